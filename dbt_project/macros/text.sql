@@ -1,0 +1,16 @@
+{% macro comparable_text(expression) -%}
+    {#- A place name as it is compared: blanks removed, full-width folded to half-width, empty is null. -#}
+    nullif(
+        translate(
+            regexp_replace({{ expression }}, '[\s\u00a0\u3000\u200b\ufeff]', '', 'g'),
+            '０１２３４５６７８９ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ！＂＃＄％＆＇（）＊＋，－．／：；＜＝＞？＠［＼］＾＿｀｛｜｝～',
+            '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~'
+        ),
+        ''
+    )
+{%- endmacro %}
+
+{% macro split_list(expression) -%}
+    {#- Several names joined by 、 (as the platform writes them) as an array of trimmed names. -#}
+    array_remove(regexp_split_to_array(coalesce({{ expression }}, ''), '\s*[、，,;；]\s*'), '')
+{%- endmacro %}

@@ -1,0 +1,56 @@
+-- Rule family 7, P19: a test after the purchase of a monitored drug (article 19).
+-- One row per purchase; a counting sample from the moment of purchase discharges it.
+with purchases as (
+    select * from {{ ref('stg_platform__pharmacy_purchases') }}
+    where purchased_at::date <= {{ as_of_date() }}
+),
+
+samples as (select * from {{ ref('int_sample__counting') }}),
+
+allowed as (
+    select value::int as days from {{ ref('policy_parameter') }} where name = 'purchase_test_days'
+),
+
+slots as (
+    select
+        purchases.*,
+        'P19' as group_code,
+        purchases.purchased_at::date + allowed.days - 1 as due_date
+    from purchases
+    cross join allowed
+),
+
+evidence as (
+    select
+        slots.*,
+        (
+            select min(samples.sample_date) from samples
+            where samples.person_key = slots.person_key and samples.sampled_at >= slots.purchased_at
+        ) as satisfied_on,
+        {{ lifted_state('slots.person_key', 'slots.group_code', 'slots.due_date') }} as lifted_state
+    from slots
+),
+
+final as (
+    select
+        'pharmacy_purchases:' || purchase_key as membership_id,
+        person_key,
+        group_code,
+        coalesce(pharmacy, '') as unit,
+        coalesce(community, '') as community,
+        '' as grid,
+        purchased_at::date as anchor_date,
+        due_date,
+        case
+            when lifted_state is not null then lifted_state
+            when satisfied_on <= due_date then 'satisfied'
+            when satisfied_on is not null then 'satisfied_late'
+            when due_date > {{ as_of_date() }} then 'upcoming'
+            else 'overdue'
+        end as status,
+        case when lifted_state is null then satisfied_on end as satisfied_on,
+        {{ chinese_date('purchased_at') }} || '购买' || drug_category || '类药品' as evidence
+    from evidence
+)
+
+select * from final

@@ -1,0 +1,108 @@
+-- Rule families 1 and 6: k tests in n days (annex rows 1–22, A28; row 38 where 自定频次 gives a frequency).
+-- One row per membership that is active on D and has a standing duty.
+with memberships as (
+    select * from {{ ref('int_membership__unified') }}
+    where
+        rule_family in ('rolling', 'as_required')
+        and coalesce(end_date, 'infinity'::date) >= {{ as_of_date() }}
+),
+
+frequencies as (select * from {{ ref('int_membership__custom_frequencies') }}),
+
+person_days as (select * from {{ ref('int_sample__person_days') }}),
+
+lifts as (select * from {{ ref('int_lift__intervals') }}),
+
+-- Population: the memberships with their k and n.
+population as (
+    select
+        memberships.*,
+        coalesce(frequencies.tests_required, memberships.tests_required) as k,
+        coalesce(frequencies.period_days, memberships.period_days) as n
+    from memberships
+    left join frequencies on memberships.membership_id = frequencies.membership_id
+    where memberships.rule_family = 'rolling' or frequencies.membership_id is not null
+),
+
+-- Exclusions: what lifts the duty on D, and the last interval over before D, after which it starts anew.
+lifted as (
+    select
+        population.membership_id,
+        max(lifts.state) filter (
+            where {{ as_of_date() }} between lifts.from_date and lifts.to_date
+        ) as state,  -- 'void' sorts after 'exempt', so it goes before it
+        max(lifts.to_date) filter (where lifts.to_date < {{ as_of_date() }}) as last_lifted_date
+    from population
+    inner join lifts
+        on
+            population.person_key = lifts.person_key
+            and (lifts.group_code is null or population.group_code = lifts.group_code)
+    group by population.membership_id
+),
+
+-- Evidence: the k most recent sample dates, newest first.
+evidence as (
+    select
+        population.membership_id,
+        recent.sample_dates
+    from population
+    cross join lateral (
+        select array_agg(latest.sample_date order by latest.sample_date desc) as sample_dates
+        from (
+            select person_days.sample_date from person_days
+            where person_days.person_key = population.person_key
+            order by person_days.sample_date desc
+            limit population.k
+        ) as latest
+    ) as recent
+),
+
+-- Result: next_due_date = max(S(k) + n, start + n - 1).
+due as (
+    select
+        population.*,
+        lifted.state as lifted_state,
+        evidence.sample_dates,
+        greatest(
+            evidence.sample_dates[population.k] + population.n,
+            greatest(population.start_date, lifted.last_lifted_date + 1) + population.n - 1
+        ) as due_date
+    from population
+    inner join evidence on population.membership_id = evidence.membership_id
+    left join lifted on population.membership_id = lifted.membership_id
+),
+
+final as (
+    select
+        membership_id,
+        null::int as slot,
+        due_date,
+        case
+            when lifted_state is not null then lifted_state
+            when due_date <= {{ as_of_date() }} then 'overdue'
+            else 'upcoming'
+        end as status,
+        null::date as satisfied_on,
+        sample_dates[1] as last_sample_date,
+        case
+            when rule_family = 'rolling' then rule_text
+            else custom_frequency
+        end as rule_text,
+        case
+            when sample_dates is null then '无采样记录'
+            when k = 1 then '最近一次采样 ' || {{ chinese_date('sample_dates[1]') }}
+            else
+                '最近' || cardinality(sample_dates) || '次采样 '
+                || (
+                    select string_agg({{ chinese_date('taken.sample_date') }}, '、' order by taken.sample_date)
+                    from unnest(sample_dates) as taken (sample_date)
+                )
+        end as evidence
+    from due
+    where
+        lifted_state is not null
+        or due_date <= {{ as_of_date() }}
+        or coalesce(end_date, 'infinity'::date) >= due_date
+)
+
+select * from final

@@ -1,0 +1,37 @@
+-- Tests that fall due on each of the days after D in each community, if nobody is sampled meanwhile.
+-- Starts from every day and community that is expected, so that nothing due shows as zero.
+with due as (select * from {{ ref('due') }}),
+
+horizon as (
+    select value::int as days from {{ ref('policy_parameter') }} where name = 'due_horizon_days'
+),
+
+days as (
+    select {{ as_of_date() }} + day_number as due_date
+    from horizon
+    cross join generate_series(1, horizon.days) as day_number
+),
+
+communities as (select distinct community from {{ ref('obligation') }}),
+
+counted as (
+    select
+        due_date,
+        community,
+        count(*) as tests_due
+    from due
+    group by due_date, community
+),
+
+final as (
+    select
+        {{ as_of_date() }} as as_of_date,
+        days.due_date,
+        communities.community,
+        coalesce(counted.tests_due, 0)::int as tests_due
+    from days
+    cross join communities
+    left join counted on days.due_date = counted.due_date and communities.community = counted.community
+)
+
+select * from final

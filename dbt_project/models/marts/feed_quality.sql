@@ -1,0 +1,59 @@
+-- What came in by each feed, so that the report can say what is missing.
+with files as (select * from {{ ref('stg_quality__landed_files') }}),
+
+feeds as (select * from {{ ref('feed') }}),
+
+previous as (
+    select max(published_at) as published_at from {{ ref('stg_published__publications') }}
+),
+
+counted as (
+    select
+        files.feed,
+        count(*) as files,
+        count(*) filter (where previous.published_at is null or files.received_at > previous.published_at) as new_files,
+        sum(files.rows_read) as rows_read,
+        sum(files.rows_staged) as rows_staged,
+        sum(files.rows_rejected) as rows_rejected,
+        sum(files.rows_superseded) as rows_superseded,
+        sum(files.rows_repaired) as rows_repaired,
+        max(files.newest_update) as newest_update,
+        count(*) filter (where files.status in ('rejected', 'unknown_feed')) as rejected_files,
+        string_agg(files.file_name || '：' || files.reason, '；' order by files.file_id)
+            filter (where files.status in ('rejected', 'unknown_feed')) as reasons
+    from files
+    cross join previous
+    group by files.feed
+),
+
+final as (
+    select
+        {{ as_of_date() }} as as_of_date,
+        coalesce(feeds.feed, counted.feed) as feed,
+        coalesce(feeds.title, '未知数据源') as title,
+        coalesce(counted.files, 0)::int as files,
+        coalesce(counted.new_files, 0)::int as new_files,
+        coalesce(counted.rows_read, 0)::bigint as rows_read,
+        coalesce(counted.rows_staged, 0)::bigint as rows_staged,
+        coalesce(counted.rows_rejected, 0)::bigint as rows_rejected,
+        coalesce(counted.rows_superseded, 0)::bigint as rows_superseded,
+        coalesce(counted.rows_repaired, 0)::bigint as rows_repaired,
+        coalesce(counted.rejected_files, 0)::int as rejected_files,
+        counted.newest_update,
+        case
+            when counted.rejected_files > 0 then 'rejected'
+            when coalesce(counted.rows_read, 0) = 0 and feeds.is_expected then 'missing'
+            when counted.newest_update < {{ as_of_date() }} - feeds.stale_after_days + 1 then 'stale'
+            else 'ok'
+        end as status,
+        case
+            when counted.rejected_files > 0 then left(counted.reasons, 2000)
+            when coalesce(counted.rows_read, 0) = 0 and feeds.is_expected then '未收到任何数据'
+            when counted.newest_update < {{ as_of_date() }} - feeds.stale_after_days + 1
+                then '最近一次更新停留在' || {{ chinese_date('counted.newest_update') }}
+        end as message
+    from feeds
+    full outer join counted on feeds.feed = counted.feed
+)
+
+select * from final

@@ -1,0 +1,46 @@
+-- Who a person key is: only restricted.person is made from this, for the roles that may.
+{{ config(indexes=[{'columns': ['person_key'], 'unique': true}]) }}
+
+with obligations as (select * from {{ ref('obligation') }}),
+
+unscheduled as (select * from {{ ref('unscheduled') }}),
+
+identities as (select * from {{ ref('stg_platform__identities') }}),
+
+needed as (
+    select person_key from obligations
+    union
+    select person_key from unscheduled
+),
+
+-- Each attribute as it was written last by whichever feed wrote it.
+newest as (
+    select
+        identities.person_key,
+        min(identities.id_type) as id_type,
+        min(identities.id_number) as id_number,
+        {% for attribute in ['name', 'phone', 'address', 'community', 'grid'] %}
+        (
+            array_agg(identities.{{ attribute }} order by identities.updated_at desc, identities.file_id desc, identities.line desc)
+            filter (where identities.{{ attribute }} <> '')
+        )[1] as {{ attribute }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from identities
+    inner join needed on identities.person_key = needed.person_key
+    group by identities.person_key
+),
+
+final as (
+    select
+        person_key,
+        name,
+        id_type,
+        id_number,
+        phone,
+        address,
+        community,
+        grid
+    from newest
+)
+
+select * from final

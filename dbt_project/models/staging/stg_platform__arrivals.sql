@@ -1,0 +1,20 @@
+select
+    arrival_key,
+    person_key,
+    origin,
+    {{ comparable_text('origin_province') }} as origin_province,
+    {{ comparable_text('origin_city') }} as origin_city,
+    {{ comparable_text('origin_county') }} as origin_county,
+    {{ comparable_text('origin_area') }} as origin_area,
+    left_date,
+    entry_date,
+    entry_port_province,
+    arrival_date,
+    community,
+    grid,
+    pushed_at,
+    investigated_at,
+    updated_at,
+    file_id,
+    line
+from {{ source('platform', 'arrivals') }}

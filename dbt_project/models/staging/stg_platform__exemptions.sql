@@ -1,0 +1,12 @@
+select
+    exemption_key,
+    person_key,
+    group_code,
+    start_date,
+    end_date,
+    reason,
+    approved_by,
+    updated_at,
+    file_id,
+    line
+from {{ source('platform', 'exemptions') }}

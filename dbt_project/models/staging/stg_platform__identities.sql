@@ -1,0 +1,25 @@
+-- Who a person key is, as each feed last wrote it. Only restricted.person is made from this view.
+{% set feeds = {
+    'key_population': ['phone', 'address', 'community', 'grid'],
+    'arrivals': ['phone', 'null', 'community', 'grid'],
+    'contacts': ['phone', 'null', 'community', 'grid'],
+    'cases': ['phone', 'null', 'community', 'grid'],
+    'residents': ['phone', 'null', 'community', 'grid'],
+    'pharmacy_purchases': ['phone', 'address', 'community', 'null'],
+} %}
+{% for feed, (phone, address, community, grid) in feeds.items() %}
+select
+    person_key,
+    person_name as name,
+    id_type,
+    id_number,
+    {{ phone }}::text as phone,
+    {{ address }}::text as address,
+    {{ community }}::text as community,
+    {{ grid }}::text as grid,
+    updated_at,
+    file_id,
+    line
+from {{ source('platform', feed) }}
+{{ 'union all' if not loop.last }}
+{% endfor %}

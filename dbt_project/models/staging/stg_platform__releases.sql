@@ -1,0 +1,14 @@
+select
+    release_key,
+    person_key,
+    record_key,
+    release_type,
+    release_date,
+    person_result,
+    objects_result,
+    environment_result,
+    infection_excluded,
+    updated_at,
+    file_id,
+    line
+from {{ source('platform', 'releases') }}

@@ -1,0 +1,5 @@
+select
+    publication_id,
+    as_of_date,
+    published_at
+from {{ source('published', 'publication') }}

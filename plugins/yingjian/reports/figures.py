@@ -1,0 +1,580 @@
+"""The figures of one publication's report: SQL over `published.*` to frozen dataclasses.
+
+Everything is read by publication id, so a report can be written again, with the same bytes, long after the
+publication was replaced. Comparisons use the newest publication of an earlier business date whose id is not
+larger than this one's: a later recomputation of yesterday does not change a report that was already sent.
+
+Units: *memberships* (人次: one person in one group), *persons* (人) and *items* (项: one obligation).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row, dict_row
+
+TREND_DAYS = 14
+FORECAST_DAYS = 7
+BAND_DAYS = ((1, 1), (2, 3), (4, 7), (8, None))
+LEVELS = ("高", "中", "低")
+BLANK = "（未填）"
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A row of `published.publication`; `published_at` is Asia/Shanghai wall time."""
+
+    publication_id: int
+    as_of_date: date
+    published_at: datetime
+    policy_edition: str
+    quality_status: str
+    checks_run: int
+    checks_failed: int
+    input_files: int
+    input_rows: int
+    code_version: str
+    release_reason: str | None
+    released_by: str | None
+
+    @property
+    def released_by_hand(self) -> bool:
+        return self.quality_status == "released_by_hand"
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Memberships of one publication; `compliance_rate` is None when nothing was required."""
+
+    required: int
+    compliant: int
+    overdue: int
+    exempt: int
+
+    @property
+    def compliance_rate(self) -> float | None:
+        return self.compliant / self.required if self.required else None
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What the first lines of the page say about one business date."""
+
+    totals: Totals
+    overdue_persons: int
+    overdue_items: int
+    next_day_items: int
+    next_day_persons: int
+    high_zones: int
+    medium_zones: int
+    lowerable_zones: int
+
+
+@dataclass(frozen=True)
+class TrendDay:
+    """One calendar day; `totals` is None where nothing was published for it."""
+
+    day: date
+    totals: Totals | None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Memberships of one department, community, group or unit; the change is None without a day before."""
+
+    code: str | None
+    name: str
+    required: int
+    compliant: int
+    overdue: int
+    overdue_before: int | None
+
+    @property
+    def compliance_rate(self) -> float | None:
+        return self.compliant / self.required if self.required else None
+
+    @property
+    def change(self) -> int | None:
+        return None if self.overdue_before is None else self.overdue - self.overdue_before
+
+
+@dataclass(frozen=True)
+class Band:
+    """Overdue items by days overdue (both ends included; `last` None = open)."""
+
+    first: int
+    last: int | None
+    items: int
+
+
+@dataclass(frozen=True)
+class Longest:
+    """The longest overdue item, and how many items are as old as it."""
+
+    days_overdue: int
+    items: int
+    group_name: str
+    community: str
+
+
+@dataclass(frozen=True)
+class ForecastDay:
+    """Tests that fall due on a day, no further samples assumed."""
+
+    day: date
+    tests_due: int
+
+
+@dataclass(frozen=True)
+class ForecastRow:
+    """One community's tests due on D + 1 … D + 7."""
+
+    community: str
+    tests_due: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.tests_due)
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A row of `published.risk_zone` (article 28)."""
+
+    zone_id: str
+    name: str
+    communities: Sequence[str]
+    level: str
+    level_since: date | None
+    last_positive_date: date | None
+    clear_days: int | None
+    residents: int | None
+    round_sampled: int | None
+    round_outstanding: int | None
+    round_complete_on: date | None
+    eligible_level: str | None
+    eligible_on: date | None
+    mismatch: str | None
+    blockers: Sequence[str]
+
+
+@dataclass(frozen=True)
+class OpenItems:
+    """Open obligations: not yet due, and open ones whose membership a person still has to confirm (article 30)."""
+
+    upcoming: int
+    needs_review: int
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A row of `published.feed_quality`."""
+
+    feed: str
+    title: str
+    files: int
+    new_files: int
+    rows_read: int
+    rows_staged: int
+    rows_rejected: int
+    rows_superseded: int
+    rows_repaired: int
+    rejected_files: int
+    newest_update: datetime | None
+    status: str
+    message: str | None
+
+    @property
+    def balanced(self) -> bool:
+        """Nothing is dropped silently: rows read = staged + rejected + superseded."""
+        return self.rows_read == self.rows_staged + self.rows_rejected + self.rows_superseded
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Rows rejected for one reason; a row may have several."""
+
+    title: str
+    reason: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """A quality check that did not hold; `severity` is fail or warn."""
+
+    check_name: str
+    table_name: str
+    severity: str
+    failing_rows: int | None
+    message: str | None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All that the page shows."""
+
+    publication: Publication
+    now: Headline
+    day_before: Headline | None
+    week_before: Headline | None
+    trend: list[TrendDay]
+    departments: list[Slice]
+    communities: list[Slice]
+    groups: list[Slice]
+    units: list[Slice]
+    bands: list[Band]
+    longest: Longest | None
+    forecast: list[ForecastDay]
+    forecast_rows: list[ForecastRow]
+    zones: list[Zone]
+    open_items: OpenItems
+    feeds: list[Feed]
+    rejections: list[Rejection]
+    checks: list[Check]
+
+    @property
+    def failed_checks(self) -> int:
+        """Checks that must hold and did not."""
+        return sum(check.severity == "fail" for check in self.checks)
+
+
+def read_figures(conn: psycopg.Connection[Any], publication_id: int) -> Figures:
+    """Read every figure of a publication's report.
+
+    Raises:
+        LookupError: there is no such publication, or its rows were pruned.
+    """
+    publication = _publication(conn, publication_id)
+    if not _is_kept(conn, publication_id):
+        raise LookupError(f"the rows of publication {publication_id} were pruned")
+    as_of = publication.as_of_date
+    published = _newest_publications(conn, publication)
+    totals = _totals(conn, published.values())
+    day_before, week_before = (published.get(as_of - timedelta(days=days)) for days in (1, 7))
+
+    def headline(chosen: int) -> Headline:
+        return _headline(conn, chosen, totals.get(chosen, Totals(0, 0, 0, 0)))
+
+    def earlier(chosen: int | None) -> Headline | None:
+        return headline(chosen) if chosen is not None and _is_kept(conn, chosen) else None
+
+    forecast_rows = _forecast_rows(conn, publication)
+    return Figures(
+        publication=publication,
+        now=headline(publication_id),
+        day_before=earlier(day_before),
+        week_before=earlier(week_before),
+        trend=[
+            TrendDay(day, totals.get(published[day]) if day in published else None)
+            for day in (as_of - timedelta(days=back) for back in reversed(range(TREND_DAYS)))
+        ],
+        departments=_slices(conn, "department", publication_id, day_before),
+        communities=_slices(conn, "community", publication_id, day_before),
+        groups=_slices(conn, "group_name", publication_id, day_before, code="group_code"),
+        units=_slices(conn, "unit", publication_id, day_before),
+        bands=_bands(conn, publication_id),
+        longest=_longest(conn, publication_id),
+        forecast=[
+            ForecastDay(as_of + timedelta(days=ahead + 1), sum(row.tests_due[ahead] for row in forecast_rows))
+            for ahead in range(FORECAST_DAYS)
+        ],
+        forecast_rows=forecast_rows,
+        zones=_zones(conn, publication_id),
+        open_items=_open_items(conn, publication_id),
+        feeds=_feeds(conn, publication_id),
+        rejections=_rejections(conn, publication_id),
+        checks=_checks(conn, publication_id),
+    )
+
+
+def in_bands(items_by_days: Iterable[tuple[int, int]]) -> list[Band]:
+    """(days overdue, items) pairs summed into the bands of the page."""
+    pairs = list(items_by_days)
+    return [
+        Band(first, last, sum(items for days, items in pairs if days >= first and (last is None or days <= last)))
+        for first, last in BAND_DAYS
+    ]
+
+
+def _rows(conn: psycopg.Connection[Any], kind: type[Row], query: str, **params: Any) -> list[Row]:
+    with conn.cursor(row_factory=class_row(kind)) as cursor:
+        return cursor.execute(query.encode(), params).fetchall()
+
+
+def _records(conn: psycopg.Connection[Any], query: str | sql.Composed, **params: Any) -> list[dict[str, Any]]:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.encode() if isinstance(query, str) else query, params).fetchall()
+
+
+def _publication(conn: psycopg.Connection[Any], publication_id: int) -> Publication:
+    found = _rows(
+        conn,
+        Publication,
+        """
+        select
+            publication_id, as_of_date, published_at at time zone 'Asia/Shanghai' as published_at, policy_edition,
+            quality_status, checks_run, checks_failed, input_files, input_rows, code_version,
+            release_reason, released_by
+        from published.publication
+        where publication_id = %(id)s
+        """,
+        id=publication_id,
+    )
+    if not found:
+        raise LookupError(f"there is no publication {publication_id}")
+    return found[0]
+
+
+def _is_kept(conn: psycopg.Connection[Any], publication_id: int) -> bool:
+    """Whether the publication still has its rows: every publication has a row per feed until it is pruned."""
+    query = "select exists (select from published.feed_quality where publication_id = %(id)s) as is_kept"
+    return bool(_records(conn, query, id=publication_id)[0]["is_kept"])
+
+
+def _newest_publications(conn: psycopg.Connection[Any], publication: Publication) -> dict[date, int]:
+    """Business date → newest publication not newer than this one, for the days of the trend."""
+    rows = _records(
+        conn,
+        """
+        select as_of_date, max(publication_id) as publication_id
+        from published.publication
+        where publication_id <= %(id)s and as_of_date > %(first)s and as_of_date <= %(last)s
+        group by as_of_date
+        """,
+        id=publication.publication_id,
+        first=publication.as_of_date - timedelta(days=TREND_DAYS),
+        last=publication.as_of_date,
+    )
+    return {row["as_of_date"]: row["publication_id"] for row in rows}
+
+
+def _totals(conn: psycopg.Connection[Any], publication_ids: Iterable[int]) -> dict[int, Totals]:
+    rows = _records(
+        conn,
+        """
+        select
+            daily.publication_id,
+            sum(daily.required)::bigint as required,
+            sum(daily.compliant)::bigint as compliant,
+            sum(daily.overdue)::bigint as overdue,
+            sum(daily.exempt)::bigint as exempt
+        from published.compliance_daily as daily
+        join published.publication as publication using (publication_id, as_of_date)
+        where daily.publication_id = any(%(ids)s)
+        group by daily.publication_id
+        """,
+        ids=sorted(publication_ids),
+    )
+    return {row.pop("publication_id"): Totals(**row) for row in rows}
+
+
+def _headline(conn: psycopg.Connection[Any], publication_id: int, totals: Totals) -> Headline:
+    (row,) = _records(
+        conn,
+        """
+        select
+            overdue.persons as overdue_persons,
+            overdue.items as overdue_items,
+            next_day.items as next_day_items,
+            next_day.persons as next_day_persons,
+            zones.high_zones,
+            zones.medium_zones,
+            zones.lowerable_zones
+        from (
+            select count(distinct person_key) as persons, count(*) as items
+            from published.overdue
+            where publication_id = %(id)s
+        ) as overdue
+        cross join (
+            select count(distinct person_key) as persons, count(*) as items
+            from published.due
+            where publication_id = %(id)s and days_until_due = 1
+        ) as next_day
+        cross join (
+            select
+                count(*) filter (where level = '高') as high_zones,
+                count(*) filter (where level = '中') as medium_zones,
+                count(*) filter (where eligible_level is not null) as lowerable_zones
+            from published.risk_zone
+            where publication_id = %(id)s
+        ) as zones
+        """,
+        id=publication_id,
+    )
+    return Headline(totals=totals, **row)
+
+
+def _slices(
+    conn: psycopg.Connection[Any], column: str, publication_id: int, day_before: int | None, code: str | None = None
+) -> list[Slice]:
+    """Memberships by one column of `compliance_daily`, most overdue first."""
+    query = sql.SQL(
+        """
+        select
+            {code} as code,
+            coalesce(nullif(daily.{column}, ''), %(blank)s) as name,
+            coalesce(sum(daily.required) filter (where daily.publication_id = %(id)s), 0)::bigint as required,
+            coalesce(sum(daily.compliant) filter (where daily.publication_id = %(id)s), 0)::bigint as compliant,
+            coalesce(sum(daily.overdue) filter (where daily.publication_id = %(id)s), 0)::bigint as overdue,
+            case when %(before)s::bigint is not null
+                then coalesce(sum(daily.overdue) filter (where daily.publication_id = %(before)s), 0)::bigint
+            end as overdue_before
+        from published.compliance_daily as daily
+        join published.publication as publication using (publication_id, as_of_date)
+        where daily.publication_id = any(%(ids)s)
+        group by 1, 2
+        """
+    ).format(
+        column=sql.Identifier(column),
+        code=sql.SQL("daily.{}").format(sql.Identifier(code)) if code else sql.SQL("null::text"),
+    )
+    ids = [publication_id] if day_before is None else [day_before, publication_id]
+    slices = [
+        Slice(**row)
+        for row in _records(conn, query, id=publication_id, before=day_before, ids=ids, blank=BLANK)
+        if row["required"] or row["overdue"] or row["overdue_before"]
+    ]
+    return sorted(slices, key=lambda part: (-part.overdue, -part.required, part.code or "", part.name))
+
+
+def _bands(conn: psycopg.Connection[Any], publication_id: int) -> list[Band]:
+    rows = _records(
+        conn,
+        "select days_overdue, count(*) as items from published.overdue where publication_id = %(id)s group by 1",
+        id=publication_id,
+    )
+    return in_bands((row["days_overdue"], row["items"]) for row in rows)
+
+
+def _longest(conn: psycopg.Connection[Any], publication_id: int) -> Longest | None:
+    rows = _rows(
+        conn,
+        Longest,
+        """
+        with oldest as (
+            select
+                days_overdue,
+                coalesce(nullif(group_name, ''), group_code) as group_name,
+                coalesce(nullif(community, ''), %(blank)s) as community
+            from published.overdue
+            where publication_id = %(id)s
+                and days_overdue = (select max(days_overdue) from published.overdue where publication_id = %(id)s)
+        )
+        select days_overdue, sum(count(*)) over ()::bigint as items, group_name, community
+        from oldest
+        group by days_overdue, group_name, community
+        order by count(*) desc, group_name collate "C", community collate "C"
+        limit 1
+        """,
+        id=publication_id,
+        blank=BLANK,
+    )
+    return rows[0] if rows else None
+
+
+def _forecast_rows(conn: psycopg.Connection[Any], publication: Publication) -> list[ForecastRow]:
+    """Communities by tests due, most first."""
+    rows = _records(
+        conn,
+        """
+        select coalesce(nullif(community, ''), %(blank)s) as community, due_date, sum(tests_due)::bigint as tests_due
+        from published.due_forecast
+        where publication_id = %(id)s
+        group by 1, 2
+        """,
+        id=publication.publication_id,
+        blank=BLANK,
+    )
+    due = {(row["community"], row["due_date"]): row["tests_due"] for row in rows}
+    days = [publication.as_of_date + timedelta(days=ahead + 1) for ahead in range(FORECAST_DAYS)]
+    return sorted(
+        (
+            ForecastRow(community, tuple(due.get((community, day), 0) for day in days))
+            for community in {row["community"] for row in rows}
+        ),
+        key=lambda row: (-row.total, row.community),
+    )
+
+
+def _zones(conn: psycopg.Connection[Any], publication_id: int) -> list[Zone]:
+    return _rows(
+        conn,
+        Zone,
+        """
+        select
+            zone_id, name, coalesce(communities, '{}') as communities, level, level_since, last_positive_date,
+            clear_days, residents, round_sampled, round_outstanding, round_complete_on, eligible_level, eligible_on,
+            nullif(mismatch, '') as mismatch, coalesce(blockers, '{}') as blockers
+        from published.risk_zone
+        where publication_id = %(id)s
+        order by array_position(%(levels)s::text[], level), zone_id collate "C"
+        """,
+        id=publication_id,
+        levels=list(LEVELS),
+    )
+
+
+def _open_items(conn: psycopg.Connection[Any], publication_id: int) -> OpenItems:
+    return _rows(
+        conn,
+        OpenItems,
+        """
+        select
+            count(*) filter (where status = 'upcoming') as upcoming,
+            count(*) filter (where needs_review) as needs_review
+        from published.obligation
+        where publication_id = %(id)s and status in ('upcoming', 'overdue')
+        """,
+        id=publication_id,
+    )[0]
+
+
+def _feeds(conn: psycopg.Connection[Any], publication_id: int) -> list[Feed]:
+    return _rows(
+        conn,
+        Feed,
+        """
+        select
+            feed, title, files, new_files, rows_read, rows_staged, rows_rejected, rows_superseded, rows_repaired,
+            rejected_files, newest_update, status, message
+        from published.feed_quality
+        where publication_id = %(id)s
+        order by rows_read desc, feed collate "C"
+        """,
+        id=publication_id,
+    )
+
+
+def _rejections(conn: psycopg.Connection[Any], publication_id: int) -> list[Rejection]:
+    return _rows(
+        conn,
+        Rejection,
+        """
+        select coalesce(feed.title, summary.feed) as title, summary.reason, summary.rows
+        from published.rejection_summary as summary
+        left join published.feed_quality as feed using (publication_id, feed)
+        where summary.publication_id = %(id)s and summary.rows > 0
+        order by summary.rows desc, summary.feed collate "C", summary.reason_code collate "C"
+        """,
+        id=publication_id,
+    )
+
+
+def _checks(conn: psycopg.Connection[Any], publication_id: int) -> list[Check]:
+    return _rows(
+        conn,
+        Check,
+        """
+        select check_name, table_name, severity, failing_rows, message
+        from published.quality_check
+        where publication_id = %(id)s and success is not true
+        order by severity = 'fail' desc, failing_rows desc nulls last, check_name collate "C", table_name collate "C"
+        """,
+        id=publication_id,
+    )

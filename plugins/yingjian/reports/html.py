@@ -1,0 +1,248 @@
+"""The report page: figures to one self-contained Chinese HTML document, and the document to a file."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from yingjian.reports import charts, text
+from yingjian.reports.actions import actions
+from yingjian.reports.figures import Band, Figures, Headline, Slice, read_figures
+
+TABLE_ROWS = 60  # a district's or a province's longer tables end with one row for the rest
+UNIT_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Change:
+    """A headline figure against an earlier day; `tone` is good, bad or empty."""
+
+    against: str
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One headline figure."""
+
+    label: str
+    value: str
+    unit: str
+    note: str
+    changes: Sequence[Change]
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """A table of overdue memberships; `sums` are rows for the parts that are not listed."""
+
+    anchor: str
+    title: str
+    column: str
+    rows: Sequence[Slice]
+    sums: Sequence[Slice]
+
+    @property
+    def highest(self) -> int:
+        return max((row.overdue for row in self.rows), default=0)
+
+
+def write_report(conn: psycopg.Connection[Any], publication_id: int, out_dir: Path) -> Path:
+    """Write the report of a publication as `<as_of_date>-p<publication_id>.html`; readers never see half a file.
+
+    Only `published.*` is read. The same publication gives the same bytes.
+
+    Raises:
+        LookupError: there is no such publication, or its rows were pruned.
+    """
+    figures = read_figures(conn, publication_id)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    path = out_dir / f"{figures.publication.as_of_date:%Y-%m-%d}-p{publication_id}.html"
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(render(figures), encoding="utf-8", newline="\n")
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
+
+
+def render(figures: Figures) -> str:
+    """The whole page; every value is escaped."""
+    environment = Environment(
+        loader=PackageLoader("yingjian.reports"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {
+        name: getattr(text, name) for name in ("number", "percent", "day", "full_day", "short_day", "change")
+    }
+    as_of = figures.publication.as_of_date
+    return environment.get_template("report.html.j2").render(
+        figures=figures,
+        publication=figures.publication,
+        totals=figures.now.totals,
+        next_day=as_of + timedelta(days=1),
+        day_before=as_of - timedelta(days=1),
+        week_before=as_of - timedelta(days=7),
+        tiles=tiles(figures),
+        actions=actions(figures),
+        breakdowns=breakdowns(figures),
+        bar=charts.bar,
+        tone=_tone,
+        charts=_charts(figures),
+    )
+
+
+def tiles(figures: Figures) -> list[Tile]:
+    """The headline figures, each against the day before and the same weekday of last week."""
+    now = figures.now
+    tomorrow = text.day(figures.publication.as_of_date + timedelta(days=1))
+
+    def tile(label: str, value: str, unit: str, note: str, difference: Callable[[Headline], tuple[str, str]]) -> Tile:
+        changes = [
+            Change(against, *(difference(earlier) if earlier else ("无上期数据", "")))
+            for against, earlier in (("比前一日", figures.day_before), ("比上周", figures.week_before))
+        ]
+        return Tile(label, value, unit, note, changes)
+
+    def overdue(earlier: Headline) -> tuple[str, str]:
+        persons, items = now.overdue_persons - earlier.overdue_persons, now.overdue_items - earlier.overdue_items
+        return f"{text.change(persons)} 人，{text.change(items)} 项", _tone(persons)
+
+    def rate(earlier: Headline) -> tuple[str, str]:
+        written = text.change_of_share(now.totals.compliance_rate, earlier.totals.compliance_rate)
+        return written, {"▲": "good", "▼": "bad"}.get(written[0], "")
+
+    def zones(earlier: Headline) -> tuple[str, str]:
+        high, medium = now.high_zones - earlier.high_zones, now.medium_zones - earlier.medium_zones
+        return f"高 {text.change(high)}，中 {text.change(medium)}", _tone(high or medium)
+
+    def plain(figure: Callable[[Headline], int]) -> Callable[[Headline], tuple[str, str]]:
+        return lambda earlier: (text.change(figure(now) - figure(earlier)), "")
+
+    return [
+        tile(
+            "逾期人数",
+            text.number(now.overdue_persons),
+            "人",
+            f"共 {text.number(now.overdue_items)} 项逾期未检",
+            overdue,
+        ),
+        tile(
+            "已达标率",
+            text.percent(now.totals.compliance_rate),
+            "",
+            f"达标 {text.number(now.totals.compliant)} 人次",
+            rate,
+        ),
+        tile(
+            "应检在管",
+            text.number(now.totals.required),
+            "人次",
+            f"另有豁免 {text.number(now.totals.exempt)} 人次",
+            plain(lambda day: day.totals.required),
+        ),
+        tile(
+            "次日应检",
+            text.number(now.next_day_items),
+            "项",
+            f"{tomorrow} · {text.number(now.next_day_persons)} 人",
+            plain(lambda day: day.next_day_items),
+        ),
+        tile("高 / 中风险区", f"{now.high_zones} / {now.medium_zones}", "个", "以通告为准", zones),
+        tile(
+            "可降级风险区",
+            text.number(now.lowerable_zones),
+            "个",
+            "已达到降级条件",
+            plain(lambda day: day.lowerable_zones),
+        ),
+    ]
+
+
+def breakdowns(figures: Figures) -> list[list[Breakdown]]:
+    """The overdue tables, in the page's two columns.
+
+    Communities are all listed, each looks for its own line; of the rest only those that are not clear.
+    """
+    return [
+        [
+            _breakdown("communities", "按社区", "社区", figures.communities, only_overdue=False),
+            _breakdown("departments", "按主管部门", "主管部门", figures.departments),
+        ],
+        [
+            _breakdown("groups", "按重点人群", "重点人群", figures.groups),
+            _breakdown("units", f"逾期最多的 {UNIT_ROWS} 个工作单位", "工作单位", figures.units, UNIT_ROWS),
+        ],
+    ]
+
+
+def _breakdown(
+    anchor: str, title: str, column: str, parts: Sequence[Slice], limit: int = TABLE_ROWS, only_overdue: bool = True
+) -> Breakdown:
+    clear = [part for part in parts if only_overdue and not part.overdue and not part.overdue_before]
+    shown = parts[: len(parts) - len(clear)]
+    rest = _sum(shown[limit:], f"其余 {len(shown) - limit} 个") if len(shown) > limit else None
+    none_overdue = _sum(clear, f"无逾期的 {len(clear)} 个") if clear else None
+    return Breakdown(anchor, title, column, shown[:limit], [part for part in (rest, none_overdue) if part])
+
+
+def _sum(parts: Sequence[Slice], name: str) -> Slice:
+    before = [part.overdue_before for part in parts if part.overdue_before is not None]
+    return Slice(
+        code=None,
+        name=name,
+        required=sum(part.required for part in parts),
+        compliant=sum(part.compliant for part in parts),
+        overdue=sum(part.overdue for part in parts),
+        overdue_before=sum(before) if before else None,
+    )
+
+
+def _charts(figures: Figures) -> dict[str, Markup]:
+    days = [text.short_day(point.day) for point in figures.trend]
+    totals = [point.totals for point in figures.trend]
+    return {
+        "rate": charts.line_chart(
+            "trend-rate", "近14日已达标率", days, [total.compliance_rate if total else None for total in totals]
+        ),
+        "overdue": charts.column_chart(
+            "trend-overdue",
+            "近14日逾期人次",
+            days,
+            [total.overdue if total else None for total in totals],
+            solid=len(days) - 1,
+        ),
+        "bands": charts.band_chart(
+            "bands", "按逾期天数", [_band_label(band) for band in figures.bands], [band.items for band in figures.bands]
+        ),
+        "forecast": charts.column_chart(
+            "forecast",
+            "未来7日到期检测",
+            [text.short_day(point.day) for point in figures.forecast],
+            [point.tests_due for point in figures.forecast],
+            solid=0,
+        ),
+    }
+
+
+def _band_label(band: Band) -> str:
+    if band.last is None:
+        return f"{band.first}天以上"
+    return f"{band.first}天" if band.first == band.last else f"{band.first}–{band.last}天"
+
+
+def _tone(difference: int | None) -> str:
+    """How a change of a figure is marked of which less is better."""
+    return "" if not difference else "bad" if difference > 0 else "good"

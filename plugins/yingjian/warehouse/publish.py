@@ -1,0 +1,286 @@
+"""Publish what dbt built and the audit accepted: in one transaction, without a reader waiting.
+
+Marts are built in `build` beside the published ones. Publishing moves each of them, as it stands, under
+`published.<mart>` as the partition of a new publication, and then sets `published.current`. The views of
+`reporting` and `restricted` show the current publication only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import psycopg
+from psycopg import sql
+
+# Marts as dbt builds them, by the schema in which readers find them.
+READER_SCHEMAS = {
+    "obligation": "reporting",
+    "due": "reporting",
+    "overdue": "reporting",
+    "compliance_daily": "reporting",
+    "due_forecast": "reporting",
+    "risk_zone": "reporting",
+    "unscheduled": "reporting",
+    "feed_quality": "reporting",
+    "rejection_summary": "reporting",
+    "quality_check": "reporting",
+    "person": "restricted",
+}
+
+# Marts that readers see for every published business date: the newest publication of each.
+HISTORY = frozenset({"compliance_daily"})
+
+
+class NothingBuiltError(RuntimeError):
+    """There is no complete build to publish."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """Why a build that failed its audit was published all the same, and who decided it."""
+
+    reason: str
+    released_by: str
+
+
+def publish(
+    conn: psycopg.Connection,
+    as_of_date: date,
+    *,
+    run_key: str,
+    checks_run: int,
+    checks_failed: int,
+    code_version: str,
+    release: Release | None = None,
+) -> int:
+    """Make the build of `as_of_date` the current publication; returns its publication_id.
+
+    One transaction: a run that dies in it leaves the last publication as it was. Called again with the same
+    `run_key` it returns the publication that this run already made. Raises NothingBuiltError when a mart is
+    missing from `build` or was built for another date.
+    """
+    with conn.transaction():
+        conn.execute("select pg_advisory_xact_lock(hashtext('yingjian.publish'))")
+        published = conn.execute(
+            "select publication_id from published.publication where run_key = %s", (run_key,)
+        ).fetchone()
+        if published:
+            return published[0]
+        _require_complete_build(conn, as_of_date)
+        (publication_id,) = _insert_publication(
+            conn, as_of_date, run_key, checks_run, checks_failed, code_version, release
+        )
+        for mart, schema in READER_SCHEMAS.items():
+            _ensure_published_table(conn, mart)
+            _attach_partition(conn, mart, publication_id)
+            _ensure_reader_view(conn, mart, schema)
+        conn.execute(
+            """
+            insert into published.current (publication_id) values (%s)
+            on conflict (is_only_row) do update set publication_id = excluded.publication_id
+            """,
+            (publication_id,),
+        )
+    return publication_id
+
+
+def prune(conn: psycopg.Connection, keep: int) -> list[int]:
+    """Drop the rows of all but the newest `keep` publications; returns the ids whose rows were dropped.
+
+    The publications themselves and what `HISTORY` keeps stay on record, and so does the newest publication
+    of every business date.
+    """
+    rows = conn.execute(
+        """
+        select publication_id from published.publication
+        where publication_id not in (
+            select publication_id from published.publication order by publication_id desc limit %s
+        )
+        order by publication_id
+        """,
+        (keep,),
+    ).fetchall()
+    dropped = []
+    for (publication_id,) in rows:
+        partitions = [
+            mart for mart in READER_SCHEMAS if mart not in HISTORY and _exists(conn, "published", f"{mart}_p{publication_id}")
+        ]
+        for mart in partitions:
+            conn.execute(sql.SQL("drop table published.{}").format(sql.Identifier(f"{mart}_p{publication_id}")))
+            conn.commit()
+        if partitions:
+            dropped.append(publication_id)
+    return dropped
+
+
+def _require_complete_build(conn: psycopg.Connection, as_of_date: date) -> None:
+    missing = [mart for mart in READER_SCHEMAS if not _exists(conn, "build", mart)]
+    if missing:
+        raise NothingBuiltError(
+            f"build has no {', '.join(missing)}: run the models for {as_of_date} again before publishing"
+        )
+    built_for = conn.execute("select distinct as_of_date from build.feed_quality").fetchall()
+    if built_for != [(as_of_date,)]:
+        dates = ", ".join(str(day) for (day,) in built_for) or "nothing"
+        raise NothingBuiltError(f"build holds {dates}, not {as_of_date}: run the models for {as_of_date} again")
+
+
+def _insert_publication(
+    conn: psycopg.Connection,
+    as_of_date: date,
+    run_key: str,
+    checks_run: int,
+    checks_failed: int,
+    code_version: str,
+    release: Release | None,
+) -> tuple[int]:
+    row = conn.execute(
+        """
+        insert into published.publication (
+            as_of_date, policy_edition, quality_status, checks_run, checks_failed, input_files, input_rows,
+            code_version, release_reason, released_by, previous_publication_id, run_key
+        )
+        select
+            %(as_of_date)s,
+            (
+                select edition_code from policy.policy_edition
+                where %(as_of_date)s between effective_from and coalesce(effective_to, 'infinity')
+            ),
+            %(quality_status)s, %(checks_run)s, %(checks_failed)s,
+            count(*), coalesce(sum(rows_read), 0),
+            %(code_version)s, %(reason)s, %(released_by)s,
+            (select publication_id from published.current), %(run_key)s
+        from quality.landed_file
+        where status = 'staged'
+        returning publication_id
+        """,
+        {
+            "as_of_date": as_of_date,
+            "quality_status": "released_by_hand" if release else "passed",
+            "checks_run": checks_run,
+            "checks_failed": checks_failed,
+            "code_version": code_version,
+            "reason": release.reason if release else None,
+            "released_by": release.released_by if release else None,
+            "run_key": run_key,
+        },
+    ).fetchone()
+    assert row is not None
+    return row
+
+
+def _exists(conn: psycopg.Connection, schema: str, table: str) -> bool:
+    row = conn.execute("select to_regclass(%s) is not null", (f"{schema}.{table}",)).fetchone()
+    return bool(row and row[0])
+
+
+def _columns(conn: psycopg.Connection, schema: str, table: str) -> dict[str, tuple[str, str | None]]:
+    """Column name -> (type, comment), in the table's order."""
+    return {
+        name: (kind, comment)
+        for name, kind, comment in conn.execute(
+            """
+            select attname, format_type(atttypid, atttypmod), col_description(attrelid, attnum)
+            from pg_attribute
+            where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped
+            order by attnum
+            """,
+            (f"{schema}.{table}",),
+        )
+    }
+
+
+def _ensure_published_table(conn: psycopg.Connection, mart: str) -> None:
+    """`published.<mart>` with every column the build has; a column that a new version adds is added here."""
+    build = _columns(conn, "build", mart)
+    published = _columns(conn, "published", mart)
+    if not published:
+        conn.execute(
+            sql.SQL("create table published.{} (publication_id bigint not null, {}) partition by list (publication_id)").format(
+                sql.Identifier(mart),
+                sql.SQL(", ").join(
+                    sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, (kind, _) in build.items()
+                ),
+            )
+        )
+        return
+    for name, (kind, _) in build.items():
+        if name not in published:
+            conn.execute(
+                sql.SQL("alter table published.{} add column {} {}").format(
+                    sql.Identifier(mart), sql.Identifier(name), sql.SQL(kind)
+                )
+            )
+
+
+def _attach_partition(conn: psycopg.Connection, mart: str, publication_id: int) -> None:
+    """Move `build.<mart>` under `published.<mart>`: no row is copied."""
+    partition = f"{mart}_p{publication_id}"
+    names = {"mart": sql.Identifier(mart), "partition": sql.Identifier(partition), "id": sql.Literal(publication_id)}
+    missing = [name for name in _columns(conn, "published", mart) if name not in _columns(conn, "build", mart)]
+    conn.execute(sql.SQL("alter table build.{mart} add publication_id bigint not null default {id}").format(**names))
+    for name in missing:
+        if name != "publication_id":
+            kind, _ = _columns(conn, "published", mart)[name]
+            conn.execute(
+                sql.SQL("alter table build.{} add {} {}").format(names["mart"], sql.Identifier(name), sql.SQL(kind))
+            )
+    conn.execute(sql.SQL("alter table build.{mart} rename to {partition}").format(**names))
+    conn.execute(sql.SQL("alter table build.{partition} set schema published").format(**names))
+    conn.execute(
+        sql.SQL("alter table published.{mart} attach partition published.{partition} for values in ({id})").format(**names)
+    )
+
+
+def _ensure_reader_view(conn: psycopg.Connection, mart: str, schema: str) -> None:
+    """The view that readers query; made anew only when its columns changed, so that nobody waits for it."""
+    columns = _columns(conn, "published", mart)
+    shown = [name for name in columns if name != "publication_id"]
+    if list(_columns(conn, schema, mart)) == shown:
+        return
+    publications = (
+        """
+        select distinct on (as_of_date) publication_id from published.publication
+        where publication_id <= (select publication_id from published.current)
+        order by as_of_date, publication_id desc
+        """
+        if mart in HISTORY
+        else "select publication_id from published.current"
+    )
+    operator = "in" if mart in HISTORY else "="
+    conn.execute(
+        sql.SQL("create or replace view {}.{} as select {} from published.{} where publication_id {} ({})").format(
+            sql.Identifier(schema),
+            sql.Identifier(mart),
+            sql.SQL(", ").join(map(sql.Identifier, shown)),
+            sql.Identifier(mart),
+            sql.SQL(operator),
+            sql.SQL(publications),
+        )
+    )
+    _copy_comments(conn, mart, schema)
+
+
+def _copy_comments(conn: psycopg.Connection, mart: str, schema: str) -> None:
+    partition = conn.execute(
+        """
+        select inhrelid::regclass::text, obj_description(inhrelid, 'pg_class') from pg_inherits
+        where inhparent = to_regclass(%s) order by inhrelid desc limit 1
+        """,
+        (f"published.{mart}",),
+    ).fetchone()
+    assert partition is not None
+    name, comment = partition
+    conn.execute(
+        sql.SQL("comment on view {}.{} is {}").format(
+            sql.Identifier(schema), sql.Identifier(mart), sql.Literal(comment or "")
+        )
+    )
+    for column, (_, text) in _columns(conn, *name.split(".", 1)).items():
+        if column != "publication_id" and text:
+            conn.execute(
+                sql.SQL("comment on column {}.{}.{} is {}").format(
+                    sql.Identifier(schema), sql.Identifier(mart), sql.Identifier(column), sql.Literal(text)
+                )
+            )

@@ -1,0 +1,67 @@
+-- Publications: one partition per publication and mart, and one row that says which is current.
+-- Switching the current publication is one UPDATE, so readers neither wait nor see a half-built state.
+create schema if not exists published;
+create schema if not exists reporting;
+create schema if not exists restricted;
+
+create table if not exists published.publication (
+    publication_id bigint generated always as identity primary key,
+    as_of_date date not null,
+    published_at timestamptz not null default now(),
+    policy_edition text not null,
+    quality_status text not null check (quality_status in ('passed', 'released_by_hand')),
+    checks_run int not null,
+    checks_failed int not null,
+    input_files bigint not null,
+    input_rows bigint not null,
+    code_version text not null,
+    release_reason text,
+    released_by text,
+    previous_publication_id bigint,
+    run_key text not null unique
+);
+
+comment on table published.publication is 'Every publication there ever was; one row per publication.';
+comment on column published.publication.publication_id is 'Number of the publication, rising with time.';
+comment on column published.publication.as_of_date is 'Business date D: the state at 24:00 of that day, Asia/Shanghai.';
+comment on column published.publication.published_at is 'When the publication became the current one.';
+comment on column published.publication.policy_edition is 'Edition of the policy in force on D (policy.policy_edition).';
+comment on column published.publication.quality_status is 'passed, or released_by_hand when a person released it although a critical check failed.';
+comment on column published.publication.checks_run is 'Number of quality checks that were run before publishing.';
+comment on column published.publication.checks_failed is 'Number of those that failed, warnings included.';
+comment on column published.publication.input_files is 'Number of files staged up to the run.';
+comment on column published.publication.input_rows is 'Number of rows read from those files.';
+comment on column published.publication.code_version is 'Version of the code that computed it.';
+comment on column published.publication.release_reason is 'Why it was released by hand; empty when the checks passed.';
+comment on column published.publication.released_by is 'Who released it by hand; empty when the checks passed.';
+comment on column published.publication.previous_publication_id is 'The publication that was current before.';
+comment on column published.publication.run_key is 'Identifies the run, so that a repeated publish step publishes once.';
+
+create table if not exists published.current (
+    is_only_row boolean primary key default true check (is_only_row),
+    publication_id bigint not null references published.publication (publication_id)
+);
+
+comment on table published.current is 'One row: the publication that reporting shows.';
+comment on column published.current.is_only_row is 'Always true: keeps the table at one row.';
+comment on column published.current.publication_id is 'The publication that reporting shows.';
+
+create or replace view reporting.publication as
+select
+    publication_id,
+    as_of_date,
+    published_at,
+    policy_edition,
+    quality_status,
+    checks_run,
+    checks_failed,
+    input_files,
+    input_rows,
+    code_version,
+    release_reason,
+    released_by,
+    previous_publication_id
+from published.publication
+where publication_id = (select current.publication_id from published.current);
+
+comment on view reporting.publication is 'The current publication; one row.';
