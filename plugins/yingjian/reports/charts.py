@@ -18,7 +18,7 @@ CHARACTER = 6.4  # width of a digit at the charts' font size
 
 
 def column_chart(
-    chart_id: str, title: str, labels: Sequence[str], values: Sequence[int | None], solid: int, height: int = 170
+    chart_id: str, title: str, labels: Sequence[str], values: Sequence[int | None], *, solid: int, height: int = 170
 ) -> Markup:
     """Columns with their values; None is a day without data, `solid` the index of the day that stands out."""
     top, bottom = 26, height - 24
@@ -28,87 +28,70 @@ def column_chart(
     marks = [_hatching(chart_id), _line(0, bottom, WIDTH, bottom, "axis")]
     for index, (label, value) in enumerate(zip(labels, values, strict=True)):
         centre = slot * (index + 0.5)
-        if value is None:
-            marks.append(_text(centre, bottom - 6, "无", "muted"))
-        else:
-            tall = (bottom - top) * value / highest
-            fill = {"class": "solid"} if index == solid else {"class": "hatched", "fill": f"url(#{chart_id}-hatch)"}
-            marks.append(_tag("rect", x=centre - slot * 0.34, y=bottom - tall, width=slot * 0.68, height=tall, **fill))
-            if index in written:
-                marks.append(
-                    _text(centre, bottom - tall - 5, number(value), "value", _anchor(index, values, value, slot))
-                )
         if _labelled(index, len(values), slot):
             marks.append(_text(centre, height - 8, label, "label"))
+        if value is None:
+            marks.append(_text(centre, bottom - 6, "无", "muted"))
+            continue
+        tall = (bottom - top) * value / highest
+        marks.append(_bar(chart_id, centre - slot * 0.34, bottom - tall, slot * 0.68, tall, is_solid=index == solid))
+        if index in written:
+            marks.append(_value(centre, bottom - tall - 5, number(value)))
     return _svg(chart_id, title, _spoken(labels, [None if v is None else number(v) for v in values]), height, marks)
 
 
 def line_chart(
-    chart_id: str, title: str, labels: Sequence[str], shares: Sequence[float | None], height: int = 170
+    chart_id: str, title: str, labels: Sequence[str], shares: Sequence[float | None], *, height: int = 170
 ) -> Markup:
     """A line of shares (0 … 1) with its last, lowest and highest value; None breaks the line.
 
     The scale does not begin at zero: its ends are whole percents around the data and are written on it.
     """
     top, bottom, left = 26, height - 24, 34
-    known = [share for share in shares if share is not None]
-    low, high = _scale(known)
+    low, high = _scale([share for share in shares if share is not None])
     slot = (WIDTH - left) / max(len(shares), 1)
 
-    def at(index: int, share: float) -> tuple[float, float]:
-        return left + slot * (index + 0.5), bottom - (bottom - top) * (share - low) / (high - low)
+    def level(share: float) -> float:
+        return bottom - (bottom - top) * (share - low) / (high - low)
 
     marks = []
     for mark in (low, (low + high) / 2, high):
-        y = at(0, mark)[1]
-        marks += [_line(left, y, WIDTH, y, "grid"), _text(left - 5, y + 4, f"{mark * 100:g}%", "label", "end")]
-    points = [None if share is None else at(index, share) for index, share in enumerate(shares)]
-    marks += [
-        _tag("polyline", points=" ".join(f"{_n(x)},{_n(y)}" for x, y in run), fill="none", **{"class": "line"})
-        for run in _runs(points)
-    ]
+        marks += [_line(left, level(mark), WIDTH, level(mark), "grid")]
+        marks += [_text(left - 5, level(mark) + 4, f"{mark * 100:g}%", "label", "end")]
+    centres = [left + slot * (index + 0.5) for index in range(len(shares))]
+    points = [None if share is None else (x, level(share)) for x, share in zip(centres, shares, strict=True)]
+    for run in _runs(points):
+        marks.append(_tag("polyline", points=" ".join(f"{_n(x)},{_n(y)}" for x, y in run), fill="none", class_="line"))
     written = _notable(shares)
     for index, (label, share, point) in enumerate(zip(labels, shares, points, strict=True)):
-        if point is not None:
-            x, y = point
-            last = index == len(shares) - 1
-            marks.append(_tag("circle", cx=x, cy=y, r=4 if last else 2.6, **{"class": "dot last" if last else "dot"}))
-            if index in written:
-                before = points[index - 1] if index else None
-                below = (share == min(known) != max(known)) or (
-                    before is not None and before[1] < y
-                )  # clear of the line
-                end = "end" if x > WIDTH - 24 else "middle"
-                marks.append(
-                    _text(WIDTH if end == "end" else x, y + 17 if below else y - 8, percent(share), "value", end)
-                )
         if _labelled(index, len(shares), slot):
-            marks.append(_text(left + slot * (index + 0.5), height - 8, label, "label"))
+            marks.append(_text(centres[index], height - 8, label, "label"))
+        if share is None or point is None:
+            continue
+        x, y = point
+        last = index == len(shares) - 1
+        marks.append(_tag("circle", cx=x, cy=y, r=4 if last else 2.6, class_="dot last" if last else "dot"))
+        if index in written:
+            # Below the dot where the line comes down to it, so that the value does not stand on the line.
+            before = points[index - 1] if index else None
+            below = before is not None and before[1] < y and y + 17 < bottom
+            marks.append(_value(x, y + 17 if below else y - 8, percent(share)))
     return _svg(chart_id, title, _spoken(labels, [None if s is None else percent(s) for s in shares]), height, marks)
 
 
 def band_chart(chart_id: str, title: str, labels: Sequence[str], values: Sequence[int]) -> Markup:
     """Horizontal bars with value and share of the total; the last, gravest band is solid."""
-    row, left, right = 34, 62, 86
+    row, left, right = 34, 62, 108
     total, highest = sum(values), max(values, default=0) or 1
     marks = [_hatching(chart_id)]
     for index, (label, value) in enumerate(zip(labels, values, strict=True)):
         y = index * row + 4
-        wide = (WIDTH - left - right) * value / highest
-        fill = (
-            {"class": "solid"} if index == len(values) - 1 else {"class": "hatched", "fill": f"url(#{chart_id}-hatch)"}
-        )
+        wide = max((WIDTH - left - right) * value / highest, 1)
         share = f"（{percent(value / total)}）" if total else ""
         marks += [
             _text(left - 8, y + 18, label, "label", "end"),
-            _tag("rect", x=left, y=y, width=max(wide, 1), height=row - 10, **fill),
-            _text(
-                left + wide + 6,
-                y + 18,
-                f"{number(value)} 项{share}" if wide < 90 else f"{number(value)} 项",
-                "value",
-                "start",
-            ),
+            _bar(chart_id, left, y, wide, row - 10, is_solid=index == len(values) - 1),
+            _text(left + wide + 6, y + 18, f"{number(value)} 项{share}", "value", "start"),
         ]
     marks.append(_line(left, 0, left, len(values) * row, "axis"))
     return _svg(chart_id, title, _spoken(labels, [f"{number(value)} 项" for value in values]), len(values) * row, marks)
@@ -119,12 +102,12 @@ def bar(value: float, highest: float) -> Markup:
     share = 100 * value / highest if highest else 0
     return _tag(
         "svg",
-        _tag("rect", x=0, y=0, width=100, height=4, **{"class": "track"}),
-        _tag("rect", x=0, y=0, width=share, height=4, **{"class": "solid"}),
+        _tag("rect", x=0, y=0, width=100, height=4, class_="track"),
+        _tag("rect", x=0, y=0, width=share, height=4, class_="solid"),
         viewBox="0 0 100 4",
         preserveAspectRatio="none",
         aria_hidden="true",
-        **{"class": "bar"},
+        class_="bar",
     )
 
 
@@ -136,7 +119,7 @@ def _scale(shares: Sequence[float]) -> tuple[float, float]:
     high = min(max(high, low + 1), 100)
     low = min(low, high - 1)
     if (high - low) % 2:
-        low -= 1
+        low, high = (low - 1, high) if low else (low, high + 1)
     return low / 100, high / 100
 
 
@@ -173,20 +156,13 @@ def _labelled(index: int, count: int, slot: float) -> bool:
     return (count - 1 - index) % every == 0
 
 
-def _anchor(index: int, values: Sequence[object], value: int, slot: float) -> str:
-    """Keep a value that is wider than its column inside the picture."""
-    if len(number(value)) * CHARACTER <= slot:
-        return "middle"
-    return "start" if index == 0 else "end" if index == len(values) - 1 else "middle"
-
-
 def _spoken(labels: Sequence[str], values: Sequence[str | None]) -> str:
     return "；".join(f"{label} {value or '无数据'}" for label, value in zip(labels, values, strict=True))
 
 
 def _hatching(chart_id: str) -> Markup:
-    stroke = _tag("path", d="M0 6L6 0", **{"class": "hatch"})
-    ground = _tag("rect", width=6, height=6, **{"class": "ground"})
+    stroke = _tag("path", d="M0 6L6 0", class_="hatch")
+    ground = _tag("rect", width=6, height=6, class_="ground")
     return _tag(
         "defs",
         _tag("pattern", ground, stroke, id=f"{chart_id}-hatch", width=6, height=6, patternUnits="userSpaceOnUse"),
@@ -203,16 +179,29 @@ def _svg(chart_id: str, title: str, description: str, height: float, marks: Sequ
         role="img",
         aria_labelledby=f"{chart_id}-title",
         aria_describedby=f"{chart_id}-desc",
-        **{"class": "chart"},
+        class_="chart",
     )
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
-    return _tag("line", x1=x1, y1=y1, x2=x2, y2=y2, **{"class": kind})
+    return _tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=kind)
+
+
+def _bar(chart_id: str, x: float, y: float, width: float, height: float, *, is_solid: bool) -> Markup:
+    size = {"x": x, "y": y, "width": width, "height": height}
+    if is_solid:
+        return _tag("rect", **size, class_="solid")
+    return _tag("rect", **size, class_="hatched", fill=f"url(#{chart_id}-hatch)")
+
+
+def _value(x: float, y: float, content: str) -> Markup:
+    """A value over or under its mark, kept inside the picture."""
+    half = len(content) * CHARACTER / 2
+    return _text(min(max(x, half), WIDTH - half), y, content, "value")
 
 
 def _text(x: float, y: float, content: str, kind: str, anchor: str = "middle") -> Markup:
-    return _tag("text", content, x=x, y=y, text_anchor=anchor, **{"class": kind})
+    return _tag("text", content, x=x, y=y, text_anchor=anchor, class_=kind)
 
 
 def _n(value: float) -> str:
@@ -221,9 +210,12 @@ def _n(value: float) -> str:
 
 
 def _tag(name: str, *children: str, **attributes: str | float) -> Markup:
-    """An element; children and attribute values are escaped unless they are markup, `_` in names becomes `-`."""
+    """An element; children and attribute values are escaped unless they are markup.
+
+    `_` in an attribute's name becomes `-`; a last one, as in `class_`, is dropped.
+    """
     written = Markup("").join(
-        Markup(' {}="{}"').format(key.replace("_", "-"), value if isinstance(value, str) else _n(value))
+        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), value if isinstance(value, str) else _n(value))
         for key, value in attributes.items()
     )
     return Markup("<{}{}>{}</{}>").format(name, written, Markup("").join(escape(child) for child in children), name)

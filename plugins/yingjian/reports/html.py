@@ -118,7 +118,8 @@ def tiles(figures: Figures) -> list[Tile]:
 
     def overdue(earlier: Headline) -> tuple[str, str]:
         persons, items = now.overdue_persons - earlier.overdue_persons, now.overdue_items - earlier.overdue_items
-        return f"{text.change(persons)} 人，{text.change(items)} 项", _tone(persons)
+        moved = [f"{text.change(value)} {unit}" for value, unit in ((persons, "人"), (items, "项")) if value]
+        return "，".join(moved) or "持平", _tone(persons or items)
 
     def rate(earlier: Headline) -> tuple[str, str]:
         written = text.change_of_share(now.totals.compliance_rate, earlier.totals.compliance_rate)
@@ -191,8 +192,11 @@ def breakdowns(figures: Figures) -> list[list[Breakdown]]:
 def _breakdown(
     anchor: str, title: str, column: str, parts: Sequence[Slice], limit: int = TABLE_ROWS, only_overdue: bool = True
 ) -> Breakdown:
-    clear = [part for part in parts if only_overdue and not part.overdue and not part.overdue_before]
-    shown = parts[: len(parts) - len(clear)]
+    def is_shown(part: Slice) -> bool:
+        return bool(part.overdue or part.overdue_before) or not only_overdue
+
+    shown = [part for part in parts if is_shown(part)]
+    clear = [part for part in parts if not is_shown(part)]
     rest = _sum(shown[limit:], f"其余 {len(shown) - limit} 个") if len(shown) > limit else None
     none_overdue = _sum(clear, f"无逾期的 {len(clear)} 个") if clear else None
     return Breakdown(anchor, title, column, shown[:limit], [part for part in (rest, none_overdue) if part])

@@ -97,7 +97,7 @@ GROUPS = {
 
 
 def load(conn: psycopg.Connection[Any], days: int = 12, last_day: date = LAST_DAY) -> None:
-    """Create the tables and publish `days` business dates up to `last_day` (id 12); the sixth from the end is missing."""
+    """Create the tables and publish `days` business dates up to `last_day` (id 12), the sixth from the end left out."""
     conn.execute(PUBLISHED)
     for back in reversed(range(days)):
         if back != 5:
@@ -114,7 +114,7 @@ def publish(conn: psycopg.Connection[Any], publication_id: int, day: date, **pub
         "policy_edition": "beifeng-2022-second",
         "quality_status": "passed",
         "checks_run": 118,
-        "checks_failed": 0,
+        "checks_failed": 2,
         "input_files": 214,
         "input_rows": 418_230,
         "code_version": "0.1.0+3f9c2d1",
@@ -126,6 +126,8 @@ def publish(conn: psycopg.Connection[Any], publication_id: int, day: date, **pub
     _obligations(conn, publication_id, day, choose)
     _zones(conn, publication_id, day)
     _quality(conn, publication_id, day)
+    if row["quality_status"] == "released_by_hand":
+        _failed_check(conn, publication_id)
 
 
 def _obligations(conn: psycopg.Connection[Any], publication_id: int, day: date, choose: random.Random) -> None:
@@ -360,6 +362,20 @@ def _quality(conn: psycopg.Connection[Any], publication_id: int, day: date) -> N
             },
         ],
     )
+
+
+def _failed_check(conn: psycopg.Connection[Any], publication_id: int) -> None:
+    check = {
+        "publication_id": publication_id,
+        "suite": "key_population",
+        "check_name": "roster_volume",
+        "table_name": "staging.key_population",
+        "severity": "fail",
+        "success": False,
+        "failing_rows": None,
+        "message": "重点人群名册比前一日少 31%",
+    }
+    _insert(conn, "quality_check", [check])
 
 
 def _insert(conn: psycopg.Connection[Any], table: str, rows: list[dict[str, Any]]) -> None:

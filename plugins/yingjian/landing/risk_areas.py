@@ -1,0 +1,115 @@
+"""The national list of risk areas: one JSON snapshot a file, as published in 2022."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from yingjian.landing.errors import FileRejectedError
+from yingjian.landing.readers.layout import BLANKS
+
+LEVELS = {"highlist": "高", "middlelist": "中", "lowlist": "低"}  # In this order: the higher level counts.
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+_EDGE = BLANKS + "、，,;；。.·"
+_LISTED_AT = re.compile(r"^\s*(\d{4})-(\d{1,2})-(\d{1,2})\s*(\d{1,2})\s*(?:时|:00|点)")
+
+
+@dataclass(frozen=True)
+class Area:
+    """One risk area: `area` as a reader sees it, `area_match` with blanks removed and full-width folded."""
+
+    line: int
+    level: str
+    province: str
+    city: str
+    county: str
+    area: str
+    area_match: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A national list. rejected: (line, reason code, raw text); superseded: rows that repeat an area."""
+
+    listed_at: datetime
+    counts: dict[str, int | None]
+    areas: list[Area] = field(repr=False)
+    rejected: list[tuple[int, str, str]] = field(repr=False)
+    rows_read: int
+    rows_superseded: int
+    rows_repaired: int
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """Read a list; raises FileRejectedError when it is no list or does not say of when it is."""
+    try:
+        content: Any = json.loads(path.read_bytes().decode("utf-8-sig"))
+        if isinstance(content, str):
+            content = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise FileRejectedError(f"不是可读的JSON（{type(error).__name__}）") from None
+    data = content.get("data", content) if isinstance(content, dict) else None
+    if isinstance(data, str):
+        data = _loads(data)
+    if not isinstance(data, dict):
+        raise FileRejectedError("JSON中没有名单（data）")
+    listed_at = _listed_at(data.get("end_update_time"))
+
+    areas: dict[tuple[str, str, str, str], Area] = {}
+    rejected: list[tuple[int, str, str]] = []
+    line = superseded = repaired = 0
+    for list_name, level in LEVELS.items():
+        for entry in _entries(data, list_name):
+            province, city, county = (_clean(entry.get(name)) for name in ("province", "city", "county"))
+            texts = entry.get("communitys")
+            for text in texts if isinstance(texts, list) and texts else [None]:
+                line += 1
+                area = _clean(text)
+                if not area or not (province or city or county):
+                    rejected.append((line, "missing_value", json.dumps(entry if text is None else text, ensure_ascii=False)))
+                    continue
+                repaired += area != text
+                match = _match(area)
+                place = (_match(province), _match(city), _match(county), match)
+                if place in areas:
+                    superseded += 1
+                else:
+                    areas[place] = Area(line, level, province, city, county, area, match)
+    counts = {name: data.get(name) if isinstance(data.get(name), int) else None for name in ("hcount", "mcount", "lcount")}
+    return Snapshot(listed_at, counts, list(areas.values()), rejected, line, superseded, repaired)
+
+
+def _loads(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _entries(data: dict[str, Any], list_name: str) -> list[dict[str, Any]]:
+    entries = data.get(list_name) or []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise FileRejectedError(f"名单{list_name}不是列表")
+    return entries
+
+
+def _listed_at(text: Any) -> datetime:
+    match = _LISTED_AT.match(text) if isinstance(text, str) else None
+    try:
+        if match:
+            return datetime(*map(int, match.groups()))  # type: ignore[arg-type]
+    except ValueError:
+        pass
+    raise FileRejectedError("名单没有可读的时间（end_update_time）")
+
+
+def _clean(text: Any) -> str:
+    return text.strip(_EDGE).replace("\0", "") if isinstance(text, str) else ""
+
+
+def _match(text: str) -> str:
+    return "".join(character for character in text if character not in BLANKS).translate(_FULL_WIDTH)

