@@ -1,0 +1,279 @@
+"""The command line: `yingjian run | up | demo | warehouse | simulate | status`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from yingjian.settings import Settings, SetupError
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+DEMO_PERSONS, DEMO_DAYS, DEMO_RUNS = 3000, 21, 3
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit code. Errors of set-up are one sentence on stderr."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.command(arguments) or 0)
+    except SetupError as error:
+        print(f"yingjian: {error}", file=sys.stderr)
+        return 2
+    except (FileNotFoundError, ValueError) as error:
+        print(f"yingjian: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="yingjian", description="应检: what is due to be tested")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="land everything, then the daily run of each business date")
+    run.add_argument("--date", type=date.fromisoformat, required=True, metavar="D", help="business date, YYYY-MM-DD")
+    run.add_argument("--until", type=date.fromisoformat, metavar="D2", help="last business date")
+    run.add_argument("--landing", metavar="URI", help="landing location; default YINGJIAN_LANDING")
+    run.set_defaults(command=_run)
+
+    up = commands.add_parser("up", help="Airflow's UI, scheduler and the warehouse until Ctrl-C")
+    up.set_defaults(command=_up)
+
+    demo = commands.add_parser("demo", help="simulate a town of three weeks and run its last days")
+    demo.set_defaults(command=_demo)
+
+    warehouse = commands.add_parser("warehouse", help="the warehouse's server")
+    actions = warehouse.add_subparsers(required=True, metavar="ACTION")
+    uri = actions.add_parser("uri", help="connection URI for psql, a BI tool or a driver")
+    uri.add_argument("--role", default="owner", help="a role, such as bi_reader; default: the owner")
+    uri.set_defaults(command=_warehouse_uri)
+    actions.add_parser("start", help="start the embedded server").set_defaults(command=_warehouse_start)
+    actions.add_parser("stop", help="stop the embedded server").set_defaults(command=_warehouse_stop)
+
+    simulate = commands.add_parser("simulate", help="a landing folder of realistic exports")
+    simulate.add_argument("--persons", type=int, required=True, metavar="N")
+    simulate.add_argument("--days", type=int, required=True, metavar="K")
+    simulate.add_argument("--seed", type=int, default=1, metavar="S")
+    simulate.add_argument("--last-day", type=date.fromisoformat, default=date(2022, 7, 24), metavar="D")
+    simulate.add_argument("out", type=Path, metavar="OUT")
+    simulate.set_defaults(command=_simulate)
+
+    commands.add_parser("status", help="what is published and what runs").set_defaults(command=_status)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    settings = Settings.load()
+    until = arguments.until or arguments.date
+    if until < arguments.date:
+        raise ValueError(f"--until {until} lies before --date {arguments.date}")
+    days = [arguments.date + timedelta(days=i) for i in range((until - arguments.date).days + 1)]
+    return run_days(settings, days, arguments.landing or settings.landing)
+
+
+def run_days(settings: Settings, days: list[date], landing: str) -> int:
+    """Land everything in `landing`, then run each day in order; stops at the first that is not published."""
+    from yingjian import services, warehouse
+
+    clock = _Clock()
+    if "://" not in landing:
+        landing = str(Path(landing).absolute())
+        if not Path(landing).is_dir():
+            raise FileNotFoundError(f"landing location {landing} is not a folder: make it, or give another --landing")
+    with _one_run_at_a_time(settings):
+        warehouse.ensure_running(settings)
+        warehouse.migrate(settings)
+        clock.mark("warehouse")
+        with services.running_services(settings) as airflow:
+            airflow.fail_unfinished_runs()
+            clock.mark("Airflow start-up")
+            landed = airflow.run_dag("landing", days[0], {"landing": landing})
+            clock.mark("landing")
+            if landed.state != "success":
+                print(f"landing failed: see {settings.home}/airflow/logs/dag_id=landing", file=sys.stderr)
+                return 1
+            for day in days:
+                result = airflow.run_dag("daily", day)
+                clock.mark(f"daily run {day}", _by_step(result.tasks))
+                if not _explain(settings, day, result):
+                    return 1
+    clock.mark("shutdown")
+    print(clock.table())
+    return 0
+
+
+def _explain(settings: Settings, day: date, result: object) -> bool:
+    """Say how a daily run ended; returns whether the day was published."""
+    from yingjian.services import RunResult
+
+    assert isinstance(result, RunResult)
+    logs = settings.home / "airflow" / "logs" / "dag_id=daily" / f"run_id={result.run_id}"
+    states = {task.task_id: task.state for task in result.tasks}
+    if result.state == "success" and states.get("publish") == "success":
+        report = max(settings.reports.glob(f"{day}-*.html"), key=lambda path: path.stat().st_mtime, default=None)
+        print(f"{day}: published; report {report}")
+        return True
+    if result.state == "awaiting":
+        print(
+            f"{day}: not published: the audit failed (yingjian status shows which checks); the last publication stays."
+            " Run `yingjian up` and answer the task release_by_hand, or mend the cause and run again.",
+            file=sys.stderr,
+        )
+        return False
+    failed = ", ".join(result.failed_tasks) or result.state
+    print(f"{day}: not published: {failed} failed; the last publication stays. See {logs}, then run again.", file=sys.stderr)
+    return False
+
+
+def _by_step(tasks: list) -> dict[str, float]:  # type: ignore[type-arg]
+    steps: dict[str, float] = {}
+    for task in tasks:
+        if task.task_id == "models.dbt_producer_watcher":
+            steps["dbt"] = task.seconds
+        elif not task.task_id.startswith("models.") and task.state == "success":
+            steps[task.task_id] = task.seconds
+    return steps
+
+
+class _Clock:
+    """Where the time of a run goes; for people to read, decides nothing."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._rows: list[tuple[str, float, dict[str, float]]] = []
+
+    def mark(self, name: str, steps: dict[str, float] | None = None) -> None:
+        now = time.monotonic()
+        self._rows.append((name, now - self._last, steps or {}))
+        self._last = now
+
+    def table(self) -> str:
+        lines = ["where the time went (seconds):"]
+        for name, seconds, steps in self._rows:
+            detail = ", ".join(f"{step} {took:.1f}" for step, took in steps.items())
+            lines.append(f"  {seconds:7.1f}  {name}" + (f"  ({detail})" if detail else ""))
+        lines.append(f"  {sum(seconds for _, seconds, _ in self._rows):7.1f}  total")
+        return "\n".join(lines)
+
+
+def _one_run_at_a_time(settings: Settings):  # type: ignore[no-untyped-def]
+    import fcntl
+    from contextlib import contextmanager
+
+    @contextmanager
+    def lock():  # type: ignore[no-untyped-def]
+        try:
+            settings.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SetupError(f"cannot write to {settings.home} ({error.strerror}): set YINGJIAN_HOME") from None
+        with (settings.home / "run.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise SetupError(f"another `yingjian run` works in {settings.home}: wait for it, or use another home") from None
+            yield
+
+    return lock()
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    import signal
+    import threading
+
+    from yingjian import services, warehouse
+
+    settings = Settings.load()
+    Path(settings.landing).mkdir(parents=True, exist_ok=True)
+    warehouse.ensure_running(settings)
+    warehouse.migrate(settings)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    with services.running_services(settings, schedule=True) as airflow:
+        print(f"Airflow: {airflow.url}  user {services.ADMIN}, password {airflow.password}")
+        print(f"reports: {settings.reports}\nCtrl-C stops it; the warehouse stays up (`yingjian warehouse stop`).", flush=True)
+        try:
+            stop.wait()
+        except KeyboardInterrupt:
+            pass
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from yingjian import simulate
+
+    settings = Settings.load()
+    last_day = datetime.now(SHANGHAI).date() - timedelta(days=1)
+    landing = settings.home / f"demo-landing-{last_day}"
+    if not landing.exists():
+        making = landing.with_name(f"{landing.name}.making")
+        print(f"simulating a town of {DEMO_PERSONS} people, {DEMO_DAYS} days up to {last_day}")
+        simulate.write_landing(making, DEMO_PERSONS, DEMO_DAYS, seed=1, last_day=last_day)
+        making.rename(landing)
+    days = [last_day - timedelta(days=i) for i in reversed(range(DEMO_RUNS))]
+    code = run_days(settings, days, str(landing))
+    if code == 0:
+        print(f"marts: psql \"$({Path(sys.argv[0])} warehouse uri)\"  (schema reporting)")
+    return code
+
+
+def _warehouse_uri(arguments: argparse.Namespace) -> int:
+    from yingjian import warehouse
+
+    settings = Settings.load()
+    warehouse.ensure_running(settings)
+    print(warehouse.uri(settings, arguments.role))
+    return 0
+
+
+def _warehouse_start(arguments: argparse.Namespace) -> int:
+    from yingjian import warehouse
+
+    settings = Settings.load()
+    warehouse.ensure_running(settings)
+    warehouse.migrate(settings)
+    return 0
+
+
+def _warehouse_stop(arguments: argparse.Namespace) -> int:
+    from yingjian.warehouse.embedded import EmbeddedPostgres
+
+    EmbeddedPostgres(Settings.load()).stop()
+    return 0
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    from yingjian import simulate
+
+    simulate.write_landing(arguments.out, arguments.persons, arguments.days, arguments.seed, arguments.last_day)
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from yingjian import warehouse
+
+    settings = Settings.load()
+    warehouse.ensure_running(settings)
+    warehouse.migrate(settings)
+    with warehouse.connect(settings) as conn:
+        current = conn.execute(
+            "select publication_id, as_of_date, published_at, quality_status, checks_failed from reporting.publication"
+        ).fetchone()
+        print("publication {} of {}, published {:%Y-%m-%d %H:%M}, {}, {} checks failed".format(*current) if current else "nothing published yet")
+        failed = conn.execute(
+            """
+            select severity, suite, check_name, failing_rows, message from quality.check_result
+            where not success and checked_at = (select max(checked_at) from quality.check_result)
+            order by severity, suite, check_name
+            """
+        ).fetchall()
+        for severity, suite, name, rows, message in failed:
+            print(f"last audit: {severity} {suite}.{name} ({rows if rows is not None else '?'} rows): {message}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""Run the suites with Great Expectations and keep what they found, as counts only."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from yingjian.quality.suites import Check, Suite
+from yingjian.settings import TELEMETRY_OFF
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check found. failing_rows: None when it was not counted."""
+
+    suite: str
+    check: Check
+    success: bool
+    failing_rows: int | None
+    message: str | None
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """passed: every check of severity `fail` held."""
+
+    results: tuple[CheckResult, ...]
+
+    @property
+    def failed(self) -> list[CheckResult]:
+        return [result for result in self.results if not result.success]
+
+    @property
+    def critical(self) -> list[CheckResult]:
+        return [result for result in self.failed if result.check.severity == "fail"]
+
+    @property
+    def passed(self) -> bool:
+        return not self.critical
+
+
+def audit(conn: psycopg.Connection, uri: str, suites: list[Suite], as_of_date: date, docs: Path | None) -> AuditResult:
+    """Run every suite against the warehouse at `uri`; keeps the findings and writes Data Docs to `docs`.
+
+    The findings go to quality.check_result and, for the report of this build, to build.quality_check.
+    Result values never leave the database: Great Expectations is asked for yes or no, rows are counted by SQL.
+    """
+    outcome = _validate(uri, suites, docs)
+    results = tuple(
+        _result(conn, suite, check, success) for suite in suites for check, success in zip(suite.checks, outcome[suite.name], strict=True)
+    )
+    _keep(conn, results, as_of_date)
+    for result in results:
+        if not result.success:
+            log.warning("audit: %s %s: %s (%s)", result.check.severity, result.suite, result.check.name, result.failing_rows)
+    return AuditResult(results)
+
+
+def _validate(uri: str, suites: list[Suite], docs: Path | None) -> dict[str, list[bool]]:
+    """Whether each check of each suite holds, in the order of the suites' checks."""
+    os.environ.update(TELEMETRY_OFF)
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    source = context.data_sources.add_postgres(
+        "warehouse", connection_string=uri.replace("postgresql://", "postgresql+psycopg://", 1).replace("$", r"\$"), create_temp_table=False
+    )
+    definitions = []
+    for suite in suites:
+        asset = source.add_table_asset(suite.name, table_name=suite.table, schema_name=suite.schema)
+        definitions.append(
+            context.validation_definitions.add(
+                gx.ValidationDefinition(
+                    name=suite.name,
+                    data=asset.add_batch_definition_whole_table("whole"),
+                    suite=context.suites.add(
+                        gx.ExpectationSuite(name=suite.name, expectations=[_expectation(check) for check in suite.checks])
+                    ),
+                )
+            )
+        )
+    if docs is not None:
+        _add_docs_site(context, docs)
+    outcome = {}
+    for definition in definitions:
+        validated = definition.run(result_format={"result_format": "BOOLEAN_ONLY"})
+        found = {result.expectation_config.meta["check"]: bool(result.success) for result in validated.results}
+        suite = next(suite for suite in suites if suite.name == definition.name)
+        outcome[suite.name] = [found[check.name] for check in suite.checks]
+    if docs is not None:
+        context.build_data_docs()
+    return outcome
+
+
+def _expectation(check: Check) -> Any:
+    import great_expectations.expectations as gxe
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    meta = {"check": check.name, "severity": check.severity}
+    severity = "critical" if check.severity == "fail" else "warning"
+    if check.query is not None:
+        return gxe.UnexpectedRowsExpectation(
+            unexpected_rows_query=check.query, description=check.name, meta=meta, severity=severity
+        )
+    arguments = dict(check.expectation or {})
+    kind = arguments.pop("type")
+    return ExpectationConfiguration(type=kind, kwargs=arguments, meta=meta, severity=severity).to_domain_obj()
+
+
+def _add_docs_site(context: Any, docs: Path) -> None:
+    """Data Docs of the last audit only: they slow down over many stored runs, and quality.check_result keeps all."""
+    shutil.rmtree(docs, ignore_errors=True)
+    docs.mkdir(parents=True)
+    context.add_data_docs_site(
+        site_name="audit",
+        site_config={
+            "class_name": "SiteBuilder",
+            "show_how_to_buttons": False,
+            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs)},
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        },
+    )
+
+
+def _result(conn: psycopg.Connection, suite: Suite, check: Check, success: bool) -> CheckResult:
+    if success:
+        return CheckResult(suite.name, check, True, 0, None)
+    failing = None
+    if check.query is not None:
+        query = check.query.replace("{batch}", suite.name).replace("{{", "{").replace("}}", "}")
+        row = conn.execute(f"select count(*) from ({query}) as failing").fetchone()  # type: ignore[arg-type]
+        failing = int(row[0]) if row else None
+    return CheckResult(suite.name, check, False, failing, check.says)
+
+
+def _keep(conn: psycopg.Connection, results: tuple[CheckResult, ...], as_of_date: date) -> None:
+    rows = [
+        (as_of_date, r.suite, r.check.name, r.suite.split(".")[1], r.check.severity, r.success, r.failing_rows, r.message)
+        for r in results
+    ]
+    with conn.transaction(), conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            insert into quality.check_result
+                (as_of_date, suite, check_name, table_name, severity, success, failing_rows, message)
+            values (%s, %s, %s, %s, %s, %s, %s, %s)
+            """,
+            rows,
+        )
+        cursor.execute("drop table if exists build.quality_check")
+        cursor.execute(
+            """
+            create table build.quality_check (
+                as_of_date date not null, suite text not null, check_name text not null, table_name text not null,
+                severity text not null, success boolean not null, failing_rows bigint, message text
+            )
+            """
+        )
+        cursor.executemany("insert into build.quality_check values (%s, %s, %s, %s, %s, %s, %s, %s)", rows)
+        for column, comment in _COMMENTS.items():
+            cursor.execute(f"comment on {column} is '{comment}'")  # type: ignore[arg-type]
+
+
+_COMMENTS = {
+    "table build.quality_check": "One row per quality check that was run before publishing.",
+    "column build.quality_check.as_of_date": "Business date D.",
+    "column build.quality_check.suite": "Suite: schema and table that it guards.",
+    "column build.quality_check.check_name": "Name of the check.",
+    "column build.quality_check.table_name": "Table that it guards.",
+    "column build.quality_check.severity": "fail stops a publication, warn is shown.",
+    "column build.quality_check.success": "Whether the check held.",
+    "column build.quality_check.failing_rows": "Rows that break it; null when they are not counted.",
+    "column build.quality_check.message": "What is wrong, in Chinese; null when it holds.",
+}

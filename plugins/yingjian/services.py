@@ -1,0 +1,436 @@
+"""Airflow's services for one home: start, watch, ask for runs, stop.
+
+`yingjian run` starts them for as long as it lasts, `yingjian up` until Ctrl-C. Nothing here decides what runs when:
+that is in `dags/`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from yingjian import warehouse
+from yingjian.settings import TELEMETRY_OFF, Settings, SetupError
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+ADMIN = "admin"
+SERVICES = ("api-server", "dag-processor", "scheduler", "triggerer")
+FINISHED = frozenset({"success", "failed"})
+READY_SECONDS = 180
+DAGS = ("landing", "daily", "maintenance")
+
+
+def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, int]) -> dict[str, str]:
+    """The environment of Airflow's services and of every task: all settings, no file to keep in step."""
+    home = settings.home / "airflow"
+    metadata = warehouse.airflow_uri(settings)
+    driver = metadata.replace("postgresql://", "postgresql+psycopg://", 1)
+    url = f"http://{os.environ.get('YINGJIAN_BIND', '127.0.0.1')}:{ports['api']}"
+    return {
+        **TELEMETRY_OFF,
+        **warehouse.dbt_environment(settings),
+        "YINGJIAN_HOME": str(settings.home),
+        "YINGJIAN_WAREHOUSE": settings.warehouse or "",
+        "YINGJIAN_LANDING": settings.landing,
+        "YINGJIAN_PERSON_KEY": settings.given_person_key or "",
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": driver,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": driver.replace("+psycopg:", "+psycopg_async:", 1),
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        # Every task process imports dbt or pandas; more of them than cores only waits for memory.
+        "AIRFLOW__CORE__PARALLELISM": str(max(4, 2 * (os.cpu_count() or 2))),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(settings.root / "dags"),
+        # The package is installed; Airflow need not import it file by file.
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Asia/Shanghai",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "1",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "AIRFLOW__CORE__FERNET_KEY": _fernet_key(settings),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{ports['api']}/execution/",
+        "AIRFLOW__API__HOST": os.environ.get("YINGJIAN_BIND", "127.0.0.1"),
+        "AIRFLOW__API__PORT": str(ports["api"]),
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__SECRET_KEY": settings.secret("airflow_api"),
+        "AIRFLOW__API_AUTH__JWT_SECRET": settings.secret("airflow_jwt"),
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(home / "logs" / "dag_processor"),
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(ports["worker_log"]),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports["trigger_log"]),
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(schedule),
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+        # A task whose process was killed is noticed after this many seconds and tried again.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+        "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",
+        "AIRFLOW__COSMOS__ENABLE_CACHE": "False",
+        "AIRFLOW__OPENLINEAGE__DISABLED": "True",
+        "PYTHONWARNINGS": "ignore",
+        "NO_COLOR": "1",
+    }
+
+
+def _fernet_key(settings: Settings) -> str:
+    import base64
+
+    return base64.urlsafe_b64encode(settings.secret("airflow_fernet").encode()[:32]).decode()
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """A task of a run: `seconds` it took, `state` it ended in."""
+
+    task_id: str
+    state: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A DAG run: `state` is success, failed, or awaiting when it waits for a person."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    tasks: list[TaskResult] = field(repr=False)
+
+    @property
+    def failed_tasks(self) -> list[str]:
+        return [task.task_id for task in self.tasks if task.state == "failed"]
+
+
+@contextmanager
+def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[Airflow]:
+    """Airflow's services for this home: those that run already, else started here and stopped at the end.
+
+    A service that dies meanwhile is started again. Raises SetupError when they do not come up.
+    """
+    state_file = settings.home / "airflow" / "services.json"
+    state = _read_state(state_file)
+    if state and _is_alive(state["owner"]):
+        yield Airflow(settings, state["ports"]["api"])
+        return
+    if state:
+        _sweep(state)
+    ports = _free_ports("api", "worker_log", "trigger_log", wanted={"api": _wanted_port()})
+    environment = {**os.environ, **airflow_environment(settings, schedule=schedule, ports=ports)}
+    _prepare_home(settings, environment)
+    supervisor = _Supervisor(settings, environment, ports, state_file)
+    supervisor.start()
+    try:
+        airflow = Airflow(settings, ports["api"])
+        airflow.wait_until_ready(supervisor.check)
+        yield airflow
+    finally:
+        supervisor.stop()
+
+
+class Airflow:
+    """Airflow's REST API, as its administrator."""
+
+    def __init__(self, settings: Settings, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._settings = settings
+        self._client = httpx.Client(base_url=self.url, timeout=60)
+
+    @property
+    def password(self) -> str:
+        return self._settings.secret("airflow_admin")
+
+    def wait_until_ready(self, check: Callable[[], None]) -> None:
+        """Wait for the API and for the DAGs to be known; `check` raises when it is no use waiting."""
+        until = time.monotonic() + READY_SECONDS
+        while time.monotonic() < until:
+            check()
+            try:
+                self._login()
+                missing = [dag for dag in DAGS if self._client.get(f"/api/v2/dags/{dag}").status_code != 200]
+                scheduler = self._client.get("/api/v2/monitor/health").json().get("scheduler", {}).get("status")
+                if not missing and scheduler == "healthy":
+                    return
+            except (httpx.HTTPError, ValueError):
+                pass
+            time.sleep(0.3)
+        errors = ""
+        try:
+            errors = "; ".join(
+                f"{e['filename']}: {e['stack_trace'].strip().splitlines()[-1]}"
+                for e in self._get("/api/v2/importErrors")["import_errors"]
+            )
+        except httpx.HTTPError:
+            pass
+        logs = self._settings.home / "airflow" / "logs"
+        raise SetupError(f"Airflow did not come up within {READY_SECONDS} s: {errors or f'see {logs}'}")
+
+    def _login(self) -> None:
+        response = self._client.post("/auth/token", json={"username": ADMIN, "password": self.password})
+        response.raise_for_status()
+        self._client.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
+
+    def _get(self, path: str, **params: Any) -> Any:
+        return self._request("GET", path, params=params)
+
+    def _request(self, method: str, path: str, **options: Any) -> Any:
+        """A request that outlives a restart of the API server."""
+        for attempt in range(60):
+            try:
+                response = self._client.request(method, path, **options)
+                if response.status_code == 401 and attempt == 0:
+                    self._login()
+                    continue
+                if response.status_code < 500:
+                    response.raise_for_status()
+                    return response.json()
+            except httpx.TransportError:
+                pass
+            time.sleep(1)
+        raise SetupError(f"Airflow's API at {self.url} stopped answering: see {self._settings.home / 'airflow' / 'logs'}")
+
+    def fail_unfinished_runs(self) -> int:
+        """Mark runs that a killed process left behind as failed, so that they do not go on beside new ones."""
+        count = 0
+        for dag_id in DAGS:
+            for state in ("queued", "running"):
+                for run in self._get(f"/api/v2/dags/{dag_id}/dagRuns", state=state, limit=100)["dag_runs"]:
+                    self._request(
+                        "PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run['dag_run_id']}", json={"state": "failed"}
+                    )
+                    count += 1
+        return count
+
+    def run_dag(self, dag_id: str, day: date, conf: dict[str, str] | None = None) -> RunResult:
+        """Trigger a DAG for the data interval of `day` (Asia/Shanghai) and wait until it ends or waits for a person."""
+        start = datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
+        run = self._request(
+            "POST",
+            f"/api/v2/dags/{dag_id}/dagRuns",
+            json={
+                "logical_date": datetime.now(UTC).isoformat(),
+                "data_interval_start": start.isoformat(),
+                "data_interval_end": (start + timedelta(days=1)).isoformat(),
+                "conf": conf or {},
+            },
+        )
+        run_id = run["dag_run_id"]
+        while True:
+            time.sleep(0.4)
+            state = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"]
+            if state in FINISHED:
+                return RunResult(dag_id, run_id, state, self._tasks(dag_id, run_id))
+            if dag_id == "daily":
+                tasks = self._tasks(dag_id, run_id)
+                if any(task.task_id == "release_by_hand" and task.state in ("awaiting_input", "deferred") for task in tasks):
+                    return RunResult(dag_id, run_id, "awaiting", tasks)
+
+    def _tasks(self, dag_id: str, run_id: str) -> list[TaskResult]:
+        instances = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=500)["task_instances"]
+        return [
+            TaskResult(task["task_id"], task["state"] or "none", float(task["duration"] or 0)) for task in instances
+        ]
+
+
+class _Supervisor:
+    """The service processes: started together, restarted when one dies, gone when this process is gone."""
+
+    def __init__(self, settings: Settings, environment: dict[str, str], ports: dict[str, int], state_file: Path) -> None:
+        self._logs = settings.home / "airflow" / "logs"
+        self._environment = environment
+        self._state_file = state_file
+        self._ports = ports
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._deaths: dict[str, int] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def start(self) -> None:
+        self._logs.mkdir(parents=True, exist_ok=True)
+        for service in SERVICES:
+            self._spawn(service)
+        self._thread.start()
+
+    def check(self) -> None:
+        for service, deaths in self._deaths.items():
+            if deaths > 3:
+                raise SetupError(f"Airflow's {service} does not stay up: see {self._logs / f'{service}.log'}")
+
+    def stop(self) -> None:
+        self._stopping.set()
+        for process in self._processes.values():
+            _signal_group(process.pid, signal.SIGTERM)
+        until = time.monotonic() + 10
+        for process in self._processes.values():
+            try:
+                process.wait(max(0.1, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                pass
+            _signal_group(process.pid, signal.SIGKILL)
+            process.wait()
+        self._state_file.unlink(missing_ok=True)
+
+    def _spawn(self, service: str) -> None:
+        with (self._logs / f"{service}.log").open("ab") as log:
+            self._processes[service] = subprocess.Popen(
+                [sys.executable, "-m", "airflow", service],
+                env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, preexec_fn=_die_with_parent,
+            )  # fmt: skip
+        state = {
+            "owner": _identity(os.getpid()),
+            "ports": self._ports,
+            "services": [_identity(process.pid) for process in self._processes.values()],
+        }
+        temporary = self._state_file.with_suffix(".new")
+        temporary.write_text(json.dumps(state))
+        temporary.replace(self._state_file)
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(0.5):
+            for service, process in list(self._processes.items()):
+                if process.poll() is not None and not self._stopping.is_set():
+                    _signal_group(process.pid, signal.SIGKILL)
+                    self._deaths[service] = self._deaths.get(service, 0) + 1
+                    if self._deaths[service] <= 3:
+                        self._spawn(service)
+
+
+def _die_with_parent() -> None:
+    """In the child: be killed when the parent is gone (Linux, PR_SET_PDEATHSIG)."""
+    try:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    except (OSError, AttributeError):
+        pass
+
+
+def _identity(pid: int) -> list[int]:
+    """A process, so that its number is not mistaken for another's later: pid and start time in clock ticks."""
+    try:
+        return [pid, int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])]
+    except OSError:
+        return [pid, 0]
+
+
+def _is_alive(identity: list[int]) -> bool:
+    pid, started = identity
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return False
+    return fields[0] != "Z" and int(fields[19]) == started
+
+
+def _read_state(path: Path) -> dict[str, Any] | None:
+    try:
+        state: dict[str, Any] = json.loads(path.read_text())
+        return state
+    except (OSError, ValueError):
+        return None
+
+
+def _sweep(state: dict[str, Any]) -> None:
+    """Kill what a killed run left behind: the services' process groups and their children."""
+    for identity in state["services"]:
+        _signal_group(identity[0], signal.SIGKILL, only_if=lambda i=identity: _is_alive(i) or _has_group(i[0]))
+
+
+def _has_group(group: int) -> bool:
+    """Whether a process of that group still runs an Airflow of ours."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+            if int(fields[2]) == group and b"airflow" in (stat.parent / "cmdline").read_bytes():
+                return True
+        except (OSError, ValueError, IndexError):
+            continue
+    return False
+
+
+def _signal_group(pid: int, number: signal.Signals, only_if: Callable[[], bool] = lambda: True) -> None:
+    try:
+        if only_if():
+            os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _wanted_port() -> int | None:
+    wanted = os.environ.get("YINGJIAN_PORT")
+    return int(wanted) if wanted else None
+
+
+def _free_ports(*names: str, wanted: dict[str, int | None]) -> dict[str, int]:
+    sockets = {}
+    try:
+        for name in names:
+            sockets[name] = socket.socket()
+            try:
+                sockets[name].bind(("127.0.0.1", wanted.get(name) or 0))
+            except OSError:
+                raise SetupError(
+                    f"port {wanted.get(name)} is in use: set YINGJIAN_PORT to another one, or leave it unset"
+                ) from None
+        return {name: int(opened.getsockname()[1]) for name, opened in sockets.items()}
+    finally:
+        for opened in sockets.values():
+            opened.close()
+
+
+def _prepare_home(settings: Settings, environment: dict[str, str]) -> None:
+    """Airflow's home and its metadata database, migrated when Airflow's version is new."""
+    from importlib.metadata import version
+
+    from yingjian.warehouse.dbt import prepare_manifest
+
+    home = settings.home / "airflow"
+    (home / "plugins").mkdir(parents=True, exist_ok=True)
+    passwords = home / "passwords.json"
+    passwords.touch(mode=0o600)
+    passwords.write_text(json.dumps({ADMIN: settings.secret("airflow_admin")}))
+    marker = home / "metadata_version"
+    wanted = f"{version('apache-airflow')} {_database_identity(settings)}"
+    migrating = None
+    if not marker.exists() or marker.read_text() != wanted:
+        migrating = subprocess.Popen(
+            [sys.executable, "-m", "airflow", "db", "migrate"],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+    prepare_manifest(settings)  # Meanwhile.
+    if migrating:
+        output, _ = migrating.communicate()
+        if migrating.returncode:
+            raise SetupError(f"Airflow's metadata could not be made: {output.strip().splitlines()[-1]}")
+        marker.write_text(wanted)
+
+
+def _database_identity(settings: Settings) -> str:
+    import psycopg
+
+    try:
+        with psycopg.connect(warehouse.airflow_uri(settings)) as conn:
+            row = conn.execute("select oid from pg_database where datname = current_database()").fetchone()
+            return str(row[0]) if row else ""
+    except psycopg.Error as error:
+        raise SetupError(
+            f"Airflow's database does not answer ({type(error).__name__}): make a database `airflow` on the warehouse's server"
+        ) from None

@@ -1,0 +1,104 @@
+"""Where things are and which secrets are used: read once from the environment, then passed as a value."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+# Nothing leaves the machine: the telemetry of every package that has one.
+TELEMETRY_OFF = {
+    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+    "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
+    "DO_NOT_TRACK": "1",
+    "GX_ANALYTICS_ENABLED": "False",
+    "SCARF_ANALYTICS": "false",
+    "SCARF_NO_ANALYTICS": "true",
+}
+
+
+class SetupError(RuntimeError):
+    """Something on this machine must be changed first; the text is one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """home: folder of all state; warehouse: URI of a PostgreSQL server, None = embedded; landing: location URI."""
+
+    home: Path
+    warehouse: str | None
+    landing: str
+    given_person_key: str | None
+    root: Path = PROJECT_ROOT
+
+    @classmethod
+    def load(cls, env: Mapping[str, str] = os.environ) -> Settings:
+        """Read YINGJIAN_HOME, YINGJIAN_WAREHOUSE, YINGJIAN_LANDING and YINGJIAN_PERSON_KEY.
+
+        Raises SetupError when the warehouse is not embedded and no person key is given.
+        """
+        home = Path(env.get("YINGJIAN_HOME") or PROJECT_ROOT / ".yingjian").absolute()
+        warehouse = env.get("YINGJIAN_WAREHOUSE") or None
+        person_key = env.get("YINGJIAN_PERSON_KEY") or None
+        if warehouse and not person_key:
+            raise SetupError(
+                "YINGJIAN_WAREHOUSE is set, so YINGJIAN_PERSON_KEY must be too: the secret of the person keys belongs"
+                " to the warehouse, not to this folder"
+            )
+        return cls(home, warehouse, env.get("YINGJIAN_LANDING") or str(home / "landing"), person_key)
+
+    @cached_property
+    def person_secret(self) -> bytes:
+        """Secret of the person keys; made and kept in the home folder when none is given."""
+        return (self.given_person_key or self.secret("person_key")).encode()
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+    @property
+    def data_docs(self) -> Path:
+        return self.home / "data_docs"
+
+    @property
+    def dbt_target(self) -> Path:
+        return self.home / "dbt"
+
+    @cached_property
+    def code_version(self) -> str:
+        """The checkout's commit, as git names it, or the package's version."""
+        try:
+            return subprocess.run(
+                ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+                cwd=self.root, capture_output=True, text=True, check=True,
+            ).stdout.strip()  # fmt: skip
+        except (OSError, subprocess.CalledProcessError):
+            return "0.1.0"
+
+    def secret(self, name: str) -> str:
+        """A secret of this home, made at first use; the file is readable by its owner only."""
+        folder = self.home / "secrets"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / f"{name}.json"
+        try:
+            descriptor = os.open(f"{path}.{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            if not path.exists():
+                with os.fdopen(descriptor, "w") as file:
+                    json.dump(secrets.token_urlsafe(32), file)
+                try:
+                    os.link(f"{path}.{os.getpid()}", path)  # Of two processes at once the first one's secret stays.
+                except FileExistsError:
+                    pass
+            else:
+                os.close(descriptor)
+        finally:
+            Path(f"{path}.{os.getpid()}").unlink(missing_ok=True)
+        return str(json.loads(path.read_text()))

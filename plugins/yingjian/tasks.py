@@ -1,0 +1,122 @@
+"""What the DAGs' tasks do: settings in, one step of the pipeline, counts out. Thin on purpose.
+
+Nothing personal goes through here: XCom and logs get counts, states and publication ids only.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from yingjian import warehouse
+from yingjian.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# The template by which every task of a daily run gets its business date: the day of the data interval in Shanghai.
+AS_OF_DATE = "{{ data_interval_start.in_timezone('Asia/Shanghai').to_date_string() }}"
+
+
+def land(location: str | None = None) -> dict[str, int]:
+    """Land everything new in the landing location; returns counts of files and rows."""
+    from dataclasses import asdict
+
+    from yingjian.landing import land as land_files
+
+    settings = Settings.load()
+    summary = asdict(land_files(location or settings.landing, warehouse.connector(settings), settings.person_secret))
+    log.info("landing: %s", ", ".join(f"{name} {count}" for name, count in summary.items()))
+    return summary
+
+
+def audit(as_of_date: str) -> dict[str, Any]:
+    """Check the build of a business date; returns whether it passed, and the names of the checks that failed."""
+    from yingjian import quality
+
+    settings = Settings.load()
+    day = date.fromisoformat(as_of_date)
+    suites = quality.load_suites(settings.root / "expectations", day)
+    with warehouse.connect(settings) as conn:
+        result = quality.audit(conn, warehouse.uri(settings), suites, day, settings.data_docs)
+    return {
+        "passed": result.passed,
+        "checks_run": len(result.results),
+        "checks_failed": len(result.failed),
+        "critical": [f"{failure.suite}: {failure.check.says}" for failure in result.critical],
+    }
+
+
+def publish(as_of_date: str, run_key: str, audited: dict[str, Any], approval: dict[str, Any] | None) -> int:
+    """Publish the audited build; `approval` is the answer of the person who released it by hand, if one had to.
+
+    Returns the publication id. Raises ValueError when the audit failed and nobody released the build.
+    """
+    from yingjian.warehouse import publish as publishing
+
+    settings = Settings.load()
+    release = None
+    if not audited["passed"]:
+        release = release_from(approval)
+    with warehouse.connect(settings) as conn:
+        return publishing.publish(
+            conn,
+            date.fromisoformat(as_of_date),
+            run_key=run_key,
+            checks_run=audited["checks_run"],
+            checks_failed=audited["checks_failed"],
+            code_version=settings.code_version,
+            release=release,
+        )
+
+
+def release_from(approval: dict[str, Any] | None) -> Any:
+    """Who released a failed build and why, from the answer of Airflow's approval task."""
+    from yingjian.warehouse.publish import Release
+
+    if not approval or approval.get("chosen_options") != ["Approve"]:
+        raise ValueError("the audit failed and nobody released the build: nothing is published")
+    reason = str((approval.get("params_input") or {}).get("reason") or "").strip()
+    if not reason:
+        raise ValueError("a release by hand needs a reason: approve again and say why")
+    person = approval.get("responded_by_user") or {}
+    return Release(reason, str(person.get("name") or person.get("id") or "unknown"))
+
+
+def report(publication_id: int) -> str:
+    """Write the report of a publication; returns its path."""
+    from yingjian.reports import write_report
+
+    settings = Settings.load()
+    settings.reports.mkdir(parents=True, exist_ok=True)
+    with warehouse.connect(settings) as conn:
+        path: Path = write_report(conn, publication_id, settings.reports)
+    log.info("report of publication %s written to %s", publication_id, path)
+    return str(path)
+
+
+def prune(keep: int) -> list[int]:
+    """Drop the rows of old publications; returns the ids of those whose rows were dropped."""
+    from yingjian.warehouse.publish import prune as prune_publications
+
+    settings = Settings.load()
+    with warehouse.connect(settings) as conn:
+        return prune_publications(conn, keep)
+
+
+def notify_failure(context: dict[str, Any]) -> None:
+    """Tell the team that a task failed: in the log, and by mail when SMTP_DEFAULT or its connection is set."""
+    import os
+
+    task = context["task_instance"]
+    day = context.get("data_interval_start")
+    text = f"{task.dag_id}.{task.task_id} failed for {day.in_timezone('Asia/Shanghai').date() if day else 'no date'}"
+    log.error("%s; the last publication stays. What to do: docs/runbooks/%s.md", text, task.dag_id)
+    recipients = os.environ.get("YINGJIAN_ALERT_MAIL")
+    if recipients:
+        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
+        SmtpNotifier(
+            to=recipients.split(","), subject=f"[应检] {text}", html_content=f"<p>{text}</p><p>docs/runbooks/{task.dag_id}.md</p>"
+        ).notify(context)

