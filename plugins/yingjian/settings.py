@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -88,17 +89,14 @@ class Settings:
         folder = self.home / "secrets"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / f"{name}.json"
-        try:
-            descriptor = os.open(f"{path}.{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            if not path.exists():
-                with os.fdopen(descriptor, "w") as file:
-                    json.dump(secrets.token_urlsafe(32), file)
-                try:
-                    os.link(f"{path}.{os.getpid()}", path)  # Of two processes at once the first one's secret stays.
-                except FileExistsError:
-                    pass
-            else:
-                os.close(descriptor)
-        finally:
-            Path(f"{path}.{os.getpid()}").unlink(missing_ok=True)
+        if not path.exists():
+            descriptor, made = tempfile.mkstemp(dir=folder)  # mode 0600
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(secrets.token_urlsafe(32), file)
+            try:
+                os.link(made, path)  # Of two at once the first one's secret stays.
+            except FileExistsError:
+                pass
+            finally:
+                os.unlink(made)
         return str(json.loads(path.read_text()))

@@ -16,7 +16,7 @@ import polars as pl
 import psycopg
 
 from yingjian.landing import check
-from yingjian.landing.errors import REASONS, FileRejectedError
+from yingjian.landing.errors import REASONS, FileRejectedError, as_text
 from yingjian.landing.feeds import FEEDS, RISK_AREAS, Feed
 from yingjian.landing.readers import Record, Table, open_table
 from yingjian.landing.risk_areas import read_snapshot
@@ -55,6 +55,10 @@ class Found:
     modified_at: datetime
 
     @property
+    def name(self) -> str:
+        return as_text(self.path.name)
+
+    @property
     def location(self) -> str:
         return self.path.absolute().as_uri()
 
@@ -87,7 +91,7 @@ def find_files(folder: Path) -> list[Found]:
                 stat = path.stat()
                 modified_at = datetime.fromtimestamp(stat.st_mtime_ns // 1000 / 1e6, UTC)
                 found.append(Found(feed_folder.name, path, stat.st_size, modified_at))
-    return sorted(found, key=lambda file: (file.modified_at, file.path.name, file.feed))
+    return sorted(found, key=lambda file: (file.modified_at, file.name, file.feed))
 
 
 def _as_folder(location: str) -> Path:
@@ -120,7 +124,7 @@ def _land_file(conn: psycopg.Connection, file: Found, person_secret: bytes, summ
                 return
             if file.feed not in FEEDS and file.feed != RISK_AREAS:
                 expected = "、".join([*FEEDS, RISK_AREAS])
-                _record(conn, file, sha256, "unknown_feed", f"没有名为“{file.feed}”的数据源；应为：{expected}")
+                _record(conn, file, sha256, "unknown_feed", f"没有名为“{as_text(file.feed)}”的数据源；应为：{expected}")
                 summary.files_rejected += 1
             elif _is_staged(conn, file.feed, sha256):
                 _record(conn, file, sha256, "duplicate", "与已入库的文件内容相同")
@@ -138,11 +142,11 @@ def _land_file(conn: psycopg.Connection, file: Found, person_secret: bytes, summ
             if not _is_recorded(conn, file):
                 _record(conn, file, sha256, "rejected", str(error))
         summary.files_rejected += 1
-        log.warning("landing: %s/%s rejected: %s", file.feed, file.path.name, error)
+        log.warning("landing: %s/%s rejected: %s", file.feed, file.name, error)
     except psycopg.Error as error:
         # The server's message may quote a row; only its code goes on.
         raise RuntimeError(
-            f"landing: {file.feed}/{file.path.name} could not be staged, the database said {type(error).__name__}"
+            f"landing: {file.feed}/{file.name} could not be staged, the database said {type(error).__name__}"
             f" ({error.sqlstate}); nothing of it was kept, run again"
         ) from None
 
@@ -179,7 +183,7 @@ def _record(
         values (%s, %s, %s, %s, %s, %s, %s, %s)
         returning file_id, received_at
         """,
-        (file.feed, file.path.name, file.location, file.modified_at, file.size, sha256, status, reason),
+        (file.feed, file.name, file.location, file.modified_at, file.size, sha256, status, reason),
     ).fetchone()
     assert row is not None
     return row
@@ -221,7 +225,7 @@ def _stage_table(
                 line=pl.Series([record.line for record in complete], dtype=pl.Int32)
             )
             is_good = typed["reason_codes"].list.len() == 0
-            problems += _problems(typed, raw, ~is_good, complete, feed, file.path.name)
+            problems += _problems(typed, raw, ~is_good, complete, feed, file.name)
             good = typed.filter(is_good)
             repaired += int(good["is_repaired"].sum())
             if good.height:
@@ -231,7 +235,7 @@ def _stage_table(
                     good = good.with_columns(check.person_keys(good, person_secret))
                 incoming.write(good)
         rejected += len(problems)
-        write_rejected(conn, file_id, feed.name, file.path.name, sorted(problems))
+        write_rejected(conn, file_id, feed.name, file.name, sorted(problems))
     balance = incoming.merge()
     conn.execute(
         """
@@ -308,9 +312,9 @@ def _stage_snapshot(conn: psycopg.Connection, file: Found, file_id: int) -> None
         conn,
         file_id,
         RISK_AREAS,
-        file.path.name,
+        file.name,
         [
-            (line, f"{snapshot.listed_at:%Y-%m-%d %H}时", [code], f"{file.path.name}第{line}项：{REASONS[code]}", raw)
+            (line, f"{snapshot.listed_at:%Y-%m-%d %H}时", [code], f"{file.name}第{line}项：{REASONS[code]}", raw)
             for line, code, raw in snapshot.rejected
         ],
     )

@@ -18,5 +18,10 @@ REASONS = {
 }
 
 
+def as_text(text: str) -> str:
+    """Text in which what was no text (a lone surrogate) is a question mark."""
+    return text.encode("utf-8", "replace").decode()
+
+
 class FileRejectedError(Exception):
     """A file that cannot be read at all; its text is a sentence for the sender and names no person."""

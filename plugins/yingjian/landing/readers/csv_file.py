@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from yingjian.landing.errors import FileRejectedError
+from yingjian.landing.errors import FileRejectedError, as_text
 from yingjian.landing.feeds import Feed
 from yingjian.landing.readers.layout import TITLE_LINES, Layout, Record, find_header, header_score, make_layout
 
@@ -126,7 +126,7 @@ def _records(
 def _record(line: int, cells: list[str], raw: str, is_clean: bool) -> Record:
     if is_clean or raw.isascii():
         return Record(line, cells, raw)
-    text = raw.encode("utf-8", "replace").decode()
+    text = as_text(raw)
     if text == raw:
         return Record(line, cells, raw)
-    return Record(line, [cell.encode("utf-8", "replace").decode() for cell in cells], text, is_text=False)
+    return Record(line, [as_text(cell) for cell in cells], text, is_text=False)

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from yingjian.landing.errors import FileRejectedError
+from yingjian.landing.errors import FileRejectedError, as_text
 from yingjian.landing.feeds import Feed
 
 TITLE_LINES = 5  # A spreadsheet may carry up to five title lines above its header.
@@ -52,7 +52,7 @@ def make_layout(header: Sequence[str], feed: Feed) -> Layout:
 
     Raises FileRejectedError naming every column that is missing, that seems renamed, or that stands there twice.
     """
-    names = [cell.strip(BLANKS) for cell in header]
+    names = [as_text(cell.strip(BLANKS)) for cell in header]
     while names and not names[-1]:
         names.pop()
     sources = [column.source for column in feed.columns]

@@ -25,7 +25,7 @@ def read_xlsx(path: Path, feed: Feed) -> tuple[Layout, Iterator[Record]]:
         raise FileRejectedError(f"电子表格无法打开（{type(error).__name__}）") from None
     problem = FileRejectedError("电子表格中没有工作表")
     for sheet in sheets:
-        rows = [[as_text(cell) for cell in row] for row in sheet]
+        rows = [[cell_text(cell) for cell in row] for row in sheet]
         try:
             header_row = find_header(rows, feed)
         except FileRejectedError as error:
@@ -36,7 +36,7 @@ def read_xlsx(path: Path, feed: Feed) -> tuple[Layout, Iterator[Record]]:
     raise problem
 
 
-def as_text(cell: Any) -> str:
+def cell_text(cell: Any) -> str:
     """A cell as the text a person sees: whole numbers without a decimal point, dates in ISO form."""
     if isinstance(cell, bool):
         return str(cell)

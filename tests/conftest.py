@@ -1,0 +1,56 @@
+"""One server and one simulated town for the whole session; tests that write get a home of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tests import support
+from yingjian import simulate
+from yingjian.settings import Settings
+from yingjian.warehouse.embedded import EmbeddedPostgres
+
+WORLD_DAY = date(2022, 7, 20)
+
+
+@pytest.fixture(scope="session")
+def home_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Settings]]:
+    """Makes homes with a running server; all are stopped at the end."""
+    made: list[Settings] = []
+
+    def make(name: str) -> Settings:
+        settings = support.make_home(tmp_path_factory.mktemp(name))
+        made.append(settings)
+        return settings
+
+    yield make
+    for settings in made:
+        EmbeddedPostgres(settings).stop()
+
+
+@pytest.fixture
+def fresh_home(home_factory: Callable[[str], Settings]) -> Iterator[Settings]:
+    """A home of the test's own."""
+    settings = home_factory("home")
+    yield settings
+    EmbeddedPostgres(settings).stop()
+
+
+@pytest.fixture(scope="session")
+def simulated_landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small town's exports of sixteen days up to WORLD_DAY."""
+    out = tmp_path_factory.mktemp("landing")
+    simulate.write_landing(out, persons=600, days=16, seed=7, last_day=WORLD_DAY)
+    return out
+
+
+@pytest.fixture(scope="session")
+def world(home_factory: Callable[[str], Settings], simulated_landing: Path) -> Settings:
+    """The simulated town, landed, and its last day published. Tests read it and leave it as it is."""
+    settings = home_factory("world")
+    support.land_folder(settings, simulated_landing)
+    support.run_day(settings, WORLD_DAY)
+    return settings

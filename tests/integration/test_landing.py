@@ -1,0 +1,213 @@
+"""Landing into PostgreSQL: the balance always holds, in any order, twice, at once, and through kills."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from tests import support
+from tests.support import IDENTITY, land_folder, query, sample, write_feed
+from yingjian.settings import Settings
+
+FILES = "select feed, file_name, status, reason, rows_read, rows_staged, rows_rejected, rows_superseded from quality.landed_file"
+
+
+@pytest.fixture(scope="module")
+def shared_home(home_factory: Callable[[str], Settings]) -> Settings:
+    return home_factory("landing")
+
+
+@pytest.fixture
+def home(shared_home: Settings) -> Settings:
+    """A home with empty staging; the server is the module's."""
+    with support.warehouse.connect(shared_home) as conn:
+        tables = [f"staging.{t}" for (t,) in conn.execute("select tablename from pg_tables where schemaname = 'staging'")]
+        conn.execute(f"truncate quality.landed_file, quality.rejected_row, {', '.join(tables)}")  # type: ignore[arg-type]
+    return shared_home
+
+
+def test_newest_version_wins_across_files(home: Settings, tmp_path: Path) -> None:
+    write_feed(tmp_path, "test_results", [sample("S1", 检测结果="待出"), sample("S2")], "a.csv")
+    write_feed(tmp_path, "test_results", [sample("S1", 检测结果="阳性", 更新时间="2022-07-02 08:00:00")], "b.csv")
+    write_feed(tmp_path, "test_results", [sample("S1", 检测结果="阴性", 更新时间="2022-06-30 08:00:00")], "c.csv")
+    land_folder(home, tmp_path)
+    assert query(home, "select sample_key, result from staging.test_results order by 1") == [("S1", "阳性"), ("S2", "阴性")]
+    assert query(home, f"{FILES} order by file_name") == [
+        ("test_results", "a.csv", "staged", None, 2, 1, 0, 1),
+        ("test_results", "b.csv", "staged", None, 1, 1, 0, 0),
+        ("test_results", "c.csv", "staged", None, 1, 0, 0, 1),
+    ]
+
+
+def test_at_equal_times_the_later_line_then_the_later_file(home: Settings, tmp_path: Path) -> None:
+    write_feed(tmp_path, "test_results", [sample("S1", 采样点="一"), sample("S1", 采样点="二")], "a.csv")
+    land_folder(home, tmp_path)
+    assert query(home, "select sampling_point from staging.test_results") == [("二",)]
+    write_feed(tmp_path, "test_results", [sample("S1", 采样点="三")], "0.csv")
+    land_folder(home, tmp_path)
+    assert query(home, "select sampling_point from staging.test_results") == [("三",)]
+
+
+def test_a_rejected_row_supersedes_nothing(home: Settings, tmp_path: Path) -> None:
+    write_feed(tmp_path, "test_results", [sample("S1")], "a.csv")
+    write_feed(tmp_path, "test_results", [sample("S1", 检测结果="不明", 更新时间="2022-07-09 08:00:00")], "b.csv")
+    land_folder(home, tmp_path)
+    assert query(home, "select result from staging.test_results") == [("阴性",)]
+    assert query(home, "select file_name, line, record_key, reason_codes from quality.rejected_row") == [
+        ("b.csv", 2, "S1", ["unknown_code"])
+    ]
+
+
+def test_the_same_bytes_are_loaded_once(home: Settings, tmp_path: Path) -> None:
+    path = write_feed(tmp_path, "test_results", [sample("S1")], "a.csv")
+    shutil.copyfile(path, path.with_name("a(1).csv"))
+    first = land_folder(home, tmp_path)
+    again = land_folder(home, tmp_path)
+    assert (first.files_staged, first.files_duplicate, again.files_known) == (1, 1, 2)
+    assert query(home, "select count(*) from quality.landed_file") == [(2,)]
+
+
+def test_other_feeds_go_on(home: Settings, tmp_path: Path) -> None:
+    write_feed(tmp_path, "test_results", [sample("S1")])
+    write_feed(tmp_path, "exemptions", []).write_text("编号,证件类型\n1,2\n")
+    (tmp_path / "unheard_of").mkdir()
+    (tmp_path / "unheard_of" / "x.csv").write_text("a\n")
+    (tmp_path / "risk_areas").mkdir()
+    (tmp_path / "risk_areas" / "x.json").write_text("{")
+    (tmp_path / "test_results" / "half.csv.part").write_text("not finished")
+    summary = land_folder(home, tmp_path)
+    assert (summary.files_staged, summary.files_rejected) == (1, 3)
+    reasons = dict(query(home, "select feed, reason from quality.landed_file where status <> 'staged'"))
+    assert "没有名为“unheard_of”的数据源" in reasons["unheard_of"]
+    assert "不是可读的JSON" in reasons["risk_areas"]
+    assert "找不到" in reasons["exemptions"] or "缺少列" in reasons["exemptions"]
+
+
+def test_a_missing_landing_location_says_so(home: Settings, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="is not a folder"):
+        land_folder(home, tmp_path / "nowhere")
+
+
+def test_an_empty_landing_folder(home: Settings, tmp_path: Path) -> None:
+    assert land_folder(home, tmp_path).files_staged == 0
+
+
+def test_a_later_list_of_the_same_hour_takes_its_place(home: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "risk_areas"
+    folder.mkdir()
+    for name, areas in (("a", ["甲"]), ("b", ["乙", "丙"])):
+        (folder / f"{name}.json").write_text(
+            '{"data": {"end_update_time": "2022-07-04 17时", "highlist": [{"province": "省", "city": "市", "county": "县",'
+            f' "communitys": {str(areas).replace(chr(39), chr(34))}}}]}}}}'
+        )
+    land_folder(home, tmp_path)
+    assert query(home, "select area from staging.risk_areas order by 1") == [("丙",), ("乙",)]
+    assert query(home, "select file_name, rows_staged, rows_superseded from quality.landed_file order by 1") == [
+        ("a.json", 0, 1), ("b.json", 2, 0),
+    ]  # fmt: skip
+
+
+def test_spreadsheet(home: Settings, tmp_path: Path) -> None:
+    """Numbers as numbers, dates as dates, a title above the header."""
+    openpyxl = pytest.importorskip("openpyxl")
+    from yingjian.landing.feeds import FEEDS
+
+    book = openpyxl.Workbook()
+    book.active.append(["核酸检测结果"])
+    header = [column.source for column in FEEDS["test_results"].columns]
+    book.active.append(header)
+    row = sample("S1") | {"采样时间": datetime(2022, 7, 1, 8), "手机号": 13800000000}
+    book.active.append([row.get(name) for name in header])
+    book.active.append([(row | {"样本编号": "S2", "证件号码": 350503194205022751}).get(name) for name in header])
+    (tmp_path / "test_results").mkdir()
+    book.save(tmp_path / "test_results" / "a.xlsx")
+    land_folder(home, tmp_path)
+    assert query(home, "select sample_key, phone, sampled_at from staging.test_results") == [
+        ("S1", "13800000000", datetime(2022, 7, 1, 8))
+    ]
+    assert query(home, "select record_key, reason_codes from quality.rejected_row") == [("S2", ["scientific"])]
+
+
+DIRT = st.sampled_from(["", " ", "'", "\u3000", "\u200b", ",", '"', "\n", "\0", "x", "2022-02-30", "3.5E+17", "＝", "=1+1", "'; drop table", "\ud7ff"])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    cells=st.lists(st.tuples(st.integers(0, 12), DIRT, st.integers(0, 3)), max_size=12),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "gb18030"]),
+    noise=st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=3)), max_size=4),
+)
+def test_every_row_is_accounted_for(
+    home: Settings, cells: list[tuple[int, str, int]], encoding: str, noise: list[tuple[int, bytes]]
+) -> None:
+    """Whatever the dirt: read = staged + rejected + superseded, and nothing stops the run."""
+    rows = [sample(f"S{i % 3}", 更新时间=f"2022-07-0{1 + i % 5} 08:00:00") for i in range(4)]
+    for column, dirt, row in cells:
+        name = list(rows[row])[column % len(rows[row])]
+        rows[row][name] = rows[row][name] + dirt
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_feed(Path(folder), "test_results", rows, f"{random.random()}.csv", encoding)
+        content = bytearray(path.read_bytes())
+        for place, junk in noise:
+            content[place % (len(content) + 1) : place % (len(content) + 1)] = junk
+        path.write_bytes(bytes(content))
+        land_folder(home, Path(folder))
+    balance = "rows_read = rows_staged + rows_rejected + rows_superseded"
+    assert query(home, f"select count(*) from quality.landed_file where ({balance}) is not true") == [(0,)]
+    assert query(home, "select sum(rows_staged) = (select count(*) from staging.test_results) from quality.landed_file") == [(True,)]
+    assert query(home, "select sum(rows_rejected) = (select count(*) from quality.rejected_row) from quality.landed_file") == [(True,)]
+
+
+def test_two_landings_at_once_load_once(home: Settings, tmp_path: Path) -> None:
+    for i in range(6):
+        write_feed(tmp_path, "test_results", [sample(f"S{i}-{j}") for j in range(50)], f"{i}.csv")
+    with ThreadPoolExecutor(3) as pool:
+        summaries = list(pool.map(lambda _: land_folder(home, tmp_path), range(3)))
+    assert sum(summary.files_staged for summary in summaries) == 6
+    assert query(home, "select count(*), sum(rows_staged) from quality.landed_file") == [(6, 300)]
+
+
+def test_killed_at_any_moment_and_run_again(home: Settings, tmp_path: Path) -> None:
+    """Landing processes are killed at random moments; the sums are those of an undisturbed landing."""
+    for i in range(12):
+        write_feed(tmp_path, "test_results", [sample(f"S{i}-{j}") for j in range(400)], f"{i:02d}.csv")
+    rng = random.Random(5)
+    context = multiprocessing.get_context("fork")
+    kills = 0
+    for _ in range(12):
+        child = context.Process(target=land_folder, args=(home, tmp_path))
+        child.start()
+        time.sleep(rng.uniform(0.02, 0.4))
+        if child.is_alive():
+            os.kill(child.pid or 0, signal.SIGKILL)
+            kills += 1
+        child.join()
+        staged = query(home, "select coalesce(sum(rows_staged), 0) from quality.landed_file")[0][0]
+        assert query(home, "select count(*) from staging.test_results") == [(staged,)], "no half file"
+    assert kills > 0
+    land_folder(home, tmp_path)
+    assert query(home, "select count(*), sum(rows_read) from quality.landed_file") == [(12, 4800)]
+    assert query(home, "select count(*) from staging.test_results") == [(4800,)]
+
+
+def test_no_personal_data_in_errors_and_reasons(home: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bad = sample("S1", 检测结果="不明", 采样时间="2022-02-30")
+    write_feed(tmp_path, "test_results", [bad])
+    land_folder(home, tmp_path)
+    [(reason,)] = query(home, "select reason from quality.rejected_row")
+    assert "a.csv第2行" in reason and "检测结果" in reason
+    for value in IDENTITY.values():
+        assert value not in caplog.text
+        assert value == "居民身份证" or value not in reason
