@@ -91,15 +91,22 @@ def _validate(uri: str, suites: list[Suite], docs: Path | None) -> dict[str, lis
         )
     if docs is not None:
         _add_docs_site(context, docs)
-    outcome = {}
-    for definition in definitions:
-        validated = definition.run(result_format={"result_format": "BOOLEAN_ONLY"})
-        found = {result.expectation_config.meta["check"]: bool(result.success) for result in validated.results}
-        suite = next(suite for suite in suites if suite.name == definition.name)
-        outcome[suite.name] = [found[check.name] for check in suite.checks]
-    if docs is not None:
-        context.build_data_docs()
+    outcome: dict[str, list[bool]] = {}
+    try:
+        for definition in definitions:
+            _run(definition, suites, outcome)
+        if docs is not None:
+            context.build_data_docs()
+    finally:
+        source.get_engine().dispose()
     return outcome
+
+
+def _run(definition: Any, suites: list[Suite], outcome: dict[str, list[bool]]) -> None:
+    validated = definition.run(result_format={"result_format": "BOOLEAN_ONLY"})
+    found = {result.expectation_config.meta["check"]: bool(result.success) for result in validated.results}
+    suite = next(suite for suite in suites if suite.name == definition.name)
+    outcome[suite.name] = [found[check.name] for check in suite.checks]
 
 
 def _expectation(check: Check) -> Any:
@@ -138,8 +145,12 @@ def _result(conn: psycopg.Connection, suite: Suite, check: Check, success: bool)
     failing = None
     if check.query is not None:
         query = check.query.replace("{batch}", suite.name).replace("{{", "{").replace("}}", "}")
-        row = conn.execute(f"select count(*) from ({query}) as failing").fetchone()  # type: ignore[arg-type]
-        failing = int(row[0]) if row else None
+        try:
+            with conn.transaction():
+                row = conn.execute(f"select count(*) from ({query}) as failing").fetchone()  # type: ignore[arg-type]
+                failing = int(row[0]) if row else None
+        except psycopg.Error as error:  # A check that cannot be run has failed; its values stay in the database.
+            log.error("audit: %s: %s cannot be run (%s)", suite.name, check.name, type(error).__name__)
     return CheckResult(suite.name, check, False, failing, check.says)
 
 

@@ -88,8 +88,8 @@ def publish(
 def prune(conn: psycopg.Connection, keep: int) -> list[int]:
     """Drop the rows of all but the newest `keep` publications; returns the ids whose rows were dropped.
 
-    The publications themselves and what `HISTORY` keeps stay on record, and so does the newest publication
-    of every business date.
+    The publications themselves and what `HISTORY` keeps stay on record, and so do the rows of the newest
+    publication of every business date.
     """
     rows = conn.execute(
         """
@@ -97,6 +97,7 @@ def prune(conn: psycopg.Connection, keep: int) -> list[int]:
         where publication_id not in (
             select publication_id from published.publication order by publication_id desc limit %s
         )
+        and publication_id not in (select max(publication_id) from published.publication group by as_of_date)
         order by publication_id
         """,
         (keep,),

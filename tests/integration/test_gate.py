@@ -1,0 +1,153 @@
+"""The gate: every check has a case in which it fails, and a build that fails is not published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests import support
+from tests.conftest import WORLD_DAY
+from yingjian import quality, tasks, warehouse
+from yingjian.settings import PROJECT_ROOT, Settings
+from yingjian.warehouse.embedded import EmbeddedPostgres
+
+SUITES = quality.load_suites(PROJECT_ROOT / "expectations", WORLD_DAY)
+
+# For each check what breaks it: SQL over the build or staging that a fault could have left.
+POISON = {
+    "quality.landed_file.row_balance_of_each_file": "alter table quality.landed_file drop constraint row_balance; update quality.landed_file set rows_read = rows_read + 1 where file_id = (select min(file_id) from quality.landed_file)",
+    "quality.landed_file.rejected_rows_are_all_in_quarantine": "delete from quality.rejected_row where rejected_id = (select min(rejected_id) from quality.rejected_row)",
+    "quality.landed_file.same_bytes_staged_once": "drop index quality.landed_file_once; update quality.landed_file set sha256 = 'x' where feed = 'arrivals'",
+    "quality.landed_file.staged_rows_are_all_in_staging": "delete from staging.test_results where line = 2",
+    "quality.landed_file.every_file_was_read": "insert into quality.landed_file (feed, file_name, location, modified_at, size_bytes, status) values ('x', 'x', 'x', now(), 1, 'unknown_feed')",
+    "staging.test_results.person_key_not_null": "alter table staging.test_results alter person_key drop not null; update staging.test_results set person_key = null where line = 2",
+    "staging.test_results.result_codes": "update staging.test_results set result = '不明' where line = 2",
+    "staging.test_results.volume_against_the_days_before": f"delete from staging.test_results where sampled_at >= date '{WORLD_DAY}'",
+    "staging.key_population.group_codes_have_a_rule": "update staging.key_population set group_code = '99' where line = 2",
+    "staging.key_population.person_key_not_null": "alter table staging.key_population alter person_key drop not null; update staging.key_population set person_key = null where line = 2",
+    "build.feed_quality.business_date": "update build.feed_quality set as_of_date = as_of_date - 1",
+    "build.feed_quality.expected_feeds_arrived": "update build.feed_quality set status = 'missing' where feed = 'residents'",
+    "build.feed_quality.feeds_are_fresh": "update build.feed_quality set status = 'stale' where feed = 'residents'",
+    "build.obligation.business_date": "update build.obligation set as_of_date = as_of_date - 1",
+    "build.obligation.obligation_id_unique": "drop index if exists build_obligation_id; update build.obligation set obligation_id = 'same'",
+    "build.obligation.membership_id_not_null": "alter table build.obligation alter membership_id drop not null; update build.obligation set membership_id = null where status = 'overdue'",
+    "build.obligation.person_key_is_a_keyed_hash": "update build.obligation set person_key = '350503194205022751' where status = 'overdue'",
+    "build.obligation.status_codes": "update build.obligation set status = 'late' where status = 'overdue'",
+    "build.obligation.days_overdue_agree_with_status": "update build.obligation set days_overdue = days_overdue + 1 where status = 'overdue'",
+    "build.obligation.open_and_due_agree": "update build.obligation set due_date = as_of_date where status = 'upcoming'",
+    "build.obligation.every_expected_slot_is_there": "delete from build.obligation where rule_family = 'anchored' and slot = 7",
+    "build.obligation.every_rolling_duty_is_there": "delete from build.obligation where group_code = '9'",
+    "build.obligation.no_personal_data": "update build.obligation set unit = '13812345678' where group_code = '9'",
+    "build.obligation.no_names": "update build.obligation set explanation = (select name from build.person where person.person_key = obligation.person_key)",
+    "build.due.due_are_the_upcoming_within_the_horizon": "delete from build.due where days_until_due = 1",
+    "build.overdue.due_overdue_and_closed_are_all": "delete from build.overdue where days_overdue = 1",
+    "build.overdue.overdue_are_overdue": "update build.overdue set days_overdue = 0",
+    "build.compliance_daily.required_is_compliant_plus_overdue": "update build.compliance_daily set compliant = compliant + 1",
+    "build.compliance_daily.compliance_rate_between_0_and_1": "update build.compliance_daily set compliance_rate = 1.5",
+    "build.compliance_daily.every_overdue_membership_is_counted": "update build.compliance_daily set overdue = 0, compliant = required",
+    "build.due_forecast.forecast_is_what_is_due": "update build.due_forecast set tests_due = tests_due + 1",
+    "build.due_forecast.seven_days_ahead": "update build.due_forecast set due_date = due_date + 30",
+    "build.risk_zone.zone_id_unique": "update build.risk_zone set zone_id = 'Z'",
+    "build.risk_zone.level_codes": "update build.risk_zone set level = '红'",
+    "build.risk_zone.eligible_level_and_day_together": "update build.risk_zone set eligible_level = '低', eligible_on = null",
+    "build.risk_zone.declaration_and_rule_agree": "update build.risk_zone set mismatch = '不一致'",
+    "build.person.person_key_unique": "update build.person set person_key = 'same'",
+    "build.person.every_obligation_resolves": "delete from build.person",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def built(home_factory: Callable[[str], Settings], simulated_landing: Path) -> Iterator[Settings]:
+    """A town of its own: published yesterday, built today and audited, not yet published."""
+    settings = home_factory("gate")
+    support.land_folder(settings, simulated_landing)
+    support.run_day(settings, date(2022, 7, 19))
+    support.build(settings, WORLD_DAY)
+    with warehouse.connect(settings) as conn:
+        # Unique indexes stand in the way of poison; a fault could have lost them.
+        for (index,) in conn.execute(
+            "select indexrelid::regclass::text from pg_index where indisunique and not indisprimary and indrelid::regclass::text like 'build.%'"
+        ).fetchall():
+            conn.execute(f"drop index {index}")  # type: ignore[arg-type]
+    yield settings
+
+
+def test_every_check_has_a_case_in_which_it_fails() -> None:
+    assert {f"{suite.name}.{check.name}" for suite in SUITES for check in suite.checks} == set(POISON)
+
+
+def test_the_untouched_build_passes(built: Settings) -> None:
+    result = support.audit(built, WORLD_DAY)
+    assert result.passed, result.critical
+    assert len(result.results) == len(POISON)
+
+
+@pytest.mark.parametrize("name", POISON)
+def test_a_check_fails_on_its_poison(name: str, built: Settings) -> None:
+    suite = next(suite for suite in SUITES if name.startswith(f"{suite.name}."))
+    check = next(check for check in suite.checks if name == f"{suite.name}.{check.name}")
+    poisoned = make_copy(built, "poisoned")
+    with warehouse.connect(poisoned) as conn:
+        conn.execute(POISON[name])  # type: ignore[arg-type]
+    with warehouse.connect(poisoned) as conn:
+        alone = quality.Suite(suite.schema, suite.table, (check,))
+        result = quality.audit(conn, warehouse.uri(poisoned), [alone], WORLD_DAY, None)
+    assert [failure.check.name for failure in result.failed] == [check.name]
+    assert result.passed is (check.severity == "warn")
+
+
+def make_copy(settings: Settings, name: str) -> Settings:
+    """A copy of the town's database, from it as a template."""
+    server = EmbeddedPostgres(settings)
+    with psycopg.connect(server.uri("postgres", "postgres"), autocommit=True) as conn:
+        conn.execute(f"drop database if exists {name} with (force)")  # type: ignore[arg-type]
+        conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'yingjian'")
+        conn.execute(f"create database {name} template yingjian owner yingjian_owner")  # type: ignore[arg-type]
+    return replace(settings, warehouse=server.uri("yingjian_owner", name), given_person_key="x")
+
+
+def test_a_poisoned_mart_is_not_published(built: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Yesterday's publication stays; only a person with a reason releases the build, and the publication says so."""
+    monkeypatch.setenv("YINGJIAN_HOME", str(built.home))
+    before = support.marts(built)
+    support.build(built, WORLD_DAY)
+    with warehouse.connect(built) as conn:
+        conn.execute("update build.obligation set unit = '13812345678' where group_code = '9'")
+    audited = tasks.audit(WORLD_DAY.isoformat())
+    assert audited["passed"] is False
+    assert audited["critical"] == ["build.obligation: 报表字段中出现证件号码或手机号"]
+    with pytest.raises(ValueError, match="nobody released"):
+        tasks.publish(WORLD_DAY.isoformat(), "r1", audited, None)
+    with pytest.raises(ValueError, match="nobody released"):
+        tasks.publish(WORLD_DAY.isoformat(), "r1", audited, {"chosen_options": ["Reject"], "params_input": {"reason": "x"}})
+    with pytest.raises(ValueError, match="needs a reason"):
+        tasks.publish(WORLD_DAY.isoformat(), "r1", audited, {"chosen_options": ["Approve"], "params_input": {"reason": " "}})
+    assert support.marts(built) == before
+
+    approval = {
+        "chosen_options": ["Approve"],
+        "params_input": {"reason": "电话为公开的单位总机"},
+        "responded_by_user": {"id": "1", "name": "王主任"},
+    }
+    publication_id = tasks.publish(WORLD_DAY.isoformat(), "r1", audited, approval)
+    assert support.query(
+        built, "select publication_id, as_of_date, quality_status, release_reason, released_by from reporting.publication"
+    ) == [(publication_id, WORLD_DAY, "released_by_hand", "电话为公开的单位总机", "王主任")]
+
+
+def test_a_check_that_cannot_run_fails(built: Settings) -> None:
+    broken = quality.Suite("quality", "landed_file", (quality.Check("broken", "fail", "坏", None, "select nothing from {batch}"),))
+    with warehouse.connect(built) as conn:
+        result = quality.audit(conn, warehouse.uri(built), [broken], WORLD_DAY, None)
+    assert not result.passed
+
+
+def test_a_malformed_suite_names_its_file(tmp_path: Path) -> None:
+    (tmp_path / "x.yml").write_text("table: build.x\nchecks:\n  - {name: a, severity: loud, says: b, query: c}\n")
+    with pytest.raises(ValueError, match=r"x\.yml: a needs severity fail or warn"):
+        quality.load_suites(tmp_path, WORLD_DAY)

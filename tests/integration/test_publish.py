@@ -1,0 +1,148 @@
+"""Publishing: one switch, no waiting, nothing half; repeatable, and gone back to by date."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests import support
+from tests.conftest import WORLD_DAY
+from yingjian import warehouse
+from yingjian.settings import Settings
+from yingjian.warehouse import publish as publishing
+
+
+@pytest.fixture(scope="module")
+def town(home_factory: Callable[[str], Settings], simulated_landing: Path) -> Settings:
+    settings = home_factory("publish")
+    support.land_folder(settings, simulated_landing)
+    support.run_day(settings, WORLD_DAY - timedelta(days=1), "yesterday")
+    return settings
+
+
+def test_readers_see_one_publication_or_the_other_and_never_wait(town: Settings) -> None:
+    """A dashboard holds a transaction open on the old rows while another one polls through the switch."""
+    support.build(town, WORLD_DAY)
+    support.audit(town, WORLD_DAY)
+    seen: set[tuple[object, ...]] = set()
+    errors: list[Exception] = []
+    stop = threading.Event()
+
+    def poll() -> None:
+        try:
+            with psycopg.connect(warehouse.uri(town, "bi_reader"), autocommit=True, options="-c statement_timeout=2000") as conn:
+                while not stop.is_set():
+                    row = conn.execute(
+                        """
+                        select (select as_of_date from reporting.publication), (select min(as_of_date) from reporting.obligation),
+                        (select max(as_of_date) from reporting.overdue), (select count(*) > 0 from reporting.due_forecast)
+                        """
+                    ).fetchone()
+                    seen.add(row or ())
+        except Exception as error:
+            errors.append(error)
+
+    reader = threading.Thread(target=poll)
+    with psycopg.connect(warehouse.uri(town, "bi_reader")) as slow:
+        slow.execute("set transaction isolation level repeatable read")
+        before = slow.execute("select count(*) from reporting.obligation").fetchone()
+        reader.start()
+        while not seen and not errors:
+            pass
+        support.publish(town, WORLD_DAY, "today")
+        assert slow.execute("select count(*) from reporting.obligation").fetchone() == before
+    while not any(row and row[0] == WORLD_DAY for row in seen) and not errors:
+        pass
+    stop.set()
+    reader.join()
+    assert errors == []
+    yesterday = WORLD_DAY - timedelta(days=1)
+    assert seen == {(yesterday, yesterday, yesterday, True), (WORLD_DAY, WORLD_DAY, WORLD_DAY, True)}
+
+
+def test_publishing_twice_for_one_run_publishes_once(town: Settings) -> None:
+    again = support.publish(town, WORLD_DAY, "today")
+    assert support.query(town, "select publication_id from reporting.publication") == [(again,)]
+    assert support.query(town, "select count(*) from published.publication") == [(2,)]
+
+
+def test_nothing_built_is_said(town: Settings) -> None:
+    with pytest.raises(publishing.NothingBuiltError, match="run the models for 2022-07-20 again"):
+        support.publish(town, WORLD_DAY, "nothing built")
+
+
+def test_a_build_for_another_date_is_not_published(town: Settings) -> None:
+    support.build(town, WORLD_DAY)
+    support.audit(town, WORLD_DAY)
+    with pytest.raises(publishing.NothingBuiltError, match="build holds 2022-07-20, not 2022-07-21"):
+        support.publish(town, date(2022, 7, 21), "wrong date")
+
+
+def test_a_fault_while_publishing_leaves_the_last_publication(town: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = support.marts(town)
+
+    def break_down(*_: object) -> None:
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(publishing, "_ensure_reader_view", break_down)
+    with pytest.raises(RuntimeError, match="power cut"):
+        support.publish(town, WORLD_DAY, "power cut")
+    monkeypatch.undo()
+    assert support.marts(town) == before
+    support.publish(town, WORLD_DAY, "after the power cut")
+    assert support.marts(town) == before, "the same date again changes nothing but the publication id"
+
+
+def test_every_table_and_column_of_reporting_has_its_comment(town: Settings) -> None:
+    missing = support.query(
+        town,
+        """
+        select c.relname, a.attname from pg_class c
+        inner join pg_namespace n on n.oid = c.relnamespace
+        inner join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+        where n.nspname in ('reporting', 'restricted')
+        and (col_description(c.oid, a.attnum) is null or obj_description(c.oid, 'pg_class') is null)
+        and c.relname <> 'publication'
+        """,
+    )
+    assert missing == []
+
+
+def test_the_contract_of_the_marts(town: Settings) -> None:
+    """docs: marts.md, the columns that must be there."""
+    contract = {
+        "publication": "publication_id as_of_date published_at policy_edition quality_status checks_run checks_failed input_files input_rows code_version",
+        "obligation": "as_of_date obligation_id membership_id person_key group_code rule_family basis slot unit department community grid due_date status days_overdue satisfied_on last_sample_date explanation",
+        "due": "obligation_id due_date days_until_due explanation",
+        "overdue": "obligation_id due_date days_overdue explanation",
+        "compliance_daily": "as_of_date department group_code community unit required compliant overdue exempt compliance_rate",
+        "risk_zone": "zone_id name communities level level_since was_high last_positive_date clear_days residents round_sampled round_outstanding round_complete_on eligible_level eligible_on mismatch blockers",
+        "due_forecast": "due_date community tests_due",
+    }
+    for table, columns in contract.items():
+        found = {name for (name,) in support.query(town, "select column_name from information_schema.columns where table_schema = 'reporting' and table_name = %s", table)}
+        assert set(columns.split()) <= found, table
+    person = {name for (name,) in support.query(town, "select column_name from information_schema.columns where table_schema = 'restricted' and table_name = 'person'")}
+    assert person == set("person_key name id_type id_number phone address community grid".split())
+
+
+def test_explanations_read_well(town: Settings) -> None:
+    texts = [text for (text,) in support.query(town, "select explanation from reporting.obligation")]
+    assert texts and all(text.startswith(("附件第", "第")) and text.count("；") >= 2 for text in texts)
+    overdue = [text for (text,) in support.query(town, "select explanation from reporting.overdue")]
+    assert overdue and all("已超期" in text and "前采样" in text for text in overdue)
+
+
+def test_old_publications_are_pruned_but_the_newest_of_a_date_is_kept(town: Settings) -> None:
+    with warehouse.connect(town) as conn:
+        dropped = publishing.prune(conn, keep=1)
+    kept = {row[0] for row in support.query(town, "select distinct publication_id from published.obligation")}
+    newest = {row[0] for row in support.query(town, "select max(publication_id) from published.publication group by as_of_date")}
+    assert newest <= kept
+    assert not kept & set(dropped)
+    assert len(support.query(town, "select distinct as_of_date from reporting.compliance_daily")) == 2
