@@ -9,8 +9,6 @@ import sys
 from datetime import date
 from pathlib import Path
 
-import psycopg
-
 from yingjian import quality, warehouse
 from yingjian.landing import LandingSummary, land
 from yingjian.settings import PROJECT_ROOT, Settings
@@ -44,7 +42,15 @@ def dbt(settings: Settings, *arguments: str, check: bool = True) -> subprocess.C
 
 
 def build(settings: Settings, day: date) -> None:
-    dbt(settings, "build", "--exclude", "resource_type:test", "resource_type:unit_test", "--vars", f"{{as_of_date: '{day}'}}")
+    dbt(
+        settings,
+        "build",
+        "--exclude",
+        "resource_type:test",
+        "resource_type:unit_test",
+        "--vars",
+        f"{{as_of_date: '{day}'}}",
+    )
 
 
 def audit(settings: Settings, day: date) -> quality.AuditResult:
@@ -55,9 +61,7 @@ def audit(settings: Settings, day: date) -> quality.AuditResult:
 
 def publish(settings: Settings, day: date, run_key: str) -> int:
     with warehouse.connect(settings) as conn:
-        return publishing.publish(
-            conn, day, run_key=run_key, checks_run=0, checks_failed=0, code_version="test"
-        )
+        return publishing.publish(conn, day, run_key=run_key, checks_run=0, checks_failed=0, code_version="test")
 
 
 def run_day(settings: Settings, day: date, run_key: str | None = None) -> int:
@@ -93,7 +97,9 @@ def expected(path: Path) -> list[tuple[str, ...]]:
         return sorted(tuple(row) for row in list(csv.reader(file))[1:])
 
 
-def write_feed(folder: Path, feed: str, rows: list[dict[str, str]], name: str = "a.csv", encoding: str = "utf-8") -> Path:
+def write_feed(
+    folder: Path, feed: str, rows: list[dict[str, str]], name: str = "a.csv", encoding: str = "utf-8"
+) -> Path:
     """An export of a feed with these rows (header texts to cells; what is missing is empty)."""
     from yingjian.landing.feeds import FEEDS
 
@@ -109,6 +115,11 @@ def write_feed(folder: Path, feed: str, rows: list[dict[str, str]], name: str = 
 
 def sample(key: str, taken: str = "2022-07-01 08:00:00", **cells: str) -> dict[str, str]:
     """A good row of test_results."""
-    return {"样本编号": key, **IDENTITY, "采样时间": taken, "采样方式": "单采", "检测结果": "阴性", "更新时间": taken} | cells
-
-
+    return {
+        "样本编号": key,
+        **IDENTITY,
+        "采样时间": taken,
+        "采样方式": "单采",
+        "检测结果": "阴性",
+        "更新时间": taken,
+    } | cells

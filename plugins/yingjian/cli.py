@@ -125,7 +125,10 @@ def _explain(settings: Settings, day: date, result: object) -> bool:
         )
         return False
     failed = ", ".join(result.failed_tasks) or result.state
-    print(f"{day}: not published: {failed} failed; the last publication stays. See {logs}, then run again.", file=sys.stderr)
+    print(
+        f"{day}: not published: {failed} failed; the last publication stays. See {logs}, then run again.",
+        file=sys.stderr,
+    )
     return False
 
 
@@ -174,7 +177,9 @@ def _one_run_at_a_time(settings: Settings):  # type: ignore[no-untyped-def]
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise SetupError(f"another `yingjian run` works in {settings.home}: wait for it, or use another home") from None
+                raise SetupError(
+                    f"another `yingjian run` works in {settings.home}: wait for it, or use another home"
+                ) from None
             yield
 
     return lock()
@@ -194,7 +199,10 @@ def _up(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with services.running_services(settings, schedule=True) as airflow:
         print(f"Airflow: {airflow.url}  user {services.ADMIN}, password {airflow.password}")
-        print(f"reports: {settings.reports}\nCtrl-C stops it; the warehouse stays up (`yingjian warehouse stop`).", flush=True)
+        print(
+            f"reports: {settings.reports}\nCtrl-C stops it; the warehouse stays up (`yingjian warehouse stop`).",
+            flush=True,
+        )
         try:
             stop.wait()
         except KeyboardInterrupt:
@@ -216,7 +224,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     days = [last_day - timedelta(days=i) for i in reversed(range(DEMO_RUNS))]
     code = run_days(settings, days, str(landing))
     if code == 0:
-        print(f"marts: psql \"$({Path(sys.argv[0])} warehouse uri)\"  (schema reporting)")
+        print(f'marts: psql "$({Path(sys.argv[0])} warehouse uri)"  (schema reporting)')
     return code
 
 
@@ -262,7 +270,11 @@ def _status(arguments: argparse.Namespace) -> int:
         current = conn.execute(
             "select publication_id, as_of_date, published_at, quality_status, checks_failed from reporting.publication"
         ).fetchone()
-        print("publication {} of {}, published {:%Y-%m-%d %H:%M}, {}, {} checks failed".format(*current) if current else "nothing published yet")
+        print(
+            "publication {} of {}, published {:%Y-%m-%d %H:%M}, {}, {} checks failed".format(*current)
+            if current
+            else "nothing published yet"
+        )
         failed = conn.execute(
             """
             select severity, suite, check_name, failing_rows, message from quality.check_result

@@ -133,7 +133,7 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
         yield Airflow(settings, state["ports"]["api"])
         return
     if state:
-        _sweep(state)
+        _sweep(state, settings.home)
     ports = _free_ports("api", "worker_log", "trigger_log", wanted={"api": _wanted_port()})
     environment = {**os.environ, **airflow_environment(settings, schedule=schedule, ports=ports)}
     _prepare_home(settings, environment)
@@ -206,7 +206,9 @@ class Airflow:
             except httpx.TransportError:
                 pass
             time.sleep(1)
-        raise SetupError(f"Airflow's API at {self.url} stopped answering: see {self._settings.home / 'airflow' / 'logs'}")
+        raise SetupError(
+            f"Airflow's API at {self.url} stopped answering: see {self._settings.home / 'airflow' / 'logs'}"
+        )
 
     def fail_unfinished_runs(self) -> int:
         """Mark runs that a killed process left behind as failed, so that they do not go on beside new ones."""
@@ -241,7 +243,9 @@ class Airflow:
                 return RunResult(dag_id, run_id, state, self._tasks(dag_id, run_id))
             if dag_id == "daily":
                 tasks = self._tasks(dag_id, run_id)
-                if any(task.task_id == "release_by_hand" and task.state in ("awaiting_input", "deferred") for task in tasks):
+                if any(
+                    task.task_id == "release_by_hand" and task.state in ("awaiting_input", "deferred") for task in tasks
+                ):
                     return RunResult(dag_id, run_id, "awaiting", tasks)
 
     def _tasks(self, dag_id: str, run_id: str) -> list[TaskResult]:
@@ -254,7 +258,9 @@ class Airflow:
 class _Supervisor:
     """The service processes: started together, restarted when one dies, gone when this process is gone."""
 
-    def __init__(self, settings: Settings, environment: dict[str, str], ports: dict[str, int], state_file: Path) -> None:
+    def __init__(
+        self, settings: Settings, environment: dict[str, str], ports: dict[str, int], state_file: Path
+    ) -> None:
         self._logs = settings.home / "airflow" / "logs"
         self._environment = environment
         self._state_file = state_file
@@ -348,28 +354,29 @@ def _read_state(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _sweep(state: dict[str, Any]) -> None:
-    """Kill what a killed run left behind: the services' process groups and their children."""
-    for identity in state["services"]:
-        _signal_group(identity[0], signal.SIGKILL, only_if=lambda i=identity: _is_alive(i) or _has_group(i[0]))
+def _sweep(state: dict[str, Any], home: Path) -> None:
+    """Kill what a killed run of this home left behind: the services' process groups, tasks at work included."""
+    for group, _ in state["services"]:
+        if _is_group_of(group, home):
+            _signal_group(group, signal.SIGKILL)
 
 
-def _has_group(group: int) -> bool:
-    """Whether a process of that group still runs an Airflow of ours."""
+def _is_group_of(group: int, home: Path) -> bool:
+    """Whether a process of that group still runs this home's Airflow, and not somebody else's with the same number."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rsplit(")", 1)[1].split()
-            if int(fields[2]) == group and b"airflow" in (stat.parent / "cmdline").read_bytes():
+            environment = (stat.parent / "environ").read_bytes().split(b"\0")
+            if int(fields[2]) == group and f"AIRFLOW_HOME={home}/airflow".encode() in environment:
                 return True
         except (OSError, ValueError, IndexError):
             continue
     return False
 
 
-def _signal_group(pid: int, number: signal.Signals, only_if: Callable[[], bool] = lambda: True) -> None:
+def _signal_group(pid: int, number: signal.Signals) -> None:
     try:
-        if only_if():
-            os.killpg(pid, number)
+        os.killpg(pid, number)
     except (ProcessLookupError, PermissionError):
         pass
 

@@ -118,5 +118,7 @@ def notify_failure(context: dict[str, Any]) -> None:
         from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
         SmtpNotifier(
-            to=recipients.split(","), subject=f"[应检] {text}", html_content=f"<p>{text}</p><p>docs/runbooks/{task.dag_id}.md</p>"
-        ).notify(context)
+            to=recipients.split(","),
+            subject=f"[应检] {text}",
+            html_content=f"<p>{text}</p><p>docs/runbooks/{task.dag_id}.md</p>",
+        ).notify(context)  # type: ignore[arg-type]

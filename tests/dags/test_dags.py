@@ -53,7 +53,11 @@ def bag(world: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict:  # t
         "YINGJIAN_PG_PORT": "1", "YINGJIAN_PG_USER": "nobody", "YINGJIAN_PG_PASSWORD": "none", "YINGJIAN_PG_DBNAME": "none",
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(PROJECT_ROOT / "dags")], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", SCRIPT, str(PROJECT_ROOT / "dags")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
     assert lines, done.stderr[-3000:]

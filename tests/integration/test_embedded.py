@@ -89,7 +89,9 @@ def test_many_starts_at_once_make_one_server(tmp_path: Path) -> None:
     try:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda _: warehouse.ensure_running(settings), range(4)))
-        running = subprocess.run(["pgrep", "-fc", f"postgres -D {EmbeddedPostgres(settings).data}"], capture_output=True, text=True)
+        running = subprocess.run(
+            ["pgrep", "-fc", f"postgres -D {EmbeddedPostgres(settings).data}"], capture_output=True, text=True
+        )
         assert running.stdout.strip() == "1"
     finally:
         EmbeddedPostgres(settings).stop()

@@ -124,9 +124,13 @@ def test_a_poisoned_mart_is_not_published(built: Settings, monkeypatch: pytest.M
     with pytest.raises(ValueError, match="nobody released"):
         tasks.publish(WORLD_DAY.isoformat(), "r1", audited, None)
     with pytest.raises(ValueError, match="nobody released"):
-        tasks.publish(WORLD_DAY.isoformat(), "r1", audited, {"chosen_options": ["Reject"], "params_input": {"reason": "x"}})
+        tasks.publish(
+            WORLD_DAY.isoformat(), "r1", audited, {"chosen_options": ["Reject"], "params_input": {"reason": "x"}}
+        )
     with pytest.raises(ValueError, match="needs a reason"):
-        tasks.publish(WORLD_DAY.isoformat(), "r1", audited, {"chosen_options": ["Approve"], "params_input": {"reason": " "}})
+        tasks.publish(
+            WORLD_DAY.isoformat(), "r1", audited, {"chosen_options": ["Approve"], "params_input": {"reason": " "}}
+        )
     assert support.marts(built) == before
 
     approval = {
@@ -136,12 +140,15 @@ def test_a_poisoned_mart_is_not_published(built: Settings, monkeypatch: pytest.M
     }
     publication_id = tasks.publish(WORLD_DAY.isoformat(), "r1", audited, approval)
     assert support.query(
-        built, "select publication_id, as_of_date, quality_status, release_reason, released_by from reporting.publication"
+        built,
+        "select publication_id, as_of_date, quality_status, release_reason, released_by from reporting.publication",
     ) == [(publication_id, WORLD_DAY, "released_by_hand", "电话为公开的单位总机", "王主任")]
 
 
 def test_a_check_that_cannot_run_fails(built: Settings) -> None:
-    broken = quality.Suite("quality", "landed_file", (quality.Check("broken", "fail", "坏", None, "select nothing from {batch}"),))
+    broken = quality.Suite(
+        "quality", "landed_file", (quality.Check("broken", "fail", "坏", None, "select nothing from {batch}"),)
+    )
     with warehouse.connect(built) as conn:
         result = quality.audit(conn, warehouse.uri(built), [broken], WORLD_DAY, None)
     assert not result.passed

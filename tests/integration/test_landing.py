@@ -15,7 +15,8 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests import support
 from tests.support import IDENTITY, land_folder, query, sample, write_feed
@@ -33,7 +34,9 @@ def shared_home(home_factory: Callable[[str], Settings]) -> Settings:
 def home(shared_home: Settings) -> Settings:
     """A home with empty staging; the server is the module's."""
     with support.warehouse.connect(shared_home) as conn:
-        tables = [f"staging.{t}" for (t,) in conn.execute("select tablename from pg_tables where schemaname = 'staging'")]
+        tables = [
+            f"staging.{t}" for (t,) in conn.execute("select tablename from pg_tables where schemaname = 'staging'")
+        ]
         conn.execute(f"truncate quality.landed_file, quality.rejected_row, {', '.join(tables)}")  # type: ignore[arg-type]
     return shared_home
 
@@ -43,7 +46,10 @@ def test_newest_version_wins_across_files(home: Settings, tmp_path: Path) -> Non
     write_feed(tmp_path, "test_results", [sample("S1", 检测结果="阳性", 更新时间="2022-07-02 08:00:00")], "b.csv")
     write_feed(tmp_path, "test_results", [sample("S1", 检测结果="阴性", 更新时间="2022-06-30 08:00:00")], "c.csv")
     land_folder(home, tmp_path)
-    assert query(home, "select sample_key, result from staging.test_results order by 1") == [("S1", "阳性"), ("S2", "阴性")]
+    assert query(home, "select sample_key, result from staging.test_results order by 1") == [
+        ("S1", "阳性"),
+        ("S2", "阴性"),
+    ]
     assert query(home, f"{FILES} order by file_name") == [
         ("test_results", "a.csv", "staged", None, 2, 1, 0, 1),
         ("test_results", "b.csv", "staged", None, 1, 1, 0, 0),
@@ -140,7 +146,26 @@ def test_spreadsheet(home: Settings, tmp_path: Path) -> None:
     assert query(home, "select record_key, reason_codes from quality.rejected_row") == [("S2", ["scientific"])]
 
 
-DIRT = st.sampled_from(["", " ", "'", "\u3000", "\u200b", ",", '"', "\n", "\0", "x", "2022-02-30", "3.5E+17", "＝", "=1+1", "'; drop table", "\ud7ff"])
+DIRT = st.sampled_from(
+    [
+        "",
+        " ",
+        "'",
+        "\u3000",
+        "\u200b",
+        ",",
+        '"',
+        "\n",
+        "\0",
+        "x",
+        "2022-02-30",
+        "3.5E+17",
+        "＝",
+        "=1+1",
+        "'; drop table",
+        "\ud7ff",
+    ]
+)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -166,8 +191,12 @@ def test_every_row_is_accounted_for(
         land_folder(home, Path(folder))
     balance = "rows_read = rows_staged + rows_rejected + rows_superseded"
     assert query(home, f"select count(*) from quality.landed_file where ({balance}) is not true") == [(0,)]
-    assert query(home, "select sum(rows_staged) = (select count(*) from staging.test_results) from quality.landed_file") == [(True,)]
-    assert query(home, "select sum(rows_rejected) = (select count(*) from quality.rejected_row) from quality.landed_file") == [(True,)]
+    assert query(
+        home, "select sum(rows_staged) = (select count(*) from staging.test_results) from quality.landed_file"
+    ) == [(True,)]
+    assert query(
+        home, "select sum(rows_rejected) = (select count(*) from quality.rejected_row) from quality.landed_file"
+    ) == [(True,)]
 
 
 def test_two_landings_at_once_load_once(home: Settings, tmp_path: Path) -> None:
@@ -202,7 +231,9 @@ def test_killed_at_any_moment_and_run_again(home: Settings, tmp_path: Path) -> N
     assert query(home, "select count(*) from staging.test_results") == [(4800,)]
 
 
-def test_no_personal_data_in_errors_and_reasons(home: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_personal_data_in_errors_and_reasons(
+    home: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     bad = sample("S1", 检测结果="不明", 采样时间="2022-02-30")
     write_feed(tmp_path, "test_results", [bad])
     land_folder(home, tmp_path)

@@ -35,7 +35,9 @@ def test_readers_see_one_publication_or_the_other_and_never_wait(town: Settings)
 
     def poll() -> None:
         try:
-            with psycopg.connect(warehouse.uri(town, "bi_reader"), autocommit=True, options="-c statement_timeout=2000") as conn:
+            with psycopg.connect(
+                warehouse.uri(town, "bi_reader"), autocommit=True, options="-c statement_timeout=2000"
+            ) as conn:
                 while not stop.is_set():
                     row = conn.execute(
                         """
@@ -125,10 +127,23 @@ def test_the_contract_of_the_marts(town: Settings) -> None:
         "due_forecast": "due_date community tests_due",
     }
     for table, columns in contract.items():
-        found = {name for (name,) in support.query(town, "select column_name from information_schema.columns where table_schema = 'reporting' and table_name = %s", table)}
+        found = {
+            name
+            for (name,) in support.query(
+                town,
+                "select column_name from information_schema.columns where table_schema = 'reporting' and table_name = %s",
+                table,
+            )
+        }
         assert set(columns.split()) <= found, table
-    person = {name for (name,) in support.query(town, "select column_name from information_schema.columns where table_schema = 'restricted' and table_name = 'person'")}
-    assert person == set("person_key name id_type id_number phone address community grid".split())
+    person = {
+        name
+        for (name,) in support.query(
+            town,
+            "select column_name from information_schema.columns where table_schema = 'restricted' and table_name = 'person'",
+        )
+    }
+    assert person == set(["person_key", "name", "id_type", "id_number", "phone", "address", "community", "grid"])
 
 
 def test_explanations_read_well(town: Settings) -> None:
@@ -142,7 +157,10 @@ def test_old_publications_are_pruned_but_the_newest_of_a_date_is_kept(town: Sett
     with warehouse.connect(town) as conn:
         dropped = publishing.prune(conn, keep=1)
     kept = {row[0] for row in support.query(town, "select distinct publication_id from published.obligation")}
-    newest = {row[0] for row in support.query(town, "select max(publication_id) from published.publication group by as_of_date")}
+    newest = {
+        row[0]
+        for row in support.query(town, "select max(publication_id) from published.publication group by as_of_date")
+    }
     assert newest <= kept
     assert not kept & set(dropped)
     assert len(support.query(town, "select distinct as_of_date from reporting.compliance_daily")) == 2

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from typing import cast
 from urllib.parse import unquote, urlparse
 from zoneinfo import ZoneInfo
 
@@ -229,8 +230,8 @@ def _stage_table(
             good = typed.filter(is_good)
             repaired += int(good["is_repaired"].sum())
             if good.height:
-                latest = good["updated_at"].max()
-                newest_update = latest if newest_update is None else max(newest_update, latest)  # type: ignore[type-var]
+                latest = cast(datetime, good["updated_at"].max())
+                newest_update = latest if newest_update is None else max(newest_update, latest)
                 if feed.has_person:
                     good = good.with_columns(check.person_keys(good, person_secret))
                 incoming.write(good)
@@ -344,7 +345,17 @@ def _stage_snapshot(conn: psycopg.Connection, file: Found, file_id: int) -> None
     with conn.cursor() as cursor, cursor.copy("copy staging.risk_areas from stdin") as copy:
         for area in snapshot.areas:
             copy.write_row(
-                (snapshot.listed_at, area.level, area.province, area.city, area.county, area.area, area.area_match, file_id, area.line)
+                (
+                    snapshot.listed_at,
+                    area.level,
+                    area.province,
+                    area.city,
+                    area.county,
+                    area.area,
+                    area.area_match,
+                    file_id,
+                    area.line,
+                )
             )
     conn.execute(
         """

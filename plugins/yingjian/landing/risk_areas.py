@@ -70,7 +70,9 @@ def read_snapshot(path: Path) -> Snapshot:
                 line += 1
                 area = _clean(text)
                 if not area or not (province or city or county):
-                    rejected.append((line, "missing_value", json.dumps(entry if text is None else text, ensure_ascii=False)))
+                    rejected.append(
+                        (line, "missing_value", json.dumps(entry if text is None else text, ensure_ascii=False))
+                    )
                     continue
                 repaired += area != text
                 match = _match(area)
@@ -79,7 +81,9 @@ def read_snapshot(path: Path) -> Snapshot:
                     superseded += 1
                 else:
                     areas[place] = Area(line, level, province, city, county, area, match)
-    counts = {name: data.get(name) if isinstance(data.get(name), int) else None for name in ("hcount", "mcount", "lcount")}
+    counts = {
+        name: data.get(name) if isinstance(data.get(name), int) else None for name in ("hcount", "mcount", "lcount")
+    }
     return Snapshot(listed_at, counts, list(areas.values()), rejected, line, superseded, repaired)
 
 

@@ -79,7 +79,9 @@ class Incoming:
             sql.SQL(", ").join(map(sql.Identifier, self._names))
         )
         with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(data.write_csv(include_header=False, datetime_format="%Y-%m-%d %H:%M:%S", quote_style="necessary"))
+            copy.write(
+                data.write_csv(include_header=False, datetime_format="%Y-%m-%d %H:%M:%S", quote_style="necessary")
+            )
         self._rows += data.height
 
     def merge(self) -> Balance:

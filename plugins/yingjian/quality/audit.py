@@ -56,12 +56,16 @@ def audit(conn: psycopg.Connection, uri: str, suites: list[Suite], as_of_date: d
     """
     outcome = _validate(uri, suites, docs)
     results = tuple(
-        _result(conn, suite, check, success) for suite in suites for check, success in zip(suite.checks, outcome[suite.name], strict=True)
+        _result(conn, suite, check, success)
+        for suite in suites
+        for check, success in zip(suite.checks, outcome[suite.name], strict=True)
     )
     _keep(conn, results, as_of_date)
     for result in results:
         if not result.success:
-            log.warning("audit: %s %s: %s (%s)", result.check.severity, result.suite, result.check.name, result.failing_rows)
+            log.warning(
+                "audit: %s %s: %s (%s)", result.check.severity, result.suite, result.check.name, result.failing_rows
+            )
     return AuditResult(results)
 
 
@@ -73,7 +77,9 @@ def _validate(uri: str, suites: list[Suite], docs: Path | None) -> dict[str, lis
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     source = context.data_sources.add_postgres(
-        "warehouse", connection_string=uri.replace("postgresql://", "postgresql+psycopg://", 1).replace("$", r"\$"), create_temp_table=False
+        "warehouse",
+        connection_string=uri.replace("postgresql://", "postgresql+psycopg://", 1).replace("$", r"\$"),
+        create_temp_table=False,
     )
     definitions = []
     for suite in suites:
@@ -84,7 +90,9 @@ def _validate(uri: str, suites: list[Suite], docs: Path | None) -> dict[str, lis
                     name=suite.name,
                     data=asset.add_batch_definition_whole_table("whole"),
                     suite=context.suites.add(
-                        gx.ExpectationSuite(name=suite.name, expectations=[_expectation(check) for check in suite.checks])
+                        gx.ExpectationSuite(
+                            name=suite.name, expectations=[_expectation(check) for check in suite.checks]
+                        )
                     ),
                 )
             )
@@ -110,13 +118,13 @@ def _run(definition: Any, suites: list[Suite], outcome: dict[str, list[bool]]) -
 
 
 def _expectation(check: Check) -> Any:
-    import great_expectations.expectations as gxe
+    from great_expectations.expectations.core import UnexpectedRowsExpectation  # type: ignore[attr-defined]
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     meta = {"check": check.name, "severity": check.severity}
-    severity = "critical" if check.severity == "fail" else "warning"
+    severity: Any = "critical" if check.severity == "fail" else "warning"
     if check.query is not None:
-        return gxe.UnexpectedRowsExpectation(
+        return UnexpectedRowsExpectation(
             unexpected_rows_query=check.query, description=check.name, meta=meta, severity=severity
         )
     arguments = dict(check.expectation or {})
@@ -156,7 +164,16 @@ def _result(conn: psycopg.Connection, suite: Suite, check: Check, success: bool)
 
 def _keep(conn: psycopg.Connection, results: tuple[CheckResult, ...], as_of_date: date) -> None:
     rows = [
-        (as_of_date, r.suite, r.check.name, r.suite.split(".")[1], r.check.severity, r.success, r.failing_rows, r.message)
+        (
+            as_of_date,
+            r.suite,
+            r.check.name,
+            r.suite.split(".")[1],
+            r.check.severity,
+            r.success,
+            r.failing_rows,
+            r.message,
+        )
         for r in results
     ]
     with conn.transaction(), conn.cursor() as cursor:

@@ -73,5 +73,9 @@ class Exports:
         odd = pl.Series(self._rng.random(len(values)))
         text = pl.lit(values).dt.strftime(forms[0])
         for i, form in enumerate(forms[1:]):
-            text = pl.when(pl.lit(odd).is_between(i * ODD, (i + 1) * ODD)).then(pl.lit(values).dt.strftime(form)).otherwise(text)
+            text = (
+                pl.when(pl.lit(odd).is_between(i * ODD, (i + 1) * ODD))
+                .then(pl.lit(values).dt.strftime(form))
+                .otherwise(text)
+            )
         return pl.select(text.fill_null("")).to_series()

@@ -29,9 +29,9 @@ def resident_numbers(births: pl.Series, sequence: pl.Series) -> pl.Series:
     stem = pl.select(
         pl.lit("350503") + pl.lit(births).dt.strftime("%Y%m%d") + pl.lit(sequence).cast(pl.String).str.zfill(3)
     ).to_series()
-    total = sum(stem.str.slice(i, 1).cast(pl.Int32) * weight for i, weight in enumerate(_WEIGHTS))
-    checks = pl.Series(list("10X98765432"))
-    return stem + checks.gather((total % 11).cast(pl.UInt32))  # type: ignore[operator]
+    digits = [pl.lit(stem).str.slice(i, 1).cast(pl.Int32) * weight for i, weight in enumerate(_WEIGHTS)]
+    remainder = pl.select((pl.sum_horizontal(digits) % 11).cast(pl.UInt32)).to_series()
+    return stem + pl.Series(list("10X98765432")).gather(remainder)
 
 
 def make_people(rng: np.random.Generator, count: int, last_day: date) -> pl.DataFrame:

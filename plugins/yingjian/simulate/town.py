@@ -100,7 +100,9 @@ class _Town:
         self._write_teams(day, stamp)
 
     def _write_elderly(self, day: date, stamp: str) -> None:
-        elderly = self.people.with_row_index("person").filter(pl.col("birth") <= date(day.year - 60, day.month, min(day.day, 28)))
+        elderly = self.people.with_row_index("person").filter(
+            pl.col("birth") <= date(day.year - 60, day.month, min(day.day, 28))
+        )
         for dose, share in ((1, 0.92), (2, 0.88), (3, 0.7)):
             given = elderly.filter(pl.Series(self.rng.random(elderly.height)) < share)
             self.exports.write("vaccinations", f"{stamp}_{dose}", pl.DataFrame({
@@ -153,7 +155,9 @@ class _Town:
         sent = [rows]
         if self.pending is not None:
             # Yesterday's pending results come again, with their result.
-            sent.append(self.pending.with_columns(result=pl.lit("阴性"), updated_at=pl.lit(datetime.combine(day, time(7, 30)))))
+            sent.append(
+                self.pending.with_columns(result=pl.lit("阴性"), updated_at=pl.lit(datetime.combine(day, time(7, 30))))
+            )
         self.pending = rows.filter(pl.col("result") == "待出")
         self.exports.write("test_results", stamp, pl.concat(sent), self._bad_tests(day, rows))
 
@@ -218,7 +222,9 @@ class _Town:
             })  # fmt: skip
         frame = pl.DataFrame(rows, schema_overrides={"left_date": pl.Date, "entry_date": pl.Date})
         self.exports.write("arrivals", stamp, frame.with_columns(**self._identity(people)))
-        self.arrivals += [{"key": row["arrival_key"], "number": people["id_number"][i], "day": day} for i, row in enumerate(rows)]
+        self.arrivals += [
+            {"key": row["arrival_key"], "number": people["id_number"][i], "day": day} for i, row in enumerate(rows)
+        ]
         self._write_releases(day, stamp)
 
     def _write_releases(self, day: date, stamp: str) -> None:
@@ -264,7 +270,9 @@ class _Town:
 
     def _find_case(self, zone: int, day: date, stamp: str) -> None:
         community, grid = COMMUNITIES[zone], GRIDS[0]
-        here = np.flatnonzero((self.people["community"] == community).to_numpy() & (self.people["grid"] == grid).to_numpy())
+        here = np.flatnonzero(
+            (self.people["community"] == community).to_numpy() & (self.people["grid"] == grid).to_numpy()
+        )
         if len(here) < 3:
             return
         case = int(here[0])
@@ -321,7 +329,9 @@ class _Town:
         return pl.repeat(day, count, eager=True, dtype=pl.Date)
 
     def _times(self, day: date, count: int) -> pl.Series:
-        return pl.Series(np.datetime64(day, "us") + self.rng.integers(8 * 3600, 9 * 3600, count).astype("timedelta64[s]"))
+        return pl.Series(
+            np.datetime64(day, "us") + self.rng.integers(8 * 3600, 9 * 3600, count).astype("timedelta64[s]")
+        )
 
 
 def _write_risk_areas(out: Path, day: date, index: int) -> None:

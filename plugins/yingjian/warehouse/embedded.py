@@ -63,7 +63,9 @@ class EmbeddedPostgres:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SetupError(f"cannot write to {self.folder} ({error.strerror}): set YINGJIAN_HOME to another folder") from None
+            raise SetupError(
+                f"cannot write to {self.folder} ({error.strerror}): set YINGJIAN_HOME to another folder"
+            ) from None
         with self._lock():
             if self._answers():
                 return

@@ -66,7 +66,7 @@ def publish(
             "select publication_id from published.publication where run_key = %s", (run_key,)
         ).fetchone()
         if published:
-            return published[0]
+            return int(published[0])
         _require_complete_build(conn, as_of_date)
         (publication_id,) = _insert_publication(
             conn, as_of_date, run_key, checks_run, checks_failed, code_version, release
@@ -105,7 +105,9 @@ def prune(conn: psycopg.Connection, keep: int) -> list[int]:
     dropped = []
     for (publication_id,) in rows:
         partitions = [
-            mart for mart in READER_SCHEMAS if mart not in HISTORY and _exists(conn, "published", f"{mart}_p{publication_id}")
+            mart
+            for mart in READER_SCHEMAS
+            if mart not in HISTORY and _exists(conn, "published", f"{mart}_p{publication_id}")
         ]
         for mart in partitions:
             conn.execute(sql.SQL("drop table published.{}").format(sql.Identifier(f"{mart}_p{publication_id}")))
@@ -198,7 +200,9 @@ def _ensure_published_table(conn: psycopg.Connection, mart: str) -> None:
     published = _columns(conn, "published", mart)
     if not published:
         conn.execute(
-            sql.SQL("create table published.{} (publication_id bigint not null, {}) partition by list (publication_id)").format(
+            sql.SQL(
+                "create table published.{} (publication_id bigint not null, {}) partition by list (publication_id)"
+            ).format(
                 sql.Identifier(mart),
                 sql.SQL(", ").join(
                     sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, (kind, _) in build.items()
@@ -230,7 +234,9 @@ def _attach_partition(conn: psycopg.Connection, mart: str, publication_id: int) 
     conn.execute(sql.SQL("alter table build.{mart} rename to {partition}").format(**names))
     conn.execute(sql.SQL("alter table build.{partition} set schema published").format(**names))
     conn.execute(
-        sql.SQL("alter table published.{mart} attach partition published.{partition} for values in ({id})").format(**names)
+        sql.SQL("alter table published.{mart} attach partition published.{partition} for values in ({id})").format(
+            **names
+        )
     )
 
 

@@ -105,7 +105,8 @@ def test_arrivals(cells: dict[str, str], expected: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["2022-07-01", "2022/7/1", "2022.7.1", "20220701", "2022年7月1日", "44743", "２０２２－０７－０１", " 2022-7-1 "]
+    "text",
+    ["2022-07-01", "2022/7/1", "2022.7.1", "20220701", "2022年7月1日", "44743", "２０２２－０７－０１", " 2022-7-1 "],
 )
 def test_every_form_of_a_date(text: str) -> None:
     row = checked("key_population", member(起始日期=text))
@@ -137,7 +138,13 @@ def test_every_form_of_a_time(text: str, expected: datetime | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", ["'350503199005012758", " 350503199005012758　", "３５０５０３１９９００５０１２７５８", "\u200b350503199005012758"]
+    "number",
+    [
+        "'350503199005012758",
+        " 350503199005012758　",
+        "３５０５０３１９９００５０１２７５８",
+        "\u200b350503199005012758",
+    ],
 )
 def test_a_document_number_is_one_however_it_is_written(number: str) -> None:
     good = checked("test_results", sample("S1", 证件号码=number))

@@ -40,7 +40,12 @@ def test_encodings_newlines_delimiters(tmp_path: Path, encoding: str, newline: s
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
 def test_bytes_that_are_no_text_spoil_their_row_only(tmp_path: Path, encoding: str) -> None:
-    lines = [HEADER.encode(encoding), ROW.encode(encoding), b"E2,\xff\xfe,1,8,,,,,", ROW.replace("E1", "E3").encode(encoding)]
+    lines = [
+        HEADER.encode(encoding),
+        ROW.encode(encoding),
+        b"E2,\xff\xfe,1,8,,,,,",
+        ROW.replace("E1", "E3").encode(encoding),
+    ]
     read = records(write(tmp_path, b"\n".join(lines)))
     assert [(r.line, r.cells[0], r.is_text) for r in read] == [(2, "E1", True), (3, "E2", False), (4, "E3", True)]
 
@@ -149,5 +154,7 @@ def test_every_real_snapshot_is_read_whole() -> None:
     for path in paths:
         read = read_snapshot(path)
         data = json.loads(path.read_text())["data"]
-        texts = sum(len(e["communitys"]) or 1 for name in ("highlist", "middlelist", "lowlist") for e in data.get(name) or [])
+        texts = sum(
+            len(e["communitys"]) or 1 for name in ("highlist", "middlelist", "lowlist") for e in data.get(name) or []
+        )
         assert read.rows_read == texts == len(read.areas) + len(read.rejected) + read.rows_superseded, path.name

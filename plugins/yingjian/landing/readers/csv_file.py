@@ -75,7 +75,10 @@ def detect_encoding(path: Path, feed: Feed) -> tuple[str, bool]:
     except UnicodeDecodeError:
         pass
     scores = {
-        encoding: max((header_score(row, feed) for d in DELIMITERS for row in csv.reader(_head(path, encoding), delimiter=d)), default=0)
+        encoding: max(
+            (header_score(row, feed) for d in DELIMITERS for row in csv.reader(_head(path, encoding), delimiter=d)),
+            default=0,
+        )
         for encoding in ("utf-8-sig", "gb18030")
     }
     return ("gb18030" if scores["gb18030"] > scores["utf-8-sig"] else "utf-8-sig"), False

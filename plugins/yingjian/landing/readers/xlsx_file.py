@@ -20,7 +20,9 @@ def read_xlsx(path: Path, feed: Feed) -> tuple[Layout, Iterator[Record]]:
     """Layout and records of a spreadsheet of `feed`; raises FileRejectedError when no sheet has its header."""
     try:
         workbook = python_calamine.CalamineWorkbook.from_path(str(path))
-        sheets = [workbook.get_sheet_by_index(i).to_python(skip_empty_area=False) for i in range(len(workbook.sheet_names))]
+        sheets = [
+            workbook.get_sheet_by_index(i).to_python(skip_empty_area=False) for i in range(len(workbook.sheet_names))
+        ]
     except Exception as error:  # calamine raises its own and the archive's errors
         raise FileRejectedError(f"电子表格无法打开（{type(error).__name__}）") from None
     problem = FileRejectedError("电子表格中没有工作表")

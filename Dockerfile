@@ -1,0 +1,12 @@
+FROM python:3.11.14-slim-bookworm
+WORKDIR /opt/yingjian
+RUN pip install --no-cache-dir uv==0.13.9 && useradd --system --home-dir /var/lib/yingjian --create-home yingjian
+COPY pyproject.toml uv.lock ./
+COPY plugins plugins
+RUN uv sync --frozen --no-dev
+COPY dags dags
+COPY dbt_project dbt_project
+COPY expectations expectations
+ENV PATH=/opt/yingjian/.venv/bin:$PATH YINGJIAN_PORT=8080
+USER yingjian
+CMD ["yingjian", "up"]

@@ -1,0 +1,26 @@
+# Thin: each target is one line of uv or yingjian. See README.md.
+.PHONY: run up test lint format
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+run: .venv/ready       ## a simulated town of three weeks, its last days run through Airflow
+	$(BIN)/yingjian demo
+
+up: .venv/ready        ## Airflow's UI, scheduler and warehouse, until Ctrl-C
+	$(BIN)/yingjian up
+
+test: .venv/ready      ## every test
+	$(BIN)/python -m pytest
+
+lint: .venv/ready      ## style, types and SQL
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/sqlfluff lint dbt_project/models
+
+format: .venv/ready    ## let ruff write it
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+.venv/ready: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Yingjian needs Python 3.11: install it, or say where it is with make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv --help >/dev/null || { echo "Python's venv module is missing: install the system's python3-venv package"; exit 1; }
+	test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv; }
+	$(BIN)/uv sync --frozen --quiet || { echo "The locked environment could not be installed: see the line above (no network to a package index, a missing compiler, or a full disk), then run make again"; exit 1; }
+	@touch $@

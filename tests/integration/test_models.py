@@ -1,0 +1,74 @@
+"""dbt's own tests: unit tests at the date boundaries, and the data tests over a built town."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests import support
+from tests.conftest import WORLD_DAY
+from yingjian.settings import PROJECT_ROOT, Settings
+
+
+@pytest.fixture(scope="module")
+def built(world: Settings) -> Settings:
+    """The session's town with its build beside the publication."""
+    support.build(world, WORLD_DAY)
+    return world
+
+
+def test_unit_tests_of_the_models(built: Settings) -> None:
+    done = support.dbt(
+        built, "test", "--select", "test_type:unit", "--vars", f"{{as_of_date: '{WORLD_DAY}'}}", check=False
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    passed = re.search(r"PASS=(\d+)", done.stdout)
+    assert passed and int(passed[1]) >= 17
+
+
+def test_data_tests_over_the_town(built: Settings) -> None:
+    done = support.dbt(
+        built, "test", "--select", "test_type:data", "--vars", f"{{as_of_date: '{WORLD_DAY}'}}", check=False
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+def test_layers_go_one_way(world: Settings) -> None:
+    """Staging reads sources, intermediate reads staging and policy, marts read intermediate; nobody reads back."""
+    manifest = json.loads((world.dbt_target / "manifest.json").read_text())
+    order = {"staging": 0, "intermediate": 1, "marts": 2}
+
+    def layer(node: dict) -> str:  # type: ignore[type-arg]
+        return node["original_file_path"].split("/")[1]
+
+    crossings = []
+    for node in manifest["nodes"].values():
+        if node["resource_type"] != "model":
+            continue
+        for parent in node["depends_on"]["nodes"]:
+            if parent.startswith("source."):
+                if layer(node) != "staging":
+                    crossings.append((node["name"], parent))
+            elif parent.startswith("model.") and order[layer(manifest["nodes"][parent])] > order[layer(node)]:
+                crossings.append((node["name"], parent))
+    assert crossings == []
+    assert len(manifest["nodes"]) > 60
+
+
+def test_no_model_reads_the_clock() -> None:
+    clock = re.compile(r"\b(now\(\)|current_date|current_timestamp|localtime|clock_timestamp|run_started_at)", re.I)
+    for path in (PROJECT_ROOT / "dbt_project").rglob("*.sql"):
+        if "target" not in path.parts:
+            assert not clock.search(path.read_text()), path.name
+
+
+def test_every_model_is_described_and_every_mart_has_a_contract(world: Settings) -> None:
+    manifest = json.loads((world.dbt_target / "manifest.json").read_text())
+    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+    for model in models:
+        assert model["description"], model["name"]
+        if model["original_file_path"].startswith("models/marts"):
+            assert model["config"]["contract"]["enforced"], model["name"]
+            assert all(column["description"] for column in model["columns"].values()), model["name"]

@@ -1,0 +1,128 @@
+"""The policy seeds against the document's annex, row by row, and against its articles."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+from tests import support
+from yingjian.landing.check import ANCHORED_GROUPS, GROUPS
+from yingjian.landing.errors import REASONS
+from yingjian.landing.feeds import FEEDS, RISK_AREAS
+from yingjian.settings import PROJECT_ROOT
+
+SEEDS = PROJECT_ROOT / "dbt_project" / "seeds"
+DOCUMENT = support.SHARED / "document" / "beifeng-plan-second-edition.txt"
+needs_document = pytest.mark.skipif(
+    not DOCUMENT.is_file(), reason=f"the plan is not at {DOCUMENT}; set YINGJIAN_SHARED"
+)
+
+
+def seed(name: str) -> list[dict[str, str]]:
+    path: Path = next(SEEDS.rglob(f"{name}.csv"))
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def annex() -> list[list[str]]:
+    """Number, group, frequency, departments of each annex row; rows 23 to 28 share the frequency of row 23."""
+    text = DOCUMENT.read_text(encoding="utf-8").split("丰泽区常态化重点人群核酸检测范围和频次", 1)[1]
+    cells: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("\t"):
+            cells.append(line.strip())
+        elif line.strip() and cells and "核酸检测范围" not in line:
+            cells[-1] += line.strip()
+    heads = {"序号", "重点人群", "检测频次", "主管部门"}
+    cells = [cell for cell in cells if cell not in heads]
+    rows = [cells[i : i + 4] for i in range(0, len(cells), 4)]
+    for row in rows:
+        row[2] = row[2] or rows[22][2]
+    return rows
+
+
+def differences(rules: list[dict[str, str]]) -> list[str]:
+    """Annex rows whose words or numbers the seeds do not have."""
+    by_group = {rule["group_code"]: rule for rule in rules}
+    days: dict[str, list[int]] = {}
+    for row in seed("policy_rule_day"):
+        days.setdefault(row["group_code"], []).append(int(row["day_number"]))
+    found = []
+    for number, group, frequency, departments in annex():
+        rule = by_group.get(number, {})
+        words = (rule.get("group_wording"), rule.get("frequency_wording"), rule.get("department_wording"))
+        numbers = (rule.get("tests_required"), rule.get("period_days"))
+        if words != (group, frequency, departments) or rule.get("basis") != f"附件第{number}项":
+            found.append(f"row {number}: words")
+        if match := re.fullmatch(r"(\d)(天|周)(\d)检(?:（.*）)?", frequency):
+            period = int(match[1]) * (7 if match[2] == "周" else 1)
+            if numbers != (match[3], str(period)):
+                found.append(f"row {number}: numbers")
+        elif match := re.search(r"第([\d、]+)天", frequency):
+            if days.get(number) != [int(day) for day in match[1].split("、")]:
+                found.append(f"row {number}: days")
+        elif frequency == "入院检1次" and days.get(number) != [1]:
+            found.append(f"row {number}: days")
+    return found
+
+
+@needs_document
+def test_every_annex_row_is_a_seed_in_the_words_of_the_document() -> None:
+    assert [row[0] for row in annex()] == [str(i) for i in range(1, 39)]
+    assert differences(seed("policy_rule")) == []
+
+
+@needs_document
+@pytest.mark.parametrize(
+    ("column", "value", "finding"),
+    [("group_wording", "别人", "words"), ("period_days", "6", "numbers"), ("department_wording", "别处", "words")],
+)
+def test_an_altered_seed_is_found(column: str, value: str, finding: str) -> None:
+    rules = seed("policy_rule")
+    rules[7] = rules[7] | {column: value}
+    assert differences(rules) == [f"row 8: {finding}"]
+
+
+@needs_document
+def test_departments_stand_in_the_wording() -> None:
+    wording = {rule["group_code"]: rule["department_wording"] for rule in seed("policy_rule")}
+    for row in seed("policy_rule_department"):
+        stem = row["department"].removesuffix("管理部门").removesuffix("部门")
+        assert stem in wording[row["group_code"]], row
+    several = [group for group in wording if sum(r["group_code"] == group for r in seed("policy_rule_department")) > 1]
+    assert {"1", "2", "8", "9", "26"} <= set(several)
+
+
+def test_the_articles_own_rules_are_there() -> None:
+    articles = {int(rule["article"]) for rule in seed("policy_rule") if rule["article"]}
+    articles |= {int(n) for row in [*seed("policy_zone_rule"), *seed("policy_parameter"), *seed("policy_control")]
+                 for n in map(chinese_number, re.findall("第([一二三四五六七八九十]+)条", row["basis"]))}  # fmt: skip
+    assert {6, 18, 19, 24, 28, 30, 34} <= articles
+    assert {rule["group_code"] for rule in seed("policy_rule")} == GROUPS | {"P19", "P24"}
+
+
+def chinese_number(text: str) -> int:
+    digits = "零一二三四五六七八九"
+    tens, _, ones = text.partition("十") if "十" in text else ("零", "", text)
+    return (digits.index(tens) if tens else 1) * 10 + (digits.index(ones) if ones else 0)
+
+
+def test_landing_knows_which_groups_need_an_anchor() -> None:
+    anchored = {rule["group_code"] for rule in seed("policy_rule") if rule["needs_anchor"] == "true"}
+    assert anchored - {"P19", "P24"} == ANCHORED_GROUPS
+
+
+def test_a_number_that_the_plan_does_not_give_is_a_parameter() -> None:
+    kinds = {row["name"]: row["basis_kind"] for row in seed("policy_parameter")}
+    assert kinds["purchase_test_days"] == kinds["resample_hours"] == kinds["full_round_days"] == "parameter"
+    assert kinds["contact_isolation_hours"] == kinds["screening_hours"] == kinds["daily_sample_share"] == "article"
+
+
+def test_reference_seeds_are_what_landing_knows() -> None:
+    assert {row["feed"]: row["title"] for row in seed("feed")} == {f.name: f.title for f in FEEDS.values()} | {
+        RISK_AREAS: "全国风险区名单"
+    }
+    assert {row["reason_code"]: row["reason"] for row in seed("rejection_reason")} == REASONS
