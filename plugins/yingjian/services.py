@@ -140,8 +140,8 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
     supervisor = _Supervisor(settings, environment, ports, state_file)
     supervisor.start()
     try:
-        airflow = Airflow(settings, ports["api"])
-        airflow.wait_until_ready(supervisor.check)
+        airflow = Airflow(settings, ports["api"], supervisor.check)
+        airflow.wait_until_ready()
         yield airflow
     finally:
         supervisor.stop()
@@ -150,20 +150,21 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
 class Airflow:
     """Airflow's REST API, as its administrator."""
 
-    def __init__(self, settings: Settings, port: int) -> None:
+    def __init__(self, settings: Settings, port: int, check: Callable[[], None] = lambda: None) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._settings = settings
+        self._check = check  # raises when it is no use waiting any longer
         self._client = httpx.Client(base_url=self.url, timeout=60)
 
     @property
     def password(self) -> str:
         return self._settings.secret("airflow_admin")
 
-    def wait_until_ready(self, check: Callable[[], None]) -> None:
-        """Wait for the API and for the DAGs to be known; `check` raises when it is no use waiting."""
+    def wait_until_ready(self) -> None:
+        """Wait for the API and for the DAGs to be known; raises SetupError when they do not come."""
         until = time.monotonic() + READY_SECONDS
         while time.monotonic() < until:
-            check()
+            self._check()
             try:
                 self._login()
                 missing = [dag for dag in DAGS if self._client.get(f"/api/v2/dags/{dag}").status_code != 200]
@@ -193,8 +194,9 @@ class Airflow:
         return self._request("GET", path, params=params)
 
     def _request(self, method: str, path: str, **options: Any) -> Any:
-        """A request that outlives a restart of the API server."""
+        """A request that outlives a restart of the API server or of the database."""
         for attempt in range(60):
+            self._check()
             try:
                 response = self._client.request(method, path, **options)
                 if response.status_code == 401 and attempt == 0:
@@ -205,6 +207,7 @@ class Airflow:
                     return response.json()
             except httpx.TransportError:
                 pass
+            warehouse.ensure_running(self._settings)
             time.sleep(1)
         raise SetupError(
             f"Airflow's API at {self.url} stopped answering: see {self._settings.home / 'airflow' / 'logs'}"

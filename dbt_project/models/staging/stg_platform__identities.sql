@@ -6,6 +6,7 @@
     'cases': ['phone', 'null', 'community', 'grid'],
     'residents': ['phone', 'null', 'community', 'grid'],
     'pharmacy_purchases': ['phone', 'address', 'community', 'null'],
+    'test_results': ['phone', 'null', 'null', 'null'],
 } %}
 {% for feed, (phone, address, community, grid) in feeds.items() %}
 select

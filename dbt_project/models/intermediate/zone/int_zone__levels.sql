@@ -62,7 +62,7 @@ latest as (
         communities,
         grids
     from daily
-    order by zone_key asc, effective_date desc
+    order by zone_key asc, cardinality(communities) = 0, effective_date desc  -- A notice may leave the place out.
 ),
 
 final as (
