@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Asset, CronDataIntervalTimetable, Param, TriggerRule, dag, task
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
-from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, TestBehavior
+from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, SeedRenderingBehavior, TestBehavior
 
 from yingjian import tasks
 
@@ -55,10 +55,15 @@ def daily() -> None:
             profile_name="yingjian", target_name="warehouse", profiles_yml_filepath=DBT_PROJECT / "profiles.yml"
         ),
         execution_config=ExecutionConfig(
-            execution_mode=ExecutionMode.WATCHER, invocation_mode=InvocationMode.DBT_RUNNER
+            execution_mode=ExecutionMode.WATCHER,
+            invocation_mode=InvocationMode.DBT_RUNNER,
+            setup_operator_args={"pool": "default_pool"},
         ),
         render_config=RenderConfig(
-            load_method=LoadMode.DBT_MANIFEST, test_behavior=TestBehavior.NONE, emit_datasets=False
+            load_method=LoadMode.DBT_MANIFEST,
+            seed_rendering_behavior=SeedRenderingBehavior.NONE,
+            test_behavior=TestBehavior.NONE,
+            emit_datasets=False,
         ),
         operator_args={
             "vars": {"as_of_date": tasks.AS_OF_DATE},
@@ -66,6 +71,7 @@ def daily() -> None:
             "deferrable": False,
             "poke_interval": 1,
             "retries": 0,
+            "pool": tasks.MODEL_POOL,  # The models' tasks wait for dbt's; they must never take its place.
         },
     )
 

@@ -27,6 +27,7 @@ import httpx
 
 from yingjian import warehouse
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError
+from yingjian.tasks import MODEL_POOL, MODEL_POOL_SLOTS
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 ADMIN = "admin"
@@ -54,7 +55,7 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": driver.replace("+psycopg:", "+psycopg_async:", 1),
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         # Every task process imports dbt or pandas; more of them than cores only waits for memory.
-        "AIRFLOW__CORE__PARALLELISM": str(max(4, 2 * (os.cpu_count() or 2))),
+        "AIRFLOW__CORE__PARALLELISM": str(max(6, 2 * (os.cpu_count() or 2))),
         "AIRFLOW__CORE__DAGS_FOLDER": str(settings.root / "dags"),
         # The package is installed; Airflow need not import it file by file.
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "plugins"),
@@ -170,6 +171,7 @@ class Airflow:
                 missing = [dag for dag in DAGS if self._client.get(f"/api/v2/dags/{dag}").status_code != 200]
                 scheduler = self._client.get("/api/v2/monitor/health").json().get("scheduler", {}).get("status")
                 if not missing and scheduler == "healthy":
+                    self._ensure_pool()
                     return
             except (httpx.HTTPError, ValueError):
                 pass
@@ -184,6 +186,11 @@ class Airflow:
             pass
         logs = self._settings.home / "airflow" / "logs"
         raise SetupError(f"Airflow did not come up within {READY_SECONDS} s: {errors or f'see {logs}'}")
+
+    def _ensure_pool(self) -> None:
+        if self._client.get(f"/api/v2/pools/{MODEL_POOL}").status_code == 404:
+            pool = {"name": MODEL_POOL, "slots": MODEL_POOL_SLOTS, "description": "tasks that show dbt's models"}
+            self._client.post("/api/v2/pools", json=pool).raise_for_status()
 
     def _login(self) -> None:
         response = self._client.post("/auth/token", json={"username": ADMIN, "password": self.password})

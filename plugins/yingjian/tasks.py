@@ -15,6 +15,9 @@ from yingjian.settings import Settings
 
 log = logging.getLogger(__name__)
 
+# Pool of the tasks that show each model: fewer slots than the executor has, so that dbt's own task always gets one.
+MODEL_POOL, MODEL_POOL_SLOTS = "dbt_models", 4
+
 # The template by which every task of a daily run gets its business date: the day of the data interval in Shanghai.
 AS_OF_DATE = "{{ data_interval_start.in_timezone('Asia/Shanghai').to_date_string() }}"
 

@@ -57,4 +57,3 @@ def test_every_secret_comes_from_the_environment() -> None:
     offered = set(re.findall(r"^(\w+)=", (PROJECT_ROOT / ".env.example").read_text(), re.M))
     assert {name for name in wanted if re.search(r"PASSWORD|KEY|DOMAIN", name)} <= offered
     assert not re.search(r"(PASSWORD|SECRET_KEY|PERSON_KEY): (?!\$)", text)
-

@@ -42,6 +42,9 @@ def _release(figures: Figures) -> Iterator[Action]:
 
 def _overdue(figures: Figures) -> Iterator[Action]:
     now = figures.now
+    if not now.totals.required:
+        yield Action("无应检数据", "本日没有任何应检人员的数据，不能据此认为无人逾期。", "第20条", urgent=True)
+        return
     if not now.overdue_items:
         yield Action("逾期清零", "没有逾期未检人员。", "第18、21条")
         return

@@ -175,7 +175,7 @@ def _svg(chart_id: str, title: str, description: str, height: float, marks: Sequ
         _tag("title", title, id=f"{chart_id}-title"),
         _tag("desc", description, id=f"{chart_id}-desc"),
         *marks,
-        viewBox=f"0 0 {WIDTH} {_n(height)}",
+        viewBox=f"-4 0 {WIDTH + 20} {_n(height)}",
         role="img",
         aria_labelledby=f"{chart_id}-title",
         aria_describedby=f"{chart_id}-desc",
