@@ -89,7 +89,7 @@ def run_days(settings: Settings, days: list[date], landing: str) -> int:
         warehouse.migrate(settings)
         clock.mark("warehouse")
         with services.running_services(settings) as airflow:
-            airflow.fail_unfinished_runs()
+            airflow.clear_the_way()
             clock.mark("Airflow start-up")
             landed = airflow.run_dag("landing", days[0], {"landing": landing})
             clock.mark("landing")

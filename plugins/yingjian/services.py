@@ -131,7 +131,9 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
     state_file = settings.home / "airflow" / "services.json"
     state = _read_state(state_file)
     if state and _is_alive(state["owner"]):
-        yield Airflow(settings, state["ports"]["api"])
+        airflow = Airflow(settings, state["ports"]["api"], is_own=False)
+        airflow.wait_until_ready()
+        yield airflow
         return
     if state:
         _sweep(state, settings.home)
@@ -151,10 +153,13 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
 class Airflow:
     """Airflow's REST API, as its administrator."""
 
-    def __init__(self, settings: Settings, port: int, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, settings: Settings, port: int, check: Callable[[], None] = lambda: None, *, is_own: bool = True
+    ) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._settings = settings
         self._check = check  # raises when it is no use waiting any longer
+        self._is_own = is_own  # whether this process started the services
         self._client = httpx.Client(base_url=self.url, timeout=60)
 
     @property
@@ -220,17 +225,25 @@ class Airflow:
             f"Airflow's API at {self.url} stopped answering: see {self._settings.home / 'airflow' / 'logs'}"
         )
 
-    def fail_unfinished_runs(self) -> int:
-        """Mark runs that a killed process left behind as failed, so that they do not go on beside new ones."""
-        count = 0
-        for dag_id in DAGS:
-            for state in ("queued", "running"):
-                for run in self._get(f"/api/v2/dags/{dag_id}/dagRuns", state=state, limit=100)["dag_runs"]:
-                    self._request(
-                        "PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run['dag_run_id']}", json={"state": "failed"}
-                    )
-                    count += 1
-        return count
+    def _unfinished(self) -> list[tuple[str, str]]:
+        return [
+            (dag_id, run["dag_run_id"])
+            for dag_id in DAGS
+            for state in ("queued", "running")
+            for run in self._get(f"/api/v2/dags/{dag_id}/dagRuns", state=state, limit=100)["dag_runs"]
+        ]
+
+    def clear_the_way(self) -> None:
+        """See that no earlier run goes on beside a new one.
+
+        In services that this process started, an unfinished run was left behind by a killed process, or waits for a
+        person who is answered by running the day again: it is marked failed. In services of `yingjian up` it may be
+        at work: raises SetupError.
+        """
+        for dag_id, run_id in self._unfinished():
+            if not self._is_own:
+                raise SetupError(f"a run of {dag_id} is at work or waits for a person: see {self.url}, then run again")
+            self._request("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", json={"state": "failed"})
 
     def run_dag(self, dag_id: str, day: date, conf: dict[str, str] | None = None) -> RunResult:
         """Trigger a DAG for the data interval of `day` (Asia/Shanghai) and wait until it ends or waits for a person."""

@@ -96,7 +96,26 @@ def test_a_fault_while_publishing_leaves_the_last_publication(town: Settings, mo
         support.publish(town, WORLD_DAY, "power cut")
     monkeypatch.undo()
     assert support.marts(town) == before
+
+    monkeypatch.setattr(publishing, "_insert_publication", break_down)
+    for run_key in ("between the two", "another run"):
+        with pytest.raises((RuntimeError, publishing.NothingBuiltError)):
+            support.publish(town, WORLD_DAY, run_key)
+        assert support.marts(town) == before
+    monkeypatch.undo()
+    support.publish(town, WORLD_DAY, "between the two")
+    assert support.marts(town) == before, "the same run goes on where it stopped"
+
+    support.build(town, WORLD_DAY)
+    support.audit(town, WORLD_DAY)
+    monkeypatch.setattr(publishing, "_insert_publication", break_down)
+    with pytest.raises(RuntimeError, match="power cut"):
+        support.publish(town, WORLD_DAY, "abandoned")
+    monkeypatch.undo()
+    support.build(town, WORLD_DAY)
+    support.audit(town, WORLD_DAY)
     support.publish(town, WORLD_DAY, "after the power cut")
+    assert support.query(town, "select count(*) from published.staged") == [(0,)]
     assert support.marts(town) == before, "the same date again changes nothing but the publication id"
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from tests import support
@@ -158,7 +159,7 @@ def test_nothing_personal_in_logs_xcom_docs_or_reports(home: Settings) -> None:
     for path in [*texts, EmbeddedPostgres(home).folder / "server.log"]:
         content = path.read_text(errors="replace")
         assert not any(number in content for number in numbers), path.name
-    with support.psycopg.connect(warehouse.airflow_uri(home)) as conn:
+    with psycopg.connect(warehouse.airflow_uri(home)) as conn:
         for table in ("xcom", "rendered_task_instance_fields", "log", "dag_run"):
             content = "\n".join(str(row) for row in conn.execute(f"select t::text from {table} as t"))  # type: ignore[arg-type]
             assert not any(number in content for number in numbers), table

@@ -45,23 +45,25 @@ class _Town:
         self.people = people
         self.first_day = first_day
         self.offset = rng.integers(0, 7, people.height)
-        self.careless = rng.random(people.height) < 0.04
+        self.careless = rng.random(people.height) < 0.08
         self.cases: list[int] = []
         self.contacts: list[dict[str, Any]] = []
         self.arrivals: list[dict[str, Any]] = []
         self.pending: pl.DataFrame | None = None
         self.samples = 0
+        # Day -> samples that people under control or follow-up will give on it: (identity, seconds of the day).
+        self.appointments: dict[date, list[tuple[dict[str, str], int]]] = {}
 
     def write_day(self, index: int) -> None:
         day = self.first_day + timedelta(days=index)
         stamp = f"{day:%Y%m%d}"
         if index == 0:
             self._write_registers(day, stamp)
-        self._write_tests(index, day, stamp)
         self._write_arrivals(day, stamp)
         self._write_pharmacy(day, stamp)
         if index >= OUTBREAK_DAY:
             self._write_outbreak(index - OUTBREAK_DAY, day, stamp)
+        self._write_tests(index, day, stamp)
         if index and index % 3 == 0:
             self._write_roster_changes(day, stamp)
 
@@ -148,11 +150,38 @@ class _Town:
 
     # Tests
 
+    def _appoint(self, people: pl.DataFrame, row: int, days: list[date]) -> None:
+        """Most people under control are sampled on the days asked for; some a day late, a few not at all."""
+        identity = {
+            "person_name": people["name"][row], "id_type": RESIDENT_ID,
+            "id_number": people["id_number"][row], "phone": people["phone"][row],
+        }  # fmt: skip
+        for day in days:
+            draw = self.rng.random()
+            if draw < 0.93:
+                when = day + timedelta(days=int(draw > 0.84))
+                self.appointments.setdefault(when, []).append((identity, int(self.rng.integers(9 * 3600, 20 * 3600))))
+
+    def _appointed(self, day: date) -> pl.DataFrame:
+        kept = self.appointments.pop(day, [])
+        sampled_at = pl.Series(
+            [datetime.combine(day, time()) + timedelta(seconds=s) for _, s in kept], dtype=pl.Datetime
+        )
+        return pl.DataFrame({
+            "sample_key": [f"C{day:%Y%m%d}{i:05d}" for i in range(len(kept))],
+            **{name: [identity[name] for identity, _ in kept] for name in ("person_name", "id_type", "id_number", "phone")},
+            "sampled_at": sampled_at, "sampling_point": ["上门采样"] * len(kept), "sampling_method": ["单采"] * len(kept),
+            "tube_no": [""] * len(kept), "laboratory": ["检测机构A"] * len(kept),
+            "tested_at": sampled_at.dt.offset_by("6h"), "result": ["阴性"] * len(kept),
+            "updated_at": sampled_at.dt.offset_by("7h"),
+        }) if kept else pl.DataFrame()  # fmt: skip
+
     def _write_tests(self, index: int, day: date, stamp: str) -> None:
         days = range(-HISTORY_DAYS, 1) if index == 0 else (index,)
         frames = [self._tests_of(i, self.first_day + timedelta(days=i)) for i in days]
         rows = pl.concat(frames)
-        sent = [rows]
+        sent = [rows, self._appointed(day)]
+        sent = [frame for frame in sent if frame.height]
         if self.pending is not None:
             # Yesterday's pending results come again, with their result.
             sent.append(
@@ -225,6 +254,10 @@ class _Town:
         self.arrivals += [
             {"key": row["arrival_key"], "number": people["id_number"][i], "day": day} for i, row in enumerate(rows)
         ]
+        for i, row in enumerate(rows):
+            anchor = row["entry_date"] or row["left_date"]
+            days = [anchor + timedelta(days=n) for n in (0, 1, 2, 3, 4, 6, 9)]
+            self._appoint(people, i, [when for when in days if when >= day])
         self._write_releases(day, stamp)
 
     def _write_releases(self, day: date, stamp: str) -> None:
@@ -241,6 +274,8 @@ class _Town:
     def _write_pharmacy(self, day: date, stamp: str) -> None:
         count = int(1 + self.rng.poisson(self.people.height / 2000))
         buyers = self.people[self.rng.choice(self.people.height, count, replace=False).tolist()]
+        for i in range(count):
+            self._appoint(buyers, i, [day + timedelta(days=1)])
         bought = [datetime.combine(day, time(int(hour))) for hour in self.rng.integers(8, 21, count)]
         self.exports.write("pharmacy_purchases", stamp, pl.DataFrame({
             "purchase_key": [f"PH{stamp}{i:04d}" for i in range(count)], **self._identity(buyers),
@@ -285,6 +320,8 @@ class _Town:
         }))  # fmt: skip
         close = self.people[self.rng.choice(here[1:], min(5, len(here) - 1), replace=False).tolist()]
         count = close.height
+        for i in range(count):
+            self._appoint(close, i, [day + timedelta(days=n) for n in (0, 1, 2, 3, 5, 8)])
         self.exports.write("contacts", stamp, pl.DataFrame({
             "contact_key": [f"CT{zone + 1}{i:03d}" for i in range(count)], "case_key": [f"CASE{zone + 1:03d}"] * count,
             "category": ["密接" if i < 3 else "次密接" for i in range(count)], **self._identity(close),

@@ -1,12 +1,15 @@
-"""Publish what dbt built and the audit accepted: in one transaction, without a reader waiting.
+"""Publish what dbt built and the audit accepted: one switch, without a reader waiting.
 
 Marts are built in `build` beside the published ones. Publishing moves each of them, as it stands, under
-`published.<mart>` as the partition of a new publication, and then sets `published.current`. The views of
-`reporting` and `restricted` show the current publication only.
+`published.<mart>` as the partition of a new publication, and then, in a transaction of its own, sets
+`published.current`. The views of `reporting` and `restricted` show the current publication only.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
@@ -30,6 +33,8 @@ READER_SCHEMAS = {
 
 # Marts that readers see for every published business date: the newest publication of each.
 HISTORY = frozenset({"compliance_daily"})
+
+SETTLE_SECONDS = 5
 
 
 class NothingBuiltError(RuntimeError):
@@ -56,33 +61,96 @@ def publish(
 ) -> int:
     """Make the build of `as_of_date` the current publication; returns its publication_id.
 
-    One transaction: a run that dies in it leaves the last publication as it was. Called again with the same
-    `run_key` it returns the publication that this run already made. Raises NothingBuiltError when a mart is
-    missing from `build` or was built for another date.
+    In two transactions: the first moves the marts under `published` where nobody looks yet, the second makes them
+    current. A run that dies in between leaves the last publication as it was. Called again with the same `run_key`
+    it goes on where it stopped, or returns the publication that this run already made. Raises NothingBuiltError
+    when a mart is missing from `build` or was built for another date.
     """
-    with conn.transaction():
-        conn.execute("select pg_advisory_xact_lock(hashtext('yingjian.publish'))")
+    conn.commit()
+    with _one_at_a_time(conn):
         published = conn.execute(
             "select publication_id from published.publication where run_key = %s", (run_key,)
         ).fetchone()
         if published:
             return int(published[0])
+        publication_id = _stage(conn, as_of_date, run_key)
+        _wait_for_older_statements(conn)
+        with conn.transaction():
+            _insert_publication(
+                conn, publication_id, as_of_date, run_key, checks_run, checks_failed, code_version, release
+            )
+            conn.execute(
+                """
+                insert into published.current (publication_id) values (%s)
+                on conflict (is_only_row) do update set publication_id = excluded.publication_id
+                """,
+                (publication_id,),
+            )
+            conn.execute("delete from published.staged where publication_id = %s", (publication_id,))
+    return publication_id
+
+
+@contextmanager
+def _one_at_a_time(conn: psycopg.Connection) -> Iterator[None]:
+    conn.execute("select pg_advisory_lock(hashtext('yingjian.publish'))")
+    conn.commit()
+    try:
+        yield
+    finally:
+        conn.rollback()
+        conn.execute("select pg_advisory_unlock(hashtext('yingjian.publish'))")
+        conn.commit()
+
+
+def _stage(conn: psycopg.Connection, as_of_date: date, run_key: str) -> int:
+    """Move the build under `published` as the partitions of a publication that is not current yet; returns its id."""
+    with conn.transaction():
+        staged = conn.execute("select publication_id, run_key from published.staged").fetchall()
+        for publication_id, owner in staged:
+            if owner == run_key:
+                return int(publication_id)
+            # A run died between its two transactions and another one took its place.
+            for mart in READER_SCHEMAS:
+                conn.execute(
+                    sql.SQL("drop table if exists published.{}").format(sql.Identifier(f"{mart}_p{publication_id}"))
+                )
+            conn.execute("delete from published.staged where publication_id = %s", (publication_id,))
         _require_complete_build(conn, as_of_date)
-        (publication_id,) = _insert_publication(
-            conn, as_of_date, run_key, checks_run, checks_failed, code_version, release
-        )
+        row = conn.execute(
+            "insert into published.staged (run_key) values (%s) returning publication_id", (run_key,)
+        ).fetchone()
+        assert row is not None
+        publication_id = int(row[0])
         for mart, schema in READER_SCHEMAS.items():
             _ensure_published_table(conn, mart)
             _attach_partition(conn, mart, publication_id)
             _ensure_reader_view(conn, mart, schema)
-        conn.execute(
-            """
-            insert into published.current (publication_id) values (%s)
-            on conflict (is_only_row) do update set publication_id = excluded.publication_id
-            """,
-            (publication_id,),
-        )
     return publication_id
+
+
+def _wait_for_older_statements(conn: psycopg.Connection) -> None:
+    """Wait until no statement is at work that was planned before the new partitions were there.
+
+    PostgreSQL plans a statement before it takes the snapshot that it reads: one that falls between the two could
+    see the new publication as current and not know its partitions. A statement older than SETTLE_SECONDS has its
+    snapshot, so a long query of a dashboard does not hold the publication up.
+    """
+    row = conn.execute("select clock_timestamp()").fetchone()
+    conn.commit()
+    until = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < until:
+        older = conn.execute(
+            """
+            select count(*) from pg_stat_activity
+            where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+            and coalesce(state, 'active') = 'active' and coalesce(query_start, %(since)s) <= %(since)s
+            """,
+            {"since": row[0] if row else None},
+        ).fetchone()
+        conn.commit()
+        if older == (0,):
+            return
+        time.sleep(0.05)
 
 
 def prune(conn: psycopg.Connection, keep: int) -> list[int]:
@@ -131,21 +199,22 @@ def _require_complete_build(conn: psycopg.Connection, as_of_date: date) -> None:
 
 def _insert_publication(
     conn: psycopg.Connection,
+    publication_id: int,
     as_of_date: date,
     run_key: str,
     checks_run: int,
     checks_failed: int,
     code_version: str,
     release: Release | None,
-) -> tuple[int]:
-    row = conn.execute(
+) -> None:
+    conn.execute(
         """
         insert into published.publication (
-            as_of_date, policy_edition, quality_status, checks_run, checks_failed, input_files, input_rows,
+            publication_id, as_of_date, policy_edition, quality_status, checks_run, checks_failed, input_files, input_rows,
             code_version, release_reason, released_by, previous_publication_id, run_key
         )
         select
-            %(as_of_date)s,
+            %(publication_id)s, %(as_of_date)s,
             (
                 select edition_code from policy.policy_edition
                 where %(as_of_date)s between effective_from and coalesce(effective_to, 'infinity')
@@ -156,9 +225,9 @@ def _insert_publication(
             (select publication_id from published.current), %(run_key)s
         from quality.landed_file
         where status = 'staged'
-        returning publication_id
         """,
         {
+            "publication_id": publication_id,
             "as_of_date": as_of_date,
             "quality_status": "released_by_hand" if release else "passed",
             "checks_run": checks_run,
@@ -168,9 +237,7 @@ def _insert_publication(
             "released_by": release.released_by if release else None,
             "run_key": run_key,
         },
-    ).fetchone()
-    assert row is not None
-    return row
+    )
 
 
 def _exists(conn: psycopg.Connection, schema: str, table: str) -> bool:

@@ -5,7 +5,7 @@ create schema if not exists reporting;
 create schema if not exists restricted;
 
 create table if not exists published.publication (
-    publication_id bigint generated always as identity primary key,
+    publication_id bigint primary key,
     as_of_date date not null,
     published_at timestamptz not null default now(),
     policy_edition text not null,
@@ -36,6 +36,15 @@ comment on column published.publication.release_reason is 'Why it was released b
 comment on column published.publication.released_by is 'Who released it by hand; empty when the checks passed.';
 comment on column published.publication.previous_publication_id is 'The publication that was current before.';
 comment on column published.publication.run_key is 'Identifies the run, so that a repeated publish step publishes once.';
+
+create table if not exists published.staged (
+    publication_id bigint generated always as identity primary key,
+    run_key text not null
+);
+
+comment on table published.staged is 'The publication that a run is about to make current; empty between runs.';
+comment on column published.staged.publication_id is 'Number of the publication, rising with time.';
+comment on column published.staged.run_key is 'The run that is publishing it.';
 
 create table if not exists published.current (
     is_only_row boolean primary key default true check (is_only_row),
