@@ -1,5 +1,5 @@
 # Thin: each target is one line of uv or yingjian. See README.md.
-.PHONY: run up test lint format
+.PHONY: run up test lint format bench
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
@@ -14,6 +14,9 @@ test: .venv/ready      ## every test
 
 lint: .venv/ready      ## style, types and SQL
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/sqlfluff lint dbt_project/models
+
+bench: .venv/ready     ## speed and memory, as ratios measured in one run
+	$(BIN)/python -m yingjian.bench
 
 format: .venv/ready    ## let ruff write it
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -284,6 +284,7 @@ class _Supervisor:
     def __init__(
         self, settings: Settings, environment: dict[str, str], ports: dict[str, int], state_file: Path
     ) -> None:
+        self._settings = settings
         self._logs = settings.home / "airflow" / "logs"
         self._environment = environment
         self._state_file = state_file
@@ -341,7 +342,15 @@ class _Supervisor:
                     _signal_group(process.pid, signal.SIGKILL)
                     self._deaths[service] = self._deaths.get(service, 0) + 1
                     if self._deaths[service] <= 3:
+                        self._revive_warehouse()
                         self._spawn(service)
+
+    def _revive_warehouse(self) -> None:
+        """A service often dies because the database did; a failure is told by the service's next death."""
+        try:
+            warehouse.ensure_running(self._settings)
+        except SetupError:
+            pass
 
 
 def _die_with_parent() -> None:
