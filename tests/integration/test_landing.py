@@ -242,3 +242,74 @@ def test_no_personal_data_in_errors_and_reasons(
     for value in IDENTITY.values():
         assert value not in caplog.text
         assert value == "居民身份证" or value not in reason
+
+
+@pytest.mark.parametrize(
+    ("cells", "code"),
+    [
+        ({"检测时间": "0000-01-01 00:00:00"}, "bad_date"),
+        ({"更新时间": "2022-07-01 08:1"}, "bad_date"),
+        ({"采样时间": "2022-07-01 23:59:60"}, "bad_date"),
+        ({"样本编号": "".join(map(str, range(3000)))}, "no_key"),
+        ({"采样点": "x" * 1_100_000}, "ragged_row"),
+    ],
+)
+def test_a_row_that_postgresql_or_csv_cannot_take_costs_only_itself(
+    home: Settings, tmp_path: Path, cells: dict[str, str], code: str
+) -> None:
+    write_feed(tmp_path, "test_results", [sample("S1") | cells, sample("S2")])
+    land_folder(home, tmp_path)
+    assert query(home, "select sample_key from staging.test_results") == [("S2",)]
+    assert query(home, "select line, reason_codes from quality.rejected_row") == [(2, [code])]
+
+
+def test_a_quote_left_open_in_the_last_line_is_no_row(home: Settings, tmp_path: Path) -> None:
+    path = write_feed(tmp_path, "test_results", [sample("S1"), sample("S2")])
+    path.write_text(path.read_text(encoding="utf-8").rstrip()[:-19] + '"2022-07-01 08:00', encoding="utf-8")
+    land_folder(home, tmp_path)
+    assert query(home, "select line, reason_codes from quality.rejected_row") == [(3, ["ragged_row"])]
+
+
+def test_empty_columns_at_the_end_of_every_row(home: Settings, tmp_path: Path) -> None:
+    path = write_feed(tmp_path, "test_results", [sample("S1")])
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("".join(f"{line},,\n" for line in lines), encoding="utf-8")
+    land_folder(home, tmp_path)
+    assert query(home, "select sample_key from staging.test_results") == [("S1",)]
+
+
+def test_a_list_with_half_a_character(home: Settings, tmp_path: Path) -> None:
+    (tmp_path / "risk_areas").mkdir()
+    (tmp_path / "risk_areas" / "a.json").write_text(
+        '{"data": {"end_update_time": "2022-07-04 24时", "highlist": [{"province": "省", "communitys": ["\\ud800甲"]}]}}'
+    )
+    write_feed(tmp_path, "test_results", [sample("S1")])
+    land_folder(home, tmp_path)
+    assert query(home, "select listed_at, area from staging.risk_areas") == [(datetime(2022, 7, 5), "?甲")]
+    assert query(home, "select sample_key from staging.test_results") == [("S1",)]
+
+
+def test_a_file_that_goes_or_grows_is_left_for_the_next_landing(
+    home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from yingjian import landing
+
+    gone = write_feed(tmp_path, "test_results", [sample("S1")], "a.csv")
+    grows = write_feed(tmp_path, "test_results", [sample("S2")], "b.csv")
+    write_feed(tmp_path, "test_results", [sample("S3")], "c.csv")
+    take_hash = landing._sha256
+
+    def meanwhile(path: Path) -> str:
+        if path == gone:
+            path.unlink()
+        taken = take_hash(path)
+        if path == grows:
+            write_feed(tmp_path, "test_results", [sample("S2"), sample("S4")], "b.csv")
+        return taken
+
+    monkeypatch.setattr(landing, "_sha256", meanwhile)
+    land_folder(home, tmp_path)
+    assert query(home, "select sample_key from staging.test_results") == [("S3",)]
+    monkeypatch.undo()
+    land_folder(home, tmp_path)
+    assert query(home, "select sample_key from staging.test_results order by 1") == [("S2",), ("S3",), ("S4",)]

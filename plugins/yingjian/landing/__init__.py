@@ -117,6 +117,12 @@ def _known_files(conn: psycopg.Connection) -> set[tuple[str, str, int, datetime]
 def _land_file(conn: psycopg.Connection, file: Found, person_secret: bytes, summary: LandingSummary) -> None:
     try:
         sha256 = _sha256(file.path)
+    except OSError as error:
+        # Not recorded, so that the next landing tries it again.
+        summary.files_rejected += 1
+        log.warning("landing: %s/%s cannot be opened: %s", file.feed, file.name, type(error).__name__)
+        return
+    try:
         with conn.transaction():
             # One landing at a time writes to a feed: a second one waits, then finds the file landed.
             conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"yingjian.landing.{file.feed}",))
@@ -136,20 +142,38 @@ def _land_file(conn: psycopg.Connection, file: Found, person_secret: bytes, summ
                     _stage_snapshot(conn, file, file_id)
                 else:
                     _stage_table(conn, file, FEEDS[file.feed], file_id, received_at, person_secret)
+                if not _is_unchanged(file):
+                    raise _StillWrittenError
                 _count(conn, file_id, summary)
-    except FileRejectedError as error:
+    except _StillWrittenError:
+        log.warning("landing: %s/%s changed while it was read; left for the next landing", file.feed, file.name)
+    except (FileRejectedError, psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
+        # The server's message may quote a row; only its code goes on.
+        reason = f"数据库不接受其内容（{error.sqlstate}）" if isinstance(error, psycopg.Error) else str(error)
         with conn.transaction():
             conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"yingjian.landing.{file.feed}",))
             if not _is_recorded(conn, file):
-                _record(conn, file, sha256, "rejected", str(error))
+                _record(conn, file, sha256, "rejected", reason)
         summary.files_rejected += 1
-        log.warning("landing: %s/%s rejected: %s", file.feed, file.name, error)
+        log.warning("landing: %s/%s rejected: %s", file.feed, file.name, reason)
     except psycopg.Error as error:
         # The server's message may quote a row; only its code goes on.
         raise RuntimeError(
             f"landing: {file.feed}/{file.name} could not be staged, the database said {type(error).__name__}"
             f" ({error.sqlstate}); nothing of it was kept, run again"
         ) from None
+
+
+class _StillWrittenError(Exception):
+    """The file is not the one whose hash was taken."""
+
+
+def _is_unchanged(file: Found) -> bool:
+    try:
+        stat = file.path.stat()
+    except OSError:
+        return False
+    return (stat.st_size, datetime.fromtimestamp(stat.st_mtime_ns // 1000 / 1e6, UTC)) == (file.size, file.modified_at)
 
 
 def _sha256(path: Path) -> str:

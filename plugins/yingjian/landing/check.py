@@ -14,6 +14,8 @@ from yingjian.landing.feeds import ID_TYPES, RESIDENT_ID, Column, Feed
 ANCHORED_GROUPS = frozenset({*map(str, range(29, 38)), "A06"})
 GROUPS = frozenset({*map(str, range(1, 39)), "A06", "A28"})
 
+KEY_CHARACTERS = 200  # A longer key is none: no index takes it.
+
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK_DIGITS = dict(enumerate("10X98765432"))
 _CANONICAL = {"date": r"^\d{4}-\d{2}-\d{2}$", "time": r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$"}
@@ -93,14 +95,14 @@ def _column_problems(column: Column, feed: Feed, cleaned: pl.DataFrame) -> list[
     given = pl.lit(cleaned[column.name]).is_not_null()
     problems = []
     if column.name in feed.key:
-        problems.append(("no_key", column.source, value.is_null()))
+        problems.append(("no_key", column.source, value.is_null() | (value.str.len_chars() > KEY_CHARACTERS)))
     elif column.required:
         problems.append(("missing_value", column.source, ~given))
     match column.kind:
         case "date" | "time":
             problems.append(("bad_date", column.source, given & value.is_null()))
         case "number":
-            problems.append(("unknown_code", column.source, given & value.is_null()))
+            problems.append(("unknown_code", column.source, given & ~value.is_finite().fill_null(False)))
         case "code":
             problems.append(("unknown_code", column.source, given & ~value.is_in(column.codes)))
         case "id_type":
@@ -129,7 +131,9 @@ def _row_problems(feed: Feed, cleaned: pl.DataFrame, received_at: datetime) -> l
     if feed.name == "key_population":
         group = pl.col("group_code")
         frequency = pl.col("custom_frequency")
-        is_frequency = frequency.str.contains(r"^(\d+[天日]\d+[检次]|\d*周\d+[检次]|每[日天])$")
+        is_frequency = frequency.str.contains(
+            r"^([1-9]\d{0,2}[天日][1-9]\d{0,2}[检次]|([1-9]\d?)?周[1-9]\d{0,2}[检次]|每[日天])$"
+        )
         return [
             ("missing_anchor", "锚定日期", group.is_in(ANCHORED_GROUPS) & is_missing("anchor_date")),
             ("unknown_code", "自定频次", (group == "38") & ~is_frequency),

@@ -42,20 +42,22 @@ def timestamp(text: pl.Expr) -> pl.Expr:
     `2022-07-01`, `2022/7/1`, `2022.7.1`, `20220701`, `2022年7月1日`, a spreadsheet's serial number; times with or
     without seconds, after a blank or `T`.
     """
+    folded = fold(text)
+    # The end of a file that was cut off: 08:1 may have been 08:16.
+    whole = pl.when(~folded.str.contains(r":\d?$|[\sT]\d{1,2}$")).then(folded)
     plain = (
-        fold(text)
-        .str.replace_all(r"\s*[年月/.]\s*", "-")
+        whole.str.replace_all(r"\s*[年月/.]\s*", "-")
         .str.replace_all(r"\s*日\s*|T", " ")
         .str.replace_all("[时点分]", ":")
         .str.replace_all(r"[:\s]*秒?\s*$", "")
     )
     parts = plain.str.extract_groups(
-        r"^(?<y>\d{4})-(?<mo>\d{1,2})-(?<d>\d{1,2})(?:\s+(?<h>\d{1,2})(?::(?<mi>\d{1,2})(?::(?<s>\d{1,2})(?:-\d+)?)?)?)?$"
+        r"^(?<y>[1-9]\d{3})-(?<mo>\d{1,2})-(?<d>\d{1,2})(?:\s+(?<h>\d{1,2})(?::(?<mi>\d{1,2})(?::(?<s>[0-5]?\d)(?:-\d+)?)?)?)?$"
     )
     compact = plain.str.extract_groups(
-        r"^(?<y>\d{4})(?<mo>\d{2})(?<d>\d{2})(?:\s*(?<h>\d{2}):?(?<mi>\d{2})(?::?(?<s>\d{2}))?)?$"
+        r"^(?<y>[1-9]\d{3})(?<mo>\d{2})(?<d>\d{2})(?:\s*(?<h>\d{2}):?(?<mi>[0-5]\d)(?::?(?<s>[0-5]\d))?)?$"
     )
-    serial = fold(text).str.extract(r"^(\d{5}(?:\.\d+)?)$").cast(pl.Float64, strict=False)
+    serial = folded.str.extract(r"^(\d{5}(?:\.\d+)?)$").cast(pl.Float64, strict=False)
     return pl.coalesce(
         _from_parts(parts),
         _from_parts(compact),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from yingjian.landing.errors import FileRejectedError
+from yingjian.landing.errors import FileRejectedError, as_text
 from yingjian.landing.readers.layout import BLANKS
 
 LEVELS = {"highlist": "高", "middlelist": "中", "lowlist": "低"}  # In this order: the higher level counts.
@@ -47,9 +47,9 @@ class Snapshot:
 def read_snapshot(path: Path) -> Snapshot:
     """Read a list; raises FileRejectedError when it is no list or does not say of when it is."""
     try:
-        content: Any = json.loads(path.read_bytes().decode("utf-8-sig"))
+        content: Any = json.loads(path.read_bytes().decode("utf-8-sig"), strict=False)
         if isinstance(content, str):
-            content = json.loads(content)
+            content = json.loads(content, strict=False)
     except (ValueError, RecursionError) as error:
         raise FileRejectedError(f"不是可读的JSON（{type(error).__name__}）") from None
     data = content.get("data", content) if isinstance(content, dict) else None
@@ -66,13 +66,13 @@ def read_snapshot(path: Path) -> Snapshot:
         for entry in _entries(data, list_name):
             province, city, county = (_clean(entry.get(name)) for name in ("province", "city", "county"))
             texts = entry.get("communitys")
+            texts = [texts] if isinstance(texts, str) else texts
             for text in texts if isinstance(texts, list) and texts else [None]:
                 line += 1
                 area = _clean(text)
                 if not area or not (province or city or county):
-                    rejected.append(
-                        (line, "missing_value", json.dumps(entry if text is None else text, ensure_ascii=False))
-                    )
+                    raw = json.dumps(entry if text is None else text, ensure_ascii=False)
+                    rejected.append((line, "missing_value", as_text(raw)))
                     continue
                 repaired += area != text
                 match = _match(area)
@@ -89,8 +89,8 @@ def read_snapshot(path: Path) -> Snapshot:
 
 def _loads(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError):
         return None
 
 
@@ -105,14 +105,16 @@ def _listed_at(text: Any) -> datetime:
     match = _LISTED_AT.match(text) if isinstance(text, str) else None
     try:
         if match:
-            return datetime(*map(int, match.groups()))  # type: ignore[arg-type]
-    except ValueError:
+            year, month, day, hour = map(int, match.groups())
+            midnight = datetime(year, month, day)
+            return midnight + timedelta(days=1) if hour == 24 else midnight.replace(hour=hour)
+    except (ValueError, OverflowError):
         pass
     raise FileRejectedError("名单没有可读的时间（end_update_time）")
 
 
 def _clean(text: Any) -> str:
-    return text.strip(_EDGE).replace("\0", "") if isinstance(text, str) else ""
+    return as_text(text).strip(_EDGE).replace("\0", "") if isinstance(text, str) else ""
 
 
 def _match(text: str) -> str:

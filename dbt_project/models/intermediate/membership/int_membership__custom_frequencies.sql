@@ -7,8 +7,8 @@ with memberships as (
 parsed as (
     select
         membership_id,
-        regexp_match(custom_frequency, '^(\d+)\s*(天|日)(\d+)\s*(检|次)$') as by_days,
-        regexp_match(custom_frequency, '^(\d*)\s*周(\d+)\s*(检|次)$') as by_weeks,
+        regexp_match(custom_frequency, '^(\d{1,3})\s*(天|日)(\d{1,3})\s*(检|次)$') as by_days,
+        regexp_match(custom_frequency, '^(\d{0,2})\s*周(\d{1,3})\s*(检|次)$') as by_weeks,
         custom_frequency in ('每日', '每天') as is_daily
     from memberships
 ),

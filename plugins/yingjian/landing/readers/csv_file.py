@@ -107,23 +107,36 @@ def _records(
             first_line = lines.number + 1
             try:
                 cells = next(reader, None)
+                is_whole = cells is None or len(lines.taken) == 1 or len(cells) == width
             except csv.Error:
-                cells = []
+                cells, is_whole = [], False
             if cells is None:
                 return
             if to_skip:
                 to_skip -= 1
+                if not to_skip:
+                    reader = csv.reader(lines, delimiter=delimiter, strict=True)
                 continue
-            if len(lines.taken) > 1 and len(cells) != width:
-                # A quote that nobody closed swallowed the lines below it: only its own line is ragged.
-                cells = [lines.keep_first().rstrip("\r\n")]
-                reader = csv.reader(lines, delimiter=delimiter)
-                yield _record(first_line, cells, cells[0], is_clean)
+            if not is_whole:
+                # A quote that nobody closed swallowed the lines below it: only its own line can be wrong.
+                raw = lines.keep_first().rstrip("\r\n")
+                reader = csv.reader(lines, delimiter=delimiter, strict=True)
+                yield _record(first_line, _loosely(raw, delimiter), raw, is_clean)
                 continue
             raw = "".join(lines.taken).rstrip("\r\n")
             if not cells or not raw.strip():
                 continue
             yield _record(first_line, cells, raw, is_clean)
+
+
+def _loosely(line: str, delimiter: str) -> list[str]:
+    """Cells of a line with stray quotes; the whole line as one cell when a quote is left open."""
+    if line.count('"') % 2:
+        return [line]
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [line])
+    except csv.Error:
+        return [line]
 
 
 def _record(line: int, cells: list[str], raw: str, is_clean: bool) -> Record:

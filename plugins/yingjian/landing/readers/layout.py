@@ -53,8 +53,6 @@ def make_layout(header: Sequence[str], feed: Feed) -> Layout:
     Raises FileRejectedError naming every column that is missing, that seems renamed, or that stands there twice.
     """
     names = [as_text(cell.strip(BLANKS)) for cell in header]
-    while names and not names[-1]:
-        names.pop()
     sources = [column.source for column in feed.columns]
     extra = [name for name in names if name and name not in sources]
     problems = []
