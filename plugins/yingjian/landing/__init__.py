@@ -5,21 +5,20 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import cast
 from urllib.parse import unquote, urlparse
 from zoneinfo import ZoneInfo
 
-import polars as pl
 import psycopg
 
 from yingjian.landing import check
 from yingjian.landing.errors import REASONS, FileRejectedError, as_text
 from yingjian.landing.feeds import FEEDS, RISK_AREAS, Feed
-from yingjian.landing.readers import Record, Table, open_table
+from yingjian.landing.readers import Chunk, Record, Table, open_table
 from yingjian.landing.risk_areas import read_snapshot
 from yingjian.landing.store import Incoming, staging_ddl, write_rejected
 
@@ -27,7 +26,6 @@ __all__ = ["LandingSummary", "land", "staging_ddl"]
 
 log = logging.getLogger(__name__)
 
-CHUNK_ROWS = 50_000
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 UNFINISHED = (".part", ".tmp", ".done", ".crdownload", ".filepart")
 
@@ -233,35 +231,22 @@ def _stage_table(
     table = open_table(file.path, feed)
     incoming = Incoming(conn, feed, file_id)
     read = rejected = repaired = 0
-    newest_update: datetime | None = None
+    newest_update: str | None = None
     local_receipt = received_at.astimezone(SHANGHAI).replace(tzinfo=None)
-    for chunk in _chunks(table):
-        read += len(chunk)
-        complete, problems = _split_complete(chunk, table, feed)
-        if complete:
-            raw = pl.DataFrame(
-                {
-                    column.name: [record.cells[position] for record in complete]
-                    for column, position in zip(feed.columns, table.layout.positions, strict=True)
-                },
-                schema={column.name: pl.String for column in feed.columns},
-            )
-            typed = check.type_and_check(raw, feed, local_receipt).with_columns(
-                line=pl.Series([record.line for record in complete], dtype=pl.Int32)
-            )
-            is_good = typed["reason_codes"].list.len() == 0
-            problems += _problems(typed, raw, ~is_good, complete, feed, file.name)
-            good = typed.filter(is_good)
-            repaired += int(good["is_repaired"].sum())
-            if good.height:
-                latest = cast(datetime, good["updated_at"].max())
-                newest_update = latest if newest_update is None else max(newest_update, latest)
-                if feed.has_person:
-                    good = good.with_columns(check.person_keys(good, person_secret))
-                incoming.write(good)
-        rejected += len(problems)
-        write_rejected(conn, file_id, feed.name, file.name, sorted(problems))
-    balance = incoming.merge()
+
+    def prepare(chunk: Chunk) -> _Prepared:
+        return _prepare(chunk, table, feed, incoming, file.name, local_receipt, person_secret)
+
+    for chunk in _ahead(map(prepare, table.chunks)):
+        read += chunk.read
+        repaired += chunk.repaired
+        rejected += len(chunk.problems)
+        newest_update = max(filter(None, (newest_update, chunk.newest_update)), default=None)
+        if chunk.good:
+            incoming.write(chunk.data, chunk.good)
+        if chunk.problems:
+            write_rejected(conn, file_id, feed.name, file.name, chunk.problems)
+    balance = incoming.balance()
     conn.execute(
         """
         update quality.landed_file
@@ -276,52 +261,69 @@ def _stage_table(
     )  # fmt: skip
 
 
-def _chunks(table: Table) -> Iterator[list[Record]]:
-    while chunk := list(islice(table.records, CHUNK_ROWS)):
-        yield chunk
+@dataclass(frozen=True)
+class _Prepared:
+    """A chunk on its way to the database: `data` are its good rows as COPY takes them."""
+
+    read: int
+    good: int
+    repaired: int
+    newest_update: str | None
+    data: bytes
+    problems: list[Problem]
+
+
+def _prepare(
+    chunk: Chunk, table: Table, feed: Feed, incoming: Incoming, file_name: str, received_at: datetime, secret: bytes
+) -> _Prepared:
+    problems = [_broken(record, table, feed) for record in chunk.broken]
+    if not chunk.cells.height:
+        return _Prepared(chunk.rows, 0, 0, None, b"", problems)
+    checked = check.type_and_check(chunk.cells, feed, received_at)
+    keys = chunk.cells[feed.columns[_key_column(feed)].name]
+    problems += [
+        (
+            chunk.lines[index],
+            keys[index] or "",
+            codes,
+            f"{file_name}第{chunk.lines[index]}行，列“{'、'.join(columns)}”：{'、'.join(words)}",
+            chunk.raw(index),
+        )
+        for index, codes, columns, words in checked.reasons.iter_rows()
+    ]
+    good = checked.typed.with_columns(line=chunk.lines)
+    repaired = checked.is_repaired
+    if checked.reasons.height:
+        good, repaired = good.filter(~checked.is_bad), repaired.filter(~checked.is_bad)
+    if feed.has_person:
+        good = good.with_columns(check.person_keys(good, secret))
+    return _Prepared(
+        chunk.rows, good.height, int(repaired.sum()), cast("str | None", good["updated_at"].max()),
+        incoming.serialize(good), sorted(problems),
+    )  # fmt: skip
+
+
+def _ahead(items: Iterator[_Prepared]) -> Iterator[_Prepared]:
+    """The same items; the next one is prepared while the caller works with the present one."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
 
 
 Problem = tuple[int, str, list[str], str, str]
 
 
-def _split_complete(chunk: list[Record], table: Table, feed: Feed) -> tuple[list[Record], list[Problem]]:
-    """Rows with as many cells as the header and readable bytes; the others as problems."""
+def _broken(record: Record, table: Table, feed: Feed) -> Problem:
+    """Why a record that is no row of the table is rejected."""
     width = table.layout.width
-    complete, problems = [], []
-    for record in chunk:
-        codes = []
-        if len(record.cells) != width:
-            codes.append("ragged_row")
-        if not record.is_text:
-            codes.append("bad_encoding")
-        if not codes:
-            complete.append(record)
-            continue
-        position = table.layout.positions[_key_column(feed)]
-        key = record.cells[position] if position < len(record.cells) and "ragged_row" not in codes else ""
-        words = "、".join(REASONS[code] for code in codes)
-        cells = f"（应{width}列，实{len(record.cells)}列）" if "ragged_row" in codes else ""
-        problems.append((record.line, key, codes, f"第{record.line}行：{words}{cells}", record.raw))
-    return complete, problems
-
-
-def _problems(
-    typed: pl.DataFrame, raw: pl.DataFrame, is_bad: pl.Series, records: list[Record], feed: Feed, file_name: str
-) -> list[Problem]:
-    key_name = feed.columns[_key_column(feed)].name
-    bad = typed.with_columns(record_key=raw[key_name], index=pl.int_range(pl.len())).filter(is_bad)
-    return [
-        (
-            line,
-            key,
-            codes,
-            f"{file_name}第{line}行，列“{'、'.join(columns)}”：{'、'.join(REASONS[code] for code in codes)}",
-            records[index].raw,
-        )
-        for line, key, codes, columns, index in bad.select(
-            "line", "record_key", "reason_codes", "reason_columns", "index"
-        ).iter_rows()
-    ]
+    codes = ["ragged_row"] if len(record.cells) != width else []
+    codes += [] if record.is_text else ["bad_encoding"]
+    key = "" if "ragged_row" in codes else record.cells[table.layout.positions[_key_column(feed)]]
+    words = "、".join(REASONS[code] for code in codes)
+    cells = f"（应{width}列，实{len(record.cells)}列）" if "ragged_row" in codes else ""
+    return record.line, key, codes, f"第{record.line}行：{words}{cells}", record.raw
 
 
 def _key_column(feed: Feed) -> int:

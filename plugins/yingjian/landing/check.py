@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 import polars as pl
 
 from yingjian.landing import repair
+from yingjian.landing.errors import REASONS
 from yingjian.landing.feeds import ID_TYPES, RESIDENT_ID, Column, Feed
+from yingjian.landing.readers.layout import BLANKS
 
 # Groups whose rule counts from 锚定日期: annex rows 29–37 and article 6.
 ANCHORED_GROUPS = frozenset({*map(str, range(29, 38)), "A06"})
@@ -16,143 +21,254 @@ GROUPS = frozenset({*map(str, range(1, 39)), "A06", "A28"})
 
 KEY_CHARACTERS = 200  # A longer key is none: no index takes it.
 
-_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_CHECK_DIGITS = dict(enumerate("10X98765432"))
-_CANONICAL = {"date": r"^\d{4}-\d{2}-\d{2}$", "time": r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$"}
+_WEIGHTS = np.array([7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2])
+_CHECK_DIGITS = np.frombuffer(b"10X98765432", dtype=np.uint8)
+
+# Numbers of the documents that are no resident number, as the issuing authorities write them.
+DOCUMENT_PATTERNS = {
+    "港澳居民来往内地通行证": r"^[HM][0-9]{8}([0-9]{2})?$",
+    "台湾居民来往大陆通行证": r"^([0-9]{8}|[0-9]{10})([0-9A-Z]{2})?$",
+    "护照": r"^[A-Z0-9]{5,17}$",
+    "外国人永久居留身份证": r"^([A-Z]{3}[0-9]{12}|9[0-9]{16}[0-9X])$",
+}
 
 
-def type_and_check(raw: pl.DataFrame, feed: Feed, received_at: datetime) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Checked:
+    """The rows of a chunk, typed and judged.
+
+    typed: the feed's columns, dates and times as ISO text, ready for COPY; is_bad and is_repaired: one flag per row;
+    reasons: a row per bad row with `index` (its place in the chunk), `codes`, `columns` (header texts concerned) and
+    `words` (what is wrong, in Chinese).
+    """
+
+    typed: pl.DataFrame
+    is_bad: pl.Series
+    is_repaired: pl.Series
+    reasons: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class _Converted:
+    """One column: its values, where a cell held something, and where it was repaired."""
+
+    value: pl.Series
+    given: pl.Series
+    repaired: pl.Series
+
+
+def type_and_check(raw: pl.DataFrame, feed: Feed, received_at: datetime) -> Checked:
     """Repair, type and check the rows of a chunk.
 
-    raw: one text column per feed column (named as in staging). Returns the typed columns and `reason_codes`
-    (list of text, empty for a good row), `reason_columns` (the header texts concerned) and `is_repaired`.
-    received_at: when the file was received, Asia/Shanghai wall time.
+    raw: one text column per feed column (named as in staging). received_at: when the file was received,
+    Asia/Shanghai wall time.
     """
-    cleaned = raw.select(repair.clean(pl.col(column.name)).alias(column.name) for column in feed.columns)
-    typed = cleaned.with_columns(_typed(column).alias(column.name) for column in feed.columns)
-    problems = [
-        (code, source, condition)
-        for column in feed.columns
-        for code, source, condition in _column_problems(column, feed, cleaned)
-    ] + _row_problems(feed, cleaned, received_at)
-    flags = typed.select(condition.fill_null(False).alias(str(i)) for i, (_, _, condition) in enumerate(problems))
-    repaired = pl.any_horizontal(
-        *(
-            (raw[c.name].fill_null("") != typed[c.name].fill_null(""))
-            if c.kind not in ("date", "time", "number")
-            else raw[c.name].ne_missing(cleaned[c.name]) & (raw[c.name] != "")
-            | ~cleaned[c.name].str.contains(_CANONICAL.get(c.kind, "")).fill_null(True)
-            for c in feed.columns
-        )
-    )
-    return typed.with_columns(
-        reason_codes=_collect(flags, [code for code, _, _ in problems]),
-        reason_columns=_collect(flags, [source for _, source, _ in problems]),
-        is_repaired=pl.select(repaired).to_series(),
-    )
+    converted = {column.name: _convert(raw[column.name], column) for column in feed.columns}
+    typed = pl.DataFrame([item.value.alias(name) for name, item in converted.items()])
+    given = {name: item.given for name, item in converted.items()}
+    problems = [problem for column in feed.columns for problem in _column_problems(column, feed, typed, given)]
+    problems += _row_problems(feed, typed, given, received_at)
+    problems = [problem.sealed() for problem in problems]
+    is_bad = _any([problem.flags for problem in problems], raw.height)
+    is_repaired = _any([item.repaired for item in converted.values()], raw.height)
+    return Checked(typed, is_bad, is_repaired, _reasons(problems, is_bad))
 
 
 def person_keys(typed: pl.DataFrame, secret: bytes) -> pl.Series:
     """Keyed hash (HMAC-SHA-256, hex) of type and normalised number of each row's identity document."""
     identity = typed.select(pl.concat_str("id_type", "id_number", separator="|")).to_series()
-    keys = {text: hmac.digest(secret, text.encode(), "sha256").hex() for text in identity.unique().drop_nulls()}
-    return identity.replace_strict(keys, default=None, return_dtype=pl.String).alias("person_key")
+    return pl.Series("person_key", [_person_key(secret, text) for text in identity.to_list()], dtype=pl.String)
 
 
-def has_valid_check_digit(number: pl.Expr) -> pl.Expr:
-    """Whether a resident number has 17 digits and the check digit of ISO 7064 MOD 11-2."""
-    digits = [number.str.slice(i, 1).cast(pl.Int32, strict=False) * weight for i, weight in enumerate(_WEIGHTS)]
-    remainder = pl.sum_horizontal(digits) % 11
-    return number.str.contains(r"^\d{17}[\dX]$") & (
-        number.str.slice(17, 1) == remainder.replace_strict(_CHECK_DIGITS, default=None, return_dtype=pl.String)
+def _person_key(secret: bytes, text: str | None) -> str | None:
+    return None if text is None else hmac.digest(secret, text.encode(), "sha256").hex()
+
+
+def has_valid_check_digit(numbers: pl.Series) -> pl.Series:
+    """Whether each resident number has 17 digits and the check digit of ISO 7064 MOD 11-2; never null."""
+    is_whole = numbers.str.contains(r"^[0-9]{17}[0-9X]$").fill_null(False)
+    whole = numbers.filter(is_whole)
+    characters = np.frombuffer("".join(whole.to_list()).encode(), dtype=np.uint8).reshape(-1, 18)
+    expected = _CHECK_DIGITS[(characters[:, :17] - ord("0")) @ _WEIGHTS % 11]
+    is_valid = np.zeros(len(numbers), dtype=bool)
+    is_valid[is_whole.to_numpy()] = characters[:, 17] == expected
+    return pl.Series(is_valid)
+
+
+# How the text of each kind of column becomes its value; dates and times as ISO text.
+_CONVERSIONS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
+    "date": lambda text: repair.timestamp(text).dt.strftime(repair.ISO_DATE),
+    "time": lambda text: repair.timestamp(text).dt.strftime(repair.ISO_TIME),
+    "number": repair.number,
+    "id_number": repair.document_number,
+    "group": lambda text: repair.fold(text).str.to_uppercase(),
+    "frequency": repair.frequency,
+    "code": repair.fold,
+    "id_type": lambda text: text,
+    "text": lambda text: text,
+}
+_SAMPLE = 1000
+
+
+def _convert(raw: pl.Series, column: Column) -> _Converted:
+    """Cells that stand in their final form are taken as they are; each other distinct text is repaired once."""
+    head = raw.head(_SAMPLE)
+    if head.n_unique() * 2 < len(head):
+        is_final = pl.repeat(False, len(raw), eager=True)
+    else:
+        is_final = _is_final(raw, column.kind).fill_null(False)
+    if is_final.all():
+        return _Converted(raw, is_final, ~is_final)
+    others = pl.DataFrame({"raw": raw.filter(~is_final).unique()})
+    others = others.with_columns(clean=repair.clean(pl.col("raw")))
+    others = others.with_columns(value=_CONVERSIONS[column.kind](pl.col("clean")))
+    form = "clean" if column.kind in ("date", "time", "number") else "value"
+    is_repaired = pl.col("raw").fill_null("") != pl.col(form).fill_null("")
+    if column.kind in ("date", "time"):
+        is_repaired |= pl.col("clean") != pl.col("value")
+    if column.kind == "number":
+        is_repaired &= pl.col("raw") != ""
+    others = others.select("raw", "value", given=pl.col("clean").is_not_null(), repaired=is_repaired.fill_null(False))
+    rows = pl.DataFrame({"raw": raw, "is_final": is_final}).join(
+        others, on="raw", how="left", nulls_equal=True, maintain_order="left"
     )
+    rows = rows.select(
+        value=pl.when("is_final").then("raw").otherwise("value"),
+        given=pl.col("is_final") | pl.col("given").fill_null(False),
+        repaired=~pl.col("is_final") & pl.col("repaired").fill_null(False),
+    )
+    return _Converted(rows["value"], rows["given"], rows["repaired"])
 
 
-def _typed(column: Column) -> pl.Expr:
-    text = pl.col(column.name)
-    match column.kind:
-        case "date":
-            return repair.timestamp(text).cast(pl.Date)
-        case "time":
-            return repair.timestamp(text)
-        case "number":
-            return repair.fold(text).cast(pl.Float64, strict=False)
+def _is_final(raw: pl.Series, kind: str) -> pl.Series:
+    """Where repair would change nothing, by a cheap look: ISO dates and times, plain ASCII without edges to strip."""
+    match kind:
+        case "date" | "time":
+            layout, width = (repair.ISO_DATE, 10) if kind == "date" else (repair.ISO_TIME, 19)
+            is_date = raw.str.to_datetime(layout, strict=False, time_unit="us").is_not_null()
+            is_year = raw.str.slice(0, 1).is_between(pl.lit("1"), pl.lit("9"))
+            is_second = raw.str.slice(17, 1) != "6"  # 23:59:60 is no time here.
+            return is_date & is_year & is_second & (raw.str.len_bytes() == width)
         case "id_number":
-            return repair.document_number(text)
-        case "group":
-            return repair.fold(text).str.to_uppercase()
-        case "frequency":
-            return repair.frequency(text)
-        case "code" | "id_type":
-            return repair.fold(text) if column.kind == "code" else text
+            return raw.str.contains("^[0-9A-Z]+$")
+        case "text":
+            is_ascii = raw.str.len_bytes() == raw.str.len_chars()
+            return is_ascii & (raw != "") & (raw.str.strip_chars(BLANKS + "'") == raw)
         case _:
-            return text
+            return pl.repeat(False, len(raw), eager=True)
 
 
-def _column_problems(column: Column, feed: Feed, cleaned: pl.DataFrame) -> list[tuple[str, str, pl.Expr]]:
-    """(reason code, header text, condition over the typed columns) for one column."""
-    value = pl.col(column.name)
-    given = pl.lit(cleaned[column.name]).is_not_null()
-    problems = []
+@dataclass(frozen=True)
+class Problem:
+    """Rows with one fault: its code, the header text concerned, a flag per row, and words when the code's are not enough."""
+
+    code: str
+    source: str
+    flags: pl.Series
+    words: str = ""
+
+    def sealed(self) -> Problem:
+        return Problem(self.code, self.source, self.flags.fill_null(False), self.words or REASONS[self.code])
+
+
+def _column_problems(column: Column, feed: Feed, typed: pl.DataFrame, given: dict[str, pl.Series]) -> list[Problem]:
+    value, has_text = typed[column.name], given[column.name]
+    problems: list[tuple[str, pl.Series]] = []
     if column.name in feed.key:
-        problems.append(("no_key", column.source, value.is_null() | (value.str.len_chars() > KEY_CHARACTERS)))
+        problems.append(("no_key", value.is_null() | (value.str.len_chars() > KEY_CHARACTERS)))
     elif column.required:
-        problems.append(("missing_value", column.source, ~given))
+        problems.append(("missing_value", ~has_text))
     match column.kind:
         case "date" | "time":
-            problems.append(("bad_date", column.source, given & value.is_null()))
+            problems.append(("bad_date", has_text & value.is_null()))
         case "number":
-            problems.append(("unknown_code", column.source, given & ~value.is_finite().fill_null(False)))
+            problems.append(("unknown_code", has_text & value.is_null()))
         case "code":
-            problems.append(("unknown_code", column.source, given & ~value.is_in(column.codes)))
+            problems.append(("unknown_code", has_text & ~value.is_in(column.codes)))
         case "id_type":
-            problems.append(("unknown_code", column.source, given & ~value.is_in(ID_TYPES)))
+            problems.append(("unknown_code", has_text & ~value.is_in(ID_TYPES)))
         case "group":
-            problems.append(("unknown_group", column.source, given & ~value.is_in(GROUPS)))
+            problems.append(("unknown_group", has_text & ~value.is_in(list(GROUPS))))
         case "id_number":
-            is_resident = pl.col("id_type") == RESIDENT_ID
-            is_scientific = value.str.contains(r"^\d(\.\d*)?E\+?\d+$")
-            is_wrong = is_resident & ~is_scientific & ~has_valid_check_digit(value)
-            # A spreadsheet keeps 15 significant digits: the last three of an 18-digit number become zeros.
-            is_cut = is_wrong & value.str.contains(r"^\d{15}000$")
-            problems.append(("scientific", column.source, is_scientific | is_cut))
-            problems.append(("check_digit", column.source, is_wrong))
+            return [
+                *(Problem(code, column.source, flags) for code, flags in problems),
+                *_document_problems(column.source, typed["id_type"], value),
+            ]
+    return [Problem(code, column.source, flags) for code, flags in problems]
+
+
+def _document_problems(source: str, id_type: pl.Series, number: pl.Series) -> list[Problem]:
+    is_resident = (id_type == RESIDENT_ID).fill_null(False)
+    is_wrong = is_resident & number.is_not_null() & ~has_valid_check_digit(number)
+    is_scientific = number.str.contains(r"^\d(\.\d*)?E\+?\d+$").fill_null(False)
+    # A spreadsheet keeps 15 significant digits: the last three of an 18-digit number become zeros.
+    is_cut = is_wrong & number.str.contains(r"^\d{15}000$")
+    is_old = is_wrong & number.str.contains(r"^\d{15}$")
+    problems = [
+        Problem("scientific", source, is_scientific),
+        Problem("scientific", source, is_cut, "证件号码末三位被电子表格改成000（只保留15位有效数字）"),
+        Problem("check_digit", source, is_old, "15位旧身份证号码，请填18位"),
+        Problem("check_digit", source, is_wrong & ~is_scientific & ~is_old),
+    ]
+    others = id_type.unique().drop_nulls()
+    problems += [
+        Problem(
+            "unknown_code",
+            source,
+            (id_type == kind) & ~is_scientific & ~number.str.contains(pattern),
+            f"{kind}号码不合格式",
+        )
+        for kind, pattern in DOCUMENT_PATTERNS.items()
+        if kind in others
+    ]
     return problems
 
 
-def _row_problems(feed: Feed, cleaned: pl.DataFrame, received_at: datetime) -> list[tuple[str, str, pl.Expr]]:
+def _row_problems(feed: Feed, typed: pl.DataFrame, given: dict[str, pl.Series], received_at: datetime) -> list[Problem]:
     """Conditions that need more than one column."""
-
-    def is_missing(name: str) -> pl.Expr:
-        return pl.lit(cleaned[name]).is_null()
-
     if feed.name == "test_results":
-        return [("future_sample", "采样时间", pl.col("sampled_at") > received_at)]
+        return [Problem("future_sample", "采样时间", typed["sampled_at"] > f"{received_at:%Y-%m-%d %H:%M:%S}")]
     if feed.name == "key_population":
-        group = pl.col("group_code")
-        frequency = pl.col("custom_frequency")
-        is_frequency = frequency.str.contains(
+        group = typed["group_code"]
+        is_frequency = typed["custom_frequency"].str.contains(
             r"^([1-9]\d{0,2}[天日][1-9]\d{0,2}[检次]|([1-9]\d?)?周[1-9]\d{0,2}[检次]|每[日天])$"
         )
         return [
-            ("missing_anchor", "锚定日期", group.is_in(ANCHORED_GROUPS) & is_missing("anchor_date")),
-            ("unknown_code", "自定频次", (group == "38") & ~is_frequency),
+            Problem("missing_anchor", "锚定日期", group.is_in(list(ANCHORED_GROUPS)) & ~given["anchor_date"]),
+            Problem("unknown_code", "自定频次", (group == "38") & ~is_frequency),
         ]
     if feed.name == "arrivals":
-        is_abroad = pl.col("origin") == "境外"
+        is_abroad = typed["origin"] == "境外"
         return [
-            ("missing_value", "入境日期", is_abroad & is_missing("entry_date")),
-            ("missing_value", "离开日期", ~is_abroad & is_missing("left_date")),
+            Problem("missing_value", "入境日期", is_abroad & ~given["entry_date"]),
+            Problem("missing_value", "离开日期", ~is_abroad & ~given["left_date"]),
         ]
     return []
 
 
-def _collect(flags: pl.DataFrame, names: list[str]) -> pl.Series:
-    """For each row the distinct names whose flag is set, in their order."""
-    lists = flags.select(
-        pl.concat_list(pl.when(pl.col(str(i))).then(pl.lit(name)) for i, name in enumerate(names))
-        .list.drop_nulls()
-        .list.unique(maintain_order=True)
-        .alias("names")
+def _any(flags: list[pl.Series], height: int) -> pl.Series:
+    result = pl.repeat(False, height, eager=True)
+    for flag in flags:
+        if flag.any():
+            result |= flag
+    return result
+
+
+def _reasons(problems: list[Problem], is_bad: pl.Series) -> pl.DataFrame:
+    """For each bad row the distinct codes, header texts and words that concern it, in their order."""
+    texts = pl.List(pl.String)
+    schema = {"index": pl.Int64, "codes": texts, "columns": texts, "words": texts}
+    if not is_bad.any():
+        return pl.DataFrame(schema=schema)
+    flags = pl.DataFrame([problem.flags.filter(is_bad).alias(str(i)) for i, problem in enumerate(problems)])
+
+    def collected(names: list[str]) -> pl.Expr:
+        each = [pl.when(pl.col(str(i))).then(pl.lit(name)) for i, name in enumerate(names)]
+        return pl.concat_list(each).list.drop_nulls().list.unique(maintain_order=True)
+
+    return flags.select(
+        index=pl.lit(is_bad.arg_true().cast(pl.Int64)),
+        codes=collected([problem.code for problem in problems]),
+        columns=collected([problem.source for problem in problems]),
+        words=collected([problem.words for problem in problems]),
     )
-    return lists.to_series()

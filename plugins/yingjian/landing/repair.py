@@ -12,6 +12,7 @@ from yingjian.landing.readers.layout import BLANKS
 _FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _DIGITS_AND_LETTERS = {wide: half for wide, half in _FULL_WIDTH.items() if half.isalnum()}
 
+ISO_DATE = "%Y-%m-%d"
 ISO_TIME = "%Y-%m-%d %H:%M:%S"
 
 
@@ -74,6 +75,12 @@ def _from_parts(parts: pl.Expr) -> pl.Expr:
         "{}-{}-{} {}:{}:{}", parts.struct.field("y"), part("mo"), part("d"), part("h"), part("mi"), part("s")
     )
     return text.str.to_datetime(ISO_TIME, strict=False, time_unit="us")
+
+
+def number(text: pl.Expr) -> pl.Expr:
+    """A finite decimal number as text; null where it is none."""
+    value = fold(text).cast(pl.Float64, strict=False)
+    return pl.when(value.is_finite()).then(value.cast(pl.String))
 
 
 def frequency(text: pl.Expr) -> pl.Expr:

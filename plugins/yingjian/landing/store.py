@@ -60,38 +60,64 @@ class Balance:
 
 
 class Incoming:
-    """The valid rows of one file on their way into `staging.<feed>`, within the caller's transaction."""
+    """The valid rows of one file on their way into `staging.<feed>`, within the caller's transaction.
+
+    Rows that are new go straight into the table. Once a chunk repeats a record, it and the rest of the file are merged:
+    the newest version stays, by updated_at, else the later file, else the later line.
+    """
 
     def __init__(self, conn: psycopg.Connection, feed: Feed, file_id: int) -> None:
         self._conn = conn
         self._feed = feed
-        self._names = list(_columns(feed))
         self._file_id = file_id
-        self._rows = 0
+        self._names = [name for name in _columns(feed) if name != "file_id"]
+        self._rows = self._staged = 0
+        self._all_new = True
         conn.execute(
             sql.SQL("create temp table incoming (like staging.{}) on commit drop").format(sql.Identifier(feed.name))
         )
 
-    def write(self, rows: pl.DataFrame) -> None:
-        """Append typed rows (columns as in staging, without file_id)."""
-        data = rows.with_columns(file_id=pl.lit(self._file_id)).select(self._names)
-        statement = sql.SQL("copy incoming ({}) from stdin with (format csv, null '')").format(
-            sql.SQL(", ").join(map(sql.Identifier, self._names))
+    def serialize(self, rows: pl.DataFrame) -> bytes:
+        """Typed rows (columns as in staging, without file_id) as COPY takes them."""
+        data = rows.select(pl.lit(self._file_id).alias("file_id"), *self._names)
+        return data.write_csv(include_header=False, quote_style="necessary").encode()
+
+    def write(self, data: bytes, rows: int) -> None:
+        """Stage rows that `serialize` wrote."""
+        self._rows += rows
+        if self._all_new:
+            try:
+                with self._conn.transaction():
+                    self._copy(sql.Identifier("staging", self._feed.name), data)
+                self._staged += rows
+                return
+            except psycopg.errors.UniqueViolation:
+                self._all_new = False
+        self._copy(sql.Identifier("incoming"), data)
+        self._staged += self._merge()
+        self._conn.execute("truncate incoming")
+
+    def balance(self) -> Balance:
+        return Balance(self._staged, self._rows - self._staged)
+
+    def _copy(self, table: sql.Composable, data: bytes) -> None:
+        statement = sql.SQL("copy {} ({}) from stdin with (format csv, null '')").format(
+            table, sql.SQL(", ").join(map(sql.Identifier, ["file_id", *self._names]))
         )
         with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(
-                data.write_csv(include_header=False, datetime_format="%Y-%m-%d %H:%M:%S", quote_style="necessary")
-            )
-        self._rows += data.height
+            copy.write(data)
 
-    def merge(self) -> Balance:
-        """Keep the newest version of each record: newer updated_at, else later file, else later line."""
-        table = sql.Identifier("staging", self._feed.name)
+    def _merge(self) -> int:
+        """Returns how many more rows of this file are in staging than before."""
         key = sql.SQL(", ").join(map(sql.Identifier, self._feed.key))
-        same_key = sql.SQL(" and ").join(
-            sql.SQL("old.{0} = new.{0}").format(sql.Identifier(name)) for name in self._feed.key
-        )
-        names = {"table": table, "key": key, "same_key": same_key}
+        names = {
+            "table": sql.Identifier("staging", self._feed.name),
+            "key": key,
+            "same_key": sql.SQL(" and ").join(
+                sql.SQL("old.{0} = new.{0}").format(sql.Identifier(name)) for name in self._feed.key
+            ),
+        }
+        self._conn.execute("drop table if exists newest")
         self._conn.execute(
             sql.SQL(
                 "create temp table newest on commit drop as"
@@ -99,22 +125,26 @@ class Incoming:
             ).format(**names)
         )
         self._conn.execute("analyze newest")
-        self._conn.execute(
-            sql.SQL(
-                """
-                with replaced as (
+        replaced = dict(
+            self._conn.execute(
+                sql.SQL(
+                    """
                     select old.file_id, count(*) as rows
                     from {table} as old inner join newest as new on {same_key}
                     where (old.updated_at, old.file_id, old.line) < (new.updated_at, new.file_id, new.line)
                     group by old.file_id
-                )
-                update quality.landed_file as file
-                set rows_staged = file.rows_staged - replaced.rows, rows_superseded = file.rows_superseded + replaced.rows
-                from replaced
-                where file.file_id = replaced.file_id
-                """
-            ).format(**names)
+                    """
+                ).format(**names)
+            ).fetchall()
         )
+        of_this_file = replaced.pop(self._file_id, 0)
+        for file_id, rows in replaced.items():
+            self._conn.execute(
+                "update quality.landed_file set rows_staged = rows_staged - %s, rows_superseded = rows_superseded + %s"
+                " where file_id = %s",
+                (rows, rows, file_id),
+            )
+        columns = ["file_id", *self._names]
         staged = self._conn.execute(
             sql.SQL(
                 """
@@ -125,13 +155,13 @@ class Incoming:
                 """
             ).format(
                 **names,
-                columns=sql.SQL(", ").join(map(sql.Identifier, self._names)),
+                columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
                 assignments=sql.SQL(", ").join(
-                    sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in self._names
+                    sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in columns
                 ),
             )
         ).rowcount
-        return Balance(staged, self._rows - staged)
+        return staged - of_this_file
 
 
 def write_rejected(

@@ -19,7 +19,16 @@ ROW = "E1,居民身份证,350503194205022751,8,2022-07-01,2022-07-02,休假,领�
 
 
 def records(path: Path) -> list[Record]:
-    return list(open_table(path, FEED).records)
+    """Every record of a file in the order of its lines, whole and broken ones."""
+    table = open_table(path, FEED)
+    found = []
+    for chunk in table.chunks:
+        whole = [list(cells) for cells in chunk.cells.fill_null("").rows()]
+        found += [
+            Record(line, cells, chunk.raw(i)) for i, (line, cells) in enumerate(zip(chunk.lines, whole, strict=True))
+        ]
+        found += chunk.broken
+    return sorted(found, key=lambda record: record.line)
 
 
 def write(tmp_path: Path, content: bytes) -> Path:

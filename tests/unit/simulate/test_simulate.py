@@ -29,4 +29,4 @@ def test_every_feed_is_there_and_can_be_read(simulated_landing: Path) -> None:
     assert {path.name for path in simulated_landing.iterdir()} == {*FEEDS, RISK_AREAS}
     for feed in FEEDS.values():
         for path in (simulated_landing / feed.name).iterdir():
-            assert next(open_table(path, feed).records).cells
+            assert next(open_table(path, feed).chunks).cells.height

@@ -1,4 +1,4 @@
-"""Readers turn a file, as it was sent, into records of text cells with their line numbers."""
+"""Readers turn a file, as it was sent, into chunks of text columns with their line numbers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 from yingjian.landing.errors import FileRejectedError
 from yingjian.landing.feeds import Feed
 from yingjian.landing.readers.csv_file import read_csv
-from yingjian.landing.readers.layout import Layout, Record
+from yingjian.landing.readers.layout import Chunk, Layout, Record, chunks_of
 from yingjian.landing.readers.xlsx_file import read_xlsx
 
-__all__ = ["FileRejectedError", "Layout", "Record", "Table", "open_table"]
+__all__ = ["Chunk", "FileRejectedError", "Layout", "Record", "Table", "open_table"]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A tabular file: its encoding, the layout of its columns, and its records in the order of their lines."""
+    """A tabular file: its encoding, the layout of its columns, and its records in chunks, in the order of their lines."""
 
     encoding: str
     layout: Layout
-    records: Iterator[Record] = field(repr=False)
+    chunks: Iterator[Chunk] = field(repr=False)
 
 
 def open_table(path: Path, feed: Feed) -> Table:
@@ -29,5 +29,6 @@ def open_table(path: Path, feed: Feed) -> Table:
     with path.open("rb") as file:
         magic = file.read(4)
     if magic == b"PK\x03\x04" or path.suffix.lower() in (".xlsx", ".xls"):
-        return Table("xlsx", *read_xlsx(path, feed))
+        layout, records = read_xlsx(path, feed)
+        return Table("xlsx", layout, chunks_of(records, layout, feed))
     return Table(*read_csv(path, feed))

@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+import polars as pl
+
 from yingjian.landing.errors import FileRejectedError, as_text
 from yingjian.landing.feeds import Feed
-from yingjian.landing.readers.layout import TITLE_LINES, Layout, Record, find_header, header_score, make_layout
+from yingjian.landing.readers.layout import (
+    TITLE_LINES,
+    Chunk,
+    Layout,
+    Record,
+    chunks_of,
+    find_header,
+    header_score,
+    make_layout,
+)
 
 DELIMITERS = (",", "\t", ";")
 MAX_CELL = 1_000_000
 BLOCK = 1 << 20
+BLOCK_LINES = 50_000
 
 
 class _Lines:
-    """The physical lines of a file, with a memory of those that the current record took, and a way back."""
+    """The physical lines of a file: in blocks for the fast way, one by one for the careful way, and back.
+
+    While records are read one by one, `taken` holds the lines of the present one, which can be given back.
+    """
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -46,9 +64,20 @@ class _Lines:
         self.taken = []
         return first
 
+    def block(self) -> list[str]:
+        """The next lines, at most BLOCK_LINES; empty at the end."""
+        lines = [self._returned.popleft() for _ in range(min(len(self._returned), BLOCK_LINES))]
+        lines += islice(self._file, BLOCK_LINES - len(lines))
+        self.number += len(lines)
+        return lines
 
-def read_csv(path: Path, feed: Feed) -> tuple[str, Layout, Iterator[Record]]:
-    """Encoding, layout and records of a CSV file of `feed`; raises FileRejectedError when it has no header."""
+    def give_back(self, lines: list[str]) -> None:
+        self._returned.extendleft(reversed(lines))
+        self.number -= len(lines)
+
+
+def read_csv(path: Path, feed: Feed) -> tuple[str, Layout, Iterator[Chunk]]:
+    """Encoding, layout and chunks of a CSV file of `feed`; raises FileRejectedError when it has no header."""
     encoding, is_clean = detect_encoding(path, feed)
     head = _head(path, encoding)
     if not head:
@@ -57,7 +86,8 @@ def read_csv(path: Path, feed: Feed) -> tuple[str, Layout, Iterator[Record]]:
     rows = list(csv.reader(head, delimiter=delimiter))
     header_row = find_header(rows, feed)
     layout = make_layout(rows[header_row], feed)
-    return encoding, layout, _records(path, encoding, delimiter, header_row, layout.width, is_clean)
+    dialect = _Dialect(encoding, delimiter, layout.width, is_clean)
+    return encoding, layout, _chunks(path, dialect, header_row, layout, feed)
 
 
 def detect_encoding(path: Path, feed: Feed) -> tuple[str, bool]:
@@ -94,39 +124,115 @@ def _head(path: Path, encoding: str) -> list[str]:
         return [line for line in (file.readline(MAX_CELL).replace("\0", "") for _ in range(TITLE_LINES + 1)) if line]
 
 
-def _records(
-    path: Path, encoding: str, delimiter: str, header_row: int, width: int, is_clean: bool
-) -> Iterator[Record]:
+@dataclass(frozen=True)
+class _Dialect:
+    encoding: str
+    delimiter: str
+    width: int
+    is_clean: bool
+
+
+def _chunks(path: Path, dialect: _Dialect, header_row: int, layout: Layout, feed: Feed) -> Iterator[Chunk]:
+    """Blocks in which every line is a record of its own are split in columns; the others record by record."""
     csv.field_size_limit(MAX_CELL)
-    with _open(path, encoding) as file:
+    with _open(path, dialect.encoding) as file:
         lines = _Lines(file)
-        reader = csv.reader(lines, delimiter=delimiter)
-        to_skip = header_row + 1
-        while True:
-            lines.taken = []
-            first_line = lines.number + 1
-            try:
-                cells = next(reader, None)
-                is_whole = cells is None or len(lines.taken) == 1 or len(cells) == width
-            except csv.Error:
-                cells, is_whole = [], False
-            if cells is None:
-                return
-            if to_skip:
-                to_skip -= 1
-                if not to_skip:
-                    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-                continue
-            if not is_whole:
-                # A quote that nobody closed swallowed the lines below it: only its own line can be wrong.
-                raw = lines.keep_first().rstrip("\r\n")
-                reader = csv.reader(lines, delimiter=delimiter, strict=True)
-                yield _record(first_line, _loosely(raw, delimiter), raw, is_clean)
-                continue
-            raw = "".join(lines.taken).rstrip("\r\n")
-            if not cells or not raw.strip():
-                continue
-            yield _record(first_line, cells, raw, is_clean)
+        header = csv.reader(lines, delimiter=dialect.delimiter)
+        for _ in range(header_row + 1):
+            next(header)
+        while block := lines.block():
+            chunk = _split(block, lines.number - len(block) + 1, dialect, layout, feed)
+            if chunk is None:
+                end = lines.number
+                lines.give_back(block)
+                yield from chunks_of(_records(lines, end, dialect), layout, feed)
+            elif chunk.rows:
+                yield chunk
+
+
+def _split(block: list[str], first_line: int, dialect: _Dialect, layout: Layout, feed: Feed) -> Chunk | None:
+    """A block by columns; None when its quotes, line ends or bytes need a careful look."""
+    text = "".join(block)
+    if "\0" in text or text.count("\r") != text.count("\r\n") or max(map(len, block)) > MAX_CELL:
+        return None
+    if not dialect.is_clean and not _is_text(text):
+        return None
+    if '"' not in text and text.count(dialect.delimiter) == (dialect.width - 1) * len(block):
+        try:
+            cells = _cells(text, dialect, None)
+        except pl.exceptions.ComputeError:  # One line has a cell too many, so another has one too few.
+            cells = None
+        if cells is not None and cells.height == len(block):
+            lines = pl.int_range(first_line, first_line + len(block), dtype=pl.Int32, eager=True)
+            return Chunk(lines, _named(cells, layout, feed), lambda row: block[row].rstrip("\r\n"), [])
+    d = re.escape(dialect.delimiter)
+    rows = pl.DataFrame({"raw": block}).with_columns(
+        line=pl.int_range(first_line, first_line + len(block), dtype=pl.Int32)
+    )
+    rows = rows.with_columns(pl.col("raw").str.strip_chars_end("\r\n"))
+    rows = rows.filter(pl.col("raw").str.contains(r"\S"))
+    if '"' in text:
+        # A quote stands at the edges of a cell or not at all; anything else is read record by record.
+        regular = rf'^(?:[^"{d}]*|"[^"]*")(?:{d}(?:[^"{d}]*|"[^"]*"))*$'
+        has_quote = rows["raw"].str.contains('"', literal=True)
+        if not rows.filter(has_quote)["raw"].str.contains(regular).all():
+            return None
+        bare = pl.when(has_quote).then(pl.col("raw").str.replace_all(r'"[^"]*"', "")).otherwise("raw")
+    else:
+        bare = pl.col("raw")
+    is_whole = rows.select(bare.str.count_matches(dialect.delimiter, literal=True) == dialect.width - 1).to_series()
+    whole, ragged = rows.filter(is_whole), rows.filter(~is_whole)
+    cells = pl.DataFrame(schema={str(i): pl.String for i in range(dialect.width)})
+    if whole.height:
+        cells = _cells("\n".join(whole["raw"].to_list()), dialect, '"' if '"' in text else None)
+        if cells.height != whole.height:
+            return None
+    broken = [
+        Record(line, _loosely(raw, dialect.delimiter), raw) for raw, line in ragged.select("raw", "line").iter_rows()
+    ]
+    return Chunk(whole["line"], _named(cells, layout, feed), whole["raw"].__getitem__, broken)
+
+
+def _cells(text: str, dialect: _Dialect, quote: str | None) -> pl.DataFrame:
+    return pl.read_csv(
+        text.encode(), has_header=False, separator=dialect.delimiter, quote_char=quote,
+        schema={str(i): pl.String for i in range(dialect.width)},
+    )  # fmt: skip
+
+
+def _named(cells: pl.DataFrame, layout: Layout, feed: Feed) -> pl.DataFrame:
+    return cells.select(
+        pl.col(str(position)).alias(column.name)
+        for position, column in zip(layout.positions, feed.columns, strict=True)
+    )
+
+
+def _is_text(text: str) -> bool:
+    return text.isascii() or as_text(text) == text
+
+
+def _records(lines: _Lines, end: int, dialect: _Dialect) -> Iterator[Record]:
+    """The records that begin up to line `end`, read one by one; the last may take lines beyond it."""
+    reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
+    while lines.number < end:
+        lines.taken = []
+        first_line = lines.number + 1
+        try:
+            cells = next(reader, None)
+            is_whole = cells is None or len(lines.taken) == 1 or len(cells) == dialect.width
+        except csv.Error:
+            cells, is_whole = [], False
+        if cells is None:
+            return
+        if not is_whole:
+            # A quote that nobody closed swallowed the lines below it: only its own line can be wrong.
+            raw = lines.keep_first().rstrip("\r\n")
+            reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
+            yield _record(first_line, _loosely(raw, dialect.delimiter), raw, dialect.is_clean)
+            continue
+        raw = "".join(lines.taken).rstrip("\r\n")
+        if cells and raw.strip():
+            yield _record(first_line, cells, raw, dialect.is_clean)
 
 
 def _loosely(line: str, delimiter: str) -> list[str]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import polars as pl
 
 from yingjian.landing.errors import FileRejectedError, as_text
 from yingjian.landing.feeds import Feed
@@ -21,6 +24,24 @@ class Record:
     cells: Sequence[str]
     raw: str
     is_text: bool = True
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some records of a file, by columns.
+
+    cells: one text column for each column of the feed, named as in staging; lines: the line of each row; raw: the text
+    of a row as sent; broken: records with too many or too few cells, or with bytes that are no text.
+    """
+
+    lines: pl.Series = field(repr=False)
+    cells: pl.DataFrame = field(repr=False)
+    raw: Callable[[int], str] = field(repr=False)
+    broken: list[Record] = field(repr=False)
+
+    @property
+    def rows(self) -> int:
+        return self.cells.height + len(self.broken)
 
 
 @dataclass(frozen=True)
@@ -65,3 +86,22 @@ def make_layout(header: Sequence[str], feed: Feed) -> Layout:
     if problems:
         raise FileRejectedError("表头不符：" + "；".join(problems))
     return Layout(tuple(names.index(source) for source in sources), len(names), tuple(extra))
+
+
+CHUNK_RECORDS = 20_000
+
+
+def chunks_of(records: Iterable[Record], layout: Layout, feed: Feed) -> Iterator[Chunk]:
+    """Records, one by one, as chunks of columns."""
+    remaining = iter(records)
+    while batch := list(islice(remaining, CHUNK_RECORDS)):
+        whole = [record for record in batch if record.is_text and len(record.cells) == layout.width]
+        broken = [record for record in batch if not (record.is_text and len(record.cells) == layout.width)]
+        cells = pl.DataFrame(
+            [
+                pl.Series(column.name, [record.cells[position] for record in whole], dtype=pl.String)
+                for column, position in zip(feed.columns, layout.positions, strict=True)
+            ]
+        )
+        lines = pl.Series([record.line for record in whole], dtype=pl.Int32)
+        yield Chunk(lines, cells, lambda row, whole=whole: whole[row].raw, broken)  # type: ignore[misc]
