@@ -32,6 +32,16 @@ def land_folder(settings: Settings, folder: Path) -> LandingSummary:
     return land(str(folder), warehouse.connector(settings), settings.person_secret)
 
 
+def empty_staging(settings: Settings) -> None:
+    """Nothing landed, nothing decided; the server and its tables stay."""
+    with warehouse.connect(settings) as conn:
+        tables = conn.execute("select tablename from pg_tables where schemaname = 'staging'").fetchall()
+        staging = ", ".join(f"staging.{table}" for (table,) in tables)
+        conn.execute(
+            f"truncate quality.landed_file, quality.rejected_row, quality.layout_decision, {staging}"  # type: ignore[arg-type]
+        )
+
+
 def dbt(settings: Settings, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     result = subprocess.run(
         [sys.executable, "-m", "dbt.cli.main", *arguments],

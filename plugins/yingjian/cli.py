@@ -1,15 +1,21 @@
-"""The command line: `yingjian run | up | demo | warehouse | simulate | status`."""
+"""The command line: `yingjian run | up | demo | warehouse | landing | quarantine | simulate | status`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from yingjian.settings import Settings, SetupError
+
+if TYPE_CHECKING:
+    import psycopg
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DEMO_PERSONS, DEMO_DAYS, DEMO_RUNS = 3000, 21, 3
@@ -61,6 +67,36 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--last-day", type=date.fromisoformat, default=date(2022, 7, 24), metavar="D")
     simulate.add_argument("out", type=Path, metavar="OUT")
     simulate.set_defaults(command=_simulate)
+
+    landing = commands.add_parser("landing", help="decisions about what is landed")
+    actions = landing.add_subparsers(required=True, metavar="ACTION")
+    accept = actions.add_parser("accept", help="record a changed layout as a decision; the feed's files are read again")
+    accept.add_argument("feed", metavar="FEED")
+    change = accept.add_mutually_exclusive_group(required=True)
+    change.add_argument("--rename", metavar="NEW=COLUMN", help="NEW is a name of the feed's COLUMN now")
+    change.add_argument("--without", metavar="COLUMN", help="files may lack COLUMN")
+    change.add_argument("--meaning", metavar="COLUMN", help="odd values of COLUMN are judged row by row")
+    accept.add_argument("--reason", required=True, help="why; kept with the decision")
+    accept.set_defaults(command=_landing_accept)
+
+    quarantine = commands.add_parser("quarantine", help="rows and files that could not be taken")
+    actions = quarantine.add_subparsers(required=True, metavar="ACTION")
+    for name, command, text in (
+        ("list", _quarantine_list, "open rows by feed, sender, file and reason"),
+        ("export", _quarantine_export, "open rows as a spreadsheet for their sender (personal data)"),
+        ("retry", _quarantine_retry, "read files that were rejected whole again at the next landing"),
+    ):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("--feed", metavar="FEED")
+        action.set_defaults(command=command)
+        if name != "retry":
+            action.add_argument("--sender", metavar="NAME", help="laboratory, pharmacy, department or community")
+        if name == "export":
+            action.add_argument("--xlsx", type=Path, required=True, metavar="FILE")
+    resolve = actions.add_parser("resolve", help="say what became of open rows")
+    resolve.add_argument("ids", type=int, nargs="+", metavar="ID", help="first column of the exported spreadsheet")
+    resolve.add_argument("--reason", required=True)
+    resolve.set_defaults(command=_quarantine_resolve)
 
     commands.add_parser("status", help="what is published and what runs").set_defaults(command=_status)
     return parser
@@ -251,6 +287,73 @@ def _warehouse_stop(arguments: argparse.Namespace) -> int:
 
     EmbeddedPostgres(Settings.load()).stop()
     return 0
+
+
+@contextmanager
+def _connection() -> Iterator[psycopg.Connection]:
+    from yingjian import warehouse
+
+    settings = Settings.load()
+    warehouse.ensure_running(settings)
+    warehouse.migrate(settings)
+    with warehouse.connect(settings) as conn:
+        yield conn
+
+
+def _landing_accept(arguments: argparse.Namespace) -> int:
+    import getpass
+
+    from yingjian.landing import decisions
+
+    header = None
+    if arguments.rename is not None:
+        kind, (header, is_given, source) = "rename", arguments.rename.partition("=")
+        if not (is_given and header and source):
+            raise ValueError("--rename wants NEW=COLUMN, as in --rename 开始日期=起始日期")
+    else:
+        kind, source = ("absent", arguments.without) if arguments.without else ("meaning", arguments.meaning)
+    with _connection() as conn:
+        files = decisions.accept(conn, arguments.feed, kind, source, header, arguments.reason, getpass.getuser())
+    print(f"{arguments.feed}: decision recorded; {files} rejected files will be read again at the next landing")
+    return 0
+
+
+def _quarantine_list(arguments: argparse.Namespace) -> int:
+    from yingjian.landing import quarantine
+
+    with _connection() as conn:
+        rows = quarantine.summary(conn, arguments.feed, arguments.sender)
+    for feed, sender, file_name, codes, count in rows:
+        print(f"{count:8,}  {feed}  {sender or '-'}  {file_name}  {codes}")
+    print(f"{sum(row[-1] for row in rows):8,}  open rows")
+    return 0
+
+
+def _quarantine_export(arguments: argparse.Namespace) -> int:
+    from yingjian.landing import quarantine
+
+    with _connection() as conn:
+        rows = quarantine.export(conn, arguments.xlsx, arguments.feed, arguments.sender)
+    print(f"{rows} rows written to {arguments.xlsx}; it holds personal data: give it to its sender only")
+    return 0
+
+
+def _quarantine_retry(arguments: argparse.Namespace) -> int:
+    from yingjian.landing import quarantine
+
+    with _connection() as conn:
+        files = quarantine.retry(conn, arguments.feed)
+    print(f"{files} files will be read again at the next landing")
+    return 0
+
+
+def _quarantine_resolve(arguments: argparse.Namespace) -> int:
+    from yingjian.landing import quarantine
+
+    with _connection() as conn:
+        rows = quarantine.resolve(conn, arguments.ids, arguments.reason)
+    print(f"{rows} of {len(arguments.ids)} rows resolved")
+    return 0 if rows else 1
 
 
 def _simulate(arguments: argparse.Namespace) -> int:

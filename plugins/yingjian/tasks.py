@@ -29,7 +29,14 @@ def land(location: str | None = None) -> dict[str, int]:
     from yingjian.landing import land as land_files
 
     settings = Settings.load()
-    summary = asdict(land_files(location or settings.landing, warehouse.connector(settings), settings.person_secret))
+    summary = asdict(
+        land_files(
+            location or settings.landing,
+            warehouse.connector(settings),
+            settings.person_secret,
+            settings.home / "pulled",
+        )
+    )
     log.info("landing: %s", ", ".join(f"{name} {count}" for name, count in summary.items()))
     return summary
 

@@ -33,11 +33,7 @@ def shared_home(home_factory: Callable[[str], Settings]) -> Settings:
 @pytest.fixture
 def home(shared_home: Settings) -> Settings:
     """A home with empty staging; the server is the module's."""
-    with support.warehouse.connect(shared_home) as conn:
-        tables = [
-            f"staging.{t}" for (t,) in conn.execute("select tablename from pg_tables where schemaname = 'staging'")
-        ]
-        conn.execute(f"truncate quality.landed_file, quality.rejected_row, {', '.join(tables)}")  # type: ignore[arg-type]
+    support.empty_staging(shared_home)
     return shared_home
 
 

@@ -12,3 +12,4 @@ select
     rows_repaired,
     newest_update
 from {{ source('quality', 'landed_file') }}
+where status <> 'unpacked'

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import cast
-from urllib.parse import unquote, urlparse
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import psycopg
 
-from yingjian.landing import check
+from yingjian.landing import archives, check, decisions, quarantine
 from yingjian.landing.errors import REASONS, FileRejectedError, as_text
 from yingjian.landing.feeds import FEEDS, RISK_AREAS, Feed
-from yingjian.landing.readers import Chunk, Record, Table, open_table
+from yingjian.landing.locations import Found, open_location
+from yingjian.landing.readers import Chunk, Record, open_table
+from yingjian.landing.readers.xlsx_file import SHEET_LINES
 from yingjian.landing.risk_areas import read_snapshot
 from yingjian.landing.store import Incoming, staging_ddl, write_rejected
 
@@ -27,7 +32,6 @@ __all__ = ["LandingSummary", "land", "staging_ddl"]
 log = logging.getLogger(__name__)
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-UNFINISHED = (".part", ".tmp", ".done", ".crdownload", ".filepart")
 
 
 @dataclass
@@ -44,134 +48,147 @@ class LandingSummary:
     rows_superseded: int = 0
 
 
-@dataclass(frozen=True)
-class Found:
-    """A file in the landing location: `feed` is its folder, `location` its address, relative to nothing."""
-
-    feed: str
-    path: Path
-    size: int
-    modified_at: datetime
-
-    @property
-    def name(self) -> str:
-        return as_text(self.path.name)
-
-    @property
-    def location(self) -> str:
-        return self.path.absolute().as_uri()
-
-
-def land(location: str, connect: Callable[[], psycopg.Connection], person_secret: bytes) -> LandingSummary:
-    """Land every new file of `location` (a folder or `file://` URI with one folder per feed).
+def land(
+    location: str, connect: Callable[[], psycopg.Connection], person_secret: bytes, cache: Path | None = None
+) -> LandingSummary:
+    """Land every new file of `location`: a folder or URI with one folder per feed (see `locations`).
 
     Each file in a transaction of its own; a file that cannot be read is rejected whole and the others go on.
-    Raises FileNotFoundError when the location is no folder.
+    cache: where pages of an API are kept. Raises FileNotFoundError when the location is no folder, ValueError when its
+    kind is unknown, OSError when it is out of reach.
     """
     summary = LandingSummary()
-    files = find_files(_as_folder(location))
+    place = open_location(location, cache or Path(tempfile.gettempdir()) / "yingjian-pulled")
+    files = place.find()
     with connect() as conn:
         known = _known_files(conn)
+        feeds = {name: decisions.applied(conn, feed) for name, feed in FEEDS.items()}
         conn.commit()
+        landing = _Landing(conn, feeds, person_secret, summary)
         for file in files:
             if (file.feed, file.location, file.size, file.modified_at) in known:
                 summary.files_known += 1
-            else:
-                _land_file(conn, file, person_secret, summary)
+                continue
+            try:
+                with place.local(file) as path:
+                    landing.take(file, path)
+            except OSError as error:
+                # Not recorded, so that the next landing tries it again.
+                summary.files_rejected += 1
+                log.warning("landing: %s/%s cannot be opened: %s", file.feed, file.name, type(error).__name__)
     return summary
-
-
-def find_files(folder: Path) -> list[Found]:
-    """The files of a landing folder in the order of their receipt: by modification time, then name."""
-    found = []
-    for feed_folder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        for path in sorted(feed_folder.rglob("*")):
-            if path.is_file() and not path.name.startswith((".", "~$")) and path.suffix.lower() not in UNFINISHED:
-                stat = path.stat()
-                modified_at = datetime.fromtimestamp(stat.st_mtime_ns // 1000 / 1e6, UTC)
-                found.append(Found(feed_folder.name, path, stat.st_size, modified_at))
-    return sorted(found, key=lambda file: (file.modified_at, file.name, file.feed))
-
-
-def _as_folder(location: str) -> Path:
-    parsed = urlparse(location)
-    if parsed.scheme not in ("", "file"):
-        raise ValueError(f"landing location {parsed.scheme}:// is not supported: give a folder or a file:// URI")
-    folder = Path(unquote(parsed.path) if parsed.scheme else location)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"landing location {folder} is not a folder: make it, or set YINGJIAN_LANDING")
-    return folder
 
 
 def _known_files(conn: psycopg.Connection) -> set[tuple[str, str, int, datetime]]:
     return {
         (feed, location, size, modified_at.astimezone(UTC))
         for feed, location, size, modified_at in conn.execute(
-            "select feed, location, size_bytes, modified_at from quality.landed_file"
+            "select feed, location, size_bytes, modified_at from quality.landed_file where not is_to_retry"
         )
     }
 
 
-def _land_file(conn: psycopg.Connection, file: Found, person_secret: bytes, summary: LandingSummary) -> None:
-    try:
-        sha256 = _sha256(file.path)
-    except OSError as error:
-        # Not recorded, so that the next landing tries it again.
-        summary.files_rejected += 1
-        log.warning("landing: %s/%s cannot be opened: %s", file.feed, file.name, type(error).__name__)
-        return
-    try:
-        with conn.transaction():
-            # One landing at a time writes to a feed: a second one waits, then finds the file landed.
-            conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"yingjian.landing.{file.feed}",))
-            if _is_recorded(conn, file):
-                summary.files_known += 1
-                return
-            if file.feed not in FEEDS and file.feed != RISK_AREAS:
-                expected = "、".join([*FEEDS, RISK_AREAS])
-                _record(conn, file, sha256, "unknown_feed", f"没有名为“{as_text(file.feed)}”的数据源；应为：{expected}")
-                summary.files_rejected += 1
-            elif _is_staged(conn, file.feed, sha256):
-                _record(conn, file, sha256, "duplicate", "与已入库的文件内容相同")
-                summary.files_duplicate += 1
-            else:
-                file_id, received_at = _record(conn, file, sha256, "staged", None)
-                if file.feed == RISK_AREAS:
-                    _stage_snapshot(conn, file, file_id)
-                else:
-                    _stage_table(conn, file, FEEDS[file.feed], file_id, received_at, person_secret)
-                if not _is_unchanged(file):
+@dataclass
+class _Landing:
+    """One landing's connection, feeds with their decided layouts, secret of the person keys, and counts."""
+
+    conn: psycopg.Connection
+    feeds: dict[str, Feed]
+    person_secret: bytes = field(repr=False)
+    summary: LandingSummary
+
+    def take(self, file: Found, path: Path) -> None:
+        """A file, or each member of an archive; an archive is on record once all its members are."""
+        is_known_feed = file.feed in FEEDS or file.feed == RISK_AREAS
+        if not is_known_feed or archives.kind_of(path) is None:
+            self._land(file, path)
+            return
+        try:
+            names = archives.members(path)
+        except FileRejectedError as error:
+            self._reject(file, _sha256(path), str(error))
+            return
+        for name in names:
+            member = replace(
+                file, name=f"{file.name}/{as_text(name)}", location=f"{file.location}!/{quote(as_text(name))}"
+            )
+            try:
+                with archives.unpacked(path, name) as unpacked:
+                    member = replace(member, size=unpacked.stat().st_size)
+                    self._land(member, unpacked)
+            except FileRejectedError as error:
+                self._reject(member, _sha256(path), str(error))
+        with self.conn.transaction():
+            _record(self.conn, file, _sha256(path), "unpacked", None)
+
+    def _land(self, file: Found, path: Path) -> None:
+        before = _state(path)
+        sha256 = _sha256(path)
+        try:
+            with self.conn.transaction():
+                self._stage(file, path, sha256)
+                if _state(path) != before:
                     raise _StillWrittenError
-                _count(conn, file_id, summary)
-    except _StillWrittenError:
-        log.warning("landing: %s/%s changed while it was read; left for the next landing", file.feed, file.name)
-    except (FileRejectedError, psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
-        # The server's message may quote a row; only its code goes on.
-        reason = f"数据库不接受其内容（{error.sqlstate}）" if isinstance(error, psycopg.Error) else str(error)
-        with conn.transaction():
-            conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"yingjian.landing.{file.feed}",))
-            if not _is_recorded(conn, file):
-                _record(conn, file, sha256, "rejected", reason)
-        summary.files_rejected += 1
+        except _StillWrittenError:
+            log.warning("landing: %s/%s changed while it was read; left for the next landing", file.feed, file.name)
+        except FileRejectedError as error:
+            self._reject(file, sha256, str(error))
+        except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
+            # The server's message may quote a row; only its code goes on.
+            self._reject(file, sha256, f"数据库不接受其内容（{error.sqlstate}）")
+        except psycopg.Error as error:
+            # The server's message may quote a row; only its code goes on.
+            raise RuntimeError(
+                f"landing: {file.feed}/{file.name} could not be staged, the database said {type(error).__name__}"
+                f" ({error.sqlstate}); nothing of it was kept, run again"
+            ) from None
+
+    def _stage(self, file: Found, path: Path, sha256: str) -> None:
+        conn, summary = self.conn, self.summary
+        _lock(conn, file.feed)
+        if _is_recorded(conn, file):
+            summary.files_known += 1
+        elif file.feed not in FEEDS and file.feed != RISK_AREAS:
+            expected = "、".join([*FEEDS, RISK_AREAS])
+            _record(conn, file, sha256, "unknown_feed", f"没有名为“{as_text(file.feed)}”的数据源；应为：{expected}")
+            summary.files_rejected += 1
+        elif _is_staged(conn, file.feed, sha256):
+            _record(conn, file, sha256, "duplicate", "与已入库的文件内容相同")
+            summary.files_duplicate += 1
+        else:
+            file_id, received_at = _record(conn, file, sha256, "staged", None)
+            if file.feed == RISK_AREAS:
+                _stage_snapshot(conn, file, path, file_id)
+            else:
+                feed = self.feeds[file.feed]
+                _stage_table(conn, file, path, feed, file_id, received_at, self.person_secret)
+                quarantine.clear_corrected(conn, feed, file_id, file.name)
+            _count(conn, file_id, summary)
+
+    def _reject(self, file: Found, sha256: str, reason: str) -> None:
+        with self.conn.transaction():
+            _lock(self.conn, file.feed)
+            if not _is_recorded(self.conn, file):
+                _record(self.conn, file, sha256, "rejected", reason)
+        self.summary.files_rejected += 1
         log.warning("landing: %s/%s rejected: %s", file.feed, file.name, reason)
-    except psycopg.Error as error:
-        # The server's message may quote a row; only its code goes on.
-        raise RuntimeError(
-            f"landing: {file.feed}/{file.name} could not be staged, the database said {type(error).__name__}"
-            f" ({error.sqlstate}); nothing of it was kept, run again"
-        ) from None
 
 
 class _StillWrittenError(Exception):
     """The file is not the one whose hash was taken."""
 
 
-def _is_unchanged(file: Found) -> bool:
+def _lock(conn: psycopg.Connection, feed: str) -> None:
+    """One landing at a time writes to a feed: a second one waits, then finds the file landed."""
+    conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"yingjian.landing.{feed}",))
+
+
+def _state(path: Path) -> tuple[int, int] | None:
     try:
-        stat = file.path.stat()
+        stat = path.stat()
     except OSError:
-        return False
-    return (stat.st_size, datetime.fromtimestamp(stat.st_mtime_ns // 1000 / 1e6, UTC)) == (file.size, file.modified_at)
+        return None
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _sha256(path: Path) -> str:
@@ -183,7 +200,7 @@ def _is_recorded(conn: psycopg.Connection, file: Found) -> bool:
     row = conn.execute(
         """
         select 1 from quality.landed_file
-        where feed = %s and location = %s and size_bytes = %s and modified_at = %s
+        where feed = %s and location = %s and size_bytes = %s and modified_at = %s and not is_to_retry
         """,
         (file.feed, file.location, file.size, file.modified_at),
     ).fetchone()
@@ -200,6 +217,18 @@ def _is_staged(conn: psycopg.Connection, feed: str, sha256: str) -> bool:
 def _record(
     conn: psycopg.Connection, file: Found, sha256: str, status: str, reason: str | None
 ) -> tuple[int, datetime]:
+    """The file's row of the manifest; a file that is tried again keeps its row."""
+    again = conn.execute(
+        """
+        update quality.landed_file
+        set status = %s, reason = %s, sha256 = %s, received_at = now(), is_to_retry = false
+        where feed = %s and location = %s and size_bytes = %s and modified_at = %s and is_to_retry
+        returning file_id, received_at
+        """,
+        (status, reason, sha256, file.feed, file.location, file.size, file.modified_at),
+    ).fetchone()
+    if again is not None:
+        return again
     row = conn.execute(
         """
         insert into quality.landed_file (feed, file_name, location, modified_at, size_bytes, sha256, status, reason)
@@ -226,26 +255,35 @@ def _count(conn: psycopg.Connection, file_id: int, summary: LandingSummary) -> N
 
 
 def _stage_table(
-    conn: psycopg.Connection, file: Found, feed: Feed, file_id: int, received_at: datetime, person_secret: bytes
+    conn: psycopg.Connection,
+    file: Found,
+    path: Path,
+    feed: Feed,
+    file_id: int,
+    received_at: datetime,
+    person_secret: bytes,
 ) -> None:
-    table = open_table(file.path, feed)
+    table = open_table(path, feed)
     incoming = Incoming(conn, feed, file_id)
     read = rejected = repaired = 0
+    failures: Counter[str] = Counter()
     newest_update: str | None = None
     local_receipt = received_at.astimezone(SHANGHAI).replace(tzinfo=None)
 
     def prepare(chunk: Chunk) -> _Prepared:
-        return _prepare(chunk, table, feed, incoming, file.name, local_receipt, person_secret)
+        return _prepare(chunk, feed, incoming, file.name, local_receipt, person_secret)
 
     for chunk in _ahead(map(prepare, table.chunks)):
         read += chunk.read
         repaired += chunk.repaired
         rejected += len(chunk.problems)
+        failures.update(chunk.failures)
         newest_update = max(filter(None, (newest_update, chunk.newest_update)), default=None)
         if chunk.good:
             incoming.write(chunk.data, chunk.good)
         if chunk.problems:
             write_rejected(conn, file_id, feed.name, file.name, chunk.problems)
+    _require_unchanged_meaning(feed, failures, read)
     balance = incoming.balance()
     conn.execute(
         """
@@ -271,23 +309,26 @@ class _Prepared:
     newest_update: str | None
     data: bytes
     problems: list[Problem]
+    failures: Counter[str] = field(default_factory=Counter)
 
 
 def _prepare(
-    chunk: Chunk, table: Table, feed: Feed, incoming: Incoming, file_name: str, received_at: datetime, secret: bytes
+    chunk: Chunk, feed: Feed, incoming: Incoming, file_name: str, received_at: datetime, secret: bytes
 ) -> _Prepared:
-    problems = [_broken(record, table, feed) for record in chunk.broken]
+    problems = [_broken(record, chunk, feed, file_name) for record in chunk.broken]
     if not chunk.cells.height:
         return _Prepared(chunk.rows, 0, 0, None, b"", problems)
     checked = check.type_and_check(chunk.cells, feed, received_at)
     keys = chunk.cells[feed.columns[_key_column(feed)].name]
+    senders = None if feed.sender is None else checked.typed[feed.sender.name]
     problems += [
         (
             chunk.lines[index],
             keys[index] or "",
             codes,
-            f"{file_name}第{chunk.lines[index]}行，列“{'、'.join(columns)}”：{'、'.join(words)}",
+            f"{file_name}{_place(chunk, chunk.lines[index])}，列“{'、'.join(columns)}”：{'、'.join(words)}",
             chunk.raw(index),
+            senders[index] if senders is not None else None,
         )
         for index, codes, columns, words in checked.reasons.iter_rows()
     ]
@@ -299,7 +340,8 @@ def _prepare(
         good = good.with_columns(check.person_keys(good, secret))
     return _Prepared(
         chunk.rows, good.height, int(repaired.sum()), cast("str | None", good["updated_at"].max()),
-        incoming.serialize(good), sorted(problems),
+        incoming.serialize(good), sorted(problems, key=itemgetter(0)),
+        Counter(checked.reasons["columns"].explode().drop_nulls().to_list()),
     )  # fmt: skip
 
 
@@ -312,36 +354,55 @@ def _ahead(items: Iterator[_Prepared]) -> Iterator[_Prepared]:
             yield item
 
 
-Problem = tuple[int, str, list[str], str, str]
+Problem = tuple[int, str, list[str], str, str, str | None]
 
 
-def _broken(record: Record, table: Table, feed: Feed) -> Problem:
+def _broken(record: Record, chunk: Chunk, feed: Feed, file_name: str) -> Problem:
     """Why a record that is no row of the table is rejected."""
-    width = table.layout.width
-    codes = ["ragged_row"] if len(record.cells) != width else []
+    layout = chunk.layout
+    codes = ["ragged_row"] if len(record.cells) != layout.width else []
     codes += [] if record.is_text else ["bad_encoding"]
-    key = "" if "ragged_row" in codes else record.cells[table.layout.positions[_key_column(feed)]]
+    position = layout.positions[_key_column(feed)]
+    key = "" if "ragged_row" in codes or position is None else record.cells[position]
     words = "、".join(REASONS[code] for code in codes)
-    cells = f"（应{width}列，实{len(record.cells)}列）" if "ragged_row" in codes else ""
-    return record.line, key, codes, f"第{record.line}行：{words}{cells}", record.raw
+    cells = f"（应{layout.width}列，实{len(record.cells)}列）" if "ragged_row" in codes else ""
+    return record.line, key, codes, f"{file_name}{_place(chunk, record.line)}：{words}{cells}", record.raw, None
+
+
+def _place(chunk: Chunk, line: int) -> str:
+    return f"{chunk.place}第{line % SHEET_LINES}行"
+
+
+# So many rows of a file, and such a share of them, must fail in one column before the column itself is suspected.
+CHANGED_FROM_ROWS, CHANGED_SHARE = 100, 0.9
+
+
+def _require_unchanged_meaning(feed: Feed, failures: Counter[str], rows: int) -> None:
+    """Raises FileRejectedError when nearly every row fails in the same column: the column has changed, not the rows."""
+    if rows < CHANGED_FROM_ROWS:
+        return
+    for source, count in failures.most_common(1):
+        if count >= rows * CHANGED_SHARE and source not in feed.accepted_meanings:
+            raise FileRejectedError(
+                f"列“{source}”的含义或格式可能变了：{rows}行中{count}行无法识别。文件已保留；"
+                f"确认无误后执行 yingjian landing accept {feed.name} --meaning {source}"
+            )
 
 
 def _key_column(feed: Feed) -> int:
-    """Place of the column by which quarantine names a record: the first of its key that is no type of document."""
-    name = next(name for name in feed.key if name != "id_type")
-    return next(i for i, column in enumerate(feed.columns) if column.name == name)
+    return next(i for i, column in enumerate(feed.columns) if column.name == quarantine.key_column(feed))
 
 
-def _stage_snapshot(conn: psycopg.Connection, file: Found, file_id: int) -> None:
+def _stage_snapshot(conn: psycopg.Connection, file: Found, path: Path, file_id: int) -> None:
     """A later list of the same hour takes the place of the earlier one."""
-    snapshot = read_snapshot(file.path)
+    snapshot = read_snapshot(path)
     write_rejected(
         conn,
         file_id,
         RISK_AREAS,
         file.name,
         [
-            (line, f"{snapshot.listed_at:%Y-%m-%d %H}时", [code], f"{file.name}第{line}项：{REASONS[code]}", raw)
+            (line, f"{snapshot.listed_at:%Y-%m-%d %H}时", [code], f"{file.name}第{line}项：{REASONS[code]}", raw, None)
             for line, code, raw in snapshot.rejected
         ],
     )

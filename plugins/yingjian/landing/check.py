@@ -257,7 +257,9 @@ def _any(flags: list[pl.Series], height: int) -> pl.Series:
 def _reasons(problems: list[Problem], is_bad: pl.Series) -> pl.DataFrame:
     """For each bad row the distinct codes, header texts and words that concern it, in their order."""
     texts = pl.List(pl.String)
-    schema = {"index": pl.Int64, "codes": texts, "columns": texts, "words": texts}
+    schema: dict[str, pl.DataType | type[pl.DataType]] = {
+        "index": pl.Int64, "codes": texts, "columns": texts, "words": texts,
+    }  # fmt: skip
     if not is_bad.any():
         return pl.DataFrame(schema=schema)
     flags = pl.DataFrame([problem.flags.filter(is_bad).alias(str(i)) for i, problem in enumerate(problems)])

@@ -6,6 +6,7 @@ and typed; staging tables, header checks and the row checks are all derived from
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -30,14 +31,31 @@ class Column:
     codes: tuple[str, ...] = ()
 
 
+# Who answers for a row, the first of these that a feed has.
+_SENDERS = ("laboratory", "pharmacy", "department", "community", "target_community")
+
+
 @dataclass(frozen=True)
 class Feed:
-    """One tabular feed. `key`: staging columns that identify a record; the newest `updated_at` wins."""
+    """One tabular feed. `key`: staging columns that identify a record; the newest `updated_at` wins.
+
+    synonyms: header texts that a decision (`yingjian landing accept`) made names of a column, to that column's text;
+    absent_columns: columns that files may lack by such a decision; accepted_meanings: columns whose odd values are judged
+    row by row by such a decision.
+    """
 
     name: str
     title: str
     key: tuple[str, ...]
     columns: tuple[Column, ...] = field(repr=False)
+    synonyms: Mapping[str, str] = field(default_factory=dict, repr=False)
+    absent_columns: frozenset[str] = frozenset()
+    accepted_meanings: frozenset[str] = frozenset()
+
+    @property
+    def sender(self) -> Column | None:
+        """The column that says who sent a row: to whom quarantine goes back."""
+        return next((c for name in _SENDERS for c in self.columns if c.name == name), None)
 
     @property
     def has_person(self) -> bool:

@@ -125,7 +125,7 @@ class Incoming:
             ).format(**names)
         )
         self._conn.execute("analyze newest")
-        replaced = dict(
+        replaced: dict[int, int] = dict(
             self._conn.execute(
                 sql.SQL(
                     """
@@ -145,7 +145,7 @@ class Incoming:
                 (rows, rows, file_id),
             )
         columns = ["file_id", *self._names]
-        staged = self._conn.execute(
+        staged: int = self._conn.execute(
             sql.SQL(
                 """
                 insert into {table} as old ({columns}) select {columns} from newest
@@ -169,15 +169,15 @@ def write_rejected(
     file_id: int,
     feed: str,
     file_name: str,
-    rows: Iterable[tuple[int, str | None, list[str], str, str]],
+    rows: Iterable[tuple[int, str | None, list[str], str, str, str | None]],
 ) -> None:
-    """Put rows into quarantine: (line, record key as sent, reason codes, reason, raw text)."""
+    """Put rows into quarantine: (line, record key as sent, reason codes, reason, raw text, who answers for it)."""
     with (
         conn.cursor() as cursor,
         cursor.copy(
-            "copy quality.rejected_row (file_id, feed, file_name, line, record_key, reason_codes, reason, raw_text) from stdin"
+            "copy quality.rejected_row (file_id, feed, file_name, line, record_key, reason_codes, reason, raw_text, sender) from stdin"
         ) as copy,
     ):
-        copy.set_types(["int8", "text", "text", "int4", "text", "text[]", "text", "text"])
-        for line, record_key, codes, reason, raw_text in rows:
-            copy.write_row((file_id, feed, file_name, line, record_key, codes, reason, raw_text))
+        copy.set_types(["int8", "text", "text", "int4", "text", "text[]", "text", "text", "text"])
+        for line, record_key, codes, reason, raw_text, sender in rows:
+            copy.write_row((file_id, feed, file_name, line, record_key, codes, reason, raw_text, sender))

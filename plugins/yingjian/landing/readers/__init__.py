@@ -9,7 +9,7 @@ from pathlib import Path
 from yingjian.landing.errors import FileRejectedError
 from yingjian.landing.feeds import Feed
 from yingjian.landing.readers.csv_file import read_csv
-from yingjian.landing.readers.layout import Chunk, Layout, Record, chunks_of
+from yingjian.landing.readers.layout import Chunk, Layout, Record
 from yingjian.landing.readers.xlsx_file import read_xlsx
 
 __all__ = ["Chunk", "FileRejectedError", "Layout", "Record", "Table", "open_table"]
@@ -29,6 +29,5 @@ def open_table(path: Path, feed: Feed) -> Table:
     with path.open("rb") as file:
         magic = file.read(4)
     if magic == b"PK\x03\x04" or path.suffix.lower() in (".xlsx", ".xls"):
-        layout, records = read_xlsx(path, feed)
-        return Table("xlsx", layout, chunks_of(records, layout, feed))
+        return Table("xlsx", *read_xlsx(path, feed))
     return Table(*read_csv(path, feed))

@@ -84,8 +84,8 @@ def read_csv(path: Path, feed: Feed) -> tuple[str, Layout, Iterator[Chunk]]:
         raise FileRejectedError("文件为空")
     delimiter = max(DELIMITERS, key=lambda d: max(header_score(row, feed) for row in csv.reader(head, delimiter=d)))
     rows = list(csv.reader(head, delimiter=delimiter))
-    header_row = find_header(rows, feed)
-    layout = make_layout(rows[header_row], feed)
+    header_row, header = find_header(rows, feed)
+    layout = make_layout(header, feed)
     dialect = _Dialect(encoding, delimiter, layout.width, is_clean)
     return encoding, layout, _chunks(path, dialect, header_row, layout, feed)
 
@@ -121,7 +121,7 @@ def _open(path: Path, encoding: str) -> TextIO:
 
 def _head(path: Path, encoding: str) -> list[str]:
     with _open(path, encoding) as file:
-        return [line for line in (file.readline(MAX_CELL).replace("\0", "") for _ in range(TITLE_LINES + 1)) if line]
+        return [line for line in (file.readline(MAX_CELL).replace("\0", "") for _ in range(TITLE_LINES + 2)) if line]
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _split(block: list[str], first_line: int, dialect: _Dialect, layout: Layout,
             cells = None
         if cells is not None and cells.height == len(block):
             lines = pl.int_range(first_line, first_line + len(block), dtype=pl.Int32, eager=True)
-            return Chunk(lines, _named(cells, layout, feed), lambda row: block[row].rstrip("\r\n"), [])
+            return Chunk(lines, _named(cells, layout, feed), lambda row: block[row].rstrip("\r\n"), [], layout)
     d = re.escape(dialect.delimiter)
     rows = pl.DataFrame({"raw": block}).with_columns(
         line=pl.int_range(first_line, first_line + len(block), dtype=pl.Int32)
@@ -190,7 +190,7 @@ def _split(block: list[str], first_line: int, dialect: _Dialect, layout: Layout,
     broken = [
         Record(line, _loosely(raw, dialect.delimiter), raw) for raw, line in ragged.select("raw", "line").iter_rows()
     ]
-    return Chunk(whole["line"], _named(cells, layout, feed), whole["raw"].__getitem__, broken)
+    return Chunk(whole["line"], _named(cells, layout, feed), whole["raw"].__getitem__, broken, layout)
 
 
 def _cells(text: str, dialect: _Dialect, quote: str | None) -> pl.DataFrame:
@@ -202,7 +202,7 @@ def _cells(text: str, dialect: _Dialect, quote: str | None) -> pl.DataFrame:
 
 def _named(cells: pl.DataFrame, layout: Layout, feed: Feed) -> pl.DataFrame:
     return cells.select(
-        pl.col(str(position)).alias(column.name)
+        (pl.lit(None, pl.String) if position is None else pl.col(str(position))).alias(column.name)
         for position, column in zip(layout.positions, feed.columns, strict=True)
     )
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice
+from pathlib import Path
 
 import polars as pl
 
@@ -14,6 +18,9 @@ from yingjian.landing.feeds import Feed
 
 TITLE_LINES = 5  # A spreadsheet may carry up to five title lines above its header.
 BLANKS = " \t\r\n\x0b\x0c\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+
+
+_MARKS = re.compile(r"^[*＊]+|[*＊]+$|[（(](?:必填|选填)[)）]$")
 
 
 @dataclass(frozen=True)
@@ -31,13 +38,16 @@ class Chunk:
     """Some records of a file, by columns.
 
     cells: one text column for each column of the feed, named as in staging; lines: the line of each row; raw: the text
-    of a row as sent; broken: records with too many or too few cells, or with bytes that are no text.
+    of a row as sent; broken: records with too many or too few cells, or with bytes that are no text; layout: where the
+    columns stood; place: the sheet, when a file has several.
     """
 
     lines: pl.Series = field(repr=False)
     cells: pl.DataFrame = field(repr=False)
     raw: Callable[[int], str] = field(repr=False)
     broken: list[Record] = field(repr=False)
+    layout: Layout = field(repr=False)
+    place: str = ""
 
     @property
     def rows(self) -> int:
@@ -46,26 +56,74 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Layout:
-    """positions: for each column of the feed its place in a row; width: cells of a complete row."""
+    """positions: for each column of the feed its place in a row, None when the file may lack it; width: cells of a row."""
 
-    positions: tuple[int, ...]
+    positions: tuple[int | None, ...]
     width: int
     extra_columns: tuple[str, ...]
 
 
 def header_score(cells: Sequence[str], feed: Feed) -> int:
     """How many of the feed's columns the cells name."""
-    names = {cell.strip(BLANKS) for cell in cells}
+    names = set(_names(cells, feed))
     return sum(column.source in names for column in feed.columns)
 
 
-def find_header(rows: Sequence[Sequence[str]], feed: Feed) -> int:
-    """Index of the header among the first rows of a file. Raises FileRejectedError when none looks like one."""
-    scores = [header_score(row, feed) for row in rows[: TITLE_LINES + 1]]
-    best = max(scores, default=0)
-    if best * 3 < len(feed.columns):
+def find_header(rows: Sequence[Sequence[str]], feed: Feed) -> tuple[int, list[str]]:
+    """The header among the first rows of a file: index of its last row, and its cells.
+
+    A header of two rows with merged cells is joined to one. Raises FileRejectedError when nothing looks like a header.
+    """
+    head = rows[: TITLE_LINES + 1]
+    candidates = [(header_score(row, feed), -index, index, list(row)) for index, row in enumerate(head)]
+    candidates += [
+        (header_score(joined, feed), -1 - index, index + 1, joined)
+        for index, (upper, lower) in enumerate(zip(head, rows[1 : TITLE_LINES + 2], strict=False))
+        for joined in [_join_merged(upper, lower, feed)]
+    ]
+    score, _, last_row, cells = max(candidates, default=(0, 0, 0, []), key=lambda candidate: candidate[:2])
+    if score * 3 < len(feed.columns):
         raise FileRejectedError(f"前{TITLE_LINES + 1}行中找不到“{feed.title}”的表头")
-    return scores.index(best)
+    return last_row, cells
+
+
+def _join_merged(upper: Sequence[str], lower: Sequence[str], feed: Feed) -> list[str]:
+    """One header from two rows: a cell merged downwards stands in the upper one, one merged sideways only at its left."""
+    width = max(len(upper), len(lower))
+    above = [*upper, *[""] * (width - len(upper))]
+    below = [*lower, *[""] * (width - len(lower))]
+    spread: list[str] = []
+    for cell in above:
+        spread.append(cell if cell.strip(BLANKS) or not spread else spread[-1])
+    known = {column.source for column in feed.columns}
+    joined = []
+    for top, wide, bottom in zip(above, spread, below, strict=True):
+        options = [bottom, wide + bottom if bottom.strip(BLANKS) else top, top]
+        joined.append(next((text for text in options if set(_names([text], feed)) & known), bottom or top))
+    return joined
+
+
+@cache
+def _synonyms() -> dict[tuple[str, str], str]:
+    """(feed or *, header as written) -> header of the feed; the table beside the package."""
+    path = Path(__file__).parents[1] / "header_synonyms.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return {(row["feed"], row["header"]): row["column"] for row in csv.DictReader(file)}
+
+
+def _names(cells: Sequence[str], feed: Feed) -> list[str]:
+    """Header texts as the feed calls its columns: blanks, marks of required cells and synonyms undone.
+
+    A name that stands there itself is not taken a second time by a synonym.
+    """
+    texts = [_MARKS.sub("", as_text("".join(c for c in cell if c not in BLANKS))) for cell in cells]
+    known = feed.synonyms
+    tables = _synonyms()
+    return [
+        text if source is None or source in texts else source
+        for text in texts
+        for source in [known.get(text) or tables.get((feed.name, text)) or tables.get(("*", text))]
+    ]
 
 
 def make_layout(header: Sequence[str], feed: Feed) -> Layout:
@@ -73,25 +131,26 @@ def make_layout(header: Sequence[str], feed: Feed) -> Layout:
 
     Raises FileRejectedError naming every column that is missing, that seems renamed, or that stands there twice.
     """
-    names = [as_text(cell.strip(BLANKS)) for cell in header]
+    names = _names(header, feed)
     sources = [column.source for column in feed.columns]
     extra = [name for name in names if name and name not in sources]
     problems = []
     for source in sources:
         if names.count(source) > 1:
             problems.append(f"列“{source}”出现{names.count(source)}次")
-        elif source not in names:
+        elif source not in names and source not in feed.absent_columns:
             alike = difflib.get_close_matches(source, extra, n=1, cutoff=0.5)
             problems.append(f"缺少列“{source}”" + (f"（疑似改名为“{alike[0]}”）" if alike else ""))
     if problems:
         raise FileRejectedError("表头不符：" + "；".join(problems))
-    return Layout(tuple(names.index(source) for source in sources), len(names), tuple(extra))
+    positions = tuple(names.index(source) if source in names else None for source in sources)
+    return Layout(positions, len(names), tuple(extra))
 
 
 CHUNK_RECORDS = 20_000
 
 
-def chunks_of(records: Iterable[Record], layout: Layout, feed: Feed) -> Iterator[Chunk]:
+def chunks_of(records: Iterable[Record], layout: Layout, feed: Feed, place: str = "") -> Iterator[Chunk]:
     """Records, one by one, as chunks of columns."""
     remaining = iter(records)
     while batch := list(islice(remaining, CHUNK_RECORDS)):
@@ -99,9 +158,13 @@ def chunks_of(records: Iterable[Record], layout: Layout, feed: Feed) -> Iterator
         broken = [record for record in batch if not (record.is_text and len(record.cells) == layout.width)]
         cells = pl.DataFrame(
             [
-                pl.Series(column.name, [record.cells[position] for record in whole], dtype=pl.String)
+                pl.Series(
+                    column.name,
+                    [None if position is None else record.cells[position] for record in whole],
+                    dtype=pl.String,
+                )
                 for column, position in zip(feed.columns, layout.positions, strict=True)
             ]
         )
         lines = pl.Series([record.line for record in whole], dtype=pl.Int32)
-        yield Chunk(lines, cells, lambda row, whole=whole: whole[row].raw, broken)  # type: ignore[misc]
+        yield Chunk(lines, cells, lambda row, whole=whole: whole[row].raw, broken, layout, place)  # type: ignore[misc]

@@ -1,41 +1,75 @@
-"""Spreadsheets: the first sheet with the feed's header, up to five title lines above it."""
+"""Spreadsheets: every sheet with the feed's header, up to five title lines above it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date, datetime, time
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import python_calamine
 
+from yingjian.landing.archives import MAX_BYTES
 from yingjian.landing.errors import FileRejectedError
 from yingjian.landing.feeds import Feed
-from yingjian.landing.readers.layout import Layout, Record, find_header, make_layout
+from yingjian.landing.readers.layout import TITLE_LINES, Chunk, Layout, Record, chunks_of, find_header, make_layout
 
+SHEET_LINES = 10_000_000  # More than any sheet has rows.
 EXACT_INTEGERS = 10**15  # A spreadsheet keeps 15 significant digits; a longer number is no longer what was typed.
 
 
-def read_xlsx(path: Path, feed: Feed) -> tuple[Layout, Iterator[Record]]:
-    """Layout and records of a spreadsheet of `feed`; raises FileRejectedError when no sheet has its header."""
+def read_xlsx(path: Path, feed: Feed) -> tuple[Layout, Iterator[Chunk]]:
+    """Layout and chunks of a spreadsheet of `feed`: every sheet that has its header, hidden rows too.
+
+    Rows of further sheets have line numbers from SHEET_LINES on. Raises FileRejectedError when no sheet has the header,
+    or when one that has it lacks a column.
+    """
     try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+                raise FileRejectedError("电子表格解开后过大，疑似异常文件，未读取")
         workbook = python_calamine.CalamineWorkbook.from_path(str(path))
-        sheets = [
-            workbook.get_sheet_by_index(i).to_python(skip_empty_area=False) for i in range(len(workbook.sheet_names))
-        ]
+        sheets = {name: _Sheet(workbook, name) for name in workbook.sheet_names}
+    except FileRejectedError:
+        raise
     except Exception as error:  # calamine raises its own and the archive's errors
         raise FileRejectedError(f"电子表格无法打开（{type(error).__name__}）") from None
+    found: list[tuple[str, int, Layout]] = []
+    ignored: list[str] = []
     problem = FileRejectedError("电子表格中没有工作表")
-    for sheet in sheets:
-        rows = [[cell_text(cell) for cell in row] for row in sheet]
+    for name, rows in sheets.items():
         try:
-            header_row = find_header(rows, feed)
+            last_row, header = find_header(list(islice(rows, TITLE_LINES + 2)), feed)
         except FileRejectedError as error:
             problem = error
+            ignored += [f"工作表“{name}”"] if any(map(any, islice(rows, 1))) else []
             continue
-        layout = make_layout(rows[header_row], feed)
-        return layout, _records(rows, header_row, layout.width)
-    raise problem
+        found.append((name, last_row, make_layout(header, feed)))
+    if not found:
+        raise problem
+    extra = [*found[0][2].extra_columns, *ignored]
+    layout = replace(found[0][2], extra_columns=tuple(dict.fromkeys(extra)))
+    return layout, chain.from_iterable(
+        chunks_of(
+            _records(sheets[name], last_row, sheet_layout.width, i * SHEET_LINES), sheet_layout, feed,
+            f"工作表“{name}”" if len(found) > 1 else "",
+        )
+        for i, (name, last_row, sheet_layout) in enumerate(found)
+    )  # fmt: skip
+
+
+class _Sheet:
+    """The rows of a sheet as text cells, as often as they are asked for."""
+
+    def __init__(self, workbook: python_calamine.CalamineWorkbook, name: str) -> None:
+        self._sheet = workbook.get_sheet_by_name(name)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for row in self._sheet.to_python(skip_empty_area=False):
+            yield [cell_text(cell) for cell in row]
 
 
 def cell_text(cell: Any) -> str:
@@ -51,10 +85,10 @@ def cell_text(cell: Any) -> str:
     return "" if cell is None else str(cell).replace("\0", "")
 
 
-def _records(rows: list[list[str]], header_row: int, width: int) -> Iterator[Record]:
-    for number, cells in enumerate(rows[header_row + 1 :], start=header_row + 2):
-        if not any(cell.strip() for cell in cells):
+def _records(rows: Iterable[list[str]], header_row: int, width: int, first_line: int) -> Iterator[Record]:
+    for number, cells in enumerate(rows, start=1):
+        if number <= header_row + 1 or not any(cell.strip() for cell in cells):
             continue
         if not any(cell.strip() for cell in cells[width:]):
             cells = cells[:width]
-        yield Record(number, cells, ",".join(cells))
+        yield Record(first_line + number, cells, ",".join(cells))

@@ -11,7 +11,7 @@ create table if not exists quality.landed_file (
     sha256 text,
     received_at timestamptz not null default now(),
     encoding text,
-    status text not null check (status in ('staged', 'duplicate', 'rejected', 'unknown_feed')),
+    status text not null,
     reason text,
     extra_columns text[] not null default '{}',
     newest_update timestamp,
@@ -22,6 +22,10 @@ create table if not exists quality.landed_file (
     rows_repaired bigint not null default 0,
     constraint row_balance check (rows_read = rows_staged + rows_rejected + rows_superseded)
 );
+alter table quality.landed_file add column if not exists is_to_retry boolean not null default false;
+alter table quality.landed_file drop constraint if exists landed_file_status_check;
+alter table quality.landed_file add constraint landed_file_status_check
+check (status in ('staged', 'duplicate', 'rejected', 'unknown_feed', 'unpacked'));
 create unique index if not exists landed_file_once on quality.landed_file (feed, sha256) where status = 'staged';
 create index if not exists landed_file_by_location on quality.landed_file (feed, location);
 
@@ -30,7 +34,8 @@ comment on column quality.landed_file.location is 'Where the file was found.';
 comment on column quality.landed_file.modified_at is 'Modification time of the file where it was found.';
 comment on column quality.landed_file.sha256 is 'SHA-256 of its bytes; the same bytes are loaded once per feed.';
 comment on column quality.landed_file.received_at is 'When landing recorded the file.';
-comment on column quality.landed_file.status is 'staged, duplicate (same bytes as a staged file), rejected (whole), unknown_feed.';
+comment on column quality.landed_file.status is 'staged, duplicate (same bytes as a staged file), rejected (whole), unknown_feed, unpacked (an archive; its members have rows of their own).';
+comment on column quality.landed_file.is_to_retry is 'A decision or a person asked for it to be read again at the next landing.';
 comment on column quality.landed_file.reason is 'Why it was not staged, in Chinese; names no person.';
 comment on column quality.landed_file.extra_columns is 'Columns that the feed does not know; kept in the file only.';
 comment on column quality.landed_file.newest_update is 'Latest 更新时间 among its valid rows, Asia/Shanghai.';
@@ -53,6 +58,8 @@ create table if not exists quality.rejected_row (
     resolved_at timestamptz,
     resolution text
 );
+alter table quality.rejected_row add column if not exists sender text;
+create index if not exists rejected_row_open on quality.rejected_row using hash (record_key) where resolved_at is null;
 create index if not exists rejected_row_by_file on quality.rejected_row (file_id);
 
 comment on table quality.rejected_row is 'Quarantine: rows that could not be taken, until someone resolves them. Personal data.';
@@ -60,6 +67,26 @@ comment on column quality.rejected_row.record_key is 'The record key as it was s
 comment on column quality.rejected_row.reason_codes is 'All reason codes that apply.';
 comment on column quality.rejected_row.reason is 'File, line, column and reason in Chinese, without the value.';
 comment on column quality.rejected_row.raw_text is 'The row as it was sent.';
+
+comment on column quality.rejected_row.sender is 'Who answers for the row: laboratory, pharmacy, department or community, as sent.';
+comment on column quality.rejected_row.resolved_at is 'When a corrected record came in, or a person said what became of the row.';
+comment on column quality.rejected_row.resolution is 'Which file corrected it, or what the person said.';
+
+create table if not exists quality.layout_decision (
+    decision_id bigint generated always as identity primary key,
+    feed text not null,
+    kind text not null check (kind in ('rename', 'absent', 'meaning')),
+    header text,
+    source_column text not null,
+    reason text not null,
+    decided_by text not null,
+    decided_at timestamptz not null default now()
+);
+
+comment on table quality.layout_decision is 'Changes of a feed''s layout that a person accepted (yingjian landing accept).';
+comment on column quality.layout_decision.kind is 'rename: header is a name of the column; absent: files may lack the column; meaning: odd values are judged row by row.';
+comment on column quality.layout_decision.header is 'The header text as the files have it now.';
+comment on column quality.layout_decision.source_column is 'The column of the feed, as the specification names it.';
 
 create table if not exists quality.check_result (
     check_id bigint generated always as identity primary key,

@@ -1,0 +1,118 @@
+"""Quarantine that people can work with: what is open, a spreadsheet for the sender, and what became of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import xlsxwriter
+from psycopg import sql
+
+from yingjian.landing.feeds import FEEDS, RISK_AREAS, Feed
+
+_OPEN = """
+    from quality.rejected_row
+    where resolved_at is null and (%(feed)s::text is null or feed = %(feed)s)
+    and (%(sender)s::text is null or sender = %(sender)s)
+"""
+_SHEET_ROWS = 1_000_000
+
+
+def key_column(feed: Feed) -> str:
+    """The column by which quarantine names a record: the first of its key that is no type of document."""
+    return next(name for name in feed.key if name != "id_type")
+
+
+def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int, file_name: str) -> int:
+    """Resolve what a file corrected: rows whose record it brought, and rows of an earlier file of the same name.
+
+    Returns how many.
+    """
+    return conn.execute(
+        sql.SQL(
+            """
+            update quality.rejected_row as rejected
+            set resolved_at = now(), resolution = '已由更正文件入库：' || %(file_name)s
+            where rejected.feed = %(feed)s and rejected.resolved_at is null and rejected.file_id <> %(file_id)s
+            and (
+                (rejected.file_name = %(file_name)s and coalesce(rejected.record_key, '') = '')
+                or exists (
+                    select 1 from {table} as staged
+                    where staged.{key} = rejected.record_key and staged.file_id = %(file_id)s
+                )
+            )
+            """
+        ).format(table=sql.Identifier("staging", feed.name), key=sql.Identifier(key_column(feed))),
+        {"feed": feed.name, "file_id": file_id, "file_name": file_name},
+    ).rowcount
+
+
+def summary(conn: psycopg.Connection, feed: str | None = None, sender: str | None = None) -> list[tuple[Any, ...]]:
+    """Open rows by feed, sender, file and reason codes: (feed, sender, file_name, codes, rows)."""
+    return conn.execute(
+        f"""
+        select feed, coalesce(sender, ''), file_name, array_to_string(reason_codes, '、'), count(*) {_OPEN}
+        group by 1, 2, 3, 4 order by 1, 2, 3, 4
+        """,
+        {"feed": feed, "sender": sender},
+    ).fetchall()
+
+
+def export(conn: psycopg.Connection, path: Path, feed: str | None = None, sender: str | None = None) -> int:
+    """Open rows as a spreadsheet for their sender; returns how many. Cells are text, so nothing in them is a formula."""
+    titles = {name: item.title for name, item in FEEDS.items()} | {RISK_AREAS: "全国风险区名单"}
+    header = ["编号", "数据源", "报送单位", "文件", "行", "主键", "原因代码", "原因", "原文"]
+    book = xlsxwriter.Workbook(
+        str(path), {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    )
+    sheet, count = None, 0
+    try:
+        with conn.cursor(name="quarantine") as cursor:
+            cursor.execute(
+                f"""
+                select rejected_id, feed, sender, file_name, line, record_key, array_to_string(reason_codes, '、'),
+                    reason, raw_text {_OPEN} order by feed, sender, file_id, line
+                """,
+                {"feed": feed, "sender": sender},
+            )
+            for rejected_id, feed_name, *rest in cursor:
+                if sheet is None or count % _SHEET_ROWS == 0:
+                    sheet = book.add_worksheet()
+                    sheet.freeze_panes(1, 0)
+                    sheet.set_column(1, 7, 18)
+                    sheet.set_column(8, 8, 80)
+                    sheet.write_row(0, 0, header, book.add_format({"bold": True}))
+                row = count % _SHEET_ROWS + 1
+                sheet.write_number(row, 0, rejected_id)
+                for column, value in enumerate([titles.get(feed_name, feed_name), *rest], start=1):
+                    sheet.write_string(row, column, str(value if value is not None else "")[:32_000])
+                count += 1
+    finally:
+        book.close()
+    path.chmod(0o600)  # It holds personal data.
+    return count
+
+
+def retry(conn: psycopg.Connection, feed: str | None = None) -> int:
+    """Have files that were rejected whole read again at the next landing; returns how many."""
+    return conn.execute(
+        """
+        update quality.landed_file set is_to_retry = true
+        where status in ('rejected', 'unknown_feed') and (%(feed)s::text is null or feed = %(feed)s)
+        """,
+        {"feed": feed},
+    ).rowcount
+
+
+def resolve(conn: psycopg.Connection, rejected_ids: list[int], resolution: str) -> int:
+    """Say what became of open rows; returns how many were open. Raises ValueError without words."""
+    if not resolution.strip():
+        raise ValueError("a row is resolved with words: say what became of it with --reason")
+    return conn.execute(
+        """
+        update quality.rejected_row set resolved_at = now(), resolution = %s
+        where rejected_id = any(%s) and resolved_at is null
+        """,
+        (resolution.strip(), rejected_ids),
+    ).rowcount

@@ -1,0 +1,309 @@
+"""What people drop in the landing location: archives, spreadsheets of every kind, changed layouts, corrected files."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import shutil
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests import support
+from tests.support import land_folder, query, sample, write_feed
+from yingjian.landing import archives, decisions, quarantine
+from yingjian.landing.feeds import FEEDS
+from yingjian.settings import Settings
+
+HEADER = [column.source for column in FEEDS["test_results"].columns]
+KEYS = "select sample_key from staging.test_results order by 1"
+BALANCE = "select bool_and(rows_read = rows_staged + rows_rejected + rows_superseded) from quality.landed_file"
+
+
+@pytest.fixture(scope="module")
+def shared_home(home_factory: Callable[[str], Settings]) -> Settings:
+    return home_factory("formats")
+
+
+@pytest.fixture
+def home(shared_home: Settings) -> Settings:
+    support.empty_staging(shared_home)
+    return shared_home
+
+
+def statuses(home: Settings) -> dict[str, str]:
+    return dict(query(home, "select file_name, status from quality.landed_file"))
+
+
+def reason(home: Settings) -> str:
+    [(text,)] = query(home, "select reason from quality.landed_file where status = 'rejected'")
+    return str(text)
+
+
+def packed(folder: Path, name: str, members: dict[str, bytes]) -> Path:
+    path = folder / "test_results" / name
+    path.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
+    return path
+
+
+def content_of(folder: Path, *keys: str, encoding: str = "utf-8") -> bytes:
+    path = write_feed(folder / "made", "test_results", [sample(key) for key in keys], "x.csv", encoding)
+    content = path.read_bytes()
+    shutil.rmtree(folder / "made")
+    return content
+
+
+def test_gzip_and_zip(home: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "test_results"
+    folder.mkdir()
+    (folder / "a.csv.gz").write_bytes(gzip.compress(content_of(tmp_path, "S1", encoding="gb18030")))
+    packed(
+        tmp_path, "b.zip", {"一/x.csv": content_of(tmp_path, "S2"), "../../etc/y.csv": content_of(tmp_path, "S3", "S4")}
+    )
+    first = land_folder(home, tmp_path)
+    assert query(home, KEYS) == [("S1",), ("S2",), ("S3",), ("S4",)]
+    assert statuses(home) == {
+        "a.csv.gz": "unpacked", "a.csv.gz/a.csv": "staged",
+        "b.zip": "unpacked", "b.zip/一/x.csv": "staged", "b.zip/../../etc/y.csv": "staged",
+    }  # fmt: skip
+    again = land_folder(home, tmp_path)
+    assert (first.files_staged, again.files_known, again.files_staged) == (3, 2, 0)
+
+
+@pytest.mark.parametrize("cut", [5, 60])
+def test_a_cut_archive_is_rejected_and_others_go_on(home: Settings, tmp_path: Path, cut: int) -> None:
+    path = packed(tmp_path, "b.zip", {"x.csv": content_of(tmp_path, "S2")})
+    path.write_bytes(path.read_bytes()[:-cut])
+    (path.parent / "a.csv.gz").write_bytes(gzip.compress(content_of(tmp_path, "S1"))[:-cut])
+    write_feed(tmp_path, "test_results", [sample("S3")], "c.csv")
+    land_folder(home, tmp_path)
+    assert query(home, KEYS) == [("S3",)]
+    reasons = query(home, "select reason from quality.landed_file where status = 'rejected'")
+    assert len(reasons) == 2 and all("压缩文件" in text for (text,) in reasons)
+
+
+def test_a_decompression_bomb_is_refused(home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "RATIO_FROM_BYTES", 1 << 20)
+    packed(tmp_path, "b.zip", {"x.csv": b"0" * (4 << 20)})
+    write_feed(tmp_path, "test_results", [sample("S1")])
+    land_folder(home, tmp_path)
+    assert query(home, KEYS) == [("S1",)]
+    assert "过大" in reason(home)
+
+
+def spreadsheet(folder: Path, build: Callable[[openpyxl.Workbook], None], name: str = "a.xlsx") -> None:
+    book = openpyxl.Workbook()
+    build(book)
+    (folder / "test_results").mkdir(exist_ok=True)
+    book.save(folder / "test_results" / name)
+
+
+def cells(key: str, **other: str) -> list[str]:
+    return [sample(key, **other).get(name, "") for name in HEADER]
+
+
+def test_several_sheets_hidden_rows_and_empty_rows(home: Settings, tmp_path: Path) -> None:
+    def build(book: openpyxl.Workbook) -> None:
+        first = book.active
+        first.append(HEADER)
+        first.append(cells("S1"))
+        first.append(cells("S2"))
+        first.row_dimensions[3].hidden = True
+        for _ in range(3):
+            first.append([""] * len(HEADER))
+        second = book.create_sheet("乙社区")
+        second.append(["某街道核酸检测结果"])
+        second.append(["填报日期：2022-07-01"])
+        second.append(list(reversed(HEADER)))
+        second.append(list(reversed(cells("S3"))))
+        second.append(list(reversed(cells("S4", 检测结果="不明"))))
+        book.create_sheet("说明").append(["本表由各社区填报"])
+
+    spreadsheet(tmp_path, build)
+    land_folder(home, tmp_path)
+    assert query(home, KEYS) == [("S1",), ("S2",), ("S3",)]
+    [(text, line)] = query(home, "select reason, line from quality.rejected_row")
+    assert "工作表“乙社区”第5行" in text and line == 10_000_005
+    assert query(home, "select rows_read, extra_columns from quality.landed_file") == [(4, ["工作表“说明”"])]
+
+
+def test_a_header_of_merged_cells(home: Settings, tmp_path: Path) -> None:
+    def build(book: openpyxl.Workbook) -> None:
+        sheet = book.active
+        sheet.append(["核酸检测结果汇总"])
+        upper, lower = list(HEADER), [""] * len(HEADER)
+        first = HEADER.index("证件类型")
+        upper[first], upper[first + 1] = "证件", ""
+        lower[first], lower[first + 1] = "类型", "号码"
+        sheet.append(upper)
+        sheet.append(lower)
+        for column in range(1, len(HEADER) + 1):
+            if column - 1 not in (first, first + 1):
+                sheet.merge_cells(start_row=2, end_row=3, start_column=column, end_column=column)
+        sheet.merge_cells(start_row=2, end_row=2, start_column=first + 1, end_column=first + 2)
+        sheet.append(cells("S1"))
+
+    spreadsheet(tmp_path, build)
+    land_folder(home, tmp_path)
+    assert query(home, f"select sample_key, id_number from ({KEYS.replace('sample_key', '*')}) as s") == [
+        ("S1", support.IDENTITY["证件号码"])
+    ]
+
+
+def rewritten(folder: Path, old: str, new: str, name: str = "a.csv", rows: int = 1) -> Path:
+    path = write_feed(folder, "test_results", [sample(f"S{i + 1}") for i in range(rows)], name)
+    header, body = path.read_text(encoding="utf-8").split("\n", 1)
+    path.write_text(header.replace(old, new) + "\n" + body, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["身份证号", "证件号码*", "证件 号码", "证件号码（必填）", "证件\u3000号码"])
+def test_header_names_that_are_known_synonyms(home: Settings, tmp_path: Path, name: str) -> None:
+    rewritten(tmp_path, "证件号码", name)
+    land_folder(home, tmp_path)
+    assert query(home, KEYS) == [("S1",)]
+
+
+def test_a_renamed_column_stops_its_feed_until_it_is_accepted(home: Settings, tmp_path: Path) -> None:
+    rewritten(tmp_path, "检测结果", "核酸结论")
+    land_folder(home, tmp_path)
+    assert query(home, KEYS) == [] and "缺少列“检测结果”" in reason(home)
+    with support.warehouse.connect(home) as conn:
+        assert decisions.accept(conn, "test_results", "rename", "检测结果", "核酸结论", "平台七月升级", "tester") == 1
+    land_folder(home, tmp_path)
+    assert query(home, KEYS) == [("S1",)]
+    assert query(home, "select count(*) from quality.landed_file") == [(1,)], "one row of the manifest a file"
+
+
+def test_a_column_that_went_away_can_be_done_without(home: Settings, tmp_path: Path) -> None:
+    rewritten(tmp_path, "试管编号", "备注")
+    with support.warehouse.connect(home) as conn:
+        decisions.accept(conn, "test_results", "absent", "试管编号", None, "平台不再提供", "tester")
+        with pytest.raises(ValueError, match="has no column"):
+            decisions.accept(conn, "test_results", "absent", "没有的列", None, "x", "tester")
+    land_folder(home, tmp_path)
+    assert query(home, KEYS) == [("S1",)]
+    assert query(home, "select extra_columns from quality.landed_file") == [(["备注"],)]
+
+
+def test_a_column_that_changed_its_meaning_stops_its_feed(home: Settings, tmp_path: Path) -> None:
+    write_feed(tmp_path, "test_results", [sample(f"S{i}", 检测结果="0") for i in range(120)])
+    write_feed(tmp_path, "test_results", [sample("T1", 检测结果="0"), sample("T2")], "b.csv")
+    land_folder(home, tmp_path)
+    assert "列“检测结果”的含义或格式可能变了" in reason(home)
+    assert query(home, KEYS) == [("T2",)], "a few odd rows are no change of the column"
+    with support.warehouse.connect(home) as conn:
+        decisions.accept(conn, "test_results", "meaning", "检测结果", None, "逐行处理", "tester")
+    land_folder(home, tmp_path)
+    assert query(home, "select count(*) from quality.rejected_row") == [(121,)]
+
+
+def test_quarantine_is_cleared_by_a_corrected_file(home: Settings, tmp_path: Path) -> None:
+    bad = [
+        sample("S1", 检测结果="不明", 检测机构="甲"),
+        sample("", 检测机构="甲"),
+        sample("S3", 检测结果="不明", 检测机构="乙"),
+    ]
+    write_feed(tmp_path, "test_results", bad, "a.csv")
+    land_folder(home, tmp_path)
+    with support.warehouse.connect(home) as conn:
+        assert [(row[1], row[3], row[4]) for row in quarantine.summary(conn)] == [
+            ("乙", "unknown_code", 1), ("甲", "no_key", 1), ("甲", "unknown_code", 1),
+        ]  # fmt: skip
+    write_feed(tmp_path, "test_results", [sample("S1"), sample("S2")], "a.csv")
+    land_folder(home, tmp_path)
+    assert query(home, "select record_key from quality.rejected_row where resolved_at is null") == [("S3",)]
+    with support.warehouse.connect(home) as conn:
+        [(open_row,)] = conn.execute(
+            "select rejected_id from quality.rejected_row where resolved_at is null"
+        ).fetchall()
+        with pytest.raises(ValueError, match="resolved with words"):
+            quarantine.resolve(conn, [open_row], " ")
+        assert quarantine.resolve(conn, [open_row], "样本作废") == 1
+        assert quarantine.resolve(conn, [open_row], "再次") == 0
+    assert query(home, BALANCE) == [(True,)]
+
+
+def test_quarantine_as_a_spreadsheet(home: Settings, tmp_path: Path) -> None:
+    write_feed(tmp_path, "test_results", [sample("=1+1", 检测结果="不明", 采样点="=HYPERLINK(1)")])
+    land_folder(home, tmp_path)
+    path = tmp_path / "out.xlsx"
+    with support.warehouse.connect(home) as conn:
+        assert quarantine.export(conn, path, sender="没有") == 0
+        assert quarantine.export(conn, path) == 1
+    sheet = openpyxl.load_workbook(path).active
+    [header, row] = sheet.iter_rows()
+    assert [cell.value for cell in header][:4] == ["编号", "数据源", "报送单位", "文件"]
+    assert row[5].value == "=1+1" and all(cell.data_type != "f" for cell in row)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_files_that_were_rejected_are_tried_again_on_demand(home: Settings, tmp_path: Path) -> None:
+    rewritten(tmp_path, "检测结果", "核酸结论")
+    land_folder(home, tmp_path)
+    assert land_folder(home, tmp_path).files_known == 1
+    with support.warehouse.connect(home) as conn:
+        assert quarantine.retry(conn) == 1
+    again = land_folder(home, tmp_path)
+    assert (again.files_known, again.files_rejected) == (0, 1)
+    assert query(home, "select count(*) from quality.landed_file") == [(1,)]
+
+
+def test_markers_hold_back_what_is_not_done(home: Settings, tmp_path: Path) -> None:
+    write_feed(tmp_path, "test_results", [sample("S1")], "a.csv")
+    write_feed(tmp_path, "test_results", [sample("S2")], "b.csv")
+    (tmp_path / "test_results" / "a.csv.done").touch()
+    land_folder(home, tmp_path)
+    assert query(home, KEYS) == [("S1",)]
+    (tmp_path / "test_results" / "b.csv.done").touch()
+    land_folder(home, tmp_path)
+    assert query(home, KEYS) == [("S1",), ("S2",)]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(["csv", "gz", "zip", "xlsx"]),
+    noise=st.lists(st.tuples(st.integers(0, 5000), st.binary(min_size=1, max_size=4)), max_size=3),
+    cut=st.integers(0, 60),
+)
+def test_a_fuzzed_file_never_stops_the_run(
+    home: Settings, tmp_path_factory: pytest.TempPathFactory, kind: str, noise: list[tuple[int, bytes]], cut: int
+) -> None:
+    """Bytes are overwritten and cut off at random, in every format; the balance holds and the next file lands."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    content = content_of(folder, *(f"S{i}" for i in range(20)))
+    if kind == "gz":
+        content = gzip.compress(content)
+    elif kind == "zip":
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("x.csv", content)
+        content = buffer.getvalue()
+    elif kind == "xlsx":
+        spreadsheet(folder, lambda book: [book.active.append(row) for row in [HEADER, cells("S1")]])  # type: ignore[func-returns-value]
+        content = (folder / "test_results" / "a.xlsx").read_bytes()
+        (folder / "test_results" / "a.xlsx").unlink()
+    dirty = bytearray(content)
+    for place, junk in noise:
+        at = place % len(dirty)
+        dirty[at : at + len(junk)] = junk
+    (folder / "test_results").mkdir(exist_ok=True)
+    (folder / "test_results" / f"a.{kind}").write_bytes(bytes(dirty[: len(dirty) - cut]))
+    write_feed(folder, "test_results", [sample("LAST")], "z.csv")
+    land_folder(home, folder)
+    assert query(home, "select count(*) from staging.test_results where sample_key = 'LAST'") == [(1,)]
+    assert query(home, BALANCE) == [(True,)]
+    assert query(
+        home,
+        "select (select sum(rows_staged) from quality.landed_file) = (select count(*) from staging.test_results),"
+        " (select sum(rows_rejected) from quality.landed_file) = (select count(*) from quality.rejected_row)",
+    ) == [(True, True)]

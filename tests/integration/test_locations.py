@@ -1,0 +1,256 @@
+"""Landing from SFTP, S3 and the platform's API: real servers on loopback, the same promises as for a folder."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlparse
+
+import asyncssh
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tests import support
+from tests.support import query, sample, write_feed
+from yingjian import warehouse
+from yingjian.landing import LandingSummary, land, locations
+from yingjian.settings import Settings
+
+asyncssh.set_log_level("ERROR")
+BUCKET = "exports"
+PASSWORD = "only-for-this-test"
+SUMS = "select count(*) from staging.test_results"
+
+
+@pytest.fixture(scope="module")
+def shared_home(home_factory: Callable[[str], Settings]) -> Settings:
+    return home_factory("locations")
+
+
+@pytest.fixture
+def home(shared_home: Settings) -> Settings:
+    support.empty_staging(shared_home)
+    shutil.rmtree(shared_home.home / "pulled", ignore_errors=True)
+    return shared_home
+
+
+class _S3:
+    """A bucket with a `landing/` prefix."""
+
+    def __init__(self) -> None:
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self._server.start()
+        host, port = self._server.get_host_and_port()
+        self._endpoint = f"http://{host}:{port}"
+        self._client = boto3.client(
+            "s3", endpoint_url=self._endpoint, region_name="us-east-1",
+            aws_access_key_id="test", aws_secret_access_key=PASSWORD,
+        )  # fmt: skip
+        self._client.create_bucket(Bucket=BUCKET)
+        extra = {"endpoint_url": self._endpoint, "region_name": "us-east-1"}
+        connection = {"conn_type": "aws", "login": "test", "password": PASSWORD, "extra": extra}
+        os.environ["AIRFLOW_CONN_YINGJIAN_S3"] = json.dumps(connection)
+        self.uri = f"s3://yingjian_s3@{BUCKET}/landing"
+
+    def fill(self, folder: Path) -> None:
+        for item in self._client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+            self._client.delete_object(Bucket=BUCKET, Key=item["Key"])
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            self._client.upload_file(str(path), BUCKET, f"landing/{path.relative_to(folder)}")
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+class _Sftp:
+    """An SSH server whose root is a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        key = asyncssh.generate_private_key("ssh-ed25519")
+
+        class Server(asyncssh.SSHServer):
+            def password_auth_supported(self) -> bool:
+                return True
+
+            def validate_password(self, username: str, password: str) -> bool:
+                return password == PASSWORD
+
+        async def listen() -> Any:
+            return await asyncssh.listen(
+                "127.0.0.1", 0, server_factory=Server, server_host_keys=[key],
+                sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(root).encode()),
+            )  # fmt: skip
+
+        self._server = asyncio.run_coroutine_threadsafe(listen(), self._loop).result(20)
+        connection = {
+            "conn_type": "sftp", "host": "127.0.0.1", "port": self._server.get_port(), "login": "town",
+            "password": PASSWORD, "extra": {"no_host_key_check": True},
+        }  # fmt: skip
+        os.environ["AIRFLOW_CONN_YINGJIAN_SFTP"] = json.dumps(connection)
+        self.uri = "sftp://yingjian_sftp@/landing"
+
+    def fill(self, folder: Path) -> None:
+        shutil.rmtree(self._root / "landing", ignore_errors=True)
+        shutil.copytree(folder, self._root / "landing")
+
+    def stop(self) -> None:
+        async def close() -> None:
+            self._server.close()
+            await self._server.wait_closed()
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+
+        asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+
+class _Api:
+    """The platform's paginated API; `failures` answers in a row are refused first."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, list[dict[str, str]]] = {}
+        self.failures = 0
+        self.breaks_at: str | None = None
+        self.asked: list[str] = []
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                parsed = urlparse(self.path)
+                feed = parsed.path.rsplit("/", 1)[-1]
+                start = int(parse_qs(parsed.query).get("cursor", ["0"])[0])
+                if feed not in api.records:
+                    self.send_error(404)
+                    return
+                api.asked.append(f"{feed} {start}")
+                if api.failures or api.breaks_at == str(start):
+                    api.failures = max(0, api.failures - 1)
+                    self.send_error(503)
+                    return
+                page = api.records[feed][start : start + 10]
+                body = json.dumps({"records": page, "next": str(start + len(page)) if page else None}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.uri = f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def fill(self, folder: Path) -> None:
+        import csv
+
+        self.records = {}
+        for path in sorted(folder.rglob("*.csv")):
+            with path.open(encoding="utf-8", newline="") as file:
+                self.records.setdefault(path.parent.name, []).extend(csv.DictReader(file))
+
+    def stop(self) -> None:
+        self._server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    made = {"s3": _S3(), "sftp": _Sftp(tmp_path_factory.mktemp("sftp")), "api": _Api()}
+    yield made
+    for server in made.values():
+        server.stop()  # type: ignore[attr-defined]
+
+
+@pytest.fixture(params=["s3", "sftp", "api"])
+def server(request: pytest.FixtureRequest, servers: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(locations, "FIRST_WAIT", 0.01)
+    return servers[request.param]
+
+
+def land_from(home: Settings, uri: str) -> LandingSummary:
+    return land(uri, warehouse.connector(home), home.person_secret, home.home / "pulled")
+
+
+def exports(folder: Path, files: int = 4, rows: int = 25) -> Path:
+    for i in range(files):
+        write_feed(folder, "test_results", [sample(f"S{i}-{j}") for j in range(rows)], f"{i}.csv")
+    return folder
+
+
+def test_everything_lands_once(home: Settings, server: Any, tmp_path: Path) -> None:
+    folder = exports(tmp_path)
+    write_feed(folder, "test_results", [sample("S0-0", 检测结果="阳性", 更新时间="2022-07-05 08:00:00")], "new.csv")
+    server.fill(folder)
+    first = land_from(home, server.uri)
+    assert query(home, SUMS) == [(100,)]
+    assert query(home, "select result from staging.test_results where sample_key = 'S0-0'") == [("阳性",)]
+    again = land_from(home, server.uri)
+    assert (first.rows_read, again.files_staged, again.files_rejected) == (101, 0, 0)
+    assert query(home, "select bool_and(rows_read = rows_staged + rows_rejected + rows_superseded) from quality.landed_file") == [(True,)]  # fmt: skip
+
+
+def test_two_landings_at_once(home: Settings, server: Any, tmp_path: Path) -> None:
+    server.fill(exports(tmp_path))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: land_from(home, server.uri), range(2)))
+    assert query(home, SUMS) == [(100,)]
+    assert query(home, "select sum(rows_staged) from quality.landed_file") == [(100,)]
+
+
+def test_killed_and_run_again(home: Settings, server: Any, tmp_path: Path) -> None:
+    server.fill(exports(tmp_path, files=8, rows=60))
+    context = multiprocessing.get_context("spawn")
+    rng, kills = random.Random(3), 0
+    for _ in range(3):
+        child = context.Process(target=land_from, args=(home, server.uri))
+        child.start()
+        time.sleep(rng.uniform(2.0, 5.0))
+        if child.is_alive():
+            os.kill(child.pid or 0, signal.SIGKILL)
+            kills += 1
+        child.join()
+        staged = query(home, "select coalesce(sum(rows_staged), 0) from quality.landed_file")[0][0]
+        assert query(home, SUMS) == [(staged,)], "no half file"
+    land_from(home, server.uri)
+    assert query(home, SUMS) == [(480,)]
+
+
+def test_a_pull_goes_on_where_it_broke_off(
+    home: Settings, servers: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locations, "FIRST_WAIT", 0.01)
+    api = servers["api"]
+    api.fill(exports(tmp_path, files=1, rows=45))
+    api.failures, api.asked, api.breaks_at = 2, [], "30"
+    with pytest.raises(OSError, match="API does not give test_results: HTTPStatusError 503"):
+        land_from(home, api.uri)
+    assert api.asked[:4] == ["test_results 0", "test_results 0", "test_results 0", "test_results 10"], (
+        "it waits and asks again"
+    )
+    api.breaks_at, api.asked = None, []
+    land_from(home, api.uri)
+    assert api.asked[0] == "test_results 30"
+    assert query(home, SUMS) == [(45,)]
+
+
+def test_what_is_no_location(home: Settings) -> None:
+    with pytest.raises(ValueError, match="ftp:// is not supported"):
+        land_from(home, "ftp://somewhere/landing")
