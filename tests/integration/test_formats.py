@@ -212,14 +212,17 @@ def test_quarantine_is_cleared_by_a_corrected_file(home: Settings, tmp_path: Pat
         sample("S1", 检测结果="不明", 检测机构="甲"),
         sample("", 检测机构="甲"),
         sample("S3", 检测结果="不明", 检测机构="乙"),
+        sample("S7", 检测机构="甲"),
+        sample("S8", 检测机构="乙"),
+        sample("S9", 检测结果="不明", 检测机构="陈某某"),
     ]
     write_feed(tmp_path, "test_results", bad, "a.csv")
     land_folder(home, tmp_path)
     with support.warehouse.connect(home) as conn:
         assert [(row[1], row[3], row[4]) for row in quarantine.summary(conn)] == [
-            ("乙", "unknown_code", 1), ("甲", "no_key", 1), ("甲", "unknown_code", 1),
+            ("", "unknown_code", 1), ("乙", "unknown_code", 1), ("甲", "no_key", 1), ("甲", "unknown_code", 1),
         ]  # fmt: skip
-    write_feed(tmp_path, "test_results", [sample("S1"), sample("S2")], "a.csv")
+    write_feed(tmp_path, "test_results", [sample("S1"), sample("S9")], "a.csv")
     land_folder(home, tmp_path)
     assert query(home, "select record_key from quality.rejected_row where resolved_at is null") == [("S3",)]
     with support.warehouse.connect(home) as conn:

@@ -26,6 +26,25 @@ counted as (
     group by files.feed
 ),
 
+daily as (
+    select
+        feed,
+        newest_update::date as day,
+        sum(rows_read) as rows_read
+    from files
+    where status = 'staged' and newest_update < {{ as_of_date() }} + 1
+    group by feed, newest_update::date
+),
+
+last_days as (
+    select distinct on (feed)
+        feed,
+        rows_read as last_rows,
+        lag(rows_read) over (partition by feed order by day) as rows_before
+    from daily
+    order by feed asc, day desc
+),
+
 final as (
     select
         {{ as_of_date() }} as as_of_date,
@@ -44,6 +63,8 @@ final as (
             when counted.rejected_files > 0 then 'rejected'
             when coalesce(counted.rows_read, 0) = 0 and feeds.is_expected then 'missing'
             when counted.newest_update < {{ as_of_date() }} - feeds.stale_after_days + 1 then 'stale'
+            when last_days.rows_before >= feeds.thin_from_rows
+                and last_days.last_rows < last_days.rows_before * feeds.thin_below_share then 'thin'
             else 'ok'
         end as status,
         case
@@ -51,9 +72,13 @@ final as (
             when coalesce(counted.rows_read, 0) = 0 and feeds.is_expected then '未收到任何数据'
             when counted.newest_update < {{ as_of_date() }} - feeds.stale_after_days + 1
                 then '最近一次更新停留在' || {{ chinese_date('counted.newest_update') }}
+            when last_days.rows_before >= feeds.thin_from_rows
+                and last_days.last_rows < last_days.rows_before * feeds.thin_below_share
+                then '最近一日' || last_days.last_rows || '行，前一日' || last_days.rows_before || '行，数量异常偏少'
         end as message
     from feeds
     full outer join counted on feeds.feed = counted.feed
+    left join last_days on feeds.feed = last_days.feed
 )
 
 select * from final

@@ -24,7 +24,7 @@ dated as (
 final as (
     select
         {{ as_of_date() }} as as_of_date,
-        membership_id || '/' || group_code || '/' || coalesce(slot::text, 'rolling') as obligation_id,
+        {{ obligation_id() }} as obligation_id,
         membership_id,
         person_key,
         group_code,

@@ -3,6 +3,7 @@ select
     file_id,
     feed,
     reason_codes,
+    sender,
     rejected_at,
     resolved_at
 from {{ source('quality', 'rejected_row') }}

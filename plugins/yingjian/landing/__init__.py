@@ -267,6 +267,7 @@ def _stage_table(
     incoming = Incoming(conn, feed, file_id)
     read = rejected = repaired = 0
     failures: Counter[str] = Counter()
+    senders: set[str] = set()
     newest_update: str | None = None
     local_receipt = received_at.astimezone(SHANGHAI).replace(tzinfo=None)
 
@@ -278,12 +279,18 @@ def _stage_table(
         repaired += chunk.repaired
         rejected += len(chunk.problems)
         failures.update(chunk.failures)
+        senders |= chunk.senders
         newest_update = max(filter(None, (newest_update, chunk.newest_update)), default=None)
         if chunk.good:
             incoming.write(chunk.data, chunk.good)
         if chunk.problems:
             write_rejected(conn, file_id, feed.name, file.name, chunk.problems)
     _require_unchanged_meaning(feed, failures, read)
+    # In a row whose cells stand in the wrong columns, a person's name may stand where the sender should.
+    conn.execute(
+        "update quality.rejected_row set sender = null where file_id = %s and not (sender = any(%s))",
+        (file_id, sorted(senders)),
+    )
     balance = incoming.balance()
     conn.execute(
         """
@@ -310,6 +317,7 @@ class _Prepared:
     data: bytes
     problems: list[Problem]
     failures: Counter[str] = field(default_factory=Counter)
+    senders: frozenset[str] = frozenset()
 
 
 def _prepare(
@@ -342,6 +350,7 @@ def _prepare(
         chunk.rows, good.height, int(repaired.sum()), cast("str | None", good["updated_at"].max()),
         incoming.serialize(good), sorted(problems, key=itemgetter(0)),
         Counter(checked.reasons["columns"].explode().drop_nulls().to_list()),
+        frozenset() if feed.sender is None else frozenset(good[feed.sender.name].unique().drop_nulls().to_list()),
     )  # fmt: skip
 
 

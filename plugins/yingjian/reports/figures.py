@@ -205,6 +205,24 @@ class Rejection:
 
 
 @dataclass(frozen=True)
+class Sender:
+    """Unresolved quarantined rows of a feed by who answers for them."""
+
+    title: str
+    sender: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Restatement:
+    """Obligations of an earlier day that the last publication stated otherwise."""
+
+    restated_date: date
+    reason: str
+    rows: int
+
+
+@dataclass(frozen=True)
 class Check:
     """A quality check that did not hold; `severity` is fail or warn."""
 
@@ -236,6 +254,8 @@ class Figures:
     open_items: OpenItems
     feeds: list[Feed]
     rejections: list[Rejection]
+    senders: list[Sender]
+    restatements: list[Restatement]
     checks: list[Check]
 
     @property
@@ -289,6 +309,8 @@ def read_figures(conn: psycopg.Connection[Any], publication_id: int) -> Figures:
         open_items=_open_items(conn, publication_id),
         feeds=_feeds(conn, publication_id),
         rejections=_rejections(conn, publication_id),
+        senders=_senders(conn, publication_id),
+        restatements=_restatements(conn, publication_id),
         checks=_checks(conn, publication_id),
     )
 
@@ -561,6 +583,38 @@ def _rejections(conn: psycopg.Connection[Any], publication_id: int) -> list[Reje
         left join published.feed_quality as feed using (publication_id, feed)
         where summary.publication_id = %(id)s and summary.rows > 0
         order by summary.rows desc, summary.feed collate "C", summary.reason_code collate "C"
+        """,
+        id=publication_id,
+    )
+
+
+def _senders(conn: psycopg.Connection[Any], publication_id: int) -> list[Sender]:
+    return _rows(
+        conn,
+        Sender,
+        """
+        select coalesce(feed.title, summary.feed) as title, summary.sender, summary.rows
+        from published.rejection_by_sender as summary
+        left join published.feed_quality as feed using (publication_id, feed)
+        where summary.publication_id = %(id)s
+        order by summary.rows desc, summary.feed collate "C", summary.sender collate "C"
+        limit 30
+        """,
+        id=publication_id,
+    )
+
+
+def _restatements(conn: psycopg.Connection[Any], publication_id: int) -> list[Restatement]:
+    return _rows(
+        conn,
+        Restatement,
+        """
+        select restated_date, reason, sum(rows)::bigint as rows
+        from published.restatement
+        where publication_id = %(id)s
+        group by restated_date, reason
+        order by restated_date desc, reason collate "C"
+        limit 30
         """,
         id=publication_id,
     )

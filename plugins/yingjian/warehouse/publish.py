@@ -27,6 +27,9 @@ READER_SCHEMAS = {
     "unscheduled": "reporting",
     "feed_quality": "reporting",
     "rejection_summary": "reporting",
+    "rejection_by_sender": "reporting",
+    "restatement": "reporting",
+    "zone_history": "reporting",
     "quality_check": "reporting",
     "person": "restricted",
 }

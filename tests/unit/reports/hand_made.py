@@ -81,6 +81,8 @@ def figures(**changes: Any) -> Figures:
         open_items=OpenItems(40, 0),
         feeds=[feed()],
         rejections=[],
+        senders=[],
+        restatements=[],
         checks=[],
     )
     return replace(made, **changes)

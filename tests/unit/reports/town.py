@@ -39,6 +39,9 @@ create table published.feed_quality (
     rows_rejected bigint, rows_superseded bigint, rows_repaired bigint, rejected_files int,
     newest_update timestamp, status text, message text);
 create table published.rejection_summary (publication_id bigint, feed text, reason_code text, reason text, rows bigint);
+create table published.rejection_by_sender (publication_id bigint, feed text, sender text, rows int);
+create table published.restatement (
+    publication_id bigint, restated_date date, reason text, from_status text, to_status text, rows int);
 create table published.quality_check (
     publication_id bigint, suite text, check_name text, table_name text, severity text, success boolean,
     failing_rows bigint, message text);

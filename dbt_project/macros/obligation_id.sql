@@ -1,0 +1,3 @@
+{% macro obligation_id() -%}
+    membership_id || '/' || group_code || '/' || coalesce(slot::text, 'rolling')
+{%- endmacro %}

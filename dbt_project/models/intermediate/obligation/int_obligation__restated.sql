@@ -1,0 +1,103 @@
+-- What is known now of the days up to the last publication's business date and was not known, or was known otherwise, then.
+-- A row that only time has moved on (a slot that fell due, a membership that ended since) is no restatement.
+with base as (
+    select
+        publication_id,
+        as_of_date as base_date
+    from {{ ref('stg_published__publications') }}
+    where as_of_date <= {{ as_of_date() }}
+    order by as_of_date desc, publication_id desc
+    limit 1
+),
+
+published as (
+    select *
+    from {{ ref('stg_published__obligations') }}
+    where publication_id = (select base.publication_id from base)
+),
+
+present as (select * from {{ ref('int_obligation__unioned') }}),
+
+identified as (
+    select
+        *,
+        {{ obligation_id() }} as obligation_id
+    from present
+),
+
+memberships as (select * from {{ ref('int_membership__unified') }}),
+
+samples_then as (
+    select
+        person_key,
+        max(sample_date) as last_sample_date
+    from {{ ref('int_sample__person_days') }}
+    where sample_date <= (select base.base_date from base)
+    group by person_key
+),
+
+compared as (
+    select
+        base.base_date,
+        base.publication_id as base_publication_id,
+        coalesce(identified.obligation_id, published.obligation_id) as obligation_id,
+        coalesce(identified.group_code, published.group_code) as group_code,
+        coalesce(identified.slot, published.slot) as slot,
+        published.status as from_status,
+        identified.status as to_status,
+        coalesce(identified.due_date, published.due_date) as due_date,
+        published.obligation_id is null as is_new,
+        identified.obligation_id is null as is_gone,
+        memberships.membership_id is null as has_no_membership,
+        memberships.start_date,
+        memberships.end_date,
+        published.due_date as from_due_date,
+        published.satisfied_on as from_satisfied_on,
+        identified.satisfied_on as to_satisfied_on,
+        published.last_sample_date as from_last_sample_date,
+        samples_then.last_sample_date as to_last_sample_date,
+        coalesce(published.status in ('exempt', 'void'), false) as was_lifted,
+        coalesce(identified.status in ('exempt', 'void'), false) as is_lifted
+    from published
+    full outer join identified on published.obligation_id = identified.obligation_id
+    cross join base
+    left join memberships on coalesce(identified.membership_id, published.membership_id) = memberships.membership_id
+    left join samples_then on coalesce(identified.person_key, published.person_key) = samples_then.person_key
+),
+
+explained as (
+    select
+        *,
+        case
+            when is_new and due_date <= base_date and coalesce(start_date <= base_date, true) then 'record_late'
+            when is_new then null
+            when is_gone and slot is not null then 'record_corrected'
+            when is_gone and (has_no_membership or end_date < base_date) then 'record_corrected'
+            when is_gone then null
+            when slot is not null and due_date <= base_date and was_lifted <> is_lifted then 'lift_changed'
+            when slot is not null and (due_date is distinct from from_due_date) then 'record_corrected'
+            when slot is not null and to_satisfied_on <= base_date and from_satisfied_on is null then 'sample_late'
+            when slot is not null and to_satisfied_on < from_satisfied_on then 'sample_late'
+            when slot is not null and from_satisfied_on is not null and (to_satisfied_on is distinct from from_satisfied_on)
+                and not is_lifted then 'sample_withdrawn'
+            when slot is not null then null
+            when to_last_sample_date > coalesce(from_last_sample_date, '-infinity') then 'sample_late'
+            when (to_last_sample_date is distinct from from_last_sample_date) then 'sample_withdrawn'
+        end as reason_code
+    from compared
+),
+
+final as (
+    select
+        obligation_id,
+        base_publication_id,
+        case when slot is null then base_date else least(due_date, base_date) end as restated_date,
+        group_code,
+        reason_code,
+        coalesce(from_status, 'none') as from_status,
+        coalesce(to_status, 'none') as to_status
+    from explained
+    where reason_code is not null
+)
+
+select * from final

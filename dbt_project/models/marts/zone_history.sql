@@ -1,0 +1,63 @@
+-- How long each area stood on the national list at each level, from every list up to the end of D.
+-- An area that is missing from lists for less than a day (a list that was cut short) stayed on it.
+with areas as (select * from {{ ref('stg_national__risk_areas') }} where listed_at < {{ as_of_date() }} + 1),
+
+snapshots as (
+    select
+        listed_at,
+        lead(listed_at) over (order by listed_at) as next_listed_at
+    from {{ ref('stg_national__risk_area_snapshots') }}
+    where listed_at < {{ as_of_date() }} + 1
+),
+
+parameter as (
+    select value::int as hours
+    from {{ ref('policy_parameter') }}
+    where name = 'zone_gap_hours'
+),
+
+listed as (
+    select distinct
+        areas.province,
+        areas.city,
+        areas.county,
+        areas.area,
+        areas.level,
+        areas.listed_at,
+        snapshots.next_listed_at
+    from areas
+    inner join snapshots on areas.listed_at = snapshots.listed_at
+),
+
+marked as (
+    select
+        *,
+        listed_at > lag(next_listed_at) over area_and_level + interval '1 hour' * (select parameter.hours from parameter)
+            is not false as is_start
+    from listed
+    window area_and_level as (partition by province, city, county, area, level order by listed_at)
+),
+
+numbered as (
+    select
+        *,
+        count(*) filter (where is_start) over (partition by province, city, county, area, level order by listed_at) as run
+    from marked
+),
+
+final as (
+    select
+        {{ as_of_date() }} as as_of_date,
+        province,
+        city,
+        county,
+        area,
+        level,
+        min(listed_at) as listed_from,
+        (array_agg(next_listed_at order by listed_at desc))[1] as listed_to,
+        count(*)::int as lists
+    from numbered
+    group by province, city, county, area, level, run
+)
+
+select * from final

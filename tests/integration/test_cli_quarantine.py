@@ -1,0 +1,48 @@
+"""`yingjian landing` and `yingjian quarantine`, as a person types them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from tests.support import IDENTITY, land_folder, query, sample, write_feed
+from yingjian.cli import main
+from yingjian.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def home(home_factory: Callable[[str], Settings]) -> Settings:
+    return home_factory("cli")
+
+
+def test_from_a_rejected_row_to_a_resolved_one(
+    home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("YINGJIAN_HOME", str(home.home))
+    write_feed(tmp_path, "test_results", [sample("S1", 检测结果="不明", 检测机构="甲"), sample("S2", 检测机构="甲")])
+    renamed = write_feed(tmp_path, "test_results", [sample("S3")], "b.csv")
+    renamed.write_text(renamed.read_text(encoding="utf-8").replace("检测结果", "核酸结论"), encoding="utf-8")
+    land_folder(home, tmp_path)
+
+    assert main(["quarantine", "list"]) == 0
+    listed = capsys.readouterr().out
+    assert "甲" in listed and "unknown_code" in listed and "1  open rows" in listed
+    assert main(["quarantine", "export", "--feed", "test_results", "--xlsx", str(tmp_path / "out.xlsx")]) == 0
+    assert openpyxl.load_workbook(tmp_path / "out.xlsx").active.max_row == 2
+    [(row,)] = query(home, "select rejected_id from quality.rejected_row")
+    assert main(["quarantine", "resolve", str(row), "--reason", "样本作废"]) == 0
+    assert main(["quarantine", "resolve", str(row), "--reason", "再次"]) == 1
+
+    assert main(["landing", "accept", "test_results", "--rename", "核酸结论", "--reason", "x"]) == 2
+    assert "NEW=COLUMN" in capsys.readouterr().err
+    assert main(["landing", "accept", "nothing", "--without", "社区", "--reason", "x"]) == 2
+    assert main(["landing", "accept", "test_results", "--rename", "核酸结论=检测结果", "--reason", "平台升级"]) == 0
+    assert "1 rejected files will be read again" in capsys.readouterr().out
+    land_folder(home, tmp_path)
+    assert query(home, "select sample_key from staging.test_results order by 1") == [("S2",), ("S3",)]
+    assert main(["quarantine", "retry"]) == 0
+    printed = capsys.readouterr()
+    assert all(value not in printed.out + printed.err for name, value in IDENTITY.items() if name != "证件类型")
