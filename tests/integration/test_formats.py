@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
+import multiprocessing
+import os
+import random
 import shutil
+import signal
 import stat
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -270,6 +276,74 @@ def test_markers_hold_back_what_is_not_done(home: Settings, tmp_path: Path) -> N
     (tmp_path / "test_results" / "b.csv.done").touch()
     land_folder(home, tmp_path)
     assert query(home, KEYS) == [("S1",), ("S2",)]
+
+
+def as_kind(folder: Path, kind: str, name: str, rows: list[dict[str, str]], encoding: str = "utf-8") -> Path:
+    """An export in one of the formats."""
+    path = folder / "test_results" / f"{name}.{kind}"
+    if kind == "xlsx":
+        spreadsheet(
+            folder,
+            lambda book: [
+                book.active.append(line) for line in [HEADER, *([row.get(c, "") for c in HEADER] for row in rows)]
+            ],  # type: ignore[func-returns-value]
+            path.name,
+        )
+        return path
+    made = write_feed(folder / "made", "test_results", rows, "x.csv", encoding)
+    if kind == "zip":
+        return packed(folder, path.name, {f"{name}.csv": made.read_bytes()})
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(gzip.compress(made.read_bytes(), mtime=0) if kind == "gz" else made.read_bytes())
+    return path
+
+
+KINDS = ["csv", "gz", "zip", "xlsx"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_order_and_twice(home: Settings, tmp_path: Path, kind: str) -> None:
+    """Three versions of the same records, in every order of receipt and delivered twice: the newest stays."""
+    versions = {
+        "a": [sample(f"S{i}", 检测结果="待出", 更新时间="2022-07-01 09:00:00") for i in range(6)],
+        "b": [sample(f"S{i}", 检测结果="阴性", 更新时间="2022-07-02 09:00:00") for i in range(4)],
+        "c": [sample(f"S{i}", 检测结果="阳性", 更新时间="2022-07-03 09:00:00") for i in range(2)],
+    }
+    expected = [("S0", "阳性"), ("S1", "阳性"), ("S2", "阴性"), ("S3", "阴性"), ("S4", "待出"), ("S5", "待出")]
+    for i, order in enumerate(itertools.permutations(versions)):
+        support.empty_staging(home)
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        for second, name in enumerate(order):
+            path = as_kind(folder, kind, name, versions[name])
+            os.utime(path, (1_656_000_000 + second, 1_656_000_000 + second))
+            shutil.copyfile(path, path.with_name(f"{name}(1){path.suffix}"))
+        shutil.rmtree(folder / "made", ignore_errors=True)
+        land_folder(home, folder)
+        assert query(home, "select sample_key, result from staging.test_results order by 1") == expected
+        assert query(home, "select sum(rows_read), sum(rows_staged) from quality.landed_file") == [(12, 6)]
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_killed_at_any_moment_and_run_again(home: Settings, tmp_path: Path, kind: str) -> None:
+    for i in range(8):
+        as_kind(tmp_path, kind, str(i), [sample(f"S{i}-{j}") for j in range(200)])
+    shutil.rmtree(tmp_path / "made", ignore_errors=True)
+    rng, kills = random.Random(7), 0
+    for _ in range(6):
+        child = multiprocessing.get_context("fork").Process(target=land_folder, args=(home, tmp_path))
+        child.start()
+        time.sleep(rng.uniform(0.02, 0.3))
+        if child.is_alive():
+            os.kill(child.pid or 0, signal.SIGKILL)
+            kills += 1
+        child.join()
+        staged = query(home, "select coalesce(sum(rows_staged), 0) from quality.landed_file")[0][0]
+        assert query(home, "select count(*) from staging.test_results") == [(staged,)], "no half file"
+    assert kills > 0
+    land_folder(home, tmp_path)
+    assert query(home, "select count(*) from staging.test_results") == [(1600,)]
+    assert query(home, "select sum(rows_read) from quality.landed_file") == [(1600,)]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -76,6 +76,8 @@ def land(
                 # Not recorded, so that the next landing tries it again.
                 summary.files_rejected += 1
                 log.warning("landing: %s/%s cannot be opened: %s", file.feed, file.name, type(error).__name__)
+    if place.problems:
+        raise OSError("; ".join(place.problems) + "; everything else was landed")
     return summary
 
 

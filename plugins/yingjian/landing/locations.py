@@ -45,7 +45,9 @@ class Found:
 
 
 class Location(Protocol):
-    """A place with one folder per feed."""
+    """A place with one folder per feed. problems: feeds that could not be asked for by the last `find`, and why."""
+
+    problems: list[str]
 
     def find(self) -> list[Found]:
         """Every finished file, in the order of receipt: by modification time, then name."""
@@ -93,6 +95,7 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self.problems: list[str] = []
 
     def find(self) -> list[Found]:
         files = []
@@ -125,6 +128,7 @@ class ObjectStorage:
         self._root = ObjectStoragePath(uri)
         self._fs = self._root.fs
         self._uri = uri.rstrip("/")
+        self.problems: list[str] = []
 
     def find(self) -> list[Found]:
         root = str(self._root.path).rstrip("/")
@@ -180,6 +184,7 @@ class PlatformApi:
         self._uri = uri.rstrip("/")
         self._cache = cache
         self._wait = wait_exponential(multiplier=FIRST_WAIT, max=60)
+        self.problems: list[str] = []
 
     def find(self) -> list[Found]:
         token = os.environ.get("YINGJIAN_API_TOKEN")
@@ -187,7 +192,10 @@ class PlatformApi:
         self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
         with httpx.Client(headers=headers, timeout=60) as client:
             for feed in [*FEEDS, RISK_AREAS]:
-                self._pull(client, feed)
+                try:
+                    self._pull(client, feed)
+                except OSError as error:
+                    self.problems.append(str(error))
         return Folder(self._cache).find()
 
     @contextmanager
@@ -229,7 +237,7 @@ class PlatformApi:
             raise OSError(
                 f"the platform's API does not give {feed}: {type(error).__name__} {status}".rstrip()
             ) from None
-        if not isinstance(page, dict) or not isinstance(page.get("records"), list):
+        if not isinstance(page, dict) or not _are_records(page.get("records")):
             raise OSError(f"the platform's API does not give {feed}: its answer has no list of records")
         return page
 
@@ -251,6 +259,10 @@ class PlatformApi:
         content = text.getvalue().encode()
         digest = hashlib.sha256(cursor.encode() + content).hexdigest()[:24]
         _write(self._cache / feed / f"{digest}.csv", content)
+
+
+def _are_records(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(record, dict) for record in value)
 
 
 def _is_passing(error: BaseException) -> bool:

@@ -28,8 +28,10 @@ def read_xlsx(path: Path, feed: Feed) -> tuple[Layout, Iterator[Chunk]]:
     or when one that has it lacks a column.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+        if zipfile.is_zipfile(path):  # An old .xls is none.
+            with zipfile.ZipFile(path) as archive:
+                unpacked = sum(info.file_size for info in archive.infolist())
+            if unpacked > MAX_BYTES:
                 raise FileRejectedError("电子表格解开后过大，疑似异常文件，未读取")
         workbook = python_calamine.CalamineWorkbook.from_path(str(path))
         sheets = {name: _Sheet(workbook, name) for name in workbook.sheet_names}
