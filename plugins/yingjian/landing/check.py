@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,12 +76,21 @@ def type_and_check(raw: pl.DataFrame, feed: Feed, received_at: datetime) -> Chec
 
 def person_keys(typed: pl.DataFrame, secret: bytes) -> pl.Series:
     """Keyed hash (HMAC-SHA-256, hex) of type and normalised number of each row's identity document."""
+    # RFC 2104, with the two keyed states made once: half the time of an HMAC object per row.
+    block = (secret if len(secret) <= 64 else hashlib.sha256(secret).digest()).ljust(64, b"\0")
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def key(text: str | None) -> str | None:
+        if text is None:
+            return None
+        message, result = inner.copy(), outer.copy()
+        message.update(text.encode())
+        result.update(message.digest())
+        return result.hexdigest()
+
     identity = typed.select(pl.concat_str("id_type", "id_number", separator="|")).to_series()
-    return pl.Series("person_key", [_person_key(secret, text) for text in identity.to_list()], dtype=pl.String)
-
-
-def _person_key(secret: bytes, text: str | None) -> str | None:
-    return None if text is None else hmac.digest(secret, text.encode(), "sha256").hex()
+    return pl.Series("person_key", [key(text) for text in identity.to_list()], dtype=pl.String)
 
 
 def has_valid_check_digit(numbers: pl.Series) -> pl.Series:
@@ -129,6 +138,8 @@ def _convert(raw: pl.Series, column: Column) -> _Converted:
     if column.kind == "number":
         is_repaired &= pl.col("raw") != ""
     others = others.select("raw", "value", given=pl.col("clean").is_not_null(), repaired=is_repaired.fill_null(False))
+    if others.select((pl.col("value").eq_missing(pl.col("raw")) & ~pl.col("repaired")).all()).item():
+        return _Converted(raw, raw.is_not_null(), pl.repeat(False, len(raw), eager=True))
     rows = pl.DataFrame({"raw": raw, "is_final": is_final}).join(
         others, on="raw", how="left", nulls_equal=True, maintain_order="left"
     )

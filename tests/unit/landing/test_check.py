@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from datetime import datetime
 
 import polars as pl
@@ -177,6 +178,9 @@ def test_lower_case_x_is_the_same_person() -> None:
     frame = pl.DataFrame({"id_type": ["居民身份证"] * 2, "id_number": ["35050319810106930X", "35050319810106930x"]})
     upper = frame.with_columns(repair.document_number(pl.col("id_number")))
     keys = check.person_keys(upper, b"secret")
+    for secret in (b"secret", b"long" * 40):
+        expected = hmac.new(secret, "居民身份证|35050319810106930X".encode(), "sha256").hexdigest()
+        assert check.person_keys(upper, secret)[0] == expected
     assert keys[0] == keys[1]
     assert check.person_keys(upper, b"other")[0] != keys[0]
     passport = upper.with_columns(id_type=pl.lit("护照"))
