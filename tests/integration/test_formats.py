@@ -190,6 +190,19 @@ def test_a_renamed_column_stops_its_feed_until_it_is_accepted(home: Settings, tm
     assert query(home, "select count(*) from quality.landed_file") == [(1,)], "one row of the manifest a file"
 
 
+def test_an_archive_is_opened_again_for_its_rejected_member(home: Settings, tmp_path: Path) -> None:
+    renamed = content_of(tmp_path, "S1").decode().replace("检测结果", "核酸结论").encode()
+    packed(tmp_path, "b.zip", {"x.csv": renamed, "y.csv": content_of(tmp_path, "S2")})
+    land_folder(home, tmp_path)
+    assert query(home, KEYS) == [("S2",)]
+    with support.warehouse.connect(home) as conn:
+        assert decisions.accept(conn, "test_results", "rename", "检测结果", "核酸结论", "平台升级", "tester") == 1
+    again = land_folder(home, tmp_path)
+    assert (again.files_staged, again.files_known) == (1, 1)
+    assert query(home, KEYS) == [("S1",), ("S2",)]
+    assert sorted(statuses(home).values()) == ["staged", "staged", "unpacked"]
+
+
 def test_a_column_that_went_away_can_be_done_without(home: Settings, tmp_path: Path) -> None:
     rewritten(tmp_path, "试管编号", "备注")
     with support.warehouse.connect(home) as conn:

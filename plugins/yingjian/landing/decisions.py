@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import psycopg
 
+from yingjian.landing import quarantine
 from yingjian.landing.feeds import FEEDS, Feed
 
 
@@ -42,6 +43,4 @@ def accept(
         """,
         (feed_name, kind, header, source, reason, decided_by),
     )
-    return conn.execute(
-        "update quality.landed_file set is_to_retry = true where feed = %s and status = 'rejected'", (feed_name,)
-    ).rowcount
+    return quarantine.retry(conn, feed_name)

@@ -95,14 +95,27 @@ def export(conn: psycopg.Connection, path: Path, feed: str | None = None, sender
 
 
 def retry(conn: psycopg.Connection, feed: str | None = None) -> int:
-    """Have files that were rejected whole read again at the next landing; returns how many."""
-    return conn.execute(
+    """Have files that were rejected whole read again at the next landing; returns how many.
+
+    An archive is opened again for its rejected members; the others are known.
+    """
+    files = conn.execute(
         """
         update quality.landed_file set is_to_retry = true
         where status in ('rejected', 'unknown_feed') and (%(feed)s::text is null or feed = %(feed)s)
         """,
         {"feed": feed},
     ).rowcount
+    conn.execute(
+        """
+        update quality.landed_file as archive set is_to_retry = true
+        where archive.status = 'unpacked' and exists (
+            select 1 from quality.landed_file as member
+            where member.is_to_retry and member.feed = archive.feed and starts_with(member.location, archive.location || '!/')
+        )
+        """
+    )
+    return files
 
 
 def resolve(conn: psycopg.Connection, rejected_ids: list[int], resolution: str) -> int:
