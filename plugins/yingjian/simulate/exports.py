@@ -37,7 +37,9 @@ class Exports:
             ]
         )
         if extra:
-            blank = {column.source: "" for column in feed.columns}
+            # A bad row comes from where the good ones come from.
+            sender = feed.sender.source if feed.sender and not text.is_empty() else None
+            blank = {column.source: text[0, sender] if column.source == sender else "" for column in feed.columns}
             text = pl.concat([text, pl.DataFrame([blank | row for row in extra], schema=text.schema)])
         encoding = ENCODINGS[self._rng.integers(0, len(ENCODINGS))]
         newline = "\r\n" if self._rng.random() < 0.3 else "\n"

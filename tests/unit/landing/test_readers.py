@@ -95,6 +95,7 @@ def test_columns_in_any_order_and_extra_ones(tmp_path: Path) -> None:
     [
         (HEADER.replace("起始日期", "开始日期"), "缺少列“起始日期”（疑似改名为“开始日期”）"),
         (HEADER.replace(",起始日期", ""), "缺少列“起始日期”"),
+        (HEADER.replace("原因", "备注"), "缺少列“原因”（疑似改名为“备注”）"),
         (HEADER + ",原因", "列“原因”出现2次"),
         ("a,b,c", "找不到“免检审批”的表头"),
     ],

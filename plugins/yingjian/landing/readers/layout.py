@@ -134,12 +134,14 @@ def make_layout(header: Sequence[str], feed: Feed) -> Layout:
     names = _names(header, feed)
     sources = [column.source for column in feed.columns]
     extra = [name for name in names if name and name not in sources]
+    missing = [source for source in sources if source not in names and source not in feed.absent_columns]
     problems = []
     for source in sources:
         if names.count(source) > 1:
             problems.append(f"列“{source}”出现{names.count(source)}次")
-        elif source not in names and source not in feed.absent_columns:
+        elif source in missing:
             alike = difflib.get_close_matches(source, extra, n=1, cutoff=0.5)
+            alike = alike or (extra if len(extra) == len(missing) == 1 else [])
             problems.append(f"缺少列“{source}”" + (f"（疑似改名为“{alike[0]}”）" if alike else ""))
     if problems:
         raise FileRejectedError("表头不符：" + "；".join(problems))
