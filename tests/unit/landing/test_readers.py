@@ -83,6 +83,13 @@ def test_nul_bytes_and_a_cut_last_line(tmp_path: Path) -> None:
     assert [(r.cells[0], len(r.cells)) for r in read] == [("E1", 9), ("E2", 2)]
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (2, 0, 1)])
+def test_a_cell_too_many_and_one_too_few_do_not_make_up_for_each_other(tmp_path: Path, order: tuple[int, ...]) -> None:
+    lines = [ROW, ROW.replace("E1", "E2") + ",x", ROW.replace("E1", "E3").replace(",休假", "")]
+    read = records(write(tmp_path, "\n".join([HEADER, *(lines[i] for i in order), ""]).encode()))
+    assert [(r.cells[0], len(r.cells)) for r in read] == [[("E1", 9), ("E2", 10), ("E3", 8)][i] for i in order]
+
+
 def test_columns_in_any_order_and_extra_ones(tmp_path: Path) -> None:
     columns = [*reversed([c.source for c in FEED.columns]), "备注"]
     table = open_table(write(tmp_path, (",".join(columns) + "\n" + ",".join(map(str, range(10)))).encode()), FEED)

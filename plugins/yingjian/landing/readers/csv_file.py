@@ -158,10 +158,8 @@ def _split(block: list[str], first_line: int, dialect: _Dialect, layout: Layout,
     if not dialect.is_clean and not _is_text(text):
         return None
     if '"' not in text and text.count(dialect.delimiter) == (dialect.width - 1) * len(block):
-        try:
-            cells = _cells(text, dialect, None)
-        except pl.exceptions.ComputeError:  # One line has a cell too many, so another has one too few.
-            cells = None
+        # The sum is right, unless one line has a cell too many and another one too few.
+        cells = _cells(text, dialect, None)
         if cells is not None and cells.height == len(block):
             lines = pl.int_range(first_line, first_line + len(block), dtype=pl.Int32, eager=True)
             return Chunk(lines, _named(cells, layout, feed), lambda row: block[row].rstrip("\r\n"), [], layout)
@@ -182,22 +180,26 @@ def _split(block: list[str], first_line: int, dialect: _Dialect, layout: Layout,
         bare = pl.col("raw")
     is_whole = rows.select(bare.str.count_matches(dialect.delimiter, literal=True) == dialect.width - 1).to_series()
     whole, ragged = rows.filter(is_whole), rows.filter(~is_whole)
-    cells = pl.DataFrame(schema={str(i): pl.String for i in range(dialect.width)})
-    if whole.height:
-        cells = _cells("\n".join(whole["raw"].to_list()), dialect, '"' if '"' in text else None)
-        if cells.height != whole.height:
-            return None
+    cells = _cells("\n".join(whole["raw"].to_list()), dialect, '"' if '"' in text else None)
+    if cells is None or cells.height != whole.height:
+        return None
     broken = [
         Record(line, _loosely(raw, dialect.delimiter), raw) for raw, line in ragged.select("raw", "line").iter_rows()
     ]
     return Chunk(whole["line"], _named(cells, layout, feed), whole["raw"].__getitem__, broken, layout)
 
 
-def _cells(text: str, dialect: _Dialect, quote: str | None) -> pl.DataFrame:
-    return pl.read_csv(
-        text.encode(), has_header=False, separator=dialect.delimiter, quote_char=quote,
-        schema={str(i): pl.String for i in range(dialect.width)},
-    )  # fmt: skip
+def _cells(text: str, dialect: _Dialect, quote: str | None) -> pl.DataFrame | None:
+    """Lines as text columns `0`, `1`, …; None when a line has not as many cells as the header."""
+    schema = {str(i): pl.String for i in range(dialect.width)}
+    if not text:
+        return pl.DataFrame(schema=schema)
+    try:
+        return pl.read_csv(
+            text.encode(), has_header=False, separator=dialect.delimiter, quote_char=quote, schema=schema
+        )
+    except pl.exceptions.PolarsError:
+        return None
 
 
 def _named(cells: pl.DataFrame, layout: Layout, feed: Feed) -> pl.DataFrame:
