@@ -45,20 +45,13 @@ last_days as (
     order by feed asc, day desc
 ),
 
-final as (
+judged as (
     select
-        {{ as_of_date() }} as as_of_date,
-        coalesce(feeds.feed, counted.feed) as feed,
-        coalesce(feeds.title, '未知数据源') as title,
-        coalesce(counted.files, 0)::int as files,
-        coalesce(counted.new_files, 0)::int as new_files,
-        coalesce(counted.rows_read, 0)::bigint as rows_read,
-        coalesce(counted.rows_staged, 0)::bigint as rows_staged,
-        coalesce(counted.rows_rejected, 0)::bigint as rows_rejected,
-        coalesce(counted.rows_superseded, 0)::bigint as rows_superseded,
-        coalesce(counted.rows_repaired, 0)::bigint as rows_repaired,
-        coalesce(counted.rejected_files, 0)::int as rejected_files,
-        counted.newest_update,
+        counted.*,
+        coalesce(feeds.feed, counted.feed) as feed_name,
+        feeds.title,
+        last_days.last_rows,
+        last_days.rows_before,
         case
             when counted.rejected_files > 0 then 'rejected'
             when coalesce(counted.rows_read, 0) = 0 and feeds.is_expected then 'missing'
@@ -66,19 +59,34 @@ final as (
             when last_days.rows_before >= feeds.thin_from_rows
                 and last_days.last_rows < last_days.rows_before * feeds.thin_below_share then 'thin'
             else 'ok'
-        end as status,
-        case
-            when counted.rejected_files > 0 then left(counted.reasons, 2000)
-            when coalesce(counted.rows_read, 0) = 0 and feeds.is_expected then '未收到任何数据'
-            when counted.newest_update < {{ as_of_date() }} - feeds.stale_after_days + 1
-                then '最近一次更新停留在' || {{ chinese_date('counted.newest_update') }}
-            when last_days.rows_before >= feeds.thin_from_rows
-                and last_days.last_rows < last_days.rows_before * feeds.thin_below_share
-                then '最近一日' || last_days.last_rows || '行，前一日' || last_days.rows_before || '行，数量异常偏少'
-        end as message
+        end as status
     from feeds
     full outer join counted on feeds.feed = counted.feed
     left join last_days on feeds.feed = last_days.feed
+),
+
+final as (
+    select
+        {{ as_of_date() }} as as_of_date,
+        feed_name as feed,
+        coalesce(title, '未知数据源') as title,
+        coalesce(files, 0)::int as files,
+        coalesce(new_files, 0)::int as new_files,
+        coalesce(rows_read, 0)::bigint as rows_read,
+        coalesce(rows_staged, 0)::bigint as rows_staged,
+        coalesce(rows_rejected, 0)::bigint as rows_rejected,
+        coalesce(rows_superseded, 0)::bigint as rows_superseded,
+        coalesce(rows_repaired, 0)::bigint as rows_repaired,
+        coalesce(rejected_files, 0)::int as rejected_files,
+        newest_update,
+        status,
+        case status
+            when 'rejected' then left(reasons, 2000)
+            when 'missing' then '未收到任何数据'
+            when 'stale' then '最近一次更新停留在' || {{ chinese_date('newest_update') }}
+            when 'thin' then '最近一日' || last_rows || '行，前一日' || rows_before || '行，数量异常偏少'
+        end as message
+    from judged
 )
 
 select * from final
