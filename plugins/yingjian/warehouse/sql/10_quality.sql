@@ -1,6 +1,22 @@
 -- What landing recorded of each file and of each row that it could not take, and what the audit found.
 create schema if not exists quality;
 
+-- Homes made before archives and senders: only there, since altering a table waits for a landing that is at work.
+do $$
+begin
+    if to_regclass('quality.landed_file') is not null and not exists (
+        select from pg_attribute where attrelid = to_regclass('quality.landed_file') and attname = 'is_to_retry'
+    ) then
+        alter table quality.landed_file
+        add column is_to_retry boolean not null default false,
+        drop constraint landed_file_status_check,
+        add constraint landed_file_status_check
+        check (status in ('staged', 'duplicate', 'rejected', 'unknown_feed', 'unpacked'));
+        alter table quality.rejected_row add column sender text;
+    end if;
+end
+$$;
+
 create table if not exists quality.landed_file (
     file_id bigint generated always as identity primary key,
     feed text not null,
@@ -11,7 +27,8 @@ create table if not exists quality.landed_file (
     sha256 text,
     received_at timestamptz not null default now(),
     encoding text,
-    status text not null,
+    status text not null check (status in ('staged', 'duplicate', 'rejected', 'unknown_feed', 'unpacked')),
+    is_to_retry boolean not null default false,
     reason text,
     extra_columns text[] not null default '{}',
     newest_update timestamp,
@@ -22,10 +39,6 @@ create table if not exists quality.landed_file (
     rows_repaired bigint not null default 0,
     constraint row_balance check (rows_read = rows_staged + rows_rejected + rows_superseded)
 );
-alter table quality.landed_file add column if not exists is_to_retry boolean not null default false;
-alter table quality.landed_file drop constraint if exists landed_file_status_check;
-alter table quality.landed_file add constraint landed_file_status_check
-check (status in ('staged', 'duplicate', 'rejected', 'unknown_feed', 'unpacked'));
 create unique index if not exists landed_file_once on quality.landed_file (feed, sha256) where status = 'staged';
 create index if not exists landed_file_by_location on quality.landed_file (feed, location);
 
@@ -54,11 +67,11 @@ create table if not exists quality.rejected_row (
     reason_codes text[] not null check (cardinality(reason_codes) > 0),
     reason text not null,
     raw_text text not null,
+    sender text,
     rejected_at timestamptz not null default now(),
     resolved_at timestamptz,
     resolution text
 );
-alter table quality.rejected_row add column if not exists sender text;
 create index if not exists rejected_row_open on quality.rejected_row using hash (record_key) where resolved_at is null;
 create index if not exists rejected_row_by_file on quality.rejected_row (file_id);
 
