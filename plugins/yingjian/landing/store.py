@@ -1,4 +1,4 @@
-"""Staging tables and what writes to them: COPY into a temporary table, then one merge per file."""
+"""Staging tables and what writes to them: COPY, and a merge where a record is repeated."""
 
 from __future__ import annotations
 
@@ -73,9 +73,6 @@ class Incoming:
         self._names = [name for name in _columns(feed) if name != "file_id"]
         self._rows = self._staged = 0
         self._all_new = True
-        conn.execute(
-            sql.SQL("create temp table incoming (like staging.{}) on commit drop").format(sql.Identifier(feed.name))
-        )
 
     def serialize(self, rows: pl.DataFrame) -> bytes:
         """Typed rows (columns as in staging, without file_id) as COPY takes them."""
@@ -93,9 +90,7 @@ class Incoming:
                 return
             except psycopg.errors.UniqueViolation:
                 self._all_new = False
-        self._copy(sql.Identifier("incoming"), data)
-        self._staged += self._merge()
-        self._conn.execute("truncate incoming")
+        self._staged += self._merge(data)
 
     def balance(self) -> Balance:
         return Balance(self._staged, self._rows - self._staged)
@@ -107,8 +102,8 @@ class Incoming:
         with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
             copy.write(data)
 
-    def _merge(self) -> int:
-        """Returns how many more rows of this file are in staging than before."""
+    def _merge(self, data: bytes) -> int:
+        """Stage rows of which some may repeat a record; returns how many more rows of this file are in staging than before."""
         key = sql.SQL(", ").join(map(sql.Identifier, self._feed.key))
         names = {
             "table": sql.Identifier("staging", self._feed.name),
@@ -117,7 +112,9 @@ class Incoming:
                 sql.SQL("old.{0} = new.{0}").format(sql.Identifier(name)) for name in self._feed.key
             ),
         }
-        self._conn.execute("drop table if exists newest")
+        self._conn.execute("drop table if exists incoming, newest")
+        self._conn.execute(sql.SQL("create temp table incoming (like {table}) on commit drop").format(**names))
+        self._copy(sql.Identifier("incoming"), data)
         self._conn.execute(
             sql.SQL(
                 "create temp table newest on commit drop as"

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, time
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,9 @@ def read_xlsx(path: Path, feed: Feed) -> tuple[Layout, Iterator[Chunk]]:
             if unpacked > MAX_BYTES:
                 raise FileRejectedError("电子表格解开后过大，疑似异常文件，未读取")
         workbook = python_calamine.CalamineWorkbook.from_path(str(path))
-        sheets = {name: _Sheet(workbook, name) for name in workbook.sheet_names}
+        sheets = {
+            name: workbook.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in workbook.sheet_names
+        }
     except FileRejectedError:
         raise
     except Exception as error:  # calamine raises its own and the archive's errors
@@ -44,10 +46,10 @@ def read_xlsx(path: Path, feed: Feed) -> tuple[Layout, Iterator[Chunk]]:
     problem = FileRejectedError("电子表格中没有工作表")
     for name, rows in sheets.items():
         try:
-            last_row, header = find_header(list(islice(rows, TITLE_LINES + 2)), feed)
+            last_row, header = find_header(list(_texts(rows[: TITLE_LINES + 2])), feed)
         except FileRejectedError as error:
             problem = error
-            ignored += [f"工作表“{name}”"] if any(map(any, islice(rows, 1))) else []
+            ignored += [f"工作表“{name}”"] if any(map(any, _texts(rows[:1]))) else []
             continue
         found.append((name, last_row, make_layout(header, feed)))
     if not found:
@@ -56,22 +58,15 @@ def read_xlsx(path: Path, feed: Feed) -> tuple[Layout, Iterator[Chunk]]:
     layout = replace(found[0][2], extra_columns=tuple(dict.fromkeys(extra)))
     return layout, chain.from_iterable(
         chunks_of(
-            _records(sheets[name], last_row, sheet_layout.width, i * SHEET_LINES), sheet_layout, feed,
+            _records(_texts(sheets[name]), last_row, sheet_layout.width, i * SHEET_LINES), sheet_layout, feed,
             f"工作表“{name}”" if len(found) > 1 else "",
         )
         for i, (name, last_row, sheet_layout) in enumerate(found)
     )  # fmt: skip
 
 
-class _Sheet:
-    """The rows of a sheet as text cells, as often as they are asked for."""
-
-    def __init__(self, workbook: python_calamine.CalamineWorkbook, name: str) -> None:
-        self._sheet = workbook.get_sheet_by_name(name)
-
-    def __iter__(self) -> Iterator[list[str]]:
-        for row in self._sheet.to_python(skip_empty_area=False):
-            yield [cell_text(cell) for cell in row]
+def _texts(rows: Iterable[list[Any]]) -> Iterator[list[str]]:
+    return ([cell_text(cell) for cell in row] for row in rows)
 
 
 def cell_text(cell: Any) -> str:
