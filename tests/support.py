@@ -29,7 +29,7 @@ def make_home(folder: Path) -> Settings:
 
 
 def land_folder(settings: Settings, folder: Path) -> LandingSummary:
-    return land(str(folder), warehouse.connector(settings), settings.person_secret)
+    return land(str(folder), warehouse.connector(settings), settings.person_secret, settings.pulled)
 
 
 def empty_staging(settings: Settings) -> None:

@@ -77,7 +77,7 @@ def peak_mib() -> int:
 def landed(settings: Settings, folder: Path, queue: Queue[tuple[float, int]]) -> None:
     """Land a folder in a process of its own; seconds and peak memory in MiB go to the queue."""
     start = time.perf_counter()
-    land(str(folder), warehouse.connector(settings), settings.person_secret)
+    land(str(folder), warehouse.connector(settings), settings.person_secret, settings.pulled)
     queue.put((time.perf_counter() - start, peak_mib()))
 
 

@@ -66,6 +66,11 @@ class Settings:
         return self.home / "reports"
 
     @property
+    def pulled(self) -> Path:
+        """What the platform's API sent, as files."""
+        return self.home / "pulled"
+
+    @property
     def data_docs(self) -> Path:
         return self.home / "data_docs"
 

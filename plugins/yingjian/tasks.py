@@ -34,7 +34,7 @@ def land(location: str | None = None) -> dict[str, int]:
             location or settings.landing,
             warehouse.connector(settings),
             settings.person_secret,
-            settings.home / "pulled",
+            settings.pulled,
         )
     )
     log.info("landing: %s", ", ".join(f"{name} {count}" for name, count in summary.items()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import openpyxl
@@ -11,11 +10,6 @@ import pytest
 from tests.support import IDENTITY, land_folder, query, sample, write_feed
 from yingjian.cli import main
 from yingjian.settings import Settings
-
-
-@pytest.fixture(scope="module")
-def home(home_factory: Callable[[str], Settings]) -> Settings:
-    return home_factory("cli")
 
 
 def test_from_a_rejected_row_to_a_resolved_one(

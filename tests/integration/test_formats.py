@@ -14,6 +14,7 @@ import stat
 import time
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import openpyxl
@@ -30,17 +31,6 @@ from yingjian.settings import Settings
 HEADER = [column.source for column in FEEDS["test_results"].columns]
 KEYS = "select sample_key from staging.test_results order by 1"
 BALANCE = "select bool_and(rows_read = rows_staged + rows_rejected + rows_superseded) from quality.landed_file"
-
-
-@pytest.fixture(scope="module")
-def shared_home(home_factory: Callable[[str], Settings]) -> Settings:
-    return home_factory("formats")
-
-
-@pytest.fixture
-def home(shared_home: Settings) -> Settings:
-    support.empty_staging(shared_home)
-    return shared_home
 
 
 def statuses(home: Settings) -> dict[str, str]:
@@ -104,6 +94,39 @@ def test_a_decompression_bomb_is_refused(home: Settings, tmp_path: Path, monkeyp
     land_folder(home, tmp_path)
     assert query(home, KEYS) == [("S1",)]
     assert "过大" in reason(home)
+
+
+def test_no_name_in_an_archive_stops_the_run_or_hides_a_member(home: Settings, tmp_path: Path) -> None:
+    """A name that is no text, and two members of one name."""
+    path = packed(tmp_path, "a.zip", {"甲.csv": content_of(tmp_path, "S1")})
+    path.write_bytes(path.read_bytes().replace("甲".encode(), b"\xff\xfe\xfd"))
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(path.with_name("b.zip"), "w") as archive:
+        archive.writestr("x.csv", content_of(tmp_path, "S2"))
+        archive.writestr("x.csv", content_of(tmp_path, "S3"))
+    land_folder(home, tmp_path)
+    assert query(home, KEYS) == [("S2",), ("S3",)]
+    assert statuses(home) == {
+        "a.zip": "rejected", "b.zip": "unpacked", "b.zip/x.csv": "staged", "b.zip/x.csv#2": "staged",
+    }  # fmt: skip
+
+
+def test_no_room_to_unpack_is_no_fault_of_the_file(
+    home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed(tmp_path, "b.zip", {"x.csv": content_of(tmp_path, "S1")})
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))  # type: ignore[attr-defined]
+    land_folder(home, tmp_path)
+    assert statuses(home) == {}
+    monkeypatch.undo()
+    land_folder(home, tmp_path)
+    assert query(home, KEYS) == [("S1",)]
+
+
+def test_two_landings_at_once_have_an_archive_on_record_once(home: Settings, tmp_path: Path) -> None:
+    packed(tmp_path, "b.zip", {f"{i}.csv": content_of(tmp_path, f"S{i}") for i in range(6)})
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: land_folder(home, tmp_path), range(3)))
+    assert query(home, "select count(*), count(distinct location) from quality.landed_file") == [(7, 7)]
 
 
 def spreadsheet(folder: Path, build: Callable[[openpyxl.Workbook], None], name: str = "a.xlsx") -> None:
@@ -224,6 +247,29 @@ def test_a_column_that_changed_its_meaning_stops_its_feed(home: Settings, tmp_pa
         decisions.accept(conn, "test_results", "meaning", "检测结果", None, "逐行处理", "tester")
     land_folder(home, tmp_path)
     assert query(home, "select count(*) from quality.rejected_row") == [(121,)]
+
+
+def test_an_accepted_column_does_not_hide_another_one(home: Settings, tmp_path: Path) -> None:
+    rows = [sample(f"S{i}", 检测结果="0", 采样方式="1") for i in range(120)]
+    write_feed(tmp_path, "test_results", [*rows, sample("T", 检测结果="0")])
+    with support.warehouse.connect(home) as conn:
+        decisions.accept(conn, "test_results", "meaning", "检测结果", None, "逐行处理", "tester")
+    land_folder(home, tmp_path)
+    assert "列“采样方式”的含义或格式可能变了" in reason(home)
+
+
+def test_another_member_of_the_tube_or_another_sender_corrects_nothing(home: Settings, tmp_path: Path) -> None:
+    """A mixed tube's members share its sample number, and senders choose the same file names."""
+    other = {"姓名": "林测试", "证件号码": "35050319810106930X"}
+    write_feed(tmp_path, "test_results", [sample("S1", 检测结果="不明"), sample("")], "甲/a.csv")
+    land_folder(home, tmp_path)
+    write_feed(tmp_path, "test_results", [sample("S1", **other)], "乙/a.csv")
+    land_folder(home, tmp_path)
+    open_rows = "select record_key from quality.rejected_row where resolved_at is null order by 1"
+    assert query(home, open_rows) == [("",), ("S1",)]
+    write_feed(tmp_path, "test_results", [sample("S1")], "甲/b.csv")
+    land_folder(home, tmp_path)
+    assert query(home, open_rows) == [("",)]
 
 
 def test_quarantine_is_cleared_by_a_corrected_file(home: Settings, tmp_path: Path) -> None:
@@ -397,3 +443,20 @@ def test_a_fuzzed_file_never_stops_the_run(
         "select (select sum(rows_staged) from quality.landed_file) = (select count(*) from staging.test_results),"
         " (select sum(rows_rejected) from quality.landed_file) = (select count(*) from quality.rejected_row)",
     ) == [(True, True)]
+
+
+def test_a_home_made_before_archives_and_senders_gets_both(home: Settings, tmp_path: Path) -> None:
+    with support.warehouse.connect(home) as conn:
+        conn.execute("alter table quality.rejected_row drop column sender")
+        conn.execute(
+            """
+            alter table quality.landed_file drop column is_to_retry, drop constraint landed_file_status_check,
+            add constraint landed_file_status_check check (status in ('staged', 'duplicate', 'rejected', 'unknown_feed'))
+            """
+        )
+    support.warehouse.migrate(home)
+    packed(tmp_path, "b.zip", {"x.csv": content_of(tmp_path, "S1")})
+    write_feed(tmp_path, "test_results", [sample("S2", 检测结果="不明", 检测机构="甲"), sample("S3", 检测机构="甲")])
+    land_folder(home, tmp_path)
+    assert statuses(home)["b.zip"] == "unpacked"
+    assert query(home, "select sender from quality.rejected_row") == [("甲",)]

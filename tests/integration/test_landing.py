@@ -9,7 +9,6 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -18,23 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests import support
 from tests.support import IDENTITY, land_folder, query, sample, write_feed
 from yingjian.settings import Settings
 
 FILES = "select feed, file_name, status, reason, rows_read, rows_staged, rows_rejected, rows_superseded from quality.landed_file"
-
-
-@pytest.fixture(scope="module")
-def shared_home(home_factory: Callable[[str], Settings]) -> Settings:
-    return home_factory("landing")
-
-
-@pytest.fixture
-def home(shared_home: Settings) -> Settings:
-    """A home with empty staging; the server is the module's."""
-    support.empty_staging(shared_home)
-    return shared_home
 
 
 def test_newest_version_wins_across_files(home: Settings, tmp_path: Path) -> None:

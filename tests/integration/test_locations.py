@@ -11,7 +11,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,7 +23,6 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests import support
 from tests.support import query, sample, write_feed
 from yingjian import warehouse
 from yingjian.landing import LandingSummary, land, locations
@@ -35,16 +34,11 @@ PASSWORD = "only-for-this-test"
 SUMS = "select count(*) from staging.test_results"
 
 
-@pytest.fixture(scope="module")
-def shared_home(home_factory: Callable[[str], Settings]) -> Settings:
-    return home_factory("locations")
-
-
 @pytest.fixture
-def home(shared_home: Settings) -> Settings:
-    support.empty_staging(shared_home)
-    shutil.rmtree(shared_home.home / "pulled", ignore_errors=True)
-    return shared_home
+def home(home: Settings) -> Settings:
+    """Nothing pulled, either."""
+    shutil.rmtree(home.pulled, ignore_errors=True)
+    return home
 
 
 class _S3:
@@ -186,7 +180,7 @@ def server(request: pytest.FixtureRequest, servers: dict[str, Any], monkeypatch:
 
 
 def land_from(home: Settings, uri: str) -> LandingSummary:
-    return land(uri, warehouse.connector(home), home.person_secret, home.home / "pulled")
+    return land(uri, warehouse.connector(home), home.person_secret, home.pulled)
 
 
 def exports(folder: Path, files: int = 4, rows: int = 25) -> Path:

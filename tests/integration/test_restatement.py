@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -20,11 +19,6 @@ def member(key: str, group: str, number: str, **cells: str) -> dict[str, str]:
         "记录编号": key, **IDENTITY, "证件号码": number, "人群编号": group, "起始日期": "2022-06-20",
         "更新时间": "2022-06-20 08:00:00",
     } | cells  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def home(home_factory: Callable[[str], Settings]) -> Settings:
-    return home_factory("restatement")
 
 
 def test_late_samples_and_corrected_memberships(home: Settings, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -48,9 +47,7 @@ class LandingSummary:
     rows_superseded: int = 0
 
 
-def land(
-    location: str, connect: Callable[[], psycopg.Connection], person_secret: bytes, cache: Path | None = None
-) -> LandingSummary:
+def land(location: str, connect: Callable[[], psycopg.Connection], person_secret: bytes, cache: Path) -> LandingSummary:
     """Land every new file of `location`: a folder or URI with one folder per feed (see `locations`).
 
     Each file in a transaction of its own; a file that cannot be read is rejected whole and the others go on.
@@ -58,7 +55,7 @@ def land(
     kind is unknown, OSError when it is out of reach.
     """
     summary = LandingSummary()
-    place = open_location(location, cache or Path(tempfile.gettempdir()) / "yingjian-pulled")
+    place = open_location(location, cache)
     files = place.find()
     with connect() as conn:
         known = _known_files(conn)
@@ -102,26 +99,29 @@ class _Landing:
     def take(self, file: Found, path: Path) -> None:
         """A file, or each member of an archive; an archive is on record once all its members are."""
         is_known_feed = file.feed in FEEDS or file.feed == RISK_AREAS
-        if not is_known_feed or archives.kind_of(path) is None:
+        if not is_known_feed or not archives.is_archive(path):
             self._land(file, path)
             return
+        sha256 = _sha256(path)
         try:
-            names = archives.members(path)
+            with archives.opened(path) as members:
+                for member in members:
+                    self._take_member(file, path, sha256, member)
         except FileRejectedError as error:
-            self._reject(file, _sha256(path), str(error))
-            return
-        for name in names:
-            member = replace(
-                file, name=f"{file.name}/{as_text(name)}", location=f"{file.location}!/{quote(as_text(name))}"
-            )
-            try:
-                with archives.unpacked(path, name) as unpacked:
-                    member = replace(member, size=unpacked.stat().st_size)
-                    self._land(member, unpacked)
-            except FileRejectedError as error:
-                self._reject(member, _sha256(path), str(error))
-        with self.conn.transaction():
-            _record(self.conn, file, _sha256(path), "unpacked", None)
+            self._reject(file, sha256, str(error))
+        else:
+            self._settle(file, sha256, "unpacked", None)
+
+    def _take_member(self, archive: Found, path: Path, sha256: str, member: archives.Member) -> None:
+        """A member that cannot be unpacked is on record under the archive's size and hash."""
+        file = replace(
+            archive, name=f"{archive.name}/{member.name}", location=f"{archive.location}!/{quote(member.name)}"
+        )
+        try:
+            with archives.unpacked(path, member) as unpacked:
+                self._land(replace(file, size=unpacked.stat().st_size), unpacked)
+        except FileRejectedError as error:
+            self._reject(file, sha256, str(error))
 
     def _land(self, file: Found, path: Path) -> None:
         before = _state(path)
@@ -164,14 +164,18 @@ class _Landing:
             else:
                 feed = self.feeds[file.feed]
                 _stage_table(conn, file, path, feed, file_id, received_at, self.person_secret)
-                quarantine.clear_corrected(conn, feed, file_id, file.name)
+                quarantine.clear_corrected(conn, feed, file_id)
             _count(conn, file_id, summary)
 
-    def _reject(self, file: Found, sha256: str, reason: str) -> None:
+    def _settle(self, file: Found, sha256: str, status: str, reason: str | None) -> None:
+        """Put a file on record of which no row is staged, once also when two landings meet it."""
         with self.conn.transaction():
             _lock(self.conn, file.feed)
             if not _is_recorded(self.conn, file):
-                _record(self.conn, file, sha256, "rejected", reason)
+                _record(self.conn, file, sha256, status, reason)
+
+    def _reject(self, file: Found, sha256: str, reason: str) -> None:
+        self._settle(file, sha256, "rejected", reason)
         self.summary.files_rejected += 1
         log.warning("landing: %s/%s rejected: %s", file.feed, file.name, reason)
 
@@ -392,7 +396,7 @@ def _require_unchanged_meaning(feed: Feed, failures: Counter[str], rows: int) ->
     """Raises FileRejectedError when nearly every row fails in the same column: the column has changed, not the rows."""
     if rows < CHANGED_FROM_ROWS:
         return
-    for source, count in failures.most_common(1):
+    for source, count in failures.items():
         if count >= rows * CHANGED_SHARE and source not in feed.accepted_meanings:
             raise FileRejectedError(
                 f"列“{source}”的含义或格式可能变了：{rows}行中{count}行无法识别。文件已保留；"

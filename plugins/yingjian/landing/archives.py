@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import shutil
 import tempfile
 import zipfile
-import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -19,67 +22,100 @@ from yingjian.landing.errors import FileRejectedError, as_text
 MAX_BYTES = 16 << 30
 MAX_RATIO, RATIO_FROM_BYTES = 200, 256 << 20
 _BLOCK = 1 << 20
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
 
 
-def kind_of(path: Path) -> str | None:
-    """gzip, zip or None, by the first bytes; a spreadsheet is no archive."""
+@dataclass(frozen=True)
+class Member:
+    """A file in an archive: its name, a label only; its packed size in bytes; how to open it."""
+
+    name: str
+    packed: int
+    open: Callable[[], IO[bytes] | gzip.GzipFile]
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is gzip or zip, by its first bytes; a spreadsheet is no archive."""
+    if _is_gzip(path):
+        return True
     with path.open("rb") as file:
-        magic = file.read(4)
-    if magic[:2] == b"\x1f\x8b":
-        return "gzip"
-    if magic != b"PK\x03\x04" or path.suffix.lower() == ".xlsx":
-        return None
+        is_zip = file.read(4) == b"PK\x03\x04"
+    if not is_zip or path.suffix.lower() == ".xlsx":
+        return False
     try:
-        with zipfile.ZipFile(path) as archive:
-            return None if "[Content_Types].xml" in archive.namelist() else "zip"
-    except _BROKEN:
-        return "zip"
-
-
-def members(path: Path) -> list[str]:
-    """Names of an archive's members, in its order. Raises FileRejectedError when it cannot be opened."""
-    if kind_of(path) == "gzip":
-        return [as_text(path.stem if path.suffix.lower() == ".gz" else path.name)]
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    except _BROKEN as error:
-        raise FileRejectedError(f"压缩文件无法打开（{type(error).__name__}）") from None
-    return [name for name in names if not Path(name).name.startswith((".", "~$")) and "__MACOSX" not in name]
+        with _broken_is_rejected(), zipfile.ZipFile(path) as archive:
+            return "[Content_Types].xml" not in archive.namelist()
+    except FileRejectedError:
+        return True
 
 
 @contextmanager
-def unpacked(path: Path, member: str) -> Iterator[Path]:
+def opened(path: Path) -> Iterator[list[Member]]:
+    """An archive's members, in its order; two of one name are told apart. Raises FileRejectedError when it is broken."""
+    if _is_gzip(path):
+        name = path.stem if path.suffix.lower() == ".gz" else path.name
+        yield [Member(as_text(name), path.stat().st_size, partial(gzip.open, path))]
+        return
+    with _broken_is_rejected():
+        archive = zipfile.ZipFile(path)
+    with archive:
+        seen: Counter[str] = Counter()
+        members = []
+        for info in archive.infolist():
+            name = as_text(info.filename)
+            if info.is_dir() or Path(name).name.startswith((".", "~$")) or "__MACOSX" in name:
+                continue
+            seen[name] += 1
+            label = name if seen[name] == 1 else f"{name}#{seen[name]}"
+            members.append(Member(label, info.compress_size, partial(archive.open, info)))
+        yield members
+
+
+@contextmanager
+def unpacked(path: Path, member: Member) -> Iterator[Path]:
     """A member as a file of its own in a private folder; it has the archive's modification time.
 
-    The name of the member is a label only: nothing is ever written under it.
-    Raises FileRejectedError when the member is broken, encrypted or out of all proportion.
+    Nothing is ever written under the member's name. Raises FileRejectedError when the member is broken, encrypted or out
+    of all proportion, OSError when there is no room for it.
     """
     with tempfile.TemporaryDirectory(prefix="yingjian-unpack-") as folder:
-        target = Path(folder) / f"member{Path(member).suffix.lower()[:8]}"
-        try:
-            if kind_of(path) == "gzip":
-                with gzip.open(path) as source, target.open("wb") as out:
-                    _copy(source, out, path.stat().st_size)
-            else:
-                with zipfile.ZipFile(path) as archive:
-                    info = archive.getinfo(member)
-                    with archive.open(info) as source, target.open("wb") as out:
-                        _copy(source, out, info.compress_size)
-        except _BROKEN as error:
-            raise FileRejectedError(f"压缩文件损坏、不完整或有密码（{type(error).__name__}）") from None
+        target = Path(folder) / f"member{Path(member.name).suffix.lower()[:8]}"
+        with _broken_is_rejected():
+            source = member.open()
+        with source, target.open("wb") as out:
+            _copy(source, out, member.packed)
         stat = path.stat()
         os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns))
         yield target
 
 
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
 def _copy(source: IO[bytes] | gzip.GzipFile, out: IO[bytes], packed: int) -> None:
     free = shutil.disk_usage(tempfile.gettempdir()).free
     written = 0
-    while block := source.read(_BLOCK):
+    while True:
+        with _broken_is_rejected():
+            block = source.read(_BLOCK)
+        if not block:
+            return
         written += len(block)
-        is_bomb = written > RATIO_FROM_BYTES and written > packed * MAX_RATIO
-        if is_bomb or written > min(MAX_BYTES, free):
+        if written > MAX_BYTES or (written > RATIO_FROM_BYTES and written > packed * MAX_RATIO):
             raise FileRejectedError("压缩文件解开后过大，疑似异常文件，未读取")
+        if written > free:
+            raise OSError(errno.ENOSPC, "no room to unpack an archive")
         out.write(block)
+
+
+@contextmanager
+def _broken_is_rejected() -> Iterator[None]:
+    """What a reader of archives raises over its content rejects the file; what the disk raises goes on."""
+    try:
+        yield
+    except Exception as error:
+        # Content at fault has no errno, or that of a seek to where no file is.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        raise FileRejectedError(f"压缩文件无法打开、损坏、不完整或有密码（{type(error).__name__}）") from None

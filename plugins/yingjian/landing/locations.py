@@ -6,7 +6,9 @@ A location lists files and hands out each as a local file. Nothing in it is ever
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -172,7 +174,7 @@ def _set_time(path: Path, moment: datetime) -> None:
     os.utime(path, ns=(nanoseconds, nanoseconds))
 
 
-class PlatformApi:
+class PlatformApi(Folder):
     """The platform's paginated API: `GET <uri>/<feed>?cursor=…&limit=…` gives `{"records": […], "next": …}`.
 
     Each page is kept as a file before the next is asked for, and the cursor with it, so that a pull that breaks off goes
@@ -181,37 +183,31 @@ class PlatformApi:
     """
 
     def __init__(self, uri: str, cache: Path) -> None:
+        super().__init__(cache)
         self._uri = uri.rstrip("/")
-        self._cache = cache
         self._wait = wait_exponential(multiplier=FIRST_WAIT, max=60)
-        self.problems: list[str] = []
 
     def find(self) -> list[Found]:
         token = os.environ.get("YINGJIAN_API_TOKEN")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
         with httpx.Client(headers=headers, timeout=60) as client:
             for feed in [*FEEDS, RISK_AREAS]:
                 try:
                     self._pull(client, feed)
                 except OSError as error:
                     self.problems.append(str(error))
-        return Folder(self._cache).find()
-
-    @contextmanager
-    def local(self, file: Found) -> Iterator[Path]:
-        with Folder(self._cache).local(file) as path:
-            yield path
+        return super().find()
 
     def _pull(self, client: httpx.Client, feed: str) -> None:
-        state = self._cache / f".{feed}.json"
+        state = self._root / f".{feed}.json"
         cursor = json.loads(state.read_text())["cursor"] if state.exists() else None
         while True:
             page = self._page(client, feed, cursor)
             if page is None:
                 return
             if page["records"]:
-                self._keep(feed, page["records"], str(page.get("next") or page.get("cursor") or cursor or ""))
+                self._keep(feed, page["records"])
             following = page.get("next")
             if following is not None:
                 _write(state, json.dumps({"cursor": following}).encode())
@@ -241,24 +237,20 @@ class PlatformApi:
             raise OSError(f"the platform's API does not give {feed}: its answer has no list of records")
         return page
 
-    def _keep(self, feed: str, records: list[Any], cursor: str) -> None:
+    def _keep(self, feed: str, records: list[Any]) -> None:
         """One page as a file, named by its content, so that the same page is kept once."""
         if feed == RISK_AREAS:
-            for record in records:
-                content = json.dumps(record, ensure_ascii=False).encode()
-                _write(self._cache / feed / f"{hashlib.sha256(content).hexdigest()[:24]}.json", content)
-            return
-        import csv
-        import io
-
-        names = dict.fromkeys(name for record in records for name in record)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(names), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(records)
-        content = text.getvalue().encode()
-        digest = hashlib.sha256(cursor.encode() + content).hexdigest()[:24]
-        _write(self._cache / feed / f"{digest}.csv", content)
+            contents = [json.dumps(record, ensure_ascii=False).encode() for record in records]
+        else:
+            text = io.StringIO()
+            names = dict.fromkeys(name for record in records for name in record)
+            writer = csv.DictWriter(text, list(names), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(records)
+            contents = [text.getvalue().encode()]
+        suffix = "json" if feed == RISK_AREAS else "csv"
+        for content in contents:
+            _write(self._root / feed / f"{hashlib.sha256(content).hexdigest()[:24]}.{suffix}", content)
 
 
 def _are_records(value: Any) -> bool:

@@ -24,27 +24,44 @@ def key_column(feed: Feed) -> str:
     return next(name for name in feed.key if name != "id_type")
 
 
-def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int, file_name: str) -> int:
-    """Resolve what a file corrected: rows whose record it brought, and rows of an earlier file of the same name.
+def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
+    """Resolve what a file corrected: rows whose record it brought, and rows without a key of the file it took the place of.
 
-    Returns how many.
+    The members of a mixed tube share its sample number: of a key of several columns the others must stand in the row,
+    too, or, where the document number was what was wrong, the person's name. Returns how many.
     """
+    key = key_column(feed)
+    others = [
+        sql.SQL("(strpos(rejected.raw_text, staged.{}) > 0{})").format(
+            sql.Identifier(name),
+            sql.SQL(" or strpos(rejected.raw_text, nullif(staged.person_name, '')) > 0" if name == "id_number" else ""),
+        )
+        for name in feed.key
+        if name not in (key, "id_type")
+    ]
     return conn.execute(
         sql.SQL(
             """
             update quality.rejected_row as rejected
-            set resolved_at = now(), resolution = '已由更正文件入库：' || %(file_name)s
-            where rejected.feed = %(feed)s and rejected.resolved_at is null and rejected.file_id <> %(file_id)s
+            set resolved_at = now(), resolution = '已由更正文件入库：' || file.file_name
+            from quality.landed_file as file, quality.landed_file as sent
+            where file.file_id = %(file_id)s and sent.file_id = rejected.file_id and sent.file_id <> file.file_id
+            and rejected.feed = file.feed and rejected.resolved_at is null
             and (
-                (rejected.file_name = %(file_name)s and coalesce(rejected.record_key, '') = '')
+                (sent.location = file.location and coalesce(rejected.record_key, '') = '')
                 or exists (
                     select 1 from {table} as staged
-                    where staged.{key} = rejected.record_key and staged.file_id = %(file_id)s
+                    where {same_record} and staged.file_id = file.file_id
                 )
             )
             """
-        ).format(table=sql.Identifier("staging", feed.name), key=sql.Identifier(key_column(feed))),
-        {"feed": feed.name, "file_id": file_id, "file_name": file_name},
+        ).format(
+            table=sql.Identifier("staging", feed.name),
+            same_record=sql.SQL(" and ").join(
+                [sql.SQL("staged.{} = rejected.record_key").format(sql.Identifier(key)), *others]
+            ),
+        ),
+        {"file_id": file_id},
     ).rowcount
 
 
@@ -63,6 +80,8 @@ def export(conn: psycopg.Connection, path: Path, feed: str | None = None, sender
     """Open rows as a spreadsheet for their sender; returns how many. Cells are text, so nothing in them is a formula."""
     titles = {name: item.title for name, item in FEEDS.items()} | {RISK_AREAS: "全国风险区名单"}
     header = ["编号", "数据源", "报送单位", "文件", "行", "主键", "原因代码", "原因", "原文"]
+    path.touch(mode=0o600)  # It holds personal data: nobody else reads it, not even while it is written.
+    path.chmod(0o600)
     book = xlsxwriter.Workbook(
         str(path), {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     )
@@ -90,7 +109,6 @@ def export(conn: psycopg.Connection, path: Path, feed: str | None = None, sender
                 count += 1
     finally:
         book.close()
-    path.chmod(0o600)  # It holds personal data.
     return count
 
 
