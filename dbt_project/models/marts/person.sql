@@ -5,12 +5,16 @@ with obligations as (select * from {{ ref('obligation') }}),
 
 unscheduled as (select * from {{ ref('unscheduled') }}),
 
+screening as (select * from {{ ref('screening_outstanding') }}),
+
 identities as (select * from {{ ref('stg_platform__identities') }}),
 
 needed as (
     select person_key from obligations
     union
     select person_key from unscheduled
+    union
+    select person_key from screening
 ),
 
 -- Each attribute as it was written last by whichever feed wrote it.

@@ -1,6 +1,13 @@
+-- A resident number holds the date of birth (characters 7 to 14); it stands in where the register leaves the cell empty.
 select
     person_key,
-    birth_date,
+    coalesce(
+        birth_date,
+        case
+            when id_type = '居民身份证' and pg_input_is_valid(substr(id_number, 7, 8), 'date')
+                then substr(id_number, 7, 8)::date
+        end
+    ) as birth_date,
     community,
     grid,
     building,

@@ -1,0 +1,47 @@
+-- Article 27: every place that the log lists for a case, and when its terminal disinfection was done.
+-- Starts from the cases: one for which the log lists no place is there with an empty one.
+with cases as (
+    select * from {{ ref('stg_platform__cases') }}
+    where sample_date <= {{ as_of_date() }}
+),
+
+entries as (
+    select * from {{ ref('stg_platform__disinfections') }}
+    where case_key is not null and started_at < {{ as_of_date() }} + 1
+),
+
+places as (
+    select
+        case_key,
+        place,
+        min(started_at) as listed_at,
+        min(started_at) filter (where disinfection_type = '终末') as started_at,
+        min(ended_at) filter (where disinfection_type = '终末' and ended_at < {{ as_of_date() }} + 1) as finished_at
+    from entries
+    group by case_key, place
+),
+
+final as (
+    select
+        coalesce(cases.case_key, places.case_key) as case_key,
+        coalesce(places.place, '') as place,
+        cases.case_key is not null as is_known_case,
+        cases.source,
+        nullif(cases.zone_key, '') as zone_id,
+        coalesce(cases.community, '') as community,
+        coalesce(cases.grid, '') as grid,
+        cases.reported_at,
+        places.listed_at,
+        places.started_at,
+        places.finished_at,
+        case
+            when places.finished_at is not null then 'done'
+            when places.started_at is not null then 'started'
+            when places.case_key is not null then 'listed'
+            else 'nothing_listed'
+        end as status
+    from cases
+    full outer join places on cases.case_key = places.case_key
+)
+
+select * from final

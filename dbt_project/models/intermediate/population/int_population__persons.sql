@@ -1,0 +1,33 @@
+-- Article 16: who is in each grid on D, resident, floating or key person. A key person is looked after in the grid
+-- where the register has him or her living; one whom the register does not have, in the grid of the record.
+{{ config(indexes=[{'columns': ['person_key'], 'unique': true}]) }}
+
+with residents as (
+    select * from {{ ref('stg_platform__residents') }}
+    where
+        coalesce(moved_in_date, '-infinity'::date) <= {{ as_of_date() }}
+        and coalesce(moved_out_date, 'infinity'::date) >= {{ as_of_date() }}
+),
+
+-- Of several memberships the one that began last says where the person is.
+memberships as (
+    select distinct on (person_key) *
+    from {{ ref('int_membership__unified') }}
+    where coalesce(end_date, 'infinity'::date) >= {{ as_of_date() }}
+    order by person_key asc, community = '', start_date desc, membership_id collate "C"
+),
+
+final as (
+    select
+        coalesce(residents.person_key, memberships.person_key) as person_key,
+        case when residents.person_key is null then memberships.community else coalesce(residents.community, '') end
+            as community,
+        case when residents.person_key is null then memberships.grid else coalesce(residents.grid, '') end as grid,
+        nullif(residents.resident_type, '') as resident_type,
+        residents.person_key is not null as is_registered,
+        memberships.person_key is not null as is_key_person
+    from residents
+    full outer join memberships on residents.person_key = memberships.person_key
+)
+
+select * from final

@@ -1,0 +1,68 @@
+-- Articles 21 and 24: everyone in the scope of a round, and when each was sampled. Starts from the register of
+-- residents, so that whoever was not sampled is there.
+{{ config(indexes=[{'columns': ['round_id', 'person_key'], 'unique': true}]) }}
+
+with rounds as (select * from {{ ref('int_screening__rounds') }}),
+
+residents as (select * from {{ ref('stg_platform__residents') }}),
+
+samples as (select * from {{ ref('int_sample__counting') }}),
+
+cases as (
+    select * from {{ ref('stg_platform__cases') }}
+    where sample_date <= {{ as_of_date() }}
+),
+
+-- Population: who lived there on the day on which the round began.
+in_scope as (
+    select
+        rounds.round_id,
+        rounds.started_at,
+        rounds.deadline,
+        residents.person_key,
+        coalesce(residents.community, '') as community,
+        coalesce(residents.grid, '') as grid,
+        coalesce(residents.building, '') as building
+    from rounds
+    inner join residents
+        on
+            (cardinality(rounds.communities) = 0 or residents.community = any(rounds.communities))
+            and (cardinality(rounds.grids) = 0 or residents.grid = any(rounds.grids))
+            and rounds.started_at::date between coalesce(residents.moved_in_date, '-infinity'::date)
+            and coalesce(residents.moved_out_date, 'infinity'::date)
+),
+
+-- Evidence: the first counting sample from the start on.
+evidence as (
+    select
+        in_scope.*,
+        (
+            select min(samples.sampled_at) from samples
+            where samples.person_key = in_scope.person_key and samples.sampled_at >= in_scope.started_at
+        ) as sampled_at,
+        exists (
+            select 1 from cases
+            where
+                cases.person_key = in_scope.person_key
+                and coalesce(cases.discharge_date, 'infinity'::date) >= in_scope.started_at::date
+        ) as is_infected
+    from in_scope
+),
+
+final as (
+    select
+        round_id,
+        person_key,
+        community,
+        grid,
+        building,
+        started_at,
+        sampled_at,
+        coalesce(sampled_at <= deadline, false) as is_in_time,
+        coalesce(sampled_at > deadline, false) as is_late,
+        sampled_at is null as is_outstanding,
+        is_infected
+    from evidence
+)
+
+select * from final

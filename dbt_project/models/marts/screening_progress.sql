@@ -1,0 +1,80 @@
+-- Article 34: each screening round hour by hour, and whether its hours will do at the rate so far.
+with rounds as (select * from {{ ref('int_screening__rounds') }}),
+
+persons as (select * from {{ ref('int_screening__persons') }}),
+
+scope as (
+    select
+        round_id,
+        count(*) as in_scope
+    from persons
+    group by round_id
+),
+
+-- Up to the deadline, or to the end of D: the last hour may be a part of one.
+hours as (
+    select
+        rounds.round_id,
+        rounds.started_at,
+        rounds.allowed_hours,
+        hour,
+        least(rounds.started_at + make_interval(hours => hour), {{ as_of_date() }} + 1) as measured_at
+    from rounds
+    cross join lateral generate_series(
+        1,
+        least(
+            rounds.allowed_hours,
+            ceil(extract(epoch from {{ as_of_date() }} + 1 - rounds.started_at) / 3600)::int
+        )
+    ) as hour
+),
+
+-- A sample on the full hour belongs to the hour that ends then.
+sampled as (
+    select
+        round_id,
+        greatest(ceil(extract(epoch from sampled_at - started_at) / 3600), 1)::int as hour,
+        count(*) as persons,
+        max(sampled_at) as last_sampled_at
+    from persons
+    where sampled_at is not null
+    group by round_id, 2
+),
+
+cumulative as (
+    select
+        hours.*,
+        coalesce(scope.in_scope, 0) as in_scope,
+        extract(epoch from hours.measured_at - hours.started_at) / 3600 as elapsed_hours,
+        coalesce(sum(sampled.persons) over up_to_here, 0) as sampled,
+        max(sampled.last_sampled_at) over up_to_here as last_sampled_at
+    from hours
+    left join scope on hours.round_id = scope.round_id
+    left join sampled on hours.round_id = sampled.round_id and hours.hour = sampled.hour
+    window up_to_here as (partition by hours.round_id order by hours.hour)
+),
+
+final as (
+    select
+        {{ as_of_date() }} as as_of_date,
+        round_id,
+        hour,
+        measured_at,
+        in_scope::int as in_scope,
+        sampled::int as sampled,
+        round(sampled / nullif(in_scope, 0), 4) as share,
+        round(sampled / elapsed_hours, 2) as rate_per_hour,
+        least(floor(sampled * allowed_hours / elapsed_hours), in_scope)::int as forecast_sampled,
+        case when in_scope > 0 then sampled * allowed_hours >= in_scope * elapsed_hours end as is_on_track,
+        case
+            when sampled = in_scope then last_sampled_at
+            when sampled > 0
+                then
+                    date_trunc(
+                        'second', started_at + make_interval(secs => (elapsed_hours * 3600 * in_scope / sampled)::float)
+                    )
+        end as forecast_done_at
+    from cumulative
+)
+
+select * from final

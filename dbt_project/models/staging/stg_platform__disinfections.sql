@@ -1,0 +1,12 @@
+select
+    disinfection_key,
+    nullif(zone_key, '') as zone_key,
+    nullif(case_key, '') as case_key,
+    coalesce(place, '') as place,
+    disinfection_type,
+    started_at,
+    ended_at,
+    updated_at,
+    file_id,
+    line
+from {{ source('platform', 'disinfections') }}

@@ -1,0 +1,11 @@
+select
+    member_key,
+    person_key,
+    team_type,
+    level,
+    coalesce(community, '') as community,
+    nullif(origin, '') as origin,
+    updated_at,
+    file_id,
+    line
+from {{ source('platform', 'teams') }}
