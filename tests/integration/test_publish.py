@@ -144,6 +144,11 @@ def test_the_contract_of_the_marts(town: Settings) -> None:
         "compliance_daily": "as_of_date department group_code community unit required compliant overdue exempt compliance_rate",
         "risk_zone": "zone_id name communities level level_since was_high last_positive_date clear_days residents round_sampled round_outstanding round_complete_on eligible_level eligible_on mismatch blockers",
         "due_forecast": "due_date community tests_due",
+        "screening_round": "round_id community grid started_at deadline in_scope sampled_in_time sampled_late outstanding coverage completed_at",
+        "screening_outstanding": "round_id person_key community grid",
+        "vaccination_60plus": "community residents_60plus dose_1 dose_2 dose_3 coverage_3",
+        "disinfection_daily": "zone_id disinfection_date required done shortfall",
+        "readiness": "team_type level community required listed shortfall mix_ok",
     }
     for table, columns in contract.items():
         found = {

@@ -30,15 +30,23 @@ hours as (
 ),
 
 -- A sample on the full hour belongs to the hour that ends then.
+placed as (
+    select
+        round_id,
+        sampled_at,
+        greatest(ceil(extract(epoch from sampled_at - started_at) / 3600), 1)::int as hour
+    from persons
+    where sampled_at is not null
+),
+
 sampled as (
     select
         round_id,
-        greatest(ceil(extract(epoch from sampled_at - started_at) / 3600), 1)::int as hour,
+        hour,
         count(*) as persons,
         max(sampled_at) as last_sampled_at
-    from persons
-    where sampled_at is not null
-    group by round_id, 2
+    from placed
+    group by round_id, hour
 ),
 
 cumulative as (

@@ -12,6 +12,7 @@ import polars as pl
 
 from yingjian.simulate.exports import Exports
 from yingjian.simulate.people import COMMUNITIES, GRIDS, make_people
+from yingjian.simulate.response import Response
 
 HISTORY_DAYS = 14  # Tests before the first day, so that rolling duties have something to look back on.
 OUTBREAK_DAY = 8  # Day of the simulation on which the first case is found.
@@ -31,7 +32,10 @@ def write_landing(out: Path, persons: int, days: int, seed: int, last_day: date)
     Deterministic: the same arguments give the same bytes. Memory follows the number of persons, not of days.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
-    town = _Town(Exports(out, rng), rng, make_people(rng, persons, last_day), last_day - timedelta(days=days - 1))
+    people = make_people(rng, persons, last_day)
+    apart = np.random.Generator(np.random.PCG64([seed, 1]))
+    response = Response(Exports(out, apart), apart, people)
+    town = _Town(Exports(out, rng), rng, people, last_day - timedelta(days=days - 1), response)
     out.mkdir(parents=True, exist_ok=True)
     for index in range(days):
         town.write_day(index)
@@ -39,11 +43,14 @@ def write_landing(out: Path, persons: int, days: int, seed: int, last_day: date)
 
 
 class _Town:
-    def __init__(self, exports: Exports, rng: np.random.Generator, people: pl.DataFrame, first_day: date) -> None:
+    def __init__(
+        self, exports: Exports, rng: np.random.Generator, people: pl.DataFrame, first_day: date, response: Response
+    ) -> None:
         self.exports = exports
         self.rng = rng
         self.people = people
         self.first_day = first_day
+        self.response = response
         self.offset = rng.integers(0, 7, people.height)
         self.careless = rng.random(people.height) < 0.08
         self.cases: list[int] = []
@@ -59,10 +66,12 @@ class _Town:
         stamp = f"{day:%Y%m%d}"
         if index == 0:
             self._write_registers(day, stamp)
+            self.response.write_registers(stamp, day)
         self._write_arrivals(day, stamp)
         self._write_pharmacy(day, stamp)
         if index >= OUTBREAK_DAY:
             self._write_outbreak(index - OUTBREAK_DAY, day, stamp)
+            self.response.write_day(index - OUTBREAK_DAY, day, stamp, self.cases)
         self._write_tests(index, day, stamp)
         if index and index % 3 == 0:
             self._write_roster_changes(day, stamp)

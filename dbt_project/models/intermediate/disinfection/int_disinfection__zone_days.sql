@@ -8,7 +8,7 @@ with declarations as (
 daily as (
     select distinct on (zone_key, effective_date) *
     from declarations
-    order by zone_key, effective_date, updated_at desc, file_id desc, line desc
+    order by zone_key asc, effective_date asc, updated_at desc, file_id desc, line desc
 ),
 
 spans as (

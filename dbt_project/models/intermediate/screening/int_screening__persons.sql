@@ -40,7 +40,7 @@ evidence as (
             select min(samples.sampled_at) from samples
             where samples.person_key = in_scope.person_key and samples.sampled_at >= in_scope.started_at
         ) as sampled_at,
-        exists (
+        exists(
             select 1 from cases
             where
                 cases.person_key = in_scope.person_key

@@ -11,7 +11,9 @@ vaccinations as (
     where vaccinated_date <= {{ as_of_date() }}
 ),
 
-limits as (select {{ parameter('vaccination_age', as_of_date()) }} as years),
+limits as (
+    select {{ parameter('vaccination_age', as_of_date()) }} as years
+),
 
 elderly as (
     select residents.*
