@@ -44,7 +44,9 @@ def test_screening_rounds(world: Settings) -> None:
     over, running = rounds["GG2"], rounds["GG3"]
     assert over[1] > 0.8 * over[0] and over[2] > 0 and over[3] > 0
     assert running[1] > 0 and running[2] == 0 and running[3] > 0 and "running" in running[4:]
-    listed = dict(support.query(world, "select round_id, count(*) from reporting.screening_outstanding group by round_id"))
+    listed = dict(
+        support.query(world, "select round_id, count(*) from reporting.screening_outstanding group by round_id")
+    )
     assert listed == {"GG2": over[3], "GG3": running[3]}
     hours = dict(support.query(world, "select round_id, max(hour) from reporting.screening_progress group by round_id"))
     assert hours == {"GG2": 24, "GG3": 10}
@@ -91,7 +93,9 @@ def test_disinfection(world: Settings) -> None:
     )
     assert [(zone, short) for zone, _, short in zones] == [("Z1", 0), ("Z2", 0), ("Z3", 0), ("Z4", 0)]
     assert zones[0][1] == 8  # Declared high on the first day of the outbreak, medium a week later.
-    places = support.query(world, "select case_key, place, status from reporting.terminal_disinfection where not is_done")
+    places = support.query(
+        world, "select case_key, place, status from reporting.terminal_disinfection where not is_done"
+    )
     assert places == [("CASE004", "转运车辆", "started")]
 
 

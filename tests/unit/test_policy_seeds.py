@@ -118,6 +118,8 @@ def test_landing_knows_which_groups_need_an_anchor() -> None:
 def test_a_number_that_the_plan_does_not_give_is_a_parameter() -> None:
     kinds = {row["name"]: row["basis_kind"] for row in seed("policy_parameter")}
     assert kinds["purchase_test_days"] == kinds["resample_hours"] == kinds["full_round_days"] == "parameter"
+    assert kinds["reserve_list_min"] == "parameter"
+    assert kinds["vaccination_age"] == kinds["disinfections_per_day"] == kinds["office_team_size"] == "article"
     assert kinds["contact_isolation_hours"] == kinds["screening_hours"] == kinds["daily_sample_share"] == "article"
 
 

@@ -91,13 +91,16 @@ class Response:
         """Where each case was: the home on the day, the workplace on the next; the last case's car is begun only."""
         entries: list[tuple[str, str, str, str, str, int, int | None]] = []
         for case in cases:
-            number = COMMUNITIES.index(self._people["community"][case])  # One case a day, one community after the other.
+            number = COMMUNITIES.index(self._people["community"][case])
             key, zone, age = f"CASE{number + 1:03d}", f"Z{number + 1}", since - number
             if age == 0:
                 # The zone is declared in the morning: its preventive disinfections begin the same day.
                 place = f"{COMMUNITIES[number]}{GRIDS[0]}"
                 entries += [(f"{key}P{hour}", zone, "", place, "预防性", hour, hour + 1) for hour in (12, 17)]
-                entries += [(f"{key}H", zone, key, "住所", "终末", 11, 13), (f"{key}V", "", key, "工作单位", "预防性", 15, 16)]
+                entries += [
+                    (f"{key}H", zone, key, "住所", "终末", 11, 13),
+                    (f"{key}V", "", key, "工作单位", "预防性", 15, 16),
+                ]
             elif age == 1:
                 entries += [(f"{key}W", "", key, "工作单位", "终末", 9, 12)]
                 if case == cases[-1]:
