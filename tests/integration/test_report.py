@@ -111,4 +111,4 @@ def test_no_person_is_on_the_page(conn, tmp_path):
     page = write_report(conn, town.PUBLICATION_ID, tmp_path).read_text(encoding="utf-8")
     assert "key-" not in page
     assert not re.search(r"\d{17}[\dX]|1[3-9]\d{9}", page)
-    assert "网格" not in page
+    assert not re.search(r"\d\d网格", page), "the grids of persons' obligations"

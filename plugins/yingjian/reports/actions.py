@@ -1,12 +1,12 @@
 """What must be done today, as short sentences made from the figures."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
 from yingjian.reports.figures import BAND_DAYS, Figures, Slice
 from yingjian.reports.text import day, number, percent
+from yingjian.reports.topics import Action
 
 Item = TypeVar("Item")
 
@@ -14,20 +14,10 @@ NAMED = 3  # how many departments, communities, zones or feeds a sentence names
 LONG_OVERDUE_DAYS = BAND_DAYS[-1][0]
 
 
-@dataclass(frozen=True)
-class Action:
-    """A sentence with its heading; `basis` is the article it serves, `urgent` puts a mark on it."""
-
-    heading: str
-    text: str
-    basis: str
-    urgent: bool = False
-
-
 def actions(figures: Figures) -> list[Action]:
-    """The day's work, gravest first; never empty."""
+    """The day's work: first what concerns the tests of all, then what each topic asks for; never empty."""
     sources: tuple[Callable[[Figures], Iterator[Action]], ...] = (
-        _release, _overdue, _long_overdue, _rising, _lowerable, _mismatches, _next_day, _review, _feeds,
+        _release, _overdue, _long_overdue, _rising, _topics, _lowerable, _mismatches, _next_day, _review, _feeds,
     )  # fmt: skip
     return [action for source in sources for action in source(figures)]
 
@@ -77,6 +67,11 @@ def _rising(figures: Figures) -> Iterator[Action]:
     if rising:
         named = "、".join(f"{part.name} +{number(part.change or 0)}" for part in rising)
         yield Action("关注上升", f"逾期比前一日增加最多：{named}（人次）。", "第21条")
+
+
+def _topics(figures: Figures) -> Iterator[Action]:
+    for topic in figures.topics:
+        yield from topic.actions
 
 
 def _lowerable(figures: Figures) -> Iterator[Action]:

@@ -10,19 +10,19 @@ Units: *memberships* (人次: one person in one group), *persons* (人) and *ite
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import class_row, dict_row
+
+from yingjian.reports.rows import records, rows
+from yingjian.reports.topics import Topic, read_topics
 
 TREND_DAYS = 14
 FORECAST_DAYS = 7
 BAND_DAYS = ((1, 1), (2, 3), (4, 7), (8, None))
 LEVELS = ("高", "中", "低")
 BLANK = "（未填）"
-
-Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -251,6 +251,7 @@ class Figures:
     forecast: list[ForecastDay]
     forecast_rows: list[ForecastRow]
     zones: list[Zone]
+    topics: list[Topic]
     open_items: OpenItems
     feeds: list[Feed]
     rejections: list[Rejection]
@@ -306,6 +307,7 @@ def read_figures(conn: psycopg.Connection[Any], publication_id: int) -> Figures:
         ],
         forecast_rows=forecast_rows,
         zones=_zones(conn, publication_id),
+        topics=read_topics(conn, publication_id, as_of),
         open_items=_open_items(conn, publication_id),
         feeds=_feeds(conn, publication_id),
         rejections=_rejections(conn, publication_id),
@@ -324,18 +326,8 @@ def in_bands(items_by_days: Iterable[tuple[int, int]]) -> list[Band]:
     ]
 
 
-def _rows(conn: psycopg.Connection[Any], kind: type[Row], query: str, **params: Any) -> list[Row]:
-    with conn.cursor(row_factory=class_row(kind)) as cursor:
-        return cursor.execute(query.encode(), params).fetchall()
-
-
-def _records(conn: psycopg.Connection[Any], query: str | sql.Composed, **params: Any) -> list[dict[str, Any]]:
-    with conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query.encode() if isinstance(query, str) else query, params).fetchall()
-
-
 def _publication(conn: psycopg.Connection[Any], publication_id: int) -> Publication:
-    found = _rows(
+    found = rows(
         conn,
         Publication,
         """
@@ -356,12 +348,12 @@ def _publication(conn: psycopg.Connection[Any], publication_id: int) -> Publicat
 def _is_kept(conn: psycopg.Connection[Any], publication_id: int) -> bool:
     """Whether the publication still has its rows: every publication has a row per feed until it is pruned."""
     query = "select exists (select from published.feed_quality where publication_id = %(id)s) as is_kept"
-    return bool(_records(conn, query, id=publication_id)[0]["is_kept"])
+    return bool(records(conn, query, id=publication_id)[0]["is_kept"])
 
 
 def _newest_publications(conn: psycopg.Connection[Any], publication: Publication) -> dict[date, int]:
     """Business date → newest publication not newer than this one, for the days of the trend."""
-    rows = _records(
+    found = records(
         conn,
         """
         select as_of_date, max(publication_id) as publication_id
@@ -373,11 +365,11 @@ def _newest_publications(conn: psycopg.Connection[Any], publication: Publication
         first=publication.as_of_date - timedelta(days=TREND_DAYS),
         last=publication.as_of_date,
     )
-    return {row["as_of_date"]: row["publication_id"] for row in rows}
+    return {row["as_of_date"]: row["publication_id"] for row in found}
 
 
 def _totals(conn: psycopg.Connection[Any], publication_ids: Iterable[int]) -> dict[int, Totals]:
-    rows = _records(
+    found = records(
         conn,
         """
         select
@@ -393,11 +385,11 @@ def _totals(conn: psycopg.Connection[Any], publication_ids: Iterable[int]) -> di
         """,
         ids=sorted(publication_ids),
     )
-    return {row.pop("publication_id"): Totals(**row) for row in rows}
+    return {row.pop("publication_id"): Totals(**row) for row in found}
 
 
 def _headline(conn: psycopg.Connection[Any], publication_id: int, totals: Totals) -> Headline:
-    (row,) = _records(
+    (row,) = records(
         conn,
         """
         select
@@ -459,23 +451,23 @@ def _slices(
     ids = [publication_id] if day_before is None else [day_before, publication_id]
     slices = [
         Slice(**row)
-        for row in _records(conn, query, id=publication_id, before=day_before, ids=ids, blank=BLANK)
+        for row in records(conn, query, id=publication_id, before=day_before, ids=ids, blank=BLANK)
         if row["required"] or row["overdue"] or row["overdue_before"]
     ]
     return sorted(slices, key=lambda part: (-part.overdue, -part.required, part.code or "", part.name))
 
 
 def _bands(conn: psycopg.Connection[Any], publication_id: int) -> list[Band]:
-    rows = _records(
+    found = records(
         conn,
         "select days_overdue, count(*) as items from published.overdue where publication_id = %(id)s group by 1",
         id=publication_id,
     )
-    return in_bands((row["days_overdue"], row["items"]) for row in rows)
+    return in_bands((row["days_overdue"], row["items"]) for row in found)
 
 
 def _longest(conn: psycopg.Connection[Any], publication_id: int) -> Longest | None:
-    rows = _rows(
+    found = rows(
         conn,
         Longest,
         """
@@ -497,12 +489,12 @@ def _longest(conn: psycopg.Connection[Any], publication_id: int) -> Longest | No
         id=publication_id,
         blank=BLANK,
     )
-    return rows[0] if rows else None
+    return found[0] if found else None
 
 
 def _forecast_rows(conn: psycopg.Connection[Any], publication: Publication) -> list[ForecastRow]:
     """Communities by tests due, most first."""
-    rows = _records(
+    found = records(
         conn,
         """
         select coalesce(nullif(community, ''), %(blank)s) as community, due_date, sum(tests_due)::bigint as tests_due
@@ -513,19 +505,19 @@ def _forecast_rows(conn: psycopg.Connection[Any], publication: Publication) -> l
         id=publication.publication_id,
         blank=BLANK,
     )
-    due = {(row["community"], row["due_date"]): row["tests_due"] for row in rows}
+    due = {(row["community"], row["due_date"]): row["tests_due"] for row in found}
     days = [publication.as_of_date + timedelta(days=ahead + 1) for ahead in range(FORECAST_DAYS)]
     return sorted(
         (
             ForecastRow(community, tuple(due.get((community, day), 0) for day in days))
-            for community in {row["community"] for row in rows}
+            for community in {row["community"] for row in found}
         ),
         key=lambda row: (-row.total, row.community),
     )
 
 
 def _zones(conn: psycopg.Connection[Any], publication_id: int) -> list[Zone]:
-    return _rows(
+    return rows(
         conn,
         Zone,
         """
@@ -543,7 +535,7 @@ def _zones(conn: psycopg.Connection[Any], publication_id: int) -> list[Zone]:
 
 
 def _open_items(conn: psycopg.Connection[Any], publication_id: int) -> OpenItems:
-    return _rows(
+    return rows(
         conn,
         OpenItems,
         """
@@ -558,7 +550,7 @@ def _open_items(conn: psycopg.Connection[Any], publication_id: int) -> OpenItems
 
 
 def _feeds(conn: psycopg.Connection[Any], publication_id: int) -> list[Feed]:
-    return _rows(
+    return rows(
         conn,
         Feed,
         """
@@ -574,7 +566,7 @@ def _feeds(conn: psycopg.Connection[Any], publication_id: int) -> list[Feed]:
 
 
 def _rejections(conn: psycopg.Connection[Any], publication_id: int) -> list[Rejection]:
-    return _rows(
+    return rows(
         conn,
         Rejection,
         """
@@ -589,7 +581,7 @@ def _rejections(conn: psycopg.Connection[Any], publication_id: int) -> list[Reje
 
 
 def _senders(conn: psycopg.Connection[Any], publication_id: int) -> list[Sender]:
-    return _rows(
+    return rows(
         conn,
         Sender,
         """
@@ -605,7 +597,7 @@ def _senders(conn: psycopg.Connection[Any], publication_id: int) -> list[Sender]
 
 
 def _restatements(conn: psycopg.Connection[Any], publication_id: int) -> list[Restatement]:
-    return _rows(
+    return rows(
         conn,
         Restatement,
         """
@@ -621,7 +613,7 @@ def _restatements(conn: psycopg.Connection[Any], publication_id: int) -> list[Re
 
 
 def _checks(conn: psycopg.Connection[Any], publication_id: int) -> list[Check]:
-    return _rows(
+    return rows(
         conn,
         Check,
         """

@@ -85,7 +85,7 @@ def render(figures: Figures) -> str:
         undefined=StrictUndefined,
     )
     environment.filters |= {
-        name: getattr(text, name) for name in ("number", "percent", "day", "full_day", "short_day", "change")
+        name: getattr(text, name) for name in ("number", "percent", "day", "full_day", "short_day", "change", "cell")
     }
     as_of = figures.publication.as_of_date
     return environment.get_template("report.html.j2").render(

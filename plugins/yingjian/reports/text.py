@@ -1,6 +1,6 @@
 """Figures as the page writes them."""
 
-from datetime import date
+from datetime import date, datetime
 from math import floor
 
 NOTHING = "—"
@@ -30,6 +30,27 @@ def full_day(value: date) -> str:
 def short_day(value: date) -> str:
     """2022-07-05 → 7/5."""
     return f"{value.month}/{value.day}"
+
+
+def time_of_day(value: datetime | None) -> str:
+    """2022-07-05 08:00 → 7月5日08:00."""
+    return NOTHING if value is None else f"{day(value)}{value:%H:%M}"
+
+
+def share(part: int, whole: int) -> float | None:
+    """part / whole; None without a whole."""
+    return part / whole if whole else None
+
+
+def cell(value: str | int | float | date | None) -> str:
+    """A table's value: words as they are, whole numbers, shares, days and times."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, datetime):
+        return time_of_day(value)
+    if isinstance(value, date):
+        return day(value)
+    return percent(value) if isinstance(value, float) else number(value)
 
 
 def change(value: int | None) -> str:

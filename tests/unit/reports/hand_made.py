@@ -78,6 +78,7 @@ def figures(**changes: Any) -> Figures:
         forecast=[ForecastDay(DAY + timedelta(days=ahead), due) for ahead, due in enumerate(forecast.tests_due, 1)],
         forecast_rows=[forecast],
         zones=[],
+        topics=[],
         open_items=OpenItems(40, 0),
         feeds=[feed()],
         rejections=[],

@@ -10,6 +10,8 @@ from typing import Any
 
 import psycopg
 
+from tests.unit.reports import town_topics
+
 LAST_DAY = date(2022, 7, 24)
 PUBLICATION_ID = 12
 
@@ -102,6 +104,7 @@ GROUPS = {
 def load(conn: psycopg.Connection[Any], days: int = 12, last_day: date = LAST_DAY) -> None:
     """Create the tables and publish `days` business dates up to `last_day` (id 12), the sixth from the end left out."""
     conn.execute(PUBLISHED)
+    conn.execute(town_topics.PUBLISHED)
     for back in reversed(range(days)):
         if back != 5:
             publish(conn, PUBLICATION_ID - back, last_day - timedelta(days=back))
@@ -128,6 +131,8 @@ def publish(conn: psycopg.Connection[Any], publication_id: int, day: date, **pub
     _insert(conn, "publication", [row])
     _obligations(conn, publication_id, day, choose)
     _zones(conn, publication_id, day)
+    for mart, rows in town_topics.rows(publication_id, day, COMMUNITIES).items():
+        _insert(conn, mart, rows)
     _quality(conn, publication_id, day)
     if row["quality_status"] == "released_by_hand":
         _failed_check(conn, publication_id)

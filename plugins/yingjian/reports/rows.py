@@ -1,0 +1,21 @@
+"""Rows of a query as dataclasses or dictionaries."""
+
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row, dict_row
+
+Row = TypeVar("Row")
+
+
+def rows(conn: psycopg.Connection[Any], kind: type[Row], query: str, **params: Any) -> list[Row]:
+    """Each row as a `kind`; the query's columns are its fields."""
+    with conn.cursor(row_factory=class_row(kind)) as cursor:
+        return cursor.execute(query.encode(), params).fetchall()
+
+
+def records(conn: psycopg.Connection[Any], query: str | sql.Composed, **params: Any) -> list[dict[str, Any]]:
+    """Each row as column name to value."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.encode() if isinstance(query, str) else query, params).fetchall()

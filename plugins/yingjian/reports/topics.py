@@ -1,0 +1,358 @@
+"""The sections of the report that follow one topic of the plan each: SQL over `published.*` to sentences and tables.
+
+`SECTIONS` is the one list of them: the page, the table of the plan (docs/coverage.md) and the tests read it. A table's
+cells are raw values (numbers, shares, days), so that every form of the report writes them in its own way.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import psycopg
+
+from yingjian.reports.rows import records
+from yingjian.reports.text import number, percent, share, time_of_day
+
+NAMED = 3  # how many places a sentence names
+LISTED = 30  # rows of a table; one more row says how many there are beside
+
+Conn = psycopg.Connection[Any]
+Cell = str | int | float | date | None
+
+
+@dataclass(frozen=True)
+class Action:
+    """A sentence with its heading; `basis` is the article it serves, `urgent` puts a mark on it."""
+
+    heading: str
+    text: str
+    basis: str
+    urgent: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a title: whole numbers, shares (float, 0 to 1), days and words. `alarm`: the column of which any is too many."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    alarm: str = ""
+    note: str = ""
+
+    @property
+    def listed(self) -> Sequence[Sequence[Cell]]:
+        return self.rows[:LISTED]
+
+    @property
+    def left_out(self) -> int:
+        return max(len(self.rows) - LISTED, 0)
+
+
+@dataclass(frozen=True)
+class Section:
+    """What a section is about: `anchor` in the page, `basis` articles and annex rows, `marts` it is written from."""
+
+    anchor: str
+    title: str
+    basis: str
+    marts: tuple[str, ...]
+    read: Callable[[Conn, int, date], "Content"]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a section says of one publication; without sentences and tables there is nothing to say."""
+
+    said: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    actions: Sequence[Action] = ()
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A section with its content."""
+
+    section: Section
+    said: Sequence[str] = ()
+    tables: Sequence[Table] = field(default_factory=tuple)
+    actions: Sequence[Action] = field(default_factory=tuple)
+
+
+def read_topics(conn: Conn, publication_id: int, as_of: date) -> list[Topic]:
+    """Every section in the order of `SECTIONS`."""
+    topics = []
+    for section in SECTIONS:
+        content = section.read(conn, publication_id, as_of)
+        tables = [table for table in content.tables if table.rows]
+        topics.append(Topic(section, content.said, tables, content.actions))
+    return topics
+
+
+def _state(conn: Conn, publication_id: int, as_of: date) -> Content:
+    """Article 23: peace or emergency, since when and why."""
+    query = "select state, since, why, days, local_cases from published.town_state where publication_id = %(id)s"
+    said, actions = [], []
+    for row in records(conn, query, id=publication_id):
+        if row["state"] == "急":
+            said.append(
+                f"应急状态（急）第 {number(row['days'])} 天，自{time_of_day(row['since'])}起：{row['why']}。"
+                f"其间本土感染者 {number(row['local_cases'])} 例。"
+            )
+            if row["days"] == 1:
+                actions.append(Action("平急转换", f"已转入应急状态：{row['why']}。", "第23条", urgent=True))
+        else:
+            said.append(f"常态化（平）：{row['why']}。")
+    return Content(said, actions=actions)
+
+
+def _screening(conn: Conn, publication_id: int, as_of: date) -> Content:
+    """Articles 21, 24, 34: rounds of regional screening of the last week, and older ones with people left out."""
+    rounds = records(
+        conn,
+        """
+        with rounds as (
+            select
+                round_id, min(started_at) as started_at, min(deadline) as deadline, sum(in_scope)::int as in_scope,
+                sum(sampled_in_time)::int as sampled_in_time, sum(sampled_late)::int as sampled_late,
+                sum(outstanding)::int as outstanding, sum(outstanding_infected)::int as infected,
+                bool_or(status = 'nobody_in_scope') as has_unknown_place
+            from published.screening_round where publication_id = %(id)s group by round_id
+        )
+        select rounds.*, progress.is_on_track, progress.forecast_done_at
+        from rounds
+        left join lateral (
+            select is_on_track, forecast_done_at from published.screening_progress
+            where publication_id = %(id)s and screening_progress.round_id = rounds.round_id
+            order by hour desc limit 1
+        ) as progress on true
+        where rounds.started_at > %(day)s::date - 7 or rounds.outstanding > 0
+        order by started_at desc, round_id collate "C"
+        """,
+        id=publication_id,
+        day=as_of,
+    )
+    said, actions = [], []
+    for row in rounds:
+        sampled = row["sampled_in_time"] + row["sampled_late"]
+        text = (
+            f"{row['round_id']}（{time_of_day(row['started_at'])}起）：应采 {number(row['in_scope'])} 人，24小时内已采 "
+            f"{number(row['sampled_in_time'])} 人，超时 {number(row['sampled_late'])} 人，未采 {number(row['outstanding'])} 人"
+            f"，覆盖率 {percent(share(sampled, row['in_scope']))}。"
+        )
+        is_over = row["deadline"].date() <= as_of
+        missing = row["outstanding"] - row["infected"]
+        if row["outstanding"] and not is_over:
+            done = row["forecast_done_at"]
+            text += f"时限{time_of_day(row['deadline'])}，" + (
+                "按目前进度能按时完成。"
+                if row["is_on_track"]
+                else f"按目前进度要到{time_of_day(done)}。" if done else "尚无人采样。"
+            )  # fmt: skip
+            if not row["is_on_track"]:
+                late = f"区域核酸 {row['round_id']} 按目前进度24小时内完不成，还有 {number(missing)} 人未采。"
+                actions.append(Action("加快采样", late, "第34条", urgent=True))
+        if missing and is_over:
+            left = f"区域核酸 {row['round_id']} 时限已过，还有 {number(missing)} 人未采，按名单逐人找到。"
+            actions.append(Action("不漏一人", left, "第21、34条", urgent=True))
+        if row["has_unknown_place"]:
+            text += "通告中有的地点在居民登记里没有人，请核对地名。"
+        said.append(text)
+    places = records(
+        conn,
+        """
+        select
+            round_id, community, sum(in_scope)::int as in_scope, sum(sampled_in_time)::int as sampled_in_time,
+            sum(sampled_late)::int as sampled_late, sum(outstanding)::int as outstanding
+        from published.screening_round
+        where publication_id = %(id)s and started_at > %(day)s::date - 7
+        group by round_id, community, started_at
+        order by started_at desc, outstanding desc, community collate "C"
+        """,
+        id=publication_id,
+        day=as_of,
+    )
+    buildings = records(
+        conn,
+        """
+        select round_id, community, grid, building, outstanding
+        from published.screening_building
+        where publication_id = %(id)s and outstanding > 0 and deadline::date <= %(day)s
+        order by outstanding desc, round_id collate "C", community collate "C", grid collate "C", building collate "C"
+        limit 200
+        """,
+        id=publication_id,
+        day=as_of,
+    )
+    return Content(
+        said or ["近7日没有区域核酸检测。"],
+        [
+            Table(
+                "各社区进度",
+                ("轮次 · 社区", "应采", "按时", "超时", "未采"),
+                [
+                    (f"{row['round_id']} · {row['community']}", row["in_scope"], row["sampled_in_time"], row["sampled_late"], row["outstanding"])
+                    for row in places
+                ],
+                alarm="未采",
+            ),
+            Table(
+                "时限已过仍有人未采的楼栋",
+                ("轮次 · 楼栋", "未采"),
+                [
+                    (" · ".join(filter(None, (row["round_id"], row["community"], row["grid"], row["building"]))), row["outstanding"])
+                    for row in buildings
+                ],
+                alarm="未采",
+                note="人员名单见报表库 screening_outstanding，由所在社区凭权限查看。",
+            ),
+        ],
+        actions,
+    )  # fmt: skip
+
+
+def _vaccination(conn: Conn, publication_id: int, as_of: date) -> Content:
+    """Article 22: doses of residents of 60 and over, by community."""
+    found = records(
+        conn,
+        """
+        select community, residents_60plus, dose_1, dose_2, dose_3, coverage_3::float as coverage_3, residents_of_unknown_age
+        from published.vaccination_60plus
+        where publication_id = %(id)s
+        order by coverage_3 nulls last, community collate "C"
+        """,
+        id=publication_id,
+    )
+    people, third, unknown = (
+        sum(row[name] for row in found) for name in ("residents_60plus", "dose_3", "residents_of_unknown_age")
+    )
+    if not people:
+        return Content(["居民登记中没有60周岁及以上的居民。"])
+    said = [
+        f"60周岁及以上居民 {number(people)} 人，第三剂接种 {number(third)} 人，接种率 {percent(share(third, people))}，"
+        f"还有 {number(people - third)} 人未接种第三剂。"
+    ]
+    if unknown:
+        said.append(f"另有 {number(unknown)} 人没有出生日期，未计入。")
+    rows = [
+        (row["community"], row["residents_60plus"], row["dose_1"], row["dose_2"], row["dose_3"], row["coverage_3"])
+        for row in found
+    ]
+    return Content(
+        said, [Table("按社区，接种率低的在前", ("社区", "60岁以上", "一剂", "二剂", "三剂", "三剂率"), rows)]
+    )
+
+
+def _disinfection(conn: Conn, publication_id: int, as_of: date) -> Content:
+    """Article 27: preventive disinfection of zones above low on D, terminal disinfection of the places of cases."""
+    zones = records(
+        conn,
+        """
+        select coalesce(nullif(name, ''), zone_id) as name, required, done, shortfall
+        from published.disinfection_daily
+        where publication_id = %(id)s and disinfection_date = %(day)s
+        order by shortfall desc, zone_id collate "C"
+        """,
+        id=publication_id,
+        day=as_of,
+    )
+    cases = records(
+        conn,
+        """
+        select coalesce(nullif(community, ''), '（未填）') collate "C" as community, count(*)::int as places,
+            count(*) filter (where is_done)::int as done, count(*) filter (where not is_done)::int as open
+        from published.terminal_disinfection
+        where publication_id = %(id)s
+        group by 1 order by open desc, community
+        """,
+        id=publication_id,
+    )
+    short = [row for row in zones if row["shortfall"]]
+    undone = sum(row["open"] for row in cases)
+    said, actions = [], []
+    if zones:
+        said.append(f"当日应消毒的中高风险区 {len(zones)} 个，次数不足的 {len(short)} 个。")
+    if cases:
+        said.append(
+            f"感染者相关场所 {number(sum(row['places'] for row in cases))} 处，未完成终末消毒 {number(undone)} 处。"
+        )
+    if short:
+        named = "、".join(row["name"] for row in short[:NAMED]) + (" 等" if len(short) > NAMED else "")
+        actions.append(Action("补足消毒", f"{len(short)} 个风险区当日消毒不足：{named}。", "第27条", urgent=True))
+    if undone:
+        actions.append(Action("终末消毒", f"{number(undone)} 处感染者场所还没有完成终末消毒。", "第27条", urgent=True))
+    return Content(
+        said or ["没有须消毒的风险区和感染者场所。"],
+        [
+            Table("风险区当日预防性消毒（次）", ("风险区", "应做", "已做", "缺"), [(r["name"], r["required"], r["done"], r["shortfall"]) for r in zones], alarm="缺"),
+            Table("感染者场所终末消毒（处）", ("社区", "场所", "已完成", "未完成"), [(r["community"], r["places"], r["done"], r["open"]) for r in cases], alarm="未完成"),
+        ],
+        actions,
+    )  # fmt: skip
+
+
+def _readiness(conn: Conn, publication_id: int, as_of: date) -> Content:
+    """Articles 34 to 37: reserve teams against what the plan asks for."""
+    found = records(
+        conn,
+        """
+        select team_type, level, community, required, listed, shortfall, surplus, mix_ok, teams_required, teams_listed
+        from published.readiness
+        where publication_id = %(id)s
+        order by shortfall desc, mix_ok, team_type collate "C", level collate "C", community collate "C"
+        """,
+        id=publication_id,
+    )
+    wrong = [row for row in found if row["shortfall"] or row["surplus"] or not row["mix_ok"]]
+    said = [f"应备勤的队伍 {len(found)} 支，人数或构成不符合方案的 {len(wrong)} 支。"] if found else []
+    for row in {(r["team_type"], r["teams_required"], r["teams_listed"]) for r in found if r["teams_required"]}:
+        said.append(f"社区{row[0]}队伍应有 {row[1]} 支，名册有 {row[2]} 支。")
+    rows = [
+        (f"{row['level']}{row['community']} · {row['team_type']}", row["required"], row["listed"], row["shortfall"],
+         "超员" if row["surplus"] else "构成不符" if not row["mix_ok"] else "")
+        for row in wrong
+    ]  # fmt: skip
+    return Content(said, [Table("不符合方案的队伍（人）", ("队伍", "应有", "名册", "缺", "说明"), rows, alarm="缺")])
+
+
+def _population(conn: Conn, publication_id: int, as_of: date) -> Content:
+    """Article 16: residents, floating and key persons, by community."""
+    found = records(
+        conn,
+        """
+        select coalesce(nullif(community, ''), '（未填）') collate "C" as community, count(distinct grid)::int as grids,
+            sum(residents)::int as residents, sum(floating)::int as floating, sum(type_unknown)::int as type_unknown,
+            sum(key_persons)::int as key_persons, sum(key_persons_not_registered)::int as not_registered
+        from published.grid_population
+        where publication_id = %(id)s
+        group by 1 order by community
+        """,
+        id=publication_id,
+    )
+    if not found:
+        return Content(["没有居民登记数据。"])
+    total = {name: sum(row[name] for row in found) for name in found[0] if name != "community"}
+    said = [
+        f"网格 {number(total['grids'])} 个，常住 {number(total['residents'])} 人，流动 {number(total['floating'])} 人，"
+        f"重点人员 {number(total['key_persons'])} 人（其中不在居民登记 {number(total['not_registered'])} 人）。"
+    ]
+    if total["type_unknown"]:
+        said.append(f"人口类型未填 {number(total['type_unknown'])} 人。")
+    columns = ("社区", "网格", "常住", "流动", "重点人员", "重点未登记")
+    rows = [
+        (row["community"], row["grids"], row["residents"], row["floating"], row["key_persons"], row["not_registered"])
+        for row in found
+    ]
+    return Content(said, [Table("按社区", columns, rows)])
+
+
+SECTIONS = (
+    Section("state", "平急状态", "第23条", ("town_state",), _state),
+    Section("screening", "区域核酸检测", "第21、24、34条",
+            ("screening_round", "screening_building", "screening_progress", "screening_outstanding"), _screening),
+    Section("disinfection", "消毒", "第27条", ("disinfection_daily", "terminal_disinfection"), _disinfection),
+    Section("vaccination", "60岁以上疫苗接种", "第22条", ("vaccination_60plus",), _vaccination),
+    Section("readiness", "备勤队伍", "第34至37条", ("readiness",), _readiness),
+    Section("population", "网格人口", "第16条", ("grid_population",), _population),
+)  # fmt: skip

@@ -1,0 +1,135 @@
+"""The made-up town's published rows that the topics of the report read (tables and rows by mart)."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+PUBLISHED = """
+create table published.town_state (
+    publication_id bigint, as_of_date date, state text, since timestamp, why text, days int, local_cases int);
+create table published.screening_round (
+    publication_id bigint, round_id text, community text, grid text, started_at timestamp, deadline timestamp,
+    in_scope int, sampled_in_time int, sampled_late int, outstanding int, outstanding_infected int, status text);
+create table published.screening_building (
+    publication_id bigint, round_id text, community text, grid text, building text, deadline timestamp, outstanding int);
+create table published.screening_progress (
+    publication_id bigint, round_id text, hour int, is_on_track boolean, forecast_done_at timestamp);
+create table published.vaccination_60plus (
+    publication_id bigint, community text, residents_60plus int, dose_1 int, dose_2 int, dose_3 int,
+    coverage_3 numeric, residents_of_unknown_age int);
+create table published.disinfection_daily (
+    publication_id bigint, zone_id text, name text, disinfection_date date, required int, done int, shortfall int);
+create table published.terminal_disinfection (publication_id bigint, community text, is_done boolean);
+create table published.readiness (
+    publication_id bigint, team_type text, level text, community text, required int, listed int, shortfall int,
+    surplus int, mix_ok boolean, teams_required int, teams_listed int);
+create table published.grid_population (
+    publication_id bigint, community text, grid text, residents int, floating int, type_unknown int,
+    key_persons int, key_persons_not_registered int);
+"""
+
+
+def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[str, list[dict[str, Any]]]:
+    """Rows by mart: an emergency on its 9th day, with one round over and one running."""
+    over, running = datetime.combine(day - timedelta(days=3), time(8)), datetime.combine(day, time(14))
+    by_mart: dict[str, list[dict[str, Any]]] = {
+        "town_state": [
+            {
+                "as_of_date": day,
+                "state": "急",
+                "since": datetime.combine(day - timedelta(days=8), time(8)),
+                "why": "报告本土感染者（CASE001）",
+                "days": 9,
+                "local_cases": 4,
+            }
+        ],
+        "screening_round": [
+            {
+                "round_id": name,
+                "community": community,
+                "grid": "网格1",
+                "started_at": started,
+                "deadline": started + timedelta(days=1),
+                "in_scope": 400,
+                "sampled_in_time": in_time,
+                "sampled_late": late,
+                "outstanding": 400 - in_time - late,
+                "outstanding_infected": 1,
+                "status": "overdue" if name == "GG2" else "running",
+            }
+            for name, started, in_time, late in (("GG2", over, 380, 12), ("GG3", running, 150, 0))
+            for community in communities[:2]
+        ],
+        "screening_building": [
+            {
+                "round_id": "GG2",
+                "community": communities[0],
+                "grid": "网格1",
+                "building": f"{number}号楼",
+                "deadline": over + timedelta(days=1),
+                "outstanding": number,
+            }
+            for number in (1, 2, 3)
+        ],
+        "screening_progress": [
+            {
+                "round_id": "GG3",
+                "hour": hour,
+                "is_on_track": False,
+                "forecast_done_at": running + timedelta(hours=27),
+            }
+            for hour in (9, 10)
+        ],
+        "vaccination_60plus": [
+            {
+                "community": community,
+                "residents_60plus": 500,
+                "dose_1": 460,
+                "dose_2": 440,
+                "dose_3": 300 + 10 * place,
+                "coverage_3": (300 + 10 * place) / 500,
+                "residents_of_unknown_age": 1,
+            }
+            for place, community in enumerate(communities)
+        ],
+        "disinfection_daily": [
+            {
+                "zone_id": f"FX{number}",
+                "name": name,
+                "disinfection_date": day,
+                "required": 2,
+                "done": 2 - short,
+                "shortfall": short,
+            }
+            for number, name, short in ((1, "招丰花园3–5号楼", 1), (3, "群山工业区宿舍", 0))
+        ],
+        "terminal_disinfection": [{"community": communities[number % 2], "is_done": number > 1} for number in range(5)],
+        "readiness": [
+            {
+                "team_type": "流调",
+                "level": "社区",
+                "community": community,
+                "required": 3,
+                "listed": listed,
+                "shortfall": max(3 - listed, 0),
+                "surplus": max(listed - 5, 0),
+                "mix_ok": True,
+                "teams_required": 13,
+                "teams_listed": 12,
+            }
+            for community, listed in zip(communities, (0, 6, 3, 4, 5, 3, 3, 3, 4, 4, 5, 5, 3), strict=True)
+        ],
+        "grid_population": [
+            {
+                "community": community,
+                "grid": f"网格{number}",
+                "residents": 600,
+                "floating": 200,
+                "type_unknown": 1,
+                "key_persons": 30,
+                "key_persons_not_registered": 2,
+            }
+            for community in communities
+            for number in (1, 2, 3)
+        ],
+    }
+    return {mart: [{"publication_id": publication_id} | row for row in found] for mart, found in by_mart.items()}
