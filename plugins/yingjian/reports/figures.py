@@ -1,4 +1,4 @@
-"""The figures of one publication's report: SQL over `published.*` to frozen dataclasses.
+"""The figures of one publication's report: SQL over the published marts to frozen dataclasses.
 
 Everything is read by publication id, so a report can be written again, with the same bytes, long after the
 publication was replaced. Comparisons use the newest publication of an earlier business date whose id is not
@@ -266,7 +266,7 @@ class Figures:
 
 
 def read_figures(conn: psycopg.Connection[Any], publication_id: int) -> Figures:
-    """Read every figure of a publication's report.
+    """Read every figure of a publication's report; inside `narrowed`, which says whose rows the marts are.
 
     Raises:
         LookupError: there is no such publication, or its rows were pruned.
@@ -335,7 +335,7 @@ def _publication(conn: psycopg.Connection[Any], publication_id: int) -> Publicat
             publication_id, as_of_date, published_at at time zone 'Asia/Shanghai' as published_at, policy_edition,
             quality_status, checks_run, checks_failed, input_files, input_rows, code_version,
             release_reason, released_by
-        from published.publication
+        from publication
         where publication_id = %(id)s
         """,
         id=publication_id,
@@ -347,7 +347,7 @@ def _publication(conn: psycopg.Connection[Any], publication_id: int) -> Publicat
 
 def _is_kept(conn: psycopg.Connection[Any], publication_id: int) -> bool:
     """Whether the publication still has its rows: every publication has a row per feed until it is pruned."""
-    query = "select exists (select from published.feed_quality where publication_id = %(id)s) as is_kept"
+    query = "select exists (select from feed_quality where publication_id = %(id)s) as is_kept"
     return bool(records(conn, query, id=publication_id)[0]["is_kept"])
 
 
@@ -357,7 +357,7 @@ def _newest_publications(conn: psycopg.Connection[Any], publication: Publication
         conn,
         """
         select as_of_date, max(publication_id) as publication_id
-        from published.publication
+        from publication
         where publication_id <= %(id)s and as_of_date > %(first)s and as_of_date <= %(last)s
         group by as_of_date
         """,
@@ -378,8 +378,8 @@ def _totals(conn: psycopg.Connection[Any], publication_ids: Iterable[int]) -> di
             sum(daily.compliant)::bigint as compliant,
             sum(daily.overdue)::bigint as overdue,
             sum(daily.exempt)::bigint as exempt
-        from published.compliance_daily as daily
-        join published.publication as publication using (publication_id, as_of_date)
+        from compliance_daily as daily
+        join publication as publication using (publication_id, as_of_date)
         where daily.publication_id = any(%(ids)s)
         group by daily.publication_id
         """,
@@ -402,12 +402,12 @@ def _headline(conn: psycopg.Connection[Any], publication_id: int, totals: Totals
             zones.lowerable_zones
         from (
             select count(distinct person_key) as persons, count(*) as items
-            from published.overdue
+            from overdue
             where publication_id = %(id)s
         ) as overdue
         cross join (
             select count(distinct person_key) as persons, count(*) as items
-            from published.due
+            from due
             where publication_id = %(id)s and days_until_due = 1
         ) as next_day
         cross join (
@@ -415,7 +415,7 @@ def _headline(conn: psycopg.Connection[Any], publication_id: int, totals: Totals
                 count(*) filter (where level = '高') as high_zones,
                 count(*) filter (where level = '中') as medium_zones,
                 count(*) filter (where eligible_level is not null) as lowerable_zones
-            from published.risk_zone
+            from risk_zone
             where publication_id = %(id)s
         ) as zones
         """,
@@ -439,8 +439,8 @@ def _slices(
             case when %(before)s::bigint is not null
                 then coalesce(sum(daily.overdue) filter (where daily.publication_id = %(before)s), 0)::bigint
             end as overdue_before
-        from published.compliance_daily as daily
-        join published.publication as publication using (publication_id, as_of_date)
+        from compliance_daily as daily
+        join publication as publication using (publication_id, as_of_date)
         where daily.publication_id = any(%(ids)s)
         group by 1, 2
         """
@@ -460,7 +460,7 @@ def _slices(
 def _bands(conn: psycopg.Connection[Any], publication_id: int) -> list[Band]:
     found = records(
         conn,
-        "select days_overdue, count(*) as items from published.overdue where publication_id = %(id)s group by 1",
+        "select days_overdue, count(*) as items from overdue where publication_id = %(id)s group by 1",
         id=publication_id,
     )
     return in_bands((row["days_overdue"], row["items"]) for row in found)
@@ -476,9 +476,9 @@ def _longest(conn: psycopg.Connection[Any], publication_id: int) -> Longest | No
                 days_overdue,
                 coalesce(nullif(group_name, ''), group_code) as group_name,
                 coalesce(nullif(community, ''), %(blank)s) as community
-            from published.overdue
+            from overdue
             where publication_id = %(id)s
-                and days_overdue = (select max(days_overdue) from published.overdue where publication_id = %(id)s)
+                and days_overdue = (select max(days_overdue) from overdue where publication_id = %(id)s)
         )
         select days_overdue, sum(count(*)) over ()::bigint as items, group_name, community
         from oldest
@@ -498,7 +498,7 @@ def _forecast_rows(conn: psycopg.Connection[Any], publication: Publication) -> l
         conn,
         """
         select coalesce(nullif(community, ''), %(blank)s) as community, due_date, sum(tests_due)::bigint as tests_due
-        from published.due_forecast
+        from due_forecast
         where publication_id = %(id)s
         group by 1, 2
         """,
@@ -525,7 +525,7 @@ def _zones(conn: psycopg.Connection[Any], publication_id: int) -> list[Zone]:
             zone_id, name, coalesce(communities, '{}') as communities, level, level_since, last_positive_date,
             clear_days, residents, round_sampled, round_outstanding, round_complete_on, eligible_level, eligible_on,
             nullif(mismatch, '') as mismatch, coalesce(blockers, '{}') as blockers
-        from published.risk_zone
+        from risk_zone
         where publication_id = %(id)s
         order by array_position(%(levels)s::text[], level), zone_id collate "C"
         """,
@@ -542,7 +542,7 @@ def _open_items(conn: psycopg.Connection[Any], publication_id: int) -> OpenItems
         select
             count(*) filter (where status = 'upcoming') as upcoming,
             count(*) filter (where needs_review) as needs_review
-        from published.obligation
+        from obligation
         where publication_id = %(id)s and status in ('upcoming', 'overdue')
         """,
         id=publication_id,
@@ -557,7 +557,7 @@ def _feeds(conn: psycopg.Connection[Any], publication_id: int) -> list[Feed]:
         select
             feed, title, files, new_files, rows_read, rows_staged, rows_rejected, rows_superseded, rows_repaired,
             rejected_files, newest_update, status, message
-        from published.feed_quality
+        from feed_quality
         where publication_id = %(id)s
         order by rows_read desc, feed collate "C"
         """,
@@ -571,8 +571,8 @@ def _rejections(conn: psycopg.Connection[Any], publication_id: int) -> list[Reje
         Rejection,
         """
         select coalesce(feed.title, summary.feed) as title, summary.reason, summary.rows
-        from published.rejection_summary as summary
-        left join published.feed_quality as feed using (publication_id, feed)
+        from rejection_summary as summary
+        left join feed_quality as feed using (publication_id, feed)
         where summary.publication_id = %(id)s and summary.rows > 0
         order by summary.rows desc, summary.feed collate "C", summary.reason_code collate "C"
         """,
@@ -586,8 +586,8 @@ def _senders(conn: psycopg.Connection[Any], publication_id: int) -> list[Sender]
         Sender,
         """
         select coalesce(feed.title, summary.feed) as title, summary.sender, summary.rows
-        from published.rejection_by_sender as summary
-        left join published.feed_quality as feed using (publication_id, feed)
+        from rejection_by_sender as summary
+        left join feed_quality as feed using (publication_id, feed)
         where summary.publication_id = %(id)s
         order by summary.rows desc, summary.feed collate "C", summary.sender collate "C"
         limit 30
@@ -602,7 +602,7 @@ def _restatements(conn: psycopg.Connection[Any], publication_id: int) -> list[Re
         Restatement,
         """
         select restated_date, reason, sum(rows)::bigint as rows
-        from published.restatement
+        from restatement
         where publication_id = %(id)s
         group by restated_date, reason
         order by restated_date desc, reason collate "C"
@@ -618,7 +618,7 @@ def _checks(conn: psycopg.Connection[Any], publication_id: int) -> list[Check]:
         Check,
         """
         select check_name, table_name, severity, failing_rows, message
-        from published.quality_check
+        from quality_check
         where publication_id = %(id)s and success is not true
         order by severity = 'fail' desc, failing_rows desc nulls last, check_name collate "C", table_name collate "C"
         """,

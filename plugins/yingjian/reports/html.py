@@ -1,19 +1,16 @@
-"""The report page: figures to one self-contained Chinese HTML document, and the document to a file."""
+"""The report page: figures to one self-contained Chinese HTML document."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
-import psycopg
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from yingjian.reports import charts, text
 from yingjian.reports.actions import actions
-from yingjian.reports.figures import Band, Figures, Headline, Slice, read_figures
+from yingjian.reports.audiences import OFFICE, Audience
+from yingjian.reports.figures import Band, Figures, Headline, Slice
 
 TABLE_ROWS = 60  # a district's or a province's longer tables end with one row for the rest
 UNIT_ROWS = 10
@@ -54,27 +51,7 @@ class Breakdown:
         return max((row.overdue for row in self.rows), default=0)
 
 
-def write_report(conn: psycopg.Connection[Any], publication_id: int, out_dir: Path) -> Path:
-    """Write the report of a publication as `<as_of_date>-p<publication_id>.html`; readers never see half a file.
-
-    Only `published.*` is read. The same publication gives the same bytes.
-
-    Raises:
-        LookupError: there is no such publication, or its rows were pruned.
-    """
-    figures = read_figures(conn, publication_id)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    path = out_dir / f"{figures.publication.as_of_date:%Y-%m-%d}-p{publication_id}.html"
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(render(figures), encoding="utf-8", newline="\n")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path
-
-
-def render(figures: Figures) -> str:
+def render(figures: Figures, audience: Audience = OFFICE) -> str:
     """The whole page; every value is escaped."""
     environment = Environment(
         loader=PackageLoader("yingjian.reports"),
@@ -90,6 +67,8 @@ def render(figures: Figures) -> str:
     as_of = figures.publication.as_of_date
     return environment.get_template("report.html.j2").render(
         figures=figures,
+        audience=audience,
+        feed_status=text.FEED_STATUS,
         publication=figures.publication,
         totals=figures.now.totals,
         next_day=as_of + timedelta(days=1),
@@ -100,7 +79,7 @@ def render(figures: Figures) -> str:
         breakdowns=breakdowns(figures),
         bar=charts.bar,
         tone=_tone,
-        charts=_charts(figures),
+        charts=charts_of(figures),
     )
 
 
@@ -214,7 +193,8 @@ def _sum(parts: Sequence[Slice], name: str) -> Slice:
     )
 
 
-def _charts(figures: Figures) -> dict[str, Markup]:
+def charts_of(figures: Figures) -> dict[str, Markup]:
+    """The page's charts by name: rate, overdue, bands, forecast."""
     days = [text.short_day(point.day) for point in figures.trend]
     totals = [point.totals for point in figures.trend]
     return {

@@ -1,4 +1,4 @@
-"""The sections of the report that follow one topic of the plan each: SQL over `published.*` to sentences and tables.
+"""The sections of the report that follow one topic of the plan each: SQL over the published marts to sentences and tables.
 
 `SECTIONS` is the one list of them: the page, the table of the plan (docs/coverage.md) and the tests read it. A table's
 cells are raw values (numbers, shares, days), so that every form of the report writes them in its own way.
@@ -92,7 +92,7 @@ def read_topics(conn: Conn, publication_id: int, as_of: date) -> list[Topic]:
 
 def _state(conn: Conn, publication_id: int, as_of: date) -> Content:
     """Article 23: peace or emergency, since when and why."""
-    query = "select state, since, why, days, local_cases from published.town_state where publication_id = %(id)s"
+    query = "select state, since, why, days, local_cases from town_state where publication_id = %(id)s"
     said, actions = [], []
     for row in records(conn, query, id=publication_id):
         if row["state"] == "急":
@@ -118,12 +118,12 @@ def _screening(conn: Conn, publication_id: int, as_of: date) -> Content:
                 sum(sampled_in_time)::int as sampled_in_time, sum(sampled_late)::int as sampled_late,
                 sum(outstanding)::int as outstanding, sum(outstanding_infected)::int as infected,
                 bool_or(status = 'nobody_in_scope') as has_unknown_place
-            from published.screening_round where publication_id = %(id)s group by round_id
+            from screening_round where publication_id = %(id)s group by round_id
         )
         select rounds.*, progress.is_on_track, progress.forecast_done_at
         from rounds
         left join lateral (
-            select is_on_track, forecast_done_at from published.screening_progress
+            select is_on_track, forecast_done_at from screening_progress
             where publication_id = %(id)s and screening_progress.round_id = rounds.round_id
             order by hour desc limit 1
         ) as progress on true
@@ -143,7 +143,7 @@ def _screening(conn: Conn, publication_id: int, as_of: date) -> Content:
         )
         is_over = row["deadline"].date() <= as_of
         missing = row["outstanding"] - row["infected"]
-        if row["outstanding"] and not is_over:
+        if row["outstanding"] and not is_over and row["is_on_track"] is not None:
             done = row["forecast_done_at"]
             text += f"时限{time_of_day(row['deadline'])}，" + (
                 "按目前进度能按时完成。"
@@ -165,7 +165,7 @@ def _screening(conn: Conn, publication_id: int, as_of: date) -> Content:
         select
             round_id, community, sum(in_scope)::int as in_scope, sum(sampled_in_time)::int as sampled_in_time,
             sum(sampled_late)::int as sampled_late, sum(outstanding)::int as outstanding
-        from published.screening_round
+        from screening_round
         where publication_id = %(id)s and started_at > %(day)s::date - 7
         group by round_id, community, started_at
         order by started_at desc, outstanding desc, community collate "C"
@@ -177,7 +177,7 @@ def _screening(conn: Conn, publication_id: int, as_of: date) -> Content:
         conn,
         """
         select round_id, community, grid, building, outstanding
-        from published.screening_building
+        from screening_building
         where publication_id = %(id)s and outstanding > 0 and deadline::date <= %(day)s
         order by outstanding desc, round_id collate "C", community collate "C", grid collate "C", building collate "C"
         limit 200
@@ -218,7 +218,7 @@ def _vaccination(conn: Conn, publication_id: int, as_of: date) -> Content:
         conn,
         """
         select community, residents_60plus, dose_1, dose_2, dose_3, coverage_3::float as coverage_3, residents_of_unknown_age
-        from published.vaccination_60plus
+        from vaccination_60plus
         where publication_id = %(id)s
         order by coverage_3 nulls last, community collate "C"
         """,
@@ -250,7 +250,7 @@ def _disinfection(conn: Conn, publication_id: int, as_of: date) -> Content:
         conn,
         """
         select coalesce(nullif(name, ''), zone_id) as name, required, done, shortfall
-        from published.disinfection_daily
+        from disinfection_daily
         where publication_id = %(id)s and disinfection_date = %(day)s
         order by shortfall desc, zone_id collate "C"
         """,
@@ -262,7 +262,7 @@ def _disinfection(conn: Conn, publication_id: int, as_of: date) -> Content:
         """
         select coalesce(nullif(community, ''), '（未填）') collate "C" as community, count(*)::int as places,
             count(*) filter (where is_done)::int as done, count(*) filter (where not is_done)::int as open
-        from published.terminal_disinfection
+        from terminal_disinfection
         where publication_id = %(id)s
         group by 1 order by open desc, community
         """,
@@ -298,7 +298,7 @@ def _readiness(conn: Conn, publication_id: int, as_of: date) -> Content:
         conn,
         """
         select team_type, level, community, required, listed, shortfall, surplus, mix_ok, teams_required, teams_listed
-        from published.readiness
+        from readiness
         where publication_id = %(id)s
         order by shortfall desc, mix_ok, team_type collate "C", level collate "C", community collate "C"
         """,
@@ -324,7 +324,7 @@ def _population(conn: Conn, publication_id: int, as_of: date) -> Content:
         select coalesce(nullif(community, ''), '（未填）') collate "C" as community, count(distinct grid)::int as grids,
             sum(residents)::int as residents, sum(floating)::int as floating, sum(type_unknown)::int as type_unknown,
             sum(key_persons)::int as key_persons, sum(key_persons_not_registered)::int as not_registered
-        from published.grid_population
+        from grid_population
         where publication_id = %(id)s
         group by 1 order by community
         """,

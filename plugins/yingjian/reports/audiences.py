@@ -1,0 +1,99 @@
+"""Who gets a pack of the report, and what of a publication is theirs.
+
+The report's SQL names marts without a schema. For the office they are the published tables; for a department or a
+community temporary views of the same names stand before them and show that audience's rows alone, so that there is one
+set of queries, and a mart that nobody thought of shows nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from yingjian.reports.rows import records
+from yingjian.warehouse.publish import READER_SCHEMAS
+
+# What is the same for everyone in the town and says nothing of other places' people.
+TOWN_WIDE = frozenset({"town_state", "feed_quality", "quality_check", "rejection_summary"})
+
+
+@dataclass(frozen=True)
+class Audience:
+    """A reader of a pack: the office (no name), a competent department or a community."""
+
+    kind: str
+    name: str = ""
+
+    @property
+    def code(self) -> str:
+        """Part of a file name."""
+        return f"{self.kind}-{self.name}".replace("/", "／") if self.name else self.kind
+
+    @property
+    def title(self) -> str:
+        return self.name or "街道"
+
+    @property
+    def sees_names(self) -> bool:
+        """Names stand only in the packs of those who must find the persons."""
+        return self.kind != "office"
+
+
+OFFICE = Audience("office")
+
+
+def audiences(conn: psycopg.Connection[Any], publication_id: int) -> list[Audience]:
+    """The office, and every department and community of the publication, by name."""
+    found = records(
+        conn,
+        """
+        select 'community' as kind, community as name from published.compliance_daily where publication_id = %(id)s
+        union
+        select 'community', community from published.grid_population where publication_id = %(id)s
+        union
+        select 'department', department from published.compliance_daily where publication_id = %(id)s
+        """,
+        id=publication_id,
+    )
+    named = {Audience(row["kind"], row["name"]) for row in found if row["name"]}
+    return [OFFICE, *sorted(named, key=lambda audience: (audience.kind, audience.name))]
+
+
+@contextmanager
+def narrowed(conn: psycopg.Connection[Any], audience: Audience) -> Iterator[None]:
+    """A transaction in which unqualified marts are the audience's; nothing of it remains afterwards."""
+    with conn.transaction(force_rollback=True):
+        if audience != OFFICE:
+            for mart in READER_SCHEMAS:
+                _narrow(conn, mart, audience)
+        conn.execute("set local search_path to pg_temp, published")
+        yield
+
+
+def _narrow(conn: psycopg.Connection[Any], mart: str, audience: Audience) -> None:
+    columns = {
+        row["attname"]
+        for row in records(
+            conn,
+            "select attname from pg_attribute where attrelid = to_regclass(%(table)s) and attnum > 0 and not attisdropped",
+            table=f"published.{mart}",
+        )
+    }
+    if not columns or mart in TOWN_WIDE:
+        return
+    condition: sql.Composable
+    if audience.kind in columns:
+        condition = sql.SQL("{} = {}").format(sql.Identifier(audience.kind), sql.Literal(audience.name))
+    elif audience.kind == "community" and "communities" in columns:
+        condition = sql.SQL("{} = any(communities)").format(sql.Literal(audience.name))
+    else:
+        condition = sql.SQL("false")
+    view = sql.SQL("create temporary view {} as select * from published.{} where ").format(
+        sql.Identifier(mart), sql.Identifier(mart)
+    )
+    conn.execute(view + condition)
