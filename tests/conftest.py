@@ -53,7 +53,7 @@ def bare_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 def empty_database(bare_server: Settings, request: pytest.FixtureRequest) -> str:
     """The URI of an empty database of the module's own."""
     server = EmbeddedPostgres(bare_server)
-    name = request.module.__name__.rsplit(".", 2)[-2] + "_empty"
+    name = request.module.__name__.replace(".", "_") + "_empty"
     with psycopg.connect(server.uri("postgres", "postgres"), autocommit=True) as conn:
         conn.execute(f"create database {name} owner yingjian_owner")  # type: ignore[arg-type]
     return server.uri("yingjian_owner", name)

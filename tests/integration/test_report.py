@@ -8,8 +8,10 @@ import psycopg
 import pytest
 
 from tests.unit.reports import town
+from yingjian.reports import figures as reading
 from yingjian.reports import write_report
-from yingjian.reports.figures import read_figures
+from yingjian.reports.audiences import OFFICE, narrowed
+from yingjian.reports.figures import Figures
 
 DAY_BEFORE = town.PUBLICATION_ID - 1
 
@@ -27,6 +29,11 @@ def conn(published: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(published) as connection:
         yield connection
         connection.rollback()
+
+
+def read_figures(conn: psycopg.Connection, publication_id: int) -> Figures:
+    with narrowed(conn, OFFICE):
+        return reading.read_figures(conn, publication_id)
 
 
 def single(conn: psycopg.Connection, query: str) -> int:

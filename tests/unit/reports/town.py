@@ -17,7 +17,7 @@ PUBLICATION_ID = 12
 
 OBLIGATION = """publication_id bigint, as_of_date date, obligation_id text, person_key text, group_code text,
     group_name text, unit text, department text, community text, grid text, due_date date, status text,
-    days_overdue int, needs_review boolean"""
+    days_overdue int, needs_review boolean, basis text, explanation text"""
 PUBLISHED = f"""
 create schema published;
 create table published.publication (
@@ -40,6 +40,7 @@ create table published.feed_quality (
     publication_id bigint, feed text, title text, files int, new_files int, rows_read bigint, rows_staged bigint,
     rows_rejected bigint, rows_superseded bigint, rows_repaired bigint, rejected_files int,
     newest_update timestamp, status text, message text);
+create table published.person (publication_id bigint, person_key text, name text, id_number text, phone text);
 create table published.rejection_summary (publication_id bigint, feed text, reason_code text, reason text, rows bigint);
 create table published.rejection_by_sender (publication_id bigint, feed text, sender text, rows int);
 create table published.restatement (
@@ -175,6 +176,8 @@ def _obligations(conn: psycopg.Connection[Any], publication_id: int, day: date, 
                     "community": community,
                     "grid": f"{place + 1:02}网格",
                     "needs_review": code == "34" and member % 4 == 0,
+                    "basis": f"附件第{code}项",
+                    "explanation": f"{group_name}，到期未采样",
                 }
                 if member < late:
                     days = min(1 + int(choose.expovariate(0.42)), 31)
@@ -194,6 +197,7 @@ def _obligations(conn: psycopg.Connection[Any], publication_id: int, day: date, 
                     )
                     key = (day + timedelta(days=ahead), community)
                     forecast[key] = forecast.get(key, 0) + 1
+    _insert(conn, "person", _people(publication_id, {row["person_key"] for row in overdue + due}))
     _insert(conn, "compliance_daily", compliance)
     _insert(conn, "overdue", overdue)
     _insert(conn, "due", due)
@@ -210,6 +214,19 @@ def _obligations(conn: psycopg.Connection[Any], publication_id: int, day: date, 
             for (when, community), tests in forecast.items()
         ],
     )
+
+
+def _people(publication_id: int, keys: set[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "publication_id": publication_id,
+            "person_key": key,
+            "name": f"王测试{key.removeprefix('key-')}",
+            "id_number": f"350503{key.removeprefix('key-'):0>12}",
+            "phone": f"138{key.removeprefix('key-'):0>8}",
+        }
+        for key in sorted(keys)
+    ]
 
 
 def _zones(conn: psycopg.Connection[Any], publication_id: int, day: date) -> None:

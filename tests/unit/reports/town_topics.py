@@ -11,6 +11,9 @@ create table published.screening_round (
     in_scope int, sampled_in_time int, sampled_late int, outstanding int, outstanding_infected int, status text);
 create table published.screening_building (
     publication_id bigint, round_id text, community text, grid text, building text, deadline timestamp, outstanding int);
+create table published.screening_outstanding (
+    publication_id bigint, round_id text, person_key text, community text, grid text, building text,
+    deadline timestamp, is_overdue boolean, is_infected boolean);
 create table published.screening_progress (
     publication_id bigint, round_id text, hour int, is_on_track boolean, forecast_done_at timestamp);
 create table published.vaccination_60plus (
@@ -69,6 +72,19 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
                 "outstanding": number,
             }
             for number in (1, 2, 3)
+        ],
+        "screening_outstanding": [
+            {
+                "round_id": "GG2",
+                "person_key": f"key-{number}",
+                "community": communities[number % 2],
+                "grid": "网格1",
+                "building": "1号楼",
+                "deadline": over + timedelta(days=1),
+                "is_overdue": True,
+                "is_infected": number == 0,
+            }
+            for number in range(16)
         ],
         "screening_progress": [
             {

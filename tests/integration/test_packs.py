@@ -1,0 +1,183 @@
+"""The packs: the same figures on the page, in the spreadsheet and in the PDF, and nobody reads what is not theirs."""
+
+import re
+import stat
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import openpyxl
+import psycopg
+import pypdf
+import pytest
+
+from tests.unit.reports import town
+from yingjian.reports import Pack, write_packs
+from yingjian.reports.audiences import OFFICE, Audience, audiences, narrowed
+
+COMMUNITY = Audience("community", "招丰社区")
+DEPARTMENT = Audience("department", "卫健局")
+CHOSEN = [OFFICE, COMMUNITY, DEPARTMENT]
+PERSON = re.compile(r"王测试|key-\d|\d{17}[\dX]|(?<!\d)1[3-9]\d{9}(?!\d)")
+
+
+@pytest.fixture(scope="module")
+def published(empty_database: str) -> str:
+    with psycopg.connect(empty_database) as conn:
+        town.load(conn)
+    return empty_database
+
+
+@pytest.fixture
+def conn(published: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(published) as connection:
+        yield connection
+        connection.rollback()
+
+
+@pytest.fixture(scope="module")
+def packs(published: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Audience, Pack]:
+    with psycopg.connect(published) as conn:
+        return {pack.audience: pack for pack in write_packs(conn, 12, tmp_path_factory.mktemp("packs"), CHOSEN)}
+
+
+def sheet(pack: Pack, name: str) -> list[dict[str, object]]:
+    """A list's rows by column."""
+    head, *rows = openpyxl.load_workbook(pack.workbook, read_only=True)[name].iter_rows(values_only=True)
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def count(conn: psycopg.Connection, query: str) -> int:
+    row = conn.execute(query.encode()).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def words(path: Path) -> str:
+    return re.sub(r"\s", "", "".join(page.extract_text() for page in pypdf.PdfReader(path).pages))
+
+
+def test_everyone_with_a_part_in_the_publication_has_a_pack(conn):
+    found = audiences(conn, 12)
+    assert found[0] == OFFICE
+    assert {a.name for a in found if a.kind == "community"} == set(town.COMMUNITIES)
+    assert {a.name for a in found if a.kind == "department"} == {
+        department for _, department, _ in town.GROUPS.values()
+    }
+
+
+def test_the_files_are_the_owner_s_alone_and_named_without_persons(packs):
+    pack = packs[COMMUNITY]
+    assert [file.name for file in pack.files] == [f"community-招丰社区.{kind}" for kind in ("html", "xlsx", "pdf")]
+    assert stat.S_IMODE(pack.page.parent.stat().st_mode) == 0o700
+    assert sorted(file.name for file in pack.page.parent.iterdir()) == sorted(
+        f.name for p in packs.values() for f in p.files
+    )
+
+
+def test_the_spreadsheet_s_sums_are_those_of_the_marts(conn, packs):
+    overdue = sheet(packs[OFFICE], "逾期未检")
+    assert len(overdue) == count(conn, "select count(*) from published.overdue where publication_id = 12")
+    assert sum(row["逾期天数"] for row in overdue) == count(
+        conn, "select sum(days_overdue)::int from published.overdue where publication_id = 12"
+    )
+    groups = [row for row in sheet(packs[OFFICE], "分组统计") if row["分组"] == "社区"]
+    for column, mart in (("应检人次", "required"), ("达标人次", "compliant"), ("逾期人次", "overdue")):
+        assert sum(row[column] for row in groups) == count(
+            conn, f"select sum({mart})::int from published.compliance_daily where publication_id = 12"
+        )
+
+
+def test_values_are_numbers_and_days_and_every_list_can_be_filtered(packs):
+    book = openpyxl.load_workbook(packs[COMMUNITY].workbook)
+    lists = book["逾期未检"]
+    assert lists.freeze_panes == "A2" and lists.auto_filter.ref
+    row = sheet(packs[COMMUNITY], "逾期未检")[0]
+    assert isinstance(row["逾期天数"], int) and isinstance(row["到期日"], datetime)
+    assert isinstance(row["证件号码"], str) and re.fullmatch(r"350503\*{8}\d{4}", row["证件号码"])
+    assert isinstance(sheet(packs[COMMUNITY], "分组统计")[0]["达标率"], (float, int))
+
+
+def test_a_community_s_pack_has_its_rows_with_names_and_nobody_else_s(conn, packs):
+    for name, mart in (("逾期未检", "overdue"), ("未来7日应检", "due"), ("区域核酸未采", "screening_outstanding")):
+        rows = sheet(packs[COMMUNITY], name)
+        assert {row["社区"] for row in rows} == {"招丰社区"}
+        assert len(rows) == count(
+            conn, f"select count(*) from published.{mart} where publication_id = 12 and community = '招丰社区'"
+        )
+    assert all(row["姓名"].startswith("王测试") for row in sheet(packs[COMMUNITY], "逾期未检"))
+    page = packs[COMMUNITY].page.read_text(encoding="utf-8")
+    assert not [other for other in town.COMMUNITIES if other != "招丰社区" and other in page]
+    assert "招丰社区" in page
+
+
+def test_a_department_s_pack_has_its_rows_and_no_zones_or_rounds(conn, packs):
+    rows = sheet(packs[DEPARTMENT], "逾期未检")
+    assert {row["主管部门"] for row in rows} == {"卫健局"}
+    assert sheet(packs[DEPARTMENT], "区域核酸未采") == []
+    assert "今日无风险区" in packs[DEPARTMENT].page.read_text(encoding="utf-8")
+
+
+def test_pages_and_pdfs_name_no_person_and_the_office_s_spreadsheet_neither(packs):
+    for pack in packs.values():
+        assert not PERSON.search(pack.page.read_text(encoding="utf-8"))
+        assert not PERSON.search(words(pack.pdf))
+    book = openpyxl.load_workbook(packs[OFFICE].workbook, read_only=True)
+    said = " ".join(str(cell) for each in book for row in each.iter_rows(values_only=True) for cell in row if cell)
+    assert not PERSON.search(said)
+    assert PERSON.search("王测试1"), "the pattern can find one"
+
+
+def test_the_pdf_is_a4_can_be_searched_in_chinese_and_has_its_fonts(packs):
+    reader = pypdf.PdfReader(packs[OFFICE].pdf)
+    assert [round(float(side)) for side in reader.pages[0].mediabox[2:]] == [595, 842]
+    said = words(packs[OFFICE].pdf)
+    for expected in (
+        "北峰街道应检尽检日报",
+        "今日要办",
+        "区域核酸检测",
+        "霞美社区",
+        "数据质量",
+        f"第1页，共{len(reader.pages)}页",
+    ):
+        assert expected in said
+    fonts = [
+        font.get_object()
+        for page in reader.pages
+        for font in page["/Resources"]["/Font"].values()  # type: ignore[index, union-attr]
+    ]
+    embedded = [font["/DescendantFonts"][0].get_object()["/FontDescriptor"] for font in fonts]
+    assert embedded and all("/FontFile3" in font or "/FontFile2" in font for font in embedded)
+
+
+def test_the_pdf_and_the_page_say_the_same_overdue(conn, packs):
+    persons = count(conn, "select count(distinct person_key)::int from published.overdue where publication_id = 12")
+    assert f"逾期人数{persons}人" in words(packs[OFFICE].pdf)
+
+
+def test_the_same_publication_gives_the_same_bytes(conn, packs, tmp_path):
+    town.publish(conn, 13, town.LAST_DAY)
+    again = {pack.audience: pack for pack in write_packs(conn, 12, tmp_path, CHOSEN)}
+    for audience, pack in packs.items():
+        for first, second in zip(pack.files, again[audience].files, strict=True):
+            assert first.read_bytes() == second.read_bytes(), first.name
+
+
+def test_a_cell_that_looks_like_a_formula_stays_text(conn, tmp_path):
+    conn.execute(
+        "update published.overdue set unit = '=1+1', explanation = '=HYPERLINK(\"http://x\")' where publication_id = 12"
+    )
+    (pack,) = write_packs(conn, 12, tmp_path, [COMMUNITY])
+    cells = openpyxl.load_workbook(pack.workbook)["逾期未检"]["F2:F4"]
+    assert {(cell.value, cell.data_type) for (cell,) in cells} <= {("=1+1", "s")} or all(
+        cell.data_type == "s" for (cell,) in cells
+    )
+
+
+def test_a_mart_that_names_no_place_shows_nothing_to_a_community(conn):
+    conn.execute("insert into published.rejection_by_sender values (12, 'x', '检测机构', 3)")
+    with narrowed(conn, COMMUNITY):
+        assert conn.execute("select count(*) from rejection_by_sender").fetchone() == (0,)
+        assert conn.execute("select count(distinct community) from overdue").fetchone() == (1,)
+    with narrowed(conn, OFFICE):
+        assert conn.execute("select count(*) from rejection_by_sender where publication_id = 12").fetchone() == (1,)
