@@ -106,6 +106,10 @@ def daily() -> None:
     def report(publication_id: int) -> str:
         return tasks.report(publication_id)
 
+    @task(doc_md="Page, spreadsheet and PDF for the office, each department and each community.")
+    def packs(publication_id: int) -> dict[str, int]:
+        return tasks.packs(publication_id)
+
     audited = audit(tasks.AS_OF_DATE)
     gated = gate(audited)
     published = publish(tasks.AS_OF_DATE, "{{ run_id }}")
@@ -113,6 +117,7 @@ def daily() -> None:
     gated >> [release_by_hand, published]
     release_by_hand >> published
     report(published)
+    packs(published)
 
 
 daily()

@@ -106,6 +106,19 @@ def report(publication_id: int) -> str:
     return str(path)
 
 
+def packs(publication_id: int) -> dict[str, int]:
+    """Write the packs of a publication; returns how many for each kind of audience."""
+    from collections import Counter
+
+    from yingjian.reports import write_packs
+
+    settings = Settings.load()
+    with warehouse.connect(settings) as conn:
+        written = write_packs(conn, publication_id, settings.reports)
+    log.info("%s packs of publication %s written", len(written), publication_id)
+    return dict(Counter(pack.audience.kind for pack in written))
+
+
 def prune(keep: int) -> list[int]:
     """Drop the rows of old publications; returns the ids of those whose rows were dropped."""
     from yingjian.warehouse.publish import prune as prune_publications
