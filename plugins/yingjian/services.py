@@ -136,7 +136,7 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
         yield airflow
         return
     if state:
-        _sweep(state, settings.home)
+        _sweep(state)
     ports = _free_ports("api", "worker_log", "trigger_log", wanted={"api": _wanted_port()})
     environment = {**os.environ, **airflow_environment(settings, schedule=schedule, ports=ports)}
     _prepare_home(settings, environment)
@@ -315,6 +315,7 @@ class _Supervisor:
                 process.wait(max(0.1, until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 pass
+            _kill_session(process.pid)
             _signal_group(process.pid, signal.SIGKILL)
             process.wait()
         self._state_file.unlink(missing_ok=True)
@@ -339,6 +340,7 @@ class _Supervisor:
         while not self._stopping.wait(0.5):
             for service, process in list(self._processes.items()):
                 if process.poll() is not None and not self._stopping.is_set():
+                    _kill_session(process.pid)
                     _signal_group(process.pid, signal.SIGKILL)
                     self._deaths[service] = self._deaths.get(service, 0) + 1
                     if self._deaths[service] <= 3:
@@ -386,24 +388,27 @@ def _read_state(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _sweep(state: dict[str, Any], home: Path) -> None:
-    """Kill what a killed run of this home left behind: the services' process groups, tasks at work included."""
-    for group, _ in state["services"]:
-        if _is_group_of(group, home):
-            _signal_group(group, signal.SIGKILL)
+def _sweep(state: dict[str, Any]) -> None:
+    """Kill what a killed run of this home left behind: the services and the tasks at work.
+
+    Each service leads a session of its own. A task leaves its service's process group, and writes its title over the
+    environment that /proc shows, but stays in the session. A session's number is not given to another process while a
+    member is left; where the leader is another process than ours, the number was free in between and is not ours.
+    """
+    for pid, started in state["services"]:
+        if _identity(pid)[1] in (0, started):
+            _kill_session(pid)
 
 
-def _is_group_of(group: int, home: Path) -> bool:
-    """Whether a process of that group still runs this home's Airflow, and not somebody else's with the same number."""
+def _kill_session(session: int) -> None:
+    """Kill -9 every Airflow process of a session."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rsplit(")", 1)[1].split()
-            environment = (stat.parent / "environ").read_bytes().split(b"\0")
-            if int(fields[2]) == group and f"AIRFLOW_HOME={home}/airflow".encode() in environment:
-                return True
+            if int(fields[3]) == session and b"airflow" in (stat.parent / "cmdline").read_bytes():
+                os.kill(int(stat.parent.name), signal.SIGKILL)
         except (OSError, ValueError, IndexError):
             continue
-    return False
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

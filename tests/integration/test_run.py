@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -62,6 +63,19 @@ def wait_for(condition: Callable[[], bool], seconds: int = 200) -> None:
     raise AssertionError("it did not come to that")
 
 
+def airflow_processes(sessions: list[int]) -> set[int]:
+    """The services that lead these sessions, and their tasks, which stay in them when the leader dies."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            in_session = int(stat.read_text().rsplit(")", 1)[1].split()[3]) in sessions
+            if in_session and b"airflow" in (stat.parent / "cmdline").read_bytes():
+                found.add(int(stat.parent.name))
+        except (OSError, ValueError, IndexError):
+            continue
+    return found
+
+
 def service_processes(settings: Settings) -> list[int]:
     found = []
     for environ in Path("/proc").glob("[0-9]*/environ"):
@@ -82,12 +96,13 @@ def test_killed_in_the_middle_then_the_same_command(home: Settings, world: Setti
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert support.query(home, "select count(*) from reporting.publication") == [(0,)]
-    wait_for(
-        lambda: not [pid for pid in service_processes(home) if "airflow" in Path(f"/proc/{pid}/cmdline").read_text()],
-        30,
-    )
+    services = [pid for pid, _ in json.loads((home.home / "airflow" / "services.json").read_text())["services"]]
+    left = airflow_processes(services)
 
     done = run(home, simulated_landing)
+    assert left and not left & airflow_processes(services), (
+        "a task that outlived the kill does not work beside the new run"
+    )
     assert done.returncode == 0, done.stderr
     assert f"{WORLD_DAY}: published; report " in done.stdout
     assert "where the time went" in done.stdout and "Airflow start-up" in done.stdout
