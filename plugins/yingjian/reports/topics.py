@@ -212,6 +212,249 @@ def _screening(conn: Conn, publication_id: int, as_of: date) -> Content:
     )  # fmt: skip
 
 
+def _outbreak(conn: Conn, publication_id: int, as_of: date) -> Content:
+    """Articles 10 and 11, annex rows 23 to 28: units on D in a declared outbreak, and how many are proposed for D + 1."""
+    units = records(
+        conn,
+        """
+        select coalesce(nullif(unit, ''), '（未填）') collate "C" as unit, group_code, group_name, outbreak_since, phase,
+            roster, required, sampled, shortfall, coverage_lately::float as coverage_lately
+        from sampling_unit_daily
+        where publication_id = %(id)s and sampling_day = %(day)s
+        order by shortfall desc, group_code::int, unit, outbreak_since
+        """,
+        id=publication_id,
+        day=as_of,
+    )
+    if not units:
+        return Content(["没有疫情启动的通告，不抽检。"])
+    (proposed,) = records(
+        conn,
+        "select count(distinct person_key)::int as persons from sampling_proposal where publication_id = %(id)s",
+        id=publication_id,
+    )
+    said, actions = [], []
+    for phase, title in (("full_round", "全员检测"), ("daily", "每日抽检20%")):
+        part = [row for row in units if row["phase"] == phase]
+        if part:
+            short = [row for row in part if row["shortfall"]]
+            required, sampled = (sum(row[name] for row in part) for name in ("required", "sampled"))
+            said.append(
+                f"{title}：{len(part)} 个单位，应检 {number(required)} 人，已检 {number(sampled)} 人，不足的单位 {len(short)} 个。"
+            )
+            if short:
+                named = "、".join(f"{row['unit']} 缺 {number(row['shortfall'])}" for row in short[:NAMED])
+                heading = "完成全员检测" if phase == "full_round" else "补足抽检"
+                text = f"{len(short)} 个单位当日不足：{named}" + (" 等。" if len(short) > NAMED else "。")
+                actions.append(Action(heading, text, "第10、11条", urgent=True))
+    said.append(f"次日建议抽检 {number(proposed['persons'])} 人，久未采样的在前。")
+    rows = [
+        (
+            f"{row['group_code']} {row['unit']}",
+            row["roster"],
+            row["required"],
+            row["sampled"],
+            row["shortfall"],
+            row["coverage_lately"],
+        )
+        for row in units
+    ]
+    columns = ("人群 单位", "在册", "应检", "已检", "缺", "近5日覆盖")
+    return Content(said, [Table("各单位当日", columns, rows, alarm="缺")], actions)
+
+
+def _contacts(conn: Conn, publication_id: int, as_of: date) -> Content:
+    """Articles 25 and 26: contacts judged in the last week, and older ones who are not isolated."""
+    found = records(
+        conn,
+        """
+        select category, count(*)::int as contacts, count(*) filter (where status = 'in_time')::int as in_time,
+            count(*) filter (where status = 'late')::int as late, count(*) filter (where status = 'running')::int as running,
+            count(*) filter (where status = 'overdue')::int as overdue
+        from contact_clock
+        where publication_id = %(id)s and (judged_at > %(day)s::date - 6 or status in ('running', 'overdue'))
+        group by category order by category collate "C" desc
+        """,
+        id=publication_id,
+        day=as_of,
+    )
+    if not found:
+        return Content(["近7日没有新判定的密接、次密接。"])
+    open_ = records(
+        conn,
+        """
+        select coalesce(nullif(community, ''), '（未填）') collate "C" as community, count(*)::int as contacts,
+            min(deadline) as deadline
+        from contact_clock where publication_id = %(id)s and status = 'overdue'
+        group by 1 order by contacts desc, community
+        """,
+        id=publication_id,
+    )
+    rows = [(r["category"], r["contacts"], r["in_time"], r["late"], r["running"], r["overdue"]) for r in found]
+    overdue = sum(row["overdue"] for row in found)
+    actions = []
+    if overdue:
+        named = "、".join(f"{row['community']} {number(row['contacts'])}" for row in open_[:NAMED])
+        text = f"{number(overdue)} 名密接、次密接超过8小时仍未按规定隔离：{named}（人）。"
+        actions.append(Action("立即隔离", text, "第25、26条", urgent=True))
+    return Content(
+        ["近7日判定的和仍未隔离的密接、次密接；8小时从判定时间起算，转运不算隔离到位。"],
+        [
+            Table(
+                "8小时内隔离（人）",
+                ("类别", "判定", "按时", "超时", "未到时限", "超时未隔离"),
+                rows,
+                alarm="超时未隔离",
+            )
+        ],
+        actions,
+    )
+
+
+def _pushes(conn: Conn, publication_id: int, as_of: date) -> Content:
+    """Article 7: lists pushed on D and in the week before, and what is still open."""
+    found = records(
+        conn,
+        """
+        select title, sum(pushed) filter (where push_date = %(day)s)::int as today,
+            sum(cleared_same_day) filter (where push_date = %(day)s)::int as same_day,
+            (sum(cleared_same_day) / nullif(sum(pushed), 0)::numeric)::float as share, sum(open)::int as open,
+            sum(not_pushed)::int as not_pushed
+        from (
+            select *, push_date > %(day)s::date - 7 as is_recent from push_clearance where publication_id = %(id)s
+        ) as clearance
+        where is_recent or open > 0
+        group by feed, title order by feed collate "C"
+        """,
+        id=publication_id,
+        day=as_of,
+    )
+    if not found:
+        return Content(["近7日没有推送名单。"])
+    places = records(
+        conn,
+        """
+        select coalesce(nullif(community, ''), '（未填）') collate "C" as community, sum(open)::int as open,
+            max(days_open)::int as days
+        from push_clearance where publication_id = %(id)s and open > 0
+        group by 1 order by open desc, community
+        """,
+        id=publication_id,
+    )
+    unpushed = sum(row["not_pushed"] for row in found)
+    said = [f"有 {number(unpushed)} 条记录没有推送时间，按其自身日期计。"] if unpushed else []
+    left = sum(row["open"] for row in places)
+    actions = []
+    if left:
+        named = "、".join(f"{row['community']} {number(row['open'])}" for row in places[:NAMED])
+        actions.append(Action("日推日清", f"{number(left)} 条推送名单没有清零：{named}（条）。", "第7条", urgent=True))
+    rows = [(r["title"], r["today"] or 0, r["same_day"] or 0, r["share"], r["open"]) for r in found]
+    return Content(
+        said,
+        [
+            Table("推送名单", ("名单", "当日推送", "当日清零", "近7日当日清零率", "未清"), rows, alarm="未清"),
+            Table(
+                "未清名单按社区", ("社区", "未清", "最久（天）"), [(r["community"], r["open"], r["days"]) for r in places], alarm="未清"
+            ),
+        ],
+        actions,
+    )  # fmt: skip
+
+
+def _pools(conn: Conn, publication_id: int, as_of: date) -> Content:
+    """Article 24: members of positive mixed tubes of the last week, and older ones without a result."""
+    found = records(
+        conn,
+        """
+        select tube_no, min(tube_result_at) as result_at, count(*)::int as members,
+            count(*) filter (where status = 'negative')::int as negative,
+            count(*) filter (where status = 'positive')::int as positive,
+            count(*) filter (where status in ('waiting', 'pending'))::int as waiting,
+            count(*) filter (where status = 'overdue')::int as overdue
+        from pool_followup where publication_id = %(id)s
+        group by tube_no
+        having min(tube_result_at) > %(day)s::date - 6 or bool_or(status in ('waiting', 'pending', 'overdue'))
+        order by overdue desc, result_at desc, tube_no collate "C"
+        """,
+        id=publication_id,
+        day=as_of,
+    )
+    if not found:
+        return Content(["近7日没有混管阳性。"])
+    members, positive, overdue = (sum(row[name] for row in found) for name in ("members", "positive", "overdue"))
+    said = [
+        f"混管阳性 {len(found)} 管，涉及 {number(members)} 人，单采阳性 {number(positive)} 人，超时未单采 {number(overdue)} 人。"
+    ]
+    actions = []
+    if overdue:
+        actions.append(Action("单采复核", f"{number(overdue)} 名混管阳性人员超过24小时未单采。", "第24条", urgent=True))
+    columns = ("试管（结果时间）", "人数", "阴性", "阳性", "待采待出", "超时未采")
+    rows = [
+        (f"{row['tube_no']}（{time_of_day(row['result_at'])}）", row["members"], row["negative"], row["positive"], row["waiting"], row["overdue"])
+        for row in found
+    ]  # fmt: skip
+    return Content(said, [Table("逐管跟踪（人）", columns, rows, alarm="超时未采")], actions)
+
+
+def _pharmacy(conn: Conn, publication_id: int, as_of: date) -> Content:
+    """Article 19 and section three (四): purchases of monitored drugs of the last week, and signals of the last days."""
+    found = records(
+        conn,
+        """
+        select category, count(*)::int as purchases, count(*) filter (where cleared_same_day)::int as same_day,
+            count(*) filter (where status in ('satisfied', 'satisfied_late'))::int as tested,
+            count(*) filter (where status = 'overdue')::int as overdue,
+            count(*) filter (where drug_mismatch is not null)::int as mismatch
+        from pharmacy_followup
+        where publication_id = %(id)s and (purchased_at >= %(day)s::date - 6 or status = 'overdue')
+        group by category order by purchases desc, category collate "C"
+        """,
+        id=publication_id,
+        day=as_of,
+    )
+    signals = records(
+        conn,
+        """
+        select kind, first_on, last_on, community || grid as place, persons, purchases, is_new
+        from signal
+        where publication_id = %(id)s and last_on > %(day)s::date - 7
+        order by is_new desc, last_on desc, persons desc, signal_id collate "C"
+        """,
+        id=publication_id,
+        day=as_of,
+    )
+    if not found and not signals:
+        return Content(["近7日没有监测药品的购药登记。"])
+    purchases, tested, overdue, mismatch = (
+        sum(row[name] for row in found) for name in ("purchases", "tested", "overdue", "mismatch")
+    )
+    said = [
+        f"近7日购药和逾期未检的共 {number(purchases)} 次，已检测 {number(tested)} 次，逾期未检 {number(overdue)} 次；"
+        f"预警信号 {len(signals)} 个，其中当日 {sum(row['is_new'] for row in signals)} 个。"
+    ]
+    if mismatch:
+        said.append(f"{number(mismatch)} 次的药品与填报类别不符或不在目录，待核实。")
+    actions = []
+    clusters = [row for row in signals if row["kind"] == "grid_cluster" and row["is_new"]]
+    if clusters:
+        named = "、".join(f"{row['place']}（{row['persons']} 人）" for row in clusters[:NAMED])
+        actions.append(Action("排查聚集", f"3日内多人购药：{named}，排查聚集性发热等症状。", "第19条", urgent=True))
+    columns = ("药品类别", "购药", "当日排查", "已检测", "逾期未检")
+    rows = [(r["category"], r["purchases"], r["same_day"], r["tested"], r["overdue"]) for r in found]
+    kinds = {"repeat_purchase": "一人多次购药", "grid_cluster": "网格多人购药"}
+    signal_rows = [
+        (kinds[r["kind"]], r["place"], r["first_on"], r["last_on"], r["persons"], r["purchases"]) for r in signals
+    ]
+    return Content(
+        said,
+        [
+            Table("购药排查与检测（次）", columns, rows, alarm="逾期未检"),
+            Table("近7日预警信号", ("信号", "地点", "自", "至", "人数", "次数"), signal_rows),
+        ],
+        actions,
+    )
+
+
 def _vaccination(conn: Conn, publication_id: int, as_of: date) -> Content:
     """Article 22: doses of residents of 60 and over, by community."""
     found = records(
@@ -351,6 +594,11 @@ SECTIONS = (
     Section("state", "平急状态", "第23条", ("town_state",), _state),
     Section("screening", "区域核酸检测", "第21、24、34条",
             ("screening_round", "screening_building", "screening_progress", "screening_outstanding"), _screening),
+    Section("outbreak", "疫情抽检", "第10、11条，附件23–28项", ("sampling_unit_daily", "sampling_proposal"), _outbreak),
+    Section("contacts", "密接隔离时限", "第25、26条", ("contact_clock",), _contacts),
+    Section("pushes", "日推日清", "第7条", ("push_clearance", "push_outstanding"), _pushes),
+    Section("pools", "混管阳性复核", "第24条", ("pool_followup",), _pools),
+    Section("pharmacy", "购药监测与预警信号", "第19条", ("pharmacy_followup", "signal"), _pharmacy),
     Section("disinfection", "消毒", "第27条", ("disinfection_daily", "terminal_disinfection"), _disinfection),
     Section("vaccination", "60岁以上疫苗接种", "第22条", ("vaccination_60plus",), _vaccination),
     Section("readiness", "备勤队伍", "第34至37条", ("readiness",), _readiness),
