@@ -9,12 +9,16 @@ screening as (select * from {{ ref('screening_outstanding') }}),
 
 identities as (select * from {{ ref('stg_platform__identities') }}),
 
+sampling as (select * from {{ ref('sampling_proposal') }}),
+
 needed as (
     select person_key from obligations
     union
     select person_key from unscheduled
     union
     select person_key from screening
+    union
+    select person_key from sampling
 ),
 
 -- Each attribute as it was written last by whichever feed wrote it.

@@ -13,6 +13,7 @@ import polars as pl
 from yingjian.simulate.exports import Exports
 from yingjian.simulate.people import COMMUNITIES, GRIDS, make_people
 from yingjian.simulate.response import Response
+from yingjian.simulate.sampling import UnitSampling
 
 HISTORY_DAYS = 14  # Tests before the first day, so that rolling duties have something to look back on.
 OUTBREAK_DAY = 8  # Day of the simulation on which the first case is found.
@@ -35,7 +36,9 @@ def write_landing(out: Path, persons: int, days: int, seed: int, last_day: date)
     people = make_people(rng, persons, last_day)
     apart = np.random.Generator(np.random.PCG64([seed, 1]))
     response = Response(Exports(out, apart), apart, people)
-    town = _Town(Exports(out, rng), rng, people, last_day - timedelta(days=days - 1), response)
+    own = np.random.Generator(np.random.PCG64([seed, 11]))
+    sampling = UnitSampling(Exports(out, own), own, people)
+    town = _Town(Exports(out, rng), rng, people, last_day - timedelta(days=days - 1), response, sampling)
     out.mkdir(parents=True, exist_ok=True)
     for index in range(days):
         town.write_day(index)
@@ -44,13 +47,20 @@ def write_landing(out: Path, persons: int, days: int, seed: int, last_day: date)
 
 class _Town:
     def __init__(
-        self, exports: Exports, rng: np.random.Generator, people: pl.DataFrame, first_day: date, response: Response
+        self,
+        exports: Exports,
+        rng: np.random.Generator,
+        people: pl.DataFrame,
+        first_day: date,
+        response: Response,
+        sampling: UnitSampling,
     ) -> None:
         self.exports = exports
         self.rng = rng
         self.people = people
         self.first_day = first_day
         self.response = response
+        self.sampling = sampling
         self.offset = rng.integers(0, 7, people.height)
         self.careless = rng.random(people.height) < 0.08
         self.cases: list[int] = []
@@ -72,6 +82,7 @@ class _Town:
         if index >= OUTBREAK_DAY:
             self._write_outbreak(index - OUTBREAK_DAY, day, stamp)
             self.response.write_day(index - OUTBREAK_DAY, day, stamp, self.cases)
+            self.sampling.write_day(index - OUTBREAK_DAY, day, stamp, self.cases)
         self._write_tests(index, day, stamp)
         if index and index % 3 == 0:
             self._write_roster_changes(day, stamp)

@@ -24,6 +24,8 @@ READER_SCHEMAS = {
     "compliance_daily": "reporting",
     "due_forecast": "reporting",
     "risk_zone": "reporting",
+    "sampling_unit_daily": "reporting",
+    "sampling_proposal": "reporting",
     "screening_round": "reporting",
     "screening_building": "reporting",
     "screening_outstanding": "reporting",

@@ -9,6 +9,8 @@ anchored as (select * from {{ ref('int_obligation__anchored') }}),
 
 arrival_window as (select * from {{ ref('int_obligation__window') }}),
 
+outbreak as (select * from {{ ref('int_obligation__outbreak') }}),
+
 pharmacy as (select * from {{ ref('int_obligation__pharmacy') }}),
 
 positive_tube as (select * from {{ ref('int_obligation__positive_tube') }}),
@@ -19,6 +21,8 @@ of_memberships as (
     select membership_id, slot, due_date, status, satisfied_on, rule_text, evidence from anchored
     union all
     select membership_id, slot, due_date, status, satisfied_on, rule_text, evidence from arrival_window
+    union all
+    select membership_id, slot, due_date, status, satisfied_on, rule_text, evidence from outbreak
 ),
 
 of_events as (

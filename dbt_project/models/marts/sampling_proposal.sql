@@ -1,0 +1,95 @@
+-- Articles 10 and 11: whom to sample on D + 1 in each unit with a running outbreak. Least recently sampled first, never
+-- sampled first of all, ties by person key; in the full round everyone who has not been sampled since it began.
+{{ config(indexes=[{'columns': ['person_key']}]) }}
+
+with rounds as (
+    select * from {{ ref('int_outbreak__rounds') }}
+    where end_date is null and {{ as_of_date() }} + 1 between member_from and member_to
+),
+
+lifts as (select * from {{ ref('int_lift__intervals') }}),
+
+last_samples as (
+    select
+        person_key,
+        max(sample_date) as last_sample_date
+    from {{ ref('int_sample__person_days') }}
+    group by person_key
+),
+
+roster as (
+    select
+        rounds.start_date,
+        rounds.unit,
+        rounds.group_code,
+        rounds.person_key,
+        min(rounds.outbreak_id) as outbreak_id,
+        min(rounds.group_name) as group_name,
+        min(rounds.department) as department,
+        min(rounds.community) as community,
+        min(rounds.grid) as grid,
+        max(rounds.due_date) as round_due_date
+    from rounds
+    where
+        not exists (
+            select 1 from lifts
+            where
+                rounds.person_key = lifts.person_key
+                and (lifts.group_code is null or rounds.group_code = lifts.group_code)
+                and {{ as_of_date() }} + 1 between lifts.from_date and lifts.to_date
+        )
+    group by rounds.start_date, rounds.unit, rounds.group_code, rounds.person_key
+),
+
+ranked as (
+    select
+        roster.*,
+        last_samples.last_sample_date,
+        {{ as_of_date() }} + 1 <= roster.round_due_date as is_full_round,
+        count(*) over by_unit as roster_size,
+        row_number() over (
+            partition by roster.start_date, roster.unit, roster.group_code
+            order by last_samples.last_sample_date asc nulls first, roster.person_key collate "C"
+        ) as place
+    from roster
+    left join last_samples on roster.person_key = last_samples.person_key
+    window by_unit as (partition by roster.start_date, roster.unit, roster.group_code)
+),
+
+required as (
+    select
+        *,
+        case
+            when is_full_round then roster_size
+            else ceil({{ parameter('daily_sample_share', as_of_date() ~ ' + 1', 'numeric') }} * roster_size)
+        end as required
+    from ranked
+),
+
+final as (
+    select
+        {{ as_of_date() }} as as_of_date,
+        {{ as_of_date() }} + 1 as proposed_for,
+        outbreak_id,
+        unit,
+        group_code,
+        group_name,
+        department,
+        community,
+        grid,
+        person_key,
+        place::int as place,
+        case when is_full_round then 'full_round' else 'daily' end as phase,
+        last_sample_date,
+        case when is_full_round then '第十条、第十一条：全员检测尚未采样' else '第十条、第十一条：每日抽检' end
+        || case
+            when last_sample_date is null then '，无采样记录'
+            else '，最近一次采样' || {{ chinese_date('last_sample_date') }}
+        end as explanation
+    from required
+    where
+        place <= required
+        and (not is_full_round or last_sample_date is null or last_sample_date < start_date)
+)
+
+select * from final
