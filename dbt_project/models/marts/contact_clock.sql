@@ -16,7 +16,10 @@ final as (
         isolated_at,
         mode,
         -- Who was isolated before being judged a contact has waited no time.
-        round(extract(epoch from greatest(isolated_at, judged_at) - judged_at) / 3600, 2) as hours,
+        case
+            when isolated_at is not null
+                then round(extract(epoch from greatest(isolated_at, judged_at) - judged_at) / 3600, 2)
+        end as hours,
         case when status <> 'running' then status = 'in_time' end as within_8h,
         is_infected,
         status,
