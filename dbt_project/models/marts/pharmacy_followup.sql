@@ -5,10 +5,6 @@ with purchases as (select * from {{ ref('int_purchase__monitored') }}),
 
 pushes as (select * from {{ ref('int_push__records') }} where feed = 'pharmacy_purchases'),
 
-investigations as (
-    select purchase_key, investigation_result from {{ ref('stg_platform__pharmacy_purchases') }}
-),
-
 tests as (select * from {{ ref('int_obligation__pharmacy') }}),
 
 followed as (
@@ -17,13 +13,11 @@ followed as (
         pushes.pushed_at,
         pushes.cleared_at as investigated_at,
         pushes.clearance,
-        case when pushes.cleared_at is not null then investigations.investigation_result end as investigation_result,
         tests.due_date as test_due_date,
         tests.satisfied_on as tested_on,
         tests.status
     from purchases
     inner join pushes on purchases.purchase_key = pushes.record_key
-    inner join investigations on purchases.purchase_key = investigations.purchase_key
     inner join tests on 'pharmacy_purchases:' || purchases.purchase_key = tests.membership_id
 ),
 
@@ -47,7 +41,6 @@ final as (
         investigated_at,
         case when clearance <> 'not_pushed' then clearance = 'same_day' end as cleared_same_day,
         clearance,
-        investigation_result,
         test_due_date,
         tested_on,
         status,

@@ -56,7 +56,8 @@ final as (
         persons,
         purchases,
         person_key,
-        '第十九条（多点触发监测预警）：' || {{ chinese_date('first_on') }} || '至' || {{ chinese_date('last_on') }}
+        '第十九条（多点触发监测预警）：' || {{ chinese_date('first_on') }}
+        || case when last_on > first_on then '至' || {{ chinese_date('last_on') }} else '' end
         || case kind
             when 'repeat_purchase' then '，同一人' || purchases || '次购买监测药品，应排查有无发热等症状'
             else '，' || community || grid || '有' || persons || '人' || purchases || '次购买监测药品，应排查有无聚集性发热等症状'

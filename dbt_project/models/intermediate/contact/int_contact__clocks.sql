@@ -13,9 +13,9 @@ with contacts as (
 infected as (
     select
         person_key,
-        min(sample_date) as infected_on
+        max(coalesce(discharge_date, 'infinity'::date)) as infected_until
     from {{ ref('stg_platform__cases') }}
-    where sample_date <= {{ as_of_date() }} and coalesce(discharge_date, 'infinity'::date) > {{ as_of_date() }}
+    where sample_date <= {{ as_of_date() }}
     group by person_key
 ),
 
@@ -26,7 +26,7 @@ known as (
         contacts.judged_at + make_interval(hours => contacts.allowed_hours) as deadline,
         case when contacts.isolated_at < {{ as_of_date() }} + 1 then contacts.isolated_at end as recorded_isolated_at,
         case when contacts.transferred_at < {{ as_of_date() }} + 1 then contacts.transferred_at end as known_transferred_at,
-        infected.person_key is not null as is_infected
+        coalesce(infected.infected_until >= contacts.judged_at::date, false) as is_infected
     from contacts
     left join infected on contacts.person_key = infected.person_key
 ),
