@@ -77,7 +77,9 @@ def write_clocks(out: Path, seed: int, people: pl.DataFrame, last_day: date) -> 
         return
     story = _Story(Exports(out, rng), last_day)
     # The buyers of one grid come from the grid with most people.
-    homes = quiet.group_by("community", "grid").len().sort(["len", "community", "grid"], descending=[True, False, False])
+    homes = (
+        quiet.group_by("community", "grid").len().sort(["len", "community", "grid"], descending=[True, False, False])
+    )
     same = (quiet["community"] == homes["community"][0]) & (quiet["grid"] == homes["grid"][0])
     neighbours, others = quiet.filter(same).head(3), quiet.filter(~same)
     others = others[rng.choice(others.height, NEEDED - 3, replace=False).tolist()]
