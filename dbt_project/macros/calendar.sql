@@ -10,3 +10,7 @@
 {% macro chinese_date(expression) -%}
     to_char({{ expression }}, 'FMMM"月"FMDD"日"')
 {%- endmacro %}
+
+{% macro chinese_time(expression) -%}
+    to_char({{ expression }}, 'FMMM"月"FMDD"日"HH24:MI')
+{%- endmacro %}

@@ -119,6 +119,7 @@ def test_a_number_that_the_plan_does_not_give_is_a_parameter() -> None:
     kinds = {row["name"]: row["basis_kind"] for row in seed("policy_parameter")}
     assert kinds["purchase_test_days"] == kinds["resample_hours"] == kinds["full_round_days"] == "parameter"
     assert kinds["reserve_list_min"] == "parameter"
+    assert kinds["signal_window_days"] == kinds["repeat_purchases"] == kinds["cluster_persons"] == "parameter"
     assert kinds["vaccination_age"] == kinds["disinfections_per_day"] == kinds["office_team_size"] == "article"
     assert kinds["contact_isolation_hours"] == kinds["screening_hours"] == kinds["daily_sample_share"] == "article"
 
@@ -128,3 +129,15 @@ def test_reference_seeds_are_what_landing_knows() -> None:
         RISK_AREAS: "全国风险区名单"
     }
     assert {row["reason_code"]: row["reason"] for row in seed("rejection_reason")} == REASONS
+
+
+def test_the_drug_catalogue_holds_names_as_they_are_compared() -> None:
+    """Article 19: a name with a blank or a full-width letter would never be found."""
+    names = [row["name"] for row in seed("drug_catalogue")]
+    assert [name for name in names if re.search(r"\s|[\uff01-\uff5e]", name)] == []
+    assert len(names) == len(set(names)) > 60
+    by_ingredient: dict[str, set[str]] = {}
+    for row in seed("drug_catalogue"):
+        by_ingredient.setdefault(row["ingredient"], set()).add(row["category"])
+    assert [ingredient for ingredient, categories in by_ingredient.items() if len(categories) > 1] == []
+    assert {row["category"] for row in seed("drug_form")} <= {"", *set().union(*by_ingredient.values())}

@@ -7,6 +7,12 @@ unscheduled as (select * from {{ ref('unscheduled') }}),
 
 screening as (select * from {{ ref('screening_outstanding') }}),
 
+contacts as (select * from {{ ref('contact_clock') }}),
+
+pushes as (select * from {{ ref('push_outstanding') }}),
+
+purchases as (select * from {{ ref('pharmacy_followup') }}),
+
 identities as (select * from {{ ref('stg_platform__identities') }}),
 
 sampling as (select * from {{ ref('sampling_proposal') }}),
@@ -19,6 +25,12 @@ needed as (
     select person_key from screening
     union
     select person_key from sampling
+    union
+    select person_key from contacts
+    union
+    select person_key from pushes
+    union
+    select person_key from purchases
 ),
 
 -- Each attribute as it was written last by whichever feed wrote it.

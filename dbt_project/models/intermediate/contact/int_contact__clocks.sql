@@ -1,0 +1,69 @@
+-- Articles 25 and 26: from a contact's 判定时间 to the isolation that stops the clock, by the end of D. A close contact
+-- is isolated in a central place, a secondary contact there or at home; transport alone stops nothing.
+{{ config(indexes=[{'columns': ['contact_key'], 'unique': true}]) }}
+
+with contacts as (
+    select
+        *,
+        {{ parameter('contact_isolation_hours', 'contacts.judged_at::date') }} as allowed_hours
+    from {{ ref('stg_platform__contacts') }} as contacts
+    where judged_at < {{ as_of_date() }} + 1
+),
+
+infected as (
+    select
+        person_key,
+        max(coalesce(discharge_date, 'infinity'::date)) as infected_until
+    from {{ ref('stg_platform__cases') }}
+    where sample_date <= {{ as_of_date() }}
+    group by person_key
+),
+
+-- What happens after the end of D is not known yet.
+known as (
+    select
+        contacts.*,
+        contacts.judged_at + make_interval(hours => contacts.allowed_hours) as deadline,
+        case when contacts.isolated_at < {{ as_of_date() }} + 1 then contacts.isolated_at end as recorded_isolated_at,
+        case when contacts.transferred_at < {{ as_of_date() }} + 1 then contacts.transferred_at end as known_transferred_at,
+        coalesce(infected.infected_until >= contacts.judged_at::date, false) as is_infected
+    from contacts
+    left join infected on contacts.person_key = infected.person_key
+),
+
+evidence as (
+    select
+        *,
+        case
+            when isolation_method = '集中' or (isolation_method = '居家' and category = '次密接')
+                then recorded_isolated_at
+        end as stopped_at
+    from known
+),
+
+final as (
+    select
+        contact_key,
+        person_key,
+        case_key,
+        category,
+        coalesce(community, '') as community,
+        coalesce(grid, '') as grid,
+        judged_at,
+        allowed_hours,
+        deadline,
+        known_transferred_at as transferred_at,
+        recorded_isolated_at,
+        case when recorded_isolated_at is not null then isolation_method end as mode,
+        stopped_at as isolated_at,
+        is_infected,
+        case
+            when stopped_at <= deadline then 'in_time'
+            when stopped_at is not null then 'late'
+            when deadline < {{ as_of_date() }} + 1 then 'overdue'
+            else 'running'
+        end as status
+    from evidence
+)
+
+select * from final

@@ -1,0 +1,37 @@
+-- Article 24: each member of a positive tube and the first single sample after the tube's result, with its result.
+{{ config(indexes=[{'columns': ['membership_id'], 'unique': true}]) }}
+
+with members as (select * from {{ ref('int_pool__members') }}),
+
+singles as (select * from {{ ref('int_sample__counting') }} where is_single),
+
+-- Of two single samples of one second the positive one is the first.
+resamples as (
+    select distinct on (members.membership_id)
+        members.membership_id,
+        singles.sampled_at,
+        singles.result
+    from members
+    inner join singles on members.person_key = singles.person_key and singles.sampled_at > members.result_at
+    order by
+        members.membership_id asc, singles.sampled_at asc, singles.result = '阳性' desc, singles.sample_key collate "C" asc
+),
+
+evidence as (
+    select
+        members.*,
+        'P24' as group_code,
+        resamples.sampled_at as resampled_at,
+        resamples.result
+    from members
+    left join resamples on members.membership_id = resamples.membership_id
+),
+
+final as (
+    select
+        *,
+        {{ lifted_state('evidence.person_key', 'evidence.group_code', 'evidence.due_at::date') }} as lifted_state
+    from evidence
+)
+
+select * from final

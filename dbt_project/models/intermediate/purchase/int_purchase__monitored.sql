@@ -1,0 +1,39 @@
+-- Article 19: each purchase up to D, with what the drug catalogue says of it and where its buyer lives. The category that
+-- the pharmacy registered stays what counts; the catalogue says where it disagrees.
+{{ config(indexes=[{'columns': ['purchase_key'], 'unique': true}, {'columns': ['person_key']}]) }}
+
+with purchases as (
+    select * from {{ ref('stg_platform__pharmacy_purchases') }}
+    where purchased_at < {{ as_of_date() }} + 1
+),
+
+drugs as (select * from {{ ref('int_drug__matches') }}),
+
+persons as (select * from {{ ref('int_population__persons') }}),
+
+final as (
+    select
+        purchases.purchase_key,
+        purchases.person_key,
+        coalesce(purchases.pharmacy, '') as pharmacy,
+        coalesce(nullif(persons.community, ''), purchases.community, '') as community,
+        coalesce(case when persons.community <> '' then persons.grid end, '') as grid,
+        coalesce(purchases.drug, '') as drug,
+        purchases.drug_category as category,
+        drugs.ingredient,
+        drugs.category as catalogue_category,
+        drugs.form,
+        coalesce(drugs.is_monitored, true) as is_monitored,
+        case
+            when drugs.ingredient is null then '药品不在目录中'
+            when not drugs.is_monitored then '剂型（' || drugs.form || '）不在监测范围'
+            when drugs.category <> purchases.drug_category
+                then '登记为' || purchases.drug_category || '，目录为' || drugs.category
+        end as drug_mismatch,
+        purchases.purchased_at
+    from purchases
+    left join drugs on purchases.drug = drugs.drug
+    left join persons on purchases.person_key = persons.person_key
+)
+
+select * from final

@@ -1,0 +1,98 @@
+-- Section 3 (四), article 19: several persons of one grid who buy monitored drugs within the days of the window. Windows of
+-- one grid that share a day with purchases are one signal.
+with allowed as (
+    select
+        {{ parameter('signal_window_days', as_of_date()) }} as window_days,
+        {{ parameter('cluster_persons', as_of_date()) }} as least
+),
+
+-- What is bought at one moment is one purchase; where nobody knows the place there is no cluster.
+purchases as (
+    select distinct
+        community,
+        grid,
+        person_key,
+        purchased_at,
+        purchased_at::date as bought_on
+    from {{ ref('int_purchase__monitored') }}
+    where is_monitored and community <> ''
+),
+
+person_days as (
+    select distinct
+        community,
+        grid,
+        person_key,
+        bought_on
+    from purchases
+),
+
+days as (
+    select distinct
+        community,
+        grid,
+        bought_on
+    from person_days
+),
+
+windows as (
+    select
+        days.community,
+        days.grid,
+        days.bought_on,
+        allowed.window_days,
+        min(person_days.bought_on) as first_on
+    from days
+    cross join allowed
+    inner join person_days
+        on
+            days.community = person_days.community
+            and days.grid = person_days.grid
+            and person_days.bought_on between days.bought_on - allowed.window_days + 1 and days.bought_on
+    group by days.community, days.grid, days.bought_on, allowed.window_days, allowed.least
+    having count(distinct person_days.person_key) >= allowed.least
+),
+
+runs as (
+    select
+        *,
+        bought_on - lag(bought_on) over (partition by community, grid order by bought_on) < window_days as goes_on
+    from windows
+),
+
+numbered as (
+    select
+        *,
+        count(*) filter (where goes_on is not true) over (partition by community, grid order by bought_on) as run_number
+    from runs
+),
+
+spans as (
+    select
+        community,
+        grid,
+        run_number,
+        min(first_on) as first_on,
+        max(bought_on) as last_on
+    from numbered
+    group by community, grid, run_number
+),
+
+final as (
+    select
+        spans.community,
+        spans.grid,
+        spans.first_on,
+        spans.last_on,
+        count(distinct purchases.person_key)::int as persons,
+        count(*)::int as purchases
+    from spans
+    inner join purchases
+        on
+            spans.community = purchases.community
+            and spans.grid = purchases.grid
+            and purchases.bought_on between spans.first_on and spans.last_on
+    group by spans.community, spans.grid, spans.first_on, spans.last_on
+)
+
+select * from final

@@ -1,0 +1,38 @@
+-- Article 7 (日推日清): of each day's pushed records, by feed and community, how many were cleared on that day.
+with records as (select * from {{ ref('int_push__records') }}),
+
+feeds as (select * from {{ ref('feed') }}),
+
+counted as (
+    select
+        feed,
+        push_date,
+        community,
+        count(*) filter (where clearance <> 'not_pushed')::int as pushed,
+        count(*) filter (where clearance = 'same_day')::int as cleared_same_day,
+        count(*) filter (where clearance = 'late')::int as cleared_late,
+        count(*) filter (where clearance = 'open')::int as open,
+        count(*) filter (where clearance = 'not_pushed')::int as not_pushed
+    from records
+    group by feed, push_date, community
+),
+
+final as (
+    select
+        {{ as_of_date() }} as as_of_date,
+        counted.feed,
+        feeds.title,
+        counted.push_date,
+        counted.community,
+        counted.pushed,
+        counted.cleared_same_day,
+        counted.cleared_late,
+        counted.open,
+        counted.not_pushed,
+        round(counted.cleared_same_day::numeric / nullif(counted.pushed, 0), 4) as share_same_day,
+        case when counted.open > 0 then {{ as_of_date() }} - counted.push_date + 1 else 0 end as days_open
+    from counted
+    inner join feeds on counted.feed = feeds.feed
+)
+
+select * from final
