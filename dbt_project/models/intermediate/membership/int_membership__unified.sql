@@ -8,6 +8,8 @@ arrivals as (select * from {{ ref('int_membership__from_arrivals') }}),
 
 contacts as (select * from {{ ref('int_membership__from_contacts') }}),
 
+cases as (select * from {{ ref('int_membership__from_cases') }}),
+
 rules as (select * from {{ ref('int_policy__rules') }}),
 
 full_releases as (
@@ -67,6 +69,22 @@ records as (
         false,
         false
     from contacts
+    union all
+    select
+        membership_id,
+        person_key,
+        group_code,
+        null,
+        null,
+        community,
+        grid,
+        start_date,
+        anchor_date,
+        end_date,
+        null,
+        false,
+        false
+    from cases
 ),
 
 -- Only anchored records can be the same membership; two roster rows always are two.
@@ -109,6 +127,7 @@ final as (
         rules.tests_required,
         rules.period_days,
         rules.first_day_offset,
+        rules.applies_to_cases,
         rules.edition_code,
         coalesce(merged.unit, '') as unit,
         coalesce(nullif(merged.department, ''), rules.departments) as department,
@@ -125,7 +144,10 @@ final as (
             merged.group_code = rules.group_code
             and case when rules.is_anchored then merged.anchor_date else {{ as_of_date() }} end
             between rules.effective_from and rules.effective_to
-    where merged.is_winner and merged.start_date <= {{ as_of_date() }}
+    where
+        merged.is_winner
+        and merged.start_date <= {{ as_of_date() }}
+        and rules.rule_family is distinct from 'none'  -- The edition ends the duty: nobody is followed any more.
 )
 
 select * from final

@@ -4,7 +4,7 @@ with memberships as (
     select * from {{ ref('int_membership__unified') }} where rule_family in ('anchored', 'admission')
 ),
 
-days as (select * from {{ ref('policy_rule_day') }}),
+days as (select * from {{ ref('int_policy__rule_days') }}),
 
 person_days as (select * from {{ ref('int_sample__person_days') }}),
 
@@ -15,6 +15,7 @@ slots as (
         memberships.group_code,
         memberships.anchor_date,
         memberships.rule_text,
+        coalesce(memberships.applies_to_cases, false) as applies_to_cases,
         coalesce(memberships.end_date, 'infinity'::date) as end_date,
         days.day_number as slot,
         memberships.anchor_date + days.day_number - 1 + memberships.first_day_offset as due_date
@@ -47,7 +48,7 @@ evidence as (
                 and person_days.sample_date >= windows.due_date
                 and person_days.sample_date < windows.until_date
         ) as satisfied_on,
-        {{ lifted_state('windows.person_key', 'windows.group_code', 'windows.due_date') }} as lifted_state
+        {{ lifted_state('windows.person_key', 'windows.group_code', 'windows.due_date', 'windows.applies_to_cases') }} as lifted_state
     from windows
 ),
 

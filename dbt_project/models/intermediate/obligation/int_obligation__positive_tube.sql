@@ -2,10 +2,6 @@
 -- One row per member of a tube; a single sample taken after the tube's result discharges it.
 with samples as (select * from {{ ref('int_sample__counting') }}),
 
-allowed as (
-    select value::int as hours from {{ ref('policy_parameter') }} where name = 'resample_hours'
-),
-
 -- A tube's result is positive from the first positive result on any of its mixed samples.
 positive_tubes as (
     select
@@ -34,10 +30,11 @@ slots as (
         members.tube_no,
         'P24' as group_code,
         positive_tubes.result_at,
-        positive_tubes.result_at + make_interval(hours => allowed.hours) as due_at
+        positive_tubes.result_at + make_interval(
+            hours => {{ policy_number('resample_hours', 'positive_tubes.result_at::date') }}
+        ) as due_at
     from members
     inner join positive_tubes on members.tube_no = positive_tubes.tube_no
-    cross join allowed
 ),
 
 evidence as (
