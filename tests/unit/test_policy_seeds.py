@@ -141,7 +141,9 @@ def test_reference_seeds_are_what_landing_knows() -> None:
 def test_editions_follow_each_other_without_gap() -> None:
     editions = sorted(seed("policy_edition"), key=lambda row: row["effective_from"])
     for earlier, later in pairwise(editions):
-        assert date.fromisoformat(earlier["effective_to"]) + timedelta(days=1) == date.fromisoformat(later["effective_from"])
+        assert date.fromisoformat(earlier["effective_to"]) + timedelta(days=1) == date.fromisoformat(
+            later["effective_from"]
+        )
     assert not editions[-1]["effective_to"]
 
 

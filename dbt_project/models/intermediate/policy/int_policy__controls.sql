@@ -1,6 +1,9 @@
 -- The controls of each edition, with the days on which it is in force. One whose group an edition no longer follows
 -- is none in it.
-with controls as (select * from {{ rows_in_force('policy_control', ['control_code']) }} as ranked where recency = 1),
+with controls as (
+    select * from {{ rows_in_force('policy_control', ['control_code']) }} as ranked
+    where recency = 1
+),
 
 rules as (select * from {{ ref('int_policy__rules') }}),
 

@@ -1,5 +1,8 @@
 -- The numbers that rules need, in each edition, with the days on which it is in force.
-with parameters as (select * from {{ rows_in_force('policy_parameter', ['name']) }} as ranked where recency = 1),
+with parameters as (
+    select * from {{ rows_in_force('policy_parameter', ['name']) }} as ranked
+    where recency = 1
+),
 
 final as (
     select

@@ -1,5 +1,8 @@
 -- Each group's rule in each edition, with the days on which the edition is in force.
-with rules as (select * from {{ rows_in_force('policy_rule', ['group_code']) }} as ranked where recency = 1),
+with rules as (
+    select * from {{ rows_in_force('policy_rule', ['group_code']) }} as ranked
+    where recency = 1
+),
 
 departments as (
     select

@@ -1,5 +1,8 @@
 -- Article 28: the levels at which each edition lets a zone be declared. Replaced as a whole.
-with levels as (select * from {{ rows_in_force('policy_zone_level', []) }} as ranked where recency = 1),
+with levels as (
+    select * from {{ rows_in_force('policy_zone_level', []) }} as ranked
+    where recency = 1
+),
 
 final as (
     select

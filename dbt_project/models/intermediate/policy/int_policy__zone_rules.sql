@@ -1,15 +1,16 @@
 -- Article 28: what each edition asks for before a zone is lowered. Zone rules are replaced as a whole, because an
 -- edition may do away with a level.
-with zone_rules as (select * from {{ rows_in_force('policy_zone_rule', []) }} as ranked where recency = 1),
+with zone_rules as (
+    select * from {{ rows_in_force('policy_zone_rule', []) }} as ranked
+    where recency = 1
+),
 
 compared as (
     select
         *,
-        (clear_days, needs_full_round, to_level) is distinct from (
-            lag(clear_days) over by_date,
-            lag(needs_full_round) over by_date,
-            lag(to_level) over by_date
-        ) as is_change
+        clear_days is distinct from lag(clear_days) over by_date
+        or needs_full_round is distinct from lag(needs_full_round) over by_date
+        or to_level is distinct from lag(to_level) over by_date as is_change
     from zone_rules
     window by_date as (partition by from_level, was_high order by effective_from)
 ),
