@@ -19,13 +19,3 @@
         inner join {{ ref('int_policy__editions') }} as in_force on author.effective_from <= in_force.effective_from
     )
 {%- endmacro %}
-
-{% macro policy_number(name, on_date) -%}
-    {#- A whole number of the policy as it was in force on a date (policy_parameter). -#}
-    (
-        select parameter.value::int from {{ ref('int_policy__parameters') }} as parameter
-        where
-            parameter.name = '{{ name }}'
-            and {{ on_date }} between parameter.effective_from and parameter.effective_to
-    )
-{%- endmacro %}

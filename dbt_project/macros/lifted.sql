@@ -1,8 +1,7 @@
-{% macro lifted_state(person_key, group_code, due_date, applies_to_cases='false') -%}
+{% macro lifted_state(person_key, group_code, due_date) -%}
     {#-
     What lifts an obligation on a date: 'void' (a confirmed infection), else 'exempt' (an approved exemption),
-    else null (policy semantics, "What lifts an obligation"; void goes before exempt). An infection does not
-    lift what the infected themselves have to do (`applies_to_cases`).
+    else null (policy semantics, "What lifts an obligation"; void goes before exempt).
     -#}
     (
         select max(lift.state)  -- 'void' sorts after 'exempt', so it goes before it
@@ -11,6 +10,5 @@
             lift.person_key = {{ person_key }}
             and (lift.group_code is null or lift.group_code = {{ group_code }})
             and {{ due_date }} between lift.from_date and lift.to_date
-            and not (lift.state = 'void' and {{ applies_to_cases }})
     )
 {%- endmacro %}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DEMO_PERSONS, DEMO_DAYS, DEMO_RUNS = 3000, 21, 3
+DEMO_LAST_DAY = date(2022, 7, 24)  # A day of the plan's own edition; today most of its duties have ended.
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -250,7 +251,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     from yingjian import simulate
 
     settings = Settings.load()
-    last_day = datetime.now(SHANGHAI).date() - timedelta(days=1)
+    last_day = DEMO_LAST_DAY
     landing = settings.home / f"demo-landing-{last_day}"
     if not landing.exists():
         making = landing.with_name(f"{landing.name}.making")

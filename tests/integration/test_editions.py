@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,8 @@ import pytest
 from tests import support
 from yingjian.settings import PROJECT_ROOT, Settings
 
+RUNS = count()
 UPDATED = {"更新时间": "2022-07-01 08:00:00"}
-OTHER = {"姓名": "林测试", "证件类型": "护照", "证件号码": "E12345678"}
 SLOTS = "select slot, due_date::text from build.obligation where membership_id = %s order by slot"
 ZONE = """
     select level, eligible_level, eligible_on::text, mismatch, blockers from {schema}.risk_zone where zone_id = %s
@@ -44,10 +45,6 @@ def purchase(key: str, bought: str) -> dict[str, str]:
     return {"登记编号": key, **support.IDENTITY, "药品类别": "退热", "购药时间": bought, **UPDATED}
 
 
-def case(key: str, sampled: str, kind: str = "无症状") -> dict[str, str]:
-    return {"病例编号": key, **OTHER, "类型": kind, "来源": "本土", "采样日期": sampled, **UPDATED}
-
-
 def land(settings: Settings, folder: Path, feeds: dict[str, list[dict[str, str]]]) -> None:
     for feed, rows in feeds.items():
         support.write_feed(folder, feed, rows)
@@ -56,8 +53,8 @@ def land(settings: Settings, folder: Path, feeds: dict[str, list[dict[str, str]]
 
 
 def run(settings: Settings, day: date) -> str:
-    """Build, audit and publish a day; the edition that the publication names."""
-    support.run_day(settings, day)
+    """Build, audit and publish a day, once more if it was there; the edition that the newest publication names."""
+    support.run_day(settings, day, f"editions {next(RUNS)}")
     return str(support.query(settings, "select policy_edition from reporting.publication")[0][0])
 
 
@@ -94,13 +91,15 @@ def town(home_factory: Callable[[str], Settings], tmp_path_factory: pytest.TempP
                 member("leaves-after", "A06", "2022-11-11", "2022-11-11"),
                 member("high-before", "32", "2022-11-10", "2022-11-10"),
                 member("high-after", "32", "2022-11-11", "2022-11-11"),
+                *(member(f"high-{day}", "32", day, day) for day in ("2022-12-06", "2022-12-07")),
+                *(member(f"low-{day}", "34", day, day) for day in ("2022-12-06", "2022-12-07")),
+                member("patient", "29", "2022-12-07", "2022-12-07"),
                 member("medium-before", "33", "2022-11-10", "2022-11-10"),
                 member("medium-after", "33", "2022-11-11", "2022-11-11"),
                 member("courier", "8", "2022-07-01"),
                 member("cold-chain", "3", "2022-07-01"),
             ],
             "pharmacy_purchases": [purchase("before", "2022-12-06 23:59:59"), purchase("after", "2022-12-07 00:00:00")],
-            "cases": [case("at-home", "2022-12-07"), case("in-hospital", "2022-12-06"), case("ill", "2022-12-07", "确诊")],
             "risk_zones": [
                 zone("high", "高", "2022-11-04"),
                 zone("medium", "中", "2022-11-09"),
@@ -129,13 +128,27 @@ def test_schedules_follow_the_edition_of_the_anchor(town: Settings) -> None:
     assert days(town, "high-after", "2022-11-11") == [1, 3, 5, 7]
     assert days(town, "medium-before", "2022-11-10") == [1, 4, 7]
     assert days(town, "medium-after", "2022-11-11") == []
+    assert days(town, "high-2022-12-06", "2022-12-06") == [1, 3, 5, 7]
+    assert days(town, "high-2022-12-07", "2022-12-07") == []
+    assert support.query(town, SLOTS, "low-2022-12-06") == [(1, "2022-12-06"), (2, "2022-12-08")]
+    assert support.query(town, SLOTS, "low-2022-12-07") == []
+    assert days(town, "patient", "2022-12-07") == [1]
 
-    # The infected who stay at home are tested although they are infected.
-    assert days(town, "cases:at-home", "2022-12-07") == [6, 7]
-    assert days(town, "cases:in-hospital", "2022-12-06") == []
-    assert days(town, "cases:ill", "2022-12-07") == []
-    states = "select distinct status, basis from build.obligation where group_code = 'N03' order by 1"
-    assert support.query(town, states) == [("missed", "新十条第三条"), ("overdue", "新十条第三条")]
+
+def test_controls_are_there_in_every_edition(town: Settings) -> None:
+    text = "select edition_code, isolation_days, isolation_place, monitoring_days, is_followed from intermediate.int_policy__controls where control_code = %s order by 1"  # fmt: skip
+    editions = ("beifeng-2", "national-2022-11-11", "national-2022-12-07")
+
+    def rows(code: str) -> list[tuple[object, ...]]:
+        found = support.query(town, text, code)
+        assert tuple(row[0] for row in found) == editions
+        return [row[1:] for row in found]
+
+    assert rows("close_contact") == [(7, "集中", 3, True), (5, "集中", 3, True), (5, "居家", 0, True)]
+    assert rows("inbound") == [(7, "集中", 3, True), (5, "集中", 3, True), (5, "集中", 3, True)]
+    assert rows("secondary_contact") == [(7, "居家", 0, True), (7, "居家", 0, False), (7, "居家", 0, False)]
+    assert rows("high_risk_area") == [(7, "集中", 0, True), (7, "居家", 0, True), (7, "居家", 0, False)]
+    assert rows("high_risk_post")[1] == (0, None, 5, True)
 
 
 def test_rolling_duties_follow_the_edition_of_the_day(town: Settings) -> None:

@@ -161,7 +161,6 @@ def test_every_policy_row_belongs_to_an_edition(name: str) -> None:
         ("national-2022-11-11", "35", [1, 2, 3, 5, 6, 8]),
         ("national-2022-11-11", "A06", [1, 3, 5]),
         ("national-2022-12-07", "35", [5]),
-        ("national-2022-12-07", "N03", [6, 7]),
     ],
 )
 def test_schedules_of_the_national_editions(edition: str, group: str, days: list[int]) -> None:

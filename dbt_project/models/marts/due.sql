@@ -4,7 +4,7 @@
 with obligations as (select * from {{ ref('obligation') }} where status = 'upcoming'),
 
 horizon as (
-    select {{ policy_number('due_horizon_days', as_of_date()) }} as days
+    select {{ parameter('due_horizon_days', as_of_date()) }} as days
 ),
 
 final as (

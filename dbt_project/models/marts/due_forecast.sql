@@ -3,7 +3,7 @@
 with due as (select * from {{ ref('due') }}),
 
 horizon as (
-    select {{ policy_number('due_horizon_days', as_of_date()) }} as days
+    select {{ parameter('due_horizon_days', as_of_date()) }} as days
 ),
 
 days as (

@@ -15,9 +15,9 @@ from yingjian.landing.errors import REASONS
 from yingjian.landing.feeds import ID_TYPES, RESIDENT_ID, Column, Feed
 from yingjian.landing.readers.layout import BLANKS
 
-# Groups whose rule counts from 锚定日期: annex rows 29–37, article 6 and the infected at home (新十条, item 3).
-ANCHORED_GROUPS = frozenset({*map(str, range(29, 38)), "A06", "N03"})
-GROUPS = frozenset({*map(str, range(1, 39)), "A06", "A28", "N03"})
+# Groups whose rule counts from 锚定日期: annex rows 29–37 and article 6.
+ANCHORED_GROUPS = frozenset({*map(str, range(29, 38)), "A06"})
+GROUPS = frozenset({*map(str, range(1, 39)), "A06", "A28"})
 
 KEY_CHARACTERS = 200  # A longer key is none: no index takes it.
 

@@ -27,7 +27,7 @@ domestic as (
     where
         arrivals.origin <> '境外'
         and arrivals.arrival_date - arrivals.left_date
-        <= {{ policy_number('arrival_lookback_days', 'arrivals.arrival_date') }}
+        <= {{ parameter('arrival_lookback_days', 'arrivals.arrival_date') }}
 ),
 
 classified as (

@@ -8,8 +8,6 @@ arrivals as (select * from {{ ref('int_membership__from_arrivals') }}),
 
 contacts as (select * from {{ ref('int_membership__from_contacts') }}),
 
-cases as (select * from {{ ref('int_membership__from_cases') }}),
-
 rules as (select * from {{ ref('int_policy__rules') }}),
 
 full_releases as (
@@ -69,22 +67,6 @@ records as (
         false,
         false
     from contacts
-    union all
-    select
-        membership_id,
-        person_key,
-        group_code,
-        null,
-        null,
-        community,
-        grid,
-        start_date,
-        anchor_date,
-        end_date,
-        null,
-        false,
-        false
-    from cases
 ),
 
 -- Only anchored records can be the same membership; two roster rows always are two.
@@ -127,7 +109,6 @@ final as (
         rules.tests_required,
         rules.period_days,
         rules.first_day_offset,
-        rules.applies_to_cases,
         rules.edition_code,
         coalesce(merged.unit, '') as unit,
         coalesce(nullif(merged.department, ''), rules.departments) as department,

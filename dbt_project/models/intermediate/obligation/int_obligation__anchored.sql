@@ -15,7 +15,6 @@ slots as (
         memberships.group_code,
         memberships.anchor_date,
         memberships.rule_text,
-        coalesce(memberships.applies_to_cases, false) as applies_to_cases,
         coalesce(memberships.end_date, 'infinity'::date) as end_date,
         days.day_number as slot,
         memberships.anchor_date + days.day_number - 1 + memberships.first_day_offset as due_date
@@ -48,7 +47,7 @@ evidence as (
                 and person_days.sample_date >= windows.due_date
                 and person_days.sample_date < windows.until_date
         ) as satisfied_on,
-        {{ lifted_state('windows.person_key', 'windows.group_code', 'windows.due_date', 'windows.applies_to_cases') }} as lifted_state
+        {{ lifted_state('windows.person_key', 'windows.group_code', 'windows.due_date') }} as lifted_state
     from windows
 ),
 

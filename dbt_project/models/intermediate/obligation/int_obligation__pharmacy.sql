@@ -12,7 +12,7 @@ slots as (
         purchases.*,
         'P19' as group_code,
         purchases.purchased_at::date
-        + {{ policy_number('purchase_test_days', 'purchases.purchased_at::date') }} - 1 as due_date
+        + {{ parameter('purchase_test_days', 'purchases.purchased_at::date') }} - 1 as due_date
     from purchases
 ),
 

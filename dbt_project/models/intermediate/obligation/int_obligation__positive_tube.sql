@@ -31,7 +31,7 @@ slots as (
         'P24' as group_code,
         positive_tubes.result_at,
         positive_tubes.result_at + make_interval(
-            hours => {{ policy_number('resample_hours', 'positive_tubes.result_at::date') }}
+            hours => {{ parameter('resample_hours', 'positive_tubes.result_at::date') }}
         ) as due_at
     from members
     inner join positive_tubes on members.tube_no = positive_tubes.tube_no

@@ -9,7 +9,7 @@ samples as (select * from {{ ref('int_sample__counting') }}),
 first_samples as (
     select
         memberships.*,
-        {{ policy_number('window_sample_spacing_hours', 'memberships.anchor_date') }} as spacing_hours,
+        {{ parameter('window_sample_spacing_hours', 'memberships.anchor_date') }} as spacing_hours,
         (
             select min(samples.sampled_at) from samples
             where

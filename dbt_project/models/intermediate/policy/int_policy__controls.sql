@@ -1,5 +1,5 @@
--- The controls of each edition, with the days on which it is in force. One whose group an edition no longer follows
--- is none in it.
+-- The controls of each edition, its own or an earlier one's, with the days on which it is in force. One whose group
+-- the edition no longer follows begins for nobody any more; whoever came under it before serves it out.
 with controls as (
     select * from {{ rows_in_force('policy_control', ['control_code']) }} as ranked
     where recency = 1
@@ -19,11 +19,12 @@ final as (
         controls.isolation_place,
         controls.monitoring_days,
         controls.counts_from,
-        controls.basis
+        controls.basis,
+        controls.basis_kind,
+        rules.rule_family <> 'none' as is_followed
     from controls
     inner join rules
         on controls.in_force_edition_code = rules.edition_code and controls.group_code = rules.group_code
-    where rules.rule_family <> 'none'
 )
 
 select * from final

@@ -12,7 +12,8 @@ final as (
         name,
         value,
         unit,
-        basis
+        basis,
+        basis_kind
     from parameters
 )
 

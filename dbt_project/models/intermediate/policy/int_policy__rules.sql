@@ -22,13 +22,15 @@ final as (
         rules.group_code,
         rules.group_name,
         rules.frequency_wording as rule_text,
+        rules.annex_row,
+        rules.article,
         rules.basis,
+        rules.basis_kind,
         rules.rule_family,
         rules.tests_required,
         rules.period_days,
         rules.first_day_offset,
         rules.needs_anchor as is_anchored,
-        rules.applies_to_cases,
         coalesce(departments.departments, '') as departments
     from rules
     left join departments

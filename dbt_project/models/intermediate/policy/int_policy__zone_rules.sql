@@ -8,11 +8,20 @@ with zone_rules as (
 compared as (
     select
         *,
-        clear_days is distinct from lag(clear_days) over by_date
-        or needs_full_round is distinct from lag(needs_full_round) over by_date
-        or to_level is distinct from lag(to_level) over by_date as is_change
+        lag(clear_days) over by_date as clear_days_before,
+        lag(needs_full_round) over by_date as needs_full_round_before,
+        lag(to_level) over by_date as to_level_before
     from zone_rules
     window by_date as (partition by from_level, was_high order by effective_from)
+),
+
+marked as (
+    select
+        *,
+        (clear_days is distinct from clear_days_before)
+        or (needs_full_round is distinct from needs_full_round_before)
+        or (to_level is distinct from to_level_before) as is_change
+    from compared
 ),
 
 final as (
@@ -30,7 +39,7 @@ final as (
         max(effective_from) filter (where is_change) over (
             partition by from_level, was_high order by effective_from
         ) as same_since_date
-    from compared
+    from marked
 )
 
 select * from final
