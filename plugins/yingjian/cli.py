@@ -7,17 +7,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from yingjian.settings import Settings, SetupError
 
 if TYPE_CHECKING:
     import psycopg
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 DEMO_PERSONS, DEMO_DAYS, DEMO_RUNS = 3000, 21, 3
 DEMO_LAST_DAY = date(2022, 7, 24)  # A day of the plan's own edition; today most of its duties have ended.
 
@@ -65,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--persons", type=int, required=True, metavar="N")
     simulate.add_argument("--days", type=int, required=True, metavar="K")
     simulate.add_argument("--seed", type=int, default=1, metavar="S")
-    simulate.add_argument("--last-day", type=date.fromisoformat, default=date(2022, 7, 24), metavar="D")
+    simulate.add_argument("--last-day", type=date.fromisoformat, default=DEMO_LAST_DAY, metavar="D")
     simulate.add_argument("out", type=Path, metavar="OUT")
     simulate.set_defaults(command=_simulate)
 
