@@ -1,4 +1,4 @@
-"""The command line: `yingjian run | up | demo | warehouse | landing | quarantine | simulate | status`."""
+"""The command line: `yingjian run | up | demo | warehouse | landing | quarantine | simulate | coverage | status`."""
 
 from __future__ import annotations
 
@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     resolve.add_argument("--reason", required=True)
     resolve.set_defaults(command=_quarantine_resolve)
 
+    commands.add_parser("coverage", help="write docs/coverage.md").set_defaults(command=_coverage)
     commands.add_parser("status", help="what is published and what runs").set_defaults(command=_status)
     return parser
 
@@ -261,6 +262,13 @@ def _demo(arguments: argparse.Namespace) -> int:
     if code == 0:
         print(f'marts: psql "$({Path(sys.argv[0])} warehouse uri)"  (schema reporting)')
     return code
+
+
+def _coverage(arguments: argparse.Namespace) -> int:
+    from yingjian import coverage
+
+    print(coverage.write(Settings.load().root))
+    return 0
 
 
 def _warehouse_uri(arguments: argparse.Namespace) -> int:
