@@ -55,7 +55,7 @@ def write(root: Path) -> Path:
 
 def read_models(root: Path) -> list[Model]:
     """Every model whose YAML names an article or an annex row, marts first."""
-    texts = {path: path.read_text(encoding="utf-8") for path in sorted((root / "tests").rglob("*.py"))}
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted((root / "tests").rglob("test_*.py"))}
     models = []
     for path in sorted(
         (root / "dbt_project" / "models").rglob("*.yml"), key=lambda path: ("marts" not in path.parts, path)

@@ -173,3 +173,13 @@ def test_a_later_edition_says_where_each_change_stands() -> None:
         rows = [row for row in seed(name) if row["edition_code"] != PLAN]
         assert rows
         assert all(re.fullmatch("(二十条|新十条)第[一二三四五六七八九十]+条", row["basis"]) for row in rows), name
+
+
+def test_only_the_policy_models_read_the_policy_seeds() -> None:
+    """Everything else would miss what an edition inherits."""
+    readers = [
+        path.name
+        for path in (PROJECT_ROOT / "dbt_project").rglob("*.sql")
+        if "target" not in path.parts and re.search(r"ref\('policy_", path.read_text(encoding="utf-8"))
+    ]
+    assert readers == ["int_policy__editions.sql"]
