@@ -1,4 +1,7 @@
-"""The worked cases: exactly the rows that must come out, in order and each date alone, whatever the order of files."""
+"""The worked cases: exactly the rows that must come out, in order and each date alone, whatever the order of files.
+
+Compared are reporting.obligation and reporting.risk_zone.
+"""
 
 from __future__ import annotations
 

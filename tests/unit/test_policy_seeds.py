@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from yingjian.landing.errors import REASONS
 from yingjian.landing.feeds import FEEDS, RISK_AREAS
 from yingjian.settings import PROJECT_ROOT
 
+PLAN = "beifeng-2"
 SEEDS = PROJECT_ROOT / "dbt_project" / "seeds"
 DOCUMENT = support.SHARED / "document" / "beifeng-plan-second-edition.txt"
 needs_document = pytest.mark.skipif(
@@ -25,6 +28,11 @@ def seed(name: str) -> list[dict[str, str]]:
     path: Path = next(SEEDS.rglob(f"{name}.csv"))
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def plan(name: str) -> list[dict[str, str]]:
+    """The rows of the plan's own edition."""
+    return [row for row in seed(name) if row["edition_code"] == PLAN]
 
 
 def annex() -> list[list[str]]:
@@ -48,7 +56,7 @@ def differences(rules: list[dict[str, str]]) -> list[str]:
     """Annex rows whose words or numbers the seeds do not have."""
     by_group = {rule["group_code"]: rule for rule in rules}
     days: dict[str, list[int]] = {}
-    for row in seed("policy_rule_day"):
+    for row in plan("policy_rule_day"):
         days.setdefault(row["group_code"], []).append(int(row["day_number"]))
     found = []
     for number, group, frequency, departments in annex():
@@ -72,7 +80,7 @@ def differences(rules: list[dict[str, str]]) -> list[str]:
 @needs_document
 def test_every_annex_row_is_a_seed_in_the_words_of_the_document() -> None:
     assert [row[0] for row in annex()] == [str(i) for i in range(1, 39)]
-    assert differences(seed("policy_rule")) == []
+    assert differences(plan("policy_rule")) == []
 
 
 @needs_document
@@ -81,24 +89,24 @@ def test_every_annex_row_is_a_seed_in_the_words_of_the_document() -> None:
     [("group_wording", "别人", "words"), ("period_days", "6", "numbers"), ("department_wording", "别处", "words")],
 )
 def test_an_altered_seed_is_found(column: str, value: str, finding: str) -> None:
-    rules = seed("policy_rule")
+    rules = plan("policy_rule")
     rules[7] = rules[7] | {column: value}
     assert differences(rules) == [f"row 8: {finding}"]
 
 
 @needs_document
 def test_departments_stand_in_the_wording() -> None:
-    wording = {rule["group_code"]: rule["department_wording"] for rule in seed("policy_rule")}
-    for row in seed("policy_rule_department"):
+    wording = {rule["group_code"]: rule["department_wording"] for rule in plan("policy_rule")}
+    for row in plan("policy_rule_department"):
         stem = row["department"].removesuffix("管理部门").removesuffix("部门")
         assert stem in wording[row["group_code"]], row
-    several = [group for group in wording if sum(r["group_code"] == group for r in seed("policy_rule_department")) > 1]
+    several = [group for group in wording if sum(r["group_code"] == group for r in plan("policy_rule_department")) > 1]
     assert {"1", "2", "8", "9", "26"} <= set(several)
 
 
 def test_the_articles_own_rules_are_there() -> None:
-    articles = {int(rule["article"]) for rule in seed("policy_rule") if rule["article"]}
-    articles |= {int(n) for row in [*seed("policy_zone_rule"), *seed("policy_parameter"), *seed("policy_control")]
+    articles = {int(rule["article"]) for rule in plan("policy_rule") if rule["article"]}
+    articles |= {int(n) for row in [*plan("policy_zone_rule"), *plan("policy_parameter"), *plan("policy_control")]
                  for n in map(chinese_number, re.findall("第([一二三四五六七八九十]+)条", row["basis"]))}  # fmt: skip
     assert {6, 18, 19, 24, 28, 30, 34} <= articles
     assert {rule["group_code"] for rule in seed("policy_rule")} == GROUPS | {"P19", "P24"}
@@ -116,7 +124,7 @@ def test_landing_knows_which_groups_need_an_anchor() -> None:
 
 
 def test_a_number_that_the_plan_does_not_give_is_a_parameter() -> None:
-    kinds = {row["name"]: row["basis_kind"] for row in seed("policy_parameter")}
+    kinds = {row["name"]: row["basis_kind"] for row in plan("policy_parameter")}
     assert kinds["purchase_test_days"] == kinds["resample_hours"] == kinds["full_round_days"] == "parameter"
     assert kinds["reserve_list_min"] == "parameter"
     assert kinds["signal_window_days"] == kinds["repeat_purchases"] == kinds["cluster_persons"] == "parameter"
@@ -141,3 +149,50 @@ def test_the_drug_catalogue_holds_names_as_they_are_compared() -> None:
         by_ingredient.setdefault(row["ingredient"], set()).add(row["category"])
     assert [ingredient for ingredient, categories in by_ingredient.items() if len(categories) > 1] == []
     assert {row["category"] for row in seed("drug_form")} <= {"", *set().union(*by_ingredient.values())}
+
+
+def test_editions_follow_each_other_without_gap() -> None:
+    editions = sorted(seed("policy_edition"), key=lambda row: row["effective_from"])
+    for earlier, later in pairwise(editions):
+        assert date.fromisoformat(earlier["effective_to"]) + timedelta(days=1) == date.fromisoformat(
+            later["effective_from"]
+        )
+    assert not editions[-1]["effective_to"]
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (SEEDS / "policy").glob("*.csv")))
+def test_every_policy_row_belongs_to_an_edition(name: str) -> None:
+    editions = {row["edition_code"] for row in seed("policy_edition")}
+    assert {row["edition_code"] for row in seed(name)} <= editions
+
+
+@pytest.mark.parametrize(
+    ("edition", "group", "days"),
+    [
+        ("national-2022-11-11", "31", [1, 2, 3, 5, 6, 8]),
+        ("national-2022-11-11", "32", [1, 3, 5, 7]),
+        ("national-2022-11-11", "35", [1, 2, 3, 5, 6, 8]),
+        ("national-2022-11-11", "A06", [1, 3, 5]),
+        ("national-2022-12-07", "35", [5]),
+    ],
+)
+def test_schedules_of_the_national_editions(edition: str, group: str, days: list[int]) -> None:
+    rows = [row for row in seed("policy_rule_day") if (row["edition_code"], row["group_code"]) == (edition, group)]
+    assert [int(row["day_number"]) for row in rows] == days
+
+
+def test_a_later_edition_says_where_each_change_stands() -> None:
+    for name in ("policy_rule", "policy_zone_rule", "policy_zone_level"):
+        rows = [row for row in seed(name) if row["edition_code"] != PLAN]
+        assert rows
+        assert all(re.fullmatch("(二十条|新十条)第[一二三四五六七八九十]+条", row["basis"]) for row in rows), name
+
+
+def test_only_the_policy_models_read_the_policy_seeds() -> None:
+    """Everything else would miss what an edition inherits."""
+    readers = [
+        path.name
+        for path in (PROJECT_ROOT / "dbt_project").rglob("*.sql")
+        if "target" not in path.parts and re.search(r"ref\('policy_", path.read_text(encoding="utf-8"))
+    ]
+    assert readers == ["int_policy__editions.sql"]

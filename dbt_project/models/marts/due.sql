@@ -4,7 +4,7 @@
 with obligations as (select * from {{ ref('obligation') }} where status = 'upcoming'),
 
 horizon as (
-    select value::int as days from {{ ref('policy_parameter') }} where name = 'due_horizon_days'
+    select {{ parameter('due_horizon_days', as_of_date()) }} as days
 ),
 
 final as (

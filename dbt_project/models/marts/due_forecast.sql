@@ -3,7 +3,7 @@
 with due as (select * from {{ ref('due') }}),
 
 horizon as (
-    select value::int as days from {{ ref('policy_parameter') }} where name = 'due_horizon_days'
+    select {{ parameter('due_horizon_days', as_of_date()) }} as days
 ),
 
 days as (

@@ -23,8 +23,9 @@ earliest as (
         rounds.round_complete_on,
         clocks.clear_days >= clocks.required_clear_days as is_clear,
         case
-            when clocks.needs_full_round then rounds.round_complete_on
-            else clocks.clock_start + clocks.required_clear_days
+            when clocks.needs_full_round and rounds.round_complete_on is null then null
+            when clocks.needs_full_round then greatest(rounds.round_complete_on, clocks.rule_since)
+            else greatest(clocks.clock_start + clocks.required_clear_days, clocks.rule_since)
         end as may_be_lowered_on
     from clocks
     left join rounds on clocks.zone_id = rounds.zone_id
@@ -58,10 +59,12 @@ final as (
         case when is_eligible then to_level end as eligible_level,
         case when is_eligible then may_be_lowered_on end as eligible_on,
         case
+            when is_level_cancelled
+                then '本版方案不再设' || level || '风险区' || coalesce('（' || rule_basis || '）', '')
             when clear_days_when_lowered < required_when_lowered
                 then
                     {{ chinese_date('level_since') }} || '由' || previous_level || '风险降为' || level
-                    || '风险时仅' || clear_days_when_lowered || '天无新增，第二十八条要求连续' || required_when_lowered || '天'
+                    || '风险时仅' || clear_days_when_lowered || '天无新增，' || basis_when_lowered || '要求连续' || required_when_lowered || '天'
             when level = '低' and last_positive_date >= level_since
                 then '公布为低风险后，' || {{ chinese_date('last_positive_date') }} || '仍有本土感染者'
         end as mismatch,

@@ -10,10 +10,8 @@ snapshots as (
     where listed_at < {{ as_of_date() }} + 1
 ),
 
-parameter as (
-    select value::int as hours
-    from {{ ref('policy_parameter') }}
-    where name = 'zone_gap_hours'
+allowed_gap as (
+    select {{ parameter('zone_gap_hours', as_of_date()) }} as hours
 ),
 
 listed as (
@@ -32,7 +30,7 @@ listed as (
 marked as (
     select
         *,
-        listed_at > lag(next_listed_at) over area_and_level + interval '1 hour' * (select parameter.hours from parameter)
+        listed_at > lag(next_listed_at) over area_and_level + interval '1 hour' * (select allowed_gap.hours from allowed_gap)
             is not false as is_start
     from listed
     window area_and_level as (partition by province, city, county, area, level order by listed_at)

@@ -237,8 +237,8 @@ def _insert_publication(
         select
             %(publication_id)s, %(as_of_date)s,
             (
-                select edition_code from policy.policy_edition
-                where %(as_of_date)s between effective_from and coalesce(effective_to, 'infinity')
+                select edition_code from intermediate.int_policy__editions
+                where %(as_of_date)s between effective_from and effective_to
             ),
             %(quality_status)s, %(checks_run)s, %(checks_failed)s,
             count(*), coalesce(sum(rows_read), 0),

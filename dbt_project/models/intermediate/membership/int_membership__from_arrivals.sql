@@ -5,10 +5,6 @@ snapshots as (select * from {{ ref('stg_national__risk_area_snapshots') }}),
 
 areas as (select * from {{ ref('stg_national__risk_areas') }}),
 
-lookback as (
-    select value::int as days from {{ ref('policy_parameter') }} where name = 'arrival_lookback_days'
-),
-
 from_abroad as (
     select
         *,
@@ -28,8 +24,10 @@ domestic as (
             where snapshots.listed_at < arrivals.left_date + 1
         ) as listed_at
     from arrivals
-    cross join lookback
-    where arrivals.origin <> '境外' and arrivals.arrival_date - arrivals.left_date <= lookback.days
+    where
+        arrivals.origin <> '境外'
+        and arrivals.arrival_date - arrivals.left_date
+        <= {{ parameter('arrival_lookback_days', 'arrivals.arrival_date') }}
 ),
 
 classified as (

@@ -125,7 +125,10 @@ final as (
             merged.group_code = rules.group_code
             and case when rules.is_anchored then merged.anchor_date else {{ as_of_date() }} end
             between rules.effective_from and rules.effective_to
-    where merged.is_winner and merged.start_date <= {{ as_of_date() }}
+    where
+        merged.is_winner
+        and merged.start_date <= {{ as_of_date() }}
+        and rules.rule_family is distinct from 'none'  -- The edition ends the duty: nobody is followed any more.
 )
 
 select * from final

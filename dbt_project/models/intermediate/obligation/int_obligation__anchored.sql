@@ -4,7 +4,7 @@ with memberships as (
     select * from {{ ref('int_membership__unified') }} where rule_family in ('anchored', 'admission')
 ),
 
-days as (select * from {{ ref('policy_rule_day') }}),
+days as (select * from {{ ref('int_policy__rule_days') }}),
 
 person_days as (select * from {{ ref('int_sample__person_days') }}),
 

@@ -7,17 +7,13 @@ with purchases as (
 
 samples as (select * from {{ ref('int_sample__counting') }}),
 
-allowed as (
-    select value::int as days from {{ ref('policy_parameter') }} where name = 'purchase_test_days'
-),
-
 slots as (
     select
         purchases.*,
         'P19' as group_code,
-        purchases.purchased_at::date + allowed.days - 1 as due_date
+        purchases.purchased_at::date
+        + {{ parameter('purchase_test_days', 'purchases.purchased_at::date') }} - 1 as due_date
     from purchases
-    cross join allowed
 ),
 
 evidence as (

@@ -76,6 +76,7 @@ final as (
         on
             of_events.group_code = rules.group_code
             and of_events.anchor_date between rules.effective_from and rules.effective_to
+    where rules.rule_family <> 'none'
 )
 
 select * from final

@@ -6,13 +6,10 @@ with memberships as (
 
 samples as (select * from {{ ref('int_sample__counting') }}),
 
-spacing as (
-    select value::int as hours from {{ ref('policy_parameter') }} where name = 'window_sample_spacing_hours'
-),
-
 first_samples as (
     select
         memberships.*,
+        {{ parameter('window_sample_spacing_hours', 'memberships.anchor_date') }} as spacing_hours,
         (
             select min(samples.sampled_at) from samples
             where
@@ -30,11 +27,10 @@ both_samples as (
             select min(samples.sampled_at) from samples
             where
                 samples.person_key = first_samples.person_key
-                and samples.sampled_at >= first_samples.first_sampled_at + make_interval(hours => spacing.hours)
+                and samples.sampled_at >= first_samples.first_sampled_at + make_interval(hours => first_samples.spacing_hours)
                 and samples.sample_date <= coalesce(first_samples.end_date, 'infinity'::date)
         ) as second_sampled_at
     from first_samples
-    cross join spacing
 ),
 
 slots as (

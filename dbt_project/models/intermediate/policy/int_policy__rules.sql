@@ -1,26 +1,31 @@
--- Each group's rule with the days on which its edition is in force.
-with editions as (select * from {{ ref('policy_edition') }}),
-
-rules as (select * from {{ ref('policy_rule') }}),
+-- Each group's rule in each edition, with the days on which the edition is in force.
+with rules as (
+    select * from {{ rows_in_force('policy_rule', ['group_code']) }} as ranked
+    where recency = 1
+),
 
 departments as (
     select
-        edition_code,
+        in_force_edition_code,
         group_code,
         string_agg(department, '、' order by ordinal) as departments
-    from {{ ref('policy_rule_department') }}
-    group by edition_code, group_code
+    from {{ rows_in_force('policy_rule_department', ['group_code']) }} as ranked
+    where recency = 1
+    group by in_force_edition_code, group_code
 ),
 
 final as (
     select
-        rules.edition_code,
-        editions.effective_from,
-        coalesce(editions.effective_to, 'infinity'::date) as effective_to,
+        rules.in_force_edition_code as edition_code,
+        rules.effective_from,
+        rules.effective_to,
         rules.group_code,
         rules.group_name,
         rules.frequency_wording as rule_text,
+        rules.annex_row,
+        rules.article,
         rules.basis,
+        rules.basis_kind,
         rules.rule_family,
         rules.tests_required,
         rules.period_days,
@@ -28,9 +33,10 @@ final as (
         rules.needs_anchor as is_anchored,
         coalesce(departments.departments, '') as departments
     from rules
-    inner join editions on rules.edition_code = editions.edition_code
     left join departments
-        on rules.edition_code = departments.edition_code and rules.group_code = departments.group_code
+        on
+            rules.in_force_edition_code = departments.in_force_edition_code
+            and rules.group_code = departments.group_code
 )
 
 select * from final

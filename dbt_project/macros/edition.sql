@@ -1,0 +1,21 @@
+{% macro rows_in_force(seed, unit) -%}
+    {#-
+    The rows of a policy seed that hold in each edition: its own, and for what it does not mention those of the
+    newest edition before it that does. `unit` names the columns of what is replaced as one; without any, the whole
+    seed is. Brings the edition's code and days as in_force_edition_code, effective_from and effective_to.
+    -#}
+    (
+        select
+            authored.*,
+            in_force.edition_code as in_force_edition_code,
+            in_force.effective_from,
+            in_force.effective_to,
+            dense_rank() over (
+                partition by in_force.edition_code{% for column in unit %}, authored.{{ column }}{% endfor %}
+                order by author.effective_from desc
+            ) as recency
+        from {{ ref(seed) }} as authored
+        inner join {{ ref('int_policy__editions') }} as author on authored.edition_code = author.edition_code
+        inner join {{ ref('int_policy__editions') }} as in_force on author.effective_from <= in_force.effective_from
+    )
+{%- endmacro %}

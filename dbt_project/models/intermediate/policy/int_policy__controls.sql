@@ -1,0 +1,30 @@
+-- The controls of each edition, its own or an earlier one's, with the days on which it is in force. One whose group
+-- the edition no longer follows begins for nobody any more; whoever came under it before serves it out.
+with controls as (
+    select * from {{ rows_in_force('policy_control', ['control_code']) }} as ranked
+    where recency = 1
+),
+
+rules as (select * from {{ ref('int_policy__rules') }}),
+
+final as (
+    select
+        controls.in_force_edition_code as edition_code,
+        controls.effective_from,
+        controls.effective_to,
+        controls.control_code,
+        controls.title,
+        controls.group_code,
+        controls.isolation_days,
+        controls.isolation_place,
+        controls.monitoring_days,
+        controls.counts_from,
+        controls.basis,
+        controls.basis_kind,
+        rules.rule_family <> 'none' as is_followed
+    from controls
+    inner join rules
+        on controls.in_force_edition_code = rules.edition_code and controls.group_code = rules.group_code
+)
+
+select * from final

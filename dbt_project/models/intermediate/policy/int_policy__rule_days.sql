@@ -1,0 +1,15 @@
+-- The day numbers of each anchored rule in each edition. An edition that changes a group's days lists all of them.
+with days as (
+    select * from {{ rows_in_force('policy_rule_day', ['group_code']) }} as ranked
+    where recency = 1
+),
+
+final as (
+    select
+        in_force_edition_code as edition_code,
+        group_code,
+        day_number
+    from days
+)
+
+select * from final

@@ -1,0 +1,45 @@
+-- Article 28: what each edition asks for before a zone is lowered. Zone rules are replaced as a whole, because an
+-- edition may do away with a level.
+with zone_rules as (
+    select * from {{ rows_in_force('policy_zone_rule', []) }} as ranked
+    where recency = 1
+),
+
+compared as (
+    select
+        *,
+        lag(clear_days) over by_date as clear_days_before,
+        lag(needs_full_round) over by_date as needs_full_round_before,
+        lag(to_level) over by_date as to_level_before
+    from zone_rules
+    window by_date as (partition by from_level, was_high order by effective_from)
+),
+
+marked as (
+    select
+        *,
+        (clear_days is distinct from clear_days_before)
+        or (needs_full_round is distinct from needs_full_round_before)
+        or (to_level is distinct from to_level_before) as is_change
+    from compared
+),
+
+final as (
+    select
+        in_force_edition_code as edition_code,
+        effective_from,
+        effective_to,
+        from_level,
+        was_high,
+        clear_days,
+        needs_full_round,
+        to_level,
+        basis,
+        -- A zone cannot have been lowered by a rule before the rule was there.
+        max(effective_from) filter (where is_change) over (
+            partition by from_level, was_high order by effective_from
+        ) as same_since_date
+    from marked
+)
+
+select * from final
