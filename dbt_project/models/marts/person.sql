@@ -15,6 +15,8 @@ purchases as (select * from {{ ref('pharmacy_followup') }}),
 
 identities as (select * from {{ ref('stg_platform__identities') }}),
 
+controls as (select * from {{ ref('control') }}),
+
 sampling as (select * from {{ ref('sampling_proposal') }}),
 
 needed as (
@@ -25,6 +27,8 @@ needed as (
     select person_key from screening
     union
     select person_key from sampling
+    union
+    select person_key from controls
     union
     select person_key from contacts
     union

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from yingjian.simulate.clocks import write_clocks
+from yingjian.simulate.controls import write_controls
 from yingjian.simulate.exports import Exports
 from yingjian.simulate.people import COMMUNITIES, GRIDS, make_people
 from yingjian.simulate.response import Response
@@ -45,6 +46,7 @@ def write_landing(out: Path, persons: int, days: int, seed: int, last_day: date)
         town.write_day(index)
         _write_risk_areas(out, town.first_day + timedelta(days=index), index)
     write_clocks(out, seed, people, last_day)
+    write_controls(out, seed, people, last_day)
 
 
 class _Town:

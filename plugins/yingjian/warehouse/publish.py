@@ -24,6 +24,7 @@ READER_SCHEMAS = {
     "compliance_daily": "reporting",
     "due_forecast": "reporting",
     "risk_zone": "reporting",
+    "control": "reporting",
     "sampling_unit_daily": "reporting",
     "sampling_proposal": "reporting",
     "screening_round": "reporting",

@@ -1,0 +1,51 @@
+-- The tests of each control (articles 4, 6, 18, 25, 26, 30): its slots up to its last day, and the result of the sample
+-- that discharged each. One row per control and slot.
+with periods as (select * from {{ ref('int_control__periods') }}),
+
+slots as (
+    select membership_id, slot, due_date, status, satisfied_on from {{ ref('int_obligation__anchored') }}
+    union all
+    select membership_id, slot, due_date, status, satisfied_on from {{ ref('int_obligation__window') }}
+),
+
+samples as (select * from {{ ref('int_sample__counting') }}),
+
+-- Of several samples on one day a positive one decides, then a negative one; else the result is not there yet.
+results as (
+    select
+        slots.membership_id,
+        slots.slot,
+        case
+            when bool_or(samples.result = '阳性') then '阳性'
+            when bool_or(samples.result = '阴性') then '阴性'
+            else '待出'
+        end as result
+    from slots
+    inner join periods on slots.membership_id = periods.membership_id
+    inner join samples on periods.person_key = samples.person_key and slots.satisfied_on = samples.sample_date
+    group by slots.membership_id, slots.slot
+),
+
+final as (
+    select
+        slots.membership_id,
+        slots.slot,
+        slots.due_date,
+        slots.status,
+        slots.satisfied_on,
+        results.result,
+        slots.status in ('exempt', 'void') as is_lifted,
+        slots.due_date <= coalesce(periods.isolation_ends_on, '-infinity'::date) as is_in_isolation,
+        case
+            when slots.status in ('exempt', 'void') then null
+            when slots.satisfied_on is null then {{ chinese_date('slots.due_date') }} || '检测未做'
+            when results.result = '阳性' then {{ chinese_date('slots.satisfied_on') }} || '检测结果阳性'
+            when results.result = '待出' then {{ chinese_date('slots.satisfied_on') }} || '检测结果未出'
+        end as lacking
+    from slots
+    inner join periods on slots.membership_id = periods.membership_id
+    left join results on slots.membership_id = results.membership_id and slots.slot = results.slot
+    where slots.due_date <= periods.ends_on
+)
+
+select * from final
