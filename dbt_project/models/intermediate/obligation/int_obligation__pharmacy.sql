@@ -1,8 +1,13 @@
 -- Rule family 7, P19: a test after the purchase of a monitored drug (article 19).
--- One row per purchase; a counting sample from the moment of purchase discharges it.
+-- One row per purchase on a day of an edition that asks for it; a counting sample from the moment of purchase discharges it.
 with purchases as (
-    select * from {{ ref('stg_platform__pharmacy_purchases') }}
-    where purchased_at::date <= {{ as_of_date() }}
+    select purchases.* from {{ ref('stg_platform__pharmacy_purchases') }} as purchases
+    inner join {{ ref('int_policy__rules') }} as rules
+        on
+            rules.group_code = 'P19'
+            and rules.rule_family <> 'none'
+            and purchases.purchased_at::date between rules.effective_from and rules.effective_to
+    where purchases.purchased_at::date <= {{ as_of_date() }}
 ),
 
 samples as (select * from {{ ref('int_sample__counting') }}),
