@@ -17,6 +17,8 @@ identities as (select * from {{ ref('stg_platform__identities') }}),
 
 controls as (select * from {{ ref('control') }}),
 
+blockers as (select * from {{ ref('zone_blocker') }}),
+
 sampling as (select * from {{ ref('sampling_proposal') }}),
 
 needed as (
@@ -27,6 +29,8 @@ needed as (
     select person_key from screening
     union
     select person_key from sampling
+    union
+    select person_key from blockers
     union
     select person_key from controls
     union

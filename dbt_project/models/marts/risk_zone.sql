@@ -4,6 +4,8 @@ with clocks as (select * from {{ ref('int_zone__clocks') }}),
 
 rounds as (select * from {{ ref('int_zone__rounds') }}),
 
+places as (select * from {{ ref('int_zone__places') }}),
+
 residents as (
     select
         zone_id,
@@ -16,6 +18,9 @@ residents as (
 earliest as (
     select
         clocks.*,
+        coalesce(places.overlapping_zones, '{}') as overlapping_zones,
+        coalesce(places.is_level_contested, false) as is_level_contested,
+        places.place_last_positive_date,
         coalesce(residents.residents, 0) as residents,
         rounds.round_sampled,
         rounds.round_outstanding,
@@ -30,6 +35,7 @@ earliest as (
     from clocks
     left join rounds on clocks.zone_id = rounds.zone_id
     left join residents on clocks.zone_id = residents.zone_id
+    left join places on clocks.zone_id = places.zone_id
 ),
 
 -- A clock that the end of D has not reached leaves everything that follows it blank.
@@ -58,15 +64,30 @@ final as (
         case when needs_full_round and is_clear and is_eligible then round_complete_on end as round_complete_on,
         case when is_eligible then to_level end as eligible_level,
         case when is_eligible then may_be_lowered_on end as eligible_on,
+        -- The earliest day on which it can be lowered: with the round still open, not before tomorrow.
+        case
+            when to_level is null then null
+            when is_eligible then may_be_lowered_on
+            when is_clear then {{ as_of_date() }} + 1
+            else greatest(clock_start + required_clear_days, rule_since)
+        end as earliest_on,
+        overlapping_zones,
+        place_last_positive_date,
         case
             when is_level_cancelled
                 then '本版方案不再设' || level || '风险区' || coalesce('（' || rule_basis || '）', '')
+            when level <> to_level_when_lowered
+                then
+                    {{ chinese_date('level_since') }} || '由' || previous_level || '风险直接降为' || level
+                    || '风险，' || basis_when_lowered || '要求先降为' || to_level_when_lowered || '风险'
             when clear_days_when_lowered < required_when_lowered
                 then
                     {{ chinese_date('level_since') }} || '由' || previous_level || '风险降为' || level
                     || '风险时仅' || clear_days_when_lowered || '天无新增，' || basis_when_lowered || '要求连续' || required_when_lowered || '天'
             when level = '低' and last_positive_date >= level_since
                 then '公布为低风险后，' || {{ chinese_date('last_positive_date') }} || '仍有本土感染者'
+            when is_level_contested
+                then '与' || array_to_string(overlapping_zones, '、') || '范围重叠而等级不同，请核对拆分或合并的通告'
         end as mismatch,
         array_remove(array[
             case

@@ -48,6 +48,8 @@ READER_SCHEMAS = {
     "rejection_summary": "reporting",
     "rejection_by_sender": "reporting",
     "restatement": "reporting",
+    "zone_blocker": "reporting",
+    "zone_stay_summary": "reporting",
     "zone_history": "reporting",
     "quality_check": "reporting",
     "person": "restricted",

@@ -38,6 +38,7 @@ final as (
         slots.due_date <= coalesce(periods.isolation_ends_on, '-infinity'::date) as is_in_isolation,
         case
             when slots.status in ('exempt', 'void') then null
+            when slots.status = 'upcoming' then {{ chinese_date('slots.due_date') }} || '待检测'
             when slots.satisfied_on is null then {{ chinese_date('slots.due_date') }} || '检测未做'
             when results.result = '阳性' then {{ chinese_date('slots.satisfied_on') }} || '检测结果阳性'
             when results.result = '待出' then {{ chinese_date('slots.satisfied_on') }} || '检测结果未出'

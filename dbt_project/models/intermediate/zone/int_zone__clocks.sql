@@ -43,6 +43,7 @@ final as (
         zones.level_since - greatest(positives.positive_before_date, zones.previous_level_since)
             as clear_days_when_lowered,
         previous_rule.clear_days as required_when_lowered,
+        previous_rule.to_level as to_level_when_lowered,
         previous_rule.basis as basis_when_lowered
     from zones
     left join positives on zones.zone_id = positives.zone_id

@@ -1,0 +1,37 @@
+-- Article 28: each resident of a zone that needs a full round from its day 7 on, and the first sample with a known result
+-- on or after that day. One row per zone and resident who is not a case.
+{{ config(materialized='table') }}
+
+with clocks as (
+    select
+        zone_id,
+        clock_start + required_clear_days as round_from_date
+    from {{ ref('int_zone__clocks') }}
+    where needs_full_round
+),
+
+residents as (select * from {{ ref('int_zone__residents') }} where not is_case),
+
+samples as (select * from {{ ref('int_sample__counting') }}),
+
+-- Of two samples at one time the positive one is the first.
+final as (
+    select distinct on (clocks.zone_id, residents.person_key)
+        clocks.zone_id,
+        residents.person_key,
+        clocks.round_from_date,
+        samples.sample_date,
+        -- 阴性, 阳性, 待出 (sampled, no result yet), or null: not sampled.
+        samples.result
+    from clocks
+    inner join residents on clocks.zone_id = residents.zone_id
+    left join samples
+        on
+            residents.person_key = samples.person_key
+            and samples.sampled_at >= clocks.round_from_date
+    order by
+        clocks.zone_id, residents.person_key, samples.result not in ('阴性', '阳性'), samples.sampled_at,
+        (samples.result = '阳性') desc
+)
+
+select * from final
