@@ -103,6 +103,7 @@ def town(home_factory: Callable[[str], Settings], tmp_path_factory: pytest.TempP
             "risk_zones": [
                 zone("high", "高", "2022-11-04"),
                 zone("medium", "中", "2022-11-09"),
+                zone("day_four", "高", "2022-12-03"), zone("day_five", "高", "2022-12-02"),
                 zone("early", "高", "2022-11-04"), zone("early", "中", "2022-11-10"),
                 zone("in_time", "高", "2022-11-06"), zone("in_time", "低", "2022-11-11"),
             ],
@@ -175,6 +176,8 @@ def test_zones_follow_the_edition_of_the_day(town: Settings) -> None:
     assert zone_row(town, "in_time")[:4] == ("低", None, None, None)
     assert run(town, date(2022, 12, 7)) == "national-2022-12-07"
     assert zone_row(town, "high")[:3] == ("高", "低", "2022-11-11")
+    assert zone_row(town, "day_four")[1:] == (None, None, None, ["无新增阳性4天，未满5天，最早12月8日可降"])
+    assert zone_row(town, "day_five")[1:] == ("低", "2022-12-07", None, [])
 
 
 def add_rows(project: Path, seed: str, *rows: dict[str, str]) -> None:
