@@ -80,8 +80,15 @@ def test_every_real_list_lands_and_gives_the_history_of_its_zones(home: Settings
     )
     assert 5 <= float(median) <= 10
     # The rule of seven clear days: most high zones stay about that long, and the summary says so.
-    support.dbt(home, "run", "--select", "zone_stay_summary", "+int_policy__zone_rules", "--vars", "{as_of_date: '2022-09-13'}")
-    summary = {row[0]: row[1:] for row in query(home, "select level, stays, days_median, rule_days, share_shorter from build.zone_stay_summary")}
+    support.dbt(
+        home, "run", "--select", "zone_stay_summary", "+int_policy__zone_rules", "--vars", "{as_of_date: '2022-09-13'}"
+    )
+    summary = {
+        row[0]: row[1:]
+        for row in query(
+            home, "select level, stays, days_median, rule_days, share_shorter from build.zone_stay_summary"
+        )
+    }
     assert summary["高"][0] > 1000 and 5 <= summary["高"][1] <= 10 and summary["高"][2] == 7
     assert 0 < summary["高"][3] < 1
     assert summary["中"][0] > 0 and summary["中"][2] == 3

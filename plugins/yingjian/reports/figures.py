@@ -159,6 +159,7 @@ class Zone:
     round_complete_on: date | None
     eligible_level: str | None
     eligible_on: date | None
+    earliest_on: date | None
     mismatch: str | None
     blockers: Sequence[str]
 
@@ -524,6 +525,7 @@ def _zones(conn: psycopg.Connection[Any], publication_id: int) -> list[Zone]:
         select
             zone_id, name, coalesce(communities, '{}') as communities, level, level_since, last_positive_date,
             clear_days, residents, round_sampled, round_outstanding, round_complete_on, eligible_level, eligible_on,
+            earliest_on,
             nullif(mismatch, '') as mismatch, coalesce(blockers, '{}') as blockers
         from risk_zone
         where publication_id = %(id)s

@@ -263,6 +263,49 @@ def _outbreak(conn: Conn, publication_id: int, as_of: date) -> Content:
     return Content(said, [Table("各单位当日", columns, rows, alarm="缺")], actions)
 
 
+def _controls(conn: Conn, publication_id: int, as_of: date) -> Content:
+    """Articles 4, 6, 8, 18, 25, 26, 30: who is under control, who may be released and who was too early."""
+    found = records(
+        conn,
+        """
+        select title, count(*) filter (where status = 'in_isolation')::int as isolated,
+            count(*) filter (where status = 'in_monitoring')::int as monitored,
+            count(*) filter (where status = 'awaiting_release' and may_be_released)::int as ready,
+            count(*) filter (where status = 'awaiting_release' and not may_be_released)::int as blocked,
+            count(*) filter (where is_released_early and coalesce(released_on, isolation_released_on) > %(day)s::date - 7)::int
+                as early
+        from control
+        where publication_id = %(id)s
+        group by title
+        having bool_or(status in ('in_isolation', 'in_monitoring', 'awaiting_release') or is_released_early)
+        order by title collate "C"
+        """,
+        id=publication_id,
+        day=as_of,
+    )
+    if not found:
+        return Content(["没有在管的隔离和健康监测人员。"])
+    total = {name: sum(row[name] for row in found) for name in ("isolated", "monitored", "ready", "blocked", "early")}
+    said = [
+        f"隔离 {number(total['isolated'])} 人，健康监测 {number(total['monitored'])} 人；期满可解除 {number(total['ready'])} 人，"
+        f"期满但条件不齐 {number(total['blocked'])} 人；近7日提前解除 {number(total['early'])} 人。"
+    ]
+    actions = []
+    if total["early"]:
+        text = f"近7日有 {number(total['early'])} 人提前或缺检测解除，核实并补齐。"
+        actions.append(Action("核查提前解除", text, "第4、25、26条", urgent=True))
+    if total["blocked"]:
+        text = f"{number(total['blocked'])} 人期满但缺检测、结果或三阴性，补齐后方可解除。"
+        actions.append(Action("补齐解除条件", text, "第4、25、26、30条", urgent=True))
+    if total["ready"]:
+        actions.append(
+            Action("办理解除", f"{number(total['ready'])} 人期满且条件齐备，可以解除。", "第4、25、26、30条")
+        )
+    columns = ("管控", "隔离", "监测", "可解除", "期满不齐", "提前解除")
+    rows = [(r["title"], r["isolated"], r["monitored"], r["ready"], r["blocked"], r["early"]) for r in found]
+    return Content(said, [Table("按管控类别（人）", columns, rows, alarm="提前解除")], actions)
+
+
 def _contacts(conn: Conn, publication_id: int, as_of: date) -> Content:
     """Articles 25 and 26: contacts judged in the last week, and older ones who are not isolated."""
     found = records(
@@ -595,6 +638,7 @@ SECTIONS = (
     Section("screening", "区域核酸检测", "第21、24、34条",
             ("screening_round", "screening_building", "screening_progress", "screening_outstanding"), _screening),
     Section("outbreak", "疫情抽检", "第10、11条，附件23–28项", ("sampling_unit_daily", "sampling_proposal"), _outbreak),
+    Section("controls", "隔离与健康监测", "第4、6、8、18、25、26、30条", ("control",), _controls),
     Section("contacts", "密接隔离时限", "第25、26条", ("contact_clock",), _contacts),
     Section("pushes", "日推日清", "第7条", ("push_clearance", "push_outstanding"), _pushes),
     Section("pools", "混管阳性复核", "第24条", ("pool_followup",), _pools),

@@ -16,6 +16,27 @@ create table published.screening_outstanding (
     deadline timestamp, is_overdue boolean, is_infected boolean);
 create table published.screening_progress (
     publication_id bigint, round_id text, hour int, is_on_track boolean, forecast_done_at timestamp);
+create table published.sampling_unit_daily (
+    publication_id bigint, unit text, group_code text, group_name text, department text, community text,
+    outbreak_since date, sampling_day date, phase text, roster int, required int, sampled int, shortfall int,
+    coverage_lately numeric);
+create table published.sampling_proposal (publication_id bigint, person_key text, department text, community text);
+create table published.control (
+    publication_id bigint, title text, department text, community text, status text, may_be_released boolean,
+    is_released_early boolean, released_on date, isolation_released_on date);
+create table published.contact_clock (
+    publication_id bigint, category text, community text, judged_at timestamp, deadline timestamp, status text);
+create table published.push_clearance (
+    publication_id bigint, feed text, title text, push_date date, community text, pushed int, cleared_same_day int,
+    open int, not_pushed int, days_open int);
+create table published.pool_followup (
+    publication_id bigint, tube_no text, community text, tube_result_at timestamp, status text);
+create table published.pharmacy_followup (
+    publication_id bigint, category text, community text, purchased_at timestamp, cleared_same_day boolean,
+    status text, drug_mismatch text);
+create table published.signal (
+    publication_id bigint, signal_id text, kind text, first_on date, last_on date, is_new boolean, community text,
+    grid text, persons int, purchases int);
 create table published.vaccination_60plus (
     publication_id bigint, community text, residents_60plus int, dose_1 int, dose_2 int, dose_3 int,
     coverage_3 numeric, residents_of_unknown_age int);
@@ -94,6 +115,107 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
                 "forecast_done_at": running + timedelta(hours=27),
             }
             for hour in (9, 10)
+        ],
+        "sampling_unit_daily": [
+            {
+                "unit": f"{community.removesuffix('社区')}小学",
+                "group_code": "23",
+                "group_name": "学校",
+                "department": "教育局",
+                "community": community,
+                "outbreak_since": day - timedelta(days=8),
+                "sampling_day": day,
+                "phase": "daily",
+                "roster": 50,
+                "required": 10,
+                "sampled": 10 - short,
+                "shortfall": short,
+                "coverage_lately": 0.9 - short / 10,
+            }
+            for community, short in zip(communities[:4], (3, 1, 0, 0), strict=True)
+        ],
+        "sampling_proposal": [
+            {"person_key": f"key-{number}", "department": "教育局", "community": communities[0]} for number in range(40)
+        ],
+        "control": [
+            {
+                "title": title,
+                "department": "集中隔离专班",
+                "community": communities[number % 3],
+                "status": status,
+                "may_be_released": may,
+                "is_released_early": status == "released_early",
+                "released_on": day if status.startswith("released") else None,
+                "isolation_released_on": None,
+            }
+            for title in ("密切接触者", "境外入丰人员")
+            for number, (status, may) in enumerate(
+                [("in_isolation", False)] * 5
+                + [("in_monitoring", False)] * 4
+                + [("awaiting_release", True)] * 3
+                + [("awaiting_release", False), ("released_early", False), ("released", True)]
+            )
+        ],
+        "contact_clock": [
+            {
+                "category": category,
+                "community": communities[number % 2],
+                "judged_at": datetime.combine(day, time(9)),
+                "deadline": datetime.combine(day, time(17)),
+                "status": status,
+            }
+            for category in ("密接", "次密接")
+            for number, status in enumerate(("in_time", "in_time", "late", "overdue", "running"))
+        ],
+        "push_clearance": [
+            {
+                "feed": feed,
+                "title": title,
+                "push_date": day - timedelta(days=back),
+                "community": community,
+                "pushed": 6,
+                "cleared_same_day": 5 - back % 2,
+                "open": back % 2,
+                "not_pushed": 1,
+                "days_open": back + 1 if back % 2 else 0,
+            }
+            for feed, title in (("arrivals", "入（返）丰申报"), ("pharmacy_purchases", "购药登记"))
+            for back in range(3)
+            for community in communities[:3]
+        ],
+        "pool_followup": [
+            {
+                "tube_no": "T000012",
+                "community": communities[number % 2],
+                "tube_result_at": datetime.combine(day - timedelta(days=1), time(20)),
+                "status": status,
+            }
+            for number, status in enumerate(("negative", "negative", "positive", "pending", "overdue"))
+        ],
+        "pharmacy_followup": [
+            {
+                "category": category,
+                "community": communities[number % 4],
+                "purchased_at": datetime.combine(day - timedelta(days=number % 3), time(10)),
+                "cleared_same_day": number != 2,
+                "status": "overdue" if number == 3 else "satisfied",
+                "drug_mismatch": "药品不在目录" if number == 4 else None,
+            }
+            for category in ("退热", "止咳")
+            for number in range(6)
+        ],
+        "signal": [
+            {
+                "signal_id": f"grid_cluster:{communities[0]}",
+                "kind": "grid_cluster",
+                "first_on": day - timedelta(days=2),
+                "last_on": day,
+                "is_new": True,
+                "community": communities[0],
+                "grid": "网格3",
+                "persons": 4,
+                "purchases": 5,
+            }
         ],
         "vaccination_60plus": [
             {
