@@ -14,6 +14,7 @@ import pytest
 from tests.unit.reports import town
 from yingjian.reports import Pack, write_packs
 from yingjian.reports.audiences import OFFICE, Audience, audiences, narrowed
+from yingjian.reports.lists import LISTS
 
 COMMUNITY = Audience("community", "招丰社区")
 DEPARTMENT = Audience("department", "卫健局")
@@ -99,12 +100,16 @@ def test_values_are_numbers_and_days_and_every_list_can_be_filtered(packs):
 
 
 def test_a_community_s_pack_has_its_rows_with_names_and_nobody_else_s(conn, packs):
-    for name, mart in (("逾期未检", "overdue"), ("未来7日应检", "due"), ("区域核酸未采", "screening_outstanding")):
+    unfiltered = ("逾期未检", "未来7日应检", "区域核酸未采", "次日抽检", "推送未清", "阻碍降级")
+    for name, mart in ((found.title, found.mart) for found in LISTS if found.title in unfiltered):
         rows = sheet(packs[COMMUNITY], name)
-        assert {row["社区"] for row in rows} == {"招丰社区"}
+        assert {row["社区"] for row in rows} <= {"招丰社区"}
         assert len(rows) == count(
             conn, f"select count(*) from published.{mart} where publication_id = 12 and community = '招丰社区'"
         )
+    for found in LISTS:
+        assert {row["社区"] for row in sheet(packs[COMMUNITY], found.title)} <= {"招丰社区"}
+        assert {row["社区"] for row in sheet(packs[OFFICE], found.title)}, found.title
     assert all(row["姓名"].startswith("王测试") for row in sheet(packs[COMMUNITY], "逾期未检"))
     page = packs[COMMUNITY].page.read_text(encoding="utf-8")
     assert not [other for other in town.COMMUNITIES if other != "招丰社区" and other in page]

@@ -60,6 +60,74 @@ LISTS = (
         order by round_id collate "C", community collate "C", grid collate "C", building collate "C", person_key
         """,
     ),
+    PersonList(
+        "次日抽检",
+        "第10、11条，附件23–28项",
+        "sampling_proposal",
+        ("社区", "网格", "工作单位", "主管部门", "次序", "最近采样", "说明"),
+        """
+        select community, grid, unit, department, place, last_sample_date, explanation, person_key
+        from sampling_proposal where publication_id = {id}
+        order by unit collate "C", group_code collate "C", place
+        """,
+    ),
+    PersonList(
+        "隔离与监测",
+        "第4、6、8、18、25、26、30条",
+        "control",
+        ("社区", "网格", "主管部门", "管控", "状态", "起始", "期满", "可否解除", "说明"),
+        """
+        select community, grid, department, title, phase, started_on, ends_on,
+            case when may_be_released then '可解除' else '' end, explanation, person_key
+        from control
+        where publication_id = {id} and status in ('in_isolation', 'in_monitoring', 'awaiting_release', 'released_early')
+        order by ends_on, community collate "C", membership_id collate "C"
+        """,
+    ),
+    PersonList(
+        "密接未隔离",
+        "第25、26条",
+        "contact_clock",
+        ("社区", "网格", "类别", "判定时间", "时限", "说明"),
+        """
+        select community, grid, category, judged_at, deadline, explanation, person_key
+        from contact_clock where publication_id = {id} and status in ('running', 'overdue')
+        order by deadline, contact_key collate "C"
+        """,
+    ),
+    PersonList(
+        "推送未清",
+        "第7条",
+        "push_outstanding",
+        ("社区", "推送时间", "未清天数", "说明"),
+        """
+        select community, pushed_at, days_open, explanation, person_key
+        from push_outstanding where publication_id = {id}
+        order by days_open desc, feed collate "C", record_key collate "C"
+        """,
+    ),
+    PersonList(
+        "混管待复核",
+        "第24条",
+        "pool_followup",
+        ("社区", "网格", "试管", "结果时间", "时限", "说明"),
+        """
+        select community, grid, tube_no, tube_result_at, due_at, explanation, person_key
+        from pool_followup where publication_id = {id} and status in ('waiting', 'overdue', 'pending', 'positive')
+        order by due_at, tube_no collate "C", person_key
+        """,
+    ),
+    PersonList(
+        "阻碍降级",
+        "第28条",
+        "zone_blocker",
+        ("社区", "网格", "楼栋", "风险区", "说明"),
+        """
+        select community, grid, building, zone_id, explanation, person_key
+        from zone_blocker where publication_id = {id}
+        order by zone_id collate "C", community collate "C", grid collate "C", building collate "C", person_key
+        """,
+    ),
 )
 
 
@@ -78,14 +146,14 @@ def read_list(
     if sees_names:
         body = sql.SQL(
             """
-            with listed as (select row_number() over () as place, listed.* from ({body}) as listed)
+            with listed as (select row_number() over () as list_position, listed.* from ({body}) as listed)
             select person.name, case when length(person.id_number) > 10
                 then left(person.id_number, 6) || repeat('*', length(person.id_number) - 10) || right(person.id_number, 4)
                 else left(person.id_number, 2) || repeat('*', greatest(length(person.id_number) - 2, 0)) end,
                 person.phone, listed.*
             from listed
             left join published.person on person.publication_id = {id} and person.person_key = listed.person_key
-            order by listed.place
+            order by listed.list_position
             """
         ).format(body=body, id=sql.Literal(publication_id))
     with conn.cursor(name="person_list", row_factory=tuple_row) as cursor:

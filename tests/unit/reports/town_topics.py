@@ -20,17 +20,26 @@ create table published.sampling_unit_daily (
     publication_id bigint, unit text, group_code text, group_name text, department text, community text,
     outbreak_since date, sampling_day date, phase text, roster int, required int, sampled int, shortfall int,
     coverage_lately numeric);
-create table published.sampling_proposal (publication_id bigint, person_key text, department text, community text);
+create table published.sampling_proposal (
+    publication_id bigint, person_key text, unit text, group_code text, department text, community text, grid text,
+    place int, last_sample_date date, explanation text);
 create table published.control (
-    publication_id bigint, title text, department text, community text, status text, may_be_released boolean,
-    is_released_early boolean, released_on date, isolation_released_on date);
+    publication_id bigint, membership_id text, person_key text, title text, department text, community text, grid text,
+    status text, phase text, started_on date, ends_on date, explanation text, may_be_released boolean, is_released_early boolean, released_on date, isolation_released_on date);
 create table published.contact_clock (
-    publication_id bigint, category text, community text, judged_at timestamp, deadline timestamp, status text);
+    publication_id bigint, contact_key text, person_key text, category text, community text, grid text,
+    judged_at timestamp, deadline timestamp, status text, explanation text);
+create table published.push_outstanding (
+    publication_id bigint, feed text, record_key text, person_key text, community text, pushed_at timestamp,
+    days_open int, explanation text);
+create table published.zone_blocker (
+    publication_id bigint, zone_id text, person_key text, community text, grid text, building text, explanation text);
 create table published.push_clearance (
     publication_id bigint, feed text, title text, push_date date, community text, pushed int, cleared_same_day int,
     open int, not_pushed int, days_open int);
 create table published.pool_followup (
-    publication_id bigint, tube_no text, community text, tube_result_at timestamp, status text);
+    publication_id bigint, tube_no text, person_key text, community text, grid text, tube_result_at timestamp,
+    due_at timestamp, status text, explanation text);
 create table published.pharmacy_followup (
     publication_id bigint, category text, community text, purchased_at timestamp, cleared_same_day boolean,
     status text, drug_mismatch text);
@@ -135,10 +144,28 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
             for community, short in zip(communities[:4], (3, 1, 0, 0), strict=True)
         ],
         "sampling_proposal": [
-            {"person_key": f"key-{number}", "department": "教育局", "community": communities[0]} for number in range(40)
+            {
+                "person_key": f"key-{number}",
+                "unit": "北峰小学",
+                "group_code": "23",
+                "department": "教育局",
+                "community": communities[0],
+                "grid": "网格1",
+                "place": number + 1,
+                "last_sample_date": day - timedelta(days=5),
+                "explanation": "每日抽检",
+            }
+            for number in range(40)
         ],
         "control": [
             {
+                "membership_id": f"{title}{number}",
+                "person_key": f"key-{number}",
+                "grid": "网格1",
+                "phase": "集中隔离",
+                "started_on": day - timedelta(days=5),
+                "ends_on": day + timedelta(days=4),
+                "explanation": "解除尚缺：检测未做",
                 "title": title,
                 "department": "集中隔离专班",
                 "community": communities[number % 3],
@@ -158,6 +185,10 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
         ],
         "contact_clock": [
             {
+                "contact_key": f"{category}{number}",
+                "person_key": f"key-{number}",
+                "grid": "网格1",
+                "explanation": "缺隔离记录",
                 "category": category,
                 "community": communities[number % 2],
                 "judged_at": datetime.combine(day, time(9)),
@@ -186,6 +217,10 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
         "pool_followup": [
             {
                 "tube_no": "T000012",
+                "person_key": f"key-{number}",
+                "grid": "网格1",
+                "due_at": datetime.combine(day, time(20)),
+                "explanation": "尚缺单采样本",
                 "community": communities[number % 2],
                 "tube_result_at": datetime.combine(day - timedelta(days=1), time(20)),
                 "status": status,
@@ -203,6 +238,29 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
             }
             for category in ("退热", "止咳")
             for number in range(6)
+        ],
+        "push_outstanding": [
+            {
+                "feed": "arrivals",
+                "record_key": f"A{number}",
+                "person_key": f"key-{number}",
+                "community": communities[number],
+                "pushed_at": datetime.combine(day, time(9)),
+                "days_open": 1,
+                "explanation": "缺排查记录",
+            }
+            for number in range(3)
+        ],
+        "zone_blocker": [
+            {
+                "zone_id": "FX001",
+                "person_key": f"key-{number}",
+                "community": communities[1],
+                "grid": "网格1",
+                "building": "3号楼",
+                "explanation": "尚未采样",
+            }
+            for number in range(37)
         ],
         "signal": [
             {
