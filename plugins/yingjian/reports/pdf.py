@@ -37,7 +37,7 @@ STYLE = """><style>
 def write_pdf(figures: Figures, audience: Audience, path: Path) -> None:
     """Write the PDF; the same figures give the same bytes."""
     template = files("yingjian.reports").joinpath("templates/report.typ").read_bytes()
-    created = figures.publication.published_at.replace(tzinfo=SHANGHAI)
+    created = figures.publication.published_at.replace(microsecond=0, tzinfo=SHANGHAI)
     compiler = typst.Compiler(
         input=template,
         font_paths=typst.Fonts(font_paths=[str(files(FONTS))], include_system_fonts=False),

@@ -117,7 +117,7 @@ def publish(conn: psycopg.Connection[Any], publication_id: int, day: date, **pub
     row = {
         "publication_id": publication_id,
         "as_of_date": day,
-        "published_at": f"{day + timedelta(days=1)} 05:42:10+08",
+        "published_at": f"{day + timedelta(days=1)} 05:42:10.123456+08",
         "policy_edition": "beifeng-2022-second",
         "quality_status": "passed",
         "checks_run": 118,
