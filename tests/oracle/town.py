@@ -137,10 +137,7 @@ class _Maker:
         for i in range(self.random.randint(5, 25)):
             age_day = self.random.choice(self.days) + timedelta(self.random.choice((-1, 0, 1)))
             years = self.random.choice((60, 60, 61, 59, 30, 8))
-            if self.chance(0.05):
-                born = date(1960, 2, 29)
-            else:
-                born = age_day.replace(year=age_day.year - years)
+            born = date(1960, 2, 29) if self.chance(0.05) else age_day.replace(year=age_day.year - years)
             number = f"E{self.town.seed:05d}{i:03d}" if self.chance(0.1) else resident_number(
                 110000 + self.town.seed, born, i + 1
             )  # fmt: skip
