@@ -344,3 +344,31 @@ def due_rows(book: Book, rows: list[Obligation]) -> list[tuple[Obligation, int]]
 def overdue_rows(rows: list[Obligation], day: date) -> list[Obligation]:
     """`overdue`: "open obligations whose due date is on or before D"."""
     return [row for row in rows if row.is_open and row.due <= day]
+
+
+def compliance(rows: list[Obligation]) -> dict[tuple[str, str, str], tuple[int, int, int, int]]:
+    """`required` etc.: "one membership with an obligation standing on D is one; compliant = not overdue"."""
+    standing: dict[tuple[str, str], list[Obligation]] = {}
+    for row in rows:
+        m = row.membership
+        standing.setdefault((m.key, m.person), []).append(row)
+    found: dict[tuple[str, str, str], tuple[int, int, int, int]] = {}
+    for of_one in standing.values():
+        m = of_one[0].membership
+        key = (m.group, m.community, m.unit)
+        required, compliant, overdue, exempt = found.get(key, (0, 0, 0, 0))
+        if any(row.is_open for row in of_one):
+            late = any(row.status == "overdue" for row in of_one)
+            found[key] = (required + 1, compliant + (not late), overdue + late, exempt)
+        elif any(row.status == "exempt" for row in of_one):
+            found[key] = (required, compliant, overdue, exempt + 1)
+    return found
+
+
+def forecast(book: Book, rows: list[Obligation]) -> dict[tuple[date, str], int]:
+    """`due_forecast`: "D + 1 … D + 7, tests_due, with no further samples assumed"."""
+    found: dict[tuple[date, str], int] = {}
+    for row, _ in due_rows(book, rows):
+        key = (row.due, row.membership.community)
+        found[key] = found.get(key, 0) + 1
+    return found
