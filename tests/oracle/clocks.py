@@ -24,7 +24,7 @@ class ContactClock:
 
 
 def contact_clock(book: Book) -> list[ContactClock]:
-    """"within 8 hours of 判定时间: 隔离时间 with the right 隔离方式; 转运时间 alone does not stop the clock".
+    """ "within 8 hours of 判定时间: 隔离时间 with the right 隔离方式; 转运时间 alone does not stop the clock".
 
     within_8h is None while the eight hours still run at the end of D.
     """
@@ -45,7 +45,7 @@ def contact_clock(book: Book) -> list[ContactClock]:
 
 
 def push_clearance(book: Book) -> dict[tuple[str, date, str], tuple[int, int, int]]:
-    """"cleared on the day they are pushed: investigated by 24:00 of the push date": pushed, cleared_same_day, open."""
+    """ "cleared on the day they are pushed: investigated by 24:00 of the push date": pushed, cleared_same_day, open."""
     pushed: Counter[tuple[str, date, str]] = Counter()
     cleared: Counter[tuple[str, date, str]] = Counter()
     still: Counter[tuple[str, date, str]] = Counter()
@@ -71,7 +71,7 @@ class Purchase:
 
 
 def pharmacy_followup(book: Book) -> list[Purchase]:
-    """"investigated the same day; one test by the end of the day after the purchase"."""
+    """ "investigated the same day; one test by the end of the day after the purchase"."""
     rows = {row["登记编号"]: row for row in book["pharmacy_purchases"]}
     found = []
     for owed in purchases(book):

@@ -346,8 +346,11 @@ def overdue_rows(rows: list[Obligation], day: date) -> list[Obligation]:
     return [row for row in rows if row.is_open and row.due <= day]
 
 
-def compliance(rows: list[Obligation]) -> dict[tuple[str, str, str], tuple[int, int, int, int]]:
-    """`required` etc.: "one membership with an obligation standing on D is one; compliant = not overdue"."""
+def compliance(rows: list[Obligation], day: date) -> dict[tuple[str, str, str], tuple[int, int, int, int]]:
+    """`required` etc.: "one membership with an obligation standing on D is one; compliant = not overdue".
+
+    It stands when it is open at the end of D or was discharged on D (docs/decisions/compliance-counts-memberships.md).
+    """
     standing: dict[tuple[str, str], list[Obligation]] = {}
     for row in rows:
         m = row.membership
@@ -357,10 +360,10 @@ def compliance(rows: list[Obligation]) -> dict[tuple[str, str, str], tuple[int, 
         m = of_one[0].membership
         key = (m.group, m.community, m.unit)
         required, compliant, overdue, exempt = found.get(key, (0, 0, 0, 0))
-        if any(row.is_open for row in of_one):
+        if any(row.is_open or row.satisfied_on == day for row in of_one):
             late = any(row.status == "overdue" for row in of_one)
             found[key] = (required + 1, compliant + (not late), overdue + late, exempt)
-        elif any(row.status == "exempt" for row in of_one):
+        elif any(row.status in ("exempt", "void") and (row.slot is None or row.due >= day) for row in of_one):
             found[key] = (required, compliant, overdue, exempt + 1)
     return found
 

@@ -29,15 +29,19 @@ class UnitDay:
 
 
 def sampling_unit_daily(book: Book) -> list[UnitDay]:
-    """"From start + 2 to the end of the outbreak, per unit and day: sampled that day >= ceil(20 % x active roster)"."""
+    """ "From start + 2 to the end of the outbreak, per unit and day: sampled that day >= ceil(20 % x active roster)"."""
     found = []
     roster = [m for m in memberships(book) if m.group in OUTBREAK]
     for unit, group in sorted({(m.unit, m.group) for m in roster}):
         members = [m for m in roster if (m.unit, m.group) == (unit, group)]
-        for start, end in book.outbreaks(members[0].community):
-            day = start.date() + timedelta(FULL_ROUND_DAYS)
-            while day <= min(book.day, end.date() if end else book.day):
-                active = {m.person for m in members if m.start <= day <= m.end}
+        # A unit whose people live in several communities has those in the outbreak of each.
+        for start in sorted({s.date() for m in members for s, _ in book.outbreaks(m.community)}):
+            day = start + timedelta(FULL_ROUND_DAYS)
+            while day <= book.day:
+                active = {
+                    m.person for m in members if m.start <= day <= m.end
+                    for s, e in book.outbreaks(m.community) if s.date() == start and day <= (e.date() if e else book.day)
+                }  # fmt: skip
                 sampled = sum(day in book.sample_days(person) for person in active)
                 required = share_of(len(active), DAILY_PERCENT)
                 if active:
@@ -57,7 +61,7 @@ class Screened:
 
 
 def screening(book: Book) -> list[Screened]:
-    """"everyone in scope sampled within 24 hours of its start (article 34), nobody left out (article 21)"."""
+    """ "everyone in scope sampled within 24 hours of its start (article 34), nobody left out (article 21)"."""
     found = []
     for notice in book["declarations"]:
         start = notice["开始时间"]
@@ -111,7 +115,7 @@ def years_old(born: date, day: date) -> int:
 
 
 def disinfection_daily(book: Book) -> dict[tuple[str, date], tuple[int, int, int]]:
-    """"Disinfection in high- and medium-risk zones: at least 2 a day": required, done, shortfall of a zone's days."""
+    """ "Disinfection in high- and medium-risk zones: at least 2 a day": required, done, shortfall of a zone's days."""
     found: dict[tuple[str, date], tuple[int, int, int]] = {}
     for zone in {row["风险区编号"] for row in book["risk_zones"]}:
         notices = [row for row in book["risk_zones"] if row["风险区编号"] == zone]

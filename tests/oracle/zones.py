@@ -22,7 +22,7 @@ class Zone:
 
 
 def stays_on(row: Record, day: date) -> bool:
-    """"whose stay (迁入日期 to 迁出日期, inclusive) includes D"."""
+    """ "whose stay (迁入日期 to 迁出日期, inclusive) includes D"."""
     return bool((row["迁入日期"] or date.min) <= day <= (row["迁出日期"] or FOREVER))
 
 
@@ -65,7 +65,7 @@ def _zone(book: Book, key: str, rows: list[Record]) -> Zone:
 
 
 def _round_day(book: Book, people: list[Record], seventh: date) -> date | None:
-    """"every resident of the zone who is not a case has, on or after that day, a counting sample with a known result,
+    """ "every resident of the zone who is not a case has, on or after that day, a counting sample with a known result,
     and the first such result of each is negative. The round's day is the latest of those first dates."
     """
     cases = {row["证件号码"] for row in book["cases"] if row["采样日期"] <= book.day}

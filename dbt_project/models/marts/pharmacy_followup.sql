@@ -14,7 +14,7 @@ followed as (
         pushes.cleared_at as investigated_at,
         pushes.clearance,
         tests.due_date as test_due_date,
-        tests.satisfied_on as tested_on,
+        tests.tested_on,
         tests.status
     from purchases
     inner join pushes on purchases.purchase_key = pushes.record_key

@@ -28,16 +28,9 @@ roster as (
         min(rounds.department) as department,
         min(rounds.community) as community,
         min(rounds.grid) as grid,
-        max(rounds.due_date) as round_due_date
+        max(rounds.due_date) as round_due_date,
+        count(*) over (partition by rounds.start_date, rounds.unit, rounds.group_code) as roster_size
     from rounds
-    where
-        not exists (
-            select 1 from lifts
-            where
-                rounds.person_key = lifts.person_key
-                and (lifts.group_code is null or rounds.group_code = lifts.group_code)
-                and {{ as_of_date() }} + 1 between lifts.from_date and lifts.to_date
-        )
     group by rounds.start_date, rounds.unit, rounds.group_code, rounds.person_key
 ),
 
@@ -46,14 +39,21 @@ ranked as (
         roster.*,
         last_samples.last_sample_date,
         {{ as_of_date() }} + 1 <= roster.round_due_date as is_full_round,
-        count(*) over by_unit as roster_size,
         row_number() over (
             partition by roster.start_date, roster.unit, roster.group_code
             order by last_samples.last_sample_date asc nulls first, roster.person_key collate "C"
         ) as place
     from roster
     left join last_samples on roster.person_key = last_samples.person_key
-    window by_unit as (partition by roster.start_date, roster.unit, roster.group_code)
+    -- Nobody is proposed who will be exempt or infected; the share is of the whole roster.
+    where
+        not exists (
+            select 1 from lifts
+            where
+                roster.person_key = lifts.person_key
+                and (lifts.group_code is null or roster.group_code = lifts.group_code)
+                and {{ as_of_date() }} + 1 between lifts.from_date and lifts.to_date
+        )
 ),
 
 required as (

@@ -23,7 +23,8 @@ counted as (
         members.sampling_day <= max(members.round_due_date) as is_full_round,
         min(shares.share) as share,
         count(*) as roster,
-        count(members.last_sample_date) as sampled_in_outbreak,
+        count(*) filter (where not members.is_lifted) as unlifted,
+        count(*) filter (where not members.is_lifted and members.last_sample_date is not null) as sampled_in_outbreak,
         count(*) filter (where members.last_sample_date = members.sampling_day) as sampled_on_day,
         count(*) filter (
             where members.last_sample_date > members.sampling_day - shares.coverage_days
@@ -36,7 +37,7 @@ counted as (
 required as (
     select
         *,
-        case when is_full_round then roster else ceil(share * roster) end as required,
+        case when is_full_round then unlifted else ceil(share * roster) end as required,
         case when is_full_round then sampled_in_outbreak else sampled_on_day end as sampled
     from counted
 ),

@@ -50,6 +50,7 @@ final as (
             else 'overdue'
         end as status,
         case when lifted_state is null then satisfied_on end as satisfied_on,
+        satisfied_on as tested_on,
         {{ chinese_date('purchased_at') }} || '购买' || drug_category || '类药品' as evidence
     from evidence
 )

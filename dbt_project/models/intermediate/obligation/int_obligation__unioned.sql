@@ -26,9 +26,13 @@ of_memberships as (
 ),
 
 of_events as (
-    select * from pharmacy
+    select
+        membership_id, person_key, group_code, unit, community, grid, anchor_date, due_date, status, satisfied_on, evidence
+    from pharmacy
     union all
-    select * from positive_tube
+    select
+        membership_id, person_key, group_code, unit, community, grid, anchor_date, due_date, status, satisfied_on, evidence
+    from positive_tube
 ),
 
 final as (

@@ -1,5 +1,5 @@
 -- Articles 10 and 11: who was on a unit's roster on each day of an outbreak, up to D, and when sampled.
--- One row per unit, group, outbreak, day and person; who was exempt or infected on the day is not among them.
+-- One row per unit, group, outbreak, day and person; who was exempt or infected on the day is marked.
 {{ config(materialized='table') }}
 
 with rounds as (select * from {{ ref('int_outbreak__rounds') }}),
@@ -31,15 +31,16 @@ days as (
 ),
 
 roster as (
-    select days.* from days
-    where
-        not exists (
+    select
+        days.*,
+        exists(
             select 1 from lifts
             where
                 days.person_key = lifts.person_key
                 and (lifts.group_code is null or days.group_code = lifts.group_code)
                 and days.sampling_day between lifts.from_date and lifts.to_date
-        )
+        ) as is_lifted
+    from days
 ),
 
 -- The last sample of the outbreak up to the day.
@@ -55,6 +56,7 @@ final as (
         roster.sampling_day,
         roster.round_due_date,
         roster.person_key,
+        roster.is_lifted,
         max(person_days.sample_date) as last_sample_date
     from roster
     left join person_days
@@ -63,7 +65,7 @@ final as (
             and person_days.sample_date between roster.start_date and roster.sampling_day
     group by
         roster.start_date, roster.outbreak_id, roster.unit, roster.group_code, roster.group_name, roster.department,
-        roster.community, roster.sampling_day, roster.round_due_date, roster.person_key
+        roster.community, roster.sampling_day, roster.round_due_date, roster.person_key, roster.is_lifted
 )
 
 select * from final
