@@ -7,6 +7,11 @@ with samples as (
     where not is_single and tube_no is not null
 ),
 
+positives as (
+    select * from {{ ref('int_sample__counting') }}
+    where not is_single and tube_no is not null and result = '阳性' and tested_at is not null
+),
+
 -- A tube's result is positive from the first positive result on any of its mixed samples.
 positive_tubes as (
     select
@@ -14,8 +19,7 @@ positive_tubes as (
         min(tested_at) as result_at,
         min(sample_date) as first_sample_date,
         max(sample_date) as last_sample_date
-    from samples
-    where result = '阳性' and tested_at is not null
+    from positives
     group by tube_no
     having min(tested_at) < {{ as_of_date() }} + 1
 ),
