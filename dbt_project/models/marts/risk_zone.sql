@@ -72,6 +72,7 @@ final as (
             else greatest(clock_start + required_clear_days, rule_since)
         end as earliest_on,
         overlapping_zones,
+        is_level_contested,
         place_last_positive_date,
         case
             when is_level_cancelled
@@ -86,8 +87,6 @@ final as (
                     || '风险时仅' || clear_days_when_lowered || '天无新增，' || basis_when_lowered || '要求连续' || required_when_lowered || '天'
             when level = '低' and last_positive_date >= level_since
                 then '公布为低风险后，' || {{ chinese_date('last_positive_date') }} || '仍有本土感染者'
-            when is_level_contested
-                then '与' || array_to_string(overlapping_zones, '、') || '范围重叠而等级不同，请核对拆分或合并的通告'
         end as mismatch,
         array_remove(array[
             case

@@ -160,6 +160,7 @@ class Zone:
     eligible_level: str | None
     eligible_on: date | None
     earliest_on: date | None
+    overlapping_zones: Sequence[str]
     mismatch: str | None
     blockers: Sequence[str]
 
@@ -525,7 +526,7 @@ def _zones(conn: psycopg.Connection[Any], publication_id: int) -> list[Zone]:
         select
             zone_id, name, coalesce(communities, '{}') as communities, level, level_since, last_positive_date,
             clear_days, residents, round_sampled, round_outstanding, round_complete_on, eligible_level, eligible_on,
-            earliest_on,
+            earliest_on, coalesce(overlapping_zones, '{}') as overlapping_zones,
             nullif(mismatch, '') as mismatch, coalesce(blockers, '{}') as blockers
         from risk_zone
         where publication_id = %(id)s

@@ -50,7 +50,7 @@ def part(name: str, overdue: int, before: int | None = None, required: int = 50,
 
 
 def zone(**changes: Any) -> Zone:
-    row = Zone("FX1", "招丰花园", ["招丰社区"], "高", DAY, DAY, 0, 10, None, None, None, None, None, None, None, [])
+    row = Zone("FX1", "招丰花园", ["招丰社区"], "高", DAY, DAY, 0, 10, None, None, None, None, None, None, [], None, [])
     return replace(row, **changes)
 
 

@@ -33,7 +33,7 @@ create table published.compliance_daily (
 create table published.risk_zone (
     publication_id bigint, zone_id text, name text, communities text[], level text, level_since date,
     was_high boolean, last_positive_date date, clear_days int, residents int, round_sampled int,
-    round_outstanding int, round_complete_on date, eligible_level text, eligible_on date, earliest_on date, mismatch text,
+    round_outstanding int, round_complete_on date, eligible_level text, eligible_on date, earliest_on date, overlapping_zones text[], mismatch text,
     blockers text[]);
 create table published.due_forecast (publication_id bigint, due_date date, community text, tests_due bigint);
 create table published.feed_quality (
@@ -248,6 +248,7 @@ def _zones(conn: psycopg.Connection[Any], publication_id: int, day: date) -> Non
             "eligible_level": None,
             "eligible_on": None,
             "earliest_on": since + timedelta(days=7),
+            "overlapping_zones": ["FX009"] if number == 3 else [],
             "mismatch": None,
             "blockers": [],
         } | more
