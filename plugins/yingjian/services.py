@@ -272,7 +272,12 @@ class Airflow:
                     return RunResult(dag_id, run_id, "awaiting", tasks)
 
     def _tasks(self, dag_id: str, run_id: str) -> list[TaskResult]:
-        instances = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=500)["task_instances"]
+        instances: list[Any] = []
+        while True:  # A page has at most a hundred entries, whatever is asked for.
+            page = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100, offset=len(instances))
+            instances += page["task_instances"]
+            if len(instances) >= page["total_entries"] or not page["task_instances"]:
+                break
         return [
             TaskResult(task["task_id"], task["state"] or "none", float(task["duration"] or 0)) for task in instances
         ]

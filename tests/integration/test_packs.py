@@ -63,7 +63,7 @@ def test_everyone_with_a_part_in_the_publication_has_a_pack(conn):
     assert found[0] == OFFICE
     assert {a.name for a in found if a.kind == "community"} == set(town.COMMUNITIES)
     assert {a.name for a in found if a.kind == "department"} == {
-        department for _, department, _ in town.GROUPS.values()
+        department for _, departments, _ in town.GROUPS.values() for department in departments.split("、")
     }
 
 
@@ -186,3 +186,16 @@ def test_a_mart_that_names_no_place_shows_nothing_to_a_community(conn):
         assert conn.execute("select count(distinct community) from overdue").fetchone() == (1,)
     with narrowed(conn, OFFICE):
         assert conn.execute("select count(*) from rejection_by_sender where publication_id = 12").fetchone() == (1,)
+
+
+def test_a_file_name_takes_what_senders_write():
+    assert Audience("department", "../甲 局/乙").code == "department-_甲_局_乙"
+    long = Audience("community", "社" * 300).code
+    assert len(long.encode()) < 255 and long != Audience("community", "社" * 301).code
+    assert OFFICE.code == "office"
+
+
+def test_a_joint_competence_is_in_both_packs(conn):
+    for name in ("商务局", "市场监管局"):
+        with narrowed(conn, Audience("department", name)):
+            assert count(conn, "select count(*) from overdue where group_code = '13'") > 0

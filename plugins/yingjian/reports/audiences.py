@@ -7,6 +7,8 @@ set of queries, and a mart that nobody thought of shows nothing.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,8 +33,11 @@ class Audience:
 
     @property
     def code(self) -> str:
-        """Part of a file name."""
-        return f"{self.kind}-{self.name}".replace("/", "／") if self.name else self.kind
+        """Part of a file name: what senders wrote, without what a file system takes amiss."""
+        name = re.sub(r"[^\w（）“”·-]+", "_", self.name)
+        if len(name) > NAME_LENGTH:
+            name = f"{name[:NAME_LENGTH]}-{hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
+        return f"{self.kind}-{name}" if name else self.kind
 
     @property
     def title(self) -> str:
@@ -45,6 +50,7 @@ class Audience:
 
 
 OFFICE = Audience("office")
+NAME_LENGTH = 50
 
 
 def audiences(conn: psycopg.Connection[Any], publication_id: int) -> list[Audience]:
@@ -56,7 +62,8 @@ def audiences(conn: psycopg.Connection[Any], publication_id: int) -> list[Audien
         union
         select 'community', community from published.grid_population where publication_id = %(id)s
         union
-        select 'department', department from published.compliance_daily where publication_id = %(id)s
+        select 'department', unnest(string_to_array(department, '、'))
+        from published.compliance_daily where publication_id = %(id)s
         """,
         id=publication_id,
     )
@@ -87,7 +94,10 @@ def _narrow(conn: psycopg.Connection[Any], mart: str, audience: Audience) -> Non
     if not columns or mart in TOWN_WIDE:
         return
     condition: sql.Composable
-    if audience.kind in columns:
+    if audience.kind == "department" and "department" in columns:
+        # Several departments may be competent for one group.
+        condition = sql.SQL("{} = any(string_to_array(department, '、'))").format(sql.Literal(audience.name))
+    elif audience.kind in columns:
         condition = sql.SQL("{} = {}").format(sql.Identifier(audience.kind), sql.Literal(audience.name))
     elif audience.kind == "community" and "communities" in columns:
         condition = sql.SQL("{} = any(communities)").format(sql.Literal(audience.name))
