@@ -91,7 +91,7 @@ def _overdue(view: View) -> list[Row]:
 
 
 def _compliance(view: View) -> list[Row]:
-    return [(*key, *counts) for key, counts in obligations.compliance(_plain(view), view.book.day).items()]
+    return [(*key, *counts) for key, counts in obligations.compliance(_plain(view), view.book.day).items() if key[1]]
 
 
 def _forecast(view: View) -> list[Row]:
@@ -166,7 +166,7 @@ COMPARISONS = {
     "compliance_daily": Comparison(
         f"""select group_code, community, case group_code when 'P19' then '' else unit end, sum(required)::int, sum(compliant)::int, sum(overdue)::int,
             sum(exempt)::int from reporting.compliance_daily
-            where as_of_date = (select as_of_date from reporting.publication) and {NO_OUTBREAK} group by 1, 2, 3""",
+            where as_of_date = (select as_of_date from reporting.publication) and {NO_OUTBREAK} and community <> '' group by 1, 2, 3""",
         3, _compliance),
     "due_forecast": Comparison(
         f"""select * from (
