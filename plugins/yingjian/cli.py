@@ -1,4 +1,4 @@
-"""The command line: `yingjian run | up | demo | warehouse | landing | quarantine | simulate | coverage | status`."""
+"""The command line: `yingjian run | up | demo | warehouse | landing | quarantine | audit | simulate | status | …`."""
 
 from __future__ import annotations
 
@@ -67,6 +67,19 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("out", type=Path, metavar="OUT")
     simulate.set_defaults(command=_simulate)
 
+    _add_landing(commands)
+    _add_quarantine(commands)
+
+    audit = commands.add_parser("audit", help="the trail of who did what with persons' data")
+    actions = audit.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("verify", help="check that no event was changed or removed").set_defaults(command=_audit_verify)
+
+    commands.add_parser("coverage", help="write docs/coverage.md").set_defaults(command=_coverage)
+    commands.add_parser("status", help="what is published and what runs").set_defaults(command=_status)
+    return parser
+
+
+def _add_landing(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     landing = commands.add_parser("landing", help="decisions about what is landed")
     actions = landing.add_subparsers(required=True, metavar="ACTION")
     accept = actions.add_parser("accept", help="record a changed layout as a decision; the feed's files are read again")
@@ -78,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     accept.add_argument("--reason", required=True, help="why; kept with the decision")
     accept.set_defaults(command=_landing_accept)
 
+
+def _add_quarantine(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     quarantine = commands.add_parser("quarantine", help="rows and files that could not be taken")
     actions = quarantine.add_subparsers(required=True, metavar="ACTION")
     for name, command, text in (
@@ -96,10 +111,6 @@ def _parser() -> argparse.ArgumentParser:
     resolve.add_argument("ids", type=int, nargs="+", metavar="ID", help="first column of the exported spreadsheet")
     resolve.add_argument("--reason", required=True)
     resolve.set_defaults(command=_quarantine_resolve)
-
-    commands.add_parser("coverage", help="write docs/coverage.md").set_defaults(command=_coverage)
-    commands.add_parser("status", help="what is published and what runs").set_defaults(command=_status)
-    return parser
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -268,6 +279,18 @@ def _coverage(arguments: argparse.Namespace) -> int:
     from yingjian import coverage
 
     print(coverage.write(Settings.load().root))
+    return 0
+
+
+def _audit_verify(arguments: argparse.Namespace) -> int:
+    from yingjian.warehouse import audit_trail
+
+    with _connection() as conn:
+        verdict = audit_trail.verify(conn, Settings.load().home / "audit_end.json")
+    if verdict.broken is not None:
+        print(f"yingjian: the audit trail is broken at event {verdict.broken}: {verdict.reason}", file=sys.stderr)
+        return 1
+    print(f"{verdict.events:,} events, unbroken")
     return 0
 
 

@@ -39,10 +39,11 @@ class Settings:
     landing: str
     given_person_key: str | None
     root: Path = PROJECT_ROOT
+    given_officials: str | None = None
 
     @classmethod
     def load(cls, env: Mapping[str, str] = os.environ) -> Settings:
-        """Read YINGJIAN_HOME, YINGJIAN_WAREHOUSE, YINGJIAN_LANDING and YINGJIAN_PERSON_KEY.
+        """Read YINGJIAN_HOME, YINGJIAN_WAREHOUSE, YINGJIAN_LANDING, YINGJIAN_PERSON_KEY and YINGJIAN_OFFICIALS.
 
         Raises SetupError when the warehouse is not embedded and no person key is given.
         """
@@ -54,7 +55,8 @@ class Settings:
                 "YINGJIAN_WAREHOUSE is set, so YINGJIAN_PERSON_KEY must be too: the secret of the person keys belongs"
                 " to the warehouse, not to this folder"
             )
-        return cls(home, warehouse, env.get("YINGJIAN_LANDING") or str(home / "landing"), person_key)
+        landing = env.get("YINGJIAN_LANDING") or str(home / "landing")
+        return cls(home, warehouse, landing, person_key, given_officials=env.get("YINGJIAN_OFFICIALS") or None)
 
     @cached_property
     def person_secret(self) -> bytes:
@@ -64,6 +66,11 @@ class Settings:
     @property
     def reports(self) -> Path:
         return self.home / "reports"
+
+    @property
+    def officials(self) -> Path:
+        """The file that says who reads what (`yingjian.officials`)."""
+        return Path(self.given_officials).absolute() if self.given_officials else self.home / "officials.yml"
 
     @property
     def pulled(self) -> Path:
