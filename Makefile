@@ -1,5 +1,5 @@
 # Thin: each target is one line of uv or yingjian. See README.md.
-.PHONY: run up test lint format bench
+.PHONY: run up test test-slow lint format bench
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
@@ -9,8 +9,11 @@ run: .venv/ready       ## a simulated town of three weeks, its last days run thr
 up: .venv/ready        ## Airflow's UI, scheduler and warehouse, until Ctrl-C
 	$(BIN)/yingjian up
 
-test: .venv/ready      ## every test
+test: .venv/ready      ## every test but the slow ones
 	$(BIN)/python -m pytest
+
+test-slow: .venv/ready ## those that take minutes: files of 10 GB, faults in the middle of real runs
+	$(BIN)/python -m pytest -m slow
 
 lint: .venv/ready      ## style, types and SQL
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/sqlfluff lint dbt_project/models

@@ -40,7 +40,9 @@ create table if not exists quality.landed_file (
     constraint row_balance check (rows_read = rows_staged + rows_rejected + rows_superseded)
 );
 create unique index if not exists landed_file_once on quality.landed_file (feed, sha256) where status = 'staged';
-create index if not exists landed_file_by_location on quality.landed_file (feed, location);
+-- By hash: a location may be longer than any other index takes.
+create index if not exists landed_file_at_location on quality.landed_file using hash (location);
+drop index if exists quality.landed_file_by_location;
 
 comment on table quality.landed_file is 'One row per file that landing met; the file itself is kept where it is.';
 comment on column quality.landed_file.location is 'Where the file was found.';
