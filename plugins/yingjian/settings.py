@@ -8,7 +8,7 @@ import secrets
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -25,6 +25,8 @@ TELEMETRY_OFF = {
     "SCARF_NO_ANALYTICS": "true",
 }
 
+ROLE_PASSWORD = "YINGJIAN_ROLE_PASSWORD_"  # noqa: S105 - the name of variables
+
 
 class SetupError(RuntimeError):
     """Something on this machine must be changed first; the text is one sentence that says what to do."""
@@ -40,10 +42,12 @@ class Settings:
     given_person_key: str | None
     root: Path = PROJECT_ROOT
     given_officials: str | None = None
+    given_role_passwords: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     @classmethod
     def load(cls, env: Mapping[str, str] = os.environ) -> Settings:
-        """Read YINGJIAN_HOME, YINGJIAN_WAREHOUSE, YINGJIAN_LANDING, YINGJIAN_PERSON_KEY and YINGJIAN_OFFICIALS.
+        """Read YINGJIAN_HOME, YINGJIAN_WAREHOUSE, YINGJIAN_LANDING, YINGJIAN_PERSON_KEY, YINGJIAN_OFFICIALS and
+        YINGJIAN_ROLE_PASSWORD_<ROLE>.
 
         Raises SetupError when the warehouse is not embedded and no person key is given.
         """
@@ -56,7 +60,19 @@ class Settings:
                 " to the warehouse, not to this folder"
             )
         landing = env.get("YINGJIAN_LANDING") or str(home / "landing")
-        return cls(home, warehouse, landing, person_key, given_officials=env.get("YINGJIAN_OFFICIALS") or None)
+        passwords = {
+            name.removeprefix(ROLE_PASSWORD).lower(): value
+            for name, value in env.items()
+            if name.startswith(ROLE_PASSWORD) and value
+        }
+        return cls(
+            home,
+            warehouse,
+            landing,
+            person_key,
+            given_officials=env.get("YINGJIAN_OFFICIALS") or None,
+            given_role_passwords=passwords,
+        )
 
     @cached_property
     def person_secret(self) -> bytes:

@@ -32,7 +32,7 @@ def land(location: str | None = None) -> dict[str, int]:
     summary = asdict(
         land_files(
             location or settings.landing,
-            warehouse.connector(settings),
+            warehouse.connector(settings, "loader"),
             settings.person_secret,
             settings.pulled,
         )
@@ -48,8 +48,8 @@ def audit(as_of_date: str) -> dict[str, Any]:
     settings = Settings.load()
     day = date.fromisoformat(as_of_date)
     suites = quality.load_suites(settings.root / "expectations", day)
-    with warehouse.connect(settings) as conn:
-        result = quality.audit(conn, warehouse.uri(settings), suites, day, settings.data_docs)
+    with warehouse.connect(settings, "auditor") as conn:
+        result = quality.audit(conn, warehouse.uri(settings, "auditor"), suites, day, settings.data_docs)
     return {
         "passed": result.passed,
         "checks_run": len(result.results),
@@ -69,7 +69,7 @@ def publish(as_of_date: str, run_key: str, audited: dict[str, Any], approval: di
     release = None
     if not audited["passed"]:
         release = release_from(approval)
-    with warehouse.connect(settings) as conn:
+    with warehouse.connect(settings, "publisher") as conn:
         return publishing.publish(
             conn,
             date.fromisoformat(as_of_date),
@@ -100,7 +100,7 @@ def report(publication_id: int) -> str:
 
     settings = Settings.load()
     settings.reports.mkdir(parents=True, exist_ok=True)
-    with warehouse.connect(settings) as conn:
+    with warehouse.connect(settings, "reporter") as conn:
         path: Path = write_report(conn, publication_id, settings.reports)
     log.info("report of publication %s written to %s", publication_id, path)
     return str(path)
@@ -113,7 +113,7 @@ def packs(publication_id: int) -> dict[str, int]:
     from yingjian.reports import write_packs
 
     settings = Settings.load()
-    with warehouse.connect(settings) as conn:
+    with warehouse.connect(settings, "reporter") as conn:
         written = write_packs(conn, publication_id, settings.reports)
     log.info("%s packs of publication %s written", len(written), publication_id)
     return dict(Counter(pack.audience.kind for pack in written))
@@ -124,7 +124,7 @@ def prune(keep: int) -> list[int]:
     from yingjian.warehouse.publish import prune as prune_publications
 
     settings = Settings.load()
-    with warehouse.connect(settings) as conn:
+    with warehouse.connect(settings, "publisher") as conn:
         return prune_publications(conn, keep)
 
 

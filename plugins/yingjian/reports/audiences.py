@@ -18,10 +18,8 @@ import psycopg
 from psycopg import sql
 
 from yingjian.reports.rows import records
+from yingjian.warehouse.protection import TOWN_WIDE
 from yingjian.warehouse.publish import READER_SCHEMAS
-
-# What is the same for everyone in the town and says nothing of other places' people.
-TOWN_WIDE = frozenset({"town_state", "feed_quality", "quality_check", "rejection_summary"})
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
 from yingjian.settings import Settings, SetupError
+from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, bootstrap
 
 SERVER_USER = "yingjian"
 HOST = "127.0.0.1"
-ROLES = ("yingjian_owner", "airflow", "bi_reader")
-DATABASES = {"yingjian": "yingjian_owner", "airflow": "airflow"}
 
 _MEBIBYTE = 1 << 20
 
@@ -234,24 +232,9 @@ class EmbeddedPostgres:
 
     def _ensure_roles(self) -> None:
         with psycopg.connect(self.uri("postgres", "postgres"), autocommit=True) as conn:
-            roles = {name for (name,) in conn.execute("select rolname from pg_roles")}
-            for role in ROLES:
-                verb = "alter" if role in roles else "create"
-                conn.execute(
-                    sql.SQL(f"{verb} role {{}} login password {{}}").format(
-                        sql.Identifier(role), sql.Literal(self.settings.secret(f"role_{role}"))
-                    )
-                )
-            databases = {name for (name,) in conn.execute("select datname from pg_database")}
-            for database, owner in DATABASES.items():
-                if database not in databases:
-                    conn.execute(
-                        sql.SQL("create database {} owner {}").format(sql.Identifier(database), sql.Identifier(owner))
-                    )
-                    conn.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(database)))
-            conn.execute("grant connect on database yingjian to bi_reader")
-            # Publishing waits for statements that began before it; it sees that they are there, not what they say.
-            conn.execute("grant pg_read_all_stats to yingjian_owner")
+            bootstrap(
+                conn, self.settings.secret(f"role_{OWNER_ROLE}"), self.settings.secret(f"role_{AIRFLOW_ROLE}")
+            )
 
 
 def server_options(port: int) -> dict[str, str]:
