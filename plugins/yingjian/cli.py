@@ -74,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     actions = audit.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("verify", help="check that no event was changed or removed").set_defaults(command=_audit_verify)
 
+    users = commands.add_parser("users", help="who may sign in to Airflow and the portal (officials.yml)")
+    users.add_argument("--passwords", action="store_true", help="print the passwords that were made for them")
+    users.set_defaults(command=_users)
+
     commands.add_parser("coverage", help="write docs/coverage.md").set_defaults(command=_coverage)
     commands.add_parser("status", help="what is published and what runs").set_defaults(command=_status)
     return parser
@@ -246,6 +250,7 @@ def _up(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with services.running_services(settings, schedule=True) as airflow:
         print(f"Airflow: {airflow.url}  user {services.ADMIN}, password {airflow.password}")
+        print(f"portal:  {airflow.url}{services.PORTAL}  for officials: {_who_signs_in(settings)}")
         print(
             f"reports: {settings.reports}\nCtrl-C stops it; the warehouse stays up (`yingjian warehouse stop`).",
             flush=True,
@@ -254,6 +259,29 @@ def _up(arguments: argparse.Namespace) -> int:
             stop.wait()
         except KeyboardInterrupt:
             pass
+    return 0
+
+
+def _who_signs_in(settings: Settings) -> str:
+    from yingjian import services
+
+    officials = len(services.users(settings)) - 1
+    if not officials:
+        return f"none yet, write {settings.officials} (example: docs/officials.example.yml) and start again"
+    return f"{officials} of {settings.officials}; `yingjian users --passwords` shows their passwords"
+
+
+def _users(arguments: argparse.Namespace) -> int:
+    from yingjian import services
+    from yingjian.officials import read_officials
+
+    settings = Settings.load()
+    officials = read_officials(settings.officials)
+    for login, role in services.users(settings).items():
+        official = officials.get(login)
+        part = f"{official.name}  {official.audience.title}  {', '.join(sorted(official.rights)) or '-'}" if official else "-"
+        secret = f"  {services.password(settings, login)}" if arguments.passwords else ""
+        print(f"{login:<16}{role:<8}{part}{secret}")
     return 0
 
 
@@ -268,6 +296,8 @@ def _demo(arguments: argparse.Namespace) -> int:
         print(f"simulating a town of {DEMO_PERSONS} people, {DEMO_DAYS} days up to {last_day}")
         simulate.write_landing(making, DEMO_PERSONS, DEMO_DAYS, seed=1, last_day=last_day)
         making.rename(landing)
+    if not settings.officials.exists():
+        settings.officials.write_text((settings.root / "docs" / "officials.example.yml").read_text(encoding="utf-8"))
     days = [last_day - timedelta(days=i) for i in reversed(range(DEMO_RUNS))]
     code = run_days(settings, days, str(landing))
     if code == 0:

@@ -26,6 +26,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from yingjian import warehouse
+from yingjian.officials import read_officials
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError
 from yingjian.tasks import MODEL_POOL, MODEL_POOL_SLOTS
 
@@ -35,6 +36,7 @@ SERVICES = ("api-server", "dag-processor", "scheduler", "triggerer")
 FINISHED = frozenset({"success", "failed"})
 READY_SECONDS = 180
 DAGS = ("landing", "daily", "maintenance")
+PORTAL = "/yingjian/"
 
 
 def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, int]) -> dict[str, str]:
@@ -63,7 +65,7 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Asia/Shanghai",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "1",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{login}:{role}" for login, role in users(settings).items()),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
         "AIRFLOW__CORE__FERNET_KEY": _fernet_key(settings),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{ports['api']}/execution/",
@@ -91,6 +93,22 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "PYTHONWARNINGS": "ignore",
         "NO_COLOR": "1",
     }
+
+
+def users(settings: Settings) -> dict[str, str]:
+    """Airflow's users and their roles: its administrator, and every official of officials.yml.
+
+    Raises SetupError when an official is called like the administrator, or when the file cannot be understood.
+    """
+    officials = read_officials(settings.officials)
+    if officials.get(ADMIN):
+        raise SetupError(f"{settings.officials}: the login {ADMIN} is Airflow's own: give the official another one")
+    return {ADMIN: "admin"} | {login: official.role for login, official in officials.by_login.items()}
+
+
+def password(settings: Settings, login: str) -> str:
+    """A user's password in Airflow: made at first use, kept among the home's secrets."""
+    return settings.secret(f"airflow_{login}" if login == ADMIN else f"airflow_user_{login}")
 
 
 def _fernet_key(settings: Settings) -> str:
@@ -164,7 +182,7 @@ class Airflow:
 
     @property
     def password(self) -> str:
-        return self._settings.secret("airflow_admin")
+        return password(self._settings, ADMIN)
 
     def wait_until_ready(self) -> None:
         """Wait for the API and for the DAGs to be known; raises SetupError when they do not come."""
@@ -455,7 +473,7 @@ def _prepare_home(settings: Settings, environment: dict[str, str]) -> None:
     (home / "plugins").mkdir(parents=True, exist_ok=True)
     passwords = home / "passwords.json"
     passwords.touch(mode=0o600)
-    passwords.write_text(json.dumps({ADMIN: settings.secret("airflow_admin")}))
+    passwords.write_text(json.dumps({login: password(settings, login) for login in users(settings)}))
     marker = home / "metadata_version"
     wanted = f"{version('apache-airflow')} {_database_identity(settings)}"
     migrating = None
