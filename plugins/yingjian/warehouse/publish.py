@@ -52,11 +52,16 @@ READER_SCHEMAS = {
     "zone_stay_summary": "reporting",
     "zone_history": "reporting",
     "quality_check": "reporting",
+    "delivery_outcome": "reporting",
+    "public_figure": "reporting_public",
     "person": "restricted",
 }
 
 # Marts that readers see for every published business date: the newest publication of each.
 HISTORY = frozenset({"compliance_daily"})
+
+# Marts that readers see only of the newest publication that was signed off (article 31).
+SIGNED_OFF = frozenset({"public_figure"})
 
 SETTLE_SECONDS = 5
 
@@ -180,8 +185,8 @@ def _wait_for_older_statements(conn: psycopg.Connection) -> None:
 def prune(conn: psycopg.Connection, keep: int) -> list[int]:
     """Drop the rows of all but the newest `keep` publications; returns the ids whose rows were dropped.
 
-    The publications themselves and what `HISTORY` keeps stay on record, and so do the rows of the newest
-    publication of every business date.
+    The publications themselves and what `HISTORY` and `SIGNED_OFF` keep stay on record, and so do the rows of the
+    newest publication of every business date.
     """
     rows = conn.execute(
         """
@@ -199,7 +204,7 @@ def prune(conn: psycopg.Connection, keep: int) -> list[int]:
         partitions = [
             mart
             for mart in READER_SCHEMAS
-            if mart not in HISTORY and _exists(conn, "published", f"{mart}_p{publication_id}")
+            if mart not in HISTORY | SIGNED_OFF and _exists(conn, "published", f"{mart}_p{publication_id}")
         ]
         for mart in partitions:
             conn.execute(sql.SQL("drop table published.{}").format(sql.Identifier(f"{mart}_p{publication_id}")))
@@ -344,7 +349,7 @@ def _ensure_reader_view(conn: psycopg.Connection, mart: str, schema: str) -> Non
         order by as_of_date, publication_id desc
         """
         if mart in HISTORY
-        else "select publication_id from published.current"
+        else f"select publication_id from published.{'released' if mart in SIGNED_OFF else 'current'}"
     )
     operator = "in" if mart in HISTORY else "="
     conn.execute(
