@@ -137,6 +137,7 @@ numbers as (
         case when not figures.is_protected then figures.value end as value,
         '' as wording,
         titles.unit,
+        titles.is_whole,
         figures.is_protected,
         titles.basis,
         titles.sort_order
@@ -155,6 +156,7 @@ numbers as (
         ),
         '',
         titles.unit,
+        false,
         false,
         titles.basis,
         titles.sort_order
@@ -198,6 +200,7 @@ final as (
         value::int as value,
         wording,
         coalesce(unit, '') as unit,
+        is_whole,
         is_protected,
         basis,
         sort_order::int as sort_order
@@ -212,6 +215,7 @@ final as (
         null,
         wording,
         '',
+        false,
         false,
         basis,
         sort_order::int

@@ -95,7 +95,7 @@ create table if not exists delivery.attempt (
 );
 create unique index if not exists attempt_once_per_target
 on delivery.attempt (publication_id, what, occasion, channel, target, audience_kind, audience)
-where state <> 'shared';
+where state not in ('shared', 'cancelled');
 create index if not exists attempt_by_reference on delivery.attempt (reference) where reference is not null;
 create index if not exists attempt_by_turn on delivery.attempt (channel, target, sending_at);
 
