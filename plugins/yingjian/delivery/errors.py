@@ -26,3 +26,7 @@ class MaybeSent(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Undelivered(Exception):
+    """A run ended with something undelivered; the text names officials and channels, no address, and may be mailed."""

@@ -20,6 +20,11 @@ from yingjian.reports.rows import records
 from yingjian.warehouse import audit_trail
 
 FAILURES = ("failed", "bounced", "uncertain")
+IS_SUPERSEDED = """exists (
+    select from published.publication as newer
+    inner join published.publication as mine on mine.publication_id = %(id)s
+    where newer.publication_id > mine.publication_id and newer.as_of_date >= mine.as_of_date
+)"""
 INTERRUPTED = "发送过程被中断，无法确认是否送达；不会自动重发，请核实后人工处理"
 
 
@@ -118,13 +123,8 @@ def supersede(conn: psycopg.Connection[Any], publication_id: int) -> int:
         return conn.execute(
             """
             update delivery.attempt set state = 'superseded', ended_at = clock_timestamp()
-            where publication_id = %(id)s and what = 'pack' and state = 'planned'
-            and exists (
-                select from published.publication as newer
-                inner join published.publication as mine on mine.publication_id = %(id)s
-                where newer.publication_id > mine.publication_id and newer.as_of_date >= mine.as_of_date
-            )
-            """,
+            where publication_id = %(id)s and what = 'pack' and state = 'planned' and """
+            + IS_SUPERSEDED,
             {"id": publication_id},
         ).rowcount
 
@@ -266,7 +266,8 @@ def bounced(conn: psycopg.Connection[Any], reference: str, reason: str) -> bool:
 def retry(conn: psycopg.Connection[Any], publication_id: int, attempt_ids: Sequence[int] = ()) -> list[int]:
     """Let a person have attempts made again that failed, bounced or are uncertain; returns their numbers.
 
-    Without numbers only those that surely did not arrive: an uncertain one is sent again only when it is named.
+    Without numbers only those that surely did not arrive: an uncertain one is sent again only when it is named. A pack
+    that a newer publication replaced is not sent any more.
     """
     with conn.transaction():
         return [
@@ -278,8 +279,9 @@ def retry(conn: psycopg.Connection[Any], publication_id: int, attempt_ids: Seque
                 and case
                     when cardinality(%(ids)s::bigint[]) = 0 then state <> 'uncertain' else attempt_id = any(%(ids)s)
                 end
-                returning attempt_id
-                """,
+                and not (what = 'pack' and """
+                + IS_SUPERSEDED
+                + ") returning attempt_id",
                 {"id": publication_id, "ids": list(attempt_ids)},
             )
         ]
