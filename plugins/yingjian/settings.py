@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from functools import cached_property
 from pathlib import Path
 
@@ -34,7 +36,10 @@ class SetupError(RuntimeError):
 
 @dataclass(frozen=True)
 class Settings:
-    """home: folder of all state; warehouse: URI of a PostgreSQL server, None = embedded; landing: location URI."""
+    """home: folder of all state; warehouse: URI of a PostgreSQL server, None = embedded; landing: location URI.
+
+    delivery_time: when the packs of D go out on D + 1, Asia/Shanghai; url: where officials find Airflow's UI.
+    """
 
     home: Path
     warehouse: str | None
@@ -43,13 +48,16 @@ class Settings:
     root: Path = PROJECT_ROOT
     given_officials: str | None = None
     given_role_passwords: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    given_shared_folder: str | None = None
+    delivery_time: time = time(7)
+    url: str | None = None
 
     @classmethod
     def load(cls, env: Mapping[str, str] = os.environ) -> Settings:
-        """Read YINGJIAN_HOME, YINGJIAN_WAREHOUSE, YINGJIAN_LANDING, YINGJIAN_PERSON_KEY, YINGJIAN_OFFICIALS and
-        YINGJIAN_ROLE_PASSWORD_<ROLE>.
+        """Read YINGJIAN_HOME, _WAREHOUSE, _LANDING, _PERSON_KEY, _OFFICIALS, _SHARED_FOLDER, _DELIVERY_TIME, _URL
+        and YINGJIAN_ROLE_PASSWORD_<ROLE>.
 
-        Raises SetupError when the warehouse is not embedded and no person key is given.
+        Raises SetupError when the warehouse is not embedded and no person key is given, or when the hour is none.
         """
         home = Path(env.get("YINGJIAN_HOME") or PROJECT_ROOT / ".yingjian").absolute()
         warehouse = env.get("YINGJIAN_WAREHOUSE") or None
@@ -65,6 +73,9 @@ class Settings:
             for name, value in env.items()
             if name.startswith(ROLE_PASSWORD) and value
         }
+        hour = env.get("YINGJIAN_DELIVERY_TIME") or "07:00"
+        if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", hour):
+            raise SetupError(f"YINGJIAN_DELIVERY_TIME is {hour}: give hour and minute as in 07:00")
         return cls(
             home,
             warehouse,
@@ -72,6 +83,9 @@ class Settings:
             person_key,
             given_officials=env.get("YINGJIAN_OFFICIALS") or None,
             given_role_passwords=passwords,
+            given_shared_folder=env.get("YINGJIAN_SHARED_FOLDER") or None,
+            delivery_time=time.fromisoformat(hour),
+            url=(env.get("YINGJIAN_URL") or "").rstrip("/") or None,
         )
 
     @cached_property
@@ -87,6 +101,11 @@ class Settings:
     def officials(self) -> Path:
         """The file that says who reads what (`yingjian.officials`)."""
         return Path(self.given_officials).absolute() if self.given_officials else self.home / "officials.yml"
+
+    @property
+    def shared_folder(self) -> Path:
+        """Where packs and bulletins are put for those who read them from a shared folder."""
+        return Path(self.given_shared_folder).absolute() if self.given_shared_folder else self.home / "shared"
 
     @property
     def pulled(self) -> Path:

@@ -94,6 +94,34 @@ def release_from(approval: dict[str, Any] | None) -> Any:
     return Release(reason, str(person.get("name") or person.get("id") or "unknown"))
 
 
+def who_may(right: str) -> list[dict[str, str]]:
+    """Whose answer an approval task takes: the officials with a right; the administrator where nobody has it."""
+    from yingjian.delivery.sign_off import who_may as assigned
+    from yingjian.officials import read_officials
+
+    found: list[dict[str, str]] = assigned(read_officials(Settings.load().officials), right)
+    return found
+
+
+def publication_of(context: Any) -> int:
+    """The publication that a run is about: the one it was triggered with, or the newest that the daily run tells of.
+
+    Raises ValueError when neither names one.
+    """
+    asked = (context.get("params") or {}).get("publication_id")
+    if asked is not None:
+        return int(asked)
+    told = [
+        int(event.extra["publication_id"])
+        for events in (context.get("triggering_asset_events") or {}).values()
+        for event in events
+        if "publication_id" in event.extra
+    ]
+    if not told:
+        raise ValueError('which publication? trigger it with {"publication_id": N}')
+    return max(told)
+
+
 def report(publication_id: int) -> str:
     """Write the report of a publication; returns its path."""
     from yingjian.reports import write_report
@@ -130,18 +158,29 @@ def prune(keep: int) -> list[int]:
 
 def notify_failure(context: dict[str, Any]) -> None:
     """Tell the team that a task failed: in the log, and by mail when SMTP_DEFAULT or its connection is set."""
-    import os
+    from yingjian.delivery.errors import Undelivered
 
     task = context["task_instance"]
     day = context.get("data_interval_start")
     text = f"{task.dag_id}.{task.task_id} failed for {day.in_timezone('Asia/Shanghai').date() if day else 'no date'}"
     log.error("%s; the last publication stays. What to do: docs/runbooks/%s.md", text, task.dag_id)
+    problem = context.get("exception")
+    # Of all exceptions only this one's text is made to be read outside.
+    tell_team(text, task.dag_id, str(problem) if isinstance(problem, Undelivered) else "")
+
+
+def tell_team(text: str, runbook: str, detail: str = "") -> None:
+    """Mail the team at YINGJIAN_ALERT_MAIL, if it is set; nothing of what is told names a person."""
+    import html
+    import os
+
     recipients = os.environ.get("YINGJIAN_ALERT_MAIL")
     if recipients:
         from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
+        lines = [text, *detail.splitlines(), f"docs/runbooks/{runbook}.md"]
         SmtpNotifier(
             to=recipients.split(","),
             subject=f"[应检] {text}",
-            html_content=f"<p>{text}</p><p>docs/runbooks/{task.dag_id}.md</p>",
-        ).notify(context)  # type: ignore[arg-type]
+            html_content="".join(f"<p>{html.escape(line)}</p>" for line in lines),
+        ).notify({})  # type: ignore[typeddict-item]

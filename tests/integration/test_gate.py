@@ -138,6 +138,11 @@ POISON = {
     "build.signal.signals_are_large_enough": "update build.signal set persons = 1, purchases = 1",
     "build.signal.repeated_buyers_have_a_signal": "delete from build.signal where kind = 'repeat_purchase'",
     "build.signal.new_signals": "update build.signal set is_new = true",
+    "build.public_figure.no_small_count_is_shown": "update build.public_figure set value = 4, is_protected = false where topic = 'testing' and figure = 'overdue' and community = (select min(community) from build.public_figure where is_protected and figure = 'overdue' and community <> '')",
+    "build.public_figure.no_small_count_follows_from_the_communities": "update build.public_figure set value = (select value - 3 from build.public_figure where figure = 'required' and community = '') where figure = 'required' and community = (select min(community) from build.public_figure where figure = 'required' and community <> '' and not is_protected); update build.public_figure set value = 0 where figure = 'required' and community not in ('', (select min(community) from build.public_figure where figure = 'required' and community <> '' and not is_protected)) and not is_protected",
+    "build.public_figure.no_small_count_follows_from_the_parts": "update build.public_figure set value = value + 1 where figure = 'required' and community = ''",
+    "build.public_figure.a_hidden_whole_has_hidden_parts": "update build.public_figure set value = 0, is_protected = false where figure = 'overdue' and is_protected",
+    "build.public_figure.nothing_of_a_person": "update build.public_figure set wording = wording || '（CASE001）' where topic = 'state'",
     "build.person.person_key_unique": "update build.person set person_key = 'same'",
     "build.person.every_obligation_resolves": "delete from build.person",
 }  # fmt: skip

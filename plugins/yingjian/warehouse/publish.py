@@ -54,6 +54,8 @@ READER_SCHEMAS = {
     "zone_stay_summary": "reporting",
     "zone_history": "reporting",
     "quality_check": "reporting",
+    "delivery_outcome": "reporting",
+    "public_figure": "reporting_public",
     "person": "restricted",
 }
 
@@ -62,6 +64,8 @@ HISTORY = frozenset({"compliance_daily"})
 
 # The one mart that is not dbt's: what the audit found of this build.
 FINDINGS = "quality_check"
+# Marts that readers see only of the newest publication that was signed off (article 31).
+SIGNED_OFF = frozenset({"public_figure"})
 
 SETTLE_SECONDS = 5
 
@@ -187,8 +191,8 @@ def _wait_for_older_statements(conn: psycopg.Connection) -> None:
 def prune(conn: psycopg.Connection, keep: int) -> list[int]:
     """Drop the rows of all but the newest `keep` publications; returns the ids whose rows were dropped.
 
-    The publications themselves and what `HISTORY` keeps stay on record, and so do the rows of the newest
-    publication of every business date. Waits for a publishing and for a backup that are at work.
+    The publications themselves and what `HISTORY` and `SIGNED_OFF` keep stay on record, and so do the rows of the
+    newest publication of every business date. Waits for a publishing and for a backup that are at work.
     """
     conn.commit()
     with _one_at_a_time(conn):
@@ -212,7 +216,7 @@ def _prune(conn: psycopg.Connection, keep: int) -> list[int]:
         partitions = [
             mart
             for mart in READER_SCHEMAS
-            if mart not in HISTORY and _exists(conn, "published", f"{mart}_p{publication_id}")
+            if mart not in HISTORY | SIGNED_OFF and _exists(conn, "published", f"{mart}_p{publication_id}")
         ]
         for mart in partitions:
             conn.execute(sql.SQL("drop table published.{}").format(sql.Identifier(f"{mart}_p{publication_id}")))
@@ -413,7 +417,7 @@ def _ensure_reader_view(conn: psycopg.Connection, mart: str, schema: str) -> Non
         order by as_of_date, publication_id desc
         """
         if mart in HISTORY
-        else "select publication_id from published.current"
+        else f"select publication_id from published.{'released' if mart in SIGNED_OFF else 'current'}"
     )
     operator = "in" if mart in HISTORY else "="
     conn.execute(
