@@ -279,7 +279,11 @@ def _users(arguments: argparse.Namespace) -> int:
     officials = read_officials(settings.officials)
     for login, role in services.users(settings).items():
         official = officials.get(login)
-        part = f"{official.name}  {official.audience.title}  {', '.join(sorted(official.rights)) or '-'}" if official else "-"
+        part = (
+            f"{official.name}  {official.audience.title}  {', '.join(sorted(official.rights)) or '-'}"
+            if official
+            else "-"
+        )
         secret = f"  {services.password(settings, login)}" if arguments.passwords else ""
         print(f"{login:<16}{role:<8}{part}{secret}")
     return 0

@@ -109,9 +109,7 @@ def read_page(conn: Conn, publication: Publication, found: PersonList, asked: As
 
 def export(conn: Conn, publication: Publication, found: PersonList, asked: Asked, sees_names: bool, path: Path) -> int:
     """Write the asked rows, all pages of them, to a .csv or .xlsx file; returns how many."""
-    body = sql.SQL("{} {}").format(
-        _asked(found, publication.publication_id, asked, sees_names), _order(found, asked)
-    )
+    body = sql.SQL("{} {}").format(_asked(found, publication.publication_id, asked, sees_names), _order(found, asked))
     if sees_names:
         body = with_identity(body, publication.publication_id)
     header, listed = columns(found, sees_names), streamed(conn, body, sees_names)
