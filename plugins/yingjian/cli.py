@@ -1,4 +1,4 @@
-"""The command line: `yingjian run | up | demo | warehouse | landing | quarantine | audit | simulate | status | …`."""
+"""The command line: `yingjian run | up | demo | warehouse | landing | quarantine | audit | simulate | users | status | …`."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from yingjian.reports.workbook import Book
 
 PAGE_ROWS = 50
 OPTIONS = 300  # choices of a filter; of a longer one the search finds the rest
-FILTERED = ("社区", "主管部门", "重点人群", "管控", "状态", "可否解除", "类别", "轮次", "风险区", "依据")
+FILTERED = ("社区", "主管部门", "重点人群", "管控", "状态", "可否解除", "类别", "轮次", "风险区")
 BY_MART: Mapping[str, PersonList] = {found.mart: found for found in LISTS}
 
 
@@ -103,7 +103,7 @@ def read_page(conn: Conn, publication: Publication, found: PersonList, asked: As
         [row[-1] for row in read],
         count,
         number,
-        {name: _options(conn, publication.publication_id, found, name) for name in filters_of(found)},
+        _options(conn, publication.publication_id, found),
     )
 
 
@@ -191,13 +191,21 @@ def _order(found: PersonList, asked: Asked) -> sql.Composable:
     )
 
 
-def _options(conn: Conn, publication_id: int, found: PersonList, name: str) -> list[str]:
+def _options(conn: Conn, publication_id: int, found: PersonList) -> dict[str, list[str]]:
+    """The choices of each filter, in one pass over the list."""
+    filters = filters_of(found)
+    wanted = [_column(found, name) for name in filters]
     query = sql.SQL(
-        "select distinct {column}::text as choice from ({rows}) as listed ({names}, person_key) order by 1 limit {limit}"
+        "select {wanted} from ({rows}) as listed ({names}, person_key) group by grouping sets ({sets})"
     ).format(
-        column=_column(found, name),
+        wanted=sql.SQL(", ").join(sql.SQL("{}::text").format(column) for column in wanted),
         rows=_rows(found, publication_id),
         names=sql.SQL(", ").join(sql.Identifier(f"c{place}") for place in range(len(found.columns))),
-        limit=sql.Literal(OPTIONS),
+        sets=sql.SQL(", ").join(sql.SQL("({})").format(column) for column in wanted),
     )
-    return [choice for (choice,) in conn.execute(query) if choice]
+    choices: dict[str, set[str]] = {name: set() for name in filters}
+    for row in conn.execute(query) if filters else ():
+        for name, choice in zip(filters, row, strict=True):
+            if choice:
+                choices[name].add(choice)
+    return {name: sorted(found_choices)[:OPTIONS] for name, found_choices in choices.items()}
