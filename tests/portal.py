@@ -137,6 +137,8 @@ def _copy(world: Settings, home: Path) -> Settings:
     """The town's database under another name, so that the session's stays as it is."""
     server = EmbeddedPostgres(world)
     with psycopg.connect(server.uri("postgres", "postgres"), autocommit=True) as conn:
+        # Nobody may be connected to what is copied; what is left are idle connections of checks that are over.
+        conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'yingjian'")
         conn.execute("create database portal template yingjian owner yingjian_owner")
     settings = Settings.load(
         {
