@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from tests import support
+from tests.portal import Portal, running_portal
 from yingjian import simulate
 from yingjian.settings import Settings
 from yingjian.warehouse.embedded import EmbeddedPostgres
@@ -74,3 +75,10 @@ def world(home_factory: Callable[[str], Settings], simulated_landing: Path) -> S
     support.land_folder(settings, simulated_landing)
     support.run_day(settings, WORLD_DAY)
     return settings
+
+
+@pytest.fixture(scope="session")
+def portal(world: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """The portal in Airflow's API server, on a copy of the town; started once."""
+    with running_portal(world, tmp_path_factory.mktemp("portal")) as running:
+        yield running

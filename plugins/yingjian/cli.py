@@ -1,4 +1,5 @@
 """The command line: `yingjian run | up | demo | warehouse | landing | quarantine | audit | backup | restore | …`."""
+"""The command line: `yingjian run | up | demo | warehouse | landing | quarantine | audit | simulate | users | status | …`."""
 
 from __future__ import annotations
 
@@ -289,7 +290,11 @@ def _users(arguments: argparse.Namespace) -> int:
     officials = read_officials(settings.officials)
     for login, role in services.users(settings).items():
         official = officials.get(login)
-        part = f"{official.name}  {official.audience.title}  {', '.join(sorted(official.rights)) or '-'}" if official else "-"
+        part = (
+            f"{official.name}  {official.audience.title}  {', '.join(sorted(official.rights)) or '-'}"
+            if official
+            else "-"
+        )
         secret = f"  {services.password(settings, login)}" if arguments.passwords else ""
         print(f"{login:<16}{role:<8}{part}{secret}")
     return 0

@@ -65,7 +65,9 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Asia/Shanghai",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "1",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{login}:{role}" for login, role in users(settings).items()),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+            f"{login}:{role}" for login, role in users(settings).items()
+        ),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
         "AIRFLOW__CORE__FERNET_KEY": _fernet_key(settings),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{ports['api']}/execution/",
@@ -109,6 +111,13 @@ def users(settings: Settings) -> dict[str, str]:
 def password(settings: Settings, login: str) -> str:
     """A user's password in Airflow: made at first use, kept among the home's secrets."""
     return settings.secret(f"airflow_{login}" if login == ADMIN else f"airflow_user_{login}")
+
+
+def write_passwords(settings: Settings) -> None:
+    """The file by which Airflow's simple auth manager knows its users; readable by its owner only."""
+    path = settings.home / "airflow" / "passwords.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps({login: password(settings, login) for login in users(settings)}))
 
 
 def _fernet_key(settings: Settings) -> str:
@@ -471,9 +480,7 @@ def _prepare_home(settings: Settings, environment: dict[str, str]) -> None:
 
     home = settings.home / "airflow"
     (home / "plugins").mkdir(parents=True, exist_ok=True)
-    passwords = home / "passwords.json"
-    passwords.touch(mode=0o600)
-    passwords.write_text(json.dumps({login: password(settings, login) for login in users(settings)}))
+    write_passwords(settings)
     marker = home / "metadata_version"
     wanted = f"{version('apache-airflow')} {_database_identity(settings)}"
     migrating = None

@@ -1,35 +1,17 @@
 """The report in a real browser: on a phone, on a desk, on paper. Pictures go to test-artifacts/."""
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from tests.browser.conftest import ARTIFACTS, needs_chromium
 from tests.unit.reports import town
 from yingjian.reports import write_report
 
-ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
-CHROMIUM = os.environ.get("YINGJIAN_CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium found: apt-get install chromium fonts-noto-cjk, or set YINGJIAN_CHROMIUM"
-)
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +30,6 @@ def reports(empty_database: str, tmp_path_factory: pytest.TempPathFactory) -> di
         }
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield running
-        running.close()
-
-
 def opened(browser: Browser, path: Path, width: int) -> tuple[Page, list[str], list[str]]:
     """The page, what its console said, and every request besides the page itself."""
     page = browser.new_page(viewport={"width": width, "height": 800})
@@ -72,7 +46,6 @@ def opened(browser: Browser, path: Path, width: int) -> tuple[Page, list[str], l
 @pytest.mark.parametrize("name", ["usual", "by-hand", "first-day"])
 def test_the_page_fits_and_is_quiet(browser, reports, name, width):
     page, said, requested = opened(browser, reports[name], width)
-    ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / f"report-{name}-{width}.png", full_page=True)
     assert said == []
     assert requested == []
@@ -130,7 +103,6 @@ def test_it_prints_on_a_few_pages_of_a4(browser, reports):
     page, _, _ = opened(browser, reports["usual"], 1280)
     page.emulate_media(media="print")
     assert not page.get_by_role("navigation").is_visible()
-    ARTIFACTS.mkdir(exist_ok=True)
     pdf = page.pdf(path=ARTIFACTS / "report-usual.pdf", prefer_css_page_size=True)
     assert 1 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 12
     page.close()

@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from yingjian.portal import reading
-from yingjian.portal.access import Need, RefusedError, SignedOutError, StaleFormError, login_url
+from yingjian.portal.access import SignedOutError, StaleFormError, login_url
 from yingjian.portal.pages import STATIC, page
+from yingjian.portal.readers import Need, RefusedError
 from yingjian.portal.routes import ROUTERS
 from yingjian.settings import SetupError
 

@@ -153,12 +153,16 @@ def landed(conn: Conn) -> Rows:
     return records(
         conn,
         """
-        select feed, max(timezone('Asia/Shanghai', received_at)) filter (where status = 'staged') as received_at,
+        select feed, feeds.title, max(timezone('Asia/Shanghai', received_at)) filter (where status = 'staged') as received_at,
             max(newest_update) filter (where status = 'staged') as newest_update,
             count(*) filter (where status = 'staged') as files,
             count(*) filter (where status in ('rejected', 'unknown_feed')) as refused,
             coalesce(sum(rows_staged), 0)::bigint as rows
-        from quality.landed_file group by feed order by feed collate "C"
+        from quality.landed_file
+        left join (
+            select feed, title from feed_quality where publication_id = (select publication_id from published.current)
+        ) as feeds using (feed)
+        group by feed, feeds.title order by feed collate "C"
         """,
     )
 

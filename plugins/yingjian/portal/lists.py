@@ -22,7 +22,7 @@ from yingjian.reports.workbook import Book
 
 PAGE_ROWS = 50
 OPTIONS = 300  # choices of a filter; of a longer one the search finds the rest
-FILTERED = ("社区", "主管部门", "重点人群", "管控", "状态", "可否解除", "类别", "轮次", "风险区", "依据")
+FILTERED = ("社区", "主管部门", "重点人群", "管控", "状态", "可否解除", "类别", "轮次", "风险区")
 BY_MART: Mapping[str, PersonList] = {found.mart: found for found in LISTS}
 
 
@@ -78,7 +78,7 @@ def counts(conn: Conn, publication_id: int) -> dict[str, int]:
     for found in LISTS:
         if conn.execute("select to_regclass(%s) is not null", (found.mart,)).fetchone() == (True,):
             row = conn.execute(
-                sql.SQL("select count(*) from ({}) as listed").format(_rows(found, publication_id))
+                sql.SQL("select count(*) from ({}) as listed").format(_rows(found, publication_id, in_order=False))
             ).fetchone()
             counted[found.mart] = int(row[0]) if row else 0
     return counted
@@ -86,12 +86,17 @@ def counts(conn: Conn, publication_id: int) -> dict[str, int]:
 
 def read_page(conn: Conn, publication: Publication, found: PersonList, asked: Asked, sees_names: bool) -> Listed:
     """The asked page of a list, in the reader's part; beyond the last one, the last."""
-    body = _asked(found, publication.publication_id, asked, sees_names)
-    counted = conn.execute(sql.SQL("select count(*) from ({}) as listed").format(body)).fetchone()
+    counted = conn.execute(
+        sql.SQL("select count(*) from ({}) as listed").format(
+            _asked(found, publication.publication_id, asked, sees_names, in_order=False)
+        )
+    ).fetchone()
     count = int(counted[0]) if counted else 0
     number = min(asked.page, max(1, -(-count // PAGE_ROWS)))
-    part = sql.SQL("{body} {order} limit {size} offset {offset}").format(
-        body=body, order=_order(found, asked), size=sql.Literal(PAGE_ROWS), offset=sql.Literal((number - 1) * PAGE_ROWS)
+    part = sql.SQL("{body} limit {size} offset {offset}").format(
+        body=_asked(found, publication.publication_id, asked, sees_names),
+        size=sql.Literal(PAGE_ROWS),
+        offset=sql.Literal((number - 1) * PAGE_ROWS),
     )
     if sees_names:
         part = with_identity(part, publication.publication_id)
@@ -103,15 +108,13 @@ def read_page(conn: Conn, publication: Publication, found: PersonList, asked: As
         [row[-1] for row in read],
         count,
         number,
-        {name: _options(conn, publication.publication_id, found, name) for name in filters_of(found)},
+        _options(conn, publication.publication_id, found),
     )
 
 
 def export(conn: Conn, publication: Publication, found: PersonList, asked: Asked, sees_names: bool, path: Path) -> int:
     """Write the asked rows, all pages of them, to a .csv or .xlsx file; returns how many."""
-    body = sql.SQL("{} {}").format(
-        _asked(found, publication.publication_id, asked, sees_names), _order(found, asked)
-    )
+    body = _asked(found, publication.publication_id, asked, sees_names)
     if sees_names:
         body = with_identity(body, publication.publication_id)
     header, listed = columns(found, sees_names), streamed(conn, body, sees_names)
@@ -137,37 +140,53 @@ def _harmless(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value
 
 
-def _rows(found: PersonList, publication_id: int) -> sql.Composed:
-    return sql.SQL(found.query).format(id=sql.Literal(publication_id))  # type: ignore[arg-type]
+def _rows(found: PersonList, publication_id: int, in_order: bool) -> sql.Composed:
+    text = found.query if in_order else found.unordered
+    return sql.SQL(text).format(id=sql.Literal(publication_id))  # type: ignore[arg-type]
 
 
 def _column(found: PersonList, name: str) -> sql.Identifier:
     return sql.Identifier(f"c{found.columns.index(name)}")
 
 
-def _asked(found: PersonList, publication_id: int, asked: Asked, sees_names: bool) -> sql.Composed:
-    """The list's query with the filters and the search around it; its columns are c0, c1 …, then person_key."""
-    names = [sql.Identifier(f"c{place}") for place in range(len(found.columns))]
+def _asked(
+    found: PersonList, publication_id: int, asked: Asked, sees_names: bool, in_order: bool = True
+) -> sql.Composed:
+    """The list's query with filters, search and order around it; its columns are c0, c1 …, then person_key.
+
+    Where no column is asked for, the order is the list's own; else ties go by all that the row says, so that pages do not overlap.
+    """
+    names = _names(found)
     conditions: list[sql.Composable] = [
         sql.SQL("{}::text = {}").format(_column(found, name), sql.Literal(value))
         for name, value in asked.filters.items()
     ]
     if asked.search:
         conditions.append(_search(names, publication_id, asked.search, sees_names))
-    where = sql.SQL("where ") + sql.SQL(" and ").join(conditions) if conditions else sql.SQL("")
-    return sql.SQL("select * from ({rows}) as listed ({names}, person_key) {where}").format(
-        rows=_rows(found, publication_id), names=sql.SQL(", ").join(names), where=where
+    order = sql.SQL("")
+    if in_order and asked.sort:
+        order = sql.SQL("order by {column} {down} nulls last, person_key, {names}").format(  # type: ignore[assignment]
+            column=_column(found, asked.sort.removeprefix("-")),
+            down=sql.SQL("desc" if asked.sort.startswith("-") else "asc"),
+            names=names,
+        )
+    return sql.SQL("select * from ({rows}) as listed ({names}, person_key) {where} {order}").format(
+        rows=_rows(found, publication_id, in_order=in_order and not asked.sort),
+        names=names,
+        where=sql.SQL("where ") + sql.SQL(" and ").join(conditions) if conditions else sql.SQL(""),
+        order=order,
     )
 
 
-def _search(names: Sequence[sql.Composable], publication_id: int, words: str, sees_names: bool) -> sql.Composed:
+def _names(found: PersonList) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(f"c{place}") for place in range(len(found.columns)))
+
+
+def _search(names: sql.Composable, publication_id: int, words: str, sees_names: bool) -> sql.Composed:
     """Each word somewhere in the row, or, for those who see names, in the person's name, number or telephone."""
-    conditions = []
+    conditions: list[sql.Composable] = []
     for word in words.split():
-        wanted = sql.Literal(word.lower())
-        condition = sql.SQL("strpos(lower(concat_ws(' ', {names})), {word}) > 0").format(
-            names=sql.SQL(", ").join(names), word=wanted
-        )
+        condition = sql.SQL("strpos(concat_ws(' ', {names}), {word}) > 0").format(names=names, word=sql.Literal(word))
         if sees_names:
             condition = sql.SQL(
                 """
@@ -177,29 +196,26 @@ def _search(names: Sequence[sql.Composable], publication_id: int, words: str, se
                     and strpos(lower(concat_ws(' ', person.name, person.id_number, person.phone)), {word}) > 0
                 ))
                 """
-            ).format(condition=condition, id=sql.Literal(publication_id), word=wanted)
+            ).format(condition=condition, id=sql.Literal(publication_id), word=sql.Literal(word.lower()))
         conditions.append(condition)
     return sql.SQL(" and ").join(conditions)
 
 
-def _order(found: PersonList, asked: Asked) -> sql.Composable:
-    """The list's own order where none is asked for; else ties by all that the row says, so that pages do not overlap."""
-    if not asked.sort:
-        return sql.SQL("")
-    down = asked.sort.startswith("-")
-    rest = sql.SQL(", ").join(sql.Identifier(f"c{place}") for place in range(len(found.columns)))
-    return sql.SQL("order by {} {}, person_key, {}").format(
-        _column(found, asked.sort.removeprefix("-")), sql.SQL("desc nulls last" if down else "nulls last"), rest
-    )
-
-
-def _options(conn: Conn, publication_id: int, found: PersonList, name: str) -> list[str]:
+def _options(conn: Conn, publication_id: int, found: PersonList) -> dict[str, list[str]]:
+    """The choices of each filter, in one pass over the list."""
+    filters = filters_of(found)
+    wanted = [_column(found, name) for name in filters]
     query = sql.SQL(
-        "select distinct {column}::text as choice from ({rows}) as listed ({names}, person_key) order by 1 limit {limit}"
+        "select {wanted} from ({rows}) as listed ({names}, person_key) group by grouping sets ({sets})"
     ).format(
-        column=_column(found, name),
-        rows=_rows(found, publication_id),
-        names=sql.SQL(", ").join(sql.Identifier(f"c{place}") for place in range(len(found.columns))),
-        limit=sql.Literal(OPTIONS),
+        wanted=sql.SQL(", ").join(sql.SQL("{}::text").format(column) for column in wanted),
+        rows=_rows(found, publication_id, in_order=False),
+        names=_names(found),
+        sets=sql.SQL(", ").join(sql.SQL("({})").format(column) for column in wanted),
     )
-    return [choice for (choice,) in conn.execute(query) if choice]
+    choices: dict[str, set[str]] = {name: set() for name in filters}
+    for row in conn.execute(query) if filters else ():
+        for name, choice in zip(filters, row, strict=True):
+            if choice:
+                choices[name].add(choice)
+    return {name: sorted(found_choices)[:OPTIONS] for name, found_choices in choices.items()}

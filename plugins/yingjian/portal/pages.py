@@ -15,7 +15,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from yingjian.portal.access import Need, Reader, form_token
+from yingjian.portal.readers import Need, Reader, form_token
 from yingjian.portal.words import LANGUAGES, code, event, label, say
 from yingjian.reports import text
 
@@ -78,6 +78,7 @@ def _environment() -> Environment:
         "cell": cell,
         "query": query,
     }
+    environment.tests["moment"] = lambda value: isinstance(value, date)
     return environment
 
 

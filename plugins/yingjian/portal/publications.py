@@ -92,6 +92,10 @@ class Difference:
     same: int
     title: str = ""
 
+    @property
+    def differs(self) -> bool:
+        return bool(self.new or self.gone or self.changed)
+
 
 def differences(conn: Conn, before: int, after: int) -> list[Difference]:
     """By mart, in the reader's part."""

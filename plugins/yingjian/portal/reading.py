@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import psycopg
 
 from yingjian import warehouse
-from yingjian.portal.access import Need, Reader, settings
+from yingjian.portal.readers import Need, Reader, settings
 from yingjian.reports.audiences import Audience, narrowed
 from yingjian.warehouse import audit_trail
 

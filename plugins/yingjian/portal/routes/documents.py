@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import HTMLResponse, Response
 
 from yingjian.portal import documents
 from yingjian.portal.access import OfDataTeam
@@ -20,25 +20,37 @@ def runbook(request: Request, reader: OfDataTeam, name: str) -> Response:
     return page(request, reader, "runbook.html.j2", name=name, text=text)
 
 
-@router.get("/{collection}")
-def collection(request: Request, reader: OfDataTeam, collection: str) -> Response:
-    """Data Docs (audit) or dbt's documentation (models) in the portal's frame."""
-    if collection not in documents.there():
+@router.get("/audit")
+def audit(request: Request, reader: OfDataTeam, suite: str = "") -> Response:
+    """Data Docs of the last audit, suite by suite."""
+    suites = documents.suites()
+    if not suites:
         raise HTTPException(404)
-    return page(request, reader, "document.html.j2", collection=collection)
+    chosen = suite if suite in suites else suites[0]
+    return page(
+        request, reader, "document.html.j2", collection="audit", suites=suites, shown=f"audit/{chosen}", chosen=chosen
+    )
 
 
-@router.get("/models/index.html")
+@router.get("/audit/{suite}")
+def audit_page(request: Request, reader: OfDataTeam, suite: str) -> Response:
+    content = documents.audit_page(suite, f"{request.scope['root_path']}/static/documents.css")
+    if content is None:
+        raise HTTPException(404)
+    return HTMLResponse(content, headers={"content-security-policy": documents.POLICIES["audit"]})
+
+
+@router.get("/models")
+def models(request: Request, reader: OfDataTeam) -> Response:
+    """dbt's documentation of every model and column."""
+    if "models" not in documents.there():
+        raise HTTPException(404)
+    return page(request, reader, "document.html.j2", collection="models", suites=[], shown="models/page", chosen="")
+
+
+@router.get("/models/page")
 def models_page(reader: OfDataTeam) -> Response:
     content = documents.models_page()
     if content is None:
         raise HTTPException(404)
     return HTMLResponse(content, headers={"content-security-policy": documents.POLICIES["models"]})
-
-
-@router.get("/audit/{path:path}")
-def audit_file(reader: OfDataTeam, path: str) -> Response:
-    file = documents.audit_file(path)
-    if file is None:
-        raise HTTPException(404)
-    return FileResponse(file, headers={"content-security-policy": documents.POLICIES["audit"]})

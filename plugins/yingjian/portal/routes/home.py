@@ -11,8 +11,9 @@ from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
 
 from yingjian.portal import figures, lists, publications, reading, runs
-from yingjian.portal.access import CheckedForm, Entering, Need, OfPart, Reader, settings
+from yingjian.portal.access import CheckedForm, Entering, OfPart
 from yingjian.portal.pages import LANGUAGE_COOKIE, page
+from yingjian.portal.readers import Need, Reader, settings
 from yingjian.portal.words import LANGUAGES
 from yingjian.reports.audiences import Audience
 from yingjian.reports.figures import Publication

@@ -9,9 +9,10 @@ from fastapi import Path as Segment
 from fastapi.responses import Response
 
 from yingjian.portal import persons, publications, reading
-from yingjian.portal.access import CheckedForm, Need, OfPersons, RefusedError
+from yingjian.portal.access import CheckedForm, OfPersons
 from yingjian.portal.pages import page
 from yingjian.portal.persons import KEY_PATTERN, Person
+from yingjian.portal.readers import Need, RefusedError
 from yingjian.reports.figures import Publication
 
 router = APIRouter()

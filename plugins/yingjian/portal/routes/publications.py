@@ -8,8 +8,9 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from yingjian.portal import publications, reading
-from yingjian.portal.access import Entering, Need
+from yingjian.portal.access import Entering
 from yingjian.portal.pages import page
+from yingjian.portal.readers import Need
 from yingjian.reports.audiences import OFFICE
 
 router = APIRouter()
