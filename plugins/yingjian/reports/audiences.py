@@ -21,7 +21,7 @@ from yingjian.reports.rows import records
 from yingjian.warehouse.publish import READER_SCHEMAS
 
 # What is the same for everyone in the town and says nothing of other places' people.
-TOWN_WIDE = frozenset({"town_state", "feed_quality", "quality_check", "rejection_summary"})
+TOWN_WIDE = frozenset({"town_state", "feed_quality", "quality_check", "rejection_summary", "responsibility"})
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,15 @@ from psycopg.rows import tuple_row
 FETCHED = 5_000  # rows in memory at once
 IDENTITY = ("姓名", "证件号码", "联系电话")
 
+# Of the document number of a row of `person` the first six and the last four characters.
+MASKED_NUMBER = sql.SQL(
+    """
+    case when length(person.id_number) > 10
+        then left(person.id_number, 6) || repeat('*', length(person.id_number) - 10) || right(person.id_number, 4)
+        else left(person.id_number, 2) || repeat('*', greatest(length(person.id_number) - 2, 0)) end
+    """
+)
+
 
 @dataclass(frozen=True)
 class PersonList:
@@ -135,30 +144,34 @@ def columns(found: PersonList, sees_names: bool) -> tuple[str, ...]:
     return (*(IDENTITY if sees_names else ()), *found.columns)
 
 
+def with_identity(listed: sql.Composable, publication_id: int) -> sql.Composed:
+    """A query of rows that end with a person key, in its own order: name, masked document number and telephone, their
+    place in the list, then the rows."""
+    return sql.SQL(
+        """
+        with listed as (select row_number() over () as list_position, listed.* from ({listed}) as listed)
+        select person.name, {masked}, person.phone, listed.*
+        from listed
+        left join published.person on person.publication_id = {id} and person.person_key = listed.person_key
+        order by listed.list_position
+        """
+    ).format(listed=listed, masked=MASKED_NUMBER, id=sql.Literal(publication_id))
+
+
 def read_list(
     conn: psycopg.Connection[Any], publication_id: int, found: PersonList, sees_names: bool
 ) -> Iterator[tuple[Any, ...]]:
-    """Rows in the order of `columns`; read by a server-side cursor, so memory does not follow the town.
-
-    The document number is masked: its first six and last four characters stay.
-    """
+    """Rows in the order of `columns`; read by a server-side cursor, so memory does not follow the town."""
     body = sql.SQL(found.query).format(id=sql.Literal(publication_id))  # type: ignore[arg-type]
     if sees_names:
-        body = sql.SQL(
-            """
-            with listed as (select row_number() over () as list_position, listed.* from ({body}) as listed)
-            select person.name, case when length(person.id_number) > 10
-                then left(person.id_number, 6) || repeat('*', length(person.id_number) - 10) || right(person.id_number, 4)
-                else left(person.id_number, 2) || repeat('*', greatest(length(person.id_number) - 2, 0)) end,
-                person.phone, listed.*
-            from listed
-            left join published.person on person.publication_id = {id} and person.person_key = listed.person_key
-            order by listed.list_position
-            """
-        ).format(body=body, id=sql.Literal(publication_id))
+        body = with_identity(body, publication_id)
+    yield from streamed(conn, body, sees_names)
+
+
+def streamed(conn: psycopg.Connection[Any], body: sql.Composed, has_identity: bool) -> Iterator[tuple[Any, ...]]:
+    """Rows of a list's query, without the place in the list and the person key, which are the query's own."""
     with conn.cursor(name="person_list", row_factory=tuple_row) as cursor:
         cursor.itersize = FETCHED
         cursor.execute(body)
         for row in cursor:
-            # Without the place in the list and the person key, which are the query's own.
-            yield (*row[:3], *row[4:-1]) if sees_names else tuple(row[:-1])
+            yield (*row[:3], *row[4:-1]) if has_identity else tuple(row[:-1])

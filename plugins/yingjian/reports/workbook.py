@@ -23,7 +23,7 @@ SHEET_ROWS = 1_048_575  # of a sheet, below its header
 WIDE = ("说明", "工作单位", "内容", "检查")
 
 
-class _Book:
+class Book:
     """Sheets with a frozen header, a filter, and cells by the type of their value."""
 
     def __init__(self, path: Path, created: datetime) -> None:
@@ -94,7 +94,7 @@ class _Book:
 
 def write_workbook(conn: psycopg.Connection[Any], figures: Figures, audience: Audience, path: Path) -> dict[str, int]:
     """Write the spreadsheet of a pack; inside `narrowed`. Returns rows by list."""
-    book = _Book(path, figures.publication.published_at)
+    book = Book(path, figures.publication.published_at)
     _summary(book, figures, audience)
     _slices(book, figures)
     for topic in figures.topics:
@@ -109,7 +109,7 @@ def write_workbook(conn: psycopg.Connection[Any], figures: Figures, audience: Au
     return counts
 
 
-def _summary(book: _Book, figures: Figures, audience: Audience) -> None:
+def _summary(book: Book, figures: Figures, audience: Audience) -> None:
     publication, sheet = figures.publication, book.plain("摘要")
     sheet.set_column(0, 0, 22)
     sheet.set_column(1, 1, 16)
@@ -143,7 +143,7 @@ def _summary(book: _Book, figures: Figures, audience: Audience) -> None:
         book.write(sheet, line, (number, action.heading, action.text, None, None, action.basis))
 
 
-def _slices(book: _Book, figures: Figures) -> None:
+def _slices(book: Book, figures: Figures) -> None:
     def rows(parts: Sequence[Slice], by: str) -> Iterable[Sequence[Any]]:
         for part in parts:
             name = f"{part.code} {part.name}" if part.code else part.name
@@ -156,7 +156,7 @@ def _slices(book: _Book, figures: Figures) -> None:
     book.sheet("分组统计", header, (row for by, found in parts for row in rows(found, by)))
 
 
-def _topic(book: _Book, title: str, basis: str, said: Sequence[str], tables: Sequence[Any]) -> None:
+def _topic(book: Book, title: str, basis: str, said: Sequence[str], tables: Sequence[Any]) -> None:
     sheet = book.plain(title)
     sheet.set_column(0, 0, 30)
     sheet.set_column(1, 8, 13)
@@ -175,7 +175,7 @@ def _topic(book: _Book, title: str, basis: str, said: Sequence[str], tables: Seq
             line += 1
 
 
-def _quality(book: _Book, figures: Figures) -> None:
+def _quality(book: Book, figures: Figures) -> None:
     feeds = (
         (feed.title, text.FEED_STATUS.get(feed.status, feed.status), feed.files, feed.rows_read, feed.rows_staged,
          feed.rows_rejected, feed.rows_superseded, feed.message or "")

@@ -52,6 +52,7 @@ READER_SCHEMAS = {
     "zone_stay_summary": "reporting",
     "zone_history": "reporting",
     "quality_check": "reporting",
+    "responsibility": "reporting",
     "person": "restricted",
 }
 
