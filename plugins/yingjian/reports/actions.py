@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from yingjian.reports.figures import BAND_DAYS, Figures, Slice
-from yingjian.reports.text import articles, day, number, percent
+from yingjian.reports.text import articles, day, name, number, percent
 from yingjian.reports.topics import Action
 
 Item = TypeVar("Item")
@@ -120,9 +120,9 @@ def _most(parts: Sequence[Slice]) -> list[Slice]:
 
 
 def _named(parts: Sequence[Slice]) -> str:
-    return "、".join(f"{part.name} {number(part.overdue)}" for part in parts) + " 人次"
+    return "、".join(f"{name(part.name)} {number(part.overdue)}" for part in parts) + " 人次"
 
 
-def _listed(items: Sequence[Item], name: Callable[[Item], str]) -> str:
-    named = "、".join(name(item) for item in items[:NAMED])
+def _listed(items: Sequence[Item], called: Callable[[Item], str]) -> str:
+    named = "、".join(called(item) for item in items[:NAMED])
     return named + (" 等" if len(items) > NAMED else "")

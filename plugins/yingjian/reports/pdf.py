@@ -22,6 +22,7 @@ from yingjian.reports.summary import data_box, findings, improved
 
 SHANGHAI = timezone(timedelta(hours=8))
 FONTS = "pylopdf_fonts_zh_cn"
+SENTENCE_LENGTH = 12
 SVG_HEAD = '<svg xmlns="http://www.w3.org/2000/svg" font-family="Noto Sans SC" font-size="11.5" '
 # What the page's style sheet says of a chart, for a file that has no style sheet.
 STYLE = """><style>
@@ -134,6 +135,12 @@ def _section(
     return {"title": title, "basis": basis, "said": list(said), "daily": list(daily), "tables": list(tables)}
 
 
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """`words` are the columns after the first that hold sentences and need room."""
+    words = [place for place in range(1, len(columns)) if any(len(row[place]) > SENTENCE_LENGTH for row in rows)]
+    return {"title": title, "columns": list(columns), "rows": [list(row) for row in rows], "words": words}
+
+
 def _figure(label: str, svg: str, basis: str, meaning: str = "") -> dict[str, str]:
     """A chart with its values written in it."""
     return {"label": label, "value": "", "change": "", "svg": svg, "meaning": meaning, "basis": basis}
@@ -151,8 +158,11 @@ def _overdue(figures: Figures, made: dict[str, str]) -> list[dict[str, Any]]:
         ]
 
     tables = [
-        {"title": table.title, "columns": [table.column, "逾期", "应检", "达标率", "比前一日"],
-         "rows": [row(part) for part in (*table.rows, *table.sums)]}
+        _table(
+            table.title,
+            [table.column, "逾期", "应检", "达标率", "比前一日"],
+            [row(part) for part in (*table.rows, *table.sums)],
+        )
         for column in breakdowns(figures) for table in column if table.rows
     ]  # fmt: skip
     daily = _daily(figures, made, "overdue")
@@ -161,7 +171,7 @@ def _overdue(figures: Figures, made: dict[str, str]) -> list[dict[str, Any]]:
         daily.append(_figure("按逾期天数", made["bands"], "第18、21条", meaning))
     if steps := movement_of(figures):
         rows = [[f"{sign}{words}", text.number(items)] for sign, words, items in steps]
-        tables.insert(0, {"title": "逾期从前一日到本日（项）", "columns": ["原因", "项"], "rows": rows})
+        tables.insert(0, _table("逾期从前一日到本日（项）", ["原因", "项"], rows))
     return [_section("逾期未检", "第18、21条，附件", daily=daily, tables=tables)]
 
 
@@ -176,9 +186,7 @@ def _forecast(figures: Figures, made: dict[str, str]) -> list[dict[str, Any]]:
     ]
     meaning = "各日到期的检测项数，假定此后不再采样，不含已逾期的。"
     daily = [_figure("未来7日到期检测（项）", made["forecast"], "附件第1–38项", meaning)]
-    return [
-        _section("未来7日到期", "附件第1–38项", said, daily, [{"title": "按社区", "columns": columns, "rows": rows}])
-    ]
+    return [_section("未来7日到期", "附件第1–38项", said, daily, [_table("按社区", columns, rows)])]
 
 
 def _zones(figures: Figures, made: dict[str, str]) -> list[dict[str, Any]]:
@@ -191,7 +199,7 @@ def _zones(figures: Figures, made: dict[str, str]) -> list[dict[str, Any]]:
     said = [] if rows else ["今日无风险区。"]
     if len(figures.zones) > ZONE_ROWS:
         said.append(f"其余 {len(figures.zones) - ZONE_ROWS} 个风险区见表格“风险区”。")
-    table = {"title": "等级以通告为准", "columns": ["风险区", "等级", "自", "无新增天数", "降级条件"], "rows": rows}
+    table = _table("等级以通告为准", ["风险区", "等级", "自", "无新增天数", "降级条件"], rows)
     return [_section("风险区", "第28条", said, _daily(figures, made, "zones") if rows else [], [table] if rows else [])]
 
 
@@ -203,8 +211,7 @@ def _topics(figures: Figures, made: dict[str, str]) -> list[dict[str, Any]]:
             topic.said,
             _daily(figures, made, topic.section.anchor),
             [
-                {"title": table.title, "columns": list(table.columns),
-                 "rows": [[text.cell(value) for value in row] for row in table.listed]}
+                _table(table.title, table.columns, [[text.cell(value) for value in row] for row in table.listed])
                 for table in topic.tables
             ],
         )
@@ -227,8 +234,8 @@ def _quality(figures: Figures, made: dict[str, str]) -> list[dict[str, Any]]:
         for check in figures.checks
     ]
     tables = [
-        {"title": "各类数据（行）", "columns": ["数据", "状态", "读入", "入库", "退回", "被更新"], "rows": feeds},
-        {"title": "未通过的检查和提示", "columns": ["检查", "级别", "行数"], "rows": checks},
+        _table("各类数据（行）", ["数据", "状态", "读入", "入库", "退回", "被更新"], feeds),
+        _table("未通过的检查和提示", ["检查", "级别", "行数"], checks),
     ]
     daily = _daily(figures, made, "quality")
     return [_section("数据质量", "第20条", daily=daily, tables=[table for table in tables if table["rows"]])]

@@ -10,7 +10,7 @@ from yingjian.reports.audiences import Audience
 from yingjian.reports.figures import Figures
 from yingjian.reports.indicators import Series
 from yingjian.reports.movement import CAUSES, CLEARED, DIMENSIONS, NEW, Movement, Share
-from yingjian.reports.text import FEED_STATUS, day, number
+from yingjian.reports.text import FEED_STATUS, day, name, number
 from yingjian.reports.topics import SECTIONS
 
 NAMED = 3  # places, zones, feeds, checks that a sentence names
@@ -103,11 +103,12 @@ def _risen(movement: Movement, dimension: str) -> str:
     most = [share for share in shares if share.net > 0][:NAMED]
     if not most or len(shares) == 1:
         return ""
-    return f"{DIMENSIONS[dimension]}" + "、".join(
-        f" {share.name} +{number(share.net)}"
+    named = [
+        f"{name(share.name)} +{number(share.net)}"
         + (f"（{CAUSES[share.main_cause]}）" if share.main_cause != "fell_due" else "")
         for share in most
-    )
+    ]
+    return f"{DIMENSIONS[dimension]}·{'、'.join(named)}"
 
 
 def _zones(figures: Figures) -> Iterator[Finding]:

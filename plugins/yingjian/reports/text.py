@@ -20,6 +20,11 @@ def percent(share: float | None) -> str:
     return NOTHING if share is None else f"{_tenths(share) / 10:.1f}%"
 
 
+def name(value: str) -> str:
+    """A name inside a sentence: several departments that are competent together are one (甲、乙 → 甲／乙)."""
+    return value.replace("、", "／")
+
+
 def day(value: date | None) -> str:
     """2022-07-05 → 7月5日."""
     return NOTHING if value is None else f"{value.month}月{value.day}日"

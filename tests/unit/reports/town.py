@@ -159,7 +159,7 @@ def _obligations(conn: psycopg.Connection[Any], publication_id: int, day: date, 
     for code, (group_name, department, every) in GROUPS.items():
         for place, community in enumerate(COMMUNITIES):
             size = random.Random(f"{code} {place}")
-            required = size.randint(2, 26) * (3 if code in ("8", "9", "13", "23", "27") else 1)
+            required = size.randint(2, 14) * (3 if code in ("8", "9", "13", "23", "27") else 1)
             lateness = 0.05 if place in (1, 6) else 0.02
             lateness = 0 if code in ("11", "16", "26", "4", "6") else lateness
             unit = f"{community.removesuffix('社区')}{group_name[:4]}第{place % 3 + 1}站"
@@ -233,6 +233,9 @@ def _standing(
     joined = LAST_DAY - timedelta(days=int(fate.random() * 400))
     if day < joined:
         return None
+    if fate.random() < 0.002:  # nobody found this person for weeks
+        due, lost = LAST_DAY - timedelta(days=23), {"slot": None, "satisfied_on": None, "last_sample_date": None}
+        return lost | {"due_date": due, "status": "overdue", "days_overdue": (day - due).days + 1}
     cycle, into = divmod((day - joined).days, every)
     turn = random.Random(f"{duty} {cycle}")
     due = day - timedelta(days=into)
