@@ -11,6 +11,7 @@ import pytest
 
 from tests import support
 from tests.portal import Portal, running_portal
+from tests.unit.reports import town
 from yingjian import simulate
 from yingjian.settings import Settings
 from yingjian.warehouse.embedded import EmbeddedPostgres
@@ -58,6 +59,18 @@ def empty_database(bare_server: Settings, request: pytest.FixtureRequest) -> str
     with psycopg.connect(server.uri("postgres", "postgres"), autocommit=True) as conn:
         conn.execute(f"create database {name} owner yingjian_owner")  # type: ignore[arg-type]
     return server.uri("yingjian_owner", name)
+
+
+@pytest.fixture(scope="session")
+def town_database(bare_server: Settings) -> str:
+    """The URI of a database with the published rows of a made-up town. Tests undo what they change."""
+    server = EmbeddedPostgres(bare_server)
+    with psycopg.connect(server.uri("postgres", "postgres"), autocommit=True) as conn:
+        conn.execute("create database published_town owner yingjian_owner")
+    uri = server.uri("yingjian_owner", "published_town")
+    with psycopg.connect(uri) as conn:
+        town.load(conn)
+    return uri
 
 
 @pytest.fixture(scope="session")

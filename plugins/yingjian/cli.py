@@ -1,5 +1,4 @@
-"""The command line: `yingjian run | up | demo | warehouse | landing | quarantine | audit | backup | restore | …`."""
-"""The command line: `yingjian run | up | demo | warehouse | landing | quarantine | audit | simulate | users | status | …`."""
+"""The command line: `yingjian COMMAND …`; `yingjian --help` says what there is."""
 
 from __future__ import annotations
 

@@ -39,6 +39,8 @@ POISON = {
     "build.zone_blocker.person_key_is_a_keyed_hash": "insert into build.zone_blocker (as_of_date, zone_id, level, person_key, community, grid, building, reason, round_from_date, explanation) values ('2022-07-20', 'Z1', '高', '350503194205022751', '', '', '', 'not_sampled', '2022-07-20', 'x')",
     "build.zone_blocker.blockers_are_as_many_as_the_zone_says": "update build.risk_zone set round_outstanding = coalesce(round_outstanding, 0) + 1",
     "build.zone_stay_summary.percentiles_are_in_order": "insert into build.zone_stay_summary (as_of_date, level, stays, days_p10, days_median, days_p90, share_shorter) values ('2022-07-20', '高', 1, 3, 2, 1, 0)",
+    "build.responsibility.every_unit_has_a_name": "update build.responsibility set unit = ' ' where ordinal = 1",
+    "build.responsibility.every_article_has_somebody": "delete from build.responsibility where provision = '26'",
     "build.zone_history.stays_have_a_length": "update build.zone_history set listed_to = listed_from",
     "build.obligation.business_date": "update build.obligation set as_of_date = as_of_date - 1",
     "build.obligation.obligation_id_unique": "drop index if exists build_obligation_id; update build.obligation set obligation_id = 'same'",

@@ -139,9 +139,7 @@ def set_passwords(conn: psycopg.Connection, settings: Settings, roles: set[str])
 
 
 def _login_roles(conn: psycopg.Connection) -> set[str]:
-    return {
-        name for (name,) in conn.execute("select rolname from pg_roles where rolname = any(%s)", (list(ROLES),))
-    }
+    return {name for (name,) in conn.execute("select rolname from pg_roles where rolname = any(%s)", (list(ROLES),))}
 
 
 def _run(conn: psycopg.Connection, path: Path) -> None:

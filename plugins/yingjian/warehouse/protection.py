@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 # What is the same for everyone in the town and says nothing of other places' people.
-TOWN_WIDE = frozenset({"town_state", "feed_quality", "quality_check", "rejection_summary"})
+TOWN_WIDE = frozenset({"town_state", "feed_quality", "quality_check", "rejection_summary", "responsibility"})
 
 # Roles that read whole marts: the service that writes the pages, and dbt, which restates what it made itself.
 SERVICES = ("reporter", "transformer")

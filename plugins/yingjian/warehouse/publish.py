@@ -56,6 +56,7 @@ READER_SCHEMAS = {
     "quality_check": "reporting",
     "delivery_outcome": "reporting",
     "public_figure": "reporting_public",
+    "responsibility": "reporting",
     "person": "restricted",
 }
 
@@ -430,9 +431,7 @@ def _ensure_reader_view(conn: psycopg.Connection, mart: str, schema: str) -> Non
             sql.SQL(publications),
         )
     )
-    conn.execute(
-        sql.SQL("alter view {}.{} owner to view_owner").format(sql.Identifier(schema), sql.Identifier(mart))
-    )
+    conn.execute(sql.SQL("alter view {}.{} owner to view_owner").format(sql.Identifier(schema), sql.Identifier(mart)))
     _copy_comments(conn, mart, schema)
 
 
