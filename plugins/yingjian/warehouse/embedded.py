@@ -232,9 +232,7 @@ class EmbeddedPostgres:
 
     def _ensure_roles(self) -> None:
         with psycopg.connect(self.uri("postgres", "postgres"), autocommit=True) as conn:
-            bootstrap(
-                conn, self.settings.secret(f"role_{OWNER_ROLE}"), self.settings.secret(f"role_{AIRFLOW_ROLE}")
-            )
+            bootstrap(conn, self.settings.secret(f"role_{OWNER_ROLE}"), self.settings.secret(f"role_{AIRFLOW_ROLE}"))
 
 
 def server_options(port: int) -> dict[str, str]:

@@ -420,9 +420,7 @@ def _ensure_reader_view(conn: psycopg.Connection, mart: str, schema: str) -> Non
             sql.SQL(publications),
         )
     )
-    conn.execute(
-        sql.SQL("alter view {}.{} owner to view_owner").format(sql.Identifier(schema), sql.Identifier(mart))
-    )
+    conn.execute(sql.SQL("alter view {}.{} owner to view_owner").format(sql.Identifier(schema), sql.Identifier(mart)))
     _copy_comments(conn, mart, schema)
 
 
