@@ -1,4 +1,5 @@
 """The command line: `yingjian COMMAND …`; `yingjian --help` says what there is."""
+"""The command line: `yingjian run | up | demo | warehouse | access | landing | quarantine | audit | simulate | status | …`."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ from yingjian.settings import Settings, SetupError
 
 if TYPE_CHECKING:
     import psycopg
+
+    from yingjian.reports.audiences import Audience
 
 DEMO_PERSONS, DEMO_DAYS, DEMO_RUNS = 3000, 21, 3
 DEMO_LAST_DAY = date(2022, 7, 24)  # A day of the plan's own edition; today most of its duties have ended.
@@ -57,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     uri.add_argument("--role", default="owner", help="a role, such as bi_reader; default: the owner")
     uri.set_defaults(command=_warehouse_uri)
     actions.add_parser("start", help="start the embedded server").set_defaults(command=_warehouse_start)
+    bootstrap = actions.add_parser(
+        "bootstrap",
+        help="once per server, as the superuser of YINGJIAN_SUPERUSER: the owner, Airflow's role, the databases",
+    )
+    bootstrap.set_defaults(command=_warehouse_bootstrap)
     actions.add_parser("stop", help="stop the embedded server").set_defaults(command=_warehouse_stop)
 
     simulate = commands.add_parser("simulate", help="a landing folder of realistic exports")
@@ -88,9 +96,36 @@ def _parser() -> argparse.ArgumentParser:
     restoring.set_defaults(command=_restore)
     commands.add_parser("backup-key", help="a new key for backups").set_defaults(command=_backup_key)
 
+    _add_access(commands)
+
+    rotate = commands.add_parser("rotate-person-key", help="another secret of the person keys: every key is made anew")
+    rotate.add_argument("--reason", required=True, help="why; kept in the trail")
+    rotate.set_defaults(command=_rotate_person_key)
     commands.add_parser("coverage", help="write docs/coverage.md").set_defaults(command=_coverage)
     commands.add_parser("status", help="what is published and what runs").set_defaults(command=_status)
     return parser
+
+
+def _add_access(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    access = commands.add_parser("access", help="who reads what in the warehouse")
+    actions = access.add_subparsers(required=True, metavar="ACTION")
+    for name, command, text in (
+        ("grant", _access_grant, "let a login read a part of the town; without one, what officials.yml says of it"),
+        ("revoke", _access_revoke, "take a part of the town from a login; without one, everything"),
+    ):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("login", metavar="LOGIN")
+        action.add_argument("--community", action="append", default=[], metavar="NAME")
+        action.add_argument("--department", action="append", default=[], metavar="NAME")
+        action.add_argument("--office", action="store_true", help="the whole town")
+        action.add_argument("--persons", action="store_true", help="the look at persons, one by one, with a reason")
+        action.add_argument("--reason", required=True, help="why; kept in the trail")
+        action.set_defaults(command=command)
+    actions.add_parser("list", help="logins and what they read").set_defaults(command=_access_list)
+    actions.add_parser("passwords", help="give the services' roles the passwords that are set now").set_defaults(
+        command=_access_passwords
+    )
+    actions.add_parser("document", help="write docs/access.md").set_defaults(command=_access_document)
 
 
 def _add_landing(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
@@ -365,12 +400,132 @@ def _audit_verify(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _rotate_person_key(arguments: argparse.Namespace) -> int:
+    import getpass
+    import os
+
+    from yingjian.warehouse import rotation
+
+    settings = Settings.load()
+    with _connection() as conn:
+        done = rotation.rotate(
+            conn, settings, os.environ.get("YINGJIAN_PERSON_KEY_NEXT") or None, getpass.getuser(), arguments.reason
+        )
+    print(
+        f"{done.persons:,} persons have another key now; the secret's fingerprint was {done.before} and is {done.after}"
+    )
+    if settings.given_person_key:
+        print("set YINGJIAN_PERSON_KEY to the new secret before the next landing, and keep the old one under seal")
+    else:
+        print(f"the old secret is secrets/person_key_{done.before}.json: keep it under seal, away from this machine")
+    return 0
+
+
+def _access_grant(arguments: argparse.Namespace) -> int:
+    import getpass
+
+    from yingjian.officials import read_officials
+    from yingjian.warehouse import access
+
+    parts, persons = _parts(arguments), arguments.persons
+    if not parts and not persons:
+        official = read_officials(Settings.load().officials).get(arguments.login)
+        if official is None:
+            raise ValueError(
+                f"{arguments.login} is no official of officials.yml: say --community, --department, --office or --persons"
+            )
+        parts, persons = [official.audience], official.may("persons")
+    with _connection() as conn:
+        password = access.grant(conn, arguments.login, parts, persons, getpass.getuser(), arguments.reason)
+    print(f"{arguments.login} reads {'、'.join(part.title for part in parts) or 'persons'}")
+    if password:
+        print(f"password, shown this once: {password}")
+    return 0
+
+
+def _access_revoke(arguments: argparse.Namespace) -> int:
+    import getpass
+
+    from yingjian.warehouse import access
+
+    with _connection() as conn:
+        gone = access.revoke(
+            conn, arguments.login, _parts(arguments), arguments.persons, getpass.getuser(), arguments.reason
+        )
+    print(f"{arguments.login} {'is gone' if gone else 'reads less'}: see yingjian access list")
+    return 0
+
+
+def _parts(arguments: argparse.Namespace) -> list[Audience]:
+    from yingjian.reports.audiences import OFFICE, Audience
+
+    named = [Audience("community", name) for name in arguments.community]
+    named += [Audience("department", name) for name in arguments.department]
+    return [OFFICE, *named] if arguments.office else named
+
+
+def _access_list(arguments: argparse.Namespace) -> int:
+    from yingjian.warehouse import access
+
+    with _connection() as conn:
+        for reader in access.readers(conn):
+            parts = "、".join(part.title for part in reader.parts)
+            print(f"{reader.login}  {parts}{'  persons' if reader.persons else ''}")
+    return 0
+
+
+def _access_passwords(arguments: argparse.Namespace) -> int:
+    from yingjian import warehouse
+
+    with _connection() as conn:
+        warehouse.set_passwords(conn, Settings.load(), set(warehouse.ROLES))
+    print(f"passwords set: {', '.join(warehouse.ROLES)}")
+    return 0
+
+
+def _access_document(arguments: argparse.Namespace) -> int:
+    from yingjian.warehouse import access
+
+    path = Settings.load().root / access.DOCUMENT
+    path.write_text(access.document(access.read_table()), encoding="utf-8")
+    print(path)
+    return 0
+
+
 def _warehouse_uri(arguments: argparse.Namespace) -> int:
     from yingjian import warehouse
 
     settings = Settings.load()
     warehouse.ensure_running(settings)
-    print(warehouse.uri(settings, arguments.role))
+    found = warehouse.uri(settings, arguments.role)
+    if arguments.role != warehouse.OWNER:
+        warehouse.migrate(settings)  # Which makes the roles.
+    print(found)
+    return 0
+
+
+def _warehouse_bootstrap(arguments: argparse.Namespace) -> int:
+    import os
+
+    import psycopg
+
+    from yingjian import warehouse
+    from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, bootstrap
+
+    settings = Settings.load()
+    superuser = os.environ.get("YINGJIAN_SUPERUSER")
+    if settings.warehouse is None or not superuser:
+        raise SetupError(
+            "bootstrap prepares a server that is not embedded: set YINGJIAN_WAREHOUSE to the owner's URI and"
+            " YINGJIAN_SUPERUSER to a superuser's"
+        )
+    if not settings.warehouse.startswith(f"postgresql://{OWNER_ROLE}:") or not settings.warehouse.endswith("/yingjian"):
+        raise SetupError(
+            f"bootstrap makes the role {OWNER_ROLE} and the database yingjian: name them in YINGJIAN_WAREHOUSE"
+        )
+    with psycopg.connect(superuser, autocommit=True) as conn:
+        bootstrap(conn, warehouse.owner_password(settings), warehouse.password(settings, AIRFLOW_ROLE))
+    print("the server has its owner, Airflow's role and the two databases; nothing needs the superuser from now on")
     return 0
 
 

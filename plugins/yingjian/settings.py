@@ -131,6 +131,11 @@ class Settings:
         except (OSError, subprocess.CalledProcessError):
             return "0.1.0"
 
+    def existing_secret(self, name: str) -> str | None:
+        """A secret of this home, if it was made."""
+        path = self.home / "secrets" / f"{name}.json"
+        return str(json.loads(path.read_text())) if path.exists() else None
+
     def secret(self, name: str) -> str:
         """A secret of this home, made at first use; the file is readable by its owner only."""
         folder = self.home / "secrets"

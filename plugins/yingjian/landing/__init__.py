@@ -25,6 +25,7 @@ from yingjian.landing.readers import Chunk, Record, open_table
 from yingjian.landing.readers.xlsx_file import SHEET_LINES
 from yingjian.landing.risk_areas import read_snapshot
 from yingjian.landing.store import Incoming, staging_ddl, write_rejected
+from yingjian.warehouse import person_key
 
 __all__ = ["LandingSummary", "land", "staging_ddl"]
 
@@ -52,7 +53,7 @@ def land(location: str, connect: Callable[[], psycopg.Connection], person_secret
 
     Each file in a transaction of its own; a file that cannot be read is rejected whole and the others go on.
     cache: where pages of an API are kept. Raises FileNotFoundError when the location is no folder, ValueError when its
-    kind is unknown, OSError when it is out of reach.
+    kind is unknown, OSError when it is out of reach, SetupError when the warehouse's person keys are another secret's.
     """
     summary = LandingSummary()
     place = open_location(location, cache)
@@ -171,6 +172,7 @@ class _Landing:
                 _stage_snapshot(conn, file, path, file_id)
             else:
                 feed = self.feeds[file.feed]
+                person_key.require(conn, self.person_secret)
                 _stage_table(conn, file, path, feed, file_id, received_at, self.person_secret)
                 quarantine.clear_corrected(conn, feed, file_id)
             _count(conn, file_id, summary)

@@ -63,14 +63,17 @@ def password(settings: Settings, role: str) -> str:
         return settings.secret(f"role_{role}")
     if role in settings.given_role_passwords:
         return settings.given_role_passwords[role]
-    owners = unquote(urlparse(settings.warehouse).password or "")
-    if not owners:
-        raise SetupError(
-            f"the password of {role} is not known: set {ROLE_PASSWORD}{role.upper()}, or give the owner's in"
-            " YINGJIAN_WAREHOUSE"
-        )
+    owners = owner_password(settings, f"set {ROLE_PASSWORD}{role.upper()}, or ")
     digest = hmac.new(owners.encode(), f"yingjian role {role}".encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def owner_password(settings: Settings, otherwise: str = "") -> str:
+    """The owner's password, as YINGJIAN_WAREHOUSE has it. Raises SetupError when it has none."""
+    found = unquote(urlparse(settings.warehouse or "").password or "")
+    if not found:
+        raise SetupError(f"YINGJIAN_WAREHOUSE has no password: {otherwise}give the owner's in it")
+    return found
 
 
 def _external(owner_uri: str, role: str, password: str, path: str | None = None) -> str:
@@ -110,6 +113,7 @@ def migrate(settings: Settings) -> None:
     """
     from yingjian.landing import staging_ddl
     from yingjian.warehouse.publish import protect_published
+    from yingjian.warehouse.rotation import settle
 
     with connect(settings) as conn:
         conn.execute("select pg_advisory_xact_lock(hashtext('yingjian.migrate'))")
@@ -117,15 +121,20 @@ def migrate(settings: Settings) -> None:
         try:
             _run(conn, SQL_FOLDER / "00_roles.sql")
         except psycopg.errors.InsufficientPrivilege as error:
+            how = (
+                "stop it with `yingjian warehouse stop`"
+                if settings.warehouse is None
+                else "run `yingjian warehouse bootstrap`"
+            )
             raise SetupError(
-                f"the owner of the warehouse may not make its roles ({error.diag.message_primary}): run"
-                " `yingjian warehouse bootstrap` with a superuser's URI once"
+                f"the owner of the warehouse may not make its roles ({error.diag.message_primary}): {how}, then run again"
             ) from None
         set_passwords(conn, settings, _login_roles(conn) - there)
         conn.execute(staging_ddl())  # type: ignore[arg-type]
         for path in sorted(SQL_FOLDER.glob("*.sql"))[1:]:
             _run(conn, path)
         protect_published(conn)
+        settle(conn, settings)
 
 
 def set_passwords(conn: psycopg.Connection, settings: Settings, roles: set[str]) -> None:

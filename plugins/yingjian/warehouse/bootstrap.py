@@ -25,7 +25,7 @@ def bootstrap(conn: psycopg.Connection, owner_password: str, airflow_password: s
                 sql.Identifier(role), sql.Literal(scram(conn, role, password))
             )
         )
-    owners = dict(
+    owners: dict[str, str] = dict(
         conn.execute("select datname, pg_get_userbyid(datdba) from pg_database where not datistemplate").fetchall()
     )
     for database, owner in DATABASES.items():
@@ -35,7 +35,7 @@ def bootstrap(conn: psycopg.Connection, owner_password: str, airflow_password: s
             conn.execute(sql.SQL("revoke all on database {database} from public").format(**names))
         elif owners[database] != owner:
             conn.execute(sql.SQL("alter database {database} owner to {owner}").format(**names))
-    # Publishing waits for statements that began before it; it sees that they are there, not what they say.
+    # The owner hands it to publishing (sql/00_roles.sql).
     _give(conn, "pg_read_all_stats")
     # A role that was made before the owner could make roles.
     for (role,) in conn.execute("select rolname from pg_roles where rolname = 'bi_reader'").fetchall():

@@ -33,6 +33,17 @@ create table if not exists access.look (
 comment on table access.look is 'Persons that a login may read in restricted.person for an hour, since it said why (audit.event has it for good).';
 comment on column access.look.asked_in is 'The transaction that said why: the person can be read once it is committed, so that no rollback takes the trace away.';
 
+create table if not exists access.person_secret (
+    is_only_row boolean primary key default true check (is_only_row),
+    fingerprint text not null,
+    since timestamptz not null default now()
+);
+
+comment on table access.person_secret is 'One row: the fingerprint of the secret that the person keys here were made with; the secret itself is outside.';
+comment on column access.person_secret.is_only_row is 'Always true: keeps the table at one row.';
+comment on column access.person_secret.fingerprint is 'Keyed hash of a constant, from which the secret does not follow.';
+comment on column access.person_secret.since is 'When the keys were made with it, or first seen.';
+
 create or replace function access.is_reader() returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select exists (select from access.reader where login = session_user)

@@ -26,7 +26,8 @@ alter default privileges for role transformer revoke execute on functions from p
 alter default privileges for role publisher revoke execute on functions from public;
 
 -- Landing: writes staging and quarantine.
-grant usage on schema staging, quality to loader;
+grant usage on schema staging, quality, access to loader;
+grant select on access.person_secret to loader;
 grant select, insert, update, delete on all tables in schema staging to loader;
 grant select, insert, update on quality.landed_file to loader;
 grant select, insert, update, delete on quality.rejected_row to loader;
@@ -76,8 +77,8 @@ grant usage on schema reporting, reporting_public to bi_reader, community_reader
 grant usage on schema restricted to case_worker;
 grant execute on function restricted.resolve to case_worker;
 grant execute on function access.is_reader, access.sees_office, access.communities, access.departments
-to bi_reader, community_reader, department_reader, case_worker;
-grant execute on function access.may_read_person, access.sees_all_persons to case_worker;
+to publisher, bi_reader, community_reader, department_reader, case_worker;
+grant execute on function access.may_read_person, access.sees_all_persons to publisher, case_worker;
 
 -- Each object belongs to the role that makes it; homes made before had one owner for all.
 do $$
