@@ -96,7 +96,16 @@ def test_an_official_sees_the_day_on_the_first_screens_of_a_phone(browser, repor
         assert box is not None
         assert box["y"] < 800, words
     assert page.locator("#worse").bounding_box()["y"] < 1.2 * 800
-    for heading in ("何处变差，为什么", "今日要办", "用数据前须知", "逾期未检", "未来7日到期", "风险区", "数据质量", "口径与依据"):
+    for heading in (
+        "何处变差，为什么",
+        "今日要办",
+        "用数据前须知",
+        "逾期未检",
+        "未来7日到期",
+        "风险区",
+        "数据质量",
+        "口径与依据",
+    ):
         assert page.get_by_role("heading", name=heading).first.is_visible()
     page.close()
 
