@@ -70,7 +70,7 @@ class Book:
 
     def write(self, sheet: Worksheet, line: int, row: Sequence[Any], wrap: bool = False) -> None:
         for place, value in enumerate(row):
-            if value is None:
+            if value is None or value == "":
                 continue
             kind = type(value)
             if kind in (int, float):
