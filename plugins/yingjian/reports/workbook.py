@@ -70,7 +70,7 @@ class Book:
 
     def write(self, sheet: Worksheet, line: int, row: Sequence[Any], wrap: bool = False) -> None:
         for place, value in enumerate(row):
-            if value is None:
+            if value is None or value == "":
                 continue
             kind = type(value)
             if kind in (int, float):
@@ -85,7 +85,7 @@ class Book:
 
     def head(self, sheet: Worksheet, line: int, header: Sequence[str]) -> None:
         for place, words in enumerate(header):
-            sheet.write_string(line, place, words, self._head)
+            sheet.write(line, place, words or None, self._head)
 
     def _start(self, name: str, header: Sequence[str]) -> Worksheet:
         sheet = self.book.add_worksheet(name)
