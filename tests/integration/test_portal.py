@@ -23,6 +23,7 @@ OFFICIALS = {"director", "case-worker", "health", "grid", "clerk", "engineer"}
 DATA_TEAM = {"engineer", "operator"}
 # Page -> who may open it.
 PAGES: dict[str, set[str]] = {
+    "/": OFFICIALS,  # The data team is sent on to its own page.
     "/reports/2": OFFICIALS,
     "/reports/2/page": OFFICIALS,
     "/reports/2/pdf": OFFICIALS,
@@ -81,7 +82,7 @@ def test_each_page_opens_for_those_who_may_and_for_nobody_else(portal, clients, 
     with portal.client() as nobody:
         response = get(nobody, path)
         assert response.status_code == 303
-        assert response.headers["location"].startswith("/auth/login?next=")
+        assert response.headers["location"].startswith("/auth/login?next=%2Fyingjian%2F")
         assert nobody.get(f"/yingjian{path}", headers={"accept": "application/json"}).status_code == 401
 
 
