@@ -105,7 +105,12 @@ def quality(conn: Conn, publication_id: int) -> dict[str, Rows]:
             left join feed_quality as feeds on feeds.publication_id = %(id)s and feeds.feed = rejected.feed
             where rejected.publication_id = %(id)s order by rejected.rows desc, rejected.feed, rejected.reason_code
         """,
-        "senders": "select * from rejection_by_sender where publication_id = %(id)s order by rows desc, sender limit 100",
+        "senders": """
+            select rejected.feed, feeds.title, rejected.sender, rejected.rows
+            from rejection_by_sender as rejected
+            left join feed_quality as feeds on feeds.publication_id = %(id)s and feeds.feed = rejected.feed
+            where rejected.publication_id = %(id)s order by rejected.rows desc, rejected.sender, rejected.feed limit 100
+        """,
         "checks": """
             select * from quality_check where publication_id = %(id)s and not success order by severity, suite, check_name
         """,

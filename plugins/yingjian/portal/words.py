@@ -62,8 +62,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "no_report_of_day": ("这一天没有发布。", "Nothing was published for this day."),
     "waiting_title": ("等待答复", "Waiting for an answer"),
     "waiting_note": (
-        "在 Airflow 左侧“浏览 → 需要处理的操作”中答复。",
-        "Answer in Airflow under Browse → Required actions.",
+        "在 Airflow 左侧“浏览 → 待响应的任务实例”中答复。",
+        "Answer in Airflow under Browse → Required Actions.",
     ),
     "waiting_row": ("{subject}（业务日期 {day}，{since} 起）", "{subject} (business date {day}, since {since})"),
     "lists_today": ("今日名单", "Today's lists"),
@@ -286,6 +286,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "document_frame": ("文档正文", "The document"),
     # Messages
     "message_title": ("提示", "Message"),
+    "refused_title": ("无权查看", "Not yours to see"),
     "to_home": ("回到首页", "To the first page"),
     "message_refused_enter": (
         "您的账号不在名录中，不能使用本系统。需要时请街道管理员在 officials.yml 中登记。",
