@@ -243,14 +243,13 @@ def _data_docs(settings: Settings) -> None:
 
 def _runs(conn: psycopg.Connection) -> None:
     """Two runs on record, as the scheduler leaves them: one with a failed task, one that waits for a person."""
-    for run_id, state in (("one", "failed"), ("two", "running")):
+    for run_id, state, end in (("one", "failed", "2022-07-21 00:14+08"), ("two", "running", None)):
         conn.execute(
             """
             insert into dag_run (dag_id, run_id, run_type, state, queued_at, run_after, start_date, end_date, data_interval_start)
-            values ('daily', %(run)s, 'scheduled', %(state)s, now(), now(), '2022-07-21 00:05+08',
-                case when %(state)s = 'failed' then timestamptz '2022-07-21 00:14+08' end, '2022-07-20 00:00+08')
+            values ('daily', %s, 'scheduled', %s, now(), now(), '2022-07-21 00:05+08', %s, '2022-07-20 00:00+08')
             """,
-            {"run": run_id, "state": state},
+            (run_id, state, end),
         )
     for task_id, run_id, state in (("audit", "one", "failed"), ("release_by_hand", "two", "awaiting_input")):
         conn.execute(

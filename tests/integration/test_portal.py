@@ -23,6 +23,7 @@ OFFICIALS = {"director", "case-worker", "health", "grid", "clerk", "engineer"}
 DATA_TEAM = {"engineer", "operator"}
 # Page -> who may open it.
 PAGES: dict[str, set[str]] = {
+    "/": OFFICIALS,  # The data team is sent on to its own page.
     "/reports/2": OFFICIALS,
     "/reports/2/page": OFFICIALS,
     "/reports/2/pdf": OFFICIALS,
@@ -81,7 +82,7 @@ def test_each_page_opens_for_those_who_may_and_for_nobody_else(portal, clients, 
     with portal.client() as nobody:
         response = get(nobody, path)
         assert response.status_code == 303
-        assert response.headers["location"].startswith("/auth/login?next=")
+        assert response.headers["location"].startswith("/auth/login?next=%2Fyingjian%2F")
         assert nobody.get(f"/yingjian{path}", headers={"accept": "application/json"}).status_code == 401
 
 
@@ -420,18 +421,26 @@ def test_the_data_team_sees_runs_freshness_and_what_waits(portal, clients):
     text = get(clients["operator"], "/operations").text
     assert re.search(r"daily.*?2022-07-20.*?失败.*?540 秒.*?audit", text, re.DOTALL)
     assert "质量检查未通过：是否仍要发布？" in text and "daily.release_by_hand" in text
-    assert "核酸检测结果" in text and "报送记录" not in text
+    assert "核酸检测结果" in text
     assert names_in(portal, text) == set()
     assert "质量检查未通过：是否仍要发布？" in get(clients["director"], "/").text
     assert "质量检查未通过：是否仍要发布？" not in get(clients["grid"], "/").text
+
+
+def test_the_data_team_sees_what_became_of_deliveries(portal, clients):
+    attempt = {
+        "publication_id": 2, "what": "pack", "official": "grid", "channel": "mail", "number": 1, "target": "a@example.org",
+        "audience_kind": "office", "audience": "", "not_before": "2022-07-21", "state": "bounced",
+    }  # fmt: skip
     with warehouse.connect(portal.settings) as conn:
-        conn.execute("create schema delivery create table attempt (publication_id bigint, channel text, status text)")
-        conn.execute("insert into delivery.attempt values (2, 'mail', 'failed'), (2, 'mail', 'failed')")
-    try:
-        assert "报送记录" in get(clients["operator"], "/operations").text
-    finally:
-        with warehouse.connect(portal.settings) as conn:
-            conn.execute("drop schema delivery cascade")
+        conn.execute("create schema if not exists delivery")
+        kinds = ", ".join(f"{name} {'int' if isinstance(value, int) else 'text'}" for name, value in attempt.items())
+        conn.execute(f"create table if not exists delivery.attempt ({kinds})")
+        values = ", ".join(f"%({name})s" for name in attempt)
+        conn.execute(f"insert into delivery.attempt ({', '.join(attempt)}) values ({values})", attempt)
+    text = get(clients["operator"], "/operations").text
+    assert re.search(r"报送记录.*?日报.*?邮件.*?被退信.*?1", text, re.DOTALL)
+    assert "example.org" not in text
 
 
 def test_documents_come_without_anything_from_elsewhere(clients):

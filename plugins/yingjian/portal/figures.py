@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from psycopg import sql
-
-from yingjian.portal.reading import Conn
+from yingjian.portal.reading import Conn, is_readable
 from yingjian.reports.audiences import OFFICE, Audience
 from yingjian.reports.rows import records
 
@@ -105,7 +102,12 @@ def quality(conn: Conn, publication_id: int) -> dict[str, Rows]:
             left join feed_quality as feeds on feeds.publication_id = %(id)s and feeds.feed = rejected.feed
             where rejected.publication_id = %(id)s order by rejected.rows desc, rejected.feed, rejected.reason_code
         """,
-        "senders": "select * from rejection_by_sender where publication_id = %(id)s order by rows desc, sender limit 100",
+        "senders": """
+            select rejected.feed, feeds.title, rejected.sender, rejected.rows
+            from rejection_by_sender as rejected
+            left join feed_quality as feeds on feeds.publication_id = %(id)s and feeds.feed = rejected.feed
+            where rejected.publication_id = %(id)s order by rejected.rows desc, rejected.sender, rejected.feed limit 100
+        """,
         "checks": """
             select * from quality_check where publication_id = %(id)s and not success order by severity, suite, check_name
         """,
@@ -168,22 +170,18 @@ def landed(conn: Conn) -> Rows:
 
 
 def deliveries(conn: Conn) -> Rows | None:
-    """Attempts at delivery by day, channel and state, newest first; None where nothing is delivered yet."""
-    columns = {
-        row["attname"]
-        for row in records(
-            conn,
-            """
-            select attname from pg_attribute
-            where attrelid = to_regclass('delivery.attempt') and attnum > 0 and not attisdropped
-            """,
-        )
-    }
-    shown: Sequence[str] = [name for name in ("publication_id", "channel", "status") if name in columns]
-    if len(shown) < 3:
+    """What was to be delivered, by publication, kind, channel and what became of it, newest first.
+
+    None where the warehouse has no record of deliveries.
+    """
+    if not is_readable(conn, "delivery", "attempt"):
         return None
-    query = sql.SQL(
-        "select {columns}, count(*) as attempts from delivery.attempt group by {columns} order by {columns} desc limit {limit}"
+    return records(
+        conn,
+        """
+        select publication_id, what, channel, state, count(*) as attempts from delivery.attempt
+        group by publication_id, what, channel, state
+        order by publication_id desc, what collate "C", channel collate "C", state collate "C" limit %(limit)s
+        """,
+        limit=ROWS,
     )
-    names = sql.SQL(", ").join(map(sql.Identifier, shown))
-    return records(conn, query.format(columns=names, limit=sql.Literal(ROWS)))

@@ -13,7 +13,7 @@ from typing import Any
 
 from psycopg import sql
 
-from yingjian.portal.reading import Conn
+from yingjian.portal.reading import Conn, is_readable
 from yingjian.reports.figures import Publication
 from yingjian.reports.lists import MASKED_NUMBER
 from yingjian.reports.rows import records
@@ -174,8 +174,7 @@ class _Mine:
 
     def _computed(self, model: str, query: str, **parameters: Any) -> list[dict[str, Any]]:
         """Rows of a model that is no mart; none while it is not there."""
-        name = f"intermediate.{model}"
-        if not records(self.conn, "select 1 as found where to_regclass(%(name)s) is not null", name=name):
+        if not is_readable(self.conn, "intermediate", model):
             return []
         return records(
             self.conn, query, key=self.person_key, day=self.publication.as_of_date, limit=SHOWN, **parameters

@@ -10,8 +10,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow.configuration import conf
-from airflow.plugins_manager import AirflowPlugin
+from airflow.sdk.plugins_manager import AirflowPlugin
 
 PREFIX = "/yingjian"
 
@@ -29,6 +28,8 @@ class PortalPlugin(AirflowPlugin):
 
     @cached_property
     def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        from airflow.configuration import conf
+
         root = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
         return [
             {

@@ -74,7 +74,7 @@ def stored_file(reader: OfPart, publication_id: int, kind: str) -> Response:
     if kind not in KINDS:
         raise HTTPException(404)
     publication = _publication(reader, publication_id)
-    path = files_of(reader, publication).get(kind)
+    path = files_of(reader, publication)[kind]
     if path is None:
         raise HTTPException(404)
     if kind == "page":
@@ -94,14 +94,16 @@ def stored_file(reader: OfPart, publication_id: int, kind: str) -> Response:
     )
 
 
-def files_of(reader: Reader, publication: Publication) -> dict[str, Path]:
-    """What is stored of the reader's own pack, by kind. The spreadsheet of a part has names: it asks for the right."""
+def files_of(reader: Reader, publication: Publication) -> dict[str, Path | None]:
+    """What is stored of the reader's own pack, by kind; None where it is not, or not for this reader.
+
+    The spreadsheet of a part has names in it: it asks for the right.
+    """
     audience: Audience = reader.audience
     pack = pack_of(audience, publication.as_of_date, publication.publication_id, settings().reports)
     files = {"page": pack.page, "pdf": pack.pdf, "xlsx": pack.workbook}
-    if audience.sees_names and not reader.sees_persons:
-        del files["xlsx"]
-    return {kind: path for kind, path in files.items() if path.is_file()}
+    hidden = {"xlsx"} if audience.sees_names and not reader.sees_persons else set()
+    return {kind: path if path.is_file() and kind not in hidden else None for kind, path in files.items()}
 
 
 def _publication(reader: Reader, publication_id: int) -> Publication:
