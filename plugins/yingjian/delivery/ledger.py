@@ -275,7 +275,8 @@ def retry(conn: psycopg.Connection[Any], publication_id: int, attempt_ids: Seque
             for (number,) in conn.execute(
                 """
                 update delivery.attempt set state = 'failed', will_retry = true
-                where publication_id = %(id)s and state in ('failed', 'bounced', 'uncertain')
+                where publication_id = %(id)s and what in ('pack', 'bulletin')
+                and state in ('failed', 'bounced', 'uncertain')
                 and case
                     when cardinality(%(ids)s::bigint[]) = 0 then state <> 'uncertain' else attempt_id = any(%(ids)s)
                 end
@@ -302,18 +303,37 @@ def attempts(conn: psycopg.Connection[Any], publication_id: int) -> list[dict[st
     )
 
 
-def outcome(conn: psycopg.Connection[Any], publication_id: int, what: str | None = None) -> dict[str, int]:
-    """How many attempts of a publication are in each state, those of an earlier request for a sign-off included."""
-    return {
-        row["state"]: row["attempts"]
-        for row in records(
-            conn,
-            """
-            select state, count(*)::int as attempts from delivery.attempt
-            where publication_id = %(id)s and what = coalesce(%(what)s, what)
-            group by state order by state
-            """,
-            id=publication_id,
-            what=what,
+def summary(conn: psycopg.Connection[Any], publications: int = 3) -> list[str]:
+    """What became of the deliveries of the newest publications that had any: a line each, then one per failure.
+
+    For people to read; names officials and channels, no address.
+    """
+    found = records(
+        conn,
+        """
+        with newest as (
+            select distinct publication_id from delivery.attempt order by publication_id desc limit %(publications)s
         )
-    }
+        select
+            publication_id, publication.as_of_date,
+            string_agg(concat_ws(' ', attempts, state), ', ' order by state) as states
+        from (
+            select publication_id, state, count(*) as attempts
+            from delivery.attempt inner join newest using (publication_id)
+            group by publication_id, state
+        ) as counted
+        inner join published.publication as publication using (publication_id)
+        group by publication_id, publication.as_of_date
+        order by publication_id desc
+        """,
+        publications=publications,
+    )
+    lines = []
+    for row in found:
+        lines.append(f"deliveries of publication {row['publication_id']} of {row['as_of_date']}: {row['states']}")
+        lines += [
+            f"  {attempt['what']} for {attempt['official']} by {attempt['channel']} {attempt['state']}: {attempt['error']}"
+            for attempt in attempts(conn, row["publication_id"])
+            if attempt["state"] in FAILURES
+        ]
+    return lines
