@@ -32,7 +32,7 @@ class ApprovalByRight(ApprovalOperator):
         self.on_reject = on_reject
 
     def execute(self, context: Any) -> Any:
-        self.assigned_users = tasks.who_may(self.right)
+        self.assigned_users = tasks.who_may(self.right)  # type: ignore[assignment]
         if self.limit_param is not None:
             self.response_timeout = timedelta(hours=float(context["params"][self.limit_param]))
         return super().execute(context)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from yingjian.reports.audiences import Audience
+    from yingjian.services import Airflow
 
 DEMO_PERSONS, DEMO_DAYS, DEMO_RUNS = 3000, 21, 3
 DEMO_LAST_DAY = date(2022, 7, 24)  # A day of the plan's own edition; today most of its duties have ended.
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_landing(commands)
     _add_quarantine(commands)
+    _add_delivery(commands)
 
     audit = commands.add_parser("audit", help="the trail of who did what with persons' data")
     actions = audit.add_subparsers(required=True, metavar="ACTION")
@@ -162,6 +164,21 @@ def _add_quarantine(commands: argparse._SubParsersAction) -> None:  # type: igno
     resolve.set_defaults(command=_quarantine_resolve)
 
 
+def _add_delivery(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    delivery = commands.add_parser("delivery", help="what was sent to whom")
+    actions = delivery.add_subparsers(required=True, metavar="ACTION")
+    listed = actions.add_parser("list", help="every delivery of a publication, and what became of it")
+    listed.set_defaults(command=_delivery_list)
+    retry = actions.add_parser("retry", help="send again what failed or bounced")
+    retry.add_argument("ids", type=int, nargs="*", metavar="ID", help="only these; an uncertain one only when named")
+    retry.set_defaults(command=_delivery_retry)
+    for action in (listed, retry):
+        action.add_argument("--publication", type=int, metavar="N", help="default: the current one")
+    bounces = actions.add_parser("bounces", help="read the mails that came back, over IMAP or from a Maildir")
+    bounces.add_argument("--maildir", type=Path, metavar="FOLDER", help="default: the connection imap_default")
+    bounces.set_defaults(command=_delivery_bounces)
+
+
 def _run(arguments: argparse.Namespace) -> int:
     settings = Settings.load()
     until = arguments.until or arguments.date
@@ -197,6 +214,8 @@ def run_days(settings: Settings, days: list[date], landing: str) -> int:
                 clock.mark(f"daily run {day}", _by_step(result.tasks))
                 if not _explain(settings, day, result):
                     return 1
+                if not airflow.is_scheduled:  # There the DAGs run by themselves.
+                    _deliver(settings, airflow, day, result.run_id, clock)
     clock.mark("shutdown")
     print(clock.table())
     return 0
@@ -226,6 +245,36 @@ def _explain(settings: Settings, day: date, result: object) -> bool:
         file=sys.stderr,
     )
     return False
+
+
+def _deliver(settings: Settings, airflow: Airflow, day: date, run_id: str, clock: _Clock) -> None:
+    """Have a published day delivered and its public figures put to those who sign; nothing where nobody receives."""
+    from yingjian import warehouse
+    from yingjian.delivery.recipients import recipients, signatories
+    from yingjian.officials import read_officials
+
+    officials = read_officials(settings.officials)
+    wanted = {
+        "delivery": bool(recipients(officials, "pack")),
+        "public_release": bool(signatories(officials) or recipients(officials, "bulletin")),
+    }
+    if not any(wanted.values()):
+        return
+    with warehouse.connect(settings) as conn:
+        row = conn.execute("select publication_id from published.publication where run_key = %s", (run_id,)).fetchone()
+    conf = {"publication_id": row[0] if row else None}
+    for dag_id in (name for name, is_wanted in wanted.items() if is_wanted):
+        result = airflow.run_dag(dag_id, day, conf)
+        clock.mark(f"{dag_id} {day}", _by_step(result.tasks))
+        said = {
+            ("delivery", "success"): "delivered",
+            ("delivery", "awaiting"): f"delivery waits for {settings.delivery_time:%H:%M}: keep `yingjian up` running",
+            ("delivery", "failed"): "not everything was delivered: see `yingjian delivery list`",
+            ("public_release", "awaiting"): "the public figures wait to be signed off: run `yingjian up`",
+            ("public_release", "failed"): "the sign-off of the public figures could not be asked for",
+        }.get((dag_id, result.state))
+        if said:
+            print(f"{day}: {said}", file=sys.stderr if result.state == "failed" else sys.stdout)
 
 
 def _by_step(tasks: list) -> dict[str, float]:  # type: ignore[type-arg]
@@ -612,6 +661,71 @@ def _quarantine_resolve(arguments: argparse.Namespace) -> int:
     return 0 if rows else 1
 
 
+def _publication(conn: psycopg.Connection, asked: int | None) -> tuple[int, date]:
+    """The publication asked for, or the current one, and its business date."""
+    row = conn.execute(
+        """
+        select publication_id, as_of_date from published.publication
+        where publication_id = coalesce(%s, (select publication_id from published.current))
+        """,
+        (asked,),
+    ).fetchone()
+    if row is None:
+        raise ValueError("nothing published yet" if asked is None else f"there is no publication {asked}")
+    return row[0], row[1]
+
+
+def _delivery_list(arguments: argparse.Namespace) -> int:
+    from yingjian.delivery import ledger
+
+    with _connection() as conn:
+        publication_id, day = _publication(conn, arguments.publication)
+        rows = ledger.attempts(conn, publication_id)
+    for row in rows:
+        state = f"{row['state']}, will be tried again" if row["will_retry"] else row["state"]
+        print(
+            f"{row['attempt_id']:6}  {row['what']}  {row['official']}  {row['channel']}  {state}  {row['error'] or ''}"
+        )
+    print(f"{len(rows):6}  deliveries of publication {publication_id} of {day}")
+    return 0
+
+
+def _delivery_retry(arguments: argparse.Namespace) -> int:
+    from yingjian import services
+    from yingjian.delivery import ledger
+
+    settings = Settings.load()
+    with _connection() as conn:
+        publication_id, day = _publication(conn, arguments.publication)
+        again = ledger.retry(conn, publication_id, arguments.ids)
+    if not again:
+        print(
+            "nothing to send again: see `yingjian delivery list`; a pack that a newer publication replaced stays unsent"
+        )
+        return 1
+    with services.running_services(settings) as airflow:
+        result = airflow.run_dag("delivery", day, {"publication_id": publication_id})
+    print(f"{len(again)} deliveries of publication {publication_id} made again: see `yingjian delivery list`")
+    return 0 if result.state == "success" else 1
+
+
+def _delivery_bounces(arguments: argparse.Namespace) -> int:
+    from yingjian.delivery import bounces
+
+    with _connection() as conn:
+        if arguments.maildir is not None:
+            news = bounces.read_bounces(conn, bounces.Maildir(arguments.maildir))
+        elif not bounces.has_mailbox():
+            raise SetupError(
+                "there is no Airflow connection imap_default: set AIRFLOW_CONN_IMAP_DEFAULT, or give --maildir"
+            )
+        else:
+            with bounces.imap() as box:
+                news = bounces.read_bounces(conn, box)
+    print(f"{news} mails came back that were not known of")
+    return 0
+
+
 def _simulate(arguments: argparse.Namespace) -> int:
     from yingjian import simulate
 
@@ -621,6 +735,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     from yingjian import warehouse
+    from yingjian.delivery import ledger
 
     settings = Settings.load()
     warehouse.ensure_running(settings)
@@ -643,6 +758,8 @@ def _status(arguments: argparse.Namespace) -> int:
         ).fetchall()
         for severity, suite, name, rows, message in failed:
             print(f"last audit: {severity} {suite}.{name} ({rows if rows is not None else '?'} rows): {message}")
+        for line in ledger.summary(conn):
+            print(line)
     return 0
 
 

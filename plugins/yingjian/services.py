@@ -35,8 +35,14 @@ ADMIN = "admin"
 SERVICES = ("api-server", "dag-processor", "scheduler", "triggerer")
 FINISHED = frozenset({"success", "failed"})
 READY_SECONDS = 180
-DAGS = ("landing", "daily", "maintenance")
 PORTAL = "/yingjian/"
+DAGS = ("landing", "daily", "maintenance", "delivery", "public_release", "bounces")
+# Of two runs at once these would disturb each other. The others are made to be left waiting and to be repeated.
+ONE_AT_A_TIME = ("landing", "daily", "maintenance")
+# Where a run waits for its hour or for a person, for hours: nobody at the command line waits with it.
+WAITS_AT = {"daily": "release_by_hand", "delivery": "wait", "public_release": "sign_off"}
+WAITING = frozenset({"awaiting_input", "deferred", "up_for_reschedule"})
+AT_WORK = frozenset({"scheduled", "queued", "running", "restarting", "up_for_retry"})
 
 
 def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, int]) -> dict[str, str]:
@@ -137,7 +143,7 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """A DAG run: `state` is success, failed, or awaiting when it waits for a person."""
+    """A DAG run: `state` is success, failed, or awaiting when it waits for a person or for its hour."""
 
     dag_id: str
     run_id: str
@@ -188,6 +194,11 @@ class Airflow:
         self._check = check  # raises when it is no use waiting any longer
         self._is_own = is_own  # whether this process started the services
         self._client = httpx.Client(base_url=self.url, timeout=60)
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether DAGs run on their own here, by asset or by the clock: services of `yingjian up`."""
+        return not self._is_own
 
     @property
     def password(self) -> str:
@@ -255,7 +266,7 @@ class Airflow:
     def _unfinished(self) -> list[tuple[str, str]]:
         return [
             (dag_id, run["dag_run_id"])
-            for dag_id in DAGS
+            for dag_id in ONE_AT_A_TIME
             for state in ("queued", "running")
             for run in self._get(f"/api/v2/dags/{dag_id}/dagRuns", state=state, limit=100)["dag_runs"]
         ]
@@ -272,8 +283,11 @@ class Airflow:
                 raise SetupError(f"a run of {dag_id} is at work or waits for a person: see {self.url}, then run again")
             self._request("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", json={"state": "failed"})
 
-    def run_dag(self, dag_id: str, day: date, conf: dict[str, str] | None = None) -> RunResult:
-        """Trigger a DAG for the data interval of `day` (Asia/Shanghai) and wait until it ends or waits for a person."""
+    def run_dag(self, dag_id: str, day: date, conf: dict[str, Any] | None = None) -> RunResult:
+        """Trigger a DAG for the data interval of `day` (Asia/Shanghai) and wait until it ends.
+
+        A run that waits for a person or for its hour, with nothing else at work, is left waiting.
+        """
         start = datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
         run = self._request(
             "POST",
@@ -286,17 +300,21 @@ class Airflow:
             },
         )
         run_id = run["dag_run_id"]
+        seen_waiting = False
         while True:
             time.sleep(0.4)
             state = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"]
             if state in FINISHED:
                 return RunResult(dag_id, run_id, state, self._tasks(dag_id, run_id))
-            if dag_id == "daily":
+            if dag_id in WAITS_AT:
                 tasks = self._tasks(dag_id, run_id)
-                if any(
-                    task.task_id == "release_by_hand" and task.state in ("awaiting_input", "deferred") for task in tasks
-                ):
+                is_waiting = any(
+                    task.task_id == WAITS_AT[dag_id] and task.state in WAITING for task in tasks
+                ) and not any(task.state in AT_WORK for task in tasks)
+                # Seen twice: between a task's end and the next one's beginning nothing is at work either.
+                if is_waiting and seen_waiting:
                     return RunResult(dag_id, run_id, "awaiting", tasks)
+                seen_waiting = is_waiting
 
     def _tasks(self, dag_id: str, run_id: str) -> list[TaskResult]:
         instances: list[Any] = []

@@ -30,7 +30,6 @@ TRIES, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 4, 2, 30
 class Channel(Protocol):
     """A way to officials. `per_minute`: its limit; `is_repeatable`: sending twice has the effect of sending once."""
 
-    kind: str
     per_minute: int | None
     is_repeatable: bool
 

@@ -17,7 +17,6 @@ FILE_MODE, FOLDER_MODE = 0o640, 0o750
 class Folder:
     """Copies to `<shared folder>/<target>/<as_of_date>-p<publication_id>/`. Copying again changes nothing."""
 
-    kind = "folder"
     per_minute: int | None = None
     is_repeatable = True
 

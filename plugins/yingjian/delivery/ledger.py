@@ -44,6 +44,14 @@ class Attempt:
     state: str
 
 
+@contextmanager
+def _durably(conn: psycopg.Connection[Any]) -> Iterator[None]:
+    """A transaction of its own: on record when the block is left, whatever was read on the connection before."""
+    conn.commit()
+    with conn.transaction():
+        yield
+
+
 def plan(
     conn: psycopg.Connection[Any],
     publication_id: int,
@@ -59,7 +67,7 @@ def plan(
     one's attempt serves both: the other's is `shared`.
     """
     key = {"id": publication_id, "what": what, "occasion": occasion}
-    with conn.transaction():
+    with _durably(conn):
         conn.execute("select pg_advisory_xact_lock(hashtext('yingjian.delivery.plan'))")
         conn.execute(
             """
@@ -119,7 +127,7 @@ def supersede(conn: psycopg.Connection[Any], publication_id: int) -> int:
 
     What was sent, and what failed, stays as it is.
     """
-    with conn.transaction():
+    with _durably(conn):
         return conn.execute(
             """
             update delivery.attempt set state = 'superseded', ended_at = clock_timestamp()
@@ -131,7 +139,7 @@ def supersede(conn: psycopg.Connection[Any], publication_id: int) -> int:
 
 def open_attempts(conn: psycopg.Connection[Any], publication_id: int, what: str, occasion: str = "") -> list[int]:
     """The attempts that are to be made now, or that somebody is at: their numbers, in the order of planning."""
-    with conn.transaction():
+    with _durably(conn):
         return [
             number
             for (number,) in conn.execute(
@@ -168,7 +176,7 @@ def held(conn: psycopg.Connection[Any], attempt_id: int) -> Iterator[Attempt | N
 
 
 def _read(conn: psycopg.Connection[Any], attempt_id: int) -> Attempt | None:
-    with conn.transaction():
+    with _durably(conn):
         found = records(
             conn,
             """
@@ -188,7 +196,7 @@ def _read(conn: psycopg.Connection[Any], attempt_id: int) -> Attempt | None:
 
 def sending(conn: psycopg.Connection[Any], attempt: Attempt, reference: str) -> bool:
     """From here on the message may arrive; False when the attempt was cancelled meanwhile and must not be made."""
-    with conn.transaction():
+    with _durably(conn):
         return (
             conn.execute(
                 """
@@ -209,8 +217,8 @@ def not_sent_yet(conn: psycopg.Connection[Any], attempt: Attempt, reason: str) -
 
 def sent(conn: psycopg.Connection[Any], attempt: Attempt) -> None:
     """It arrived where it was sent; the trail of who got persons' data has it too."""
-    with conn.transaction():
-        _to(conn, attempt, "sent", "error = %(text)s, will_retry = false, ended_at = clock_timestamp()", None)
+    with _durably(conn):
+        _set(conn, attempt, "sent", "error = %(text)s, will_retry = false, ended_at = clock_timestamp()", None)
         audit_trail.record(
             conn, "delivery", "delivery", f"publication:{attempt.publication_id}",
             what=attempt.what, official=attempt.official, channel=attempt.channel, audience=attempt.audience.code,
@@ -226,16 +234,20 @@ def ended(
 
 
 def _to(conn: psycopg.Connection[Any], attempt: Attempt, state: str, settings: str, text: str | None) -> None:
-    with conn.transaction():
-        conn.execute(
-            f"update delivery.attempt set state = %(state)s, {settings} where attempt_id = %(id)s".encode(),
-            {"state": state, "id": attempt.attempt_id, "text": text},
-        )
+    with _durably(conn):
+        _set(conn, attempt, state, settings, text)
+
+
+def _set(conn: psycopg.Connection[Any], attempt: Attempt, state: str, settings: str, text: str | None) -> None:
+    conn.execute(
+        f"update delivery.attempt set state = %(state)s, {settings} where attempt_id = %(id)s".encode(),
+        {"state": state, "id": attempt.attempt_id, "text": text},
+    )
 
 
 def pause(conn: psycopg.Connection[Any], channel: str, target: str, per_minute: int) -> float:
     """Seconds until a target may be sent to again, when it takes only so many messages a minute."""
-    with conn.transaction():
+    with _durably(conn):
         row = conn.execute(
             """
             select extract(epoch from sending_at + interval '1 minute' - clock_timestamp())
@@ -250,7 +262,7 @@ def pause(conn: psycopg.Connection[Any], channel: str, target: str, per_minute: 
 
 def bounced(conn: psycopg.Connection[Any], reference: str, reason: str) -> bool:
     """A notice came back for a mail: it did not arrive after all. Returns whether that was news."""
-    with conn.transaction():
+    with _durably(conn):
         return (
             conn.execute(
                 """
@@ -269,13 +281,14 @@ def retry(conn: psycopg.Connection[Any], publication_id: int, attempt_ids: Seque
     Without numbers only those that surely did not arrive: an uncertain one is sent again only when it is named. A pack
     that a newer publication replaced is not sent any more.
     """
-    with conn.transaction():
+    with _durably(conn):
         return [
             number
             for (number,) in conn.execute(
                 """
                 update delivery.attempt set state = 'failed', will_retry = true
-                where publication_id = %(id)s and state in ('failed', 'bounced', 'uncertain')
+                where publication_id = %(id)s and what in ('pack', 'bulletin')
+                and state in ('failed', 'bounced', 'uncertain')
                 and case
                     when cardinality(%(ids)s::bigint[]) = 0 then state <> 'uncertain' else attempt_id = any(%(ids)s)
                 end
@@ -302,18 +315,37 @@ def attempts(conn: psycopg.Connection[Any], publication_id: int) -> list[dict[st
     )
 
 
-def outcome(conn: psycopg.Connection[Any], publication_id: int, what: str | None = None) -> dict[str, int]:
-    """How many attempts of a publication are in each state, those of an earlier request for a sign-off included."""
-    return {
-        row["state"]: row["attempts"]
-        for row in records(
-            conn,
-            """
-            select state, count(*)::int as attempts from delivery.attempt
-            where publication_id = %(id)s and what = coalesce(%(what)s, what)
-            group by state order by state
-            """,
-            id=publication_id,
-            what=what,
+def summary(conn: psycopg.Connection[Any], publications: int = 3) -> list[str]:
+    """What became of the deliveries of the newest publications that had any: a line each, then one per failure.
+
+    For people to read; names officials and channels, no address.
+    """
+    found = records(
+        conn,
+        """
+        with newest as (
+            select distinct publication_id from delivery.attempt order by publication_id desc limit %(publications)s
         )
-    }
+        select
+            publication_id, publication.as_of_date,
+            string_agg(concat_ws(' ', attempts, state), ', ' order by state) as states
+        from (
+            select publication_id, state, count(*) as attempts
+            from delivery.attempt inner join newest using (publication_id)
+            group by publication_id, state
+        ) as counted
+        inner join published.publication as publication using (publication_id)
+        group by publication_id, publication.as_of_date
+        order by publication_id desc
+        """,
+        publications=publications,
+    )
+    lines = []
+    for row in found:
+        lines.append(f"deliveries of publication {row['publication_id']} of {row['as_of_date']}: {row['states']}")
+        lines += [
+            f"  {attempt['what']} for {attempt['official']} by {attempt['channel']} {attempt['state']}: {attempt['error']}"
+            for attempt in attempts(conn, row["publication_id"])
+            if attempt["state"] in FAILURES
+        ]
+    return lines

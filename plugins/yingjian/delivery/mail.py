@@ -26,7 +26,6 @@ CONNECTION = "smtp_default"
 class Mail(SmtpHook):
     """Sends messages over one connection, which is opened when the first one is sent and again when it broke."""
 
-    kind = "mail"
     per_minute: int | None = None
     is_repeatable = False
 

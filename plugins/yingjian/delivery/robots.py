@@ -27,7 +27,6 @@ TIMEOUT_SECONDS = 15
 class Robot:
     """What both services have in common."""
 
-    kind: ClassVar[str]
     service: ClassVar[str]
     path: ClassVar[str]
     key_name: ClassVar[str]
@@ -96,7 +95,6 @@ class Robot:
 class WeCom(Robot):
     """企业微信群机器人."""
 
-    kind = "wecom"
     service = "qyapi.weixin.qq.com"
     path = "/cgi-bin/webhook/send"
     key_name = "key"
@@ -109,7 +107,6 @@ class WeCom(Robot):
 class DingTalk(Robot):
     """钉钉自定义机器人, signed when the connection has a secret."""
 
-    kind = "dingtalk"
     service = "oapi.dingtalk.com"
     path = "/robot/send"
     key_name = "access_token"

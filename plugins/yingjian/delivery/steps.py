@@ -40,15 +40,17 @@ def _desk() -> Iterator[tuple[Settings, psycopg.Connection, Officials]]:
 
 
 def plan(publication_id: int) -> dict[str, Any]:
-    """Put on record who receives the pack; returns when it is due and how many attempts there are, empty for none."""
-    from yingjian.delivery import courier
+    """Put on record who receives the pack; returns when it is due and how many deliveries there are, empty for none."""
+    from yingjian.delivery import courier, ledger
     from yingjian.delivery.messages import read_edition
 
     with _desk() as (settings, conn, officials):
         due = courier.due_at(read_edition(conn, publication_id).as_of_date, settings.delivery_time)
-        attempts = courier.plan(conn, publication_id, "pack", officials, due)
-    log.info("publication %s: %s deliveries, due %s", publication_id, attempts, due)
-    return {"publication_id": publication_id, "due_at": due.isoformat(), "attempts": attempts} if attempts else {}
+        deliveries = courier.plan(conn, publication_id, "pack", officials, due)
+        # Those of a released bulletin that a person wants made again.
+        deliveries += len(ledger.open_attempts(conn, publication_id, "bulletin"))
+    log.info("publication %s: %s deliveries, due %s", publication_id, deliveries, due)
+    return {"publication_id": publication_id, "due_at": due.isoformat(), "deliveries": deliveries} if deliveries else {}
 
 
 def deliver(publication_id: int) -> dict[str, int]:
@@ -56,6 +58,12 @@ def deliver(publication_id: int) -> dict[str, int]:
 
     Raises Undelivered when something did not get through.
     """
+    from yingjian.delivery import ledger
+
+    with _desk() as (_, conn, _officials):
+        has_bulletins = bool(ledger.open_attempts(conn, publication_id, "bulletin"))
+    if has_bulletins:
+        _deliver(publication_id, "bulletin")
     return _deliver(publication_id, "pack")
 
 

@@ -88,6 +88,7 @@ def published(bare_server: Settings) -> str:
     uri = server.uri("yingjian_owner", "delivery")
     with psycopg.connect(uri, options="-c TimeZone=Asia/Shanghai") as conn:
         town.load(conn)
+        conn.execute("alter table published.publication add run_key text")
         for name in ("25_audit.sql", "27_delivery.sql"):
             conn.execute((SQL_FOLDER / name).read_bytes())
         conn.execute(
