@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yingjian.settings import Settings, SetupError
+from yingjian.settings import Settings, SetupError, no_core_files
 
 if TYPE_CHECKING:
     import psycopg
@@ -23,6 +23,7 @@ DEMO_LAST_DAY = date(2022, 7, 24)  # A day of the plan's own edition; today most
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code. Errors of set-up are one sentence on stderr."""
     arguments = _parser().parse_args(argv)
+    no_core_files()
     try:
         return int(arguments.command(arguments) or 0)
     except SetupError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import secrets
 import subprocess
 import tempfile
@@ -24,6 +25,14 @@ TELEMETRY_OFF = {
     "SCARF_ANALYTICS": "false",
     "SCARF_NO_ANALYTICS": "true",
 }
+
+
+def no_core_files() -> None:
+    """Of this process and those it starts: a core file holds whatever persons' data was in memory.
+
+    With a limit of 1 the kernel neither writes one nor hands it to a program (core(5)); 0 does not stop the latter.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1) if resource.getrlimit(resource.RLIMIT_CORE)[1] else (0, 0))
 
 
 class SetupError(RuntimeError):
