@@ -1,5 +1,4 @@
 """The command line: `yingjian COMMAND …`; `yingjian --help` says what there is."""
-"""The command line: `yingjian run | up | demo | warehouse | access | landing | quarantine | audit | simulate | status | …`."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yingjian.settings import Settings, SetupError
+from yingjian.settings import Settings, SetupError, no_core_files
 
 if TYPE_CHECKING:
     import psycopg
@@ -27,6 +26,7 @@ DEMO_LAST_DAY = date(2022, 7, 24)  # A day of the plan's own edition; today most
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code. Errors of set-up are one sentence on stderr."""
     arguments = _parser().parse_args(argv)
+    no_core_files()
     try:
         return int(arguments.command(arguments) or 0)
     except SetupError as error:

@@ -27,7 +27,7 @@ import httpx
 
 from yingjian import warehouse
 from yingjian.officials import read_officials
-from yingjian.settings import TELEMETRY_OFF, Settings, SetupError
+from yingjian.settings import TELEMETRY_OFF, Settings, SetupError, no_core_files
 from yingjian.tasks import MODEL_POOL, MODEL_POOL_SLOTS
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -406,7 +406,8 @@ class _Supervisor:
 
 
 def _die_with_parent() -> None:
-    """In the child: be killed when the parent is gone (Linux, PR_SET_PDEATHSIG)."""
+    """In the child: be killed when the parent is gone (Linux, PR_SET_PDEATHSIG), and leave no core file."""
+    no_core_files()
     try:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     except (OSError, AttributeError):

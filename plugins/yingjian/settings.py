@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import secrets
 import subprocess
 import tempfile
@@ -28,6 +29,14 @@ TELEMETRY_OFF = {
 }
 
 ROLE_PASSWORD = "YINGJIAN_ROLE_PASSWORD_"  # noqa: S105 - the name of variables
+
+
+def no_core_files() -> None:
+    """Of this process and those it starts: a core file holds whatever persons' data was in memory.
+
+    With a limit of 1 the kernel neither writes one nor hands it to a program (core(5)); 0 does not stop the latter.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1) if resource.getrlimit(resource.RLIMIT_CORE)[1] else (0, 0))
 
 
 class SetupError(RuntimeError):

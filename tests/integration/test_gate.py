@@ -146,6 +146,7 @@ POISON = {
     "build.public_figure.a_hidden_whole_has_hidden_parts": "update build.public_figure set value = 0, is_protected = false where figure = 'overdue' and is_protected",
     "build.public_figure.nothing_of_a_person": "update build.public_figure set wording = wording || '（CASE001）' where topic = 'state'",
     "build.person.person_key_unique": "update build.person set person_key = 'same'",
+    "build.person.person_is_complete": "update build.person set id_number = null where person_key = (select min(person_key) from build.person)",
     "build.person.every_obligation_resolves": "delete from build.person",
 }  # fmt: skip
 

@@ -51,6 +51,11 @@ def test_airflow_runs_what_make_up_runs() -> None:
     assert settings.warehouse and settings.given_person_key
 
 
+def test_nothing_that_holds_persons_leaves_a_core_file() -> None:
+    for name in ("postgres", "airflow"):
+        assert COMPOSE["services"][name]["ulimits"] == {"core": 1}
+
+
 def test_every_secret_comes_from_the_environment() -> None:
     text = (PROJECT_ROOT / "docker-compose.yml").read_text()
     wanted = set(re.findall(r"\$\{(\w+)", text))

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psycopg
 
-from yingjian.settings import Settings, SetupError
+from yingjian.settings import Settings, SetupError, no_core_files
 from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, bootstrap
 
 SERVER_USER = "yingjian"
@@ -130,7 +130,7 @@ class EmbeddedPostgres:
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, text=True, check=False, cwd="/",
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TZ": "Asia/Shanghai", "LC_ALL": "C.UTF-8"},
             user=user.pw_uid if user else None, group=user.pw_gid if user else None,
-            extra_groups=[] if user else None,
+            extra_groups=[] if user else None, preexec_fn=no_core_files,
         )  # fmt: skip
         if check and result.returncode != 0:
             raise SetupError(f"{program} failed: {self._explain((result.stderr or '') + self._log_tail())}")

@@ -35,7 +35,7 @@ EXACT_INTEGERS = 10**15  # A spreadsheet keeps 15 significant digits; a longer n
 def main(path: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # It would hold persons' data.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # As the process that starts this one has it; see settings.
     workbook = python_calamine.CalamineWorkbook.from_path(path)
     if len(workbook.sheet_names) > MAX_SHEETS:
         raise TooMuchTextError
