@@ -3,7 +3,7 @@ WORKDIR /opt/yingjian
 RUN pip install --no-cache-dir uv==0.13.9 && useradd --system --home-dir /var/lib/yingjian --create-home yingjian
 COPY pyproject.toml uv.lock ./
 COPY plugins plugins
-RUN uv sync --frozen --no-dev
+RUN uv sync --frozen --no-dev --compile-bytecode
 COPY dags dags
 COPY dbt_project dbt_project
 COPY expectations expectations

@@ -28,5 +28,5 @@ format: .venv/ready    ## let ruff write it
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Yingjian needs Python 3.11: install it, or say where it is with make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -m venv --help >/dev/null || { echo "Python's venv module is missing: install the system's python3-venv package"; exit 1; }
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; }
-	@$(BIN)/uv sync --frozen --system-certs --quiet || { echo "The locked environment could not be installed: see the line above (no network to a package index, a missing compiler, or a full disk), then run make again"; exit 1; }
+	@$(BIN)/uv sync --frozen --system-certs --compile-bytecode --quiet || { echo "The locked environment could not be installed: see the line above (no network to a package index, a missing compiler, or a full disk), then run make again"; exit 1; }
 	@touch $@
