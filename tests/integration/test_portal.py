@@ -284,7 +284,7 @@ def test_a_search_finds_a_name_and_stands_in_no_address_and_no_log(portal, clien
     assert sent.status_code == 303
     found = clients["grid"].get(sent.headers["location"])
     assert f"/yingjian/persons/{key}" in found.text
-    assert set(re.findall(r'data-label="姓名"[^>]*>([^<]+)<', found.text)) == {name}
+    assert set(re.findall(r'data-label="姓名"[^>]*><a[^>]*>([^<]+)<', found.text)) == {name}
     by_number = clients["grid"].get(
         post(clients["grid"], "/lists/overdue/search", words=number[-6:]).headers["location"]
     )

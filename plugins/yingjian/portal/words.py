@@ -39,7 +39,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "passed": ("质量检查通过", "Quality checks passed"),
     "released_by_hand": ("人工放行", "Released by hand"),
     "released_because": ("理由：{reason}。放行人：{by}。", "Reason: {reason}. Released by {by}."),
-    "checks_of": ("{run} 项检查，{failed} 项未通过", "{run} checks, {failed} failed"),
+    "checks_of": ("{run} 项检查，{failed} 项提示或未通过", "{run} checks, {failed} warned or failed"),
     "figure_overdue": ("逾期人数", "Persons overdue"),
     "figure_overdue_note": ("{count} 人次逾期未检", "{count} memberships overdue"),
     "figure_rate": ("已达标率", "Compliance"),
@@ -94,8 +94,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "sort": ("排序", "Sort"),
     "sort_default": ("默认", "As in the report"),
     "sort_by": ("按{column}排序", "Sort by {column}"),
-    "person_column": ("查看", "Open"),
-    "open_person": ("查看", "Open"),
     "open_person_of": ("查看{name}", "Open {name}"),
     "no_rows": ("没有符合条件的行。", "No rows."),
     "names_hidden": (
