@@ -348,8 +348,13 @@ def _publication(conn: psycopg.Connection[Any], publication_id: int) -> Publicat
 
 
 def _is_kept(conn: psycopg.Connection[Any], publication_id: int) -> bool:
-    """Whether the publication still has its rows: every publication has a row per feed until it is pruned."""
-    query = "select exists (select from feed_quality where publication_id = %(id)s) as is_kept"
+    """Whether the publication still has its rows: a row per feed until it is pruned, those of persons until they are over."""
+    query = """
+        select exists (select from feed_quality where publication_id = %(id)s) and (
+            to_regclass(format('published.obligation_p%%s', %(id)s::bigint)) is not null
+            or not exists (select from pg_class where oid = to_regclass('published.obligation') and relkind = 'p')
+        ) as is_kept
+    """
     return bool(records(conn, query, id=publication_id)[0]["is_kept"])
 
 
