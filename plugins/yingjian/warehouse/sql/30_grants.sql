@@ -118,7 +118,6 @@ $$;
 do $$
 declare
     item record;
-    maker text;
     relation regclass;
 begin
     for item in
@@ -130,12 +129,10 @@ begin
             ('restricted', 'case_worker')
         ) as readers (schema, reader)
     loop
-        foreach maker in array array['publisher', current_user] loop
-            execute format(
-                'alter default privileges for role %I in schema %I grant select on tables to %I',
-                maker, item.schema, item.reader
-            );
-        end loop;
+        execute format(
+            'alter default privileges for role publisher in schema %I grant select on tables to %I',
+            item.schema, item.reader
+        );
         for relation in
             select oid from pg_class
             where relnamespace = to_regnamespace(item.schema) and relkind in ('p', 'v')
