@@ -1,4 +1,4 @@
-"""What keeps the warehouse small: rows of old publications."""
+"""What keeps the warehouse small and its trail honest: old rows go, the audit trail is verified."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ KEEP_PUBLICATIONS = 40
         "on_failure_callback": tasks.notify_failure,
     },
     doc_md="""
-    ### Drop the rows of old publications
-    Publications stay on record with their figures; rows of persons go after the newest publications.
+    ### What is over goes; the trail is verified
+    Publications stay on record with their figures; rows of persons go when their days are over (seed `retention_rule`).
 
-    **When it fails:** nothing is lost and nothing waits for it; clear the task. See `docs/runbooks/maintenance.md`.
+    **When `prune` or `retain` fails:** nothing is lost and nothing waits for it; clear the task.
+    **When `verify_trail` fails:** somebody changed the audit trail. Do not clear it; see `docs/runbooks/maintenance.md`.
     """,
 )
 def maintenance() -> None:
@@ -36,7 +37,17 @@ def maintenance() -> None:
     def prune() -> list[int]:
         return tasks.prune(KEEP_PUBLICATIONS)
 
+    @task(doc_md="Personal data whose days are over is deleted; `quality.deletion` says what, the trail that it was.")
+    def retain(as_of_date: str) -> dict[str, int]:
+        return tasks.retain(as_of_date)
+
+    @task(doc_md="Every event against its hash and the one before, and the end that was verified last time.")
+    def verify_trail() -> int:
+        return tasks.verify_trail()
+
     prune()
+    retain(tasks.AS_OF_DATE)
+    verify_trail()
 
 
 maintenance()

@@ -83,6 +83,17 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="the trail of who did what with persons' data")
     actions = audit.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("verify", help="check that no event was changed or removed").set_defaults(command=_audit_verify)
+    events = actions.add_parser("list", help="events, the newest last")
+    events.add_argument("--since", type=date.fromisoformat, metavar="D", help="from this day on")
+    events.add_argument("--actor", metavar="LOGIN")
+    events.add_argument("--action", metavar="ACTION", help="person_view, export, release, access_grant, …")
+    events.add_argument("--object", metavar="OBJECT", help="a person_key, a publication, a login")
+    events.add_argument(
+        "--person",
+        action="store_true",
+        help="who looked at a person: type and number of the document on standard input",
+    )
+    events.set_defaults(command=_audit_list)
 
     users = commands.add_parser("users", help="who may sign in to Airflow and the portal (officials.yml)")
     users.add_argument("--passwords", action="store_true", help="print the passwords that were made for them")
@@ -158,6 +169,7 @@ def _add_quarantine(commands: argparse._SubParsersAction) -> None:  # type: igno
             action.add_argument("--sender", metavar="NAME", help="laboratory, pharmacy, department or community")
         if name == "export":
             action.add_argument("--xlsx", type=Path, required=True, metavar="FILE")
+            action.add_argument("--reason", default="交报送单位更正", help="why; kept in the trail")
     resolve = actions.add_parser("resolve", help="say what became of open rows")
     resolve.add_argument("ids", type=int, nargs="+", metavar="ID", help="first column of the exported spreadsheet")
     resolve.add_argument("--reason", required=True)
@@ -441,11 +453,31 @@ def _audit_verify(arguments: argparse.Namespace) -> int:
     from yingjian.warehouse import audit_trail
 
     with _connection() as conn:
-        verdict = audit_trail.verify(conn, Settings.load().home / "audit_end.json")
+        verdict = audit_trail.verify(conn, Settings.load().audit_end)
     if verdict.broken is not None:
         print(f"yingjian: the audit trail is broken at event {verdict.broken}: {verdict.reason}", file=sys.stderr)
         return 1
     print(f"{verdict.events:,} events, unbroken")
+    return 0
+
+
+def _audit_list(arguments: argparse.Namespace) -> int:
+    from yingjian.warehouse import audit_trail, rotation
+
+    objects = [arguments.object] if arguments.object else None
+    if arguments.person:
+        id_type, _, id_number = sys.stdin.readline().strip().partition(" ")
+        if not id_number:
+            raise ValueError("--person wants one line on standard input: the type of the document, a blank, its number")
+        objects = rotation.keys_of(Settings.load(), id_type, id_number)
+    with _connection() as conn:
+        found = audit_trail.events(conn, arguments.since, arguments.actor, arguments.action, objects)
+        for event in found:
+            details = "  ".join(f"{name}={value}" for name, value in event.details.items())
+            print(
+                f"{event.event_id}  {event.happened_at:%Y-%m-%d %H:%M:%S}  {event.actor}  {event.action}  {event.object}"
+                f"  {event.reason or '-'}  {details}".rstrip()
+            )
     return 0
 
 
@@ -635,9 +667,17 @@ def _quarantine_list(arguments: argparse.Namespace) -> int:
 
 
 def _quarantine_export(arguments: argparse.Namespace) -> int:
+    import getpass
+
     from yingjian.landing import quarantine
+    from yingjian.warehouse import audit_trail
 
     with _connection() as conn:
+        audit_trail.record(
+            conn, getpass.getuser(), "export", "quality.rejected_row", arguments.reason,
+            feed=arguments.feed, sender=arguments.sender, file=arguments.xlsx.name,
+        )  # fmt: skip
+        conn.commit()  # Whatever becomes of the file, that somebody wanted it is on record.
         rows = quarantine.export(conn, arguments.xlsx, arguments.feed, arguments.sender)
     print(f"{rows} rows written to {arguments.xlsx}; it holds personal data: give it to its sender only")
     return 0

@@ -525,5 +525,5 @@ def _database_identity(settings: Settings) -> str:
             return str(row[0]) if row else ""
     except psycopg.Error as error:
         raise SetupError(
-            f"Airflow's database does not answer ({type(error).__name__}): make a database `airflow` on the warehouse's server"
+            f"Airflow's database does not answer ({type(error).__name__}): run `yingjian warehouse bootstrap` once"
         ) from None

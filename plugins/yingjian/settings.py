@@ -122,6 +122,11 @@ class Settings:
         return self.home / "pulled"
 
     @property
+    def audit_end(self) -> Path:
+        """The end of the audit trail as it was verified last."""
+        return self.home / "audit_end.json"
+
+    @property
     def data_docs(self) -> Path:
         return self.home / "data_docs"
 

@@ -156,6 +156,32 @@ def prune(keep: int) -> list[int]:
         return prune_publications(conn, keep)
 
 
+def retain(as_of_date: str) -> dict[str, int]:
+    """Delete personal data whose days were over on a date; returns rows that went, by place."""
+    from yingjian.warehouse import retention
+
+    settings = Settings.load()
+    with warehouse.connect(settings, "loader") as loader, warehouse.connect(settings, "publisher") as publisher:
+        done = retention.retain(
+            loader, publisher, date.fromisoformat(as_of_date), reports=settings.reports, pulled=settings.pulled
+        )
+    went = {deletion.what: deletion.rows for deletion in done if deletion.rows}
+    log.info("retention: %s", ", ".join(f"{what} {rows}" for what, rows in went.items()) or "nothing was over")
+    return went
+
+
+def verify_trail() -> int:
+    """Check the audit trail; returns its number of events. Raises ValueError when one is not as it was written."""
+    from yingjian.warehouse import audit_trail
+
+    settings = Settings.load()
+    with warehouse.connect(settings, "auditor") as conn:
+        verdict = audit_trail.verify(conn, settings.audit_end)
+    if verdict.broken is not None:
+        raise ValueError(f"the audit trail is broken at event {verdict.broken}: {verdict.reason}")
+    return verdict.events
+
+
 def notify_failure(context: dict[str, Any]) -> None:
     """Tell the team that a task failed: in the log, and by mail when SMTP_DEFAULT or its connection is set."""
     from yingjian.delivery.errors import Undelivered

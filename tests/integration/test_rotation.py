@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -19,7 +20,7 @@ from tests import support
 from tests.conftest import WORLD_DAY
 from yingjian import cli, warehouse
 from yingjian.settings import Settings, SetupError
-from yingjian.warehouse import person_key, rotation
+from yingjian.warehouse import audit_trail, person_key, rotation
 
 KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -120,6 +121,23 @@ def test_the_marts_are_the_same_up_to_the_keys(
     retired = settings.home / "secrets" / f"person_key_{before_fingerprint}.json"
     assert retired.stat().st_mode & 0o077 == 0
     vars(town).pop("person_secret", None)
+
+
+def test_who_looked_at_a_person_is_found_under_the_old_key_too(
+    town: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = fresh(town)
+    number = a_document(settings)["证件号码"]
+    new, old = rotation.keys_of(settings, "居民身份证", number)
+    with warehouse.connect(settings) as conn:
+        for key, actor in ((old, "before"), (new, "after")):
+            audit_trail.record(conn, actor, "person_view", key, "流调")
+    monkeypatch.setenv("YINGJIAN_HOME", str(town.home))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"居民身份证 {number}\n"))
+    assert cli.main(["audit", "list", "--person"]) == 0
+    assert [line.split("  ")[2] for line in capsys.readouterr().out.splitlines()] == ["before", "after"]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
+    assert cli.main(["audit", "list", "--person"]) == 2
 
 
 def test_the_next_day_goes_on_under_the_new_secret(town: Settings, tmp_path: Path) -> None:

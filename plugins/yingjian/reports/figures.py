@@ -365,8 +365,14 @@ def _publication(conn: psycopg.Connection[Any], publication_id: int) -> Publicat
 
 
 def _kept(conn: psycopg.Connection[Any], publication_ids: Iterable[int]) -> frozenset[int]:
-    """Those that still have their rows: every publication has a row per feed until it is pruned."""
-    query = "select distinct publication_id from feed_quality where publication_id = any(%(ids)s)"
+    """Those that still have their rows: a row per feed until they are pruned, those of persons until they are over."""
+    query = """
+        select distinct publication_id from feed_quality
+        where publication_id = any(%(ids)s) and (
+            to_regclass('published.obligation_p' || publication_id) is not null
+            or not exists (select from pg_class where oid = to_regclass('published.obligation') and relkind = 'p')
+        )
+    """
     return frozenset(row["publication_id"] for row in records(conn, query, ids=sorted(publication_ids)))
 
 

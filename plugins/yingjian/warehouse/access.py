@@ -206,7 +206,7 @@ def revoke(
         if persons:
             _member(conn, "revoke {} from {}", _PERSONS, login)
     else:
-        conn.execute(sql.SQL("drop role {}").format(sql.Identifier(login)))
+        conn.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(login)))
     if persons or not left:
         conn.execute("delete from access.look where login = %s", (login,))
     record(

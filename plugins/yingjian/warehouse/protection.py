@@ -15,8 +15,9 @@ from psycopg import sql
 # What is the same for everyone in the town and says nothing of other places' people.
 TOWN_WIDE = frozenset({"town_state", "feed_quality", "quality_check", "rejection_summary", "responsibility"})
 
-# Roles that read whole marts: the service that writes the pages, and dbt, which restates what it made itself.
-SERVICES = ("reporter", "transformer")
+# Roles that read whole marts: what writes the pages; dbt, which restates what it made; retention, which asks who has
+# something open.
+SERVICES = ("reporter", "transformer", "loader")
 
 
 def row_rule(mart: str, schema: str, columns: Collection[str]) -> str:

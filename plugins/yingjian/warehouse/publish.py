@@ -16,6 +16,7 @@ from datetime import date
 import psycopg
 from psycopg import sql
 
+from yingjian.warehouse.audit_trail import record
 from yingjian.warehouse.protection import protect
 
 # Marts as dbt builds them, by the schema in which readers find them.
@@ -113,6 +114,7 @@ def publish(
             _insert_publication(
                 conn, publication_id, as_of_date, run_key, checks_run, checks_failed, code_version, release
             )
+            _note_policy(conn, publication_id, code_version)
             conn.execute(
                 """
                 insert into published.current (publication_id) values (%s)
@@ -325,6 +327,42 @@ def _insert_publication(
             "run_key": run_key,
         },
     )
+
+
+def _note_policy(conn: psycopg.Connection, publication_id: int, code_version: str) -> None:
+    """Keep what the policy was, table by table; a change since the publication before goes into the trail."""
+    tables = conn.execute(
+        "select relname from pg_class where relnamespace = 'policy'::regnamespace and relkind = 'r' order by relname"
+    ).fetchall()
+    for (table,) in tables:
+        conn.execute(
+            sql.SQL(
+                """
+                insert into published.policy_state (publication_id, table_name, digest)
+                select {id}, {name}, encode(sha256(convert_to(coalesce(
+                    string_agg(rule::text, E'\\n' order by rule::text collate "C"), ''
+                ), 'UTF8')), 'hex') from {table} as rule
+                """
+            ).format(id=sql.Literal(publication_id), name=sql.Literal(table), table=sql.Identifier("policy", table))
+        )
+    changed = conn.execute(
+        """
+        with before as (
+            select table_name, digest from published.policy_state
+            where publication_id = (select max(publication_id) from published.policy_state where publication_id < %(id)s)
+        ),
+        now as (select table_name, digest from published.policy_state where publication_id = %(id)s)
+        select coalesce(now.table_name, before.table_name) from before full join now using (table_name)
+        where exists (select from before) and now.digest is distinct from before.digest order by 1
+        """,
+        {"id": publication_id},
+    ).fetchall()
+    if changed:
+        names = [name for (name,) in changed]
+        record(
+            conn, "publisher", "policy_change", f"publication {publication_id}", None,
+            tables=names, code_version=code_version,
+        )  # fmt: skip
 
 
 def _exists(conn: psycopg.Connection, schema: str, table: str) -> bool:

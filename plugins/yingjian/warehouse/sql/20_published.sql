@@ -55,6 +55,18 @@ comment on table published.current is 'One row: the publication that reporting s
 comment on column published.current.is_only_row is 'Always true: keeps the table at one row.';
 comment on column published.current.publication_id is 'The publication that reporting shows.';
 
+create table if not exists published.policy_state (
+    publication_id bigint not null references published.publication (publication_id),
+    table_name text not null,
+    digest text not null,
+    primary key (publication_id, table_name)
+);
+
+comment on table published.policy_state is 'What the policy was when a publication was computed: one row per publication and table of schema policy.';
+comment on column published.policy_state.publication_id is 'Number of the publication.';
+comment on column published.policy_state.table_name is 'Table of schema policy.';
+comment on column published.policy_state.digest is 'SHA-256 over its rows.';
+
 create or replace view reporting.publication as
 select
     publication_id,

@@ -25,13 +25,15 @@ alter default privileges revoke execute on functions from public;
 alter default privileges for role transformer revoke execute on functions from public;
 alter default privileges for role publisher revoke execute on functions from public;
 
--- Landing: writes staging and quarantine.
-grant usage on schema staging, quality, access to loader;
+-- Landing and retention: write staging and quarantine.
+grant usage on schema staging, quality, policy, published, access to loader;
 grant select on access.person_secret to loader;
 grant select, insert, update, delete on all tables in schema staging to loader;
 grant select, insert, update on quality.landed_file to loader;
 grant select, insert, update, delete on quality.rejected_row to loader;
-grant select, insert on quality.layout_decision to loader;
+grant select, insert on quality.layout_decision, quality.deletion to loader;
+-- Retention asks the current publication who still has something open.
+grant select on published.publication, published.current to loader;
 
 -- dbt: reads staging and what was published, makes everything between staging and the marts; no raw rows.
 grant usage on schema staging, quality, published to transformer;
@@ -56,7 +58,8 @@ grant execute on function audit.hash_of to auditor;
 grant usage, create on schema build, published to publisher;
 grant usage on schema intermediate, policy, quality, access to publisher;
 grant select on quality.landed_file, quality.check_result to publisher;
-grant select, insert on published.publication to publisher;
+grant select, insert on quality.deletion to publisher;
+grant select, insert on published.publication, published.policy_state to publisher;
 grant select, insert, delete on published.staged to publisher;
 grant select, insert, update on published.current to publisher;
 
@@ -101,7 +104,7 @@ begin
             schema.nspname in (
                 'reporting', 'reporting_public', 'restricted', 'build', 'staging_latest', 'intermediate', 'policy'
             )
-            or (schema.nspname = 'published' and relation.relname not in ('publication', 'staged', 'current'))
+            or (schema.nspname = 'published' and relation.relname not in ('publication', 'staged', 'current', 'policy_state'))
         )
     loop
         if (select pg_get_userbyid(relowner) from pg_class where oid = item.name) is distinct from item.owner then
@@ -115,24 +118,21 @@ $$;
 do $$
 declare
     item record;
-    maker text;
     relation regclass;
 begin
     for item in
         select * from (values
-            ('published', 'view_owner'), ('published', 'reporter'), ('published', 'transformer'),
+            ('published', 'view_owner'), ('published', 'reporter'), ('published', 'transformer'), ('published', 'loader'),
             ('reporting', 'bi_reader'), ('reporting', 'community_reader'), ('reporting', 'department_reader'),
             ('reporting', 'case_worker'), ('reporting_public', 'bi_reader'), ('reporting_public', 'community_reader'),
             ('reporting_public', 'department_reader'), ('reporting_public', 'case_worker'),
             ('restricted', 'case_worker')
         ) as readers (schema, reader)
     loop
-        foreach maker in array array['publisher', current_user] loop
-            execute format(
-                'alter default privileges for role %I in schema %I grant select on tables to %I',
-                maker, item.schema, item.reader
-            );
-        end loop;
+        execute format(
+            'alter default privileges for role publisher in schema %I grant select on tables to %I',
+            item.schema, item.reader
+        );
         for relation in
             select oid from pg_class
             where relnamespace = to_regnamespace(item.schema) and relkind in ('p', 'v')
