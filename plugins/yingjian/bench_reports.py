@@ -28,7 +28,7 @@ from yingjian.warehouse.dbt import dbt_environment
 from yingjian.warehouse.embedded import EmbeddedPostgres
 from yingjian.warehouse.publish import READER_SCHEMAS, publish
 
-PERSONS = (10_000, 100_000)
+PERSONS = (100_000, 1_000_000)
 DAY = date(2022, 7, 24)
 CHOSEN = {
     "office": OFFICE,
