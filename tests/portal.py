@@ -220,6 +220,33 @@ def _publish_again(conn: psycopg.Connection, own: str) -> None:
     conn.execute(
         "delete from published.obligation_p1 where obligation_id = (select min(obligation_id) from published.due_p2)"
     )
+    # What the small town has none of: a zone that may be lowered and who blocks it, stays, a restatement, a stale feed.
+    for statement in (
+        """
+        update published.risk_zone_p2
+        set eligible_level = '低', eligible_on = as_of_date, mismatch = '与规则不一致', round_sampled = 9, round_outstanding = 1
+        where zone_id = (select min(zone_id) from published.risk_zone_p2)
+        """,
+        """
+        insert into published.zone_blocker_p2 (publication_id, as_of_date, zone_id, level, person_key, community, grid, building,
+            reason, round_from_date, explanation)
+        select 2, as_of_date, zone_id, level, 'somebody', communities[1], '网格1', '1号楼', 'not_sampled', as_of_date, '尚未采样'
+        from published.risk_zone_p2 where eligible_level = '低'
+        """,
+        """
+        insert into published.zone_stay_summary_p2 (publication_id, as_of_date, level, stays, days_p10, days_median, days_p90,
+            rule_days, share_shorter)
+        select 2, as_of_date, '高', 12, 5.5, 8.0, 13.2, 7, 0.25 from published.publication where publication_id = 2
+        """,
+        """
+        insert into published.restatement_p2 (publication_id, as_of_date, restated_date, base_publication_id, group_code,
+            reason_code, reason, from_status, to_status, rows)
+        select 2, as_of_date, as_of_date - 1, 1, '9', 'sample_late', '样本或结果迟到', 'overdue', 'satisfied', 4
+        from published.publication where publication_id = 2
+        """,
+        "update published.feed_quality_p2 set status = 'stale', message = '最近一次更新停留在7月1日' where feed = 'cases'",
+    ):
+        conn.execute(statement)  # type: ignore[arg-type]
     # Texts that a spreadsheet or a browser could take for more than text.
     conn.execute(
         """

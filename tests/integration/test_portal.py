@@ -393,6 +393,31 @@ def test_rejected_rows_for_the_office_all_for_a_part_its_own(portal, clients):
     assert "/quality/rows" not in counts and "退回的行" in counts
 
 
+def test_zones_say_when_they_may_be_lowered_and_who_blocks(portal, clients):
+    text = get(clients["case-worker"], "/zones").text
+    assert re.search(r"可降为低，2022-07-20起.*?与规则不一致.*?已采 9，未采 1.*?1 人待落实", text, re.DOTALL)
+    assert re.search(r"全国风险区各等级停留天数.*?12.*?25.0%", text, re.DOTALL)
+    address = re.search(r'href="/yingjian(/lists/zone_blocker\?[^"]+)"', text)
+    assert address and "共 1 行" in get(clients["case-worker"], address[1]).text
+    ((named, listed),) = portal.query(
+        "select (select count(*) from reporting.risk_zone where %s = any(communities)), count(*) from reporting.zone_history",
+        portal.own,
+    )
+    assert listed and "全国名单上的等级变化" in text
+    part = get(clients["grid"], "/zones").text
+    assert part.count('<li class="card">') == named and "全国名单上的等级变化" not in part
+    assert "没有符合条件的行" in get(clients["case-worker"], "/zones?area=没有这个地方").text
+
+
+def test_data_quality_says_what_is_late_rejected_and_restated(clients):
+    for login, sees_the_town in (("grid", False), ("operator", True), ("director", True)):
+        text = get(clients[login], "/quality").text
+        assert re.search(r"感染者.*?最近一次更新停留在7月1日.*?滞后", text, re.DOTALL)
+        assert "身份证校验位错误" in text
+        assert bool(re.search(r"2022-07-19.*?样本或结果迟到.*?4", text, re.DOTALL)) == sees_the_town
+        assert ("按报送单位" in text) == ("更正" in text) == sees_the_town
+
+
 def test_the_changes_between_two_publications_are_those_of_the_rows(portal, clients):
     def figures(text: str, name: str) -> list[int]:
         row = re.search(rf'<th scope="row">{name}</th>(.*?)</tr>', text, re.DOTALL)

@@ -14,7 +14,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from yingjian import officials
 from yingjian.officials import Official, Officials
-from yingjian.reports.audiences import Audience
+from yingjian.reports.audiences import OFFICE, Audience
 from yingjian.settings import Settings
 
 # Narrowed to this audience, only what is the same for everyone in the town is left (`reports.audiences.TOWN_WIDE`).
@@ -34,6 +34,11 @@ class Reader:
     def audience(self) -> Audience:
         """The part of the town whose rows the reader sees; none without an entry in the directory."""
         return self.official.audience if self.official else NOBODY
+
+    @property
+    def counted(self) -> Audience:
+        """The part whose counts the reader sees: the data team the whole town's, they name nobody."""
+        return self.audience if self.official or not self.is_data_team else OFFICE
 
     @property
     def sees_persons(self) -> bool:

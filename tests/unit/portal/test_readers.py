@@ -42,6 +42,7 @@ def test_what_is_not_granted_is_refused(reader, may):
     assert {need for need in Need if reader.may(need)} == may
     assert reader.sees_persons == (Need.PERSONS in may)
     assert reader.audience == (OFFICE if Need.PART in may else NOBODY)
+    assert reader.counted == (OFFICE if Need.ENTER in may else NOBODY)
 
 
 def test_the_directory_is_what_the_file_says_now(home):

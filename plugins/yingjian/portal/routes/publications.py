@@ -11,7 +11,6 @@ from yingjian.portal import publications, reading
 from yingjian.portal.access import Entering
 from yingjian.portal.pages import page
 from yingjian.portal.readers import Need
-from yingjian.reports.audiences import OFFICE
 
 router = APIRouter()
 
@@ -51,8 +50,7 @@ def changes(
     number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
 ) -> Response:
     """Counts by table and by group for all; the rows, without names, for officials and their part."""
-    # The data team compares the whole town's counts: they name nobody.
-    with reading.reading(reader.audience if reader.may(Need.PART) else OFFICE) as conn:
+    with reading.reading(reader.counted) as conn:
         comparable = publications.with_rows(conn)
         chosen = {p.publication_id: p for p in comparable if p.publication_id in (before, after)}
         if not {before, after} <= set(chosen):

@@ -10,18 +10,30 @@ from fastapi.responses import Response
 from yingjian.portal import figures, publications, reading
 from yingjian.portal.access import Entering, OfQuarantine
 from yingjian.portal.pages import page
+from yingjian.reports.audiences import OFFICE
 
 router = APIRouter()
 
 
 @router.get("/quality")
 def quality(request: Request, reader: Entering) -> Response:
-    """Counts only: what arrived, what was rejected and why, which checks failed, what was restated."""
-    with reading.reading(reader.audience) as conn:
+    """Counts only: what arrived, what was rejected and why, which checks failed, what was restated.
+
+    Senders and restatements are the whole town's and told to those who see it.
+    """
+    with reading.reading(reader.counted) as conn:
         current = publications.current(conn)
         found = figures.quality(conn, current.publication_id) if current else {}
         checks = figures.checks_by_result(conn, current.publication_id) if current else []
-    return page(request, reader, "quality.html.j2", current=current, found=found, checks=checks)
+    return page(
+        request,
+        reader,
+        "quality.html.j2",
+        current=current,
+        found=found,
+        checks=checks,
+        is_whole=reader.counted == OFFICE,
+    )
 
 
 @router.get("/quality/rows")
