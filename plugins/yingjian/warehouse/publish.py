@@ -16,6 +16,8 @@ from datetime import date
 import psycopg
 from psycopg import sql
 
+from yingjian.warehouse import audit_trail
+
 # Marts as dbt builds them, by the schema in which readers find them.
 READER_SCHEMAS = {
     "obligation": "reporting",
@@ -72,10 +74,11 @@ class NothingBuiltError(RuntimeError):
 
 @dataclass(frozen=True)
 class Release:
-    """Why a build that failed its audit was published all the same, and who decided it."""
+    """Why a build that failed its audit was published all the same, and who decided it: name and login."""
 
     reason: str
     released_by: str
+    login: str
 
 
 def publish(
@@ -116,6 +119,11 @@ def publish(
                 (publication_id,),
             )
             conn.execute("delete from published.staged where publication_id = %s", (publication_id,))
+            if release:
+                audit_trail.record(
+                    conn, release.login, "release", f"publication:{publication_id}", release.reason,
+                    checks_failed=checks_failed,
+                )  # fmt: skip
     return publication_id
 
 
