@@ -91,7 +91,8 @@ def release_from(approval: dict[str, Any] | None) -> Any:
     if not reason:
         raise ValueError("a release by hand needs a reason: approve again and say why")
     person = approval.get("responded_by_user") or {}
-    return Release(reason, str(person.get("name") or person.get("id") or "unknown"))
+    login = str(person.get("id") or "unknown")
+    return Release(reason, str(person.get("name") or login), login)
 
 
 def who_may(right: str) -> list[dict[str, str]]:

@@ -226,13 +226,17 @@ def test_a_poisoned_mart_is_not_published(built: Settings, monkeypatch: pytest.M
     approval = {
         "chosen_options": ["Approve"],
         "params_input": {"reason": "电话为公开的单位总机"},
-        "responded_by_user": {"id": "1", "name": "王主任"},
+        "responded_by_user": {"id": "director", "name": "王主任"},
     }
     publication_id = tasks.publish(WORLD_DAY.isoformat(), "r1", audited, approval)
     assert support.query(
         built,
         "select publication_id, as_of_date, quality_status, release_reason, released_by from reporting.publication",
     ) == [(publication_id, WORLD_DAY, "released_by_hand", "电话为公开的单位总机", "王主任")]
+    assert tasks.publish(WORLD_DAY.isoformat(), "r1", audited, approval) == publication_id
+    assert support.query(built, "select actor, object, reason from audit.event where action = 'release'") == [
+        ("director", f"publication:{publication_id}", "电话为公开的单位总机")
+    ], "in the audit trail, once"
 
 
 def test_a_check_that_cannot_run_fails(built: Settings) -> None:

@@ -16,7 +16,7 @@ from datetime import date
 import psycopg
 from psycopg import sql
 
-from yingjian.warehouse.audit_trail import record
+from yingjian.warehouse import audit_trail
 from yingjian.warehouse.protection import protect
 
 # Marts as dbt builds them, by the schema in which readers find them.
@@ -78,10 +78,11 @@ class NothingBuiltError(RuntimeError):
 
 @dataclass(frozen=True)
 class Release:
-    """Why a build that failed its audit was published all the same, and who decided it."""
+    """Why a build that failed its audit was published all the same, and who decided it: name and login."""
 
     reason: str
     released_by: str
+    login: str
 
 
 def publish(
@@ -123,6 +124,11 @@ def publish(
                 (publication_id,),
             )
             conn.execute("delete from published.staged where publication_id = %s", (publication_id,))
+            if release:
+                audit_trail.record(
+                    conn, release.login, "release", f"publication:{publication_id}", release.reason,
+                    checks_failed=checks_failed,
+                )  # fmt: skip
     return publication_id
 
 
@@ -359,7 +365,7 @@ def _note_policy(conn: psycopg.Connection, publication_id: int, code_version: st
     ).fetchall()
     if changed:
         names = [name for (name,) in changed]
-        record(
+        audit_trail.record(
             conn, "publisher", "policy_change", f"publication {publication_id}", None,
             tables=names, code_version=code_version,
         )  # fmt: skip

@@ -17,7 +17,8 @@ import psycopg
 import pytest
 import trustme
 
-from tests.integration.delivery.conftest import PUBLICATION, free_port, states
+from tests.integration.delivery.conftest import PUBLICATION, states
+from tests.servers import free_port
 from tests.unit.reports import town
 from yingjian.delivery import bounces, courier
 from yingjian.officials import Officials

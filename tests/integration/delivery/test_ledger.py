@@ -15,7 +15,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.integration.delivery.conftest import DIRECTORY, PUBLICATION, MailServer, directory, states
+from tests.integration.delivery.conftest import DIRECTORY, PUBLICATION, directory, states
+from tests.servers import MailServer
 from tests.unit.reports import town
 from yingjian.delivery import courier, ledger
 from yingjian.delivery.courier import Delivered

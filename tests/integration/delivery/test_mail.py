@@ -19,16 +19,8 @@ import pytest
 import trustme
 from aiosmtpd.smtp import Envelope
 
-from tests.integration.delivery.conftest import (
-    PASSWORD,
-    PUBLICATION,
-    MailServer,
-    TlsController,
-    free_port,
-    server_context,
-    smtp_connection,
-    states,
-)
+from tests.integration.delivery.conftest import PUBLICATION, states
+from tests.servers import PASSWORD, MailServer, TlsController, free_port, server_context, smtp_connection
 from yingjian.delivery import courier
 from yingjian.delivery.courier import Delivered
 from yingjian.delivery.mail import Mail

@@ -13,7 +13,8 @@ from datetime import time
 import psycopg
 import pytest
 
-from tests.integration.delivery.conftest import KEY, PUBLICATION, SECRET, RobotServer, free_port, states
+from tests.integration.delivery.conftest import KEY, PUBLICATION, SECRET, RobotServer, states
+from tests.servers import free_port
 from tests.unit.reports import town
 from yingjian.delivery import courier
 from yingjian.delivery.courier import Delivered

@@ -12,9 +12,10 @@ import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from tests.integration.delivery.conftest import DIRECTORY, PUBLICATION, MailServer, RobotServer, states
+from tests.integration.delivery.conftest import DIRECTORY, PUBLICATION, RobotServer, states
 from tests.integration.delivery.test_bounces import notice
 from tests.integration.delivery.test_mail import body, parsed, to
+from tests.servers import MailServer
 from yingjian import cli, tasks
 from yingjian.delivery import ledger, steps
 from yingjian.delivery.errors import Undelivered
