@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("backup-key", help="a new key for backups").set_defaults(command=_backup_key)
 
     commands.add_parser("coverage", help="write docs/coverage.md").set_defaults(command=_coverage)
+    commands.add_parser("licences", help="write docs/licences.md").set_defaults(command=_licences)
     commands.add_parser("status", help="what is published and what runs").set_defaults(command=_status)
     return parser
 
@@ -318,6 +319,13 @@ def _coverage(arguments: argparse.Namespace) -> int:
     from yingjian import coverage
 
     print(coverage.write(Settings.load().root))
+    return 0
+
+
+def _licences(arguments: argparse.Namespace) -> int:
+    from yingjian import licences
+
+    print(licences.write(Settings.load().root))
     return 0
 
 
