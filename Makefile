@@ -1,5 +1,5 @@
 # Thin: each target is one line of uv or yingjian. See README.md.
-.PHONY: run up test test-slow lint format bench
+.PHONY: run up test test-slow sbom lint format bench
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
@@ -17,6 +17,9 @@ test-slow: .venv/ready ## those that take minutes: files of 10 GB, faults in the
 
 lint: .venv/ready      ## style, types and SQL
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/sqlfluff lint dbt_project/models
+
+sbom: .venv/ready      ## every package that runs, with its hashes, as a CycloneDX bill of materials on standard output
+	@$(BIN)/uv export --quiet --frozen --no-dev --format cyclonedx1.5
 
 bench: .venv/ready     ## speed and memory, as ratios measured in one run
 	$(BIN)/python -m yingjian.bench

@@ -115,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     rotate.add_argument("--reason", required=True, help="why; kept in the trail")
     rotate.set_defaults(command=_rotate_person_key)
     commands.add_parser("coverage", help="write docs/coverage.md").set_defaults(command=_coverage)
+    commands.add_parser("licences", help="write docs/licences.md").set_defaults(command=_licences)
     commands.add_parser("status", help="what is published and what runs").set_defaults(command=_status)
     return parser
 
@@ -446,6 +447,13 @@ def _coverage(arguments: argparse.Namespace) -> int:
     from yingjian import coverage
 
     print(coverage.write(Settings.load().root))
+    return 0
+
+
+def _licences(arguments: argparse.Namespace) -> int:
+    from yingjian import licences
+
+    print(licences.write(Settings.load().root))
     return 0
 
 

@@ -67,6 +67,16 @@ def test_readers_see_one_publication_or_the_other_and_never_wait(town: Settings)
     assert seen == {(yesterday, yesterday, yesterday, True), (WORLD_DAY, WORLD_DAY, WORLD_DAY, True)}
 
 
+def test_migrating_waits_for_no_reader_and_none_waits_for_it(town: Settings) -> None:
+    """Every command migrates; a dashboard may hold its transaction open for as long as it likes."""
+    with psycopg.connect(warehouse.uri(town, "bi_reader")) as slow:
+        slow.execute("select * from reporting.publication, (select count(*) from reporting.obligation) as o").fetchall()
+        migrating = threading.Thread(target=warehouse.migrate, args=(town,), daemon=True)
+        migrating.start()
+        migrating.join(60)
+        assert not migrating.is_alive()
+
+
 def test_publishing_twice_for_one_run_publishes_once(town: Settings) -> None:
     again = support.publish(town, WORLD_DAY, "today")
     assert support.query(town, "select publication_id from reporting.publication") == [(again,)]

@@ -55,6 +55,8 @@ def home(world: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 def temporary_files(settings: Settings) -> Path:
     return settings.home / "tmp"
+
+
 @pytest.fixture(scope="module")
 def mail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
     """A mail server with TLS and a login, which this module's processes are told of."""

@@ -67,22 +67,37 @@ comment on column published.policy_state.publication_id is 'Number of the public
 comment on column published.policy_state.table_name is 'Table of schema policy.';
 comment on column published.policy_state.digest is 'SHA-256 over its rows.';
 
-create or replace view reporting.publication as
-select
-    publication_id,
-    as_of_date,
-    published_at,
-    policy_edition,
-    quality_status,
-    checks_run,
-    checks_failed,
-    input_files,
-    input_rows,
-    code_version,
-    release_reason,
-    released_by,
-    previous_publication_id
-from published.publication
-where publication_id = (select current.publication_id from published.current);
+-- Only where it is new or shows other columns: replacing a view waits for whoever reads it, and readers wait behind.
+do $$
+begin
+    if (
+        select array_agg(attname::text order by attnum) from pg_attribute
+        where attrelid = to_regclass('reporting.publication') and attnum > 0 and not attisdropped
+    ) is distinct from array[
+            'publication_id', 'as_of_date', 'published_at', 'policy_edition', 'quality_status',
+            'checks_run', 'checks_failed', 'input_files', 'input_rows', 'code_version',
+            'release_reason', 'released_by', 'previous_publication_id'
+    ]
+    then
+        create or replace view reporting.publication as
+        select
+            publication_id,
+            as_of_date,
+            published_at,
+            policy_edition,
+            quality_status,
+            checks_run,
+            checks_failed,
+            input_files,
+            input_rows,
+            code_version,
+            release_reason,
+            released_by,
+            previous_publication_id
+        from published.publication
+        where publication_id = (select current.publication_id from published.current);
 
-comment on view reporting.publication is 'The current publication; one row.';
+        comment on view reporting.publication is 'The current publication; one row.';
+    end if;
+end
+$$;
