@@ -80,6 +80,23 @@ def _parser() -> argparse.ArgumentParser:
     _add_quarantine(commands)
     _add_delivery(commands)
 
+    _add_audit(commands)
+    users = commands.add_parser("users", help="who may sign in to Airflow and the portal (officials.yml)")
+    users.add_argument("--passwords", action="store_true", help="print the passwords that were made for them")
+    users.set_defaults(command=_users)
+    _add_backup(commands)
+    _add_access(commands)
+
+    rotate = commands.add_parser("rotate-person-key", help="another secret of the person keys: every key is made anew")
+    rotate.add_argument("--reason", required=True, help="why; kept in the trail")
+    rotate.set_defaults(command=_rotate_person_key)
+    commands.add_parser("coverage", help="write docs/coverage.md").set_defaults(command=_coverage)
+    commands.add_parser("licences", help="write docs/licences.md").set_defaults(command=_licences)
+    commands.add_parser("status", help="what is published and what runs").set_defaults(command=_status)
+    return parser
+
+
+def _add_audit(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     audit = commands.add_parser("audit", help="the trail of who did what with persons' data")
     actions = audit.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("verify", help="check that no event was changed or removed").set_defaults(command=_audit_verify)
@@ -95,9 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     events.set_defaults(command=_audit_list)
 
-    users = commands.add_parser("users", help="who may sign in to Airflow and the portal (officials.yml)")
-    users.add_argument("--passwords", action="store_true", help="print the passwords that were made for them")
-    users.set_defaults(command=_users)
+
+def _add_backup(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     saving = commands.add_parser("backup", help="the home and its databases as one encrypted file")
     saving.add_argument("out", type=Path, metavar="OUT")
     saving.set_defaults(command=_backup)
@@ -108,16 +124,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     restoring.set_defaults(command=_restore)
     commands.add_parser("backup-key", help="a new key for backups").set_defaults(command=_backup_key)
-
-    _add_access(commands)
-
-    rotate = commands.add_parser("rotate-person-key", help="another secret of the person keys: every key is made anew")
-    rotate.add_argument("--reason", required=True, help="why; kept in the trail")
-    rotate.set_defaults(command=_rotate_person_key)
-    commands.add_parser("coverage", help="write docs/coverage.md").set_defaults(command=_coverage)
-    commands.add_parser("licences", help="write docs/licences.md").set_defaults(command=_licences)
-    commands.add_parser("status", help="what is published and what runs").set_defaults(command=_status)
-    return parser
 
 
 def _add_access(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
