@@ -35,7 +35,7 @@ def _desk() -> Iterator[tuple[Settings, psycopg.Connection, Officials]]:
 
     settings = Settings.load()
     officials = read_officials(settings.officials)
-    with warehouse.connect(settings) as conn:
+    with warehouse.connect(settings, "reporter") as conn:
         yield settings, conn, officials
 
 

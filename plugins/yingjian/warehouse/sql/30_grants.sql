@@ -36,7 +36,8 @@ grant select, insert on quality.layout_decision, quality.deletion to loader;
 grant select on published.publication, published.current to loader;
 
 -- dbt: reads staging and what was published, makes everything between staging and the marts; no raw rows.
-grant usage on schema staging, quality, published to transformer;
+grant usage on schema staging, quality, published, delivery to transformer;
+grant select on delivery.attempt to transformer;
 grant select on all tables in schema staging to transformer;
 grant select on quality.landed_file, published.publication to transformer;
 grant select (rejected_id, file_id, feed, reason_codes, sender, rejected_at, resolved_at)
@@ -64,7 +65,10 @@ grant select, insert, delete on published.staged to publisher;
 grant select, insert, update on published.current to publisher;
 
 -- Report, packs, portal, delivery: read what was published.
-grant usage on schema published, quality, audit to reporter;
+grant usage on schema published, quality, audit, delivery to reporter;
+grant select, insert, update on delivery.attempt to reporter;
+grant select, insert on published.public_release to reporter;
+grant select on published.released to reporter, view_owner;
 grant select on published.publication, published.current to reporter;
 grant select on quality.landed_file, quality.rejected_row, quality.check_result to reporter;
 
@@ -104,7 +108,9 @@ begin
             schema.nspname in (
                 'reporting', 'reporting_public', 'restricted', 'build', 'staging_latest', 'intermediate', 'policy'
             )
-            or (schema.nspname = 'published' and relation.relname not in ('publication', 'staged', 'current', 'policy_state'))
+            or (schema.nspname = 'published' and relation.relname not in (
+                'publication', 'staged', 'current', 'policy_state', 'public_release', 'released'
+            ))
         )
     loop
         if (select pg_get_userbyid(relowner) from pg_class where oid = item.name) is distinct from item.owner then
