@@ -10,7 +10,7 @@ up: .venv/ready        ## Airflow's UI, scheduler and warehouse, until Ctrl-C
 	$(BIN)/yingjian up
 
 test: .venv/ready      ## every test but the slow ones
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: .venv/ready ## those that take minutes: files of 10 GB, faults in the middle of real runs
 	$(BIN)/python -m pytest -m slow
