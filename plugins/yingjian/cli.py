@@ -180,13 +180,11 @@ def _explain(settings: Settings, day: date, result: object) -> bool:
 
 
 def _by_step(tasks: list) -> dict[str, float]:  # type: ignore[type-arg]
-    steps: dict[str, float] = {}
-    for task in tasks:
-        if task.task_id == "models.dbt_producer_watcher":
-            steps["dbt"] = task.seconds
-        elif not task.task_id.startswith("models.") and task.state == "success":
-            steps[task.task_id] = task.seconds
-    return steps
+    return {
+        task.task_id: task.seconds
+        for task in tasks
+        if task.state == "success" and not task.task_id.startswith("models.")
+    }
 
 
 class _Clock:

@@ -27,11 +27,16 @@ import httpx
 
 from yingjian import warehouse
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError
-from yingjian.tasks import MODEL_POOL, MODEL_POOL_SLOTS
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 ADMIN = "admin"
-SERVICES = ("api-server", "dag-processor", "scheduler", "triggerer")
+# Logs are read from their files: no service needs to serve them.
+SERVICES = {
+    "api-server": (),
+    "dag-processor": (),
+    "scheduler": ("--skip-serve-logs",),
+    "triggerer": ("--skip-serve-logs",),
+}
 FINISHED = frozenset({"success", "failed"})
 READY_SECONDS = 180
 DAGS = ("landing", "daily", "maintenance")
@@ -75,8 +80,6 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "AIRFLOW__API_AUTH__JWT_SECRET": settings.secret("airflow_jwt"),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(home / "logs" / "dag_processor"),
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(ports["worker_log"]),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports["trigger_log"]),
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(schedule),
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
@@ -128,7 +131,7 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
 
     A service that dies meanwhile is started again. Raises SetupError when they do not come up.
     """
-    state_file = settings.home / "airflow" / "services.json"
+    state_file = _state_file(settings)
     state = _read_state(state_file)
     if state and _is_alive(state["owner"]):
         airflow = Airflow(settings, state["ports"]["api"], is_own=False)
@@ -137,7 +140,7 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
         return
     if state:
         _sweep(state)
-    ports = _free_ports("api", "worker_log", "trigger_log", wanted={"api": _wanted_port()})
+    ports = _free_ports("api", wanted={"api": _wanted_port()})
     environment = {**os.environ, **airflow_environment(settings, schedule=schedule, ports=ports)}
     _prepare_home(settings, environment)
     supervisor = _Supervisor(settings, environment, ports, state_file)
@@ -176,7 +179,6 @@ class Airflow:
                 missing = [dag for dag in DAGS if self._client.get(f"/api/v2/dags/{dag}").status_code != 200]
                 scheduler = self._client.get("/api/v2/monitor/health").json().get("scheduler", {}).get("status")
                 if not missing and scheduler == "healthy":
-                    self._ensure_pool()
                     return
             except (httpx.HTTPError, ValueError):
                 pass
@@ -191,11 +193,6 @@ class Airflow:
             pass
         logs = self._settings.home / "airflow" / "logs"
         raise SetupError(f"Airflow did not come up within {READY_SECONDS} s: {errors or f'see {logs}'}")
-
-    def _ensure_pool(self) -> None:
-        if self._client.get(f"/api/v2/pools/{MODEL_POOL}").status_code == 404:
-            pool = {"name": MODEL_POOL, "slots": MODEL_POOL_SLOTS, "description": "tasks that show dbt's models"}
-            self._client.post("/api/v2/pools", json=pool).raise_for_status()
 
     def _login(self) -> None:
         response = self._client.post("/auth/token", json={"username": ADMIN, "password": self.password})
@@ -260,16 +257,14 @@ class Airflow:
         )
         run_id = run["dag_run_id"]
         while True:
-            time.sleep(0.4)
-            state = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"]
-            if state in FINISHED:
+            time.sleep(0.5)
+            path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
+            state = self._get(path)["state"]
+            if state not in FINISHED and dag_id == "daily":
+                asked = self._get(f"{path}/taskInstances/release_by_hand")["state"]
+                state = "awaiting" if asked in ("awaiting_input", "deferred") else state
+            if state in FINISHED or state == "awaiting":
                 return RunResult(dag_id, run_id, state, self._tasks(dag_id, run_id))
-            if dag_id == "daily":
-                tasks = self._tasks(dag_id, run_id)
-                if any(
-                    task.task_id == "release_by_hand" and task.state in ("awaiting_input", "deferred") for task in tasks
-                ):
-                    return RunResult(dag_id, run_id, "awaiting", tasks)
 
     def _tasks(self, dag_id: str, run_id: str) -> list[TaskResult]:
         instances: list[Any] = []
@@ -328,7 +323,7 @@ class _Supervisor:
     def _spawn(self, service: str) -> None:
         with (self._logs / f"{service}.log").open("ab") as log:
             self._processes[service] = subprocess.Popen(
-                [sys.executable, "-m", "airflow", service],
+                [sys.executable, "-m", "yingjian.airflow_service", service, *SERVICES[service]],
                 env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, preexec_fn=_die_with_parent,
             )  # fmt: skip
@@ -383,6 +378,10 @@ def _is_alive(identity: list[int]) -> bool:
     except OSError:
         return False
     return fields[0] != "Z" and int(fields[19]) == started
+
+
+def _state_file(settings: Settings) -> Path:
+    return settings.home / "airflow" / "services.json"
 
 
 def _read_state(path: Path) -> dict[str, Any] | None:
