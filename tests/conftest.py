@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import psycopg
 import pytest
@@ -17,13 +18,21 @@ from yingjian.warehouse.embedded import EmbeddedPostgres
 WORLD_DAY = date(2022, 7, 20)
 
 
-@pytest.fixture(scope="session")
-def home_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Settings]]:
-    """Makes homes with a running server; all are stopped at the end."""
-    made: list[Settings] = []
+class HomeFactory(Protocol):
+    def __call__(self, name: str, like: Settings | None = None) -> Settings: ...
 
-    def make(name: str) -> Settings:
-        settings = support.make_home(tmp_path_factory.mktemp(name))
+
+@pytest.fixture(scope="session")
+def home_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HomeFactory]:
+    """Makes homes with a running server and all tables, or with all that `like` holds; all are stopped at the end.
+
+    The server of `like` is stopped, too: it is for copies only.
+    """
+    template = support.make_home(tmp_path_factory.mktemp("template"), durable=False)
+    made: list[Settings] = [template]
+
+    def make(name: str, like: Settings | None = None) -> Settings:
+        settings = support.copy_home(like or template, tmp_path_factory.mktemp(name))
         made.append(settings)
         return settings
 
@@ -33,7 +42,7 @@ def home_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
 
 @pytest.fixture
-def fresh_home(home_factory: Callable[[str], Settings]) -> Iterator[Settings]:
+def fresh_home(home_factory: HomeFactory) -> Iterator[Settings]:
     """A home of the test's own."""
     settings = home_factory("home")
     yield settings
@@ -68,7 +77,17 @@ def simulated_landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def world(home_factory: Callable[[str], Settings], simulated_landing: Path) -> Settings:
+def built_town(home_factory: HomeFactory, simulated_landing: Path) -> Settings:
+    """The simulated town, published for the day before WORLD_DAY and built for WORLD_DAY: for copies only."""
+    settings = home_factory("town")
+    support.land_folder(settings, simulated_landing)
+    support.run_day(settings, WORLD_DAY - timedelta(days=1), "yesterday")
+    support.build(settings, WORLD_DAY)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def world(home_factory: HomeFactory, simulated_landing: Path) -> Settings:
     """The simulated town, landed, and its last day published. Tests read it and leave it as it is."""
     settings = home_factory("world")
     support.land_folder(settings, simulated_landing)
