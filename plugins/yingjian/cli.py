@@ -74,8 +74,14 @@ def _parser() -> argparse.ArgumentParser:
     actions = audit.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("verify", help="check that no event was changed or removed").set_defaults(command=_audit_verify)
 
+    commands.add_parser("docs", help="write the data dictionary: every table and column").set_defaults(command=_docs)
     commands.add_parser("coverage", help="write docs/coverage.md").set_defaults(command=_coverage)
-    commands.add_parser("status", help="what is published and what runs").set_defaults(command=_status)
+    status = commands.add_parser(
+        "status", help="what is up, published and waiting; exit code 1 when what must run does not"
+    )
+    status.add_argument("--json", action="store_true", help="for monitoring: keys as in plugins/yingjian/status.py")
+    status.add_argument("--strict", action="store_true", help="exit code 1 also when somebody must look at something")
+    status.set_defaults(command=_status)
     return parser
 
 
@@ -280,6 +286,16 @@ def _coverage(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _docs(arguments: argparse.Namespace) -> int:
+    from yingjian import warehouse
+    from yingjian.warehouse.dbt import write_docs
+
+    settings = Settings.load()
+    warehouse.ensure_running(settings)
+    print(write_docs(settings))
+    return 0
+
+
 def _audit_verify(arguments: argparse.Namespace) -> int:
     from yingjian.warehouse import audit_trail
 
@@ -392,30 +408,13 @@ def _simulate(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from yingjian import warehouse
+    import json
 
-    settings = Settings.load()
-    warehouse.ensure_running(settings)
-    warehouse.migrate(settings)
-    with warehouse.connect(settings) as conn:
-        current = conn.execute(
-            "select publication_id, as_of_date, published_at, quality_status, checks_failed from reporting.publication"
-        ).fetchone()
-        print(
-            "publication {} of {}, published {:%Y-%m-%d %H:%M}, {}, {} checks failed".format(*current)
-            if current
-            else "nothing published yet"
-        )
-        failed = conn.execute(
-            """
-            select severity, suite, check_name, failing_rows, message from quality.check_result
-            where not success and checked_at = (select max(checked_at) from quality.check_result)
-            order by severity, suite, check_name
-            """
-        ).fetchall()
-        for severity, suite, name, rows, message in failed:
-            print(f"last audit: {severity} {suite}.{name} ({rows if rows is not None else '?'} rows): {message}")
-    return 0
+    from yingjian import status
+
+    found = status.collect(Settings.load())
+    print(json.dumps(found, ensure_ascii=False, indent=2) if arguments.json else status.render(found))
+    return status.exit_code(found, strict=arguments.strict)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from yingjian import warehouse
+from yingjian import lineage, warehouse
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -90,7 +90,7 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",
         "AIRFLOW__COSMOS__ENABLE_CACHE": "False",
-        "AIRFLOW__OPENLINEAGE__DISABLED": "True",
+        **lineage.airflow_environment(settings),
         "PYTHONWARNINGS": "ignore",
         "NO_COLOR": "1",
     }
@@ -151,6 +151,12 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
         yield airflow
     finally:
         supervisor.stop()
+
+
+def recorded_port(settings: Settings) -> int | None:
+    """The port of the API server that runs for this home, or is meant to; None where no services do."""
+    state = _read_state(_state_file(settings))
+    return int(state["ports"]["api"]) if state and _is_alive(state["owner"]) else None
 
 
 class Airflow:

@@ -40,10 +40,12 @@ class Settings:
     given_person_key: str | None
     root: Path = PROJECT_ROOT
     given_officials: str | None = None
+    openlineage_url: str | None = None
 
     @classmethod
     def load(cls, env: Mapping[str, str] = os.environ) -> Settings:
-        """Read YINGJIAN_HOME, YINGJIAN_WAREHOUSE, YINGJIAN_LANDING, YINGJIAN_PERSON_KEY and YINGJIAN_OFFICIALS.
+        """Read YINGJIAN_HOME, YINGJIAN_WAREHOUSE, YINGJIAN_LANDING, YINGJIAN_PERSON_KEY, YINGJIAN_OFFICIALS and
+        YINGJIAN_OPENLINEAGE_URL.
 
         Raises SetupError when the warehouse is not embedded and no person key is given.
         """
@@ -56,7 +58,14 @@ class Settings:
                 " to the warehouse, not to this folder"
             )
         landing = env.get("YINGJIAN_LANDING") or str(home / "landing")
-        return cls(home, warehouse, landing, person_key, given_officials=env.get("YINGJIAN_OFFICIALS") or None)
+        return cls(
+            home,
+            warehouse,
+            landing,
+            person_key,
+            given_officials=env.get("YINGJIAN_OFFICIALS") or None,
+            openlineage_url=env.get("YINGJIAN_OPENLINEAGE_URL") or None,
+        )
 
     @cached_property
     def person_secret(self) -> bytes:
@@ -84,6 +93,11 @@ class Settings:
     @property
     def dbt_target(self) -> Path:
         return self.home / "dbt"
+
+    @property
+    def data_dictionary(self) -> Path:
+        """What every table and column means, as one page that dbt writes."""
+        return self.home / "docs" / "models.html"
 
     @cached_property
     def code_version(self) -> str:

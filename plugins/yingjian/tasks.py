@@ -133,6 +133,13 @@ def prune(keep: int) -> list[int]:
         return prune_publications(conn, keep)
 
 
+def docs() -> str:
+    """Write the data dictionary; returns its path."""
+    from yingjian.warehouse.dbt import write_docs
+
+    return str(write_docs(Settings.load()))
+
+
 def notify_failure(context: dict[str, Any]) -> None:
     """Tell the team that a task failed: in the log, and by mail when SMTP_DEFAULT or its connection is set."""
     import os

@@ -11,7 +11,7 @@ import pytest
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian.settings import PROJECT_ROOT, Settings
-from yingjian.warehouse.dbt import prepare_manifest
+from yingjian.warehouse.dbt import prepare_manifest, write_docs
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +76,12 @@ def test_every_model_is_described_and_every_mart_has_a_contract(manifest: dict[s
         if model["original_file_path"].startswith("models/marts"):
             assert model["config"]["contract"]["enforced"], model["name"]
             assert all(column["description"] for column in model["columns"].values()), model["name"]
+
+
+def test_the_data_dictionary_has_every_column_and_no_row(world: Settings) -> None:
+    page = write_docs(world).read_text()
+    described = json.loads(prepare_manifest(world).read_text())["nodes"]["model.yingjian.overdue"]["columns"]
+    assert all(json.dumps(column["description"], ensure_ascii=False)[1:-1] in page for column in described.values())
+    people = support.query(world, "select id_number, phone, name from restricted.person where length(name) > 2")
+    assert people and not any(cell in page for person in people for cell in person if cell)
+    assert list(world.data_dictionary.parent.iterdir()) == [world.data_dictionary]

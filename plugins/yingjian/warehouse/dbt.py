@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +19,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from yingjian import warehouse
+from yingjian import lineage, warehouse
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError
 
 log = logging.getLogger(__name__)
@@ -42,21 +44,43 @@ def build(settings: Settings, day: date, say: Callable[[dict[str, str]], None] =
         if event.info.name == "NodeFinished":
             states[event.data.node_info.unique_id] = event.data.node_info.node_status
 
+    artifacts = lineage.artifacts(settings)
+    # Beside them the manifest stays as it is: DAGs are read from it.
+    written = ("--target-path", str(artifacts)) if artifacts else ("--no-write-json",)
     with _said_meanwhile(states, say):
         result = invoke(
             settings,
-            "--no-write-json",  # The manifest stays as it is: DAGs are read from it.
-            "build", "--exclude", "resource_type:test", "resource_type:unit_test",
+            "build", *written, "--exclude", "resource_type:test", "resource_type:unit_test",
             "--vars", f"{{as_of_date: '{day}'}}",
             on_event=on_event,
         )  # fmt: skip
     say(dict(states))
+    if artifacts:
+        with _environment(dbt_environment(settings)):
+            lineage.tell(settings, dbt_folder(settings))
     failed = sorted(name.rpartition(".")[2] for name, state in states.items() if state == "error")
     if failed:
         raise BuildError(f"dbt could not build {', '.join(failed)}: the log says why")
     if not result.success:
         raise BuildError(f"dbt build failed: {result.exception or 'the log says why'}")
     return sum(state == "success" for state in states.values())
+
+
+def write_docs(settings: Settings) -> Path:
+    """The data dictionary: dbt's documentation of all models and columns as one page; returns its path.
+
+    It holds descriptions, types and SQL, and no row. Whoever reads it meanwhile sees the old page or the new one.
+    Raises SetupError with dbt's reason.
+    """
+    page = settings.data_dictionary
+    page.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=page.parent) as making:
+        shutil.copy(prepare_manifest(settings), making)
+        written = invoke(settings, "--quiet", "docs", "generate", "--static", "--no-compile", "--target-path", making)
+        if not written.success:
+            raise SetupError(f"dbt could not write its documentation: {written.exception or 'the log says why'}")
+        (Path(making) / "static_index.html").replace(page)
+    return page
 
 
 def invoke(settings: Settings, *arguments: str, on_event: Callable[[Any], None] | None = None) -> Any:
