@@ -7,6 +7,7 @@ RUN uv sync --frozen --no-dev --compile-bytecode
 COPY dags dags
 COPY dbt_project dbt_project
 COPY expectations expectations
+COPY docs docs
 ENV PATH=/opt/yingjian/.venv/bin:$PATH YINGJIAN_PORT=8080
 USER yingjian
 CMD ["yingjian", "up"]

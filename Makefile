@@ -1,5 +1,5 @@
 # Thin: each target is one line of uv or yingjian. See README.md.
-.PHONY: run up test lint format bench
+.PHONY: run up test test-slow sbom lint format bench
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
@@ -9,11 +9,17 @@ run: .venv/ready       ## a simulated town of three weeks, its last days run thr
 up: .venv/ready        ## Airflow's UI, scheduler and warehouse, until Ctrl-C
 	$(BIN)/yingjian up
 
-test: .venv/ready      ## every test
+test: .venv/ready      ## every test but the slow ones
 	$(BIN)/python -m pytest
+
+test-slow: .venv/ready ## those that take minutes: files of 10 GB, faults in the middle of real runs
+	$(BIN)/python -m pytest -m slow
 
 lint: .venv/ready      ## style, types and SQL
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/sqlfluff lint dbt_project/models
+
+sbom: .venv/ready      ## every package that runs, with its hashes, as a CycloneDX bill of materials on standard output
+	@$(BIN)/uv export --quiet --frozen --no-dev --format cyclonedx1.5
 
 bench: .venv/ready     ## speed and memory, as ratios measured in one run
 	$(BIN)/python -m yingjian.bench

@@ -8,18 +8,19 @@ from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Asset, CronDataIntervalTimetable, Param, TriggerRule, dag, task
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import DbtResourceType, ExecutionMode, LoadMode, SeedRenderingBehavior, TestBehavior
 
 from yingjian import model_tasks, tasks
+from yingjian.approval import ApprovalByRight
 
 ROOT = Path(__file__).resolve().parents[1]
 DBT_PROJECT = ROOT / "dbt_project"
 DBT_TARGET = Path(os.environ.get("YINGJIAN_HOME") or ROOT / ".yingjian") / "dbt"
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 PUBLICATION = Asset("yingjian://publication")
+PACKS = Asset("yingjian://packs")
 
 
 @dag(
@@ -77,8 +78,9 @@ def daily() -> None:
     def gate(audited: dict[str, object]) -> str:
         return "publish" if audited["passed"] else "release_by_hand"
 
-    release_by_hand = ApprovalOperator(
+    release_by_hand = ApprovalByRight(
         task_id="release_by_hand",
+        right="release",
         subject="质量检查未通过：是否仍要发布？ Release a build that failed its audit?",
         body="{{ '\n'.join(ti.xcom_pull(task_ids='audit')['critical']) }}",
         params={"reason": Param("", type="string", title="理由（将写入日报）/ reason, shown in the report")},
@@ -100,8 +102,9 @@ def daily() -> None:
     def report(publication_id: int) -> str:
         return tasks.report(publication_id)
 
-    @task(doc_md="Page, spreadsheet and PDF for the office, each department and each community.")
-    def packs(publication_id: int) -> dict[str, int]:
+    @task(outlets=[PACKS], doc_md="Page, spreadsheet and PDF for the office, each department and each community.")
+    def packs(publication_id: int, outlet_events: object = None) -> dict[str, int]:
+        outlet_events[PACKS].extra = {"publication_id": publication_id}  # type: ignore[index]
         return tasks.packs(publication_id)
 
     audited = audit(tasks.AS_OF_DATE)

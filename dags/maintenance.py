@@ -1,4 +1,4 @@
-"""What keeps the warehouse small and its dictionary new: rows of old publications, a page of every table and column."""
+"""What keeps the warehouse small, its trail honest and its dictionary new."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ KEEP_PUBLICATIONS = 40
         "on_failure_callback": tasks.notify_failure,
     },
     doc_md="""
-    ### Drop the rows of old publications, write the data dictionary
-    Publications stay on record with their figures; rows of persons go after the newest publications.
+    ### What is over goes; the trail is verified
+    Publications stay on record with their figures; rows of persons go when their days are over (seed `retention_rule`).
 
-    **When it fails:** nothing is lost and nothing waits for it; clear the task that failed. See `docs/runbooks/maintenance.md`.
+    **When `prune`, `retain` or `docs` fails:** nothing is lost and nothing waits for it; clear the task.
+    **When `verify_trail` fails:** somebody changed the audit trail. Do not clear it; see `docs/runbooks/maintenance.md`.
     """,
 )
 def maintenance() -> None:
@@ -36,11 +37,21 @@ def maintenance() -> None:
     def prune() -> list[int]:
         return tasks.prune(KEEP_PUBLICATIONS)
 
+    @task(doc_md="Personal data whose days are over is deleted; `quality.deletion` says what, the trail that it was.")
+    def retain(as_of_date: str) -> dict[str, int]:
+        return tasks.retain(as_of_date)
+
+    @task(doc_md="Every event against its hash and the one before, and the end that was verified last time.")
+    def verify_trail() -> int:
+        return tasks.verify_trail()
+
     @task(doc_md="dbt's documentation as one page, `docs/models.html` in the home; no row in it.")
     def docs() -> str:
         return tasks.docs()
 
     prune()
+    retain(tasks.AS_OF_DATE)
+    verify_trail()
     docs()
 
 

@@ -11,6 +11,8 @@ import psycopg
 import pytest
 
 from tests import support
+from tests.portal import Portal, running_portal
+from tests.unit.reports import town
 from yingjian import simulate
 from yingjian.settings import Settings
 from yingjian.warehouse.embedded import EmbeddedPostgres
@@ -69,6 +71,18 @@ def empty_database(bare_server: Settings, request: pytest.FixtureRequest) -> str
 
 
 @pytest.fixture(scope="session")
+def town_database(bare_server: Settings) -> str:
+    """The URI of a database with the published rows of a made-up town. Tests undo what they change."""
+    server = EmbeddedPostgres(bare_server)
+    with psycopg.connect(server.uri("postgres", "postgres"), autocommit=True) as conn:
+        conn.execute("create database published_town owner yingjian_owner")
+    uri = server.uri("yingjian_owner", "published_town")
+    with psycopg.connect(uri) as conn:
+        town.load(conn)
+    return uri
+
+
+@pytest.fixture(scope="session")
 def simulated_landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small town's exports of sixteen days up to WORLD_DAY."""
     out = tmp_path_factory.mktemp("landing")
@@ -93,3 +107,10 @@ def world(home_factory: HomeFactory, simulated_landing: Path) -> Settings:
     support.land_folder(settings, simulated_landing)
     support.run_day(settings, WORLD_DAY)
     return settings
+
+
+@pytest.fixture(scope="session")
+def portal(world: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """The portal in Airflow's API server, on a copy of the town; started once."""
+    with running_portal(world, tmp_path_factory.mktemp("portal")) as running:
+        yield running

@@ -49,7 +49,7 @@ def copy_home(source: Settings, folder: Path) -> Settings:
 
 
 def land_folder(settings: Settings, folder: Path) -> LandingSummary:
-    return land(str(folder), warehouse.connector(settings), settings.person_secret, settings.pulled)
+    return land(str(folder), warehouse.connector(settings, "loader"), settings.person_secret, settings.pulled)
 
 
 def empty_staging(settings: Settings) -> None:
@@ -94,12 +94,12 @@ def build_marts(settings: Settings, day: date) -> None:
 
 def audit(settings: Settings, day: date) -> quality.AuditResult:
     suites = quality.load_suites(settings.root / "expectations", day)
-    with warehouse.connect(settings) as conn:
-        return quality.audit(conn, warehouse.uri(settings), suites, day, None)
+    with warehouse.connect(settings, "auditor") as conn:
+        return quality.audit(conn, warehouse.uri(settings, "auditor"), suites, day, None)
 
 
 def publish(settings: Settings, day: date, run_key: str) -> int:
-    with warehouse.connect(settings) as conn:
+    with warehouse.connect(settings, "publisher") as conn:
         return publishing.publish(conn, day, run_key=run_key, checks_run=0, checks_failed=0, code_version="test")
 
 

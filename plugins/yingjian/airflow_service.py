@@ -15,12 +15,12 @@ IN_EVERY_CHILD = (
     "airflow.dag_processing.dagbag",
     "airflow.providers.amazon.aws.assets.s3",  # Naming an asset asks every provider.
     "airflow.providers.standard.decorators.branch_python",
-    "airflow.providers.standard.operators.hitl",
     "airflow.sdk.definitions.decorators",
     "airflow.sdk.execution_time.task_runner",
     "cosmos.airflow.task_group",
     "cosmos.operators.local",
     "cosmos.plugin.airflow3",
+    "yingjian.approval",
     "yingjian.model_tasks",
     "yingjian.tasks",
 )

@@ -1,4 +1,4 @@
-"""`make bench`: landing against raw COPY of the same bytes, as a ratio measured in one run.
+"""`make bench`: landing against raw COPY of the same bytes, and packs of a large town, as ratios measured in one run.
 
 The database, the disk and the processor are the same for both, so the ratio says something on any machine; the
 seconds do not.
@@ -19,7 +19,7 @@ import polars as pl
 import psycopg
 import xlsxwriter
 
-from yingjian import warehouse
+from yingjian import bench_reports, warehouse
 from yingjian.landing import land
 from yingjian.landing.feeds import FEEDS
 from yingjian.settings import Settings
@@ -115,6 +115,9 @@ def main() -> int:
                     "rows": rows, "rows_per_second": round(rows / seconds), "over_copy": round(raw * rows / seconds, 3),
                     "peak_mib": peak,
                 }  # fmt: skip
+            with warehouse.connect(settings) as conn:
+                conn.execute("truncate staging.test_results, quality.landed_file, quality.rejected_row")
+            packs = bench_reports.measure(settings, Path(folder))
         finally:
             EmbeddedPostgres(settings).stop()
     print(f"raw COPY of the same bytes into an unindexed text table: {1 / raw:,.0f} rows per second")
@@ -124,7 +127,8 @@ def main() -> int:
             f"{name:20}{figure['rows']:>12,}{figure['rows_per_second']:>12,}{figure['over_copy']:>12.2f}"
             f"{figure['peak_mib']:>10,}"
         )
-    print(json.dumps(figures, ensure_ascii=False))
+    bench_reports.show(packs)
+    print(json.dumps(figures | packs, ensure_ascii=False))
     return 0
 
 

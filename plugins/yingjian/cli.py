@@ -1,4 +1,4 @@
-"""The command line: `yingjian run | up | demo | warehouse | landing | quarantine | audit | simulate | status | …`."""
+"""The command line: `yingjian COMMAND …`; `yingjian --help` says what there is."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yingjian.settings import Settings, SetupError
+from yingjian.settings import Settings, SetupError, no_core_files
 
 if TYPE_CHECKING:
     import psycopg
+
+    from yingjian.reports.audiences import Audience
+    from yingjian.services import Airflow
 
 DEMO_PERSONS, DEMO_DAYS, DEMO_RUNS = 3000, 21, 3
 DEMO_LAST_DAY = date(2022, 7, 24)  # A day of the plan's own edition; today most of its duties have ended.
@@ -23,6 +26,7 @@ DEMO_LAST_DAY = date(2022, 7, 24)  # A day of the plan's own edition; today most
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit code. Errors of set-up are one sentence on stderr."""
     arguments = _parser().parse_args(argv)
+    no_core_files()
     try:
         return int(arguments.command(arguments) or 0)
     except SetupError as error:
@@ -57,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     uri.add_argument("--role", default="owner", help="a role, such as bi_reader; default: the owner")
     uri.set_defaults(command=_warehouse_uri)
     actions.add_parser("start", help="start the embedded server").set_defaults(command=_warehouse_start)
+    bootstrap = actions.add_parser(
+        "bootstrap",
+        help="once per server, as the superuser of YINGJIAN_SUPERUSER: the owner, Airflow's role, the databases",
+    )
+    bootstrap.set_defaults(command=_warehouse_bootstrap)
     actions.add_parser("stop", help="stop the embedded server").set_defaults(command=_warehouse_stop)
 
     simulate = commands.add_parser("simulate", help="a landing folder of realistic exports")
@@ -69,20 +78,84 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_landing(commands)
     _add_quarantine(commands)
+    _add_delivery(commands)
 
-    audit = commands.add_parser("audit", help="the trail of who did what with persons' data")
-    actions = audit.add_subparsers(required=True, metavar="ACTION")
-    actions.add_parser("verify", help="check that no event was changed or removed").set_defaults(command=_audit_verify)
+    _add_audit(commands)
+    users = commands.add_parser("users", help="who may sign in to Airflow and the portal (officials.yml)")
+    users.add_argument("--passwords", action="store_true", help="print the passwords that were made for them")
+    users.set_defaults(command=_users)
+    _add_backup(commands)
+    _add_access(commands)
 
+    rotate = commands.add_parser("rotate-person-key", help="another secret of the person keys: every key is made anew")
+    rotate.add_argument("--reason", required=True, help="why; kept in the trail")
+    rotate.set_defaults(command=_rotate_person_key)
     commands.add_parser("docs", help="write the data dictionary: every table and column").set_defaults(command=_docs)
     commands.add_parser("coverage", help="write docs/coverage.md").set_defaults(command=_coverage)
+    commands.add_parser("licences", help="write docs/licences.md").set_defaults(command=_licences)
+    _add_status(commands)
+    return parser
+
+
+def _add_status(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     status = commands.add_parser(
         "status", help="what is up, published and waiting; exit code 1 when what must run does not"
     )
     status.add_argument("--json", action="store_true", help="for monitoring: keys as in plugins/yingjian/status.py")
     status.add_argument("--strict", action="store_true", help="exit code 1 also when somebody must look at something")
     status.set_defaults(command=_status)
-    return parser
+
+
+def _add_audit(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    audit = commands.add_parser("audit", help="the trail of who did what with persons' data")
+    actions = audit.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("verify", help="check that no event was changed or removed").set_defaults(command=_audit_verify)
+    events = actions.add_parser("list", help="events, the newest last")
+    events.add_argument("--since", type=date.fromisoformat, metavar="D", help="from this day on")
+    events.add_argument("--actor", metavar="LOGIN")
+    events.add_argument("--action", metavar="ACTION", help="person_view, export, release, access_grant, …")
+    events.add_argument("--object", metavar="OBJECT", help="a person_key, a publication, a login")
+    events.add_argument(
+        "--person",
+        action="store_true",
+        help="who looked at a person: type and number of the document on standard input",
+    )
+    events.set_defaults(command=_audit_list)
+
+
+def _add_backup(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    saving = commands.add_parser("backup", help="the home and its databases as one encrypted file")
+    saving.add_argument("out", type=Path, metavar="OUT")
+    saving.set_defaults(command=_backup)
+    restoring = commands.add_parser("restore", help="a home from a backup: all of it, or nothing")
+    restoring.add_argument("file", type=Path, metavar="FILE")
+    restoring.add_argument(
+        "--home", type=Path, required=True, metavar="NEW", help="a folder that is empty or not there yet"
+    )
+    restoring.set_defaults(command=_restore)
+    commands.add_parser("backup-key", help="a new key for backups").set_defaults(command=_backup_key)
+
+
+def _add_access(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    access = commands.add_parser("access", help="who reads what in the warehouse")
+    actions = access.add_subparsers(required=True, metavar="ACTION")
+    for name, command, text in (
+        ("grant", _access_grant, "let a login read a part of the town; without one, what officials.yml says of it"),
+        ("revoke", _access_revoke, "take a part of the town from a login; without one, everything"),
+    ):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("login", metavar="LOGIN")
+        action.add_argument("--community", action="append", default=[], metavar="NAME")
+        action.add_argument("--department", action="append", default=[], metavar="NAME")
+        action.add_argument("--office", action="store_true", help="the whole town")
+        action.add_argument("--persons", action="store_true", help="the look at persons, one by one, with a reason")
+        action.add_argument("--reason", required=True, help="why; kept in the trail")
+        action.set_defaults(command=command)
+    actions.add_parser("list", help="logins and what they read").set_defaults(command=_access_list)
+    actions.add_parser("passwords", help="give the services' roles the passwords that are set now").set_defaults(
+        command=_access_passwords
+    )
+    actions.add_parser("document", help="write docs/access.md").set_defaults(command=_access_document)
 
 
 def _add_landing(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
@@ -113,10 +186,26 @@ def _add_quarantine(commands: argparse._SubParsersAction) -> None:  # type: igno
             action.add_argument("--sender", metavar="NAME", help="laboratory, pharmacy, department or community")
         if name == "export":
             action.add_argument("--xlsx", type=Path, required=True, metavar="FILE")
+            action.add_argument("--reason", default="交报送单位更正", help="why; kept in the trail")
     resolve = actions.add_parser("resolve", help="say what became of open rows")
     resolve.add_argument("ids", type=int, nargs="+", metavar="ID", help="first column of the exported spreadsheet")
     resolve.add_argument("--reason", required=True)
     resolve.set_defaults(command=_quarantine_resolve)
+
+
+def _add_delivery(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    delivery = commands.add_parser("delivery", help="what was sent to whom")
+    actions = delivery.add_subparsers(required=True, metavar="ACTION")
+    listed = actions.add_parser("list", help="every delivery of a publication, and what became of it")
+    listed.set_defaults(command=_delivery_list)
+    retry = actions.add_parser("retry", help="send again what failed or bounced")
+    retry.add_argument("ids", type=int, nargs="*", metavar="ID", help="only these; an uncertain one only when named")
+    retry.set_defaults(command=_delivery_retry)
+    for action in (listed, retry):
+        action.add_argument("--publication", type=int, metavar="N", help="default: the current one")
+    bounces = actions.add_parser("bounces", help="read the mails that came back, over IMAP or from a Maildir")
+    bounces.add_argument("--maildir", type=Path, metavar="FOLDER", help="default: the connection imap_default")
+    bounces.set_defaults(command=_delivery_bounces)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -154,6 +243,8 @@ def run_days(settings: Settings, days: list[date], landing: str) -> int:
                 clock.mark(f"daily run {day}", _by_step(result.tasks))
                 if not _explain(settings, day, result):
                     return 1
+                if not airflow.is_scheduled:  # There the DAGs run by themselves.
+                    _deliver(settings, airflow, day, result.run_id, clock)
     clock.mark("shutdown")
     print(clock.table())
     return 0
@@ -183,6 +274,36 @@ def _explain(settings: Settings, day: date, result: object) -> bool:
         file=sys.stderr,
     )
     return False
+
+
+def _deliver(settings: Settings, airflow: Airflow, day: date, run_id: str, clock: _Clock) -> None:
+    """Have a published day delivered and its public figures put to those who sign; nothing where nobody receives."""
+    from yingjian import warehouse
+    from yingjian.delivery.recipients import recipients, signatories
+    from yingjian.officials import read_officials
+
+    officials = read_officials(settings.officials)
+    wanted = {
+        "delivery": bool(recipients(officials, "pack")),
+        "public_release": bool(signatories(officials) or recipients(officials, "bulletin")),
+    }
+    if not any(wanted.values()):
+        return
+    with warehouse.connect(settings) as conn:
+        row = conn.execute("select publication_id from published.publication where run_key = %s", (run_id,)).fetchone()
+    conf = {"publication_id": row[0] if row else None}
+    for dag_id in (name for name, is_wanted in wanted.items() if is_wanted):
+        result = airflow.run_dag(dag_id, day, conf)
+        clock.mark(f"{dag_id} {day}", _by_step(result.tasks))
+        said = {
+            ("delivery", "success"): "delivered",
+            ("delivery", "awaiting"): f"delivery waits for {settings.delivery_time:%H:%M}: keep `yingjian up` running",
+            ("delivery", "failed"): "not everything was delivered: see `yingjian delivery list`",
+            ("public_release", "awaiting"): "the public figures wait to be signed off: run `yingjian up`",
+            ("public_release", "failed"): "the sign-off of the public figures could not be asked for",
+        }.get((dag_id, result.state))
+        if said:
+            print(f"{day}: {said}", file=sys.stderr if result.state == "failed" else sys.stdout)
 
 
 def _by_step(tasks: list) -> dict[str, float]:  # type: ignore[type-arg]
@@ -250,6 +371,7 @@ def _up(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with services.running_services(settings, schedule=True) as airflow:
         print(f"Airflow: {airflow.url}  user {services.ADMIN}, password {airflow.password}")
+        print(f"portal:  {airflow.url}{services.PORTAL}  for officials: {_who_signs_in(settings)}")
         print(
             f"reports: {settings.reports}\nCtrl-C stops it; the warehouse stays up (`yingjian warehouse stop`).",
             flush=True,
@@ -258,6 +380,33 @@ def _up(arguments: argparse.Namespace) -> int:
             stop.wait()
         except KeyboardInterrupt:
             pass
+    return 0
+
+
+def _who_signs_in(settings: Settings) -> str:
+    from yingjian import services
+
+    officials = len(services.users(settings)) - 1
+    if not officials:
+        return f"none yet, write {settings.officials} (example: docs/officials.example.yml) and start again"
+    return f"{officials} of {settings.officials}; `yingjian users --passwords` shows their passwords"
+
+
+def _users(arguments: argparse.Namespace) -> int:
+    from yingjian import services
+    from yingjian.officials import read_officials
+
+    settings = Settings.load()
+    officials = read_officials(settings.officials)
+    for login, role in services.users(settings).items():
+        official = officials.get(login)
+        part = (
+            f"{official.name}  {official.audience.title}  {', '.join(sorted(official.rights)) or '-'}"
+            if official
+            else "-"
+        )
+        secret = f"  {services.password(settings, login)}" if arguments.passwords else ""
+        print(f"{login:<16}{role:<8}{part}{secret}")
     return 0
 
 
@@ -272,11 +421,40 @@ def _demo(arguments: argparse.Namespace) -> int:
         print(f"simulating a town of {DEMO_PERSONS} people, {DEMO_DAYS} days up to {last_day}")
         simulate.write_landing(making, DEMO_PERSONS, DEMO_DAYS, seed=1, last_day=last_day)
         making.rename(landing)
+    if not settings.officials.exists():
+        settings.officials.write_text((settings.root / "docs" / "officials.example.yml").read_text(encoding="utf-8"))
     days = [last_day - timedelta(days=i) for i in reversed(range(DEMO_RUNS))]
     code = run_days(settings, days, str(landing))
     if code == 0:
         print(f'marts: psql "$({Path(sys.argv[0])} warehouse uri)"  (schema reporting)')
     return code
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    import os
+
+    from yingjian import backup
+
+    made = backup.backup(Settings.load(), arguments.out, os.environ.get("YINGJIAN_BACKUP_KEY"))
+    print(f"{arguments.out}: publication {made.publication or 'none'}, {made.rows:,} rows")
+    return 0
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    import os
+
+    from yingjian import backup
+
+    made = backup.restore(arguments.file, arguments.home, os.environ.get("YINGJIAN_BACKUP_KEY"))
+    print(f"{arguments.home}: publication {made.publication or 'none'}, {made.rows:,} rows; set YINGJIAN_HOME to it")
+    return 0
+
+
+def _backup_key(arguments: argparse.Namespace) -> int:
+    from yingjian import backup
+
+    print(backup.make_key(), end="")
+    return 0
 
 
 def _coverage(arguments: argparse.Namespace) -> int:
@@ -296,15 +474,134 @@ def _docs(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _licences(arguments: argparse.Namespace) -> int:
+    from yingjian import licences
+
+    print(licences.write(Settings.load().root))
+    return 0
+
+
 def _audit_verify(arguments: argparse.Namespace) -> int:
     from yingjian.warehouse import audit_trail
 
     with _connection() as conn:
-        verdict = audit_trail.verify(conn, Settings.load().home / "audit_end.json")
+        verdict = audit_trail.verify(conn, Settings.load().audit_end)
     if verdict.broken is not None:
         print(f"yingjian: the audit trail is broken at event {verdict.broken}: {verdict.reason}", file=sys.stderr)
         return 1
     print(f"{verdict.events:,} events, unbroken")
+    return 0
+
+
+def _audit_list(arguments: argparse.Namespace) -> int:
+    from yingjian.warehouse import audit_trail, rotation
+
+    objects = [arguments.object] if arguments.object else None
+    if arguments.person:
+        id_type, _, id_number = sys.stdin.readline().strip().partition(" ")
+        if not id_number:
+            raise ValueError("--person wants one line on standard input: the type of the document, a blank, its number")
+        objects = rotation.keys_of(Settings.load(), id_type, id_number)
+    with _connection() as conn:
+        found = audit_trail.events(conn, arguments.since, arguments.actor, arguments.action, objects)
+        for event in found:
+            details = "  ".join(f"{name}={value}" for name, value in event.details.items())
+            print(
+                f"{event.event_id}  {event.happened_at:%Y-%m-%d %H:%M:%S}  {event.actor}  {event.action}  {event.object}"
+                f"  {event.reason or '-'}  {details}".rstrip()
+            )
+    return 0
+
+
+def _rotate_person_key(arguments: argparse.Namespace) -> int:
+    import getpass
+    import os
+
+    from yingjian.warehouse import rotation
+
+    settings = Settings.load()
+    with _connection() as conn:
+        done = rotation.rotate(
+            conn, settings, os.environ.get("YINGJIAN_PERSON_KEY_NEXT") or None, getpass.getuser(), arguments.reason
+        )
+    print(
+        f"{done.persons:,} persons have another key now; the secret's fingerprint was {done.before} and is {done.after}"
+    )
+    if settings.given_person_key:
+        print("set YINGJIAN_PERSON_KEY to the new secret before the next landing, and keep the old one under seal")
+    else:
+        print(f"the old secret is secrets/person_key_{done.before}.json: keep it under seal, away from this machine")
+    return 0
+
+
+def _access_grant(arguments: argparse.Namespace) -> int:
+    import getpass
+
+    from yingjian.officials import read_officials
+    from yingjian.warehouse import access
+
+    parts, persons = _parts(arguments), arguments.persons
+    if not parts and not persons:
+        official = read_officials(Settings.load().officials).get(arguments.login)
+        if official is None:
+            raise ValueError(
+                f"{arguments.login} is no official of officials.yml: say --community, --department, --office or --persons"
+            )
+        parts, persons = [official.audience], official.may("persons")
+    with _connection() as conn:
+        password = access.grant(conn, arguments.login, parts, persons, getpass.getuser(), arguments.reason)
+    print(f"{arguments.login} reads {'、'.join(part.title for part in parts) or 'persons'}")
+    if password:
+        print(f"password, shown this once: {password}")
+    return 0
+
+
+def _access_revoke(arguments: argparse.Namespace) -> int:
+    import getpass
+
+    from yingjian.warehouse import access
+
+    with _connection() as conn:
+        gone = access.revoke(
+            conn, arguments.login, _parts(arguments), arguments.persons, getpass.getuser(), arguments.reason
+        )
+    print(f"{arguments.login} {'is gone' if gone else 'reads less'}: see yingjian access list")
+    return 0
+
+
+def _parts(arguments: argparse.Namespace) -> list[Audience]:
+    from yingjian.reports.audiences import OFFICE, Audience
+
+    named = [Audience("community", name) for name in arguments.community]
+    named += [Audience("department", name) for name in arguments.department]
+    return [OFFICE, *named] if arguments.office else named
+
+
+def _access_list(arguments: argparse.Namespace) -> int:
+    from yingjian.warehouse import access
+
+    with _connection() as conn:
+        for reader in access.readers(conn):
+            parts = "、".join(part.title for part in reader.parts)
+            print(f"{reader.login}  {parts}{'  persons' if reader.persons else ''}")
+    return 0
+
+
+def _access_passwords(arguments: argparse.Namespace) -> int:
+    from yingjian import warehouse
+
+    with _connection() as conn:
+        warehouse.set_passwords(conn, Settings.load(), set(warehouse.ROLES))
+    print(f"passwords set: {', '.join(warehouse.ROLES)}")
+    return 0
+
+
+def _access_document(arguments: argparse.Namespace) -> int:
+    from yingjian.warehouse import access
+
+    path = Settings.load().root / access.DOCUMENT
+    path.write_text(access.document(access.read_table()), encoding="utf-8")
+    print(path)
     return 0
 
 
@@ -313,7 +610,35 @@ def _warehouse_uri(arguments: argparse.Namespace) -> int:
 
     settings = Settings.load()
     warehouse.ensure_running(settings)
-    print(warehouse.uri(settings, arguments.role))
+    found = warehouse.uri(settings, arguments.role)
+    if arguments.role != warehouse.OWNER:
+        warehouse.migrate(settings)  # Which makes the roles.
+    print(found)
+    return 0
+
+
+def _warehouse_bootstrap(arguments: argparse.Namespace) -> int:
+    import os
+
+    import psycopg
+
+    from yingjian import warehouse
+    from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, bootstrap
+
+    settings = Settings.load()
+    superuser = os.environ.get("YINGJIAN_SUPERUSER")
+    if settings.warehouse is None or not superuser:
+        raise SetupError(
+            "bootstrap prepares a server that is not embedded: set YINGJIAN_WAREHOUSE to the owner's URI and"
+            " YINGJIAN_SUPERUSER to a superuser's"
+        )
+    if not settings.warehouse.startswith(f"postgresql://{OWNER_ROLE}:") or not settings.warehouse.endswith("/yingjian"):
+        raise SetupError(
+            f"bootstrap makes the role {OWNER_ROLE} and the database yingjian: name them in YINGJIAN_WAREHOUSE"
+        )
+    with psycopg.connect(superuser, autocommit=True) as conn:
+        bootstrap(conn, warehouse.owner_password(settings), warehouse.password(settings, AIRFLOW_ROLE))
+    print("the server has its owner, Airflow's role and the two databases; nothing needs the superuser from now on")
     return 0
 
 
@@ -374,9 +699,17 @@ def _quarantine_list(arguments: argparse.Namespace) -> int:
 
 
 def _quarantine_export(arguments: argparse.Namespace) -> int:
+    import getpass
+
     from yingjian.landing import quarantine
+    from yingjian.warehouse import audit_trail
 
     with _connection() as conn:
+        audit_trail.record(
+            conn, getpass.getuser(), "export", "quality.rejected_row", arguments.reason,
+            feed=arguments.feed, sender=arguments.sender, file=arguments.xlsx.name,
+        )  # fmt: skip
+        conn.commit()  # Whatever becomes of the file, that somebody wanted it is on record.
         rows = quarantine.export(conn, arguments.xlsx, arguments.feed, arguments.sender)
     print(f"{rows} rows written to {arguments.xlsx}; it holds personal data: give it to its sender only")
     return 0
@@ -398,6 +731,71 @@ def _quarantine_resolve(arguments: argparse.Namespace) -> int:
         rows = quarantine.resolve(conn, arguments.ids, arguments.reason)
     print(f"{rows} of {len(arguments.ids)} rows resolved")
     return 0 if rows else 1
+
+
+def _publication(conn: psycopg.Connection, asked: int | None) -> tuple[int, date]:
+    """The publication asked for, or the current one, and its business date."""
+    row = conn.execute(
+        """
+        select publication_id, as_of_date from published.publication
+        where publication_id = coalesce(%s, (select publication_id from published.current))
+        """,
+        (asked,),
+    ).fetchone()
+    if row is None:
+        raise ValueError("nothing published yet" if asked is None else f"there is no publication {asked}")
+    return row[0], row[1]
+
+
+def _delivery_list(arguments: argparse.Namespace) -> int:
+    from yingjian.delivery import ledger
+
+    with _connection() as conn:
+        publication_id, day = _publication(conn, arguments.publication)
+        rows = ledger.attempts(conn, publication_id)
+    for row in rows:
+        state = f"{row['state']}, will be tried again" if row["will_retry"] else row["state"]
+        print(
+            f"{row['attempt_id']:6}  {row['what']}  {row['official']}  {row['channel']}  {state}  {row['error'] or ''}"
+        )
+    print(f"{len(rows):6}  deliveries of publication {publication_id} of {day}")
+    return 0
+
+
+def _delivery_retry(arguments: argparse.Namespace) -> int:
+    from yingjian import services
+    from yingjian.delivery import ledger
+
+    settings = Settings.load()
+    with _connection() as conn:
+        publication_id, day = _publication(conn, arguments.publication)
+        again = ledger.retry(conn, publication_id, arguments.ids)
+    if not again:
+        print(
+            "nothing to send again: see `yingjian delivery list`; a pack that a newer publication replaced stays unsent"
+        )
+        return 1
+    with services.running_services(settings) as airflow:
+        result = airflow.run_dag("delivery", day, {"publication_id": publication_id})
+    print(f"{len(again)} deliveries of publication {publication_id} made again: see `yingjian delivery list`")
+    return 0 if result.state == "success" else 1
+
+
+def _delivery_bounces(arguments: argparse.Namespace) -> int:
+    from yingjian.delivery import bounces
+
+    with _connection() as conn:
+        if arguments.maildir is not None:
+            news = bounces.read_bounces(conn, bounces.Maildir(arguments.maildir))
+        elif not bounces.has_mailbox():
+            raise SetupError(
+                "there is no Airflow connection imap_default: set AIRFLOW_CONN_IMAP_DEFAULT, or give --maildir"
+            )
+        else:
+            with bounces.imap() as box:
+                news = bounces.read_bounces(conn, box)
+    print(f"{news} mails came back that were not known of")
+    return 0
 
 
 def _simulate(arguments: argparse.Namespace) -> int:

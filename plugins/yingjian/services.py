@@ -26,7 +26,8 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from yingjian import lineage, warehouse
-from yingjian.settings import TELEMETRY_OFF, Settings, SetupError
+from yingjian.officials import read_officials
+from yingjian.settings import TELEMETRY_OFF, Settings, SetupError, no_core_files
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 ADMIN = "admin"
@@ -39,7 +40,14 @@ SERVICES = {
 }
 FINISHED = frozenset({"success", "failed"})
 READY_SECONDS = 180
-DAGS = ("landing", "daily", "maintenance")
+PORTAL = "/yingjian/"
+DAGS = ("landing", "daily", "maintenance", "delivery", "public_release", "bounces")
+# Of two runs at once these would disturb each other. The others are made to be left waiting and to be repeated.
+ONE_AT_A_TIME = ("landing", "daily", "maintenance")
+# Where a run waits for its hour or for a person, for hours: nobody at the command line waits with it.
+WAITS_AT = {"daily": "release_by_hand", "delivery": "wait", "public_release": "sign_off"}
+WAITING = frozenset({"awaiting_input", "deferred", "up_for_reschedule"})
+AT_WORK = frozenset({"scheduled", "queued", "running", "restarting", "up_for_retry"})
 
 
 def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, int]) -> dict[str, str]:
@@ -68,7 +76,9 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Asia/Shanghai",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "1",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+            f"{login}:{role}" for login, role in users(settings).items()
+        ),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
         "AIRFLOW__CORE__FERNET_KEY": _fernet_key(settings),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{ports['api']}/execution/",
@@ -96,6 +106,29 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
     }
 
 
+def users(settings: Settings) -> dict[str, str]:
+    """Airflow's users and their roles: its administrator, and every official of officials.yml.
+
+    Raises SetupError when an official is called like the administrator, or when the file cannot be understood.
+    """
+    officials = read_officials(settings.officials)
+    if officials.get(ADMIN):
+        raise SetupError(f"{settings.officials}: the login {ADMIN} is Airflow's own: give the official another one")
+    return {ADMIN: "admin"} | {login: official.role for login, official in officials.by_login.items()}
+
+
+def password(settings: Settings, login: str) -> str:
+    """A user's password in Airflow: made at first use, kept among the home's secrets."""
+    return settings.secret(f"airflow_{login}" if login == ADMIN else f"airflow_user_{login}")
+
+
+def write_passwords(settings: Settings) -> None:
+    """The file by which Airflow's simple auth manager knows its users; readable by its owner only."""
+    path = settings.home / "airflow" / "passwords.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps({login: password(settings, login) for login in users(settings)}))
+
+
 def _fernet_key(settings: Settings) -> str:
     import base64
 
@@ -113,7 +146,7 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """A DAG run: `state` is success, failed, or awaiting when it waits for a person."""
+    """A DAG run: `state` is success, failed, or awaiting when it waits for a person or for its hour."""
 
     dag_id: str
     run_id: str
@@ -172,8 +205,13 @@ class Airflow:
         self._client = httpx.Client(base_url=self.url, timeout=60)
 
     @property
+    def is_scheduled(self) -> bool:
+        """Whether DAGs run on their own here, by asset or by the clock: services of `yingjian up`."""
+        return not self._is_own
+
+    @property
     def password(self) -> str:
-        return self._settings.secret("airflow_admin")
+        return password(self._settings, ADMIN)
 
     def wait_until_ready(self) -> None:
         """Wait for the API and for the DAGs to be known; raises SetupError when they do not come."""
@@ -231,7 +269,7 @@ class Airflow:
     def _unfinished(self) -> list[tuple[str, str]]:
         return [
             (dag_id, run["dag_run_id"])
-            for dag_id in DAGS
+            for dag_id in ONE_AT_A_TIME
             for state in ("queued", "running")
             for run in self._get(f"/api/v2/dags/{dag_id}/dagRuns", state=state, limit=100)["dag_runs"]
         ]
@@ -248,8 +286,11 @@ class Airflow:
                 raise SetupError(f"a run of {dag_id} is at work or waits for a person: see {self.url}, then run again")
             self._request("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", json={"state": "failed"})
 
-    def run_dag(self, dag_id: str, day: date, conf: dict[str, str] | None = None) -> RunResult:
-        """Trigger a DAG for the data interval of `day` (Asia/Shanghai) and wait until it ends or waits for a person."""
+    def run_dag(self, dag_id: str, day: date, conf: dict[str, Any] | None = None) -> RunResult:
+        """Trigger a DAG for the data interval of `day` (Asia/Shanghai) and wait until it ends.
+
+        A run that waits for a person or for its hour, with nothing else at work, is left waiting.
+        """
         start = datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
         run = self._request(
             "POST",
@@ -262,15 +303,21 @@ class Airflow:
             },
         )
         run_id = run["dag_run_id"]
+        seen_waiting = False
         while True:
             time.sleep(0.5)
             path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
             state = self._get(path)["state"]
-            if state not in FINISHED and dag_id == "daily":
-                asked = self._get(f"{path}/taskInstances/release_by_hand")["state"]
-                state = "awaiting" if asked in ("awaiting_input", "deferred") else state
-            if state in FINISHED or state == "awaiting":
+            if state in FINISHED:
                 return RunResult(dag_id, run_id, state, self._tasks(dag_id, run_id))
+            if dag_id in WAITS_AT:
+                is_waiting = self._get(f"{path}/taskInstances/{WAITS_AT[dag_id]}")["state"] in WAITING
+                tasks = self._tasks(dag_id, run_id) if is_waiting else []
+                is_waiting = is_waiting and not any(task.state in AT_WORK for task in tasks)
+                # Seen twice: between a task's end and the next one's beginning nothing is at work either.
+                if is_waiting and seen_waiting:
+                    return RunResult(dag_id, run_id, "awaiting", tasks)
+                seen_waiting = is_waiting
 
     def _tasks(self, dag_id: str, run_id: str) -> list[TaskResult]:
         instances: list[Any] = []
@@ -362,7 +409,8 @@ class _Supervisor:
 
 
 def _die_with_parent() -> None:
-    """In the child: be killed when the parent is gone (Linux, PR_SET_PDEATHSIG)."""
+    """In the child: be killed when the parent is gone (Linux, PR_SET_PDEATHSIG), and leave no core file."""
+    no_core_files()
     try:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     except (OSError, AttributeError):
@@ -458,9 +506,7 @@ def _prepare_home(settings: Settings, environment: dict[str, str]) -> None:
 
     home = settings.home / "airflow"
     (home / "plugins").mkdir(parents=True, exist_ok=True)
-    passwords = home / "passwords.json"
-    passwords.touch(mode=0o600)
-    passwords.write_text(json.dumps({ADMIN: settings.secret("airflow_admin")}))
+    write_passwords(settings)
     marker = home / "metadata_version"
     wanted = f"{version('apache-airflow')} {_database_identity(settings)}"
     migrating = None
@@ -486,5 +532,5 @@ def _database_identity(settings: Settings) -> str:
             return str(row[0]) if row else ""
     except psycopg.Error as error:
         raise SetupError(
-            f"Airflow's database does not answer ({type(error).__name__}): make a database `airflow` on the warehouse's server"
+            f"Airflow's database does not answer ({type(error).__name__}): run `yingjian warehouse bootstrap` once"
         ) from None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import resource
 import secrets
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import time
 from functools import cached_property
 from pathlib import Path
 
@@ -25,6 +28,16 @@ TELEMETRY_OFF = {
     "SCARF_NO_ANALYTICS": "true",
 }
 
+ROLE_PASSWORD = "YINGJIAN_ROLE_PASSWORD_"  # noqa: S105 - the name of variables
+
+
+def no_core_files() -> None:
+    """Of this process and those it starts: a core file holds whatever persons' data was in memory.
+
+    With a limit of 1 the kernel neither writes one nor hands it to a program (core(5)); 0 does not stop the latter.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1) if resource.getrlimit(resource.RLIMIT_CORE)[1] else (0, 0))
+
 
 class SetupError(RuntimeError):
     """Something on this machine must be changed first; the text is one sentence that says what to do."""
@@ -32,7 +45,10 @@ class SetupError(RuntimeError):
 
 @dataclass(frozen=True)
 class Settings:
-    """home: folder of all state; warehouse: URI of a PostgreSQL server, None = embedded; landing: location URI."""
+    """home: folder of all state; warehouse: URI of a PostgreSQL server, None = embedded; landing: location URI.
+
+    delivery_time: when the packs of D go out on D + 1, Asia/Shanghai; url: where officials find Airflow's UI.
+    """
 
     home: Path
     warehouse: str | None
@@ -40,14 +56,18 @@ class Settings:
     given_person_key: str | None
     root: Path = PROJECT_ROOT
     given_officials: str | None = None
+    given_role_passwords: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    given_shared_folder: str | None = None
+    delivery_time: time = time(7)
+    url: str | None = None
     openlineage_url: str | None = None
 
     @classmethod
     def load(cls, env: Mapping[str, str] = os.environ) -> Settings:
-        """Read YINGJIAN_HOME, YINGJIAN_WAREHOUSE, YINGJIAN_LANDING, YINGJIAN_PERSON_KEY, YINGJIAN_OFFICIALS and
-        YINGJIAN_OPENLINEAGE_URL.
+        """Read YINGJIAN_HOME, _WAREHOUSE, _LANDING, _PERSON_KEY, _OFFICIALS, _SHARED_FOLDER, _DELIVERY_TIME, _URL,
+        _OPENLINEAGE_URL and YINGJIAN_ROLE_PASSWORD_<ROLE>.
 
-        Raises SetupError when the warehouse is not embedded and no person key is given.
+        Raises SetupError when the warehouse is not embedded and no person key is given, or when the hour is none.
         """
         home = Path(env.get("YINGJIAN_HOME") or PROJECT_ROOT / ".yingjian").absolute()
         warehouse = env.get("YINGJIAN_WAREHOUSE") or None
@@ -58,12 +78,24 @@ class Settings:
                 " to the warehouse, not to this folder"
             )
         landing = env.get("YINGJIAN_LANDING") or str(home / "landing")
+        passwords = {
+            name.removeprefix(ROLE_PASSWORD).lower(): value
+            for name, value in env.items()
+            if name.startswith(ROLE_PASSWORD) and value
+        }
+        hour = env.get("YINGJIAN_DELIVERY_TIME") or "07:00"
+        if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", hour):
+            raise SetupError(f"YINGJIAN_DELIVERY_TIME is {hour}: give hour and minute as in 07:00")
         return cls(
             home,
             warehouse,
             landing,
             person_key,
             given_officials=env.get("YINGJIAN_OFFICIALS") or None,
+            given_role_passwords=passwords,
+            given_shared_folder=env.get("YINGJIAN_SHARED_FOLDER") or None,
+            delivery_time=time.fromisoformat(hour),
+            url=(env.get("YINGJIAN_URL") or "").rstrip("/") or None,
             openlineage_url=env.get("YINGJIAN_OPENLINEAGE_URL") or None,
         )
 
@@ -82,9 +114,19 @@ class Settings:
         return Path(self.given_officials).absolute() if self.given_officials else self.home / "officials.yml"
 
     @property
+    def shared_folder(self) -> Path:
+        """Where packs and bulletins are put for those who read them from a shared folder."""
+        return Path(self.given_shared_folder).absolute() if self.given_shared_folder else self.home / "shared"
+
+    @property
     def pulled(self) -> Path:
         """What the platform's API sent, as files."""
         return self.home / "pulled"
+
+    @property
+    def audit_end(self) -> Path:
+        """The end of the audit trail as it was verified last."""
+        return self.home / "audit_end.json"
 
     @property
     def data_docs(self) -> Path:
@@ -109,6 +151,11 @@ class Settings:
             ).stdout.strip()  # fmt: skip
         except (OSError, subprocess.CalledProcessError):
             return "0.1.0"
+
+    def existing_secret(self, name: str) -> str | None:
+        """A secret of this home, if it was made."""
+        path = self.home / "secrets" / f"{name}.json"
+        return str(json.loads(path.read_text())) if path.exists() else None
 
     def secret(self, name: str) -> str:
         """A secret of this home, made at first use; the file is readable by its owner only."""

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 
 from yingjian import warehouse
+from yingjian.delivery import ledger
 from yingjian.settings import Settings, SetupError
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -30,7 +31,6 @@ LOW_DISK = 5 << 30
 # A day is published the morning after; by the next noon somebody should have seen that it was not.
 LATE = timedelta(hours=36)
 _COMPONENTS = {"scheduler": "scheduler", "dag_processor": "dag-processor", "triggerer": "triggerer"}
-_DELIVERY_TROUBLE = ("failed", "bounced", "uncertain")
 
 
 def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
@@ -260,12 +260,9 @@ def _quarantine(conn: psycopg.Connection) -> dict[str, Any]:
     }
 
 
-def _deliveries(conn: psycopg.Connection) -> dict[str, int] | None:
-    """Attempts of the current publication by state; None where nothing is delivered from here."""
-    there = conn.execute("select to_regclass('delivery.attempt') is not null").fetchone()
-    if not there or not there[0]:
-        return None
-    return {
+def _deliveries(conn: psycopg.Connection) -> dict[str, Any]:
+    """Attempts of the current publication by state, and in words what became of those of the newest ones."""
+    states = {
         state: count
         for state, count in conn.execute(
             """
@@ -275,6 +272,7 @@ def _deliveries(conn: psycopg.Connection) -> dict[str, int] | None:
             """
         )
     }
+    return {"states": states, "words": ledger.summary(conn)}
 
 
 def _disk(settings: Settings) -> dict[str, Any]:
@@ -314,9 +312,10 @@ def _attention(status: dict[str, Any], now: datetime) -> list[str]:
         if feed["rejected_files"] or feed["state"] not in ("ok", None):
             what = f"{feed['rejected_files']} files were rejected" if feed["rejected_files"] else feed["message"]
             found.append(f"feed {feed['feed']}: {what}: see docs/runbooks/landing.md")
-    trouble = {state: (status["deliveries"] or {}).get(state, 0) for state in _DELIVERY_TROUBLE}
-    if any(trouble.values()):
-        counts = ", ".join(f"{count} {state}" for state, count in trouble.items() if count)
+    states = (status["deliveries"] or {"states": {}})["states"]
+    trouble = {state: states[state] for state in ledger.FAILURES if state in states}
+    if trouble:
+        counts = ", ".join(f"{count} {state}" for state, count in trouble.items())
         found.append(f"deliveries of the current publication: {counts}: see docs/runbooks/delivery.md")
     if status["disk"]["free_bytes"] < LOW_DISK:
         found.append(
@@ -362,11 +361,7 @@ def render(status: dict[str, Any]) -> str:
     quarantine = status["quarantine"] or {"open_rows": 0, "by_feed": {}}
     by_feed = ", ".join(f"{feed} {count:,}" for feed, count in quarantine["by_feed"].items())
     lines.append(f"quarantine {quarantine['open_rows']:,} open rows{': ' + by_feed if by_feed else ''}")
-    if status["deliveries"] is not None:
-        lines.append(
-            "deliveries "
-            + (", ".join(f"{count} {state}" for state, count in status["deliveries"].items()) or "none yet")
-        )
+    lines += (status["deliveries"] or {"words": []})["words"]
     disk = status["disk"]
     lines.append(f"disk       {_size(disk['free_bytes'])} of {_size(disk['total_bytes'])} free at {disk['folder']}")
     return "\n".join(lines)

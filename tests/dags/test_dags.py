@@ -13,7 +13,7 @@ from yingjian.settings import PROJECT_ROOT
 
 def test_dags_are_found_without_errors(bag: dict) -> None:  # type: ignore[type-arg]
     assert bag["errors"] == {}
-    assert set(bag["dags"]) == {"landing", "daily", "maintenance"}
+    assert set(bag["dags"]) == {"landing", "daily", "maintenance", "delivery", "public_release", "bounces"}
 
 
 def test_every_dag_says_what_to_do(bag: dict) -> None:  # type: ignore[type-arg]
@@ -22,7 +22,9 @@ def test_every_dag_says_what_to_do(bag: dict) -> None:  # type: ignore[type-arg]
         assert (PROJECT_ROOT / "docs" / "runbooks" / f"{name}.md").is_file()
         assert dag["tags"] == ["yingjian"]
         assert dag["timezone"] == "Asia/Shanghai"
-        assert dag["runs"] == 1 and dag["catchup"] is False
+        assert dag["catchup"] is False
+        # Whoever waits for an hour or for a person must not keep the next publication waiting.
+        assert dag["runs"] == (8 if name in ("delivery", "public_release") else 1)
 
 
 def test_every_task_has_an_owner_and_tells_of_failure(bag: dict) -> None:  # type: ignore[type-arg]
@@ -31,7 +33,7 @@ def test_every_task_has_an_owner_and_tells_of_failure(bag: dict) -> None:  # typ
             is_model = task["type"] == "ModelTask"
             assert task["owner"] == "data-team", f"{name}.{task_id}"
             assert task["callback"] != is_model, f"{name}.{task_id}: of a failed build one task tells, not sixty"
-            if not is_model and task_id != "release_by_hand":
+            if not is_model and task_id not in ("release_by_hand", "sign_off"):
                 assert task["retries"] >= 1, f"{name}.{task_id}"
 
 
@@ -49,6 +51,18 @@ def test_only_an_audited_build_is_published(bag: dict) -> None:  # type: ignore[
     assert tasks["gate"]["upstream"] == ["audit"]
     assert {"build", "models.overdue_run"} <= set(tasks["audit"]["upstream"])
     assert tasks["report"]["upstream"] == ["publish"]
+
+
+def test_nothing_goes_to_the_public_before_it_is_signed_off(bag: dict) -> None:  # type: ignore[type-arg]
+    tasks = bag["dags"]["public_release"]["tasks"]
+    assert tasks["bulletin"]["upstream"] == ["release"] and tasks["release"]["upstream"] == ["sign_off"]
+    assert tasks["expired"]["upstream"] == ["sign_off"]
+    assert tasks["sign_off"]["type"] == bag["dags"]["daily"]["tasks"]["release_by_hand"]["type"] == "ApprovalByRight"
+
+
+def test_nothing_is_delivered_before_its_hour(bag: dict) -> None:  # type: ignore[type-arg]
+    tasks = bag["dags"]["delivery"]["tasks"]
+    assert "wait" in tasks["deliver"]["upstream"] and tasks["wait"]["upstream"] == ["plan"]
 
 
 @pytest.mark.parametrize("path", sorted((PROJECT_ROOT / "dags").glob("*.py")), ids=lambda path: path.stem)

@@ -91,3 +91,32 @@ def test_the_command(
     tamper(shared_home, "update audit.event set reason = null where event_id = 1")
     assert cli.main(["audit", "verify"]) == 1
     assert capsys.readouterr().err == "yingjian: the audit trail is broken at event 1: it was changed\n"
+
+
+def test_the_list(
+    shared_home: Settings, kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("YINGJIAN_HOME", str(shared_home.home))
+    with warehouse.connect(shared_home) as conn:
+        audit_trail.record(conn, "health", "person_view", "k2", "流调")
+    assert cli.main(["audit", "list", "--object", "k2"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("2  ") and first.endswith("  grid  person_view  k2  核实去向  publication=1")
+    assert second.endswith("  health  person_view  k2  流调")
+    assert cli.main(["audit", "list", "--actor", "health", "--action", "person_view"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert cli.main(["audit", "list", "--since", "2999-01-01"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_an_export_leaves_a_trace_also_when_it_fails(
+    shared_home: Settings, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("YINGJIAN_HOME", str(shared_home.home))
+    assert cli.main(["quarantine", "export", "--feed", "arrivals", "--xlsx", str(tmp_path / "a.xlsx")]) == 0
+    assert cli.main(["quarantine", "export", "--xlsx", str(tmp_path / "no folder" / "b.xlsx"), "--reason", "查证"]) == 2
+    exports = "select object, reason, details ->> 'feed', details ->> 'file' from audit.event where action = 'export' order by event_id"
+    assert support.query(shared_home, exports) == [
+        ("quality.rejected_row", "交报送单位更正", "arrivals", "a.xlsx"),
+        ("quality.rejected_row", "查证", None, "b.xlsx"),
+    ]

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from tests import support
-from yingjian import warehouse
+from yingjian import cli, warehouse
 from yingjian.settings import Settings, SetupError
 from yingjian.warehouse.embedded import EmbeddedPostgres
 
@@ -114,3 +114,74 @@ def test_bi_reader_reads_reporting_only(world: Settings) -> None:
 def test_an_external_warehouse_needs_a_person_key() -> None:
     with pytest.raises(SetupError, match="YINGJIAN_PERSON_KEY must be too"):
         Settings.load({"YINGJIAN_WAREHOUSE": "postgresql://u:p@db/yingjian"})
+
+
+def test_a_server_of_ones_own_is_made_ready_once_by_its_superuser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As docker-compose does: the superuser makes the owner, the owner the rest; each role has a password of its own."""
+    server = EmbeddedPostgres(Settings.load({"YINGJIAN_HOME": str(tmp_path / "server")}))
+    server.ensure_running()
+    try:
+        superuser = server.uri("postgres", "postgres")
+        with psycopg.connect(superuser, autocommit=True) as conn:
+            for statement in (
+                "drop database yingjian",
+                "drop database airflow",
+                "drop role yingjian_owner",
+                "drop role airflow",
+            ):
+                conn.execute(statement)  # type: ignore[arg-type]
+        environment = {
+            "YINGJIAN_HOME": str(tmp_path / "home"),
+            "YINGJIAN_WAREHOUSE": f"postgresql://yingjian_owner:o%2Fwner@127.0.0.1:{server.port()}/yingjian",
+            "YINGJIAN_PERSON_KEY": "secret", "YINGJIAN_ROLE_PASSWORD_LOADER": "a word of its own",
+        }  # fmt: skip
+        settings = Settings.load(environment)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("YINGJIAN_SUPERUSER", superuser)
+        for _ in range(2):
+            assert cli.main(["warehouse", "bootstrap"]) == 0
+            warehouse.migrate(settings)
+        for role in warehouse.ROLES:
+            with warehouse.connect(settings, role) as conn:
+                assert conn.execute(
+                    "select session_user, rolsuper from pg_roles where rolname = session_user"
+                ).fetchone() == (role, False)
+        assert "a%20word%20of%20its%20own" in warehouse.uri(settings, "loader")
+        with psycopg.connect(warehouse.airflow_uri(settings)) as conn:
+            conn.execute("create table public.metadata ()")
+
+        # Another word for the loader, and a worker that knows this one only.
+        environment["YINGJIAN_ROLE_PASSWORD_LOADER"] = "another"
+        monkeypatch.setenv("YINGJIAN_ROLE_PASSWORD_LOADER", "another")
+        assert cli.main(["access", "passwords"]) == 0
+        worker = Settings.load(environment | {"YINGJIAN_WAREHOUSE": f"postgresql://127.0.0.1:{server.port()}/yingjian"})
+        warehouse.connect(worker, "loader").close()
+        with pytest.raises(SetupError, match="set YINGJIAN_ROLE_PASSWORD_AUDITOR"):
+            warehouse.connect(worker, "auditor")
+        monkeypatch.delenv("YINGJIAN_SUPERUSER")
+        assert cli.main(["warehouse", "bootstrap"]) == 2
+        assert "set YINGJIAN_WAREHOUSE to the owner's URI" in capsys.readouterr().err
+        with pytest.raises(SetupError, match="there is no role stranger"):
+            warehouse.uri(settings, "stranger")
+    finally:
+        server.stop()
+
+
+def test_an_owner_who_may_make_no_roles_is_told_how(fresh_home: Settings) -> None:
+    with psycopg.connect(EmbeddedPostgres(fresh_home).uri("postgres", "postgres"), autocommit=True) as conn:
+        conn.execute("alter role yingjian_owner nocreaterole")
+        conn.execute("drop owned by bi_reader")
+    with warehouse.connect(fresh_home) as conn:
+        conn.execute("delete from access.reader where login = 'bi_reader'")
+    with psycopg.connect(EmbeddedPostgres(fresh_home).uri("postgres"), autocommit=True) as conn:
+        conn.execute("drop owned by bi_reader")
+        conn.execute("drop role bi_reader")
+    with pytest.raises(SetupError, match=r"may not make its roles .*`yingjian warehouse stop`"):
+        warehouse.migrate(fresh_home)
+    EmbeddedPostgres(fresh_home).stop()
+    warehouse.ensure_running(fresh_home)
+    warehouse.migrate(fresh_home)
+    warehouse.connect(fresh_home, "bi_reader").close()

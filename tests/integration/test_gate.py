@@ -37,6 +37,8 @@ POISON = {
     "build.zone_blocker.person_key_is_a_keyed_hash": "insert into build.zone_blocker (as_of_date, zone_id, level, person_key, community, grid, building, reason, round_from_date, explanation) values ('2022-07-20', 'Z1', '高', '350503194205022751', '', '', '', 'not_sampled', '2022-07-20', 'x')",
     "build.zone_blocker.blockers_are_as_many_as_the_zone_says": "update build.risk_zone set round_outstanding = coalesce(round_outstanding, 0) + 1",
     "build.zone_stay_summary.percentiles_are_in_order": "insert into build.zone_stay_summary (as_of_date, level, stays, days_p10, days_median, days_p90, share_shorter) values ('2022-07-20', '高', 1, 3, 2, 1, 0)",
+    "build.responsibility.every_unit_has_a_name": "update build.responsibility set unit = ' ' where ordinal = 1",
+    "build.responsibility.every_article_has_somebody": "delete from build.responsibility where provision = '26'",
     "build.zone_history.stays_have_a_length": "update build.zone_history set listed_to = listed_from",
     "build.obligation.business_date": "update build.obligation set as_of_date = as_of_date - 1",
     "build.obligation.obligation_id_unique": "drop index if exists build_obligation_id; update build.obligation set obligation_id = 'same'",
@@ -136,7 +138,13 @@ POISON = {
     "build.signal.signals_are_large_enough": "update build.signal set persons = 1, purchases = 1",
     "build.signal.repeated_buyers_have_a_signal": "delete from build.signal where kind = 'repeat_purchase'",
     "build.signal.new_signals": "update build.signal set is_new = true",
+    "build.public_figure.no_small_count_is_shown": "update build.public_figure set value = 4, is_protected = false where topic = 'testing' and figure = 'overdue' and community = (select min(community) from build.public_figure where is_protected and figure = 'overdue' and community <> '')",
+    "build.public_figure.no_small_count_follows_from_the_communities": "update build.public_figure set value = (select value - 3 from build.public_figure where figure = 'required' and community = '') where figure = 'required' and community = (select min(community) from build.public_figure where figure = 'required' and community <> '' and not is_protected); update build.public_figure set value = 0 where figure = 'required' and community not in ('', (select min(community) from build.public_figure where figure = 'required' and community <> '' and not is_protected)) and not is_protected",
+    "build.public_figure.no_small_count_follows_from_the_parts": "update build.public_figure set value = value + 1 where figure = 'required' and community = ''",
+    "build.public_figure.a_hidden_whole_has_hidden_parts": "update build.public_figure set value = 0, is_protected = false where figure = 'overdue' and is_protected",
+    "build.public_figure.nothing_of_a_person": "update build.public_figure set wording = wording || '（CASE001）' where topic = 'state'",
     "build.person.person_key_unique": "update build.person set person_key = 'same'",
+    "build.person.person_is_complete": "update build.person set id_number = null where person_key = (select min(person_key) from build.person)",
     "build.person.every_obligation_resolves": "delete from build.person",
 }  # fmt: skip
 
@@ -222,13 +230,17 @@ def test_a_poisoned_mart_is_not_published(built: Settings, monkeypatch: pytest.M
     approval = {
         "chosen_options": ["Approve"],
         "params_input": {"reason": "电话为公开的单位总机"},
-        "responded_by_user": {"id": "1", "name": "王主任"},
+        "responded_by_user": {"id": "director", "name": "王主任"},
     }
     publication_id = tasks.publish(WORLD_DAY.isoformat(), "r1", audited, approval)
     assert support.query(
         built,
         "select publication_id, as_of_date, quality_status, release_reason, released_by from reporting.publication",
     ) == [(publication_id, WORLD_DAY, "released_by_hand", "电话为公开的单位总机", "王主任")]
+    assert tasks.publish(WORLD_DAY.isoformat(), "r1", audited, approval) == publication_id
+    assert support.query(built, "select actor, object, reason from audit.event where action = 'release'") == [
+        ("director", f"publication:{publication_id}", "电话为公开的单位总机")
+    ], "in the audit trail, once"
 
 
 def test_a_check_that_cannot_run_fails(built: Settings) -> None:

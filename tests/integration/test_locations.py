@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import multiprocessing
 import os
@@ -122,6 +123,7 @@ class _Api:
     def __init__(self) -> None:
         self.records: dict[str, list[dict[str, str]]] = {}
         self.failures = 0
+        self.answer: bytes | None = None  # instead of a page
         self.breaks_at: str | None = None
         self.asked: list[str] = []
         api = self
@@ -141,7 +143,10 @@ class _Api:
                     return
                 page = api.records[feed][start : start + 10]
                 body = json.dumps({"records": page, "next": str(start + len(page)) if page else None}).encode()
+                body = api.answer or body
                 self.send_response(200)
+                if body.startswith(b"\x1f\x8b"):
+                    self.send_header("Content-Encoding", "gzip")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -243,6 +248,30 @@ def test_a_pull_goes_on_where_it_broke_off(
     land_from(home, api.uri)
     assert api.asked[0] == "test_results 30"
     assert query(home, SUMS) == [(45,)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (gzip.compress(b" " * 5_000_000), "ValueError"),
+        (b"[" * 200_000, "RecursionError"),
+        (b'{"records": [[1, 2]]}', "no list of records"),
+        (b"not JSON", "JSONDecodeError"),
+    ],
+    ids=["bomb", "nested", "records", "text"],
+)
+def test_an_answer_that_is_no_page(
+    home: Settings, servers: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes, why: str
+) -> None:
+    monkeypatch.setattr(locations, "MAX_PAGE_BYTES", 1_000_000)
+    api = servers["api"]
+    api.fill(exports(tmp_path, files=1, rows=5))
+    monkeypatch.setattr(api, "answer", answer)
+    with pytest.raises(OSError, match=f"API does not give test_results: .*{why}"):
+        land_from(home, api.uri)
+    monkeypatch.setattr(api, "answer", None)
+    land_from(home, api.uri)
+    assert query(home, SUMS) == [(5,)]
 
 
 def test_what_is_no_location(home: Settings) -> None:

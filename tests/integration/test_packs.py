@@ -22,23 +22,16 @@ CHOSEN = [OFFICE, COMMUNITY, DEPARTMENT]
 PERSON = re.compile(r"王测试|key-\d|\d{17}[\dX]|(?<!\d)1[3-9]\d{9}(?!\d)")
 
 
-@pytest.fixture(scope="module")
-def published(empty_database: str) -> str:
-    with psycopg.connect(empty_database) as conn:
-        town.load(conn)
-    return empty_database
-
-
 @pytest.fixture
-def conn(published: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(published) as connection:
+def conn(town_database: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(town_database) as connection:
         yield connection
         connection.rollback()
 
 
 @pytest.fixture(scope="module")
-def packs(published: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Audience, Pack]:
-    with psycopg.connect(published) as conn:
+def packs(town_database: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Audience, Pack]:
+    with psycopg.connect(town_database) as conn:
         return {pack.audience: pack for pack in write_packs(conn, 12, tmp_path_factory.mktemp("packs"), CHOSEN)}
 
 
@@ -54,8 +47,9 @@ def count(conn: psycopg.Connection, query: str) -> int:
     return row[0]
 
 
-def words(path: Path) -> str:
-    return re.sub(r"\s", "", "".join(page.extract_text() for page in pypdf.PdfReader(path).pages))
+def words(path: Path, between: str = "") -> str:
+    """The text of a PDF, with `between` for its blanks and line ends."""
+    return re.sub(r"\s+", between, "\n".join(page.extract_text() for page in pypdf.PdfReader(path).pages))
 
 
 def test_everyone_with_a_part_in_the_publication_has_a_pack(conn):
@@ -82,11 +76,17 @@ def test_the_spreadsheet_s_sums_are_those_of_the_marts(conn, packs):
     assert sum(row["逾期天数"] for row in overdue) == count(
         conn, "select sum(days_overdue)::int from published.overdue where publication_id = 12"
     )
-    groups = [row for row in sheet(packs[OFFICE], "分组统计") if row["分组"] == "社区"]
+    for name in ("社区", "主管部门", "重点人群"):
+        groups = [row for row in sheet(packs[OFFICE], "分组统计") if row["分组"] == name]
+        assert_sums_of_compliance(conn, groups)
+    assert_sums_of_compliance(conn, sheet(packs[OFFICE], "单位统计"))
+
+
+def assert_sums_of_compliance(conn: psycopg.Connection, rows: list[dict[str, object]]) -> None:
     for column, mart in (("应检人次", "required"), ("达标人次", "compliant"), ("逾期人次", "overdue")):
-        assert sum(row[column] for row in groups) == count(
+        assert sum(row[column] for row in rows) == count(
             conn, f"select sum({mart})::int from published.compliance_daily where publication_id = 12"
-        )
+        ), column
 
 
 def test_values_are_numbers_and_days_and_every_list_can_be_filtered(packs):
@@ -111,7 +111,8 @@ def test_a_community_s_pack_has_its_rows_with_names_and_nobody_else_s(conn, pack
         assert {row["社区"] for row in sheet(packs[COMMUNITY], found.title)} <= {"招丰社区"}
         assert {row["社区"] for row in sheet(packs[OFFICE], found.title)}, found.title
     assert all(row["姓名"].startswith("王测试") for row in sheet(packs[COMMUNITY], "逾期未检"))
-    page = packs[COMMUNITY].page.read_text(encoding="utf-8")
+    # 北峰社区卫生服务中心 answers for some articles wherever they concern somebody.
+    page = packs[COMMUNITY].page.read_text(encoding="utf-8").replace("北峰社区卫生服务中心", "")
     assert not [other for other in town.COMMUNITIES if other != "招丰社区" and other in page]
     assert "招丰社区" in page
 
@@ -126,7 +127,7 @@ def test_a_department_s_pack_has_its_rows_and_no_zones_or_rounds(conn, packs):
 def test_pages_and_pdfs_name_no_person_and_the_office_s_spreadsheet_neither(packs):
     for pack in packs.values():
         assert not PERSON.search(pack.page.read_text(encoding="utf-8"))
-        assert not PERSON.search(words(pack.pdf))
+        assert not PERSON.search(words(pack.pdf, " "))
     book = openpyxl.load_workbook(packs[OFFICE].workbook, read_only=True)
     said = " ".join(str(cell) for each in book for row in each.iter_rows(values_only=True) for cell in row if cell)
     assert not PERSON.search(said)
@@ -155,9 +156,82 @@ def test_the_pdf_is_a4_can_be_searched_in_chinese_and_has_its_fonts(packs):
     assert embedded and all("/FontFile3" in font or "/FontFile2" in font for font in embedded)
 
 
-def test_the_pdf_and_the_page_say_the_same_overdue(conn, packs):
+def pdf_table(path: Path, title: str, head: str) -> list[tuple[str, list[int]]]:
+    """The rows below a heading and a table's head, as long as they look like one: a name, then whole numbers and others."""
+    lines = "\n".join(page.extract_text() for page in pypdf.PdfReader(path).pages).split("\n")
+    start = next(
+        place for place in range(len(lines) - 1) if lines[place].strip() == title and lines[place + 1].startswith(head)
+    )
+    rows = []
+    for line in lines[start + 2 :]:
+        found = re.match(r"(\D\S*)((?: [\d,]+)+)", line.strip())
+        if not found:
+            break
+        rows.append((found[1], [int(number.replace(",", "")) for number in found[2].split()]))
+    return rows
+
+
+def test_the_sums_of_the_pdf_are_those_of_the_marts(conn, packs):
     persons = count(conn, "select count(distinct person_key)::int from published.overdue where publication_id = 12")
     assert f"逾期人数{persons}人" in words(packs[OFFICE].pdf)
+    communities = pdf_table(packs[OFFICE].pdf, "按社区", "社区 逾期")
+    assert {name for name, _ in communities} == set(town.COMMUNITIES)
+    for place, mart in enumerate(("overdue", "required")):
+        assert sum(numbers[place] for _, numbers in communities) == count(
+            conn, f"select sum({mart})::int from published.compliance_daily where publication_id = 12"
+        )
+    forecast = pdf_table(packs[OFFICE].pdf, "按社区", "社区 7/25")
+    assert forecast.pop()[0] == "合计"
+    for day in range(7):
+        assert sum(numbers[day] for _, numbers in forecast) == count(
+            conn,
+            "select sum(tests_due)::int from published.due_forecast "
+            f"where publication_id = 12 and due_date = date '2022-07-25' + {day}",
+        )
+
+
+def test_the_pdf_says_what_got_worse_who_must_act_and_what_terms_mean(packs):
+    said = words(packs[OFFICE].pdf)
+    for expected in (
+        "何处变差，为什么",
+        "责任单位：各部门、各社区、核酸检测组",
+        "用数据前须知",
+        "以前日期更正93项（7月21日至7月23日）",
+        "超过8小时未隔离4人比前一日▲2",
+        "口径与依据",
+    ):
+        assert expected in said, expected
+    assert re.search(r"新增\d+项：当日到期未采\d+、", said)
+
+
+def test_the_spreadsheet_tells_the_day_first(packs):
+    book = openpyxl.load_workbook(packs[OFFICE].workbook, read_only=True)
+    assert book.sheetnames[:4] == ["摘要", "每日指标", "分组统计", "逾期增减"]
+    rows = [[str(cell) for cell in row if cell is not None] for row in book["摘要"].iter_rows(values_only=True)]
+    first = {row[0]: row for row in reversed(rows) if row}
+    assert re.search(r"新增 \d+ 项：当日到期未采 \d+、", first["逾期"][2])
+    assert first["督促补检"][-1] == "各部门、各社区、核酸检测组"
+    assert "以前日期更正 93 项" in first["更正"][1]
+
+
+def test_daily_figures_are_numbers_with_definition_and_article(packs):
+    by_name = {row["指标"]: row for row in sheet(packs[OFFICE], "每日指标")}
+    overdue = by_name["超过8小时未隔离"]
+    assert (overdue["今日"], overdue["前一日"], overdue["变化"], overdue["2022-07-23"]) == (4, 2, "▲2", 2)
+    assert overdue["2022-07-19"] is None, "nothing was published that day"
+    assert "8小时" in overdue["口径"] and overdue["依据"] == "第25、26条"
+    assert all(row["口径"] and row["依据"] for row in by_name.values())
+
+
+def test_new_less_cleared_is_the_change_by_every_name(conn, packs):
+    rows = sheet(packs[OFFICE], "逾期增减")
+    (total,) = (row for row in rows if row["分组"] == "合计")
+    items = "select count(*)::int from published.overdue where publication_id = "
+    assert total["净增"] == count(conn, items + "12") - count(conn, items + "11")
+    for name in ("社区", "主管部门", "重点人群"):
+        parts = [row for row in rows if row["分组"] == name]
+        for column in ("新增", "消除", "净增", "当日到期未采", "当日补采", "未补采转为漏检"):
+            assert sum(row[column] for row in parts) == total[column]
 
 
 def test_the_same_publication_gives_the_same_bytes(conn, packs, tmp_path):

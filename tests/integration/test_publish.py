@@ -62,6 +62,16 @@ def test_readers_see_one_publication_or_the_other_and_never_wait(town: Settings)
     assert seen == {(yesterday, yesterday, yesterday, True), (WORLD_DAY, WORLD_DAY, WORLD_DAY, True)}
 
 
+def test_migrating_waits_for_no_reader_and_none_waits_for_it(town: Settings) -> None:
+    """Every command migrates; a dashboard may hold its transaction open for as long as it likes."""
+    with psycopg.connect(warehouse.uri(town, "bi_reader")) as slow:
+        slow.execute("select * from reporting.publication, (select count(*) from reporting.obligation) as o").fetchall()
+        migrating = threading.Thread(target=warehouse.migrate, args=(town,), daemon=True)
+        migrating.start()
+        migrating.join(60)
+        assert not migrating.is_alive()
+
+
 def test_publishing_twice_for_one_run_publishes_once(town: Settings) -> None:
     again = support.publish(town, WORLD_DAY, "today")
     assert support.query(town, "select publication_id from reporting.publication") == [(again,)]
@@ -121,9 +131,9 @@ def test_every_table_and_column_of_reporting_has_its_comment(town: Settings) -> 
         select c.relname, a.attname from pg_class c
         inner join pg_namespace n on n.oid = c.relnamespace
         inner join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
-        where n.nspname in ('reporting', 'restricted')
+        where n.nspname in ('reporting', 'reporting_public', 'restricted')
         and (col_description(c.oid, a.attnum) is null or obj_description(c.oid, 'pg_class') is null)
-        and c.relname <> 'publication'
+        and not (n.nspname = 'reporting' and c.relname = 'publication')
         """,
     )
     assert missing == []
@@ -163,6 +173,35 @@ def test_the_contract_of_the_marts(town: Settings) -> None:
         )
     }
     assert person == set(["person_key", "name", "id_type", "id_number", "phone", "address", "community", "grid"])
+
+
+def test_the_public_sees_only_what_is_signed_off_and_goes_on_seeing_it(town: Settings) -> None:
+    [(current,)] = support.query(town, "select publication_id from published.current")
+    assert support.query(town, "select count(*) from reporting_public.public_figure") == [(0,)]
+    with warehouse.connect(town) as conn:
+        conn.execute(
+            "insert into published.public_release (publication_id, decision, decided_by, run_key) values (%s, 'released', 'director', 'r')",
+            (current,),
+        )
+    seen = support.query(town, "select * from reporting_public.public_figure order by topic, figure, community")
+    assert len(seen) > 20
+    publish_again(town)
+    assert support.query(town, "select publication_id from reporting_public.publication") == [(current,)]
+    with warehouse.connect(town) as conn:
+        publishing.prune(conn, keep=0)
+    assert support.query(town, "select * from reporting_public.public_figure order by topic, figure, community") == seen
+
+
+def publish_again(town: Settings) -> None:
+    """A newer publication of the day, as the build of a later run would be."""
+    with warehouse.connect(town) as conn:
+        conn.execute("set search_path to build")
+        for mart in publishing.READER_SCHEMAS:
+            conn.execute(
+                f"create table build.{mart} as select * from published.{mart} where publication_id = (select publication_id from published.current)"  # type: ignore[arg-type]
+            )
+            conn.execute(f"alter table build.{mart} drop column publication_id")  # type: ignore[arg-type]
+    support.publish(town, WORLD_DAY, "later")
 
 
 def test_explanations_read_well(town: Settings) -> None:

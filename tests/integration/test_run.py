@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import jwt
 import psycopg
 import pytest
+import trustme
+from pypdf import PdfReader
 
-from tests import support
+from tests import marked, support
 from tests.conftest import WORLD_DAY
+from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
 from yingjian import services, warehouse
+from yingjian.landing.feeds import FEEDS
 from yingjian.settings import Settings
 from yingjian.warehouse.embedded import EmbeddedPostgres
 
 YINGJIAN = [sys.executable, "-m", "yingjian.cli"]
+PRINTED: list[str] = []  # by every command of this module
+OFFICIALS = """
+officials:
+  - {login: director, name: 街道主要领导, audience: office, role: user, may: [release, sign_off], deputy: deputy,
+     receives: [{channel: mail, to: director@example.org}]}
+  - {login: deputy, name: 疫情分管领导, audience: office, role: user}
+  - {login: grid, name: 社区网格员, audience: {community: 第1社区}, role: user, may: [persons],
+     receives: [{channel: mail, to: grid@example.org}]}
+  - {login: press, name: 宣传组, audience: office, receives: [{channel: folder, path: 对外发布, what: bulletin}]}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +48,51 @@ def home(world: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = Settings.load(
         {"YINGJIAN_HOME": str(tmp_path_factory.mktemp("run")), "YINGJIAN_PERSON_KEY": world.secret("person_key")}
     )
+    temporary_files(settings).mkdir()
     yield settings  # type: ignore[misc]
     EmbeddedPostgres(settings).stop()
+
+
+def temporary_files(settings: Settings) -> Path:
+    return settings.home / "tmp"
+
+
+@pytest.fixture(scope="module")
+def mail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
+    """A mail server with TLS and a login, which this module's processes are told of."""
+    folder, authority = tmp_path_factory.mktemp("mail"), trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    server = MailServer(free_port())
+    controller = TlsController(server, server_context(authority), implicit=False)
+    controller.start()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("SSL_CERT_FILE", str(folder / "ca.pem"))
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", smtp_connection(server.port))
+        yield server
+    controller.stop()
+
+
+def as_official(airflow: services.Airflow, settings: Settings, login: str) -> httpx.Client:
+    """Airflow's API as an official: a token of the services' own, as a login gives one."""
+    claims = {
+        "sub": login,
+        "role": "user",
+        "aud": "apache-airflow",
+        "iat": int(time.time()),
+        "exp": int(time.time()) + 600,
+    }
+    token = jwt.encode(claims, settings.secret("airflow_jwt"), "HS512")
+    return httpx.Client(base_url=airflow.url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+
+
+def answer_path(dag_id: str, run_id: str, task_id: str) -> str:
+    return f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
 
 
 def start(settings: Settings, landing: Path) -> subprocess.Popen[str]:
     environment = {
         **os.environ, "YINGJIAN_HOME": str(settings.home), "YINGJIAN_PERSON_KEY": settings.given_person_key or "",
+        "TMPDIR": str(temporary_files(settings)),
     }  # fmt: skip
     return subprocess.Popen(
         [*YINGJIAN, "run", "--date", str(WORLD_DAY), "--landing", str(landing)],
@@ -48,6 +103,7 @@ def start(settings: Settings, landing: Path) -> subprocess.Popen[str]:
 def run(settings: Settings, landing: Path) -> subprocess.CompletedProcess[str]:
     process = start(settings, landing)
     out, err = process.communicate(timeout=400)
+    PRINTED.extend([out, err])
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
@@ -87,18 +143,21 @@ def service_processes(settings: Settings) -> list[int]:
     return found
 
 
-def test_killed_in_the_middle_then_the_same_command(home: Settings, world: Settings, simulated_landing: Path) -> None:
-    """The whole run is killed -9 while dbt works; the same command gives the rows of an undisturbed run."""
+def test_killed_in_the_middle_then_the_same_command(
+    home: Settings, world: Settings, simulated_landing: Path, mail: MailServer
+) -> None:
+    """The whole run is killed -9 while dbt works; the same command gives the rows of an undisturbed run, and delivers."""
     process = start(home, simulated_landing)
     wait_for(
         lambda: support.query(home, "select to_regclass('intermediate.int_sample__counting') is not null") == [(True,)]
     )
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    PRINTED.extend(process.communicate())
     assert support.query(home, "select count(*) from reporting.publication") == [(0,)]
     services = [pid for pid, _ in json.loads((home.home / "airflow" / "services.json").read_text())["services"]]
     left = airflow_processes(services)
 
+    (home.home / "officials.yml").write_text(OFFICIALS, encoding="utf-8")
     done = run(home, simulated_landing)
     assert left and not left & airflow_processes(services), (
         "a task that outlived the kill does not work beside the new run"
@@ -109,6 +168,13 @@ def test_killed_in_the_middle_then_the_same_command(home: Settings, world: Setti
     assert support.marts(home) == support.marts(world)
     [report] = (home.home / "reports").glob("*.html")
     assert "应检尽检日报" in report.read_text()
+
+    assert f"{WORLD_DAY}: delivered" in done.stdout
+    assert f"{WORLD_DAY}: the public figures wait to be signed off" in done.stdout
+    packs, asked = mail.recipients.count("grid@example.org"), mail.recipients.count("director@example.org")
+    assert (packs, asked) == (1, 2), "each got the pack, the director the request for the sign-off too"
+    assert support.query(home, "select count(*) from reporting_public.public_figure") == [(0,)]
+    (home.home / "officials.yml").rename(home.home / "officials.later")
 
 
 def test_the_same_date_twice_with_the_scheduler_and_the_server_killed(
@@ -122,7 +188,7 @@ def test_the_same_date_twice_with_the_scheduler_and_the_server_killed(
         if "scheduler" in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
             os.kill(pid, signal.SIGKILL)
             break
-    process.communicate(timeout=400)
+    PRINTED.extend(process.communicate(timeout=400))
     assert support.marts(home) == support.marts(world), "readers see the last publication or an equal one"
     if process.returncode != 0:
         assert run(home, simulated_landing).returncode == 0
@@ -131,53 +197,147 @@ def test_the_same_date_twice_with_the_scheduler_and_the_server_killed(
     assert support.marts(home) == support.marts(world), "only the publication id changed"
 
 
-def test_a_failed_audit_waits_for_a_person_in_airflow(home: Settings, world: Settings, tmp_path: Path) -> None:
+def test_a_failed_audit_waits_for_a_person_in_airflow(
+    home: Settings, world: Settings, tmp_path: Path, mail: MailServer
+) -> None:
+    """Whoever has the right releases it, nobody else; and the public figures are signed off by a deputy, not by a stranger."""
     with warehouse.connect(home) as conn:
         conn.execute(
             "update staging.test_results set result = '不明' where sample_key = (select min(sample_key) from staging.test_results)"
         )
-    empty = tmp_path / "landing"
-    empty.mkdir()
-    done = run(home, empty)
+    (home.home / "officials.later").rename(home.home / "officials.yml")
+    landing = tmp_path / "landing"
+    landing.mkdir()
+    marked.write(landing)  # Lands with this run, is published by hand, is looked for below.
+    done = run(home, landing)
     assert done.returncode == 1
     assert "not published: the audit failed" in done.stderr and "release_by_hand" in done.stderr
     assert support.marts(home) == support.marts(world)
 
     with services.running_services(home) as airflow:
+
+        def is_over(dag_id: str, run_id: str) -> bool:
+            return airflow._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"] in services.FINISHED
+
         run_id = airflow._get("/api/v2/dags/daily/dagRuns", state="running")["dag_runs"][0]["dag_run_id"]
-        path = f"/api/v2/dags/daily/dagRuns/{run_id}/taskInstances/release_by_hand/-1/hitlDetails"
-        with pytest.raises(httpx.HTTPStatusError):
-            httpx.patch(airflow.url + path, json={"chosen_options": ["Approve"]}).raise_for_status()
-        airflow._request(
-            "PATCH", path, json={"chosen_options": ["Approve"], "params_input": {"reason": "化验室已电话确认"}}
+        path = answer_path("daily", run_id, "release_by_hand")
+        approval = {"chosen_options": ["Approve"], "params_input": {"reason": "化验室已电话确认"}}
+        assert httpx.patch(airflow.url + path, json=approval).status_code == 401
+        with pytest.raises(httpx.HTTPStatusError, match="403"):
+            airflow._request("PATCH", path, json=approval)
+        with as_official(airflow, home, "deputy") as deputy:
+            assert deputy.patch(path, json=approval).status_code == 403, "a deputy signs off, but does not release"
+        with as_official(airflow, home, "director") as director:
+            director.patch(path, json=approval).raise_for_status()
+        wait_for(lambda: is_over("daily", run_id))
+        assert support.query(home, "select quality_status, release_reason, released_by from reporting.publication") == [
+            ("released_by_hand", "化验室已电话确认", "director")
+        ]
+
+        [waiting] = airflow._get("/api/v2/dags/public_release/dagRuns", state="running")["dag_runs"]
+        with as_official(airflow, home, "director") as director:
+            refusal = {"chosen_options": ["Reject"], "params_input": {"reason": "已有新一期"}}
+            director.patch(
+                answer_path("public_release", waiting["dag_run_id"], "sign_off"), json=refusal
+            ).raise_for_status()
+        wait_for(lambda: is_over("public_release", waiting["dag_run_id"]))
+
+        [(first, publication)] = support.query(
+            home, "select min(publication_id), max(publication_id) from published.publication"
         )
-        wait_for(lambda: airflow._get(f"/api/v2/dags/daily/dagRuns/{run_id}")["state"] in services.FINISHED)
-    assert support.query(home, "select quality_status, release_reason, released_by from reporting.publication") == [
-        ("released_by_hand", "化验室已电话确认", services.ADMIN)
-    ]
+        server = (EmbeddedPostgres(home).data / "postmaster.pid").read_text().split()[0]
+        for pid in {*service_processes(home), int(server)}:
+            limit = next(line for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if "core file" in line)
+            assert limit.split()[4:6] == ["1", "1"], "no process with persons' data in its memory leaves a core file"
+        conf = {"publication_id": publication, "remind_after_hours": 0}
+        asked = airflow.run_dag("public_release", WORLD_DAY, conf)
+        assert asked.state == "awaiting"
+        path = answer_path("public_release", asked.run_id, "sign_off")
+        approval = {"chosen_options": ["Approve"], "params_input": {"reason": ""}}
+        for stranger in ("grid", "press"):
+            with as_official(airflow, home, stranger) as client:
+                assert client.patch(path, json=approval).status_code == 403
+        assert support.query(home, "select count(*) from reporting_public.public_figure") == [(0,)]
+        with as_official(airflow, home, "deputy") as deputy:
+            deputy.patch(path, json=approval).raise_for_status()
+        wait_for(lambda: is_over("public_release", asked.run_id))
+    assert support.query(
+        home, "select publication_id, decision, decided_by, reason from published.public_release order by decision_id"
+    ) == [(first, "rejected", "director", "已有新一期"), (publication, "released", "deputy", None)]
+    assert support.query(home, "select publication_id from reporting_public.publication") == [(publication,)]
+    assert len(list((home.home / "shared" / "对外发布" / f"{WORLD_DAY}-p{publication}").glob("bulletin.*"))) == 2
+    assert support.query(home, "select actor, action from audit.event where action in ('release', 'sign_off') order by event_id") == [
+        ("director", "release"), ("director", "sign_off"), ("deputy", "sign_off"),
+    ]  # fmt: skip
     newest = max((home.home / "reports").glob("*.html"), key=lambda path: path.stat().st_mtime)
     assert "化验室已电话确认" in newest.read_text()
 
 
-def test_nothing_personal_in_logs_xcom_docs_or_reports(home: Settings) -> None:
-    """After whole runs, failed and killed ones too: no document number, telephone or name outside the warehouse."""
-    people = support.query(home, "select id_number, phone, name from restricted.person where length(name) > 2")
-    numbers = {number for number, _, _ in people} | {phone for _, phone, _ in people}
-    assert len(numbers) > 100
-    texts = [
-        path
-        for folder in ("airflow", "data_docs", "dbt", "reports")
-        for path in (home.home / folder).rglob("*")
-        if path.is_file() and path.suffix in (".log", ".html", ".json", ".txt", ".sql", "")
-    ]
-    assert len(texts) > 50
-    for path in [*texts, EmbeddedPostgres(home).folder / "server.log"]:
-        content = path.read_text(errors="replace")
-        assert not any(number in content for number in numbers), path.name
+def surfaces(home: Settings) -> Iterator[tuple[str, bytes]]:
+    """Whatever a run leaves that is not the warehouse, the files as they were sent, or a page for those who look for persons."""
+    kept = (EmbeddedPostgres(home).data, home.pulled, home.home / "landing")
+    for path in home.home.rglob("*"):
+        is_for_finders = path.is_relative_to(home.reports) and path.name.startswith(("department-", "community-"))
+        if is_for_finders or any(path.is_relative_to(folder) for folder in kept) or not path.is_file():
+            continue
+        yield str(path.relative_to(home.home)), path.read_bytes()
+        if path.suffix == ".pdf":
+            yield str(path.name), "".join(page.extract_text() for page in PdfReader(path).pages).encode()
+        elif zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                yield from ((f"{path.name}/{name}", archive.read(name)) for name in archive.namelist())
     with psycopg.connect(warehouse.airflow_uri(home)) as conn:
-        for table in ("xcom", "rendered_task_instance_fields", "log", "dag_run"):
-            content = "\n".join(str(row) for row in conn.execute(f"select t::text from {table} as t"))  # type: ignore[arg-type]
-            assert not any(number in content for number in numbers), table
+        tables = conn.execute("select format('%I.%I', schemaname, tablename) from pg_tables where schemaname !~ '^pg_|^information'")  # fmt: skip
+        for (table,) in tables.fetchall():
+            rows = conn.execute(f"select t::text from {table} as t").fetchall()  # type: ignore[arg-type]
+            yield f"Airflow's {table}", "\n".join(row for (row,) in rows).encode()
+    yield "what the commands printed", "\n".join(PRINTED).encode()
+
+
+def test_nothing_personal_outside_the_warehouse(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After whole runs, failed and killed ones too: logs, XCom, templates, Data Docs, dbt's artifacts, pages, printed text.
+
+    Marked persons were in every feed, in rows that were taken and rejected, in files that could not be read, and in
+    names of files; what was taken of them is published.
+    """
+    landed = support.query(home, "select feed, count(*) filter (where status = 'staged'), count(*) filter (where status = 'rejected') from quality.landed_file where location like '%%/landing/%%' group by feed")  # fmt: skip
+    marked_rows = support.query(home, "select feed from quality.rejected_row where raw_text like %s group by feed", f"%{marked.NAME}%")  # fmt: skip
+    assert len(landed) == len(FEEDS) + 1 and len(marked_rows) == len(FEEDS), "they were there to be found"
+    assert support.query(home, "select count(*) > 5 from restricted.person where name like %s", f"{marked.NAME}%") == [
+        (True,)
+    ]
+    for command in (["status"], ["quarantine", "list"], ["audit", "verify"], ["quarantine", "resolve", "0", "--reason", "x"]):  # fmt: skip
+        done = subprocess.run([*YINGJIAN, *command], env={**os.environ, "YINGJIAN_HOME": str(home.home)}, capture_output=True, text=True)  # fmt: skip
+        PRINTED.extend([done.stdout, done.stderr])
+
+    people = support.query(home, "select id_number, phone from restricted.person")
+    numbers = {number.encode() for pair in people for number in pair if number and len(number) > 10}
+    assert len(numbers) > 100
+    seen, found = 0, []
+    for name, content in surfaces(home):
+        seen += 1
+        found += [(name, mark) for mark in marked.MARKS if mark in content]
+        digits = set(re.findall(rb"(?<![0-9A-Za-z])[0-9]{11,17}[0-9X]?(?![0-9A-Za-z])", content))
+        found += [(name, b"a number of somebody") for _ in digits & numbers]
+    assert seen > 300 and not found, found[:20]
+    assert not list(temporary_files(home).rglob("yingjian-*")), "nothing unpacked or fetched is left"
+    assert not [path for folder in (home.home, Path.cwd()) for path in folder.glob("core*") if path.is_file()]
+
+
+def test_marks_would_be_found(home: Settings, tmp_path: Path) -> None:
+    """The search itself: in a log, escaped in JSON, in a spreadsheet, in Airflow's database."""
+    (home.home / "airflow" / "logs" / "leak.log").write_text(f"failed: {marked.NAME}")
+    (home.home / "dbt" / "leak.json").write_text(json.dumps({"row": json.dumps([marked.NAME])}))
+    with zipfile.ZipFile(home.reports / "leak.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("sheet.xml", marked.number(1))
+    with psycopg.connect(warehouse.airflow_uri(home)) as conn:
+        conn.execute("create table leak as select %s::text as said", (f"{marked.PHONE}01",))
+    try:
+        where = {name for name, content in surfaces(home) if any(mark in content for mark in marked.MARKS)}
+    finally:
+        with psycopg.connect(warehouse.airflow_uri(home)) as conn:
+            conn.execute("drop table leak")
+    assert where == {"airflow/logs/leak.log", "dbt/leak.json", "leak.xlsx/sheet.xml", "Airflow's public.leak"}
 
 
 def test_bad_arguments_are_one_sentence(home: Settings, tmp_path: Path) -> None:

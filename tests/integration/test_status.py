@@ -78,7 +78,7 @@ def test_a_published_town(world: Settings, capsys: pytest.CaptureFixture[str], m
     assert found["quarantine"]["open_rows"] == sum(found["quarantine"]["by_feed"].values()) > 0
     feeds = {feed["feed"]: feed for feed in found["feeds"]}
     assert feeds["test_results"]["state"] == "ok" and feeds["test_results"]["age_hours"] is not None
-    assert found["deliveries"] is None, "nothing is delivered from here"
+    assert found["deliveries"] == {"states": {}, "words": []}
     assert found["disk"]["free_bytes"] > 0
     assert command(world, monkeypatch) == 0
     text = capsys.readouterr().out
@@ -181,12 +181,13 @@ def test_what_somebody_must_look_at(home: Settings, monkeypatch: pytest.MonkeyPa
     with warehouse.connect(home) as conn:
         conn.execute(
             """
-            create schema delivery;
-            create table delivery.attempt (publication_id bigint, state text);
             insert into published.publication values
                 (1, '2022-07-20', '2022-07-21 03:00+08', 'beifeng-2', 'released_by_hand', 9, 1, 1, 1, 'x', 'why', 'who', null, 'k');
             insert into published.current values (true, 1);
-            insert into delivery.attempt values (1, 'sent'), (1, 'bounced'), (1, 'failed'), (1, 'failed'), (0, 'failed');
+            insert into delivery.attempt
+                (publication_id, what, official, channel, number, target, audience_kind, audience, not_before, state, error)
+                select 1, 'pack', official, 'mail', 1, official || '@example.org', 'office', official, now(), state, '无法连接'
+                from (values ('a', 'sent'), ('b', 'bounced'), ('c', 'failed'), ('d', 'failed')) as tried (official, state);
             insert into quality.check_result
                 (as_of_date, suite, check_name, table_name, severity, success, failing_rows, message) values
                 ('2022-07-20', 'build.due', 'some', 'due', 'fail', false, 3, '不一致'),
@@ -210,6 +211,7 @@ def test_what_somebody_must_look_at(home: Settings, monkeypatch: pytest.MonkeyPa
     assert found["runs"][0]["business_date"] == "2022-07-20" and found["runs"][0]["seconds"] == 60
     text = status.render(found)
     assert (
-        "last audit: fail build.due.some (3 rows): 不一致" in text and "deliveries 1 bounced, 2 failed, 1 sent" in text
+        "last audit: fail build.due.some (3 rows): 不一致" in text
+        and "deliveries of publication 1 of 2022-07-20: 1 bounced, 2 failed, 1 sent" in text
     )
     assert status.exit_code(found) == 0 and status.exit_code(found, strict=True) == 1

@@ -46,9 +46,21 @@ def test_airflow_runs_what_make_up_runs() -> None:
     from yingjian.settings import Settings
 
     environment = COMPOSE["services"]["airflow"]["environment"]
-    settings = Settings.load({name: str(value) for name, value in environment.items()})
+    # As Compose does it without a .env: what has a default gets it.
+    settings = Settings.load(
+        {name: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(value)) for name, value in environment.items()}
+    )
     assert settings.home == Path("/var/lib/yingjian")
+    assert str(settings.delivery_time) == "07:00:00" and str(settings.officials) == "/etc/yingjian/officials.yml"
+    assert str(settings.shared_folder) == "/srv/yingjian/shared"
+    text = (PROJECT_ROOT / "docker-compose.yml").read_text()
+    assert f":{settings.officials}:ro" in text and f":{settings.shared_folder}\n" in text
     assert settings.warehouse and settings.given_person_key
+
+
+def test_nothing_that_holds_persons_leaves_a_core_file() -> None:
+    for name in ("postgres", "airflow"):
+        assert COMPOSE["services"][name]["ulimits"] == {"core": 1}
 
 
 def test_every_secret_comes_from_the_environment() -> None:

@@ -104,6 +104,51 @@ def test_departments_stand_in_the_wording() -> None:
     assert {"1", "2", "8", "9", "26"} <= set(several)
 
 
+def responsible_units() -> dict[str, list[str]]:
+    """Responsible units (责任单位) in the document's order, by article or provision of its section on safeguards.
+
+    Between them stands 、 or ，; one opening quotation mark too many (article 30) is the document's slip.
+    """
+    text = DOCUMENT.read_text(encoding="utf-8").split("三、工作措施及要求", 1)[1]
+    found, provision, section = {}, "", ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("四、保障措施"):
+            section = "四"
+        if head := re.match(r"(\d+)\." if not section else "(（[一二三四五]）)", line):
+            provision = section + head[1]
+        if named := re.search("（责任单位：(.+)）$", line):
+            found[provision] = re.split("[、，]", named[1].replace("““", "“"))
+    return found
+
+
+def differing_units(rows: list[dict[str, str]]) -> list[str]:
+    """Provisions of which the seed names other units, or the same in another order."""
+    seeded: dict[str, list[str]] = {}
+    for row in sorted(rows, key=lambda row: int(row["ordinal"])):
+        seeded.setdefault(row["provision"], []).append(row["unit"])
+    expected = responsible_units()
+    return [key for key in sorted(seeded.keys() | expected.keys()) if seeded.get(key) != expected.get(key)]
+
+
+@needs_document
+def test_every_provision_has_the_responsible_units_of_the_document() -> None:
+    rows = plan("policy_responsibility")
+    assert set(responsible_units()) == {str(n) for n in range(1, 39)} | {f"四（{n}）" for n in "一二三四五"}
+    assert differing_units(rows) == []
+    assert {row["basis"] for row in rows} == {f"第{n}条" for n in range(1, 39)} | {
+        f"保障措施（{n}）" for n in "一二三四五"
+    }
+
+
+@needs_document
+@pytest.mark.parametrize("change", [{"unit": "别处"}, {"ordinal": "9"}, {"provision": "39"}])
+def test_an_altered_responsible_unit_is_found(change: dict[str, str]) -> None:
+    rows = plan("policy_responsibility")
+    place = next(i for i, row in enumerate(rows) if (row["provision"], row["ordinal"]) == ("26", "1"))
+    rows[place] |= change
+    assert "26" in differing_units(rows)
+
+
 def test_the_articles_own_rules_are_there() -> None:
     articles = {int(rule["article"]) for rule in plan("policy_rule") if rule["article"]}
     articles |= {int(n) for row in [*plan("policy_zone_rule"), *plan("policy_parameter"), *plan("policy_control")]

@@ -18,13 +18,14 @@ from zoneinfo import ZoneInfo
 import psycopg
 
 from yingjian.landing import archives, check, decisions, quarantine
-from yingjian.landing.errors import REASONS, FileRejectedError, as_text
+from yingjian.landing.errors import REASONS, FileRejectedError, label
 from yingjian.landing.feeds import FEEDS, RISK_AREAS, Feed
 from yingjian.landing.locations import Found, open_location
 from yingjian.landing.readers import Chunk, Record, open_table
 from yingjian.landing.readers.xlsx_file import SHEET_LINES
 from yingjian.landing.risk_areas import read_snapshot
 from yingjian.landing.store import Incoming, staging_ddl, write_rejected
+from yingjian.warehouse import person_key
 
 __all__ = ["LandingSummary", "land", "staging_ddl"]
 
@@ -52,7 +53,7 @@ def land(location: str, connect: Callable[[], psycopg.Connection], person_secret
 
     Each file in a transaction of its own; a file that cannot be read is rejected whole and the others go on.
     cache: where pages of an API are kept. Raises FileNotFoundError when the location is no folder, ValueError when its
-    kind is unknown, OSError when it is out of reach.
+    kind is unknown, OSError when it is out of reach, SetupError when the warehouse's person keys are another secret's.
     """
     summary = LandingSummary()
     place = open_location(location, cache)
@@ -66,13 +67,17 @@ def land(location: str, connect: Callable[[], psycopg.Connection], person_secret
             if (file.feed, file.location, file.size, file.modified_at) in known:
                 summary.files_known += 1
                 continue
+            if file.refusal or file.size > archives.MAX_BYTES:
+                landing.refuse(file)
+                continue
             try:
                 with place.local(file) as path:
                     landing.take(file, path)
             except OSError as error:
-                # Not recorded, so that the next landing tries it again.
+                # Not recorded, so that the next landing tries it again. Logs do not say what files are called: some
+                # senders call them after persons.
                 summary.files_rejected += 1
-                log.warning("landing: %s/%s cannot be opened: %s", file.feed, file.name, type(error).__name__)
+                log.warning("landing: a file of %s cannot be opened: %s", _known(file.feed), type(error).__name__)
     if place.problems:
         raise OSError("; ".join(place.problems) + "; everything else was landed")
     return summary
@@ -112,6 +117,10 @@ class _Landing:
         else:
             self._settle(file, sha256, "unpacked", None)
 
+    def refuse(self, file: Found) -> None:
+        """Put a file on record that is not even opened."""
+        self._reject(file, None, file.refusal or "文件过大，疑似异常文件，未读取")
+
     def _take_member(self, archive: Found, path: Path, sha256: str, member: archives.Member) -> None:
         """A member that cannot be unpacked is on record under the archive's size and hash."""
         file = replace(
@@ -132,7 +141,7 @@ class _Landing:
                 if _state(path) != before:
                     raise _StillWrittenError
         except _StillWrittenError:
-            log.warning("landing: %s/%s changed while it was read; left for the next landing", file.feed, file.name)
+            log.warning("landing: a file of %s changed while it was read; left for the next landing", _known(file.feed))
         except FileRejectedError as error:
             self._reject(file, sha256, str(error))
         except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
@@ -141,8 +150,8 @@ class _Landing:
         except psycopg.Error as error:
             # The server's message may quote a row; only its code goes on.
             raise RuntimeError(
-                f"landing: {file.feed}/{file.name} could not be staged, the database said {type(error).__name__}"
-                f" ({error.sqlstate}); nothing of it was kept, run again"
+                f"landing: the file of {_known(file.feed)} with SHA-256 {sha256[:12]}… could not be staged, the database"
+                f" said {type(error).__name__} ({error.sqlstate}); nothing of it was kept, run again"
             ) from None
 
     def _stage(self, file: Found, path: Path, sha256: str) -> None:
@@ -152,7 +161,7 @@ class _Landing:
             summary.files_known += 1
         elif file.feed not in FEEDS and file.feed != RISK_AREAS:
             expected = "、".join([*FEEDS, RISK_AREAS])
-            _record(conn, file, sha256, "unknown_feed", f"没有名为“{as_text(file.feed)}”的数据源；应为：{expected}")
+            _record(conn, file, sha256, "unknown_feed", f"没有名为“{label(file.feed)}”的数据源；应为：{expected}")
             summary.files_rejected += 1
         elif _is_staged(conn, file.feed, sha256):
             _record(conn, file, sha256, "duplicate", "与已入库的文件内容相同")
@@ -163,21 +172,28 @@ class _Landing:
                 _stage_snapshot(conn, file, path, file_id)
             else:
                 feed = self.feeds[file.feed]
+                person_key.require(conn, self.person_secret)
                 _stage_table(conn, file, path, feed, file_id, received_at, self.person_secret)
                 quarantine.clear_corrected(conn, feed, file_id)
             _count(conn, file_id, summary)
 
-    def _settle(self, file: Found, sha256: str, status: str, reason: str | None) -> None:
-        """Put a file on record of which no row is staged, once also when two landings meet it."""
+    def _settle(self, file: Found, sha256: str | None, status: str, reason: str | None) -> int | None:
+        """Put a file on record of which no row is staged, once also when two landings meet it; returns its file_id."""
         with self.conn.transaction():
             _lock(self.conn, file.feed)
-            if not _is_recorded(self.conn, file):
-                _record(self.conn, file, sha256, status, reason)
+            if _is_recorded(self.conn, file):
+                return None
+            file_id, _ = _record(self.conn, file, sha256, status, reason)
+            return file_id
 
-    def _reject(self, file: Found, sha256: str, reason: str) -> None:
-        self._settle(file, sha256, "rejected", reason)
+    def _reject(self, file: Found, sha256: str | None, reason: str) -> None:
+        file_id = self._settle(file, sha256, "rejected", reason)
         self.summary.files_rejected += 1
-        log.warning("landing: %s/%s rejected: %s", file.feed, file.name, reason)
+        log.warning("landing: file %s (%s) rejected: see quality.landed_file", file_id, _known(file.feed))
+
+
+def _known(feed: str) -> str:
+    return feed if feed in FEEDS or feed == RISK_AREAS else "an unknown feed"
 
 
 class _StillWrittenError(Exception):
@@ -221,7 +237,7 @@ def _is_staged(conn: psycopg.Connection, feed: str, sha256: str) -> bool:
 
 
 def _record(
-    conn: psycopg.Connection, file: Found, sha256: str, status: str, reason: str | None
+    conn: psycopg.Connection, file: Found, sha256: str | None, status: str, reason: str | None
 ) -> tuple[int, datetime]:
     """The file's row of the manifest; a file that is tried again keeps its row."""
     again = conn.execute(

@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
-from yingjian.landing.errors import FileRejectedError, as_text
+from yingjian.landing.errors import FileRejectedError, as_text, label
 
-# A member that unpacks to more than this, or to more than RATIO times its packed size, is no export.
+# A file, or an archive's members together, of more than this; a member of more than RATIO times its packed size; an
+# archive of more members, or with a longer list of them: these are no exports.
 MAX_BYTES = 16 << 30
+MAX_MEMBERS, MAX_DIRECTORY_BYTES = 10_000, 64 << 20
 MAX_RATIO, RATIO_FROM_BYTES = 200, 256 << 20
 _BLOCK = 1 << 20
 
@@ -42,6 +44,7 @@ def is_archive(path: Path) -> bool:
     if not is_zip or path.suffix.lower() == ".xlsx":
         return False
     try:
+        require_modest_directory(path)
         with _broken_is_rejected(), zipfile.ZipFile(path) as archive:
             return "[Content_Types].xml" not in archive.namelist()
     except FileRejectedError:
@@ -53,21 +56,37 @@ def opened(path: Path) -> Iterator[list[Member]]:
     """An archive's members, in its order; two of one name are told apart. Raises FileRejectedError when it is broken."""
     if _is_gzip(path):
         name = path.stem if path.suffix.lower() == ".gz" else path.name
-        yield [Member(as_text(name), path.stat().st_size, partial(gzip.open, path))]
+        yield [Member(label(name), path.stat().st_size, partial(gzip.open, path))]
         return
+    require_modest_directory(path)
     with _broken_is_rejected():
         archive = zipfile.ZipFile(path)
     with archive:
         seen: Counter[str] = Counter()
         members = []
-        for info in archive.infolist():
-            name = as_text(info.filename)
-            if info.is_dir() or Path(name).name.startswith((".", "~$")) or "__MACOSX" in name:
+        files = [info for info in archive.infolist() if not info.is_dir()]
+        # Members may share their packed bytes: each is in proportion, all together are not.
+        if len(files) > MAX_MEMBERS or sum(info.file_size for info in files) > MAX_BYTES:
+            raise FileRejectedError("压缩文件解开后过大或成员过多，疑似异常文件，未读取")
+        for info in files:
+            name = label(as_text(info.filename))
+            if PurePosixPath(name).name.startswith((".", "~$")) or "__MACOSX" in name:
                 continue
             seen[name] += 1
-            label = name if seen[name] == 1 else f"{name}#{seen[name]}"
-            members.append(Member(label, info.compress_size, partial(archive.open, info)))
+            unique = name if seen[name] == 1 else f"{name}#{seen[name]}"
+            members.append(Member(unique, info.compress_size, partial(archive.open, info)))
         yield members
+
+
+def require_modest_directory(path: Path) -> None:
+    """Refuse a zip archive whose list of members alone would fill the memory, before it is read.
+
+    Raises FileRejectedError; what has no such list is for the caller to find out.
+    """
+    with path.open("rb") as file, _broken_is_rejected():
+        end = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # as zipfile finds it itself
+    if end and end[zipfile._ECD_SIZE] > MAX_DIRECTORY_BYTES:  # type: ignore[attr-defined]
+        raise FileRejectedError("压缩文件的目录过大，疑似异常文件，未读取")
 
 
 @contextmanager

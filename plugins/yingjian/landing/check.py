@@ -117,6 +117,7 @@ _CONVERSIONS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "text": lambda text: text,
 }
 _SAMPLE = 1000
+_ASCII_CONTROLS = r"\x00-\x08\x0e-\x1f\x7f"
 
 
 def _convert(raw: pl.Series, column: Column) -> _Converted:
@@ -164,7 +165,8 @@ def _is_final(raw: pl.Series, kind: str) -> pl.Series:
             return raw.str.contains("^[0-9A-Z]+$")
         case "text":
             is_ascii = raw.str.len_bytes() == raw.str.len_chars()
-            return is_ascii & (raw != "") & (raw.str.strip_chars(BLANKS + "'") == raw)
+            is_visible = ~raw.str.contains(f"[{_ASCII_CONTROLS}]")
+            return is_ascii & is_visible & (raw != "") & (raw.str.strip_chars(BLANKS + "'") == raw)
         case _:
             return pl.repeat(False, len(raw), eager=True)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 # Reason codes of rejected rows (docs: feeds, "Rejected, with the code").
 REASONS = {
     "check_digit": "身份证校验位错误",
@@ -21,6 +23,24 @@ REASONS = {
 def as_text(text: str) -> str:
     """Text in which what was no text (a lone surrogate) is a question mark."""
     return text.encode("utf-8", "replace").decode()
+
+
+# What shows nothing, or makes what stands beside it look different: control characters, marks of writing direction.
+# Joiners (U+200C, U+200D) stay: some scripts spell names with them.
+INVISIBLE = r"\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff"
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+_PERSONAL = re.compile(r"(?<!\d)(?:\d{17}[\dXx]|1[3-9]\d{9})(?!\d)")
+LABEL_CHARACTERS = 120
+
+
+def label(text: str) -> str:
+    """What a file, a sheet, a column or a member of an archive calls itself, as it may stand in a message.
+
+    One line without control characters, at most LABEL_CHARACTERS long (its end stays), and without a resident's or a
+    telephone number, which some senders put into the names of their files.
+    """
+    plain = _PERSONAL.sub("＊＊＊", re.sub(r"\s", " ", _INVISIBLE.sub("?", as_text(text))))
+    return plain if len(plain) <= LABEL_CHARACTERS else f"{plain[: LABEL_CHARACTERS - 21]}…{plain[-20:]}"
 
 
 class FileRejectedError(Exception):

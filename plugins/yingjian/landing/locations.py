@@ -7,11 +7,13 @@ A location lists files and hands out each as a local file. Nothing in it is ever
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,31 +21,35 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
-from urllib.parse import quote, unquote, urlparse
+from urllib.parse import quote, unquote, unquote_to_bytes, urlparse
 
 import httpx
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from yingjian.landing.errors import as_text
+from yingjian.landing.errors import label
 from yingjian.landing.feeds import FEEDS, RISK_AREAS
 
 # A file with one of these endings is being written, or is a marker itself.
 UNFINISHED = (".part", ".tmp", ".done", ".crdownload", ".filepart")
 DONE = ".done"
-PAGE_ROWS = 5000
+PAGE_ROWS, MAX_PAGE_BYTES = 5000, 256 << 20
 ATTEMPTS = 6
 FIRST_WAIT = 0.5  # Seconds; doubled after each refusal.
 
 
 @dataclass(frozen=True)
 class Found:
-    """A file in the landing location: `feed` is its folder, `name` what it is called, `location` its address."""
+    """A file in the landing location: `feed` is its folder, `name` a label of what it is called, `location` its address.
+
+    refusal: why it must not be opened, in Chinese.
+    """
 
     feed: str
     name: str
     location: str
     size: int
     modified_at: datetime
+    refusal: str | None = None
 
 
 class Location(Protocol):
@@ -93,7 +99,11 @@ def _finished(files: list[Found]) -> list[Found]:
 
 
 class Folder:
-    """A folder of this machine, or one that is mounted."""
+    """A folder of this machine, or one that is mounted.
+
+    Its feeds' folders may be links: they are the operator's. Inside them senders write, and what they put there is opened
+    only if it is a regular file of that folder: no pipe, no device, no link that leads out of it.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -102,23 +112,55 @@ class Folder:
     def find(self) -> list[Found]:
         files = []
         for folder in sorted(path for path in self._root.iterdir() if path.is_dir() and path.name[0] != "."):
-            for path in sorted(folder.rglob("*")):
+            for path in _paths(folder):
                 try:
-                    if path.is_file():
-                        files.append(self._found(folder.name, path))
+                    files.append(self._found(folder, path))
                 except OSError:
                     continue  # It went away while the folder was read.
         return _finished(files)
 
     @staticmethod
-    def _found(feed: str, path: Path) -> Found:
-        stat = path.stat()
-        modified_at = datetime.fromtimestamp(stat.st_mtime_ns // 1000 / 1e6, UTC)
-        return Found(feed, as_text(path.name), path.absolute().as_uri(), stat.st_size, modified_at)
+    def _found(folder: Path, path: Path) -> Found:
+        refusal = _refusal(folder, path)
+        status = path.lstat() if refusal else path.stat()
+        modified_at = datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1e6, UTC)
+        return Found(
+            label(folder.name), label(path.name), path.absolute().as_uri(), status.st_size, modified_at, refusal
+        )
 
     @contextmanager
     def local(self, file: Found) -> Iterator[Path]:
-        yield Path(unquote(urlparse(file.location).path))
+        path = Path(os.fsdecode(unquote_to_bytes(file.location.removeprefix("file://"))))
+        folder = self._root.absolute() / path.relative_to(self._root.absolute()).parts[0]
+        if _refusal(folder, path):
+            raise OSError("the file was exchanged after it was found")
+        yield path
+
+
+def _paths(folder: Path) -> list[Path]:
+    """Everything below a folder that is no folder itself, in the order of its path; links to folders are not followed."""
+    found: list[Path] = []
+    ahead = [folder]
+    while ahead:
+        try:
+            with os.scandir(ahead.pop()) as entries:
+                for entry in entries:
+                    (ahead if entry.is_dir(follow_symlinks=False) else found).append(Path(entry.path))
+        except OSError:
+            continue  # It went away, is closed to us, or its path is longer than the system takes.
+    return sorted(found)
+
+
+def _refusal(folder: Path, path: Path) -> str | None:
+    """Why a path in a feed's folder must not be opened; raises OSError when it is gone."""
+    is_link = stat.S_ISLNK(path.lstat().st_mode)
+    if is_link and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+        return "链接指向数据源目录之外，未读取"
+    if is_link and not os.path.exists(path):
+        return "链接没有目标，未读取"
+    if not stat.S_ISREG(path.stat().st_mode):
+        return "不是普通文件（管道、设备、套接字或文件夹的链接），未读取"
+    return None
 
 
 class ObjectStorage:
@@ -142,7 +184,7 @@ class ObjectStorage:
                 continue
             files.append(
                 Found(
-                    inner.parts[0], as_text(inner.name), f"{self._uri}/{quote(str(inner))}", int(info["size"]),
+                    label(inner.parts[0]), label(inner.name), f"{self._uri}/{quote(os.fsencode(inner))}", int(info["size"]),
                     _modified_at(info),
                 )
             )  # fmt: skip
@@ -150,8 +192,10 @@ class ObjectStorage:
 
     @contextmanager
     def local(self, file: Found) -> Iterator[Path]:
-        inner = unquote(file.location.removeprefix(self._uri + "/"))
+        inner = os.fsdecode(unquote_to_bytes(file.location.removeprefix(self._uri + "/")))
         with tempfile.TemporaryDirectory(prefix="yingjian-fetch-") as folder:
+            if shutil.disk_usage(folder).free < file.size:
+                raise OSError(errno.ENOSPC, "no room to fetch a file")
             target = Path(folder) / f"file{PurePosixPath(file.name).suffix.lower()[:8]}"
             with self._fs.open(f"{str(self._root.path).rstrip('/')}/{inner}", "rb") as source, target.open("wb") as out:
                 shutil.copyfileobj(source, out, 1 << 20)
@@ -222,13 +266,12 @@ class PlatformApi(Folder):
             for attempt in Retrying(
                 stop=stop_after_attempt(ATTEMPTS), wait=self._wait, retry=retry_if_exception(_is_passing), reraise=True
             ):
-                with attempt:
-                    answer = client.get(f"{self._uri}/{feed}", params=parameters)
+                with attempt, client.stream("GET", f"{self._uri}/{feed}", params=parameters) as answer:
                     if answer.status_code == httpx.codes.NOT_FOUND:
                         return None
                     answer.raise_for_status()
-                    page = answer.json()
-        except (httpx.HTTPError, ValueError) as error:
+                    page = json.loads(_modest(answer))
+        except (httpx.HTTPError, ValueError, RecursionError) as error:
             status = getattr(getattr(error, "response", None), "status_code", "")
             raise OSError(
                 f"the platform's API does not give {feed}: {type(error).__name__} {status}".rstrip()
@@ -251,6 +294,16 @@ class PlatformApi(Folder):
         suffix = "json" if feed == RISK_AREAS else "csv"
         for content in contents:
             _write(self._root / feed / f"{hashlib.sha256(content).hexdigest()[:24]}.{suffix}", content)
+
+
+def _modest(answer: httpx.Response) -> bytes:
+    """The body of an answer, unpacked; raises ValueError when it is larger than any page."""
+    body = bytearray()
+    for block in answer.iter_bytes():
+        body += block
+        if len(body) > MAX_PAGE_BYTES:
+            raise ValueError("an answer of too many bytes")
+    return bytes(body)
 
 
 def _are_records(value: Any) -> bool:

@@ -77,7 +77,10 @@ def summary(conn: psycopg.Connection, feed: str | None = None, sender: str | Non
 
 
 def export(conn: psycopg.Connection, path: Path, feed: str | None = None, sender: str | None = None) -> int:
-    """Open rows as a spreadsheet for their sender; returns how many. Cells are text, so nothing in them is a formula."""
+    """Open rows as a spreadsheet for their sender; returns how many.
+
+    Cells are text, and stay text when somebody edits them: nothing in them is or becomes a formula.
+    """
     titles = {name: item.title for name, item in FEEDS.items()} | {RISK_AREAS: "全国风险区名单"}
     header = ["编号", "数据源", "报送单位", "文件", "行", "主键", "原因代码", "原因", "原文"]
     path.touch(mode=0o600)  # It holds personal data: nobody else reads it, not even while it is written.
@@ -85,6 +88,7 @@ def export(conn: psycopg.Connection, path: Path, feed: str | None = None, sender
     book = xlsxwriter.Workbook(
         str(path), {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     )
+    text = book.add_format({"num_format": "@", "quote_prefix": True})
     sheet, count = None, 0
     try:
         with conn.cursor(name="quarantine") as cursor:
@@ -105,7 +109,7 @@ def export(conn: psycopg.Connection, path: Path, feed: str | None = None, sender
                 row = count % _SHEET_ROWS + 1
                 sheet.write_number(row, 0, rejected_id)
                 for column, value in enumerate([titles.get(feed_name, feed_name), *rest], start=1):
-                    sheet.write_string(row, column, str(value if value is not None else "")[:32_000])
+                    sheet.write_string(row, column, str(value if value is not None else "")[:32_000], text)
                 count += 1
     finally:
         book.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from yingjian.landing.errors import INVISIBLE
 from yingjian.landing.readers.layout import BLANKS
 
 _FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
@@ -17,8 +18,12 @@ ISO_TIME = "%Y-%m-%d %H:%M:%S"
 
 
 def clean(text: pl.Expr) -> pl.Expr:
-    """Surrounding blanks and a leading apostrophe off, full-width digits and letters folded; empty is null."""
-    stripped = text.str.strip_chars(BLANKS).str.strip_chars_start("'’‘＇").str.strip_chars(BLANKS)
+    """Surrounding blanks, a leading apostrophe and what shows nothing off, full-width digits and letters folded.
+
+    Empty is null.
+    """
+    visible = pl.when(text.str.contains(f"[{INVISIBLE}]")).then(text.str.replace_all(f"[{INVISIBLE}]", ""))
+    stripped = visible.otherwise(text).str.strip_chars(BLANKS).str.strip_chars_start("'’‘＇").str.strip_chars(BLANKS)
     folded = (
         pl.when(stripped.str.contains(r"[\uFF10-\uFF19\uFF21-\uFF3A\uFF41-\uFF5A]"))
         .then(stripped.str.replace_many(_DIGITS_AND_LETTERS))

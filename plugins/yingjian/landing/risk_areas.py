@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from yingjian.landing.errors import FileRejectedError, as_text
+from yingjian.landing.errors import INVISIBLE, FileRejectedError, as_text
 from yingjian.landing.readers.layout import BLANKS
 
+MAX_BYTES = 64 << 20  # The longest list of 2022 had less than one.
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
 LEVELS = {"highlist": "高", "middlelist": "中", "lowlist": "低"}  # In this order: the higher level counts.
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _EDGE = BLANKS + "、，,;；。.·"
@@ -46,6 +48,8 @@ class Snapshot:
 
 def read_snapshot(path: Path) -> Snapshot:
     """Read a list; raises FileRejectedError when it is no list or does not say of when it is."""
+    if path.stat().st_size > MAX_BYTES:
+        raise FileRejectedError("名单过大，疑似异常文件，未读取")
     try:
         content: Any = json.loads(path.read_bytes().decode("utf-8-sig"), strict=False)
         if isinstance(content, str):
@@ -81,9 +85,7 @@ def read_snapshot(path: Path) -> Snapshot:
                     superseded += 1
                 else:
                     areas[place] = Area(line, level, province, city, county, area, match)
-    counts = {
-        name: data.get(name) if isinstance(data.get(name), int) else None for name in ("hcount", "mcount", "lcount")
-    }
+    counts = {name: data.get(name) if type(data.get(name)) is int else None for name in ("hcount", "mcount", "lcount")}
     return Snapshot(listed_at, counts, list(areas.values()), rejected, line, superseded, repaired)
 
 
@@ -114,7 +116,7 @@ def _listed_at(text: Any) -> datetime:
 
 
 def _clean(text: Any) -> str:
-    return as_text(text).strip(_EDGE).replace("\0", "") if isinstance(text, str) else ""
+    return _INVISIBLE.sub("", as_text(text)).strip(_EDGE) if isinstance(text, str) else ""
 
 
 def _match(text: str) -> str:

@@ -51,7 +51,7 @@ class AuditResult:
 def audit(conn: psycopg.Connection, uri: str, suites: list[Suite], as_of_date: date, docs: Path | None) -> AuditResult:
     """Run every suite against the warehouse at `uri`; keeps the findings and writes Data Docs to `docs`.
 
-    The findings go to quality.check_result and, for the report of this build, to build.quality_check.
+    The findings go to quality.check_result, from where publishing takes them into the publication.
     Result values never leave the database: Great Expectations is asked for yes or no, rows are counted by SQL.
     """
     outcome = _validate(uri, suites, docs)
@@ -185,28 +185,3 @@ def _keep(conn: psycopg.Connection, results: tuple[CheckResult, ...], as_of_date
             """,
             rows,
         )
-        cursor.execute("drop table if exists build.quality_check")
-        cursor.execute(
-            """
-            create table build.quality_check (
-                as_of_date date not null, suite text not null, check_name text not null, table_name text not null,
-                severity text not null, success boolean not null, failing_rows bigint, message text
-            )
-            """
-        )
-        cursor.executemany("insert into build.quality_check values (%s, %s, %s, %s, %s, %s, %s, %s)", rows)
-        for column, comment in _COMMENTS.items():
-            cursor.execute(f"comment on {column} is '{comment}'")  # type: ignore[arg-type]
-
-
-_COMMENTS = {
-    "table build.quality_check": "One row per quality check that was run before publishing.",
-    "column build.quality_check.as_of_date": "Business date D.",
-    "column build.quality_check.suite": "Suite: schema and table that it guards.",
-    "column build.quality_check.check_name": "Name of the check.",
-    "column build.quality_check.table_name": "Table that it guards.",
-    "column build.quality_check.severity": "fail stops a publication, warn is shown.",
-    "column build.quality_check.success": "Whether the check held.",
-    "column build.quality_check.failing_rows": "Rows that break it; null when they are not counted.",
-    "column build.quality_check.message": "What is wrong, in Chinese; null when it holds.",
-}

@@ -1,11 +1,12 @@
-"""What must be done today, as short sentences made from the figures."""
+"""What must be done today and by whom, as short sentences made from the figures."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
 from yingjian.reports.figures import BAND_DAYS, Figures, Slice
-from yingjian.reports.text import day, number, percent
+from yingjian.reports.text import articles, day, name, number, percent
 from yingjian.reports.topics import Action
 
 Item = TypeVar("Item")
@@ -15,11 +16,20 @@ LONG_OVERDUE_DAYS = BAND_DAYS[-1][0]
 
 
 def actions(figures: Figures) -> list[Action]:
-    """The day's work: first what concerns the tests of all, then what each topic asks for; never empty."""
+    """The day's work: what is urgent first, in the order of the sources; never empty."""
     sources: tuple[Callable[[Figures], Iterator[Action]], ...] = (
-        _release, _overdue, _long_overdue, _rising, _topics, _lowerable, _mismatches, _next_day, _review, _feeds,
+        _release, _overdue, _long_overdue, _topics, _lowerable, _mismatches, _next_day, _review, _feeds,
     )  # fmt: skip
-    return [action for source in sources for action in source(figures)]
+    found = [
+        replace(action, units=responsible(figures, action.basis)) for source in sources for action in source(figures)
+    ]
+    return sorted(found, key=lambda action: not action.urgent)
+
+
+def responsible(figures: Figures, basis: str) -> tuple[str, ...]:
+    """The responsible units of the articles that a citation names, in the plan's order, each once."""
+    named = [unit for article in articles(basis) for unit in figures.responsible.get(str(article), ())]
+    return tuple(dict.fromkeys(named))
 
 
 def _release(figures: Figures) -> Iterator[Action]:
@@ -57,16 +67,6 @@ def _long_overdue(figures: Figures) -> Iterator[Action]:
     text += f"最长 {number(longest.days_overdue)} 天（{longest.group_name}，{longest.community}"
     text += f"等 {number(longest.items)} 项）。" if longest.items > 1 else "）。"
     yield Action("久拖未检", text, "第21条", urgent=True)
-
-
-def _rising(figures: Figures) -> Iterator[Action]:
-    rising = sorted(
-        (part for part in figures.communities if part.change is not None and part.change > 0),
-        key=lambda part: (-(part.change or 0), part.name),
-    )[:NAMED]
-    if rising:
-        named = "、".join(f"{part.name} +{number(part.change or 0)}" for part in rising)
-        yield Action("关注上升", f"逾期比前一日增加最多：{named}（人次）。", "第21条")
 
 
 def _topics(figures: Figures) -> Iterator[Action]:
@@ -120,9 +120,9 @@ def _most(parts: Sequence[Slice]) -> list[Slice]:
 
 
 def _named(parts: Sequence[Slice]) -> str:
-    return "、".join(f"{part.name} {number(part.overdue)}" for part in parts) + " 人次"
+    return "、".join(f"{name(part.name)} {number(part.overdue)}" for part in parts) + " 人次"
 
 
-def _listed(items: Sequence[Item], name: Callable[[Item], str]) -> str:
-    named = "、".join(name(item) for item in items[:NAMED])
+def _listed(items: Sequence[Item], called: Callable[[Item], str]) -> str:
+    named = "、".join(called(item) for item in items[:NAMED])
     return named + (" 等" if len(items) > NAMED else "")

@@ -18,10 +18,8 @@ import psycopg
 from psycopg import sql
 
 from yingjian.reports.rows import records
+from yingjian.warehouse.protection import TOWN_WIDE
 from yingjian.warehouse.publish import READER_SCHEMAS
-
-# What is the same for everyone in the town and says nothing of other places' people.
-TOWN_WIDE = frozenset({"town_state", "feed_quality", "quality_check", "rejection_summary"})
 
 
 @dataclass(frozen=True)
@@ -76,34 +74,37 @@ def narrowed(conn: psycopg.Connection[Any], audience: Audience) -> Iterator[None
     """A transaction in which unqualified marts are the audience's; nothing of it remains afterwards."""
     with conn.transaction(force_rollback=True):
         if audience != OFFICE:
-            for mart in READER_SCHEMAS:
-                _narrow(conn, mart, audience)
+            conn.execute(sql.SQL(";").join(_views(conn, audience)))
         conn.execute("set local search_path to pg_temp, published")
         yield
 
 
-def _narrow(conn: psycopg.Connection[Any], mart: str, audience: Audience) -> None:
-    columns = {
-        row["attname"]
-        for row in records(
-            conn,
-            "select attname from pg_attribute where attrelid = to_regclass(%(table)s) and attnum > 0 and not attisdropped",
-            table=f"published.{mart}",
+def _views(conn: psycopg.Connection[Any], audience: Audience) -> Iterator[sql.Composed]:
+    """A temporary view of each mart that shows the audience's rows alone."""
+    marts = records(
+        conn,
+        """
+        select relname as mart, array_agg(attname::text) as columns
+        from pg_class join pg_attribute on attrelid = pg_class.oid
+        where relnamespace = to_regnamespace('published') and relname = any(%(marts)s)
+            and attnum > 0 and not attisdropped
+        group by relname order by relname
+        """,
+        marts=sorted(READER_SCHEMAS.keys() - TOWN_WIDE),
+    )
+    for row in marts:
+        mart = sql.Identifier(row["mart"])
+        yield sql.SQL("create temporary view {} as select * from published.{} where {}").format(
+            mart, mart, _condition(frozenset(row["columns"]), audience)
         )
-    }
-    if not columns or mart in TOWN_WIDE:
-        return
-    condition: sql.Composable
+
+
+def _condition(columns: frozenset[str], audience: Audience) -> sql.Composable:
     if audience.kind == "department" and "department" in columns:
         # Several departments may be competent for one group.
-        condition = sql.SQL("{} = any(string_to_array(department, '、'))").format(sql.Literal(audience.name))
-    elif audience.kind in columns:
-        condition = sql.SQL("{} = {}").format(sql.Identifier(audience.kind), sql.Literal(audience.name))
-    elif audience.kind == "community" and "communities" in columns:
-        condition = sql.SQL("{} = any(communities)").format(sql.Literal(audience.name))
-    else:
-        condition = sql.SQL("false")
-    view = sql.SQL("create temporary view {} as select * from published.{} where ").format(
-        sql.Identifier(mart), sql.Identifier(mart)
-    )
-    conn.execute(view + condition)
+        return sql.SQL("{} = any(string_to_array(department, '、'))").format(sql.Literal(audience.name))
+    if audience.kind in columns:
+        return sql.SQL("{} = {}").format(sql.Identifier(audience.kind), sql.Literal(audience.name))
+    if audience.kind == "community" and "communities" in columns:
+        return sql.SQL("{} = any(communities)").format(sql.Literal(audience.name))
+    return sql.SQL("false")

@@ -7,7 +7,7 @@ larger than this one's: a later recomputation of yesterday does not change a rep
 Units: *memberships* (人次: one person in one group), *persons* (人) and *items* (项: one obligation).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,11 +15,14 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from yingjian.reports.indicators import Series, read_series
+from yingjian.reports.movement import Movement, ZoneChange, read_movement, read_zone_changes
 from yingjian.reports.rows import records, rows
 from yingjian.reports.topics import Topic, read_topics
 
 TREND_DAYS = 14
 FORECAST_DAYS = 7
+UNIT_ROWS = 10  # units that the page names; the spreadsheet has all
 BAND_DAYS = ((1, 1), (2, 3), (4, 7), (8, None))
 LEVELS = ("高", "中", "低")
 BLANK = "（未填）"
@@ -73,14 +76,8 @@ class Headline:
     high_zones: int
     medium_zones: int
     lowerable_zones: int
-
-
-@dataclass(frozen=True)
-class TrendDay:
-    """One calendar day; `totals` is None where nothing was published for it."""
-
-    day: date
-    totals: Totals | None
+    state: str | None
+    local_cases: int
 
 
 @dataclass(frozen=True)
@@ -237,17 +234,26 @@ class Check:
 
 @dataclass(frozen=True)
 class Figures:
-    """All that the page shows."""
+    """All that the report shows.
+
+    `days` are the business dates of the trend, the report's own last; `movement` and `zone_changes` compare with the
+    day before. `units` are those with most overdue, `units_rest` sums of the others. `responsible` names the
+    responsible units of each provision of the plan.
+    """
 
     publication: Publication
     now: Headline
     day_before: Headline | None
     week_before: Headline | None
-    trend: list[TrendDay]
+    days: list[date]
+    series: tuple[Series, ...]
+    movement: Movement | None
+    zone_changes: list[ZoneChange]
     departments: list[Slice]
     communities: list[Slice]
     groups: list[Slice]
     units: list[Slice]
+    units_rest: list[Slice]
     bands: list[Band]
     longest: Longest | None
     forecast: list[ForecastDay]
@@ -260,6 +266,11 @@ class Figures:
     senders: list[Sender]
     restatements: list[Restatement]
     checks: list[Check]
+    responsible: Mapping[str, Sequence[str]]
+
+    def series_of(self, section: str) -> list[Series]:
+        """The daily figures of a section of the report."""
+        return [series for series in self.series if series.indicator.section == section]
 
     @property
     def failed_checks(self) -> int:
@@ -274,10 +285,11 @@ def read_figures(conn: psycopg.Connection[Any], publication_id: int) -> Figures:
         LookupError: there is no such publication, or its rows were pruned.
     """
     publication = _publication(conn, publication_id)
-    if not _is_kept(conn, publication_id):
+    published = _newest_publications(conn, publication)
+    kept = _kept(conn, published.values())
+    if publication_id not in kept:
         raise LookupError(f"the rows of publication {publication_id} were pruned")
     as_of = publication.as_of_date
-    published = _newest_publications(conn, publication)
     totals = _totals(conn, published.values())
     day_before, week_before = (published.get(as_of - timedelta(days=days)) for days in (1, 7))
 
@@ -285,22 +297,26 @@ def read_figures(conn: psycopg.Connection[Any], publication_id: int) -> Figures:
         return _headline(conn, chosen, totals.get(chosen, Totals(0, 0, 0, 0)))
 
     def earlier(chosen: int | None) -> Headline | None:
-        return headline(chosen) if chosen is not None and _is_kept(conn, chosen) else None
+        return headline(chosen) if chosen in kept else None
 
+    days = [as_of - timedelta(days=back) for back in reversed(range(TREND_DAYS))]
+    kept_before = day_before if day_before in kept else None
     forecast_rows = _forecast_rows(conn, publication)
+    units, units_rest = _units(conn, publication_id, day_before)
     return Figures(
         publication=publication,
         now=headline(publication_id),
         day_before=earlier(day_before),
         week_before=earlier(week_before),
-        trend=[
-            TrendDay(day, totals.get(published[day]) if day in published else None)
-            for day in (as_of - timedelta(days=back) for back in reversed(range(TREND_DAYS)))
-        ],
+        days=days,
+        series=read_series(conn, [published.get(day) for day in days], kept, day_before),
+        movement=read_movement(conn, publication_id, kept_before) if kept_before is not None else None,
+        zone_changes=read_zone_changes(conn, publication_id, kept_before) if kept_before is not None else [],
         departments=_slices(conn, "department", publication_id, day_before),
         communities=_slices(conn, "community", publication_id, day_before),
         groups=_slices(conn, "group_name", publication_id, day_before, code="group_code"),
-        units=_slices(conn, "unit", publication_id, day_before),
+        units=units,
+        units_rest=units_rest,
         bands=_bands(conn, publication_id),
         longest=_longest(conn, publication_id),
         forecast=[
@@ -316,6 +332,7 @@ def read_figures(conn: psycopg.Connection[Any], publication_id: int) -> Figures:
         senders=_senders(conn, publication_id),
         restatements=_restatements(conn, publication_id),
         checks=_checks(conn, publication_id),
+        responsible=_responsible(conn, publication_id),
     )
 
 
@@ -347,10 +364,16 @@ def _publication(conn: psycopg.Connection[Any], publication_id: int) -> Publicat
     return found[0]
 
 
-def _is_kept(conn: psycopg.Connection[Any], publication_id: int) -> bool:
-    """Whether the publication still has its rows: every publication has a row per feed until it is pruned."""
-    query = "select exists (select from feed_quality where publication_id = %(id)s) as is_kept"
-    return bool(records(conn, query, id=publication_id)[0]["is_kept"])
+def _kept(conn: psycopg.Connection[Any], publication_ids: Iterable[int]) -> frozenset[int]:
+    """Those that still have their rows: a row per feed until they are pruned, those of persons until they are over."""
+    query = """
+        select distinct publication_id from feed_quality
+        where publication_id = any(%(ids)s) and (
+            to_regclass('published.obligation_p' || publication_id) is not null
+            or not exists (select from pg_class where oid = to_regclass('published.obligation') and relkind = 'p')
+        )
+    """
+    return frozenset(row["publication_id"] for row in records(conn, query, ids=sorted(publication_ids)))
 
 
 def _newest_publications(conn: psycopg.Connection[Any], publication: Publication) -> dict[date, int]:
@@ -401,7 +424,9 @@ def _headline(conn: psycopg.Connection[Any], publication_id: int, totals: Totals
             next_day.persons as next_day_persons,
             zones.high_zones,
             zones.medium_zones,
-            zones.lowerable_zones
+            zones.lowerable_zones,
+            (select state from town_state where publication_id = %(id)s) as state,
+            coalesce((select local_cases from town_state where publication_id = %(id)s), 0) as local_cases
         from (
             select count(distinct person_key) as persons, count(*) as items
             from overdue
@@ -457,6 +482,64 @@ def _slices(
         if row["required"] or row["overdue"] or row["overdue_before"]
     ]
     return sorted(slices, key=lambda part: (-part.overdue, -part.required, part.code or "", part.name))
+
+
+def _units(
+    conn: psycopg.Connection[Any], publication_id: int, day_before: int | None
+) -> tuple[list[Slice], list[Slice]]:
+    """The units with most overdue, and sums of the other ones with overdue and of those without: a town has thousands."""
+    found = records(
+        conn,
+        """
+        with units as (
+            select
+                coalesce(nullif(daily.unit, ''), %(blank)s) collate "C" as name,
+                coalesce(sum(daily.required) filter (where daily.publication_id = %(id)s), 0)::bigint as required,
+                coalesce(sum(daily.compliant) filter (where daily.publication_id = %(id)s), 0)::bigint as compliant,
+                coalesce(sum(daily.overdue) filter (where daily.publication_id = %(id)s), 0)::bigint as overdue,
+                case when %(before)s::bigint is not null
+                    then coalesce(sum(daily.overdue) filter (where daily.publication_id = %(before)s), 0)::bigint
+                end as overdue_before
+            from compliance_daily as daily
+            join publication as publication using (publication_id, as_of_date)
+            where daily.publication_id = any(%(ids)s)
+            group by 1
+        ),
+
+        placed as (
+            select
+                *,
+                case
+                    when overdue = 0 then %(limit)s + 2
+                    else least(row_number() over (order by overdue desc, required desc, name), %(limit)s + 1)
+                end as place
+            from units
+            where required > 0 or overdue > 0 or overdue_before > 0
+        )
+
+        select
+            place, count(*) as units, min(name) as name, sum(required)::bigint as required,
+            sum(compliant)::bigint as compliant, sum(overdue)::bigint as overdue,
+            sum(overdue_before)::bigint as overdue_before
+        from placed
+        group by place
+        order by place
+        """,
+        id=publication_id,
+        before=day_before,
+        ids=[publication_id] if day_before is None else [day_before, publication_id],
+        limit=UNIT_ROWS,
+        blank=BLANK,
+    )
+    units, rest = [], []
+    for row in found:
+        place, count = row.pop("place"), row.pop("units")
+        if place <= UNIT_ROWS:
+            units.append(Slice(code=None, **row))
+        else:
+            name = f"其余 {count:,} 个" if place == UNIT_ROWS + 1 else f"无逾期的 {count:,} 个"
+            rest.append(Slice(code=None, **row | {"name": name}))
+    return units, rest
 
 
 def _bands(conn: psycopg.Connection[Any], publication_id: int) -> list[Band]:
@@ -609,7 +692,6 @@ def _restatements(conn: psycopg.Connection[Any], publication_id: int) -> list[Re
         where publication_id = %(id)s
         group by restated_date, reason
         order by restated_date desc, reason collate "C"
-        limit 30
         """,
         id=publication_id,
     )
@@ -627,3 +709,17 @@ def _checks(conn: psycopg.Connection[Any], publication_id: int) -> list[Check]:
         """,
         id=publication_id,
     )
+
+
+def _responsible(conn: psycopg.Connection[Any], publication_id: int) -> dict[str, list[str]]:
+    """Provision of the plan to its responsible units, in the plan's order."""
+    found = records(
+        conn,
+        """
+        select provision, array_agg(unit order by ordinal) as units from responsibility
+        where publication_id = %(id)s
+        group by provision
+        """,
+        id=publication_id,
+    )
+    return {row["provision"]: row["units"] for row in found}

@@ -1,4 +1,4 @@
-"""The lists of persons in the packs: one row per person and duty, streamed from a publication."""
+"""The lists in the packs: persons, one row per person and duty; and units, buildings and zones. Streamed from a publication."""
 
 from __future__ import annotations
 
@@ -13,10 +13,38 @@ from psycopg.rows import tuple_row
 FETCHED = 5_000  # rows in memory at once
 IDENTITY = ("姓名", "证件号码", "联系电话")
 
+# Of the document number of a row of `person` the first six and the last four characters.
+MASKED_NUMBER = sql.SQL(
+    """
+    case when length(person.id_number) > 10
+        then left(person.id_number, 6) || repeat('*', length(person.id_number) - 10) || right(person.id_number, 4)
+        else left(person.id_number, 2) || repeat('*', greatest(length(person.id_number) - 2, 0)) end
+    """
+)
+
 
 @dataclass(frozen=True)
 class PersonList:
     """A sheet of persons. `query` gives the columns after the identity's, and `person_key` last."""
+
+    title: str
+    basis: str
+    mart: str
+    columns: Sequence[str]
+    query: str
+
+    @property
+    def unordered(self) -> str:
+        """The query without its order: to count and to filter, a million rows need not be sorted."""
+        return self.query[: self.query.rindex("order by")]
+
+
+@dataclass(frozen=True)
+class PlainList:
+    """A sheet of units, buildings or zones: nobody's name, the same for every audience that sees its rows.
+
+    Columns named 率 hold shares.
+    """
 
     title: str
     basis: str
@@ -130,35 +158,128 @@ LISTS = (
     ),
 )
 
+PLAIN_LISTS = (
+    PlainList(
+        "单位统计",
+        "第18、21条",
+        "compliance_daily",
+        (
+            "社区",
+            "工作单位",
+            "主管部门",
+            "人群编号",
+            "重点人群",
+            "逾期人次",
+            "应检人次",
+            "达标人次",
+            "豁免人次",
+            "达标率",
+        ),
+        """
+        select community, unit, department, group_code, group_name, overdue, required, compliant, exempt,
+            compliance_rate::float
+        from compliance_daily join publication using (publication_id, as_of_date)
+        where publication_id = {id}
+        order by overdue desc, required desc, community collate "C", unit collate "C", group_code collate "C",
+            department collate "C"
+        """,
+    ),
+    PlainList(
+        "抽检单位",
+        "第10、11条，附件23–28项",
+        "sampling_unit_daily",
+        ("社区", "工作单位", "主管部门", "人群编号", "在册", "应检", "已检", "缺", "近5日覆盖率"),
+        """
+        select community, unit, department, group_code, roster, required, sampled, shortfall, coverage_lately::float
+        from sampling_unit_daily
+        where publication_id = {id} and sampling_day = as_of_date
+        order by shortfall desc, community collate "C", unit collate "C", group_code collate "C", outbreak_since
+        """,
+    ),
+    PlainList(
+        "未采楼栋",
+        "第21、34条",
+        "screening_building",
+        ("轮次", "社区", "网格", "楼栋", "时限", "未采"),
+        """
+        select round_id, community, grid, building, deadline, outstanding
+        from screening_building
+        where publication_id = {id} and outstanding > 0
+        order by outstanding desc, round_id collate "C", community collate "C", grid collate "C", building collate "C"
+        """,
+    ),
+    PlainList(
+        "风险区",
+        "第28条",
+        "risk_zone",
+        (
+            "编号",
+            "风险区",
+            "社区",
+            "等级",
+            "自",
+            "末例",
+            "无新增天数",
+            "居民",
+            "已采",
+            "未采",
+            "可降为",
+            "可降自",
+            "最早",
+            "说明",
+        ),
+        """
+        select zone_id, name, array_to_string(communities, '、'), level, level_since, last_positive_date, clear_days,
+            residents, round_sampled, round_outstanding, eligible_level, eligible_on, earliest_on,
+            concat_ws('；', nullif(array_to_string(blockers, '；'), ''), nullif(mismatch, ''))
+        from risk_zone
+        where publication_id = {id}
+        order by array_position('{{高,中,低}}'::text[], level), zone_id collate "C"
+        """,
+    ),
+)
+
 
 def columns(found: PersonList, sees_names: bool) -> tuple[str, ...]:
     return (*(IDENTITY if sees_names else ()), *found.columns)
 
 
+def with_identity(listed: sql.Composable, publication_id: int) -> sql.Composed:
+    """A query of rows that end with a person key, in its own order: name, masked document number and telephone, their
+    place in the list, then the rows."""
+    return sql.SQL(
+        """
+        with listed as (select row_number() over () as list_position, listed.* from ({listed}) as listed)
+        select person.name, {masked}, person.phone, listed.*
+        from listed
+        left join published.person on person.publication_id = {id} and person.person_key = listed.person_key
+        order by listed.list_position
+        """
+    ).format(listed=listed, masked=MASKED_NUMBER, id=sql.Literal(publication_id))
+
+
 def read_list(
     conn: psycopg.Connection[Any], publication_id: int, found: PersonList, sees_names: bool
 ) -> Iterator[tuple[Any, ...]]:
-    """Rows in the order of `columns`; read by a server-side cursor, so memory does not follow the town.
-
-    The document number is masked: its first six and last four characters stay.
-    """
+    """Rows in the order of `columns`; read by a server-side cursor, so memory does not follow the town."""
     body = sql.SQL(found.query).format(id=sql.Literal(publication_id))  # type: ignore[arg-type]
     if sees_names:
-        body = sql.SQL(
-            """
-            with listed as (select row_number() over () as list_position, listed.* from ({body}) as listed)
-            select person.name, case when length(person.id_number) > 10
-                then left(person.id_number, 6) || repeat('*', length(person.id_number) - 10) || right(person.id_number, 4)
-                else left(person.id_number, 2) || repeat('*', greatest(length(person.id_number) - 2, 0)) end,
-                person.phone, listed.*
-            from listed
-            left join published.person on person.publication_id = {id} and person.person_key = listed.person_key
-            order by listed.list_position
-            """
-        ).format(body=body, id=sql.Literal(publication_id))
+        body = with_identity(body, publication_id)
+    yield from streamed(conn, body, sees_names)
+
+
+def streamed(conn: psycopg.Connection[Any], body: sql.Composed, has_identity: bool) -> Iterator[tuple[Any, ...]]:
+    """Rows of a list's query, without the place in the list and the person key, which are the query's own."""
     with conn.cursor(name="person_list", row_factory=tuple_row) as cursor:
         cursor.itersize = FETCHED
         cursor.execute(body)
         for row in cursor:
-            # Without the place in the list and the person key, which are the query's own.
-            yield (*row[:3], *row[4:-1]) if sees_names else tuple(row[:-1])
+            yield (*row[:3], *row[4:-1]) if has_identity else tuple(row[:-1])
+
+
+def read_plain_list(conn: psycopg.Connection[Any], publication_id: int, found: PlainList) -> Iterator[tuple[Any, ...]]:
+    """Rows in the order of `found.columns`; read by a server-side cursor."""
+    with conn.cursor(name="plain_list", row_factory=tuple_row) as cursor:
+        cursor.itersize = FETCHED
+        cursor.execute(sql.SQL(found.query).format(id=sql.Literal(publication_id)))  # type: ignore[arg-type]
+        yield from cursor

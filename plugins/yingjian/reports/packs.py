@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,12 @@ class Pack:
     @property
     def files(self) -> tuple[Path, Path, Path]:
         return self.page, self.workbook, self.pdf
+
+
+def pack_of(audience: Audience, as_of_date: date, publication_id: int, out_dir: Path) -> Pack:
+    """Where an audience's pack of a publication stands below `out_dir`, written or not."""
+    folder = out_dir / f"{as_of_date:%Y-%m-%d}-p{publication_id}"
+    return Pack(audience, *(folder / f"{audience.code}.{kind}" for kind in ("html", "xlsx", "pdf")))
 
 
 def write_report(conn: psycopg.Connection[Any], publication_id: int, out_dir: Path) -> Path:
@@ -62,9 +69,8 @@ def write_packs(
     for audience in chosen if chosen is not None else audiences(conn, publication_id):
         with narrowed(conn, audience):
             figures = read_figures(conn, publication_id)
-            folder = out_dir / f"{figures.publication.as_of_date:%Y-%m-%d}-p{publication_id}"
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            pack = Pack(audience, *(folder / f"{audience.code}.{kind}" for kind in ("html", "xlsx", "pdf")))
+            pack = pack_of(audience, figures.publication.as_of_date, publication_id, out_dir)
+            pack.page.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             page = render(figures, audience)
             _whole(pack.page, lambda path, page=page: path.write_text(page, encoding="utf-8", newline="\n"))  # type: ignore[misc]
             _whole(pack.workbook, lambda path: write_workbook(conn, figures, audience, path))  # noqa: B023

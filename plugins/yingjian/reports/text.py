@@ -1,5 +1,7 @@
 """Figures as the page writes them."""
 
+import re
+from collections.abc import Iterable
 from datetime import date, datetime
 from math import floor
 
@@ -16,6 +18,11 @@ def number(value: int | None) -> str:
 def percent(share: float | None) -> str:
     """A share as percent with one decimal, rounded down: 100% is written only when nothing is open."""
     return NOTHING if share is None else f"{_tenths(share) / 10:.1f}%"
+
+
+def name(value: str) -> str:
+    """A name inside a sentence: several departments that are competent together are one (甲、乙 → 甲／乙)."""
+    return value.replace("、", "／")
 
 
 def day(value: date | None) -> str:
@@ -72,3 +79,31 @@ def change_of_share(now: float | None, before: float | None) -> str:
 def _tenths(share: float) -> int:
     """Tenths of a percent, rounded down (the small addend undoes the binary fraction of 0.29 × 1000)."""
     return floor(share * 1000 + 1e-9)
+
+
+_CHINESE_DIGITS = "零一二三四五六七八九"
+
+
+def articles(basis: str) -> list[int]:
+    """The articles that a citation names, in its order: 第4、25条 → 4, 25; 第34至37条 → 34 … 37; 第二十六条 → 26.
+
+    Rows of the annex (附件第8项) are none, and neither are articles of a later edition (二十条第三条, 新十条第一条).
+    """
+    found: list[int] = []
+    for cited in re.findall(r"(?<!十条)第([\d、至–一二三四五六七八九十]+)条", basis):
+        for part in cited.split("、"):
+            first, _, last = part.replace("–", "至").partition("至")
+            found += range(_article(first), _article(last or first) + 1)
+    return list(dict.fromkeys(found))
+
+
+def citation(numbers: Iterable[int]) -> str:
+    """4, 25 → 第4、25条."""
+    return f"第{'、'.join(map(str, sorted(set(numbers))))}条"
+
+
+def _article(written: str) -> int:
+    if written.isascii():
+        return int(written)
+    tens, has_tens, ones = written.rpartition("十")
+    return (_CHINESE_DIGITS.index(tens or "一") * 10 if has_tens else 0) + (_CHINESE_DIGITS.index(ones) if ones else 0)

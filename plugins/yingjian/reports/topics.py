@@ -4,18 +4,18 @@
 cells are raw values (numbers, shares, days), so that every form of the report writes them in its own way.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import psycopg
 
-from yingjian.reports.rows import records
-from yingjian.reports.text import number, percent, share, time_of_day
+from yingjian.reports.rows import leading, records
+from yingjian.reports.text import articles, citation, number, percent, share, time_of_day
 
 NAMED = 3  # how many places a sentence names
-LISTED = 30  # rows of a table; one more row says how many there are beside
+LISTED = 30  # rows of a table; one more row adds up the others
 
 Conn = psycopg.Connection[Any]
 Cell = str | int | float | date | None
@@ -23,31 +23,53 @@ Cell = str | int | float | date | None
 
 @dataclass(frozen=True)
 class Action:
-    """A sentence with its heading; `basis` is the article it serves, `urgent` puts a mark on it."""
+    """A sentence with its heading; `basis` is the article it serves, `urgent` puts a mark on it.
+
+    `units` answer for it: the responsible units (责任单位) of its articles, as the plan names them.
+    """
 
     heading: str
     text: str
     basis: str
     urgent: bool = False
+    units: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a title: whole numbers, shares (float, 0 to 1), days and words. `alarm`: the column of which any is too many."""
+    """Rows under a title: whole numbers, shares (float, 0 to 1), days and words. `alarm`: the column of which any is too many.
+
+    Page and PDF write `listed`, the spreadsheet `all_rows`; both add up to the mart. Where there may be thousands of rows
+    `rest` adds up those that were not read, and the spreadsheet's sheet `complete` lists them, where one does.
+    """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     alarm: str = ""
     note: str = ""
+    rest: Sequence[Cell] | None = None
+    complete: str = ""
+
+    @property
+    def all_rows(self) -> Sequence[Sequence[Cell]]:
+        return [*self.rows, self.rest] if self.rest else self.rows
 
     @property
     def listed(self) -> Sequence[Sequence[Cell]]:
-        return self.rows[:LISTED]
+        """The first rows, and one that adds up the others."""
+        if len(self.rows) <= LISTED:
+            return self.all_rows
+        others = self.rows[LISTED:]
+        sums = [sum(cells) if all(type(cell) is int for cell in cells) else None for cells in zip(*others, strict=True)]  # type: ignore[arg-type]
+        return [*self.rows[:LISTED], (f"其余 {number(len(others))} 行", *sums[1:])]
 
-    @property
-    def left_out(self) -> int:
-        return max(len(self.rows) - LISTED, 0)
+
+def _rest(found: Mapping[str, int] | None, cells: Sequence[str | None]) -> Sequence[Cell] | None:
+    """The row for what `leading` left out: sums by name, None where a column has none."""
+    if found is None:
+        return None
+    return (f"其余 {number(found['left_out'])} 行", *(found[name] if name else None for name in cells))
 
 
 @dataclass(frozen=True)
@@ -159,29 +181,33 @@ def _screening(conn: Conn, publication_id: int, as_of: date) -> Content:
         if row["has_unknown_place"]:
             text += "通告中有的地点在居民登记里没有人，请核对地名。"
         said.append(text)
-    places = records(
+    counts = ("in_scope", "sampled_in_time", "sampled_late", "outstanding")
+    places, other_places = leading(
         conn,
         """
         select
-            round_id, community, sum(in_scope)::int as in_scope, sum(sampled_in_time)::int as sampled_in_time,
+            round_id, community, started_at, sum(in_scope)::int as in_scope, sum(sampled_in_time)::int as sampled_in_time,
             sum(sampled_late)::int as sampled_late, sum(outstanding)::int as outstanding
         from screening_round
         where publication_id = %(id)s and started_at > %(day)s::date - 7
         group by round_id, community, started_at
-        order by started_at desc, outstanding desc, community collate "C"
         """,
+        order='started_at desc, outstanding desc, round_id collate "C", community collate "C"',
+        limit=LISTED,
+        sums=counts,
         id=publication_id,
         day=as_of,
     )
-    buildings = records(
+    buildings, other_buildings = leading(
         conn,
         """
         select round_id, community, grid, building, outstanding
         from screening_building
         where publication_id = %(id)s and outstanding > 0 and deadline::date <= %(day)s
-        order by outstanding desc, round_id collate "C", community collate "C", grid collate "C", building collate "C"
-        limit 200
         """,
+        order='outstanding desc, round_id collate "C", community collate "C", grid collate "C", building collate "C"',
+        limit=LISTED,
+        sums=("outstanding",),
         id=publication_id,
         day=as_of,
     )
@@ -192,10 +218,11 @@ def _screening(conn: Conn, publication_id: int, as_of: date) -> Content:
                 "各社区进度",
                 ("轮次 · 社区", "应采", "按时", "超时", "未采"),
                 [
-                    (f"{row['round_id']} · {row['community']}", row["in_scope"], row["sampled_in_time"], row["sampled_late"], row["outstanding"])
+                    (f"{row['round_id']} · {row['community']}", *(row[name] for name in counts))
                     for row in places
                 ],
                 alarm="未采",
+                rest=_rest(other_places, counts),
             ),
             Table(
                 "时限已过仍有人未采的楼栋",
@@ -205,7 +232,9 @@ def _screening(conn: Conn, publication_id: int, as_of: date) -> Content:
                     for row in buildings
                 ],
                 alarm="未采",
-                note="人员名单见报表库 screening_outstanding，由所在社区凭权限查看。",
+                note="逐人名单在所在社区的表格“区域核酸未采”。",
+                rest=_rest(other_buildings, ("outstanding",)),
+                complete="未采楼栋",
             ),
         ],
         actions,
@@ -214,53 +243,67 @@ def _screening(conn: Conn, publication_id: int, as_of: date) -> Content:
 
 def _outbreak(conn: Conn, publication_id: int, as_of: date) -> Content:
     """Articles 10 and 11, annex rows 23 to 28: units on D in a declared outbreak, and how many are proposed for D + 1."""
-    units = records(
+    phases = records(
         conn,
         """
-        select coalesce(nullif(unit, ''), '（未填）') collate "C" as unit, group_code, group_name, outbreak_since, phase,
-            roster, required, sampled, shortfall, coverage_lately::float as coverage_lately
+        select phase, count(*)::int as units, count(*) filter (where shortfall > 0)::int as short,
+            sum(required)::int as required, sum(sampled)::int as sampled,
+            (array_agg(
+                coalesce(nullif(unit, ''), '（未填）') || ' 缺 ' || shortfall
+                order by shortfall desc, group_code::int, unit collate "C"
+            ) filter (where shortfall > 0))[:%(named)s] as named
         from sampling_unit_daily
         where publication_id = %(id)s and sampling_day = %(day)s
-        order by shortfall desc, group_code::int, unit, outbreak_since
+        group by phase order by phase desc
         """,
         id=publication_id,
         day=as_of,
+        named=NAMED,
     )
-    if not units:
+    if not phases:
         return Content(["没有疫情启动的通告，不抽检。"])
+    counts = ("roster", "required", "sampled", "shortfall")
+    units, other_units = leading(
+        conn,
+        """
+        select coalesce(nullif(unit, ''), '（未填）') collate "C" as unit, group_code, outbreak_since,
+            roster, required, sampled, shortfall, coverage_lately::float as coverage_lately
+        from sampling_unit_daily
+        where publication_id = %(id)s and sampling_day = %(day)s
+        """,
+        order="shortfall desc, group_code::int, unit, outbreak_since",
+        limit=LISTED,
+        sums=counts,
+        id=publication_id,
+        day=as_of,
+    )
     (proposed,) = records(
         conn,
         "select count(distinct person_key)::int as persons from sampling_proposal where publication_id = %(id)s",
         id=publication_id,
     )
+    titles = {"full_round": ("全员检测", "完成全员检测"), "daily": ("每日抽检20%", "补足抽检")}
     said, actions = [], []
-    for phase, title in (("full_round", "全员检测"), ("daily", "每日抽检20%")):
-        part = [row for row in units if row["phase"] == phase]
-        if part:
-            short = [row for row in part if row["shortfall"]]
-            required, sampled = (sum(row[name] for row in part) for name in ("required", "sampled"))
-            said.append(
-                f"{title}：{len(part)} 个单位，应检 {number(required)} 人，已检 {number(sampled)} 人，不足的单位 {len(short)} 个。"
+    for row in phases:
+        title, heading = titles[row["phase"]]
+        said.append(
+            f"{title}：{number(row['units'])} 个单位，应检 {number(row['required'])} 人，已检 {number(row['sampled'])} 人，"
+            f"不足的单位 {number(row['short'])} 个。"
+        )
+        if row["short"]:
+            text = f"{number(row['short'])} 个单位当日不足：{'、'.join(row['named'])}" + (
+                " 等。" if row["short"] > NAMED else "。"
             )
-            if short:
-                named = "、".join(f"{row['unit']} 缺 {number(row['shortfall'])}" for row in short[:NAMED])
-                heading = "完成全员检测" if phase == "full_round" else "补足抽检"
-                text = f"{len(short)} 个单位当日不足：{named}" + (" 等。" if len(short) > NAMED else "。")
-                actions.append(Action(heading, text, "第10、11条", urgent=True))
+            actions.append(Action(heading, text, "第10、11条", urgent=True))
     said.append(f"次日建议抽检 {number(proposed['persons'])} 人，久未采样的在前。")
     rows = [
-        (
-            f"{row['group_code']} {row['unit']}",
-            row["roster"],
-            row["required"],
-            row["sampled"],
-            row["shortfall"],
-            row["coverage_lately"],
-        )
-        for row in units
+        (f"{row['group_code']} {row['unit']}", *(row[name] for name in counts), row["coverage_lately"]) for row in units
     ]
     columns = ("人群 单位", "在册", "应检", "已检", "缺", "近5日覆盖")
-    return Content(said, [Table("各单位当日", columns, rows, alarm="缺")], actions)
+    table = Table(
+        "各单位当日", columns, rows, alarm="缺", rest=_rest(other_units, (*counts, None)), complete="抽检单位"
+    )
+    return Content(said, [table], actions)
 
 
 def _controls(conn: Conn, publication_id: int, as_of: date) -> Content:
@@ -268,7 +311,7 @@ def _controls(conn: Conn, publication_id: int, as_of: date) -> Content:
     found = records(
         conn,
         """
-        select title, count(*) filter (where status = 'in_isolation')::int as isolated,
+        select title, min(basis) as basis, count(*) filter (where status = 'in_isolation')::int as isolated,
             count(*) filter (where status = 'in_monitoring')::int as monitored,
             count(*) filter (where status = 'awaiting_release' and may_be_released)::int as ready,
             count(*) filter (where status = 'awaiting_release' and not may_be_released)::int as blocked,
@@ -291,16 +334,22 @@ def _controls(conn: Conn, publication_id: int, as_of: date) -> Content:
         f"期满但条件不齐 {number(total['blocked'])} 人；近7日提前解除 {number(total['early'])} 人。"
     ]
     actions = []
-    if total["early"]:
-        text = f"近7日有 {number(total['early'])} 人提前或缺检测解除，核实并补齐。"
-        actions.append(Action("核查提前解除", text, "第4、25、26条", urgent=True))
-    if total["blocked"]:
-        text = f"{number(total['blocked'])} 人期满但缺检测、结果或三阴性，补齐后方可解除。"
-        actions.append(Action("补齐解除条件", text, "第4、25、26、30条", urgent=True))
-    if total["ready"]:
+
+    def act(heading: str, name: str, text: str, urgent: bool = True) -> None:
+        """An action on the controls that have any, by the articles of those."""
+        concerned = [row for row in found if row[name]]
+        kinds = "、".join(f"{row['title']} {number(row[name])}" for row in concerned)
+        cited = [article for row in concerned for article in articles(row["basis"])]
         actions.append(
-            Action("办理解除", f"{number(total['ready'])} 人期满且条件齐备，可以解除。", "第4、25、26、30条")
+            Action(heading, f"{text}：{kinds}（人）。", citation(cited) if cited else "第4、25、26、30条", urgent)
         )
+
+    if total["early"]:
+        act("核查提前解除", "early", f"近7日有 {number(total['early'])} 人提前或缺检测解除，核实并补齐")
+    if total["blocked"]:
+        act("补齐解除条件", "blocked", f"{number(total['blocked'])} 人期满但缺检测、结果或三阴性，补齐后方可解除")
+    if total["ready"]:
+        act("办理解除", "ready", f"{number(total['ready'])} 人期满且条件齐备，可以解除", urgent=False)
     columns = ("管控", "隔离", "监测", "可解除", "期满不齐", "提前解除")
     rows = [(r["title"], r["isolated"], r["monitored"], r["ready"], r["blocked"], r["early"]) for r in found]
     return Content(said, [Table("按管控类别（人）", columns, rows, alarm="提前解除")], actions)
@@ -374,19 +423,22 @@ def _pushes(conn: Conn, publication_id: int, as_of: date) -> Content:
     )
     if not found:
         return Content(["近7日没有推送名单。"])
-    places = records(
+    places, other_places = leading(
         conn,
         """
         select coalesce(nullif(community, ''), '（未填）') collate "C" as community, sum(open)::int as open,
             max(days_open)::int as days
         from push_clearance where publication_id = %(id)s and open > 0
-        group by 1 order by open desc, community
+        group by 1
         """,
+        order="open desc, community",
+        limit=LISTED,
+        sums=("open",),
         id=publication_id,
     )
     unpushed = sum(row["not_pushed"] for row in found)
     said = [f"有 {number(unpushed)} 条记录没有推送时间，按其自身日期计。"] if unpushed else []
-    left = sum(row["open"] for row in places)
+    left = sum(row["open"] for row in found)
     actions = []
     if left:
         named = "、".join(f"{row['community']} {number(row['open'])}" for row in places[:NAMED])
@@ -397,7 +449,8 @@ def _pushes(conn: Conn, publication_id: int, as_of: date) -> Content:
         [
             Table("推送名单", ("名单", "当日推送", "当日清零", "近7日当日清零率", "未清"), rows, alarm="未清"),
             Table(
-                "未清名单按社区", ("社区", "未清", "最久（天）"), [(r["community"], r["open"], r["days"]) for r in places], alarm="未清"
+                "未清名单按社区", ("社区", "未清", "最久（天）"), [(r["community"], r["open"], r["days"]) for r in places],
+                alarm="未清", rest=_rest(other_places, ("open", None)),
             ),
         ],
         actions,
@@ -406,7 +459,8 @@ def _pushes(conn: Conn, publication_id: int, as_of: date) -> Content:
 
 def _pools(conn: Conn, publication_id: int, as_of: date) -> Content:
     """Article 24: members of positive mixed tubes of the last week, and older ones without a result."""
-    found = records(
+    counts = ("members", "negative", "positive", "waiting", "overdue")
+    tubes, other_tubes = leading(
         conn,
         """
         select tube_no, min(tube_result_at) as result_at, count(*)::int as members,
@@ -417,26 +471,30 @@ def _pools(conn: Conn, publication_id: int, as_of: date) -> Content:
         from pool_followup where publication_id = %(id)s
         group by tube_no
         having min(tube_result_at) > %(day)s::date - 6 or bool_or(status in ('waiting', 'pending', 'overdue'))
-        order by overdue desc, result_at desc, tube_no collate "C"
         """,
+        order='overdue desc, result_at desc, tube_no collate "C"',
+        limit=LISTED,
+        sums=counts,
         id=publication_id,
         day=as_of,
     )
-    if not found:
+    if not tubes:
         return Content(["近7日没有混管阳性。"])
-    members, positive, overdue = (sum(row[name] for row in found) for name in ("members", "positive", "overdue"))
+    members, positive, overdue = (
+        sum(row[name] for row in (*tubes, other_tubes or {name: 0})) for name in ("members", "positive", "overdue")
+    )
     said = [
-        f"混管阳性 {len(found)} 管，涉及 {number(members)} 人，单采阳性 {number(positive)} 人，超时未单采 {number(overdue)} 人。"
+        f"混管阳性 {number(len(tubes) + (other_tubes or {'left_out': 0})['left_out'])} 管，涉及 {number(members)} 人，"
+        f"单采阳性 {number(positive)} 人，超时未单采 {number(overdue)} 人。"
     ]
     actions = []
     if overdue:
         actions.append(Action("单采复核", f"{number(overdue)} 名混管阳性人员超过24小时未单采。", "第24条", urgent=True))
     columns = ("试管（结果时间）", "人数", "阴性", "阳性", "待采待出", "超时未采")
-    rows = [
-        (f"{row['tube_no']}（{time_of_day(row['result_at'])}）", row["members"], row["negative"], row["positive"], row["waiting"], row["overdue"])
-        for row in found
-    ]  # fmt: skip
-    return Content(said, [Table("逐管跟踪（人）", columns, rows, alarm="超时未采")], actions)
+    rows = [(f"{row['tube_no']}（{time_of_day(row['result_at'])}）", *(row[name] for name in counts)) for row in tubes]
+    return Content(
+        said, [Table("逐管跟踪（人）", columns, rows, alarm="超时未采", rest=_rest(other_tubes, counts))], actions
+    )
 
 
 def _pharmacy(conn: Conn, publication_id: int, as_of: date) -> Content:
@@ -455,14 +513,16 @@ def _pharmacy(conn: Conn, publication_id: int, as_of: date) -> Content:
         id=publication_id,
         day=as_of,
     )
-    signals = records(
+    signals, other_signals = leading(
         conn,
         """
-        select kind, first_on, last_on, community || grid as place, persons, purchases, is_new
+        select kind, first_on, last_on, community || grid as place, persons, purchases, is_new, is_new::int as new, signal_id
         from signal
         where publication_id = %(id)s and last_on > %(day)s::date - 7
-        order by is_new desc, last_on desc, persons desc, signal_id collate "C"
         """,
+        order='is_new desc, last_on desc, persons desc, signal_id collate "C"',
+        limit=LISTED,
+        sums=("persons", "purchases", "new"),
         id=publication_id,
         day=as_of,
     )
@@ -471,9 +531,11 @@ def _pharmacy(conn: Conn, publication_id: int, as_of: date) -> Content:
     purchases, tested, overdue, mismatch = (
         sum(row[name] for row in found) for name in ("purchases", "tested", "overdue", "mismatch")
     )
+    left_out, new = (other_signals["left_out"], other_signals["new"]) if other_signals else (0, 0)
+    new += sum(row["new"] for row in signals)
     said = [
         f"近7日购药和逾期未检的共 {number(purchases)} 次，已检测 {number(tested)} 次，逾期未检 {number(overdue)} 次；"
-        f"预警信号 {len(signals)} 个，其中当日 {sum(row['is_new'] for row in signals)} 个。"
+        f"预警信号 {number(len(signals) + left_out)} 个，其中当日 {number(new)} 个。"
     ]
     if mismatch:
         said.append(f"{number(mismatch)} 次的药品与填报类别不符或不在目录，待核实。")
@@ -492,7 +554,12 @@ def _pharmacy(conn: Conn, publication_id: int, as_of: date) -> Content:
         said,
         [
             Table("购药排查与检测（次）", columns, rows, alarm="逾期未检"),
-            Table("近7日预警信号", ("信号", "地点", "自", "至", "人数", "次数"), signal_rows),
+            Table(
+                "近7日预警信号",
+                ("信号", "地点", "自", "至", "人数", "次数"),
+                signal_rows,
+                rest=_rest(other_signals, (None, None, None, "persons", "purchases")),
+            ),
         ],
         actions,
     )
@@ -592,7 +659,7 @@ def _readiness(conn: Conn, publication_id: int, as_of: date) -> Content:
     )
     wrong = [row for row in found if row["shortfall"] or row["surplus"] or not row["mix_ok"]]
     said = [f"应备勤的队伍 {len(found)} 支，人数或构成不符合方案的 {len(wrong)} 支。"] if found else []
-    for row in {(r["team_type"], r["teams_required"], r["teams_listed"]) for r in found if r["teams_required"]}:
+    for row in sorted({(r["team_type"], r["teams_required"], r["teams_listed"]) for r in found if r["teams_required"]}):
         said.append(f"社区{row[0]}队伍应有 {row[1]} 支，名册有 {row[2]} 支。")
     rows = [
         (f"{row['level']}{row['community']} · {row['team_type']}", row["required"], row["listed"], row["shortfall"],

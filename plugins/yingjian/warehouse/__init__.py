@@ -1,17 +1,25 @@
-"""The warehouse: where it is, how to connect to it, and the tables that are not dbt's."""
+"""The warehouse: where it is, how to connect to it as which role, and the tables that are not dbt's."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, unquote, urlparse
 
 import psycopg
+from psycopg import sql
 
-from yingjian.settings import Settings, SetupError
+from yingjian.settings import ROLE_PASSWORD, Settings, SetupError
+from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, scram
 
 SQL_FOLDER = Path(__file__).parent / "sql"
 OWNER = "owner"
+
+# The services and the BI tool: each logs in as itself (sql/00_roles.sql).
+ROLES = ("loader", "transformer", "auditor", "publisher", "reporter", "bi_reader")
 
 
 def ensure_running(settings: Settings) -> None:
@@ -23,32 +31,62 @@ def ensure_running(settings: Settings) -> None:
 
 
 def uri(settings: Settings, role: str = OWNER) -> str:
-    """Connection URI of a role (`owner`, `bi_reader`, …) for psql, a BI tool or a driver.
+    """Connection URI of a role (`owner` or one of ROLES) for psql, a BI tool or a driver.
 
-    Raises SetupError for a role whose password only the operator of an external warehouse knows.
+    Raises SetupError for a role that is none, or whose password is not known here.
     """
+    if role != OWNER and role not in ROLES:
+        raise SetupError(f"there is no role {role} whose password is known here: one of {OWNER}, {', '.join(ROLES)}")
     if settings.warehouse is None:
         from yingjian.warehouse.embedded import EmbeddedPostgres
 
-        return EmbeddedPostgres(settings).uri("yingjian_owner" if role == OWNER else role)
-    if role != OWNER:
-        raise SetupError(f"the password of {role} is not known here: ask whoever runs the warehouse")
-    return settings.warehouse
+        return EmbeddedPostgres(settings).uri(OWNER_ROLE if role == OWNER else role)
+    return settings.warehouse if role == OWNER else _external(settings.warehouse, role, password(settings, role))
 
 
 def airflow_uri(settings: Settings) -> str:
-    """Connection URI of Airflow's metadata: database `airflow` on the warehouse's server."""
+    """Connection URI of Airflow's metadata: database `airflow` on the warehouse's server, as Airflow's own role."""
     if settings.warehouse is None:
         from yingjian.warehouse.embedded import EmbeddedPostgres
 
-        return EmbeddedPostgres(settings).uri("airflow", "airflow")
-    parsed = urlparse(settings.warehouse)
-    return parsed._replace(path="/airflow").geturl()
+        return EmbeddedPostgres(settings).uri(AIRFLOW_ROLE, "airflow")
+    return _external(settings.warehouse, AIRFLOW_ROLE, password(settings, AIRFLOW_ROLE), "/airflow")
+
+
+def password(settings: Settings, role: str) -> str:
+    """The password of a service's role: the home's secret where the server is embedded, else YINGJIAN_ROLE_PASSWORD_<ROLE>.
+
+    Without that variable it follows from the owner's password, so that one machine needs one secret. Raises SetupError
+    when neither is given.
+    """
+    if settings.warehouse is None:
+        return settings.secret(f"role_{role}")
+    if role in settings.given_role_passwords:
+        return settings.given_role_passwords[role]
+    owners = owner_password(settings, f"set {ROLE_PASSWORD}{role.upper()}, or ")
+    digest = hmac.new(owners.encode(), f"yingjian role {role}".encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def owner_password(settings: Settings, otherwise: str = "") -> str:
+    """The owner's password, as YINGJIAN_WAREHOUSE has it. Raises SetupError when it has none."""
+    found = unquote(urlparse(settings.warehouse or "").password or "")
+    if not found:
+        raise SetupError(f"YINGJIAN_WAREHOUSE has no password: {otherwise}give the owner's in it")
+    return found
+
+
+def _external(owner_uri: str, role: str, password: str, path: str | None = None) -> str:
+    parsed = urlparse(owner_uri)
+    host = parsed.netloc.rpartition("@")[2]
+    return parsed._replace(
+        netloc=f"{quote(role, safe='')}:{quote(password, safe='')}@{host}", path=path or parsed.path
+    ).geturl()
 
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
-    """What dbt_project/profiles.yml reads from the environment."""
-    parsed = urlparse(uri(settings))
+    """What dbt_project/profiles.yml reads from the environment: dbt connects as `transformer`."""
+    parsed = urlparse(uri(settings, "transformer"))
     return {
         "YINGJIAN_PG_HOST": parsed.hostname or "127.0.0.1",
         "YINGJIAN_PG_PORT": str(parsed.port or 5432),
@@ -69,11 +107,49 @@ def connector(settings: Settings, role: str = OWNER) -> Callable[[], psycopg.Con
 
 
 def migrate(settings: Settings) -> None:
-    """Make every schema, table and view that is not dbt's. Idempotent; one transaction under a lock."""
+    """Make every role, schema, table, view and grant that is not dbt's. Idempotent; one transaction under a lock.
+
+    Raises SetupError when the owner may not make roles.
+    """
     from yingjian.landing import staging_ddl
+    from yingjian.warehouse.publish import protect_published
+    from yingjian.warehouse.rotation import settle
 
     with connect(settings) as conn:
         conn.execute("select pg_advisory_xact_lock(hashtext('yingjian.migrate'))")
+        there = _login_roles(conn)
+        try:
+            _run(conn, SQL_FOLDER / "00_roles.sql")
+        except psycopg.errors.InsufficientPrivilege as error:
+            how = (
+                "stop it with `yingjian warehouse stop`"
+                if settings.warehouse is None
+                else "run `yingjian warehouse bootstrap`"
+            )
+            raise SetupError(
+                f"the owner of the warehouse may not make its roles ({error.diag.message_primary}): {how}, then run again"
+            ) from None
+        set_passwords(conn, settings, _login_roles(conn) - there)
         conn.execute(staging_ddl())  # type: ignore[arg-type]
-        for path in sorted(SQL_FOLDER.glob("*.sql")):
-            conn.execute(path.read_text(encoding="utf-8"))  # type: ignore[arg-type]
+        for path in sorted(SQL_FOLDER.glob("*.sql"))[1:]:
+            _run(conn, path)
+        protect_published(conn)
+        settle(conn, settings)
+
+
+def set_passwords(conn: psycopg.Connection, settings: Settings, roles: set[str]) -> None:
+    """Give roles the passwords that this home knows; on the owner's connection."""
+    for role in sorted(roles):
+        conn.execute(
+            sql.SQL("alter role {} password {}").format(
+                sql.Identifier(role), sql.Literal(scram(conn, role, password(settings, role)))
+            )
+        )
+
+
+def _login_roles(conn: psycopg.Connection) -> set[str]:
+    return {name for (name,) in conn.execute("select rolname from pg_roles where rolname = any(%s)", (list(ROLES),))}
+
+
+def _run(conn: psycopg.Connection, path: Path) -> None:
+    conn.execute(path.read_text(encoding="utf-8"))  # type: ignore[arg-type]

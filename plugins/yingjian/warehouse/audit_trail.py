@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 
@@ -34,6 +37,39 @@ def record(
     ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of the trail; `happened_at` in the connection's time zone."""
+
+    event_id: int
+    happened_at: datetime
+    actor: str
+    action: str
+    object: str
+    reason: str | None
+    details: dict[str, Any]
+
+
+def events(
+    conn: psycopg.Connection[Any],
+    since: date | None = None,
+    actor: str | None = None,
+    action: str | None = None,
+    objects: Sequence[str] | None = None,
+) -> list[Event]:
+    """Events by number, from a day on, of one actor, of one action, about any of some objects; None: any."""
+    with conn.cursor(row_factory=class_row(Event)) as cursor:
+        return cursor.execute(
+            """
+            select event_id, happened_at, actor, action, object, reason, details from audit.event
+            where happened_at >= coalesce(%(since)s::date, '-infinity')
+            and (%(actor)s::text is null or actor = %(actor)s) and (%(action)s::text is null or action = %(action)s)
+            and (%(objects)s::text[] is null or object = any(%(objects)s)) order by event_id
+            """,
+            {"since": since, "actor": actor, "action": action, "objects": list(objects) if objects else None},
+        ).fetchall()
 
 
 def verify(conn: psycopg.Connection[Any], kept: Path) -> Verdict:

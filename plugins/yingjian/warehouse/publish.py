@@ -16,6 +16,9 @@ from datetime import date
 import psycopg
 from psycopg import sql
 
+from yingjian.warehouse import audit_trail
+from yingjian.warehouse.protection import protect
+
 # Marts as dbt builds them, by the schema in which readers find them.
 READER_SCHEMAS = {
     "obligation": "reporting",
@@ -52,11 +55,19 @@ READER_SCHEMAS = {
     "zone_stay_summary": "reporting",
     "zone_history": "reporting",
     "quality_check": "reporting",
+    "delivery_outcome": "reporting",
+    "public_figure": "reporting_public",
+    "responsibility": "reporting",
     "person": "restricted",
 }
 
 # Marts that readers see for every published business date: the newest publication of each.
 HISTORY = frozenset({"compliance_daily"})
+
+# The one mart that is not dbt's: what the audit found of this build.
+FINDINGS = "quality_check"
+# Marts that readers see only of the newest publication that was signed off (article 31).
+SIGNED_OFF = frozenset({"public_figure"})
 
 SETTLE_SECONDS = 5
 
@@ -67,10 +78,11 @@ class NothingBuiltError(RuntimeError):
 
 @dataclass(frozen=True)
 class Release:
-    """Why a build that failed its audit was published all the same, and who decided it."""
+    """Why a build that failed its audit was published all the same, and who decided it: name and login."""
 
     reason: str
     released_by: str
+    login: str
 
 
 def publish(
@@ -103,6 +115,7 @@ def publish(
             _insert_publication(
                 conn, publication_id, as_of_date, run_key, checks_run, checks_failed, code_version, release
             )
+            _note_policy(conn, publication_id, code_version)
             conn.execute(
                 """
                 insert into published.current (publication_id) values (%s)
@@ -111,6 +124,11 @@ def publish(
                 (publication_id,),
             )
             conn.execute("delete from published.staged where publication_id = %s", (publication_id,))
+            if release:
+                audit_trail.record(
+                    conn, release.login, "release", f"publication:{publication_id}", release.reason,
+                    checks_failed=checks_failed,
+                )  # fmt: skip
     return publication_id
 
 
@@ -140,6 +158,7 @@ def _stage(conn: psycopg.Connection, as_of_date: date, run_key: str) -> int:
                 )
             conn.execute("delete from published.staged where publication_id = %s", (publication_id,))
         _require_complete_build(conn, as_of_date)
+        _take_findings(conn, as_of_date)
         row = conn.execute(
             "insert into published.staged (run_key) values (%s) returning publication_id", (run_key,)
         ).fetchone()
@@ -147,6 +166,7 @@ def _stage(conn: psycopg.Connection, as_of_date: date, run_key: str) -> int:
         publication_id = int(row[0])
         for mart, schema in READER_SCHEMAS.items():
             _ensure_published_table(conn, mart)
+            protect(conn, mart, schema, _columns(conn, "published", mart))
             _attach_partition(conn, mart, publication_id)
             _ensure_reader_view(conn, mart, schema)
     return publication_id
@@ -180,9 +200,15 @@ def _wait_for_older_statements(conn: psycopg.Connection) -> None:
 def prune(conn: psycopg.Connection, keep: int) -> list[int]:
     """Drop the rows of all but the newest `keep` publications; returns the ids whose rows were dropped.
 
-    The publications themselves and what `HISTORY` keeps stay on record, and so do the rows of the newest
-    publication of every business date.
+    The publications themselves and what `HISTORY` and `SIGNED_OFF` keep stay on record, and so do the rows of the
+    newest publication of every business date. Waits for a publishing and for a backup that are at work.
     """
+    conn.commit()
+    with _one_at_a_time(conn):
+        return _prune(conn, keep)
+
+
+def _prune(conn: psycopg.Connection, keep: int) -> list[int]:
     rows = conn.execute(
         """
         select publication_id from published.publication
@@ -199,7 +225,7 @@ def prune(conn: psycopg.Connection, keep: int) -> list[int]:
         partitions = [
             mart
             for mart in READER_SCHEMAS
-            if mart not in HISTORY and _exists(conn, "published", f"{mart}_p{publication_id}")
+            if mart not in HISTORY | SIGNED_OFF and _exists(conn, "published", f"{mart}_p{publication_id}")
         ]
         for mart in partitions:
             conn.execute(sql.SQL("drop table published.{}").format(sql.Identifier(f"{mart}_p{publication_id}")))
@@ -210,7 +236,7 @@ def prune(conn: psycopg.Connection, keep: int) -> list[int]:
 
 
 def _require_complete_build(conn: psycopg.Connection, as_of_date: date) -> None:
-    missing = [mart for mart in READER_SCHEMAS if not _exists(conn, "build", mart)]
+    missing = [mart for mart in READER_SCHEMAS if mart != FINDINGS and not _exists(conn, "build", mart)]
     if missing:
         raise NothingBuiltError(
             f"build has no {', '.join(missing)}: run the models for {as_of_date} again before publishing"
@@ -219,6 +245,51 @@ def _require_complete_build(conn: psycopg.Connection, as_of_date: date) -> None:
     if built_for != [(as_of_date,)]:
         dates = ", ".join(str(day) for (day,) in built_for) or "nothing"
         raise NothingBuiltError(f"build holds {dates}, not {as_of_date}: run the models for {as_of_date} again")
+
+
+def _take_findings(conn: psycopg.Connection, as_of_date: date) -> None:
+    """`build.quality_check` from what the newest audit of this business date found."""
+    audited = conn.execute(
+        """
+        select max(checked_at) from quality.check_result
+        where as_of_date = %s and checked_at > coalesce((select max(published_at) from published.publication), '-infinity')
+        """,
+        (as_of_date,),
+    ).fetchone()
+    if audited is None or audited[0] is None:
+        raise NothingBuiltError(f"the build of {as_of_date} was not audited: audit it before publishing")
+    conn.execute("drop table if exists build.quality_check")
+    conn.execute(
+        """
+        create table build.quality_check (
+            as_of_date date not null, suite text not null, check_name text not null, table_name text not null,
+            severity text not null, success boolean not null, failing_rows bigint, message text
+        )
+        """
+    )
+    conn.execute(
+        """
+        insert into build.quality_check
+        select as_of_date, suite, check_name, table_name, severity, success, failing_rows, message
+        from quality.check_result where as_of_date = %s and checked_at = %s order by check_id
+        """,
+        (as_of_date, audited[0]),
+    )
+    for column, comment in _FINDINGS_COMMENTS.items():
+        conn.execute(sql.SQL("comment on {} is {}").format(sql.SQL(column), sql.Literal(comment)))
+
+
+_FINDINGS_COMMENTS = {
+    "table build.quality_check": "One row per quality check that was run before publishing.",
+    "column build.quality_check.as_of_date": "Business date D.",
+    "column build.quality_check.suite": "Suite: schema and table that it guards.",
+    "column build.quality_check.check_name": "Name of the check.",
+    "column build.quality_check.table_name": "Table that it guards.",
+    "column build.quality_check.severity": "fail stops a publication, warn is shown.",
+    "column build.quality_check.success": "Whether the check held.",
+    "column build.quality_check.failing_rows": "Rows that break it; null when they are not counted.",
+    "column build.quality_check.message": "What is wrong, in Chinese; null when it holds.",
+}
 
 
 def _insert_publication(
@@ -264,6 +335,42 @@ def _insert_publication(
     )
 
 
+def _note_policy(conn: psycopg.Connection, publication_id: int, code_version: str) -> None:
+    """Keep what the policy was, table by table; a change since the publication before goes into the trail."""
+    tables = conn.execute(
+        "select relname from pg_class where relnamespace = 'policy'::regnamespace and relkind = 'r' order by relname"
+    ).fetchall()
+    for (table,) in tables:
+        conn.execute(
+            sql.SQL(
+                """
+                insert into published.policy_state (publication_id, table_name, digest)
+                select {id}, {name}, encode(sha256(convert_to(coalesce(
+                    string_agg(rule::text, E'\\n' order by rule::text collate "C"), ''
+                ), 'UTF8')), 'hex') from {table} as rule
+                """
+            ).format(id=sql.Literal(publication_id), name=sql.Literal(table), table=sql.Identifier("policy", table))
+        )
+    changed = conn.execute(
+        """
+        with before as (
+            select table_name, digest from published.policy_state
+            where publication_id = (select max(publication_id) from published.policy_state where publication_id < %(id)s)
+        ),
+        now as (select table_name, digest from published.policy_state where publication_id = %(id)s)
+        select coalesce(now.table_name, before.table_name) from before full join now using (table_name)
+        where exists (select from before) and now.digest is distinct from before.digest order by 1
+        """,
+        {"id": publication_id},
+    ).fetchall()
+    if changed:
+        names = [name for (name,) in changed]
+        audit_trail.record(
+            conn, "publisher", "policy_change", f"publication {publication_id}", None,
+            tables=names, code_version=code_version,
+        )  # fmt: skip
+
+
 def _exists(conn: psycopg.Connection, schema: str, table: str) -> bool:
     row = conn.execute("select to_regclass(%s) is not null", (f"{schema}.{table}",)).fetchone()
     return bool(row and row[0])
@@ -285,6 +392,13 @@ def _columns(conn: psycopg.Connection, schema: str, table: str) -> dict[str, tup
     }
 
 
+def protect_published(conn: psycopg.Connection) -> None:
+    """Put the policies of every mart that was published before in place."""
+    for mart, schema in READER_SCHEMAS.items():
+        if columns := _columns(conn, "published", mart):
+            protect(conn, mart, schema, columns)
+
+
 def _ensure_published_table(conn: psycopg.Connection, mart: str) -> None:
     """`published.<mart>` with every column the build has; a column that a new version adds is added here."""
     build = _columns(conn, "build", mart)
@@ -300,6 +414,7 @@ def _ensure_published_table(conn: psycopg.Connection, mart: str) -> None:
                 ),
             )
         )
+        conn.execute(sql.SQL("alter table published.{} owner to publisher").format(sql.Identifier(mart)))
         return
     for name, (kind, _) in build.items():
         if name not in published:
@@ -324,6 +439,9 @@ def _attach_partition(conn: psycopg.Connection, mart: str, publication_id: int) 
             )
     conn.execute(sql.SQL("alter table build.{mart} rename to {partition}").format(**names))
     conn.execute(sql.SQL("alter table build.{partition} set schema published").format(**names))
+    # Out of the hands of dbt and the audit: from now on it is read through published.<mart> and its policies alone.
+    conn.execute(sql.SQL("alter table published.{partition} owner to publisher").format(**names))
+    conn.execute(sql.SQL("revoke all on published.{partition} from auditor").format(**names))
     conn.execute(
         sql.SQL("alter table published.{mart} attach partition published.{partition} for values in ({id})").format(
             **names
@@ -344,7 +462,7 @@ def _ensure_reader_view(conn: psycopg.Connection, mart: str, schema: str) -> Non
         order by as_of_date, publication_id desc
         """
         if mart in HISTORY
-        else "select publication_id from published.current"
+        else f"select publication_id from published.{'released' if mart in SIGNED_OFF else 'current'}"
     )
     operator = "in" if mart in HISTORY else "="
     conn.execute(
@@ -357,13 +475,15 @@ def _ensure_reader_view(conn: psycopg.Connection, mart: str, schema: str) -> Non
             sql.SQL(publications),
         )
     )
+    conn.execute(sql.SQL("alter view {}.{} owner to view_owner").format(sql.Identifier(schema), sql.Identifier(mart)))
     _copy_comments(conn, mart, schema)
 
 
 def _copy_comments(conn: psycopg.Connection, mart: str, schema: str) -> None:
     partition = conn.execute(
         """
-        select inhrelid::regclass::text, obj_description(inhrelid, 'pg_class') from pg_inherits
+        select relname, obj_description(inhrelid, 'pg_class')
+        from pg_inherits inner join pg_class as partition on partition.oid = inhrelid
         where inhparent = to_regclass(%s) order by inhrelid desc limit 1
         """,
         (f"published.{mart}",),
@@ -375,7 +495,7 @@ def _copy_comments(conn: psycopg.Connection, mart: str, schema: str) -> None:
             sql.Identifier(schema), sql.Identifier(mart), sql.Literal(comment or "")
         )
     )
-    for column, (_, text) in _columns(conn, *name.split(".", 1)).items():
+    for column, (_, text) in _columns(conn, "published", name).items():
         if column != "publication_id" and text:
             conn.execute(
                 sql.SQL("comment on column {}.{}.{} is {}").format(

@@ -15,10 +15,10 @@ from yingjian.reports.figures import (
     Publication,
     Slice,
     Totals,
-    TrendDay,
     Zone,
     in_bands,
 )
+from yingjian.reports.indicators import INDICATORS, Series
 
 DAY = date(2022, 7, 24)
 
@@ -42,7 +42,7 @@ def publication(**changes: Any) -> Publication:
 
 
 def headline(**changes: Any) -> Headline:
-    return replace(Headline(Totals(100, 95, 5, 2), 5, 6, 40, 38, 1, 2, 1), **changes)
+    return replace(Headline(Totals(100, 95, 5, 2), 5, 6, 40, 38, 1, 2, 1, "平", 0), **changes)
 
 
 def part(name: str, overdue: int, before: int | None = None, required: int = 50, code: str | None = None) -> Slice:
@@ -59,6 +59,20 @@ def feed(**changes: Any) -> Feed:
     return replace(row, **changes)
 
 
+def series(key: str, today: int | float | None, before: int | float | None = None, **changes: Any) -> Series:
+    """An indicator's last two days."""
+    (indicator,) = (indicator for indicator in INDICATORS if indicator.key == key)
+    return replace(Series(indicator, [*[None] * 12, before, today], before), **changes)
+
+
+def all_series(*changed: Series) -> tuple[Series, ...]:
+    """Every indicator; those that are not given have but one day, shares 95 % and counts none."""
+    given = {each.indicator.key: each for each in changed}
+    return tuple(
+        given.get(indicator.key) or series(indicator.key, 0.95 if indicator.is_share else 0) for indicator in INDICATORS
+    )
+
+
 def figures(**changes: Any) -> Figures:
     parts = [part("甲社区", 3, 1), part("乙社区", 2, 2), part("丙社区", 0, 0)]
     forecast = ForecastRow("甲社区", (40, 0, 0, 0, 0, 0, 0))
@@ -67,12 +81,15 @@ def figures(**changes: Any) -> Figures:
         now=headline(),
         day_before=None,
         week_before=None,
-        trend=[TrendDay(DAY - timedelta(days=back), None) for back in range(13, 0, -1)]
-        + [TrendDay(DAY, Totals(100, 95, 5, 2))],
+        days=[DAY - timedelta(days=back) for back in reversed(range(14))],
+        series=all_series(),
+        movement=None,
+        zone_changes=[],
         departments=parts,
         communities=parts,
         groups=parts,
-        units=parts,
+        units=parts[:2],
+        units_rest=[part("无逾期的 1 个", 0, 0)],
         bands=in_bands([(1, 3), (9, 3)]),
         longest=Longest(9, 3, "快递、外卖", "甲社区"),
         forecast=[ForecastDay(DAY + timedelta(days=ahead), due) for ahead, due in enumerate(forecast.tests_due, 1)],
@@ -85,5 +102,6 @@ def figures(**changes: Any) -> Figures:
         senders=[],
         restatements=[],
         checks=[],
+        responsible={"18": ["各部门", "核酸检测组"], "20": ["各社区"], "21": ["各部门", "各社区"], "28": ["转运组"]},
     )
     return replace(made, **changes)

@@ -35,8 +35,25 @@ def test_long_overdue_only_from_the_last_band_on():
     assert "久拖未检" not in sentences(figures(longest=None))
 
 
-def test_rising_communities_are_named_with_their_change():
-    assert sentences(figures())["关注上升"] == "逾期比前一日增加最多：甲社区 +2（人次）。"
+def test_every_action_names_who_answers_for_its_articles():
+    made = actions(figures(zones=[zone(eligible_level="中")]))
+    assert {action.heading: action.units for action in made} == {
+        "督促补检": ("各部门", "核酸检测组", "各社区"),
+        "久拖未检": ("各部门", "各社区"),
+        "研判降级": ("转运组",),
+        "安排采样": ("各部门", "核酸检测组"),
+    }
+
+
+def test_what_is_urgent_comes_first():
+    made = actions(figures(zones=[zone(mismatch="降级过早")], feeds=[feed(status="missing")]))
+    assert [action.urgent for action in made] == sorted((action.urgent for action in made), reverse=True)
+    assert {action.urgent for action in made} == {True, False}
+
+
+def test_departments_that_are_competent_together_are_one_name():
+    made = figures(departments=[part("商务局、市场监管局", 3), part("教育局", 1)])
+    assert "部门最多：商务局／市场监管局 3、教育局 1 人次" in sentences(made)["督促补检"]
 
 
 def test_zones_to_lower_and_notices_that_disagree():

@@ -5,9 +5,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.unit.reports.hand_made import feed, figures, headline, part, publication, zone
-from yingjian.reports.figures import Check, Rejection, Totals, in_bands
-from yingjian.reports.html import TABLE_ROWS, breakdowns, render, tiles
+from tests.unit.reports.hand_made import all_series, feed, figures, headline, part, publication, series, zone
+from yingjian.reports.figures import Check, ForecastRow, Rejection, Totals, in_bands
+from yingjian.reports.html import TABLE_ROWS, breakdowns, forecast_table, render, tiles
+from yingjian.reports.movement import ZoneChange
+from yingjian.reports.topics import LISTED, Table
 
 VOID = {"meta", "link", "br"}
 
@@ -80,6 +82,12 @@ def test_a_release_by_hand_shows_reason_and_person():
         figures(zones=[zone(name="<script>x</script>", blockers=["<script>x</script>"], mismatch="<script>x")]),
         figures(feeds=[feed(title="<script>x</script>", status="rejected", message="<script>x</script>")]),
         figures(rejections=[Rejection("病例", "<script>x</script>", 1)]),
+        figures(day_before=headline(), zone_changes=[ZoneChange("declared", "<script>x</script>", "高", None)]),
+        figures(
+            day_before=headline(),
+            series=all_series(series("pushes-open", 2, 1, risen=[("<script>x</script>", 1)])),
+        ),
+        figures(responsible={"18": ["<script>x</script>"]}),
     ],
 )
 def test_every_value_is_escaped(made):
@@ -111,6 +119,7 @@ def test_empty_tables_read_well():
         communities=[],
         groups=[],
         units=[],
+        units_rest=[],
         bands=in_bands([]),
         longest=None,
         forecast_rows=[],
@@ -154,6 +163,60 @@ def test_a_long_table_ends_with_the_sum_of_the_rest():
     assert len(communities.rows) == TABLE_ROWS
     assert sum(row.overdue for row in [*communities.rows, *communities.sums]) == sum(row.overdue for row in many)
     assert len(render(made).encode()) < 2_000_000
+
+
+def test_communities_that_are_not_listed_are_added_up_in_the_forecast():
+    rows = [ForecastRow(f"社区{number:03}", (200 - number, *[1] * 6)) for number in range(TABLE_ROWS + 40)]
+    table = forecast_table(figures(forecast_rows=rows))
+    assert len(table) == TABLE_ROWS + 1 and table[-1][0] == "其余 40 个"
+    assert [sum(column) for column in zip(*(due for _, due in table), strict=True)] == [
+        sum(row.tests_due[day] for row in rows) for day in range(7)
+    ]
+
+
+def test_a_topic_s_long_table_ends_with_the_sum_of_the_rest():
+    rows = [(f"社区{number}", number, 0.5, 3) for number in range(LISTED + 20)]
+    listed = Table("表", ("社区", "未采", "率", "应采"), rows).listed
+    assert len(listed) == LISTED + 1
+    assert listed[-1] == ("其余 20 行", sum(range(LISTED, LISTED + 20)), None, 60)
+    assert sum(row[1] for row in listed) == sum(row[1] for row in rows)
+
+
+def test_a_short_table_is_written_as_it_is():
+    table = Table("表", ("社区", "未采"), [("甲", 1)], rest=("其余 9 行", 90))
+    assert table.listed == table.all_rows == [("甲", 1), ("其余 9 行", 90)]
+
+
+def test_each_daily_figure_stands_with_its_change_its_definition_and_its_article():
+    made = figures(
+        day_before=headline(),
+        series=all_series(series("overdue", 6, 4), series("feeds", 2, 1, risen=[("病例", 1)])),
+    )
+    said = words(render(made))
+    assert "逾期人次6人次▲2" in said
+    assert "当日24时有逾期项目的人群身份数；一人属两类人群计两次。第18、21条" in said
+    assert "缺报、滞后、退回的数据2类▲1" in said
+    page = render(made)
+    assert 'id="trend-overdue-title"' in page
+    assert 'id="trend-pushes-open-title"' not in page, "nothing to show in fourteen days of nothing"
+
+
+def test_each_headline_figure_leads_to_its_definition():
+    page = render(figures())
+    for label in ("逾期人数", "已达标率", "应检在管", "次日应检"):
+        (target,) = re.findall(rf'<a href="#(def-\d+)">{label}</a>', page)
+        assert f'<dt id="{target}">' in page
+
+
+def test_the_responsible_units_stand_with_each_action():
+    assert "督促补检：5人共6项逾期未检。" in words(render(figures()))
+    assert "责任单位：各部门、核酸检测组、各社区" in words(render(figures()))
+
+
+def test_what_got_worse_stands_before_what_must_be_done():
+    page = render(figures(day_before=headline()))
+    assert page.index('id="worse"') < page.index('id="today"') < page.index('id="data"') < page.index('id="overdue"')
+    assert "没有变差的项目" in words(page)
 
 
 def test_rows_that_do_not_add_up_are_marked():

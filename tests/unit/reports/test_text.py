@@ -35,3 +35,28 @@ def test_days():
     assert text.full_day(date(2022, 7, 24)) == "2022年7月24日（星期日）"
     assert text.day(date(2022, 7, 4)) == "7月4日"
     assert text.day(None) == "—"
+
+
+@pytest.mark.parametrize(
+    ("basis", "named"),
+    [
+        ("第4、25、26条", [4, 25, 26]),
+        ("第34至37条", [34, 35, 36, 37]),
+        ("第18、21条，附件", [18, 21]),
+        ("附件第1–38项，第6、19条", [6, 19]),
+        ("第二十五条、第二十六条", [25, 26]),
+        ("第四条", [4]),
+        ("第十条", [10]),
+        ("第十一条；第二十条", [11, 20]),
+        ("二十条第三条", []),
+        ("新十条第一条", []),
+        ("附件第8项", []),
+        ("统计口径", []),
+    ],
+)
+def test_the_articles_of_a_citation(basis, named):
+    assert text.articles(basis) == named
+
+
+def test_a_citation_of_articles():
+    assert text.citation([26, 4, 25, 4]) == "第4、25、26条"

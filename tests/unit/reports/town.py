@@ -4,6 +4,7 @@
 by the pipeline: the rows only have the shape and the size of real ones.
 """
 
+import csv
 import random
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 import psycopg
 
 from tests.unit.reports import town_topics
+from yingjian.settings import PROJECT_ROOT
 
 LAST_DAY = date(2022, 7, 24)
 PUBLICATION_ID = 12
 
 OBLIGATION = """publication_id bigint, as_of_date date, obligation_id text, person_key text, group_code text,
-    group_name text, unit text, department text, community text, grid text, due_date date, status text,
-    days_overdue int, needs_review boolean, basis text, explanation text"""
+    group_name text, slot int, unit text, department text, community text, grid text, due_date date, status text,
+    days_overdue int, satisfied_on date, last_sample_date date, needs_review boolean, basis text, explanation text"""
 PUBLISHED = f"""
 create schema published;
 create table published.publication (
@@ -31,16 +33,19 @@ create table published.compliance_daily (
     publication_id bigint, as_of_date date, department text, group_code text, group_name text, community text,
     unit text, required bigint, compliant bigint, overdue bigint, exempt bigint, compliance_rate numeric);
 create table published.risk_zone (
-    publication_id bigint, zone_id text, name text, communities text[], level text, level_since date,
+    publication_id bigint, as_of_date date, zone_id text, name text, communities text[], level text, level_since date,
     was_high boolean, last_positive_date date, clear_days int, residents int, round_sampled int,
     round_outstanding int, round_complete_on date, eligible_level text, eligible_on date, earliest_on date, overlapping_zones text[], mismatch text,
     blockers text[]);
 create table published.due_forecast (publication_id bigint, due_date date, community text, tests_due bigint);
 create table published.feed_quality (
-    publication_id bigint, feed text, title text, files int, new_files int, rows_read bigint, rows_staged bigint,
+    publication_id bigint, as_of_date date, feed text, title text, files int, new_files int, rows_read bigint, rows_staged bigint,
     rows_rejected bigint, rows_superseded bigint, rows_repaired bigint, rejected_files int,
     newest_update timestamp, status text, message text);
 create table published.person (publication_id bigint, person_key text, name text, id_number text, phone text);
+create index on published.person (publication_id, person_key);
+create index on published.obligation (publication_id, obligation_id);
+create table published.responsibility (publication_id bigint, provision text, ordinal int, unit text, basis text);
 create table published.rejection_summary (publication_id bigint, feed text, reason_code text, reason text, rows bigint);
 create table published.rejection_by_sender (publication_id bigint, feed text, sender text, rows int);
 create table published.restatement (
@@ -135,18 +140,54 @@ def publish(conn: psycopg.Connection[Any], publication_id: int, day: date, **pub
     for mart, rows in town_topics.rows(publication_id, day, COMMUNITIES).items():
         _insert(conn, mart, rows)
     _quality(conn, publication_id, day)
+    _restatements(conn, publication_id, day)
+    _insert(conn, "responsibility", [{"publication_id": publication_id} | row for row in responsibilities()])
     if row["quality_status"] == "released_by_hand":
         _failed_check(conn, publication_id)
 
 
+def responsibilities() -> list[dict[str, str]]:
+    """The plan's own, from the policy seed."""
+    path = PROJECT_ROOT / "dbt_project" / "seeds" / "policy" / "policy_responsibility.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{name: row[name] for name in ("provision", "ordinal", "unit", "basis")} for row in csv.DictReader(file)]
+
+
 def _obligations(conn: psycopg.Connection[Any], publication_id: int, day: date, choose: random.Random) -> None:
-    compliance, overdue, due, forecast = [], [], [], {}
+    """Each duty falls due every few days, is done late now and then, and is the same duty in every publication."""
+    compliance, obligations, forecast = [], [], {}
     for code, (group_name, department, every) in GROUPS.items():
         for place, community in enumerate(COMMUNITIES):
-            required = choose.randint(2, 26) * (3 if code in ("8", "9", "13", "23", "27") else 1)
-            late = sum(choose.random() < (0.11 if place in (1, 6) else 0.045) for _ in range(required))
-            late = 0 if code in ("11", "16", "26", "4", "6") else late
+            size = random.Random(f"{code} {place}")
+            required = size.randint(2, 14) * (3 if code in ("8", "9", "13", "23", "27") else 1)
+            lateness = 0.05 if place in (1, 6) else 0.02
+            lateness = 0 if code in ("11", "16", "26", "4", "6") else lateness
             unit = f"{community.removesuffix('社区')}{group_name[:4]}第{place % 3 + 1}站"
+            of_place = []
+            for member in range(required):
+                standing = _standing(f"{code}-{place}-{member}", day, every, lateness, code, choose)
+                if standing is None:
+                    continue
+                of_place.append(
+                    {
+                        "publication_id": publication_id,
+                        "as_of_date": day,
+                        "obligation_id": f"{code}-{place}-{member}",
+                        "person_key": f"key-{size.randrange(6_000)}",
+                        "group_code": code,
+                        "group_name": group_name,
+                        "unit": unit,
+                        "department": department,
+                        "community": community,
+                        "grid": f"{place + 1:02}网格",
+                        "needs_review": code == "34" and member % 4 == 0,
+                        "basis": f"附件第{code}项",
+                        "explanation": f"{group_name}，到期未采样",
+                    }
+                    | standing
+                )
+            late = sum(row["status"] == "overdue" for row in of_place)
+            exempt = sum(row["status"] == "exempt" for row in of_place)
             compliance.append(
                 {
                     "publication_id": publication_id,
@@ -156,56 +197,24 @@ def _obligations(conn: psycopg.Connection[Any], publication_id: int, day: date, 
                     "group_name": group_name,
                     "community": community,
                     "unit": unit,
-                    "required": required,
-                    "compliant": required - late,
+                    "required": len(of_place) - exempt,
+                    "compliant": len(of_place) - exempt - late,
                     "overdue": late,
-                    "exempt": choose.randint(0, 1),
-                    "compliance_rate": (required - late) / required,
+                    "exempt": exempt,
+                    "compliance_rate": (len(of_place) - exempt - late) / max(len(of_place) - exempt, 1),
                 }
             )
-            for member in range(required):
-                person = {
-                    "publication_id": publication_id,
-                    "as_of_date": day,
-                    "obligation_id": f"{code}-{place}-{member}",
-                    "person_key": f"key-{choose.randrange(6_000)}",
-                    "group_code": code,
-                    "group_name": group_name,
-                    "unit": unit,
-                    "department": department,
-                    "community": community,
-                    "grid": f"{place + 1:02}网格",
-                    "needs_review": code == "34" and member % 4 == 0,
-                    "basis": f"附件第{code}项",
-                    "explanation": f"{group_name}，到期未采样",
-                }
-                if member < late:
-                    days = min(1 + int(choose.expovariate(0.42)), 31)
-                    overdue.append(
-                        person | {"due_date": day - timedelta(days=days - 1), "status": "overdue", "days_overdue": days}
-                    )
-                else:
-                    ahead = choose.randint(1, every)
-                    due.append(
-                        person
-                        | {
-                            "due_date": day + timedelta(days=ahead),
-                            "status": "upcoming",
-                            "days_overdue": 0,
-                            "days_until_due": ahead,
-                        }
-                    )
-                    key = (day + timedelta(days=ahead), community)
-                    forecast[key] = forecast.get(key, 0) + 1
+            obligations += of_place
+    overdue = [row for row in obligations if row["status"] == "overdue"]
+    due = [row | {"days_until_due": (row["due_date"] - day).days} for row in obligations if row["status"] == "upcoming"]
+    for row in due:
+        key = (row["due_date"], row["community"])
+        forecast[key] = forecast.get(key, 0) + 1
     _insert(conn, "person", _people(publication_id, {row["person_key"] for row in overdue + due}))
     _insert(conn, "compliance_daily", compliance)
     _insert(conn, "overdue", overdue)
     _insert(conn, "due", due)
-    _insert(
-        conn,
-        "obligation",
-        overdue + [{key: value for key, value in row.items() if key != "days_until_due"} for row in due],
-    )
+    _insert(conn, "obligation", obligations)
     _insert(
         conn,
         "due_forecast",
@@ -214,6 +223,47 @@ def _obligations(conn: psycopg.Connection[Any], publication_id: int, day: date, 
             for (when, community), tests in forecast.items()
         ],
     )
+
+
+def _standing(
+    duty: str, day: date, every: int, lateness: float, code: str, choose: random.Random
+) -> dict[str, Any] | None:
+    """Where a duty stands on a day, or None when it is not there: it began later, or it ended."""
+    fate = random.Random(duty)
+    joined = LAST_DAY - timedelta(days=int(fate.random() * 400))
+    if day < joined:
+        return None
+    if fate.random() < 0.002:  # nobody found this person for weeks
+        due, lost = LAST_DAY - timedelta(days=23), {"slot": None, "satisfied_on": None, "last_sample_date": None}
+        return lost | {"due_date": due, "status": "overdue", "days_overdue": (day - due).days + 1}
+    cycle, into = divmod((day - joined).days, every)
+    turn = random.Random(f"{duty} {cycle}")
+    due = day - timedelta(days=into)
+    late = min(1 + int(turn.expovariate(0.42)), 31) if turn.random() < lateness * every else 0
+    kind, restated = turn.random(), choose.random() < 0.01
+    standing = {
+        "slot": cycle if code in ("31", "35") else None,
+        "due_date": due + timedelta(days=every),
+        "status": "upcoming",
+        "days_overdue": 0,
+        "satisfied_on": None,
+        "last_sample_date": due + timedelta(days=late),
+    }
+    if into < late and not restated:
+        days = into + 1
+        return standing | {
+            "due_date": due,
+            "status": "overdue",
+            "days_overdue": days,
+            "last_sample_date": due - timedelta(days=every),
+        }
+    if late and kind < 0.04:
+        return None
+    if late and kind < 0.08:
+        return standing | {"due_date": due, "status": "exempt", "last_sample_date": None}
+    if late and kind < 0.16:
+        return standing | {"due_date": due, "status": "missed", "slot": cycle, "last_sample_date": None}
+    return standing
 
 
 def _people(publication_id: int, keys: set[str]) -> list[dict[str, Any]]:
@@ -233,6 +283,7 @@ def _zones(conn: psycopg.Connection[Any], publication_id: int, day: date) -> Non
     def zone(number: int, name: str, level: str, since: date, **more: Any) -> dict[str, Any]:
         return {
             "publication_id": publication_id,
+            "as_of_date": day,
             "zone_id": f"FX{number:03}",
             "name": name,
             "communities": [COMMUNITIES[number]],
@@ -309,16 +360,18 @@ def _quality(conn: psycopg.Connection[Any], publication_id: int, day: date) -> N
         "cases": ("病例", 14, 0),
     }
     bad = {
-        "contacts": ("missing", "今日没有收到新文件，沿用7月22日的数据。"),
+        "contacts": ("missing", "今日没有收到新文件，沿用7月22日的数据。") if day == LAST_DAY else ("ok", ""),
         "disinfections": ("stale", "最新一行是7月21日，超过 48 小时。"),
     }
     feeds = []
     for feed, (title, read, rejected) in counts.items():
+        rejected += day.day if feed == "test_results" else 0
         superseded = read // 9
         status, message = bad.get(feed, ("ok", ""))
         feeds.append(
             {
                 "publication_id": publication_id,
+                "as_of_date": day,
                 "feed": feed,
                 "title": title,
                 "files": 1 + read // 9_000,
@@ -387,6 +440,26 @@ def _quality(conn: psycopg.Connection[Any], publication_id: int, day: date) -> N
                 "failing_rows": 18,
                 "message": "18 行主管部门不在名册",
             },
+        ],
+    )
+
+
+def _restatements(conn: psycopg.Connection[Any], publication_id: int, day: date) -> None:
+    reasons = (("样本或结果迟到", "overdue", "satisfied", 31), ("名册、通告等记录补录", "none", "overdue", 4))
+    _insert(
+        conn,
+        "restatement",
+        [
+            {
+                "publication_id": publication_id,
+                "restated_date": day - timedelta(days=back),
+                "reason": reason,
+                "from_status": before,
+                "to_status": after,
+                "rows": rows - back,
+            }
+            for reason, before, after, rows in reasons
+            for back in (1, 2, 3)
         ],
     )
 

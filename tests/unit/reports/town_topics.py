@@ -7,62 +7,63 @@ PUBLISHED = """
 create table published.town_state (
     publication_id bigint, as_of_date date, state text, since timestamp, why text, days int, local_cases int);
 create table published.screening_round (
-    publication_id bigint, round_id text, community text, grid text, started_at timestamp, deadline timestamp,
+    publication_id bigint, as_of_date date, round_id text, community text, grid text, started_at timestamp, deadline timestamp,
     in_scope int, sampled_in_time int, sampled_late int, outstanding int, outstanding_infected int, status text);
 create table published.screening_building (
-    publication_id bigint, round_id text, community text, grid text, building text, deadline timestamp, outstanding int);
+    publication_id bigint, as_of_date date, round_id text, community text, grid text, building text, deadline timestamp, outstanding int);
 create table published.screening_outstanding (
-    publication_id bigint, round_id text, person_key text, community text, grid text, building text,
+    publication_id bigint, as_of_date date, round_id text, person_key text, community text, grid text, building text,
     deadline timestamp, is_overdue boolean, is_infected boolean);
 create table published.screening_progress (
-    publication_id bigint, round_id text, hour int, is_on_track boolean, forecast_done_at timestamp);
+    publication_id bigint, as_of_date date, round_id text, hour int, is_on_track boolean, forecast_done_at timestamp);
 create table published.sampling_unit_daily (
-    publication_id bigint, unit text, group_code text, group_name text, department text, community text,
+    publication_id bigint, as_of_date date, unit text, group_code text, group_name text, department text, community text,
     outbreak_since date, sampling_day date, phase text, roster int, required int, sampled int, shortfall int,
     coverage_lately numeric);
 create table published.sampling_proposal (
-    publication_id bigint, person_key text, unit text, group_code text, department text, community text, grid text,
+    publication_id bigint, as_of_date date, person_key text, unit text, group_code text, department text, community text, grid text,
     place int, last_sample_date date, explanation text);
 create table published.control (
-    publication_id bigint, membership_id text, person_key text, title text, department text, community text, grid text,
-    status text, phase text, started_on date, ends_on date, explanation text, may_be_released boolean, is_released_early boolean, released_on date, isolation_released_on date);
+    publication_id bigint, as_of_date date, membership_id text, person_key text, title text, department text, community text, grid text,
+    status text, phase text, basis text, started_on date, ends_on date, explanation text, may_be_released boolean, is_released_early boolean, released_on date, isolation_released_on date);
 create table published.contact_clock (
-    publication_id bigint, contact_key text, person_key text, category text, community text, grid text,
+    publication_id bigint, as_of_date date, contact_key text, person_key text, category text, community text, grid text,
     judged_at timestamp, deadline timestamp, status text, explanation text);
 create table published.push_outstanding (
-    publication_id bigint, feed text, record_key text, person_key text, community text, pushed_at timestamp,
+    publication_id bigint, as_of_date date, feed text, record_key text, person_key text, community text, pushed_at timestamp,
     days_open int, explanation text);
 create table published.zone_blocker (
-    publication_id bigint, zone_id text, person_key text, community text, grid text, building text, explanation text);
+    publication_id bigint, as_of_date date, zone_id text, person_key text, community text, grid text, building text, explanation text);
 create table published.push_clearance (
-    publication_id bigint, feed text, title text, push_date date, community text, pushed int, cleared_same_day int,
+    publication_id bigint, as_of_date date, feed text, title text, push_date date, community text, pushed int, cleared_same_day int,
     open int, not_pushed int, days_open int);
 create table published.pool_followup (
-    publication_id bigint, tube_no text, person_key text, community text, grid text, tube_result_at timestamp,
+    publication_id bigint, as_of_date date, tube_no text, person_key text, community text, grid text, tube_result_at timestamp,
     due_at timestamp, status text, explanation text);
 create table published.pharmacy_followup (
-    publication_id bigint, category text, community text, purchased_at timestamp, cleared_same_day boolean,
+    publication_id bigint, as_of_date date, category text, community text, purchased_at timestamp, cleared_same_day boolean, test_due_date date,
     status text, drug_mismatch text);
 create table published.signal (
-    publication_id bigint, signal_id text, kind text, first_on date, last_on date, is_new boolean, community text,
+    publication_id bigint, as_of_date date, signal_id text, kind text, first_on date, last_on date, is_new boolean, community text,
     grid text, persons int, purchases int);
 create table published.vaccination_60plus (
-    publication_id bigint, community text, residents_60plus int, dose_1 int, dose_2 int, dose_3 int,
+    publication_id bigint, as_of_date date, community text, residents_60plus int, dose_1 int, dose_2 int, dose_3 int,
     coverage_3 numeric, residents_of_unknown_age int);
 create table published.disinfection_daily (
-    publication_id bigint, zone_id text, name text, disinfection_date date, required int, done int, shortfall int);
-create table published.terminal_disinfection (publication_id bigint, community text, is_done boolean);
+    publication_id bigint, as_of_date date, zone_id text, name text, disinfection_date date, required int, done int, shortfall int);
+create table published.terminal_disinfection (publication_id bigint, as_of_date date, community text, is_done boolean);
 create table published.readiness (
-    publication_id bigint, team_type text, level text, community text, required int, listed int, shortfall int,
+    publication_id bigint, as_of_date date, team_type text, level text, community text, required int, listed int, shortfall int,
     surplus int, mix_ok boolean, teams_required int, teams_listed int);
 create table published.grid_population (
-    publication_id bigint, community text, grid text, residents int, floating int, type_unknown int,
+    publication_id bigint, as_of_date date, community text, grid text, residents int, floating int, type_unknown int,
     key_persons int, key_persons_not_registered int);
 """
 
 
 def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[str, list[dict[str, Any]]]:
-    """Rows by mart: an emergency on its 9th day, with one round over and one running."""
+    """Rows by mart: an emergency on its 9th day, with one round over and one running. Some figures differ by the day."""
+    turn = day.toordinal() % 5  # 0 on the last day of the town, 4 the day before
     over, running = datetime.combine(day - timedelta(days=3), time(8)), datetime.combine(day, time(14))
     by_mart: dict[str, list[dict[str, Any]]] = {
         "town_state": [
@@ -141,7 +142,7 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
                 "shortfall": short,
                 "coverage_lately": 0.9 - short / 10,
             }
-            for community, short in zip(communities[:4], (3, 1, 0, 0), strict=True)
+            for community, short in zip(communities[:4], (3, 1, turn, int(turn > 2)), strict=True)
         ],
         "sampling_proposal": [
             {
@@ -167,6 +168,7 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
                 "ends_on": day + timedelta(days=4),
                 "explanation": "解除尚缺：检测未做",
                 "title": title,
+                "basis": "第四条" if title == "境外入丰人员" else "第二十五条、第二十六条",
                 "department": "集中隔离专班",
                 "community": communities[number % 3],
                 "status": status,
@@ -196,7 +198,16 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
                 "status": status,
             }
             for category in ("密接", "次密接")
-            for number, status in enumerate(("in_time", "in_time", "late", "overdue", "running"))
+            for number, status in enumerate(
+                (
+                    "in_time",
+                    "in_time",
+                    "late",
+                    "overdue",
+                    "running",
+                    *(("overdue",) if turn == 0 else ("in_time",) * turn),
+                )
+            )
         ],
         "push_clearance": [
             {
@@ -204,9 +215,9 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
                 "title": title,
                 "push_date": day - timedelta(days=back),
                 "community": community,
-                "pushed": 6,
-                "cleared_same_day": 5 - back % 2,
-                "open": back % 2,
+                "pushed": 6 + turn,
+                "cleared_same_day": 5 - back % 2 + turn // 2,
+                "open": back % 2 + (turn == 4),
                 "not_pushed": 1,
                 "days_open": back + 1 if back % 2 else 0,
             }
@@ -233,6 +244,7 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
                 "community": communities[number % 4],
                 "purchased_at": datetime.combine(day - timedelta(days=number % 3), time(10)),
                 "cleared_same_day": number != 2,
+                "test_due_date": day - timedelta(days=number % 3 - 1),
                 "status": "overdue" if number == 3 else "satisfied",
                 "drug_mismatch": "药品不在目录" if number == 4 else None,
             }
@@ -281,8 +293,8 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
                 "residents_60plus": 500,
                 "dose_1": 460,
                 "dose_2": 440,
-                "dose_3": 300 + 10 * place,
-                "coverage_3": (300 + 10 * place) / 500,
+                "dose_3": 300 + 10 * place + day.day,
+                "coverage_3": (300 + 10 * place + day.day) / 500,
                 "residents_of_unknown_age": 1,
             }
             for place, community in enumerate(communities)
@@ -296,7 +308,7 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
                 "done": 2 - short,
                 "shortfall": short,
             }
-            for number, name, short in ((1, "招丰花园3–5号楼", 1), (3, "群山工业区宿舍", 0))
+            for number, name, short in ((1, "招丰花园3–5号楼", 1), (3, "群山工业区宿舍", turn // 2))
         ],
         "terminal_disinfection": [{"community": communities[number % 2], "is_done": number > 1} for number in range(5)],
         "readiness": [
@@ -328,4 +340,5 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
             for number in (1, 2, 3)
         ],
     }
-    return {mart: [{"publication_id": publication_id} | row for row in found] for mart, found in by_mart.items()}
+    own = {"publication_id": publication_id, "as_of_date": day}
+    return {mart: [own | row for row in found] for mart, found in by_mart.items()}

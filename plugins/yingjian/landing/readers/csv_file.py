@@ -8,7 +8,6 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -28,9 +27,15 @@ from yingjian.landing.readers.layout import (
 )
 
 DELIMITERS = (",", "\t", ";")
-MAX_CELL = 1_000_000
+MAX_CELL, MAX_LINE = 1_000_000, 4_000_000  # Characters. A longer cell spoils its row, a longer line the file.
+HEAD_LINE = 100_000  # A header is shorter.
+csv.field_size_limit(MAX_CELL)
 BLOCK = 1 << 20
-BLOCK_LINES = 50_000
+BLOCK_LINES, BLOCK_TEXT = 50_000, 32_000_000
+MAX_LINES = 200_000_000
+# A record of more lines is a quote that nobody closed. Such lines are read again one by one, and a file that is made of
+# them would be read for days.
+RECORD_LINES, MAX_REREAD = 50, 1_000_000_000
 
 
 class _Lines:
@@ -44,16 +49,28 @@ class _Lines:
         self._returned: deque[str] = deque()
         self.taken: list[str] = []
         self.number = 0
+        self._reread = 0
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._returned.popleft() if self._returned else next(self._file)
+        line = self._returned.popleft() if self._returned else self._read()
+        if not line:
+            raise StopIteration
         if "\0" in line:
             line = line.replace("\0", "")
         self.number += 1
         self.taken.append(line)
+        if len(self.taken) > RECORD_LINES:
+            raise csv.Error("a record of too many lines")
+        return line
+
+    def _read(self) -> str:
+        """The file's next line, empty at its end; raises FileRejectedError when it is longer than MAX_LINE."""
+        line = self._file.readline(MAX_LINE + 1)
+        if len(line) > MAX_LINE or self.number > MAX_LINES:
+            raise FileRejectedError(f"第{self.number + 1}行过长，或行数过多，疑似异常文件，未读取")
         return line
 
     def keep_first(self) -> str:
@@ -62,13 +79,22 @@ class _Lines:
         self._returned.extendleft(reversed(rest))
         self.number -= len(rest)
         self.taken = []
+        self._reread += sum(map(len, rest))
+        if self._reread > MAX_REREAD:
+            raise FileRejectedError("引号大量不配对，无法分行读取")
         return first
 
     def block(self) -> list[str]:
-        """The next lines, at most BLOCK_LINES; empty at the end."""
-        lines = [self._returned.popleft() for _ in range(min(len(self._returned), BLOCK_LINES))]
-        lines += islice(self._file, BLOCK_LINES - len(lines))
-        self.number += len(lines)
+        """The next lines, at most BLOCK_LINES and little more than BLOCK_TEXT; empty at the end."""
+        lines: list[str] = []
+        size = 0
+        while len(lines) < BLOCK_LINES and size < BLOCK_TEXT:
+            line = self._returned.popleft() if self._returned else self._read()
+            if not line:
+                break
+            lines.append(line)
+            size += len(line)
+            self.number += 1
         return lines
 
     def give_back(self, lines: list[str]) -> None:
@@ -78,16 +104,25 @@ class _Lines:
 
 def read_csv(path: Path, feed: Feed) -> tuple[str, Layout, Iterator[Chunk]]:
     """Encoding, layout and chunks of a CSV file of `feed`; raises FileRejectedError when it has no header."""
+    _require_short_lines(path)
     encoding, is_clean = detect_encoding(path, feed)
     head = _head(path, encoding)
     if not head:
         raise FileRejectedError("文件为空")
-    delimiter = max(DELIMITERS, key=lambda d: max(header_score(row, feed) for row in csv.reader(head, delimiter=d)))
-    rows = list(csv.reader(head, delimiter=delimiter))
+    delimiter = max(DELIMITERS, key=lambda d: max(header_score(row, feed) for row in _rows(head, d)))
+    rows = _rows(head, delimiter)
     header_row, header = find_header(rows, feed)
     layout = make_layout(header, feed)
     dialect = _Dialect(encoding, delimiter, layout.width, is_clean)
     return encoding, layout, _chunks(path, dialect, header_row, layout, feed)
+
+
+def _require_short_lines(path: Path) -> None:
+    """Refuse at once what has no lines at its beginning, however long it is."""
+    with path.open("rb") as file:
+        for number in range(1, TITLE_LINES + 3):
+            if len(file.readline(4 * MAX_LINE + 1)) > 4 * MAX_LINE:
+                raise FileRejectedError(f"第{number}行过长，疑似异常文件，未读取")
 
 
 def detect_encoding(path: Path, feed: Feed) -> tuple[str, bool]:
@@ -106,12 +141,19 @@ def detect_encoding(path: Path, feed: Feed) -> tuple[str, bool]:
         pass
     scores = {
         encoding: max(
-            (header_score(row, feed) for d in DELIMITERS for row in csv.reader(_head(path, encoding), delimiter=d)),
+            (header_score(row, feed) for d in DELIMITERS for row in _rows(_head(path, encoding), d)),
             default=0,
         )
         for encoding in ("utf-8-sig", "gb18030")
     }
     return ("gb18030" if scores["gb18030"] > scores["utf-8-sig"] else "utf-8-sig"), False
+
+
+def _rows(head: list[str], delimiter: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(head, delimiter=delimiter))
+    except csv.Error:
+        raise FileRejectedError("前几行无法分列：单元格过大") from None
 
 
 def _open(path: Path, encoding: str) -> TextIO:
@@ -121,7 +163,8 @@ def _open(path: Path, encoding: str) -> TextIO:
 
 def _head(path: Path, encoding: str) -> list[str]:
     with _open(path, encoding) as file:
-        return [line for line in (file.readline(MAX_CELL).replace("\0", "") for _ in range(TITLE_LINES + 2)) if line]
+        lines = (file.readline().replace("\0", "")[:HEAD_LINE] for _ in range(TITLE_LINES + 2))
+        return [line for line in lines if line]
 
 
 @dataclass(frozen=True)
@@ -134,12 +177,14 @@ class _Dialect:
 
 def _chunks(path: Path, dialect: _Dialect, header_row: int, layout: Layout, feed: Feed) -> Iterator[Chunk]:
     """Blocks in which every line is a record of its own are split in columns; the others record by record."""
-    csv.field_size_limit(MAX_CELL)
     with _open(path, dialect.encoding) as file:
         lines = _Lines(file)
         header = csv.reader(lines, delimiter=dialect.delimiter)
-        for _ in range(header_row + 1):
-            next(header)
+        try:
+            for _ in range(header_row + 1):
+                next(header)
+        except (csv.Error, StopIteration):
+            raise FileRejectedError("表头的引号不配对") from None
         while block := lines.block():
             chunk = _split(block, lines.number - len(block) + 1, dialect, layout, feed)
             if chunk is None:

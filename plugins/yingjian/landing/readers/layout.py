@@ -8,15 +8,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import islice
 from pathlib import Path
 
 import polars as pl
 
-from yingjian.landing.errors import FileRejectedError, as_text
+from yingjian.landing.errors import FileRejectedError, as_text, label
 from yingjian.landing.feeds import Feed
 
 TITLE_LINES = 5  # A spreadsheet may carry up to five title lines above its header.
+MAX_COLUMNS = 2000
+_NAME_CHARACTERS = 100  # No column's name is longer.
 BLANKS = " \t\r\n\x0b\x0c\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 
 
@@ -74,6 +75,7 @@ def find_header(rows: Sequence[Sequence[str]], feed: Feed) -> tuple[int, list[st
 
     A header of two rows with merged cells is joined to one. Raises FileRejectedError when nothing looks like a header.
     """
+    rows = [row[: MAX_COLUMNS + 1] for row in rows[: TITLE_LINES + 2]]
     head = rows[: TITLE_LINES + 1]
     candidates = [(header_score(row, feed), -index, index, list(row)) for index, row in enumerate(head)]
     candidates += [
@@ -84,6 +86,8 @@ def find_header(rows: Sequence[Sequence[str]], feed: Feed) -> tuple[int, list[st
     score, _, last_row, cells = max(candidates, default=(0, 0, 0, []), key=lambda candidate: candidate[:2])
     if score * 3 < len(feed.columns):
         raise FileRejectedError(f"前{TITLE_LINES + 1}行中找不到“{feed.title}”的表头")
+    if len(cells) > MAX_COLUMNS:
+        raise FileRejectedError(f"多于{MAX_COLUMNS}列，疑似异常文件，未读取")
     return last_row, cells
 
 
@@ -116,7 +120,7 @@ def _names(cells: Sequence[str], feed: Feed) -> list[str]:
 
     A name that stands there itself is not taken a second time by a synonym.
     """
-    texts = [_MARKS.sub("", as_text("".join(c for c in cell if c not in BLANKS))) for cell in cells]
+    texts = [_MARKS.sub("", as_text("".join(c for c in cell[:_NAME_CHARACTERS] if c not in BLANKS))) for cell in cells]
     known = feed.synonyms
     tables = _synonyms()
     return [
@@ -133,7 +137,7 @@ def make_layout(header: Sequence[str], feed: Feed) -> Layout:
     """
     names = _names(header, feed)
     sources = [column.source for column in feed.columns]
-    extra = [name for name in names if name and name not in sources]
+    extra = [label(name) for name in names if name and name not in sources]
     missing = [source for source in sources if source not in names and source not in feed.absent_columns]
     problems = []
     for source in sources:
@@ -149,13 +153,13 @@ def make_layout(header: Sequence[str], feed: Feed) -> Layout:
     return Layout(positions, len(names), tuple(extra))
 
 
-CHUNK_RECORDS = 20_000
+CHUNK_RECORDS, CHUNK_TEXT = 20_000, 32_000_000  # Records of a chunk, and characters.
 
 
 def chunks_of(records: Iterable[Record], layout: Layout, feed: Feed, place: str = "") -> Iterator[Chunk]:
     """Records, one by one, as chunks of columns."""
     remaining = iter(records)
-    while batch := list(islice(remaining, CHUNK_RECORDS)):
+    while batch := _some(remaining):
         whole = [record for record in batch if record.is_text and len(record.cells) == layout.width]
         broken = [record for record in batch if not (record.is_text and len(record.cells) == layout.width)]
         cells = pl.DataFrame(
@@ -170,3 +174,14 @@ def chunks_of(records: Iterable[Record], layout: Layout, feed: Feed, place: str 
         )
         lines = pl.Series([record.line for record in whole], dtype=pl.Int32)
         yield Chunk(lines, cells, lambda row, whole=whole: whole[row].raw, broken, layout, place)  # type: ignore[misc]
+
+
+def _some(records: Iterator[Record]) -> list[Record]:
+    batch: list[Record] = []
+    size = 0
+    for record in records:
+        batch.append(record)
+        size += len(record.raw)
+        if len(batch) == CHUNK_RECORDS or size > CHUNK_TEXT:
+            break
+    return batch

@@ -2,84 +2,119 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import date, datetime, time
-from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
-import python_calamine
-
-from yingjian.landing.archives import MAX_BYTES
-from yingjian.landing.errors import FileRejectedError
+from yingjian.landing.archives import require_modest_directory
+from yingjian.landing.errors import FileRejectedError, label
 from yingjian.landing.feeds import Feed
+from yingjian.landing.readers import sheets
 from yingjian.landing.readers.layout import TITLE_LINES, Chunk, Layout, Record, chunks_of, find_header, make_layout
 
 SHEET_LINES = 10_000_000  # More than any sheet has rows.
-EXACT_INTEGERS = 10**15  # A spreadsheet keeps 15 significant digits; a longer number is no longer what was typed.
+MAX_UNPACKED = 4 << 30  # Bytes of XML; a sheet that is full to its last row has less than one.
 
 
 def read_xlsx(path: Path, feed: Feed) -> tuple[Layout, Iterator[Chunk]]:
     """Layout and chunks of a spreadsheet of `feed`: every sheet that has its header, hidden rows too.
 
     Rows of further sheets have line numbers from SHEET_LINES on. Raises FileRejectedError when no sheet has the header,
-    or when one that has it lacks a column.
+    or when one that has it lacks a column; also while its chunks are read.
     """
-    try:
-        if zipfile.is_zipfile(path):  # An old .xls is none.
-            with zipfile.ZipFile(path) as archive:
-                unpacked = sum(info.file_size for info in archive.infolist())
-            if unpacked > MAX_BYTES:
-                raise FileRejectedError("电子表格解开后过大，疑似异常文件，未读取")
-        workbook = python_calamine.CalamineWorkbook.from_path(str(path))
-        sheets = {
-            name: workbook.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in workbook.sheet_names
-        }
-    except FileRejectedError:
-        raise
-    except Exception as error:  # calamine raises its own and the archive's errors
-        raise FileRejectedError(f"电子表格无法打开（{type(error).__name__}）") from None
-    found: list[tuple[str, int, Layout]] = []
+    _require_modest(path)
+    reader = _Reader(path)
+    found: list[tuple[int, str, int, Layout]] = []
     ignored: list[str] = []
     problem = FileRejectedError("电子表格中没有工作表")
-    for name, rows in sheets.items():
+    for number, (name, head) in enumerate(reader.heads):
         try:
-            last_row, header = find_header(list(_texts(rows[: TITLE_LINES + 2])), feed)
+            last_row, header = find_header(head[: TITLE_LINES + 2], feed)
         except FileRejectedError as error:
             problem = error
-            ignored += [f"工作表“{name}”"] if any(map(any, _texts(rows[:1]))) else []
+            ignored += [f"工作表“{label(name)}”"] if any(map(any, head[:1])) else []
             continue
-        found.append((name, last_row, make_layout(header, feed)))
+        found.append((number, label(name), last_row, make_layout(header, feed)))
     if not found:
         raise problem
-    extra = [*found[0][2].extra_columns, *ignored]
-    layout = replace(found[0][2], extra_columns=tuple(dict.fromkeys(extra)))
-    return layout, chain.from_iterable(
-        chunks_of(
-            _records(_texts(sheets[name]), last_row, sheet_layout.width, i * SHEET_LINES), sheet_layout, feed,
-            f"工作表“{name}”" if len(found) > 1 else "",
-        )
-        for i, (name, last_row, sheet_layout) in enumerate(found)
-    )  # fmt: skip
+    extra = [*found[0][3].extra_columns, *ignored]
+    layout = replace(found[0][3], extra_columns=tuple(dict.fromkeys(extra)))
+    return layout, _chunks(reader, found, feed)
 
 
-def _texts(rows: Iterable[list[Any]]) -> Iterator[list[str]]:
-    return ([cell_text(cell) for cell in row] for row in rows)
+def _chunks(reader: _Reader, found: list[tuple[int, str, int, Layout]], feed: Feed) -> Iterator[Chunk]:
+    with reader:
+        for i, (number, name, last_row, layout) in enumerate(found):
+            place = f"工作表“{name}”" if len(found) > 1 else ""
+            records = _records(reader.rows(number), last_row, layout.width, i * SHEET_LINES)
+            yield from chunks_of(records, layout, feed, place)
 
 
-def cell_text(cell: Any) -> str:
-    """A cell as the text a person sees: whole numbers without a decimal point, dates in ISO form."""
-    if isinstance(cell, bool):
-        return str(cell)
-    if isinstance(cell, datetime):
-        return cell.isoformat(sep=" ", timespec="seconds")
-    if isinstance(cell, (date, time)):
-        return cell.isoformat()
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < EXACT_INTEGERS else repr(cell)
-    return "" if cell is None else str(cell).replace("\0", "")
+def _require_modest(path: Path) -> None:
+    """Refuse what would unpack to more than any spreadsheet; an old .xls is no archive."""
+    if not zipfile.is_zipfile(path):
+        return
+    require_modest_directory(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(info.file_size for info in archive.infolist())
+    except Exception as error:
+        raise _unreadable(type(error).__name__) from None
+    if unpacked > MAX_UNPACKED:
+        raise FileRejectedError("电子表格解开后过大，疑似异常文件，未读取")
+
+
+def _unreadable(why: str) -> FileRejectedError:
+    return FileRejectedError(f"电子表格无法打开（{why}）")
+
+
+class _Reader:
+    """The process that reads a spreadsheet (`sheets.py`). It ends with its input, so at the latest with this object.
+
+    heads: every sheet's name and first rows.
+    """
+
+    def __init__(self, path: Path) -> None:
+        # -I: nothing but the environment's own packages. What the process says on its way down may quote the file.
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(Path(sheets.__file__)), str(path)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        self.heads: list[tuple[str, list[list[str]]]] = self._hear()
+
+    def __enter__(self) -> _Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def rows(self, sheet: int) -> Iterator[list[str]]:
+        """Every row of a sheet by its number, from the first on."""
+        told = cast("IO[str]", self._process.stdin)
+        try:
+            told.write(f"{sheet}\n")
+            told.flush()
+        except BrokenPipeError:
+            raise _unreadable("OutOfMemory") from None
+        while (batch := self._hear()) is not None:
+            yield from batch
+
+    def _hear(self) -> Any:
+        line = cast("IO[str]", self._process.stdout).readline()
+        if not line:
+            self._process.wait()
+            raise _unreadable("OutOfMemory")
+        said = json.loads(line)
+        if isinstance(said, dict):
+            self._process.wait()
+            raise _unreadable(said["error"])
+        return said
 
 
 def _records(rows: Iterable[list[str]], header_row: int, width: int, first_line: int) -> Iterator[Record]:
@@ -87,5 +122,5 @@ def _records(rows: Iterable[list[str]], header_row: int, width: int, first_line:
         if number <= header_row + 1 or not any(cell.strip() for cell in cells):
             continue
         if not any(cell.strip() for cell in cells[width:]):
-            cells = cells[:width]
+            cells = [*cells[:width], *[""] * (width - len(cells))]
         yield Record(first_line + number, cells, ",".join(cells))

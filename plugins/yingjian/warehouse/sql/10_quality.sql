@@ -14,6 +14,11 @@ begin
         check (status in ('staged', 'duplicate', 'rejected', 'unknown_feed', 'unpacked'));
         alter table quality.rejected_row add column sender text;
     end if;
+    if to_regclass('quality.landed_file') is not null and not exists (
+        select from pg_attribute where attrelid = to_regclass('quality.landed_file') and attname = 'rows_deleted'
+    ) then
+        alter table quality.landed_file add column rows_deleted bigint not null default 0;
+    end if;
 end
 $$;
 
@@ -37,10 +42,13 @@ create table if not exists quality.landed_file (
     rows_rejected bigint not null default 0,
     rows_superseded bigint not null default 0,
     rows_repaired bigint not null default 0,
+    rows_deleted bigint not null default 0,
     constraint row_balance check (rows_read = rows_staged + rows_rejected + rows_superseded)
 );
 create unique index if not exists landed_file_once on quality.landed_file (feed, sha256) where status = 'staged';
-create index if not exists landed_file_by_location on quality.landed_file (feed, location);
+-- By hash: a location may be longer than any other index takes.
+create index if not exists landed_file_at_location on quality.landed_file using hash (location);
+drop index if exists quality.landed_file_by_location;
 
 comment on table quality.landed_file is 'One row per file that landing met; the file itself is kept where it is.';
 comment on column quality.landed_file.location is 'Where the file was found.';
@@ -56,6 +64,7 @@ comment on column quality.landed_file.rows_read is 'Rows read = staged + rejecte
 comment on column quality.landed_file.rows_staged is 'Rows of this file that are the newest version of their record now.';
 comment on column quality.landed_file.rows_superseded is 'Rows that a newer version of their record replaced, in this file or a later one.';
 comment on column quality.landed_file.rows_repaired is 'Rows in which something was repaired on reading.';
+comment on column quality.landed_file.rows_deleted is 'Rows staged that were deleted when their days were over (quality.deletion).';
 
 create table if not exists quality.rejected_row (
     rejected_id bigint generated always as identity primary key,
@@ -115,3 +124,18 @@ create table if not exists quality.check_result (
 );
 
 comment on table quality.check_result is 'What the audit found, one row per check and run.';
+
+create table if not exists quality.deletion (
+    deletion_id bigint generated always as identity primary key,
+    deleted_at timestamptz not null default now(),
+    what text not null,
+    before_date date not null,
+    rows_deleted bigint not null,
+    rows_kept bigint not null
+);
+
+comment on table quality.deletion is 'What was deleted because its days were over: one row per place and run that deleted something.';
+comment on column quality.deletion.what is 'A feed, rejected_row, packs, pulled (rule of that name in policy.retention_rule), or a table of published (rule published_persons).';
+comment on column quality.deletion.before_date is 'What was over before this day went: the date of the run less the days of the rule.';
+comment on column quality.deletion.rows_deleted is 'Rows that went; of rejected_row, rows that were emptied; of packs and pulled, folders and files.';
+comment on column quality.deletion.rows_kept is 'Rows as old that stayed, since something of the person still stands or needs them as proof.';

@@ -55,22 +55,49 @@ comment on table published.current is 'One row: the publication that reporting s
 comment on column published.current.is_only_row is 'Always true: keeps the table at one row.';
 comment on column published.current.publication_id is 'The publication that reporting shows.';
 
-create or replace view reporting.publication as
-select
-    publication_id,
-    as_of_date,
-    published_at,
-    policy_edition,
-    quality_status,
-    checks_run,
-    checks_failed,
-    input_files,
-    input_rows,
-    code_version,
-    release_reason,
-    released_by,
-    previous_publication_id
-from published.publication
-where publication_id = (select current.publication_id from published.current);
+create table if not exists published.policy_state (
+    publication_id bigint not null references published.publication (publication_id),
+    table_name text not null,
+    digest text not null,
+    primary key (publication_id, table_name)
+);
 
-comment on view reporting.publication is 'The current publication; one row.';
+comment on table published.policy_state is 'What the policy was when a publication was computed: one row per publication and table of schema policy.';
+comment on column published.policy_state.publication_id is 'Number of the publication.';
+comment on column published.policy_state.table_name is 'Table of schema policy.';
+comment on column published.policy_state.digest is 'SHA-256 over its rows.';
+
+-- Only where it is new or shows other columns: replacing a view waits for whoever reads it, and readers wait behind.
+do $$
+begin
+    if (
+        select array_agg(attname::text order by attnum) from pg_attribute
+        where attrelid = to_regclass('reporting.publication') and attnum > 0 and not attisdropped
+    ) is distinct from array[
+            'publication_id', 'as_of_date', 'published_at', 'policy_edition', 'quality_status',
+            'checks_run', 'checks_failed', 'input_files', 'input_rows', 'code_version',
+            'release_reason', 'released_by', 'previous_publication_id'
+    ]
+    then
+        create or replace view reporting.publication as
+        select
+            publication_id,
+            as_of_date,
+            published_at,
+            policy_edition,
+            quality_status,
+            checks_run,
+            checks_failed,
+            input_files,
+            input_rows,
+            code_version,
+            release_reason,
+            released_by,
+            previous_publication_id
+        from published.publication
+        where publication_id = (select current.publication_id from published.current);
+
+        comment on view reporting.publication is 'The current publication; one row.';
+    end if;
+end
+$$;

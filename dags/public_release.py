@@ -1,0 +1,93 @@
+"""Public figures (article 31): a draft, a person's decision, and only then what the public reads."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import Asset, Param, TriggerRule, dag, task
+
+from yingjian import tasks
+from yingjian.approval import ApprovalByRight
+from yingjian.delivery import steps
+
+PACKS = Asset("yingjian://packs")
+
+
+@dag(
+    schedule=[PACKS],
+    start_date=datetime(2022, 7, 1, tzinfo=ZoneInfo("Asia/Shanghai")),
+    catchup=False,
+    max_active_runs=8,  # One that waits for a person must not keep a newer publication from being signed off.
+    params={
+        "publication_id": Param(None, type=["null", "integer"], title="发布编号 / publication to release"),
+        "time_limit_hours": Param(10, type="number", exclusiveMinimum=0, title="审签时限（小时）/ time limit"),
+        "remind_after_hours": Param(4, type="number", minimum=0, title="几小时后催办 / reminder after"),
+    },
+    tags=["yingjian"],
+    default_args={
+        "owner": "data-team",
+        "retries": 3,
+        "retry_delay": timedelta(minutes=1),
+        "retry_exponential_backoff": True,
+        "on_failure_callback": tasks.notify_failure,
+    },
+    doc_md="""
+    ### What goes to the public is signed off first
+    Writes the bulletin, asks those with the right `sign_off` and their deputies, reminds them, and shows the figures in
+    `reporting_public` and sends the bulletin once one of them approved. Runs beside the daily run and never holds it up.
+
+    **When `sign_off` fails:** nobody answered within the time limit, and nothing was released; trigger the DAG again with
+    the publication. **When `release` fails:** its log says why the answer was not taken. **When `bulletin` fails:** the
+    figures are released, a delivery did not get through (`yingjian delivery list`). See `docs/runbooks/public_release.md`.
+    """,
+)
+def public_release() -> None:
+    @task.short_circuit(doc_md="The bulletin as it would go out; ends here when nobody signs or receives one.")
+    def draft(**context: object) -> dict[str, object]:
+        return steps.draft_bulletin(tasks.publication_of(context))
+
+    sign_off = ApprovalByRight(
+        task_id="sign_off",
+        right="sign_off",
+        limit_param="time_limit_hours",
+        on_reject=steps.record_rejection,
+        subject="{{ ti.xcom_pull(task_ids='draft')['subject'] }}",
+        body="{{ ti.xcom_pull(task_ids='draft')['body'] }}",
+        params={"reason": Param("", type="string", title="意见，退回时请写明理由 / reason, above all of a rejection")},
+        retries=0,
+        doc_md="Waits for one of those who may; a rejection is on record with its reason and ends the run.",
+    )
+
+    @task(doc_md="Tells those who may sign that a draft waits.")
+    def ask(**context: object) -> dict[str, int]:
+        return steps.tell_signatories("request", context)
+
+    @task.sensor(mode="reschedule", poke_interval=60, doc_md="Until it is time for a reminder, or somebody answered.")
+    def time_to_remind(**context: object) -> bool:
+        return steps.reminder_is_due(context)
+
+    @task(doc_md="Reminds them and their deputies, unless one answered.")
+    def remind(**context: object) -> dict[str, int]:
+        return steps.remind(context)
+
+    @task(trigger_rule=TriggerRule.ONE_FAILED, doc_md="On record that nobody decided, and they are told.")
+    def expired(**context: object) -> dict[str, int]:
+        return steps.expire(context)
+
+    @task(doc_md="On record in `published.public_release`; from here on `reporting_public` shows these figures.")
+    def release(**context: object) -> int:
+        return steps.release(context)
+
+    @task(doc_md="To whoever receives the bulletin.")
+    def bulletin(publication_id: int) -> dict[str, int]:
+        return steps.deliver_bulletin(publication_id)
+
+    drafted = draft()
+    released = release()
+    drafted >> [sign_off, ask(), time_to_remind() >> remind()]
+    sign_off >> [released, expired()]
+    bulletin(released)
+
+
+public_release()

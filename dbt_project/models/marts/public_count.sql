@@ -1,0 +1,126 @@
+-- Article 31: what may be told to the public, counted and not yet protected: every part of every topic for every
+-- community, zeros included, so that the parts of a topic add up to its whole and the communities to the town.
+-- Stays in the build: only public_figure, which is made from it, is published.
+with titles as (select * from {{ ref('public_figure_title') }} where not is_whole),
+
+cases as (
+    select
+        coalesce(community, '') as community,
+        case when case_type = '确诊' then 'confirmed' else 'asymptomatic' end as figure
+    from {{ ref('stg_platform__cases') }}
+    where
+        source = '本土'
+        and sample_date <= {{ as_of_date() }}
+        and coalesce(reported_at::date, sample_date) = {{ as_of_date() }}
+),
+
+-- A person under several controls counts once, under the strictest.
+controls as (
+    select distinct on (person_key)
+        community,
+        case when status = 'in_monitoring' then 'monitored' when place = '集中' then 'central' else 'home' end as figure
+    from {{ ref('control') }}
+    where status in ('in_isolation', 'in_monitoring')
+    order by person_key asc, status asc, place = '集中' desc, ends_on desc, membership_id collate "C"
+),
+
+-- The newest round whose hours reach into D.
+rounds as (
+    select * from {{ ref('screening_round') }}
+    where
+        round_id = (
+            select newest.round_id from {{ ref('screening_round') }} as newest
+            where newest.deadline > {{ as_of_date() }}
+            order by newest.started_at desc, newest.round_id collate "C" desc
+            limit 1
+        )
+),
+
+compliance as (select * from {{ ref('compliance_daily') }}),
+
+vaccination as (select * from {{ ref('vaccination_60plus') }}),
+
+counted as (
+    select
+        'infection' as topic,
+        figure,
+        community,
+        count(*) as value
+    from cases
+    group by figure, community
+    union all
+    select
+        'control',
+        figure,
+        community,
+        count(*)
+    from controls
+    group by figure, community
+    union all
+    select
+        'screening',
+        part.figure,
+        rounds.community,
+        sum(part.value)
+    from rounds
+    cross join lateral (
+        values ('sampled', rounds.in_scope - rounds.outstanding), ('outstanding', rounds.outstanding)
+    ) as part (figure, value)
+    group by part.figure, rounds.community
+    union all
+    select
+        'testing',
+        part.figure,
+        compliance.community,
+        sum(part.value)
+    from compliance
+    cross join lateral (values ('compliant', compliance.compliant), ('overdue', compliance.overdue)) as part (figure, value)
+    group by part.figure, compliance.community
+    union all
+    select
+        'vaccination',
+        part.figure,
+        vaccination.community,
+        sum(part.value)
+    from vaccination
+    cross join lateral (
+        values
+        ('dose_3', vaccination.dose_3),
+        ('dose_2', vaccination.dose_2 - vaccination.dose_3),
+        ('dose_1', vaccination.dose_1 - vaccination.dose_2),
+        ('dose_0', vaccination.residents_60plus - vaccination.dose_1)
+    ) as part (figure, value)
+    group by part.figure, vaccination.community
+),
+
+-- Every community that anything names, so that one without cases is not told from its absence.
+communities as (
+    select community from {{ ref('grid_population') }}
+    union
+    select community from counted
+),
+
+-- Without a round there is nothing to say of one.
+topics as (
+    select distinct topic from titles
+    where topic in ('infection', 'control', 'testing', 'vaccination') or (topic = 'screening' and exists (select from rounds))
+),
+
+final as (
+    select
+        {{ as_of_date() }} as as_of_date,
+        titles.topic,
+        titles.figure,
+        case when communities.community = '' then '社区未登记' else communities.community end as community,
+        coalesce(counted.value, 0)::int as value
+    from topics
+    inner join titles on topics.topic = titles.topic
+    cross join communities
+    left join counted
+        on
+            titles.topic = counted.topic
+            and titles.figure = counted.figure
+            and communities.community = counted.community
+)
+
+select * from final

@@ -1,0 +1,536 @@
+"""Backup of a home and its databases as one encrypted file, and its restoring: whole into an empty home, or not at all.
+
+The file is in the age format (age-encryption.org), so that it can be opened without this program; inside is a tar archive:
+what is in it, the home's secrets, the two databases as pg_dump writes them, the home's other files. Written and read in
+pieces: memory does not follow the size, and nothing of it ever stands on a disk in the clear.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, cast
+
+import psycopg
+import pyrage
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from yingjian import warehouse
+from yingjian.settings import Settings, SetupError
+from yingjian.warehouse import audit_trail
+from yingjian.warehouse.embedded import EmbeddedPostgres, binaries
+
+FORMAT = 1
+DATABASES = ("yingjian", "airflow")
+# What a run makes anew: the server's own files, Airflow's logs, dbt's artifacts, what Great Expectations shows.
+NOT_KEPT = frozenset({"postgres", "airflow", "dbt", "data_docs", "run.lock"})
+# dbt builds these from staging and the policy; a run at work must not wait for the backup, nor the backup for it.
+REBUILT_SCHEMAS = ("build", "intermediate")
+PART_BYTES = 8 << 20
+_SECRET, _PUBLIC = "AGE-SECRET-KEY-", "age1"
+MAKE_KEY = "`yingjian backup-key` makes one; keep it where the home is not, since without it no backup can be read"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is in a backup. tables: database -> schema.table -> rows; publication: the current one; person_key: fingerprint."""
+
+    format: int
+    code_version: str
+    person_key: str
+    publication: int | None
+    tables: dict[str, dict[str, int]] = field(repr=False)
+
+    @property
+    def rows(self) -> int:
+        return sum(sum(tables.values()) for tables in self.tables.values())
+
+
+def make_key() -> str:
+    """A new key as a file's text: the secret one, to restore with, and in a comment the public one, to back up with."""
+    identity = pyrage.x25519.Identity.generate()
+    return f"# public key: {identity.to_public()}\n{identity}\n"
+
+
+def backup(settings: Settings, out: Path, key: str | None) -> Manifest:
+    """Write the home and its databases, each as it is at one moment, to `out`, for whoever has the secret key.
+
+    key: the key's text or a file with it; the public one is enough. Raises SetupError, and then leaves no file.
+    """
+    recipients = _recipients(key)
+    if out.exists():
+        raise SetupError(f"{out} is there already: a backup replaces nothing, choose another name")
+    if not out.absolute().parent.is_dir():
+        raise SetupError(f"{out.parent} is not a folder: make it first")
+    if out.absolute().resolve().is_relative_to(settings.home.resolve()):
+        raise SetupError(f"{out} lies in the home that it saves and would be lost with it: choose a place outside")
+    warehouse.ensure_running(settings)
+    with warehouse.connect(settings) as conn:
+        audit_trail.record(conn, getpass.getuser(), "backup", "home", None)
+    content = _Content(settings)
+    with tempfile.NamedTemporaryFile(dir=out.absolute().parent, prefix=f".{out.name}.", delete=False) as file:
+        try:
+            with closing(content.members()) as members:  # Whatever happens, nobody waits for its locks.
+                pyrage.encrypt_io(_Pulled(_tar(members)), file, recipients)
+            file.flush()
+            os.fsync(file.fileno())
+            os.link(file.name, out)
+        except (pyrage.EncryptError, OSError) as error:
+            raise _explained(content.failure or error, f"the backup could not be written to {out}") from None
+        finally:
+            os.unlink(file.name)
+    assert content.manifest is not None
+    return content.manifest
+
+
+def restore(file: Path, home: Path, key: str | None) -> Manifest:
+    """Make `home` from a backup: all of it, checked, or nothing.
+
+    With YINGJIAN_WAREHOUSE set its databases go to that server, where both must be empty. Raises SetupError.
+    """
+    identities = _identities(key)
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is not a file: give a backup")
+    _require_whole(file, identities)
+    home = home.absolute()
+    if home.exists() and (not home.is_dir() or any(home.iterdir())):
+        raise SetupError(f"{home} is not empty: a backup is restored into an empty home, choose another one")
+    making = home.with_name(f"{home.name}.restoring")
+    settings = Settings.load({**os.environ, "YINGJIAN_HOME": str(making)})
+    _discard_home(settings)  # of a restore that was killed
+    target = _Target(settings)
+    try:
+        making.mkdir(parents=True, mode=0o700)
+        with _decrypted(file, identities) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+            for member in archive:
+                target.take(member, archive.extractfile(member) if member.isreg() else None)
+            target.finish()
+        manifest = target.verify()
+        _stop(settings)
+        if home.exists():
+            home.rmdir()
+        making.rename(home)
+    except BaseException as error:
+        target.undo()
+        _discard_home(settings)
+        if isinstance(error, (tarfile.TarError, OSError, psycopg.Error)):
+            raise _explained(error, f"{file} could not be restored") from None
+        raise
+    return manifest
+
+
+# Keys
+
+
+def _lines(key: str | None) -> list[str]:
+    if not key:
+        raise SetupError(f"YINGJIAN_BACKUP_KEY is not set: {MAKE_KEY}")
+    text = key
+    if _SECRET not in key and not key.startswith(_PUBLIC):
+        try:
+            text = Path(key).read_text()
+        except (OSError, ValueError):
+            raise SetupError(f"YINGJIAN_BACKUP_KEY is neither a key nor a file with one: {MAKE_KEY}") from None
+    return [line for line in re.split(r"[\s,]+", re.sub(r"#.*", "", text)) if line]
+
+
+def _recipients(key: str | None) -> list[pyrage.x25519.Recipient]:
+    try:
+        return [
+            pyrage.x25519.Identity.from_str(line).to_public()
+            if line.startswith(_SECRET)
+            else pyrage.x25519.Recipient.from_str(line)
+            for line in _lines(key)
+        ] or _lines(None)
+    except (pyrage.IdentityError, pyrage.RecipientError):
+        raise SetupError(f"YINGJIAN_BACKUP_KEY holds no valid key: {MAKE_KEY}") from None
+
+
+def _identities(key: str | None) -> list[pyrage.x25519.Identity]:
+    lines = [line for line in _lines(key) if line.startswith(_SECRET)]
+    if not lines:
+        raise SetupError("YINGJIAN_BACKUP_KEY holds the public key: restoring needs the secret one (AGE-SECRET-KEY-…)")
+    try:
+        return [pyrage.x25519.Identity.from_str(line) for line in lines]
+    except pyrage.IdentityError:
+        raise SetupError(f"YINGJIAN_BACKUP_KEY holds no valid key: {MAKE_KEY}") from None
+
+
+def _fingerprint(settings: Settings) -> str:
+    """By which a restored home knows that it makes the same person keys."""
+    return hashlib.sha256(b"yingjian.backup:" + settings.person_secret).hexdigest()[:16]
+
+
+# Writing
+
+
+class _Content:
+    """A home's members in the order in which restoring needs them. failure: what went wrong, when something did."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.manifest: Manifest | None = None
+        self.failure: BaseException | None = None
+
+    def members(self) -> Generator[tuple[tarfile.TarInfo, Iterable[bytes]], None, None]:
+        try:
+            with _snapshots(self._settings) as (publication, snapshots):
+                tables = {database: counts for database, (_, counts) in snapshots.items()}
+                self.manifest = Manifest(
+                    FORMAT, self._settings.code_version, _fingerprint(self._settings), publication, tables
+                )
+                yield _small("manifest.json", json.dumps(asdict(self.manifest)).encode())
+                yield from _files(self._settings.home, ["secrets"])
+                if self._settings.warehouse is None:
+                    yield _small(
+                        "roles.sql", b"".join(_output("pg_dumpall", _uri(self._settings, "postgres"), *_ROLES))
+                    )
+                for database, (snapshot, _) in snapshots.items():
+                    options = [f"--exclude-schema={schema}" for schema in REBUILT_SCHEMAS]
+                    dump = _output(
+                        "pg_dump", _uri(self._settings, database), "--format=custom", "--compress=1",
+                        f"--snapshot={snapshot}", *(options if database == DATABASES[0] else ()),
+                    )  # fmt: skip
+                    for number, part in enumerate(dump):
+                        yield _small(f"database/{database}/{number:06}", part)
+            # After the databases: every report that a publication of the backup has is there by now.
+            kept = {path.name for path in self._settings.home.iterdir()} - NOT_KEPT - {"secrets"}
+            yield from _files(self._settings.home, sorted(kept))
+        except BaseException as error:
+            self.failure = error
+            raise
+
+
+_ROLES = ("--roles-only", "--no-role-passwords")
+
+
+@contextmanager
+def _snapshots(settings: Settings) -> Iterator[tuple[int | None, dict[str, tuple[str, dict[str, int]]]]]:
+    """Both databases held still: (current publication, database -> (snapshot, rows of each table)).
+
+    Publishing and pruning wait meanwhile: a table that is dropped or altered would stop the dump, or wait for it while
+    readers wait behind.
+    """
+    warehouse_uri, airflow_uri = (_uri(settings, database) for database in DATABASES)
+    with psycopg.connect(warehouse_uri) as one, psycopg.connect(airflow_uri) as other:
+        one.execute("select pg_advisory_lock(hashtext('yingjian.publish'))")
+        one.commit()
+        found = {}
+        for database, conn in zip(DATABASES, (one, other), strict=True):
+            conn.execute("set transaction isolation level repeatable read")
+            row = conn.execute("select pg_export_snapshot()").fetchone()
+            found[database] = (str(row[0] if row else ""), _counts(conn))
+        current = one.execute("select publication_id from published.current").fetchone()
+        yield (int(current[0]) if current else None), found
+
+
+def _counts(conn: psycopg.Connection[Any]) -> dict[str, int]:
+    tables = conn.execute(
+        """
+        select nspname, relname from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace
+        where relkind = 'r' and nspname !~ '^pg_' and not nspname = any(%s) order by 1, 2
+        """,
+        (["information_schema", *REBUILT_SCHEMAS],),
+    ).fetchall()
+    counts = {}
+    for schema, table in tables:
+        row = conn.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(schema, table))).fetchone()
+        counts[f"{schema}.{table}"] = int(row[0]) if row else 0
+    return counts
+
+
+def _small(name: str, content: bytes) -> tuple[tarfile.TarInfo, Iterable[bytes]]:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    return info, [content]
+
+
+def _files(home: Path, names: Iterable[str]) -> Iterator[tuple[tarfile.TarInfo, Iterable[bytes]]]:
+    """Folders and regular files under these names of the home, with mode and time."""
+    ahead = [home / name for name in reversed(list(names))]
+    while ahead:
+        path = ahead.pop()
+        try:
+            status = path.lstat()
+            is_folder, is_file = path.is_dir() and not path.is_symlink(), path.is_file() and not path.is_symlink()
+            if is_folder:
+                ahead += sorted(path.iterdir(), reverse=True)
+        except FileNotFoundError:
+            continue  # It went away since its folder was read.
+        info = tarfile.TarInfo(f"home/{path.relative_to(home)}")
+        info.mode, info.mtime = status.st_mode & 0o777, int(status.st_mtime)
+        if is_folder:
+            info.type = tarfile.DIRTYPE
+            yield info, []
+        elif is_file:
+            info.size = status.st_size
+            yield info, _blocks(path, status.st_size)
+
+
+def _blocks(path: Path, size: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while size:
+            block = file.read(min(size, PART_BYTES))
+            if not block:
+                raise SetupError(f"{path.name} was cut off while it was read: run the backup again")
+            size -= len(block)
+            yield block
+
+
+def _tar(members: Iterable[tuple[tarfile.TarInfo, Iterable[bytes]]]) -> Iterator[bytes]:
+    for info, blocks in members:
+        yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+        yield from blocks
+        yield b"\0" * (-info.size % tarfile.BLOCKSIZE)
+    yield b"\0" * (2 * tarfile.BLOCKSIZE)
+
+
+class _Pulled(io.RawIOBase):
+    """Blocks as a file to read from."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._left = memoryview(block)
+        length = min(len(buffer), len(self._left))
+        buffer[:length] = self._left[:length]
+        self._left = self._left[length:]
+        return length
+
+
+# Reading
+
+
+def _require_whole(file: Path, identities: list[pyrage.x25519.Identity]) -> None:
+    """Raises SetupError unless the key opens the file and all of it, to its end, is as it was written."""
+    try:
+        with file.open("rb") as source, open(os.devnull, "wb") as nowhere:
+            pyrage.decrypt_io(source, nowhere, identities)
+    except (pyrage.DecryptError, OSError) as error:
+        if "No matching keys" in str(error):
+            raise SetupError(f"{file} was not made for this key: nothing was restored") from None
+        raise SetupError(f"{file} is damaged, cut off or no backup: nothing was restored") from None
+
+
+@contextmanager
+def _decrypted(file: Path, identities: list[pyrage.x25519.Identity]) -> Iterator[IO[bytes]]:
+    """The content of a backup that is whole, as a file to read from."""
+    reading, writing = os.pipe()
+
+    def decrypt() -> None:
+        # What fails here (nobody reads on; the file went away) ends the stream, and tarfile says that it ends too early.
+        with suppress(pyrage.DecryptError, OSError), file.open("rb") as source, open(writing, "wb") as sink:
+            pyrage.decrypt_io(source, sink, identities)
+
+    thread = threading.Thread(target=decrypt)
+    thread.start()
+    try:
+        with open(reading, "rb") as stream:
+            yield stream
+    finally:
+        thread.join()
+
+
+class _Target:
+    """What a backup is restored to, member by member."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._manifest: Manifest | None = None
+        self._database: str | None = None
+        self._restoring: subprocess.Popen[bytes] | None = None
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+        self._to_empty: list[str] = []
+
+    def take(self, member: tarfile.TarInfo, content: IO[bytes] | None) -> None:
+        parts = PurePosixPath(member.name).parts
+        if member.name == "manifest.json" and content:
+            self._manifest = self._read_manifest(content.read())
+        elif self._manifest is None:
+            raise SetupError("the backup does not begin with its manifest: it was not written by this program")
+        elif parts[0] == "home":
+            self._take_file(member, content)
+        elif member.name == "roles.sql" and content:
+            if self._settings.warehouse is None:
+                warehouse.ensure_running(self._settings)
+                # Those that the server made already are refused; what is missing then stops the databases below.
+                process = _start("psql", _uri(self._settings, "postgres"), stdin=subprocess.PIPE, errors=self._errors)
+                process.communicate(content.read())
+        elif parts[0] == "database" and len(parts) == 3 and parts[1] in DATABASES and content:
+            self._take_part(parts[1], content)
+        else:
+            raise SetupError(f"the backup has a member {member.name!r} that this version does not know")
+
+    def _read_manifest(self, content: bytes) -> Manifest:
+        said = json.loads(content)
+        if said["format"] != FORMAT:
+            raise SetupError(
+                f"the backup has format {said['format']}, this version reads {FORMAT}: use its own version"
+            )
+        return Manifest(**{each.name: said[each.name] for each in fields(Manifest)})
+
+    def _take_file(self, member: tarfile.TarInfo, content: IO[bytes] | None) -> None:
+        path = PurePosixPath(member.name)
+        if ".." in path.parts or path.is_absolute() or len(path.parts) < 2 or path.parts[1] in NOT_KEPT:
+            raise SetupError("the backup has a file that lies outside of its home: it was not written by this program")
+        target = self._settings.home.joinpath(*path.parts[1:])
+        if member.isdir():
+            target.mkdir(mode=0o700, exist_ok=True)
+        elif content is not None:
+            with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                shutil.copyfileobj(content, file, PART_BYTES)
+            os.utime(target, (member.mtime, member.mtime))
+        target.chmod(member.mode & 0o777 | 0o600)
+
+    def _take_part(self, database: str, content: IO[bytes]) -> None:
+        if database != self._database:
+            self.finish()
+            self._begin(database)
+        assert self._restoring and self._restoring.stdin
+        try:
+            shutil.copyfileobj(content, self._restoring.stdin, PART_BYTES)
+        except BrokenPipeError:
+            self.finish()
+
+    def _begin(self, database: str) -> None:
+        assert self._manifest
+        if _fingerprint(self._settings) != self._manifest.person_key:
+            raise SetupError(
+                "YINGJIAN_PERSON_KEY is not the one that the backup was made with: set it to that one, or persons would"
+                " get other keys"
+            )
+        warehouse.ensure_running(self._settings)
+        uri = _uri(self._settings, database)
+        if self._settings.warehouse is not None:
+            with psycopg.connect(uri) as conn:
+                if _counts(conn):
+                    raise SetupError(
+                        f"the database {database} of YINGJIAN_WAREHOUSE is not empty: empty it, or give another"
+                    )
+            self._to_empty.append(database)
+        # The server's own roles differ for Airflow's database: `airflow` in a home, the owner elsewhere.
+        owner = ["--no-owner", "--no-privileges"] if database == "airflow" else []
+        if database == "airflow" and self._settings.warehouse is None:
+            owner.append("--role=airflow")
+        self._database = database
+        self._errors.truncate(0)
+        self._restoring = _start(
+            "pg_restore", uri, "--exit-on-error", "--single-transaction", *owner,
+            stdin=subprocess.PIPE, errors=self._errors,
+        )  # fmt: skip
+
+    def finish(self) -> None:
+        """Wait for the database that is being restored."""
+        process, self._restoring = self._restoring, None
+        if process:
+            try:
+                process.communicate()
+            except BrokenPipeError:
+                process.wait()
+            _require_success("pg_restore", process, self._errors)
+
+    def verify(self) -> Manifest:
+        """Everything is there: every row that was counted, and an unbroken audit trail. Records the restoring in it."""
+        manifest = self._manifest
+        if manifest is None or self._database != DATABASES[-1]:
+            raise SetupError("the backup has not all of its parts")
+        for database in DATABASES:
+            with psycopg.connect(_uri(self._settings, database), autocommit=True) as conn:
+                if _counts(conn) != manifest.tables[database]:
+                    raise SetupError(f"the rows of {database} are not those of the backup: nothing was restored")
+                conn.execute("analyze")
+        with warehouse.connect(self._settings) as conn:
+            verdict = audit_trail.verify(conn, self._settings.home / "audit_end.json")
+            if verdict.broken is not None:
+                raise SetupError(f"the backup's audit trail is broken at event {verdict.broken}: {verdict.reason}")
+            audit_trail.record(conn, getpass.getuser(), "restore", "home", None)
+        return manifest
+
+    def undo(self) -> None:
+        """Leave nothing behind on another's server either."""
+        if self._restoring:
+            self._restoring.kill()
+            self._restoring.wait()
+        for database in self._to_empty:
+            with psycopg.connect(_uri(self._settings, database)) as conn:
+                conn.execute("drop owned by current_user cascade")
+
+
+def _discard_home(settings: Settings) -> None:
+    if settings.home.exists():
+        _stop(settings)
+        shutil.rmtree(settings.home)
+
+
+def _stop(settings: Settings) -> None:
+    EmbeddedPostgres(settings).stop()
+
+
+# PostgreSQL's own programs
+
+
+def _uri(settings: Settings, database: str) -> str:
+    """As whoever may read and make everything: the superuser of a home's own server, else the owner."""
+    if settings.warehouse is None:
+        return EmbeddedPostgres(settings).uri("postgres", database)
+    return warehouse.airflow_uri(settings) if database == "airflow" else settings.warehouse
+
+
+def _start(program: str, uri: str, *options: str, stdin: int, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    """A program with its connection; the password is not among its arguments, which all can see."""
+    said = conninfo_to_dict(uri)
+    password = str(said.pop("password", ""))
+    target = make_conninfo("", **cast("dict[str, Any]", said))
+    return subprocess.Popen(
+        [str(binaries() / program), f"--dbname={target}", *options],
+        stdin=stdin, stdout=subprocess.PIPE if stdin == subprocess.DEVNULL else subprocess.DEVNULL, stderr=errors,
+        env={"PATH": os.environ.get("PATH", ""), "PGPASSWORD": password, "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+
+
+def _output(program: str, uri: str, *options: str) -> Iterator[bytes]:
+    """What a program writes, in parts; raises SetupError when it fails."""
+    with tempfile.TemporaryFile() as errors:
+        process = _start(program, uri, *options, stdin=subprocess.DEVNULL, errors=errors)
+        with process:  # Closes its output and waits, also when nobody reads on.
+            while part := cast("IO[bytes]", process.stdout).read(PART_BYTES):
+                yield part
+        _require_success(program, process, errors)
+
+
+def _require_success(program: str, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+    """What a program said may quote a row: only PostgreSQL's sentence up to its first quoted word goes on."""
+    if process.returncode:
+        errors.seek(0)
+        found = re.search(r"(?:ERROR|FATAL|error):\s*([^\n\":]*)", errors.read().decode(errors="replace"))
+        raise SetupError(f"{program} failed: {found[1].strip() if found else f'exit code {process.returncode}'}")
+
+
+def _explained(error: BaseException, what: str) -> SetupError:
+    if isinstance(error, SetupError):
+        return error
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    return SetupError(f"{what} ({reason}): nothing was kept")

@@ -1,0 +1,351 @@
+"""The record of deliveries, and what keeps one from being made twice (docs/decisions/delivery-once.md).
+
+Every step is a short transaction of its own: what is on record is true also when the process dies at once. Who works
+at an attempt holds a lock of the session; when the process dies, the database lets go of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from yingjian.delivery.recipients import Recipient
+from yingjian.reports.audiences import Audience
+from yingjian.reports.rows import records
+from yingjian.warehouse import audit_trail
+
+FAILURES = ("failed", "bounced", "uncertain")
+IS_SUPERSEDED = """exists (
+    select from published.publication as newer
+    inner join published.publication as mine on mine.publication_id = %(id)s
+    where newer.publication_id > mine.publication_id and newer.as_of_date >= mine.as_of_date
+)"""
+INTERRUPTED = "发送过程被中断，无法确认是否送达；不会自动重发，请核实后人工处理"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A row of delivery.attempt."""
+
+    attempt_id: int
+    publication_id: int
+    what: str
+    occasion: str
+    official: str
+    channel: str
+    number: int
+    target: str
+    audience: Audience
+    state: str
+
+
+@contextmanager
+def _durably(conn: psycopg.Connection[Any]) -> Iterator[None]:
+    """A transaction of its own: on record when the block is left, whatever was read on the connection before."""
+    conn.commit()
+    with conn.transaction():
+        yield
+
+
+def plan(
+    conn: psycopg.Connection[Any],
+    publication_id: int,
+    what: str,
+    recipients: Sequence[Recipient],
+    not_before: datetime,
+    occasion: str = "",
+) -> int:
+    """Put on record what is to be sent; returns how many attempts there are for it. Planned again, nothing changes.
+
+    An attempt that has not been made follows the directory of officials: its address is the present one, and it is
+    `cancelled` for whoever receives it no longer. Where two officials name the same place for the same pages, the first
+    one's attempt serves both: the other's is `shared`.
+    """
+    key = {"id": publication_id, "what": what, "occasion": occasion}
+    with _durably(conn):
+        conn.execute("select pg_advisory_xact_lock(hashtext('yingjian.delivery.plan'))")
+        conn.execute(
+            """
+            update delivery.attempt set state = 'cancelled', ended_at = clock_timestamp()
+            where publication_id = %(id)s and what = %(what)s and occasion = %(occasion)s
+            and (state in ('planned', 'shared') or (state = 'failed' and will_retry))
+            """,
+            key,
+        )
+        for one in recipients:
+            conn.execute(
+                """
+                insert into delivery.attempt as attempt (
+                    publication_id, what, occasion, official, channel, number, target, audience_kind, audience,
+                    not_before, state
+                )
+                select
+                    %(id)s, %(what)s, %(occasion)s, %(official)s, %(channel)s, %(number)s, %(target)s,
+                    %(kind)s, %(audience)s, %(not_before)s,
+                    case when exists (
+                        select from delivery.attempt as other
+                        where other.publication_id = %(id)s and other.what = %(what)s and other.occasion = %(occasion)s
+                        and other.channel = %(channel)s and other.target = %(target)s
+                        and other.audience_kind = %(kind)s and other.audience = %(audience)s
+                        and other.state not in ('shared', 'cancelled')
+                    ) then 'shared' else 'planned' end
+                on conflict on constraint once_per_official do update
+                set
+                    target = excluded.target, audience_kind = excluded.audience_kind, audience = excluded.audience,
+                    state = excluded.state, will_retry = false, ended_at = null
+                where attempt.state = 'cancelled'
+                """,
+                key
+                | {
+                    "official": one.official.login,
+                    "channel": one.channel.kind,
+                    "number": one.number,
+                    "target": one.channel.target,
+                    "kind": one.audience.kind,
+                    "audience": one.audience.name,
+                    "not_before": not_before,
+                },
+            )
+        row = conn.execute(
+            """
+            select count(*) from delivery.attempt
+            where publication_id = %(id)s and what = %(what)s and occasion = %(occasion)s
+            and state not in ('shared', 'cancelled')
+            """,
+            key,
+        ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def supersede(conn: psycopg.Connection[Any], publication_id: int) -> int:
+    """Give up the pack of a publication that a newer one of the same or a later date came before; returns how many.
+
+    What was sent, and what failed, stays as it is.
+    """
+    with _durably(conn):
+        return conn.execute(
+            """
+            update delivery.attempt set state = 'superseded', ended_at = clock_timestamp()
+            where publication_id = %(id)s and what = 'pack' and state = 'planned' and """
+            + IS_SUPERSEDED,
+            {"id": publication_id},
+        ).rowcount
+
+
+def open_attempts(conn: psycopg.Connection[Any], publication_id: int, what: str, occasion: str = "") -> list[int]:
+    """The attempts that are to be made now, or that somebody is at: their numbers, in the order of planning."""
+    with _durably(conn):
+        return [
+            number
+            for (number,) in conn.execute(
+                """
+                select attempt_id from delivery.attempt
+                where publication_id = %s and what = %s and occasion = %s and not_before <= clock_timestamp()
+                and (state in ('planned', 'sending') or (state = 'failed' and will_retry))
+                order by attempt_id
+                """,
+                (publication_id, what, occasion),
+            )
+        ]
+
+
+@contextmanager
+def held(conn: psycopg.Connection[Any], attempt_id: int) -> Iterator[Attempt | None]:
+    """The attempt, while nobody else can be at it; None when somebody else is, or when it is done meanwhile.
+
+    An attempt found `sending` although nobody holds it was left behind by a process that died.
+    """
+    name = f"yingjian.delivery.{attempt_id}"
+    conn.commit()
+    row = conn.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", (name,)).fetchone()
+    conn.commit()
+    if not row or not row[0]:
+        yield None
+        return
+    try:
+        yield _read(conn, attempt_id)
+    finally:
+        conn.rollback()
+        conn.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (name,))
+        conn.commit()
+
+
+def _read(conn: psycopg.Connection[Any], attempt_id: int) -> Attempt | None:
+    with _durably(conn):
+        found = records(
+            conn,
+            """
+            select
+                attempt_id, publication_id, what, occasion, official, channel, number, target, audience_kind, audience,
+                state
+            from delivery.attempt
+            where attempt_id = %(id)s and (state in ('planned', 'sending') or (state = 'failed' and will_retry))
+            """,
+            id=attempt_id,
+        )
+    if not found:
+        return None
+    row = found[0]
+    return Attempt(**row | {"audience": Audience(row.pop("audience_kind"), row["audience"])})
+
+
+def sending(conn: psycopg.Connection[Any], attempt: Attempt, reference: str) -> bool:
+    """From here on the message may arrive; False when the attempt was cancelled meanwhile and must not be made."""
+    with _durably(conn):
+        return (
+            conn.execute(
+                """
+                update delivery.attempt
+                set state = 'sending', sending_at = clock_timestamp(), tries = tries + 1, reference = %s
+                where attempt_id = %s and (state in ('planned', 'sending') or (state = 'failed' and will_retry))
+                """,
+                (reference, attempt.attempt_id),
+            ).rowcount
+            > 0
+        )
+
+
+def not_sent_yet(conn: psycopg.Connection[Any], attempt: Attempt, reason: str) -> None:
+    """It surely did not arrive, and will be tried again at once."""
+    _to(conn, attempt, "planned", "error = %(text)s", reason)
+
+
+def sent(conn: psycopg.Connection[Any], attempt: Attempt) -> None:
+    """It arrived where it was sent; the trail of who got persons' data has it too."""
+    with _durably(conn):
+        _set(conn, attempt, "sent", "error = %(text)s, will_retry = false, ended_at = clock_timestamp()", None)
+        audit_trail.record(
+            conn, "delivery", "delivery", f"publication:{attempt.publication_id}",
+            what=attempt.what, official=attempt.official, channel=attempt.channel, audience=attempt.audience.code,
+        )  # fmt: skip
+
+
+def ended(
+    conn: psycopg.Connection[Any], attempt: Attempt, state: str, reason: str, *, will_retry: bool = False
+) -> None:
+    """It ended as failed, bounced or uncertain."""
+    again = "true" if will_retry else "false"
+    _to(conn, attempt, state, f"error = %(text)s, will_retry = {again}, ended_at = clock_timestamp()", reason)
+
+
+def _to(conn: psycopg.Connection[Any], attempt: Attempt, state: str, settings: str, text: str | None) -> None:
+    with _durably(conn):
+        _set(conn, attempt, state, settings, text)
+
+
+def _set(conn: psycopg.Connection[Any], attempt: Attempt, state: str, settings: str, text: str | None) -> None:
+    conn.execute(
+        f"update delivery.attempt set state = %(state)s, {settings} where attempt_id = %(id)s".encode(),
+        {"state": state, "id": attempt.attempt_id, "text": text},
+    )
+
+
+def pause(conn: psycopg.Connection[Any], channel: str, target: str, per_minute: int) -> float:
+    """Seconds until a target may be sent to again, when it takes only so many messages a minute."""
+    with _durably(conn):
+        row = conn.execute(
+            """
+            select extract(epoch from sending_at + interval '1 minute' - clock_timestamp())
+            from delivery.attempt
+            where channel = %s and target = %s and sending_at > clock_timestamp() - interval '1 minute'
+            order by sending_at desc offset %s limit 1
+            """,
+            (channel, target, per_minute - 1),
+        ).fetchone()
+    return max(0.0, float(row[0])) if row else 0.0
+
+
+def bounced(conn: psycopg.Connection[Any], reference: str, reason: str) -> bool:
+    """A notice came back for a mail: it did not arrive after all. Returns whether that was news."""
+    with _durably(conn):
+        return (
+            conn.execute(
+                """
+                update delivery.attempt set state = 'bounced', error = %s, will_retry = false, ended_at = clock_timestamp()
+                where reference = %s and channel = 'mail' and state in ('sent', 'uncertain')
+                """,
+                (reason, reference),
+            ).rowcount
+            > 0
+        )
+
+
+def retry(conn: psycopg.Connection[Any], publication_id: int, attempt_ids: Sequence[int] = ()) -> list[int]:
+    """Let a person have attempts made again that failed, bounced or are uncertain; returns their numbers.
+
+    Without numbers only those that surely did not arrive: an uncertain one is sent again only when it is named. A pack
+    that a newer publication replaced is not sent any more.
+    """
+    with _durably(conn):
+        return [
+            number
+            for (number,) in conn.execute(
+                """
+                update delivery.attempt set state = 'failed', will_retry = true
+                where publication_id = %(id)s and what in ('pack', 'bulletin')
+                and state in ('failed', 'bounced', 'uncertain')
+                and case
+                    when cardinality(%(ids)s::bigint[]) = 0 then state <> 'uncertain' else attempt_id = any(%(ids)s)
+                end
+                and not (what = 'pack' and """
+                + IS_SUPERSEDED
+                + ") returning attempt_id",
+                {"id": publication_id, "ids": list(attempt_ids)},
+            )
+        ]
+
+
+def attempts(conn: psycopg.Connection[Any], publication_id: int) -> list[dict[str, Any]]:
+    """Every attempt of a publication, for people to read; columns of delivery.attempt, without the addresses."""
+    return records(
+        conn,
+        """
+        select
+            attempt_id, what, occasion, official, channel, audience_kind, audience, state, will_retry, tries, error,
+            not_before, ended_at
+        from delivery.attempt where publication_id = %(id)s
+        order by attempt_id
+        """,
+        id=publication_id,
+    )
+
+
+def summary(conn: psycopg.Connection[Any], publications: int = 3) -> list[str]:
+    """What became of the deliveries of the newest publications that had any: a line each, then one per failure.
+
+    For people to read; names officials and channels, no address.
+    """
+    found = records(
+        conn,
+        """
+        with newest as (
+            select distinct publication_id from delivery.attempt order by publication_id desc limit %(publications)s
+        )
+        select
+            publication_id, publication.as_of_date,
+            string_agg(concat_ws(' ', attempts, state), ', ' order by state) as states
+        from (
+            select publication_id, state, count(*) as attempts
+            from delivery.attempt inner join newest using (publication_id)
+            group by publication_id, state
+        ) as counted
+        inner join published.publication as publication using (publication_id)
+        group by publication_id, publication.as_of_date
+        order by publication_id desc
+        """,
+        publications=publications,
+    )
+    lines = []
+    for row in found:
+        lines.append(f"deliveries of publication {row['publication_id']} of {row['as_of_date']}: {row['states']}")
+        lines += [
+            f"  {attempt['what']} for {attempt['official']} by {attempt['channel']} {attempt['state']}: {attempt['error']}"
+            for attempt in attempts(conn, row["publication_id"])
+            if attempt["state"] in FAILURES
+        ]
+    return lines

@@ -1,0 +1,58 @@
+"""Who receives what, from the directory of officials."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from yingjian.officials import Channel, Official, Officials
+from yingjian.reports.audiences import OFFICE, Audience
+
+ABOUT_SIGN_OFF = ("request", "reminder", "expiry")
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """An official and one of his channels; `number` counts the channels of the same kind for the same thing."""
+
+    official: Official
+    channel: Channel
+    number: int
+    audience: Audience
+
+
+def recipients(officials: Officials, what: str) -> list[Recipient]:
+    """Who receives a pack, a bulletin, or a message about a sign-off.
+
+    What a pack shows is the official's own part of the town; everything else is the same for everyone. About a sign-off
+    those are told who may sign and their deputies, over every channel on which a message is read (not in a folder).
+    """
+    if what in ABOUT_SIGN_OFF:
+        return [
+            one
+            for official in signatories(officials)
+            for one in _numbered(official, (each for each in official.channels if each.kind != "folder"), OFFICE)
+        ]
+    return [
+        one
+        for official in officials.by_login.values()
+        for one in _numbered(
+            official,
+            (each for each in official.channels if each.what == what),
+            official.audience if what == "pack" else OFFICE,
+        )
+    ]
+
+
+def signatories(officials: Officials) -> list[Official]:
+    """Who may sign off public figures (article 31): those with the right, then their deputies."""
+    chosen = officials.with_right("sign_off")
+    return [*chosen, *officials.deputies(chosen)]
+
+
+def _numbered(official: Official, channels: Iterable[Channel], audience: Audience) -> Iterable[Recipient]:
+    seen: Counter[str] = Counter()
+    for channel in channels:
+        seen[channel.kind] += 1
+        yield Recipient(official, channel, seen[channel.kind], audience)

@@ -1,0 +1,130 @@
+"""Group robots of WeCom and DingTalk: a short message with figures and a link, by an Airflow connection.
+
+The connection's password is the robot's key or token; its host the service's (empty: the public one), `secret` in its
+extra DingTalk's signing secret, `path` in its extra another path. No address of a robot is ever written or raised: it
+holds the key.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import logging
+import time
+from typing import Any, ClassVar
+
+import httpx
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowException
+
+from yingjian.delivery.errors import MaybeSent, NotSent
+from yingjian.delivery.messages import Message
+
+TIMEOUT_SECONDS = 15
+
+
+class Robot:
+    """What both services have in common."""
+
+    service: ClassVar[str]
+    path: ClassVar[str]
+    key_name: ClassVar[str]
+    per_minute: int | None = 20  # both services' limit for a robot
+    is_repeatable = False
+    busy: ClassVar[frozenset[int]]  # codes after which trying again helps
+
+    def __init__(self) -> None:
+        # Its log of requests would show the key.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+        self._client = httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False)
+
+    def reference(self, message: Message) -> str:
+        return message.token
+
+    def open(self) -> None:
+        """Nothing to open: every message is a request of its own."""
+
+    def close(self) -> None:
+        self._client.close()
+
+    def send(self, target: str, message: Message) -> None:
+        """Post to the robot of the connection `target`.
+
+        Raises:
+            NotSent: the connection is missing, or the service refused the message; `again` when it was busy.
+            MaybeSent: the service did not answer after the message was handed over.
+        """
+        try:
+            connection = Connection.get(target)
+        except AirflowException:
+            raise NotSent(f"没有 Airflow 连接 {target}", again=False) from None
+        url, params = self._address(connection)
+        try:
+            response = self._client.post(url, params=params, json=self._body(message))
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol):
+            raise NotSent("无法连接机器人服务", again=True) from None
+        except httpx.HTTPError:
+            raise MaybeSent("消息已交出，但未收到机器人服务的确认") from None
+        self._judge(response)
+
+    def _judge(self, response: httpx.Response) -> None:
+        status = response.status_code
+        if status in (429, 503):
+            raise NotSent(f"机器人服务繁忙（HTTP {status}）", again=True)
+        if status >= 500:
+            raise MaybeSent(f"机器人服务出错（HTTP {status}），无法确认是否送达")
+        try:
+            code = int(response.json()["errcode"])
+        except (ValueError, KeyError, TypeError):
+            raise NotSent(f"机器人服务的回答不可识别（HTTP {status}）", again=False) from None
+        if status >= 300 or code != 0:
+            raise NotSent(f"机器人服务拒绝（errcode {code}）", again=code in self.busy)
+
+    def _address(self, connection: Connection) -> tuple[str, dict[str, str]]:
+        scheme = connection.schema or "https"
+        host = connection.host or self.service
+        port = f":{connection.port}" if connection.port else ""
+        path = connection.extra_dejson.get("path", self.path)
+        return f"{scheme}://{host}{port}{path}", {self.key_name: connection.password or ""}
+
+    def _body(self, message: Message) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+class WeCom(Robot):
+    """企业微信群机器人."""
+
+    service = "qyapi.weixin.qq.com"
+    path = "/cgi-bin/webhook/send"
+    key_name = "key"
+    busy = frozenset({-1, 45009, 45033})
+
+    def _body(self, message: Message) -> dict[str, Any]:
+        return {"msgtype": "markdown", "markdown": {"content": message.markdown()}}
+
+
+class DingTalk(Robot):
+    """钉钉自定义机器人, signed when the connection has a secret."""
+
+    service = "oapi.dingtalk.com"
+    path = "/robot/send"
+    key_name = "access_token"
+    busy = frozenset({-1, 130101, 410100, 430102})
+
+    def _address(self, connection: Connection) -> tuple[str, dict[str, str]]:
+        url, params = super()._address(connection)
+        secret = connection.extra_dejson.get("secret")
+        if secret:
+            timestamp = str(round(time.time() * 1000))
+            params |= {"timestamp": timestamp, "sign": sign(timestamp, secret)}
+        return url, params
+
+    def _body(self, message: Message) -> dict[str, Any]:
+        return {"msgtype": "markdown", "markdown": {"title": message.subject, "text": message.markdown()}}
+
+
+def sign(timestamp: str, secret: str) -> str:
+    """DingTalk's signature: Base64 of HMAC-SHA-256 of `timestamp\\nsecret` under the secret."""
+    digest = hmac.new(secret.encode(), f"{timestamp}\n{secret}".encode(), hashlib.sha256).digest()
+    return base64.b64encode(digest).decode()

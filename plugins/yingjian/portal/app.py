@@ -1,0 +1,154 @@
+"""The portal's FastAPI app: routes, what every answer carries, and what is said when something goes wrong."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import psycopg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from yingjian.portal import reading
+from yingjian.portal.access import SignedOutError, StaleFormError, login_url
+from yingjian.portal.pages import STATIC, page
+from yingjian.portal.readers import Need, RefusedError
+from yingjian.portal.routes import ROUTERS
+from yingjian.settings import SetupError
+
+log = logging.getLogger(__name__)
+
+# The page is framed by Airflow's UI, and frames stored reports; it needs nothing from elsewhere and no inline script.
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'self'"
+)
+HEADERS = {
+    "content-security-policy": CONTENT_POLICY,
+    "x-frame-options": "SAMEORIGIN",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "cache-control": "no-store",
+}
+
+
+def create_app() -> FastAPI:
+    """The app that Airflow mounts at /yingjian."""
+    app = FastAPI(title="应检", openapi_url=None, docs_url=None, redoc_url=None)
+    app.add_middleware(Guard)
+    app.mount("/static", _Static(directory=STATIC), name="static")
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(SignedOutError, _signed_out)
+    app.add_exception_handler(RefusedError, _refused)
+    app.add_exception_handler(StaleFormError, _stale_form)
+    app.add_exception_handler(RequestValidationError, _not_understood)
+    app.add_exception_handler(HTTPException, _http_error)
+    return app
+
+
+class _Static(StaticFiles):
+    """Style and script; named with their version, so they may be kept."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["cache-control"] = "public, max-age=604800"
+        return response
+
+
+class Guard:
+    """What every answer carries; and errors that nobody expected, told without a trace or a value."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                present = {name for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *((n.encode(), v.encode()) for n, v in HEADERS.items() if n.encode() not in present),
+                ]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except Exception as error:
+            # The text of an error may hold a row's values: its kind and its place are enough to find it.
+            log.error("portal: %s at %s", type(error).__name__, _place(error))
+            if started:
+                return
+            request = Request(scope, receive)
+            await _trouble(request, error)(scope, receive, send_with_headers)
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    place = "?"
+    while trace:
+        code = trace.tb_frame.f_code
+        if "yingjian" in code.co_filename:
+            place = f"{Path(code.co_filename).name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+def _trouble(request: Request, error: Exception) -> Response:
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return _message(request, 503, "too_much")
+    if isinstance(error, SetupError):
+        return _message(request, 503, "set_up")
+    if isinstance(error, psycopg.OperationalError):
+        return _message(request, 503, "no_warehouse")
+    return _message(request, 500, "unexpected")
+
+
+def _message(request: Request, status: int, what: str, error: RefusedError | None = None) -> Response:
+    if _wants_json(request):
+        return JSONResponse({"detail": what}, status)
+    return page(request, error.reader if error else None, "message.html.j2", status, what=what)
+
+
+def _wants_json(request: Request) -> bool:
+    accepted = request.headers.get("accept", "")
+    return "application/json" in accepted and "text/html" not in accepted
+
+
+def _signed_out(request: Request, error: Exception) -> Response:
+    if _wants_json(request):
+        return JSONResponse({"detail": "signed_out"}, 401)
+    return RedirectResponse(login_url(request), 303)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedError)
+    if error.need in (Need.PERSONS, Need.QUARANTINE):
+        reading.refusal(error.reader, error.need, request.path_params.get("person_key"))
+    return _message(request, 403, f"refused_{error.need.value}", error)
+
+
+def _stale_form(request: Request, error: Exception) -> Response:
+    return _message(request, 403, "stale_form")
+
+
+def _not_understood(request: Request, error: Exception) -> Response:
+    return _message(request, 400, "not_understood")
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _message(request, error.status_code, "not_found" if error.status_code == 404 else "not_understood")

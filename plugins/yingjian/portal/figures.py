@@ -1,0 +1,187 @@
+"""What the pages on zones, data quality and operations show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from yingjian.portal.reading import Conn, is_readable
+from yingjian.reports.audiences import OFFICE, Audience
+from yingjian.reports.rows import records
+
+ROWS = 50
+ZONES = 300
+Rows = list[dict[str, Any]]
+
+
+def headline(conn: Conn, publication_id: int) -> dict[str, Any]:
+    """Memberships of the reader's part: required, compliant, overdue, and zones by level."""
+    figures = records(
+        conn,
+        """
+        select coalesce(sum(required), 0)::bigint as required, coalesce(sum(compliant), 0)::bigint as compliant,
+            coalesce(sum(overdue), 0)::bigint as overdue
+        from compliance_daily where publication_id = %(id)s
+        """,
+        id=publication_id,
+    )[0]
+    persons = records(
+        conn,
+        "select count(distinct person_key) as persons from overdue where publication_id = %(id)s",
+        id=publication_id,
+    )[0]
+    zones_found = records(
+        conn,
+        """
+        select count(*) filter (where level = '高') as high, count(*) filter (where level = '中') as medium,
+            count(eligible_level) as lowerable
+        from risk_zone where publication_id = %(id)s
+        """,
+        id=publication_id,
+    )[0]
+    rate = figures["compliant"] / figures["required"] if figures["required"] else None
+    return {**figures, **persons, **zones_found, "rate": rate}
+
+
+def zones(conn: Conn, publication_id: int) -> Rows:
+    """The reader's zones, those that may be lowered or disagree with the rule first, with the persons who block each."""
+    return records(
+        conn,
+        """
+        select risk_zone.*, coalesce(blocking.persons, 0) as blocking
+        from risk_zone
+        left join (
+            select zone_id, count(*) as persons from zone_blocker where publication_id = %(id)s group by zone_id
+        ) as blocking using (zone_id)
+        where publication_id = %(id)s
+        order by eligible_level is null, mismatch is null, array_position(array['高', '中', '低'], level),
+            name collate "C", zone_id collate "C"
+        limit %(limit)s
+        """,
+        id=publication_id,
+        limit=ZONES,
+    )
+
+
+def zone_stays(conn: Conn, publication_id: int) -> Rows:
+    """How long areas of the national lists stayed at each level."""
+    return records(
+        conn,
+        "select * from zone_stay_summary where publication_id = %(id)s order by array_position(array['高', '中', '低'], level)",
+        id=publication_id,
+    )
+
+
+def zone_history(conn: Conn, publication_id: int, area: str, number: int) -> tuple[Rows, int]:
+    """Levels of areas on the national lists, newest first; of the areas whose name or place holds `area`."""
+    body = """
+        from zone_history
+        where publication_id = %(id)s and strpos(concat(province, city, county, area), %(area)s) > 0
+    """
+    parameters = {"id": publication_id, "area": area}
+    count = records(conn, "select count(*) as count" + body, **parameters)[0]["count"]
+    found = records(
+        conn,
+        "select province, city, county, area, level, listed_from, listed_to" + body + """
+        order by listed_from desc, province collate "C", city collate "C", county collate "C", area collate "C", level
+        limit %(limit)s offset %(offset)s
+        """,
+        **parameters,
+        limit=ROWS,
+        offset=(number - 1) * ROWS,
+    )  # fmt: skip
+    return found, int(count)
+
+
+def quality(conn: Conn, publication_id: int) -> dict[str, Rows]:
+    """Feeds, rejected rows by reason and by sender, checks that failed, and what was restated; counts only."""
+    queries = {
+        "feeds": "select * from feed_quality where publication_id = %(id)s order by status = 'ok', feed collate \"C\"",
+        "reasons": """
+            select rejected.feed, feeds.title, rejected.reason_code, rejected.reason, rejected.rows
+            from rejection_summary as rejected
+            left join feed_quality as feeds on feeds.publication_id = %(id)s and feeds.feed = rejected.feed
+            where rejected.publication_id = %(id)s order by rejected.rows desc, rejected.feed, rejected.reason_code
+        """,
+        "senders": """
+            select rejected.feed, feeds.title, rejected.sender, rejected.rows
+            from rejection_by_sender as rejected
+            left join feed_quality as feeds on feeds.publication_id = %(id)s and feeds.feed = rejected.feed
+            where rejected.publication_id = %(id)s order by rejected.rows desc, rejected.sender, rejected.feed limit 100
+        """,
+        "checks": """
+            select * from quality_check where publication_id = %(id)s and not success order by severity, suite, check_name
+        """,
+        "restated": """
+            select restated_date, reason, sum(rows)::bigint as rows from restatement where publication_id = %(id)s
+            group by restated_date, reason order by restated_date desc, reason limit 100
+        """,
+    }
+    return {name: records(conn, query, id=publication_id) for name, query in queries.items()}
+
+
+def checks_by_result(conn: Conn, publication_id: int) -> Rows:
+    return records(
+        conn,
+        """
+        select severity, count(*) as checks, count(*) filter (where not success) as failed
+        from quality_check where publication_id = %(id)s group by severity order by severity
+        """,
+        id=publication_id,
+    )
+
+
+def quarantine(conn: Conn, audience: Audience, feed: str, reason: str, number: int) -> tuple[Rows, int]:
+    """Open rejected rows as they were sent, and how many: all for the office, for others what they sent themselves."""
+    body = """
+        from quality.rejected_row
+        where resolved_at is null and (%(feed)s = '' or feed = %(feed)s)
+        and (%(reason)s = '' or %(reason)s = any(reason_codes)) and (%(is_office)s or sender = %(sender)s)
+    """
+    parameters = {"feed": feed, "reason": reason, "is_office": audience == OFFICE, "sender": audience.name}
+    count = records(conn, "select count(*) as count" + body, **parameters)[0]["count"]
+    found = records(
+        conn,
+        "select rejected_id, feed, sender, file_name, line, reason_codes, reason, raw_text" + body
+        + "order by rejected_id desc limit %(limit)s offset %(offset)s",
+        **parameters,
+        limit=ROWS,
+        offset=(number - 1) * ROWS,
+    )  # fmt: skip
+    return found, int(count)
+
+
+def landed(conn: Conn) -> Rows:
+    """Freshness: of each feed the last file that was taken, the newest update in it, and files that were not taken."""
+    return records(
+        conn,
+        """
+        select feed, feeds.title, max(timezone('Asia/Shanghai', received_at)) filter (where status = 'staged') as received_at,
+            max(newest_update) filter (where status = 'staged') as newest_update,
+            count(*) filter (where status = 'staged') as files,
+            count(*) filter (where status in ('rejected', 'unknown_feed')) as refused,
+            coalesce(sum(rows_staged), 0)::bigint as rows
+        from quality.landed_file
+        left join (
+            select feed, title from feed_quality where publication_id = (select publication_id from published.current)
+        ) as feeds using (feed)
+        group by feed, feeds.title order by feed collate "C"
+        """,
+    )
+
+
+def deliveries(conn: Conn) -> Rows | None:
+    """What was to be delivered, by publication, kind, channel and what became of it, newest first.
+
+    None where the warehouse has no record of deliveries.
+    """
+    if not is_readable(conn, "delivery", "attempt"):
+        return None
+    return records(
+        conn,
+        """
+        select publication_id, what, channel, state, count(*) as attempts from delivery.attempt
+        group by publication_id, what, channel, state
+        order by publication_id desc, what collate "C", channel collate "C", state collate "C" limit %(limit)s
+        """,
+        limit=ROWS,
+    )

@@ -1,0 +1,43 @@
+"""The portal as an Airflow plugin.
+
+Airflow's scheduler and every task import this module: it must stay cheap. The app itself is made where the API server
+asks for it.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow.sdk.plugins_manager import AirflowPlugin
+
+PREFIX = "/yingjian"
+
+
+class PortalPlugin(AirflowPlugin):
+    """The portal at `/yingjian/`, and its place in Airflow's navigation."""
+
+    name = "yingjian_portal"
+
+    @cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        from yingjian.portal.app import create_app
+
+        return [{"name": "yingjian_portal", "app": create_app(), "url_prefix": PREFIX}]
+
+    @cached_property
+    def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        from airflow.configuration import conf
+
+        root = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+        return [
+            {
+                "name": "应检",
+                "href": f"{root}{PREFIX}/",
+                "icon": f"{root}{PREFIX}/static/icon.svg",
+                "destination": "nav",
+                "url_route": "yingjian",
+                "nav_top_level": True,
+            }
+        ]

@@ -1,0 +1,213 @@
+"""Publications: which there are, the files that were stored of each, and what changed between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from psycopg import sql
+
+from yingjian.portal.reading import Conn
+from yingjian.reports.figures import Publication
+from yingjian.reports.rows import records, rows
+
+_PUBLICATION = """
+    select publication_id, as_of_date, timezone('Asia/Shanghai', published_at) as published_at, policy_edition,
+        quality_status, checks_run, checks_failed, input_files, input_rows, code_version, release_reason, released_by
+    from published.publication
+"""
+
+
+def current(conn: Conn) -> Publication | None:
+    """The publication that readers see now; None before the first."""
+    found = rows(
+        conn, Publication, _PUBLICATION + "where publication_id = (select publication_id from published.current)"
+    )
+    return found[0] if found else None
+
+
+def get(conn: Conn, publication_id: int) -> Publication | None:
+    found = rows(conn, Publication, _PUBLICATION + "where publication_id = %(id)s", id=publication_id)
+    return found[0] if found else None
+
+
+def page_of(conn: Conn, number: int, size: int, day: date | None = None) -> tuple[list[Publication], int]:
+    """Publications, newest business date first, and how many there are; of one business date where `day` says."""
+    where = "where %(day)s::date is null or as_of_date = %(day)s "
+    count = records(conn, f"select count(*) as count from published.publication {where}", day=day)[0]["count"]
+    found = rows(
+        conn,
+        Publication,
+        _PUBLICATION + where + "order by as_of_date desc, publication_id desc limit %(size)s offset %(offset)s",
+        day=day,
+        size=size,
+        offset=(number - 1) * size,
+    )
+    return found, int(count)
+
+
+def with_rows(conn: Conn) -> list[Publication]:
+    """Publications whose rows were not pruned, newest first."""
+    return rows(
+        conn,
+        Publication,
+        _PUBLICATION
+        + "where to_regclass('published.obligation_p' || publication_id) is not null order by publication_id desc limit 200",
+    )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A mart whose rows can be told again in another publication: by `key`, and by what they say (`state`)."""
+
+    mart: str
+    key: tuple[str, ...]
+    state: str | None = None
+
+
+OBLIGATION = Kept("obligation", ("obligation_id",), "status")
+KEPT = (
+    OBLIGATION,
+    Kept("control", ("membership_id",), "status"),
+    Kept("contact_clock", ("contact_key",), "status"),
+    Kept("push_outstanding", ("feed", "record_key")),
+    Kept("pool_followup", ("tube_no", "person_key"), "status"),
+    Kept("pharmacy_followup", ("purchase_id",), "status"),
+    Kept("screening_outstanding", ("round_id", "person_key")),
+    Kept("risk_zone", ("zone_id",), "level"),
+    Kept("zone_blocker", ("zone_id", "person_key"), "reason"),
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Rows of a mart or of a group that are new, gone, or say something else than before."""
+
+    name: str
+    new: int
+    gone: int
+    changed: int
+    same: int
+    title: str = ""
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.new or self.gone or self.changed)
+
+
+def differences(conn: Conn, before: int, after: int) -> list[Difference]:
+    """By mart, in the reader's part."""
+    found = []
+    for kept in KEPT:
+        if _exists(conn, kept.mart):
+            body = sql.SQL("select {counts} from {sides}").format(counts=_counts(kept), sides=_sides(kept))
+            found.append(Difference(kept.mart, **records(conn, body, before=before, after=after)[0]))
+    return found
+
+
+def differences_by_group(conn: Conn, before: int, after: int) -> list[Difference]:
+    """Obligations, by group, most changes first."""
+    body = sql.SQL(
+        """
+        select coalesce(now.group_code, was.group_code) as name,
+            max(coalesce(now.group_name, was.group_name)) as title, {counts}
+        from {sides}
+        group by 1
+        order by count(*) filter (where {differs}) desc, 1
+        """
+    ).format(counts=_counts(OBLIGATION), sides=_sides(OBLIGATION), differs=_differs(OBLIGATION))
+    return [Difference(**row) for row in records(conn, body, before=before, after=after)]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """An obligation that differs: its status in the publication before and after, None where it is not there."""
+
+    obligation_id: str
+    person_key: str
+    group_code: str
+    group_name: str
+    community: str
+    grid: str
+    unit: str
+    due_date: date
+    before: str | None
+    after: str | None
+    explanation: str
+
+
+def changed_obligations(
+    conn: Conn, before: int, after: int, group: str | None, kind: str | None, number: int, size: int
+) -> tuple[Sequence[Changed], int]:
+    """Rows that are new, gone or changed, by group and kind (new, gone, changed) where they are given, and how many."""
+    body = sql.SQL(
+        """
+        from {sides}
+        where {differs}
+        and (%(group)s::text is null or coalesce(now.group_code, was.group_code) = %(group)s)
+        and case %(kind)s::text when 'new' then was.publication_id is null when 'gone' then now.publication_id is null
+            when 'changed' then was.publication_id is not null and now.publication_id is not null else true end
+        """
+    ).format(sides=_sides(OBLIGATION), differs=_differs(OBLIGATION))
+    parameters: dict[str, Any] = {"before": before, "after": after, "group": group, "kind": kind}
+    count = records(conn, sql.SQL("select count(*) as count ") + body, **parameters)[0]["count"]
+    either = sql.SQL(", ").join(
+        sql.SQL("coalesce(now.{0}, was.{0}) as {0}").format(sql.Identifier(name))
+        for name in ("person_key", "group_code", "group_name", "community", "grid", "unit", "due_date", "explanation")
+    )
+    found = records(
+        conn,
+        sql.SQL("select obligation_id, {either}, was.status as before, now.status as after {body}").format(
+            either=either, body=body
+        )
+        + sql.SQL(
+            """
+            order by coalesce(now.community, was.community) collate "C", coalesce(now.due_date, was.due_date),
+                obligation_id collate "C"
+            limit %(size)s offset %(offset)s
+            """
+        ),
+        **parameters,
+        size=size,
+        offset=(number - 1) * size,
+    )
+    return [Changed(**row) for row in found], int(count)
+
+
+def _sides(kept: Kept) -> sql.Composed:
+    """`was` and `now`: the mart's rows of two publications side by side; of a row that is new or gone one side is null."""
+    return sql.SQL(
+        """
+        (select * from {mart} where publication_id = %(before)s) as was
+        full outer join (select * from {mart} where publication_id = %(after)s) as now using ({key})
+        """
+    ).format(mart=sql.Identifier(kept.mart), key=sql.SQL(", ").join(map(sql.Identifier, kept.key)))
+
+
+def _says_else(kept: Kept) -> sql.Composable:
+    if kept.state is None:
+        return sql.SQL("false")
+    return sql.SQL("was.{0} is distinct from now.{0}").format(sql.Identifier(kept.state))
+
+
+def _differs(kept: Kept) -> sql.Composed:
+    return sql.SQL("(was.publication_id is null or now.publication_id is null or {})").format(_says_else(kept))
+
+
+def _counts(kept: Kept) -> sql.Composed:
+    return sql.SQL(
+        """
+        (count(*) filter (where was.publication_id is null))::int as new,
+        (count(*) filter (where now.publication_id is null))::int as gone,
+        (count(*) filter (where was.publication_id = %(before)s and now.publication_id = %(after)s and {says_else}))::int
+            as changed,
+        (count(*) filter (where was.publication_id = %(before)s and now.publication_id = %(after)s and not {says_else}))::int
+            as same
+        """
+    ).format(says_else=_says_else(kept))
+
+
+def _exists(conn: Conn, mart: str) -> bool:
+    return bool(records(conn, "select to_regclass(%(mart)s) is not null as found", mart=mart)[0]["found"])

@@ -1,0 +1,117 @@
+"""The portal's readers and what each may see. What is not granted here is refused.
+
+What an official may see stands in `yingjian.officials` alone; nothing here knows of Airflow (`access` does).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from yingjian import officials
+from yingjian.officials import Official, Officials
+from yingjian.reports.audiences import OFFICE, Audience
+from yingjian.settings import Settings
+
+# Narrowed to this audience, only what is the same for everyone in the town is left (`reports.audiences.TOWN_WIDE`).
+NOBODY = Audience("nobody")
+FORM_SECONDS = 12 * 3600
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A signed-in user of Airflow: `official` when the directory lists the login, `is_data_team` by Airflow's own roles."""
+
+    login: str
+    official: Official | None = None
+    is_data_team: bool = False
+
+    @property
+    def audience(self) -> Audience:
+        """The part of the town whose rows the reader sees; none without an entry in the directory."""
+        return self.official.audience if self.official else NOBODY
+
+    @property
+    def counted(self) -> Audience:
+        """The part whose counts the reader sees: the data team the whole town's, they name nobody."""
+        return self.audience if self.official or not self.is_data_team else OFFICE
+
+    @property
+    def sees_persons(self) -> bool:
+        return self.may(Need.PERSONS)
+
+    def may(self, need: Need) -> bool:
+        official = self.official
+        if need is Need.ENTER:
+            return official is not None or self.is_data_team
+        if need is Need.PART:
+            return official is not None
+        if need is Need.DATA_TEAM:
+            return self.is_data_team
+        return official is not None and official.may(need.value)
+
+
+class Need(Enum):
+    """What a page asks of its reader."""
+
+    ENTER = "enter"  # an official or the data team: figures without persons
+    PART = "part"  # an official: the rows of the own part
+    PERSONS = "persons"  # an official with this right
+    QUARANTINE = "quarantine"  # an official with this right
+    DATA_TEAM = "data_team"  # Airflow's operators and administrators
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process; the API server has one home."""
+    return Settings.load()
+
+
+def directory() -> Officials:
+    """The officials as the file says now: a right that was taken away is gone with the next request.
+
+    Raises SetupError when the file cannot be understood: then nobody is an official.
+    """
+    path = settings().officials
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return Officials()
+    return _directory(path, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _directory(path: Path, modified: int, size: int) -> Officials:
+    _directory.cache_clear()  # Only the newest version is worth keeping.
+    return officials.read_officials(path)
+
+
+class RefusedError(Exception):
+    """The session is valid, and what was asked for is not for this reader; `need` says what would be needed."""
+
+    def __init__(self, need: Need, reader: Reader) -> None:
+        super().__init__(need.name)
+        self.need = need
+        self.reader = reader
+
+
+@cache
+def _signer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(settings().secret("portal_forms"), salt="yingjian.portal.form")
+
+
+def form_token(login: str) -> str:
+    """What a form of this reader carries, so that another site cannot send it in the reader's name."""
+    return _signer().dumps(login)
+
+
+def is_form_of(login: str, token: str) -> bool:
+    """Whether the portal gave this token to this reader within the last hours."""
+    try:
+        return bool(_signer().loads(token, max_age=FORM_SECONDS) == login)
+    except BadSignature:
+        return False

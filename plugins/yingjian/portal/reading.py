@@ -1,0 +1,74 @@
+"""The warehouse as a reader may see it: narrowed to the reader's part, read-only, for a bounded time; looks are recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+
+from yingjian import warehouse
+from yingjian.portal.readers import Need, Reader, settings
+from yingjian.reports.audiences import Audience, narrowed
+from yingjian.warehouse import audit_trail
+
+Conn = psycopg.Connection[Any]
+Found = TypeVar("Found")
+
+# What reads for the portal; rows are narrowed to the reader's part whoever it is.
+ROLE = warehouse.OWNER
+STATEMENT_SECONDS = 20
+
+
+@contextmanager
+def reading(audience: Audience) -> Iterator[Conn]:
+    """A transaction in which unqualified marts are the audience's and nothing can be written."""
+    with warehouse.connect(settings(), ROLE) as conn, _bounded(conn, audience):
+        yield conn
+
+
+def looked(
+    reader: Reader,
+    action: str,
+    read: Callable[[Conn], Found],
+    object: Callable[[Found], str],
+    reason: str | None = None,
+    details: Callable[[Found], dict[str, Any]] = lambda found: {},
+) -> Found:
+    """What `read` finds in the reader's part, once the trail says that this reader looked.
+
+    One transaction: where the event cannot be written, nothing comes back. `object` and `details` name no person.
+    """
+    with warehouse.connect(settings(), ROLE) as conn, conn.transaction():
+        with _bounded(conn, reader.audience):
+            found = read(conn)
+        audit_trail.record(conn, reader.login, action, object(found), reason, **details(found))
+    return found
+
+
+def refusal(reader: Reader, need: Need, object: str | None) -> None:
+    """Record that a reader asked for what is not theirs."""
+    with warehouse.connect(settings(), ROLE) as conn:
+        audit_trail.record(conn, reader.login, f"{need.value}_refused", object or need.value)
+
+
+def is_readable(conn: Conn, schema: str, table: str) -> bool:
+    """Whether there is such a table and this connection may read it."""
+    found = conn.execute(
+        """
+        select from pg_class as relation inner join pg_namespace as schema on schema.oid = relation.relnamespace
+        where schema.nspname = %s and relation.relname = %s
+        and has_schema_privilege(schema.oid, 'usage') and has_table_privilege(relation.oid, 'select')
+        """,
+        (schema, table),
+    )
+    return found.fetchone() is not None
+
+
+@contextmanager
+def _bounded(conn: Conn, audience: Audience) -> Iterator[None]:
+    with narrowed(conn, audience):
+        conn.execute("set local transaction_read_only = on")
+        conn.execute(f"set local statement_timeout = '{STATEMENT_SECONDS}s'")
+        yield

@@ -1,0 +1,142 @@
+"""Reports by date, and the choice of language."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form, HTTPException, Query, Request
+from fastapi.responses import FileResponse, RedirectResponse, Response
+
+from yingjian.portal import figures, lists, publications, reading, runs
+from yingjian.portal.access import CheckedForm, Entering, OfPart
+from yingjian.portal.pages import LANGUAGE_COOKIE, page
+from yingjian.portal.readers import Need, Reader, settings
+from yingjian.portal.words import LANGUAGES
+from yingjian.reports.audiences import Audience
+from yingjian.reports.figures import Publication
+from yingjian.reports.packs import pack_of
+
+router = APIRouter()
+
+REPORTS = 14
+KINDS = {
+    "page": ("html", "text/html; charset=utf-8"),
+    "pdf": ("pdf", "application/pdf"),
+    "xlsx": ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+}
+# A stored page has its style within it, and neither script nor anything from elsewhere.
+STORED_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+
+
+@router.get("/")
+def home(
+    request: Request, reader: Entering, day: date | None = None, number: Annotated[int, Query(alias="page", ge=1)] = 1
+) -> Response:
+    """Today's figures of the reader's part, and the reports by date; the data team begins with its runs."""
+    if not reader.may(Need.PART):
+        return RedirectResponse(f"{request.scope['root_path']}/operations", 303)
+    with reading.reading(reader.audience) as conn:
+        current = publications.current(conn)
+        found, count = publications.page_of(conn, number, REPORTS, day)
+        headline = figures.headline(conn, current.publication_id) if current else None
+        counted = lists.counts(conn, current.publication_id) if current else {}
+    answers = {Need.PART} if reader.official and {"release", "sign_off"} & reader.official.rights else set()
+    return page(
+        request,
+        reader,
+        "home.html.j2",
+        current=current,
+        headline=headline,
+        counted=counted,
+        lists=lists.BY_MART,
+        rows=[(publication, files_of(reader, publication)) for publication in found],
+        waiting=runs.waiting() if answers else [],
+        day=day,
+        number=number,
+        pages=max(1, -(-count // REPORTS)),
+        count=count,
+    )
+
+
+@router.get("/reports/{publication_id}")
+def report(request: Request, reader: OfPart, publication_id: int) -> Response:
+    """The stored page of the reader's part, in the portal's frame."""
+    publication = _publication(reader, publication_id)
+    return page(request, reader, "report.html.j2", publication=publication, files=files_of(reader, publication))
+
+
+@router.get("/reports/{publication_id}/{kind}")
+def stored_file(reader: OfPart, publication_id: int, kind: str) -> Response:
+    """A file of the reader's own pack, as it was stored."""
+    if kind not in KINDS:
+        raise HTTPException(404)
+    publication = _publication(reader, publication_id)
+    path = files_of(reader, publication)[kind]
+    if path is None:
+        raise HTTPException(404)
+    if kind == "page":
+        return FileResponse(path, media_type=KINDS[kind][1], headers={"content-security-policy": STORED_POLICY})
+    if kind == "xlsx" and reader.audience.sees_names:
+        reading.looked(
+            reader,
+            "export",
+            lambda conn: None,
+            lambda _: f"publication {publication_id}",
+            details=lambda _: {"file": path.name},
+        )
+    name = quote(f"应检尽检日报_{reader.audience.title}_{publication.as_of_date}_p{publication_id}.{KINDS[kind][0]}")
+    # A browser's own viewer does not work within Airflow's frame: both are saved.
+    return FileResponse(
+        path, media_type=KINDS[kind][1], headers={"content-disposition": f"attachment; filename*=UTF-8''{name}"}
+    )
+
+
+def files_of(reader: Reader, publication: Publication) -> dict[str, Path | None]:
+    """What is stored of the reader's own pack, by kind; None where it is not, or not for this reader.
+
+    The spreadsheet of a part has names in it: it asks for the right.
+    """
+    audience: Audience = reader.audience
+    pack = pack_of(audience, publication.as_of_date, publication.publication_id, settings().reports)
+    files = {"page": pack.page, "pdf": pack.pdf, "xlsx": pack.workbook}
+    hidden = {"xlsx"} if audience.sees_names and not reader.sees_persons else set()
+    return {kind: path if path.is_file() and kind not in hidden else None for kind, path in files.items()}
+
+
+def _publication(reader: Reader, publication_id: int) -> Publication:
+    with reading.reading(reader.audience) as conn:
+        publication = publications.get(conn, publication_id)
+    if publication is None:
+        raise HTTPException(404)
+    return publication
+
+
+@router.post("/language", dependencies=[CheckedForm])
+def choose_language(
+    request: Request, language: Annotated[str, Form()], back: Annotated[str, Form(max_length=2000)] = "/"
+) -> Response:
+    """Keep the chosen language in a cookie and go back; for everyone who is signed in."""
+    root = request.scope["root_path"]
+    if language not in LANGUAGES:
+        raise HTTPException(400)
+    response = RedirectResponse(root + _own_path(back), 303)
+    response.set_cookie(
+        LANGUAGE_COOKIE,
+        language,
+        max_age=365 * 24 * 3600,
+        path=f"{root}/",
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+    return response
+
+
+def _own_path(back: str) -> str:
+    """A path within the portal: nothing that a browser takes for another site's address."""
+    return (
+        back if back.startswith("/") and not back.startswith("//") and "\\" not in back and back.isprintable() else "/"
+    )

@@ -1,0 +1,159 @@
+"""The lists of persons."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote, unquote
+
+from fastapi import APIRouter, Form, HTTPException, Request
+from fastapi.responses import FileResponse, RedirectResponse, Response
+from starlette.background import BackgroundTask
+
+from yingjian.portal import lists, publications, reading
+from yingjian.portal.access import CheckedForm, OfPart
+from yingjian.portal.lists import Asked
+from yingjian.portal.pages import page, query
+from yingjian.reports.figures import Publication
+from yingjian.reports.lists import PersonList
+
+router = APIRouter()
+
+SEARCH_COOKIE = "yingjian_search"
+FORMATS = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+@router.get("/lists")
+def overview(request: Request, reader: OfPart) -> Response:
+    """All lists with the number of rows in the reader's part."""
+    with reading.reading(reader.audience) as conn:
+        current = publications.current(conn)
+        counted = lists.counts(conn, current.publication_id) if current else {}
+    return page(request, reader, "lists.html.j2", current=current, counted=counted, lists=lists.BY_MART)
+
+
+@router.get("/lists/{mart}")
+def one_list(request: Request, reader: OfPart, mart: str) -> Response:
+    """A page of a list; a look at names is recorded."""
+    found = _list(mart)
+    search, handle = _search_of(request)
+    asked = Asked.of(found, request.query_params, search)
+
+    def read(conn: reading.Conn) -> tuple[Publication, lists.Listed] | None:
+        publication = publications.current(conn)
+        if publication is None:
+            return None
+        return publication, lists.read_page(conn, publication, found, asked, reader.sees_persons)
+
+    if reader.sees_persons:
+        read_now = reading.looked(
+            reader, "list_view", read, lambda r: _object(mart, r), details=lambda r: _details(asked, r)
+        )
+    else:
+        with reading.reading(reader.audience) as conn:
+            read_now = read(conn)
+    if read_now is None:
+        return page(request, reader, "lists.html.j2", current=None, counted={}, lists=lists.BY_MART)
+    publication, listed = read_now
+    return page(
+        request,
+        reader,
+        "list.html.j2",
+        found=found,
+        publication=publication,
+        listed=listed,
+        asked=asked,
+        filters=lists.filters_of(found),
+        handle=handle,
+        parameters=asked.parameters | {"search": handle},
+        is_lost=bool(request.query_params.get("search")) and not search,
+    )
+
+
+@router.post("/lists/{mart}/search", dependencies=[CheckedForm])
+async def search_list(request: Request, reader: OfPart, mart: str) -> Response:
+    """Keep what is searched in a cookie, since addresses stand in logs, and go to the list."""
+    found = _list(mart)
+    form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    asked = Asked.of(found, form, form.get("words", ""))
+    handle = secrets.token_hex(4) if asked.search else None
+    root = request.scope["root_path"]
+    response = RedirectResponse(f"{root}/lists/{mart}{query(asked.parameters, page=None, search=handle)}", 303)
+    if handle:
+        response.set_cookie(
+            SEARCH_COOKIE,
+            f"{handle}.{quote(asked.search)}",
+            path=f"{root}/lists",
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+    return response
+
+
+@router.post("/lists/{mart}/export", dependencies=[CheckedForm])
+def export_list(request: Request, reader: OfPart, mart: str, format: Annotated[str, Form()]) -> Response:
+    """The rows that the list's address asks for, as a file; recorded before it is sent."""
+    found = _list(mart)
+    if format not in FORMATS:
+        raise HTTPException(400)
+    search, _ = _search_of(request)
+    asked = Asked.of(found, request.query_params, search)
+    folder = tempfile.TemporaryDirectory(prefix="yingjian-")  # Readable by its owner alone.
+    path = Path(folder.name) / f"list.{format}"
+
+    def read(conn: reading.Conn) -> tuple[Publication, int]:
+        publication = publications.current(conn)
+        if publication is None:
+            raise HTTPException(404)
+        return publication, lists.export(conn, publication, found, asked, reader.sees_persons, path)
+
+    try:
+        publication, _ = reading.looked(
+            reader,
+            "export",
+            read,
+            lambda r: f"publication {r[0].publication_id} {mart}",
+            details=lambda r: {"format": format, "rows": r[1], "names": reader.sees_persons, **_asked(asked)},
+        )
+    except BaseException:
+        folder.cleanup()
+        raise
+    name = quote(f"{found.title}_{reader.audience.title}_{publication.as_of_date}.{format}")
+    return FileResponse(
+        path,
+        media_type=FORMATS[format],
+        headers={"content-disposition": f"attachment; filename*=UTF-8''{name}"},
+        background=BackgroundTask(folder.cleanup),
+    )
+
+
+def _list(mart: str) -> PersonList:
+    if mart not in lists.BY_MART:
+        raise HTTPException(404)
+    return lists.BY_MART[mart]
+
+
+def _search_of(request: Request) -> tuple[str, str | None]:
+    """What was searched and its handle, where the address names the search that the cookie keeps."""
+    handle, _, words = request.cookies.get(SEARCH_COOKIE, "").partition(".")
+    asked = request.query_params.get("search")
+    return (unquote(words), asked) if asked and asked == handle else ("", None)
+
+
+def _object(mart: str, read: tuple[Publication, lists.Listed] | None) -> str:
+    return f"publication {read[0].publication_id} {mart}" if read else mart
+
+
+def _details(asked: Asked, read: tuple[Publication, lists.Listed] | None) -> dict[str, Any]:
+    return {"rows": len(read[1].rows) if read else 0, "page": asked.page, **_asked(asked)}
+
+
+def _asked(asked: Asked) -> dict[str, Any]:
+    """Filters as they are; of a search only that there was one, it may be a name."""
+    return {"filters": dict(asked.filters), "searched": bool(asked.search)}

@@ -1,0 +1,33 @@
+"""For the data team: runs, freshness, deliveries, and where the documents are."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from yingjian.portal import documents, figures, publications, reading, runs
+from yingjian.portal.access import OfDataTeam
+from yingjian.portal.pages import page
+
+router = APIRouter()
+
+
+@router.get("/operations")
+def operations(request: Request, reader: OfDataTeam) -> Response:
+    """Nothing here is about a person."""
+    with reading.reading(reader.audience) as conn:
+        current = publications.current(conn)
+        landed = figures.landed(conn)
+        deliveries = figures.deliveries(conn)
+    return page(
+        request,
+        reader,
+        "operations.html.j2",
+        current=current,
+        runs=runs.last_runs(),
+        waiting=runs.waiting(),
+        landed=landed,
+        deliveries=deliveries,
+        documents=documents.there(),
+        runbooks=documents.runbooks(),
+    )

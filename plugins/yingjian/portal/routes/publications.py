@@ -1,0 +1,80 @@
+"""Publications, and what changed between two of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import Response
+
+from yingjian.portal import publications, reading
+from yingjian.portal.access import Entering
+from yingjian.portal.pages import page
+from yingjian.portal.readers import Need
+
+router = APIRouter()
+
+ROWS = 50
+PUBLICATIONS = 30
+
+
+@router.get("/publications")
+def all_publications(
+    request: Request, reader: Entering, number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1
+) -> Response:
+    """Every publication there ever was."""
+    with reading.reading(reader.audience) as conn:
+        current = publications.current(conn)
+        found, count = publications.page_of(conn, number, PUBLICATIONS)
+        comparable = publications.with_rows(conn)
+    return page(
+        request,
+        reader,
+        "publications.html.j2",
+        current=current,
+        found=found,
+        comparable=comparable,
+        number=number,
+        pages=max(1, -(-count // PUBLICATIONS)),
+    )
+
+
+@router.get("/publications/changes")
+def changes(
+    request: Request,
+    reader: Entering,
+    before: int,
+    after: int,
+    group: Annotated[str | None, Query(max_length=10)] = None,
+    kind: Literal["new", "gone", "changed"] | None = None,
+    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+) -> Response:
+    """Counts by table and by group for all; the rows, without names, for officials and their part."""
+    with reading.reading(reader.counted) as conn:
+        comparable = publications.with_rows(conn)
+        chosen = {p.publication_id: p for p in comparable if p.publication_id in (before, after)}
+        if not {before, after} <= set(chosen):
+            raise HTTPException(404)
+        by_table = publications.differences(conn, before, after)
+        by_group = publications.differences_by_group(conn, before, after)
+        rows, count = (
+            publications.changed_obligations(conn, before, after, group, kind, number, ROWS)
+            if reader.may(Need.PART)
+            else ([], 0)
+        )
+    return page(
+        request,
+        reader,
+        "changes.html.j2",
+        comparable=comparable,
+        before=chosen[before],
+        after=chosen[after],
+        by_table=by_table,
+        by_group=by_group,
+        rows=rows,
+        count=count,
+        group=group,
+        kind=kind,
+        number=number,
+        pages=max(1, -(-count // ROWS)),
+    )

@@ -1,0 +1,65 @@
+"""Data quality for all, rejected rows for those with the right."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from yingjian.portal import figures, publications, reading
+from yingjian.portal.access import Entering, OfQuarantine
+from yingjian.portal.pages import page
+from yingjian.reports.audiences import OFFICE
+
+router = APIRouter()
+
+
+@router.get("/quality")
+def quality(request: Request, reader: Entering) -> Response:
+    """Counts only: what arrived, what was rejected and why, which checks failed, what was restated.
+
+    Senders and restatements are the whole town's and told to those who see it.
+    """
+    with reading.reading(reader.counted) as conn:
+        current = publications.current(conn)
+        found = figures.quality(conn, current.publication_id) if current else {}
+        checks = figures.checks_by_result(conn, current.publication_id) if current else []
+    return page(
+        request,
+        reader,
+        "quality.html.j2",
+        current=current,
+        found=found,
+        checks=checks,
+        is_whole=reader.counted == OFFICE,
+    )
+
+
+@router.get("/quality/rows")
+def rejected_rows(
+    request: Request,
+    reader: OfQuarantine,
+    feed: Annotated[str, Query(max_length=100)] = "",
+    reason: Annotated[str, Query(max_length=100)] = "",
+    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+) -> Response:
+    """Rejected rows as they were sent; every look is recorded."""
+    rows, count = reading.looked(
+        reader,
+        "quarantine_view",
+        lambda conn: figures.quarantine(conn, reader.audience, feed, reason, number),
+        lambda _: "quarantine",
+        details=lambda r: {"feed": feed, "reason_code": reason, "page": number, "rows": len(r[0])},
+    )
+    return page(
+        request,
+        reader,
+        "rows.html.j2",
+        rows=rows,
+        count=count,
+        feed=feed,
+        reason=reason,
+        number=number,
+        pages=max(1, -(-count // figures.ROWS)),
+    )

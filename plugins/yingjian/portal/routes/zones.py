@@ -1,0 +1,43 @@
+"""Risk zones."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from yingjian.portal import figures, publications, reading
+from yingjian.portal.access import OfPart
+from yingjian.portal.pages import page
+
+router = APIRouter()
+
+
+@router.get("/zones")
+def zones(
+    request: Request,
+    reader: OfPart,
+    area: Annotated[str, Query(max_length=100)] = "",
+    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+) -> Response:
+    """The reader's zones with what blocks each, how long real zones stayed, and the national lists' history."""
+    with reading.reading(reader.audience) as conn:
+        current = publications.current(conn)
+        publication_id = current.publication_id if current else 0
+        found = figures.zones(conn, publication_id) if current else []
+        stays = figures.zone_stays(conn, publication_id) if current else []
+        history, count = figures.zone_history(conn, publication_id, area, number) if current else ([], 0)
+    return page(
+        request,
+        reader,
+        "zones.html.j2",
+        current=current,
+        zones=found,
+        stays=stays,
+        history=history,
+        area=area,
+        number=number,
+        count=count,
+        pages=max(1, -(-count // figures.ROWS)),
+    )

@@ -1,0 +1,215 @@
+"""The bulletin: what goes to the public once it is signed off (article 31), as a page and as a PDF.
+
+Made of the rows of `public_figure` of one publication and of nothing else, so that nothing that is not protected can
+get into it. What a signatory sees before the decision is what goes out after it: the same publication, the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta, timezone
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import typst
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from yingjian.reports import text
+from yingjian.reports.pdf import FONTS
+from yingjian.reports.rows import records
+
+SHANGHAI = timezone(timedelta(hours=8))
+HIDDEN = "＊"
+TITLE = "北峰街道疫情防控信息"
+FOOTNOTE = f"{HIDDEN} 为保护个人信息，1至4人的数字及可据以推算的数字不公布。"
+TOPICS = {
+    "infection": "新增感染者",
+    "control": "隔离和健康监测",
+    "screening": "区域核酸检测",
+    "testing": "重点人群核酸检测",
+    "vaccination": "60岁及以上居民疫苗接种",
+}
+
+
+@dataclass(frozen=True)
+class Bulletin:
+    """The files of one publication's bulletin."""
+
+    page: Path
+    pdf: Path
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        return self.page, self.pdf
+
+
+@dataclass(frozen=True)
+class Line:
+    """A figure of the town: `value` as it is written, `share` of its topic's whole."""
+
+    title: str
+    value: str
+    share: str
+    basis: str
+
+
+@dataclass(frozen=True)
+class Topic:
+    """The town's figures of a topic, and a table by community: first cell the community, then one per figure.
+
+    A community without anybody is left out; where no community's figures are shown, `note` says so instead of a table.
+    """
+
+    title: str
+    basis: str
+    lines: Sequence[Line]
+    note: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the bulletin says, as it is written."""
+
+    publication_id: int
+    as_of_date: date
+    published_at: datetime
+    state: str
+    zones: Sequence[Line]
+    zone_names: Sequence[tuple[str, str]]
+    topics: Sequence[Topic]
+    has_hidden: bool
+
+
+def write_bulletin(conn: psycopg.Connection[Any], publication_id: int, out_dir: Path) -> Bulletin:
+    """Write `<out_dir>/<as_of_date>-p<publication_id>/bulletin.html` and `.pdf`; the same publication, the same bytes.
+
+    Raises:
+        LookupError: there is no such publication, or it has no public figures.
+    """
+    content = read_content(conn, publication_id)
+    folder = out_dir / f"{content.as_of_date:%Y-%m-%d}-p{publication_id}"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    bulletin = Bulletin(folder / "bulletin.html", folder / "bulletin.pdf")
+    page = render(content)
+    _whole(bulletin.page, lambda path: path.write_text(page, encoding="utf-8", newline="\n"))
+    _whole(bulletin.pdf, lambda path: path.write_bytes(_pdf(content)))
+    return bulletin
+
+
+def read_content(conn: psycopg.Connection[Any], publication_id: int) -> Content:
+    """What the bulletin of a publication says. Raises LookupError when the publication has no public figures."""
+    found = records(
+        conn,
+        """
+        select figures.*, publication.published_at
+        from published.public_figure as figures
+        inner join published.publication as publication on figures.publication_id = publication.publication_id
+        where figures.publication_id = %(id)s
+        order by figures.sort_order, figures.community
+        """,
+        id=publication_id,
+    )
+    if not found:
+        raise LookupError(f"publication {publication_id} has no public figures")
+    zones = [row for row in found if row["topic"] == "zone"]
+    return Content(
+        publication_id=publication_id,
+        as_of_date=found[0]["as_of_date"],
+        published_at=found[0]["published_at"],
+        state="".join(row["wording"] for row in found if row["topic"] == "state"),
+        zones=[_line(row, None) for row in zones if not row["wording"]],
+        zone_names=[(row["title"], row["wording"]) for row in zones if row["wording"]],
+        topics=[_topic(title, rows) for name, title in TOPICS.items() if (rows := _of(found, name))],
+        has_hidden=any(row["is_protected"] for row in found),
+    )
+
+
+def _of(found: list[dict[str, Any]], topic: str) -> list[dict[str, Any]]:
+    return [row for row in found if row["topic"] == topic]
+
+
+def _topic(title: str, rows: list[dict[str, Any]]) -> Topic:
+    town = [row for row in rows if not row["community"]]
+    whole = next((row["value"] for row in town if row["is_whole"]), None)
+    by_place: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["community"]:
+            by_place.setdefault(row["community"], []).append(row)
+    table = [
+        [place, *(_value(row) for row in figures)]
+        for place, figures in by_place.items()
+        if any(row["is_protected"] or row["value"] for row in figures)
+    ]
+    all_hidden = bool(table) and all(set(cells[1:]) == {HIDDEN} for cells in table)
+    return Topic(
+        title=title,
+        basis=town[0]["basis"],
+        lines=[_line(row, None if row["is_whole"] else whole) for row in town],
+        note=f"分社区数字不公布。{HIDDEN}" if all_hidden else "",
+        columns=["社区", *("合计" if row["is_whole"] else row["title"].removeprefix("其中：") for row in town)],
+        rows=[] if all_hidden else table,
+    )
+
+
+def _line(row: dict[str, Any], whole: int | None) -> Line:
+    share = "" if row["value"] is None or not whole else text.percent(row["value"] / whole)
+    value = _value(row)
+    return Line(row["title"], value if value == HIDDEN else f"{value} {row['unit']}", share, row["basis"])
+
+
+def _value(row: dict[str, Any]) -> str:
+    return HIDDEN if row["is_protected"] else text.number(row["value"])
+
+
+def render(content: Content) -> str:
+    """The page; every value is escaped."""
+    environment = Environment(
+        loader=PackageLoader("yingjian.reports"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    return environment.get_template("bulletin.html.j2").render(
+        content=content, title=TITLE, day=text.full_day(content.as_of_date), footnote=FOOTNOTE
+    )
+
+
+def _pdf(content: Content) -> bytes:
+    report = asdict(content) | {
+        "title": TITLE,
+        "day": text.full_day(content.as_of_date),
+        "footnote": FOOTNOTE if content.has_hidden else "",
+        "as_of_date": content.as_of_date.isoformat(),
+        "published_at": f"{content.published_at:%Y-%m-%d %H:%M}",
+    }
+    compiler = typst.Compiler(
+        input=files("yingjian.reports").joinpath("templates/bulletin.typ").read_bytes(),
+        font_paths=typst.Fonts(font_paths=[str(files(FONTS))], include_system_fonts=False),
+        ignore_system_fonts=True,
+    )
+    pdf = compiler.compile(
+        format="pdf",
+        sys_inputs={"bulletin": json.dumps(report, ensure_ascii=False)},
+        timestamp=content.published_at.replace(microsecond=0, tzinfo=SHANGHAI),
+    )
+    assert isinstance(pdf, bytes)
+    return pdf
+
+
+def _whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write beside the file and put it in its place, so that nobody reads half of it."""
+    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        write(unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,255 @@
+"""Who may do what: the table of access.yml, and the logins of readers with the part of the town that each reads."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import yaml
+from psycopg import sql
+
+from yingjian.reports.audiences import Audience
+from yingjian.warehouse import ROLES
+from yingjian.warehouse.audit_trail import record
+from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, scram
+
+TABLE = Path(__file__).parent / "access.yml"
+DOCUMENT = Path("docs") / "access.md"
+
+# What `owns` means, by kind of object.
+PRIVILEGES = {
+    "schema": ("usage", "create"),
+    "table": ("select", "insert", "update", "delete", "truncate"),
+    "partitioned table": ("select", "insert", "update", "delete", "truncate"),
+    "partition": ("select", "insert", "update", "delete", "truncate"),
+    "view": ("select", "insert", "update", "delete"),
+    "sequence": ("usage",),
+    "function": ("execute",),
+}
+ROWS = ("all", "own part", "persons looked at", "none")
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a role may do with an object: privileges, and of which rows (one of ROWS)."""
+
+    privileges: frozenset[str]
+    rows: str = "all"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table: objects of one kind, by name or pattern, what each role may do with them, and why."""
+
+    kind: str
+    objects: tuple[str, ...]
+    may: Mapping[str, Grant]
+    why: str
+
+    def is_about(self, kind: str, name: str) -> bool:
+        return kind == self.kind and any(fnmatchcase(name, pattern) for pattern in self.objects)
+
+
+@dataclass(frozen=True)
+class Table:
+    """roles: what each is, and whether it logs in; lines: the first that is about an object says who may do what."""
+
+    roles: Mapping[str, str]
+    logins: frozenset[str]
+    lines: tuple[Line, ...]
+
+    def line(self, kind: str, name: str) -> Line | None:
+        """The line about an object; None where the table forgot it."""
+        return next((line for line in self.lines if line.is_about(kind, name)), None)
+
+
+def read_table(path: Path = TABLE) -> Table:
+    """The table of a file. Raises ValueError that names the line and what is wrong with it."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    roles = {name: entry["is"] for name, entry in content["roles"].items()}
+    logins = frozenset(name for name, entry in content["roles"].items() if entry["login"])
+    return Table(roles, logins, tuple(_line(entry, roles) for entry in content["objects"]))
+
+
+def _line(entry: Mapping[str, Any], roles: Iterable[str]) -> Line:
+    kind, objects = entry["kind"], tuple(entry["objects"])
+    if kind not in PRIVILEGES:
+        raise ValueError(f"access.yml: {objects[0]}: {kind} is none of {', '.join(PRIVILEGES)}")
+    may = {}
+    for role, text in (entry.get("may") or {}).items():
+        privileges, _, rows = text.partition(" of ")
+        named = frozenset(PRIVILEGES[kind] if privileges == "owns" else privileges.split())
+        if role not in roles or named - set(PRIVILEGES[kind]) or (rows or "all") not in ROWS:
+            raise ValueError(f"access.yml: {objects[0]}: `{role}: {text}` is no grant of a {kind}")
+        may[role] = Grant(named, rows or "all")
+    return Line(kind, objects, may, entry["why"].strip())
+
+
+def document(table: Table) -> str:
+    """The table as a page in Markdown."""
+    lines = [
+        "# Who may do what in the warehouse",
+        "",
+        "Written by `yingjian access document` from `plugins/yingjian/warehouse/access.yml`; a test logs in as each role and tries",
+        "everything on every object. What is not here is denied; PUBLIC has nothing. Why it is so: `docs/decisions/roles.md`.",
+        "",
+        "| role | logs in | what it is |",
+        "|---|---|---|",
+        *(f"| `{role}` | {'yes' if role in table.logins else 'no'} | {text} |" for role, text in table.roles.items()),
+        "",
+        "| kind | objects | who may | why |",
+        "|---|---|---|---|",
+    ]
+    for line in table.lines:
+        who = "<br>".join(f"`{role}`: {_words(line.kind, grant)}" for role, grant in line.may.items())
+        objects = "<br>".join(f"`{name}`" for name in line.objects)
+        lines.append(f"| {line.kind} | {objects} | {who or 'nobody but the owner'} | {line.why} |")
+    return "\n".join(lines) + "\n"
+
+
+def _words(kind: str, grant: Grant) -> str:
+    every = PRIVILEGES[kind]
+    words = (
+        "everything"
+        if len(every) > 1 and set(every) == grant.privileges
+        else " ".join(name for name in every if name in grant.privileges)
+    )
+    return (
+        words
+        + {"all": "", "own part": " (own part)", "persons looked at": " (persons looked at)", "none": " (no row)"}[
+            grant.rows
+        ]
+    )
+
+
+# Logins of readers
+
+_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
+_GROUPS = {"community": "community_reader", "department": "department_reader", "office": "bi_reader"}
+_PERSONS = "case_worker"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A login and what it reads: parts of the town, and whether it may look at persons."""
+
+    login: str
+    parts: tuple[Audience, ...]
+    persons: bool
+
+
+def grant(
+    conn: psycopg.Connection[Any], login: str, parts: Iterable[Audience], persons: bool, granted_by: str, reason: str
+) -> str | None:
+    """Let a login read parts of the town; a new login is made, and its password returned, this once.
+
+    In the connection's transaction, together with the event in the trail. Raises ValueError for a name that is none or
+    is a service's.
+    """
+    _require_reader_name(login)
+    _require_reason(reason)
+    parts = list(parts)
+    password = None
+    if conn.execute("select to_regrole(quote_ident(%s)) is null", (login,)).fetchone() == (True,):
+        password = secrets.token_urlsafe(18)
+        conn.execute(
+            sql.SQL("create role {} login password {}").format(
+                sql.Identifier(login), sql.Literal(scram(conn, login, password))
+            )
+        )
+        # An open transaction would hold up the trail for everyone.
+        for setting in ("search_path to reporting, pg_temp", "idle_in_transaction_session_timeout to '1min'"):
+            conn.execute(sql.SQL("alter role {} set {}").format(sql.Identifier(login), sql.SQL(setting)))
+    elif conn.execute("select exists (select from access.reader where login = %s)", (login,)).fetchone() != (True,):
+        raise ValueError(f"{login} is a role of this server that is no reader: choose another name")
+    for part in parts:
+        _member(conn, "grant {} to {}", _GROUPS[part.kind], login)
+        conn.execute(
+            "insert into access.reader (login, kind, name, granted_by) values (%s, %s, %s, %s) on conflict do nothing",
+            (login, part.kind, part.name, granted_by),
+        )
+    if persons:
+        _member(conn, "grant {} to {}", _PERSONS, login)
+    record(conn, granted_by, "access_grant", login, reason.strip(), parts=_texts(parts), persons=persons)
+    return password
+
+
+def revoke(
+    conn: psycopg.Connection[Any], login: str, parts: Iterable[Audience], persons: bool, revoked_by: str, reason: str
+) -> bool:
+    """Take parts of the town, or the look at persons, from a login; without either, everything.
+
+    A login without a part left is dropped. Returns whether it was. Raises ValueError when it is no reader, or does not
+    have what is to be taken.
+    """
+    _require_reason(reason)
+    reader = next((reader for reader in readers(conn) if reader.login == login), None)
+    if reader is None:
+        raise ValueError(f"{login} reads nothing: see yingjian access list")
+    taken = list(parts) or ([] if persons else list(reader.parts))
+    if unknown := [part.title for part in taken if part not in reader.parts]:
+        raise ValueError(f"{login} does not read {', '.join(unknown)}: see yingjian access list")
+    for part in taken:
+        conn.execute(
+            "delete from access.reader where login = %s and kind = %s and name = %s", (login, part.kind, part.name)
+        )
+    left = [part for part in reader.parts if part not in taken]
+    if left:
+        for kind in {part.kind for part in taken} - {part.kind for part in left}:
+            _member(conn, "revoke {} from {}", _GROUPS[kind], login)
+        if persons:
+            _member(conn, "revoke {} from {}", _PERSONS, login)
+    else:
+        conn.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(login)))
+    if persons or not left:
+        conn.execute("delete from access.look where login = %s", (login,))
+    record(
+        conn, revoked_by, "access_revoke", login, reason.strip(),
+        parts=_texts(taken), persons=persons or not left, dropped=not left,
+    )  # fmt: skip
+    return not left
+
+
+def readers(conn: psycopg.Connection[Any]) -> Iterator[Reader]:
+    """The logins that were granted something, by name."""
+    rows = conn.execute(
+        """
+        select
+            login,
+            array_agg(kind order by kind, name),
+            array_agg(name order by kind, name),
+            coalesce(bool_or(pg_has_role(to_regrole(quote_ident(login))::oid, %s::regrole::oid, 'member')), false)
+        from access.reader where not (login = any(%s)) and kind <> 'owner' group by login order by login
+        """,
+        (_PERSONS, list(ROLES)),
+    ).fetchall()
+    for login, kinds, names, persons in rows:
+        parts = tuple(Audience(kind, name) for kind, name in zip(kinds, names, strict=True))
+        yield Reader(login, parts, persons)
+
+
+def _texts(parts: Iterable[Audience]) -> list[str]:
+    return [f"{part.kind} {part.name}".strip() for part in parts]
+
+
+def _member(conn: psycopg.Connection[Any], statement: str, role: str, login: str) -> None:
+    conn.execute(sql.SQL(statement).format(sql.Identifier(role), sql.Identifier(login)))  # type: ignore[arg-type]
+
+
+def _require_reader_name(login: str) -> None:
+    taken = {*read_table().roles, OWNER_ROLE, AIRFLOW_ROLE, "postgres", "public"}
+    if not _LOGIN.fullmatch(login) or login in taken or login.startswith("pg_"):
+        raise ValueError(
+            f"{login} is no login of a reader: wants a letter, then letters, digits, dots, dashes, underscores"
+        )
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        raise ValueError("say why with --reason: it goes into the trail")

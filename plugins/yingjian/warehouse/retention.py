@@ -1,0 +1,386 @@
+"""Personal data that is over goes after its days (seed retention_rule), with a record of what went and by which rule.
+
+What still stands, and what proves it, stays: docs/decisions/retention.md. Days count from the date given, never from the
+clock: a record whose last day lies exactly `days` before the date stays.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+from psycopg import sql
+
+from yingjian.warehouse.audit_trail import record
+from yingjian.warehouse.publish import HISTORY, READER_SCHEMAS
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+_PACKS = re.compile(r"(\d{4}-\d{2}-\d{2})-p\d+")
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What went of one place: rows (or files), and how many as old stayed because they still stand."""
+
+    what: str
+    before: date
+    rows: int
+    kept: int
+
+
+# By feed: the date of a row `t` from which its days count, and what must hold besides for it to go. In this order: first
+# what samples prove, then the persons' own records, then the samples and the other evidence about who went.
+_LEAVING = "t.person_key in (select leaving.person_key from pg_temp.leaving)"
+_OVER = {
+    "declarations": ("ended.over_on", "not ended.is_outbreak or ended.over_on < ended.outbreaks_kept_from"),
+    "risk_zones": ("zone.lowered_on", "true"),
+    "key_population": ("least(t.end_date, released.on_date)", _LEAVING),
+    "arrivals": ("coalesce(released.on_date, t.arrival_date)", _LEAVING),
+    "contacts": ("coalesce(released.on_date, t.judged_at::date)", _LEAVING),
+    "pharmacy_purchases": ("t.purchased_at::date", _LEAVING),
+    "cases": ("t.discharge_date", _LEAVING),
+    "residents": ("t.moved_out_date", "t.moved_out_date < events.kept_from"),
+    "test_results": (
+        "t.sampled_at::date",
+        """
+        t.sampled_at::date < events.kept_from
+        and not exists (
+            select from pg_temp.duty where duty.person_key = t.person_key and duty.proved_from <= t.sampled_at::date
+        )
+        and not exists (
+            select from pg_temp.newest_sample as newest
+            where newest.sample_key = t.sample_key and newest.id_number = t.id_number
+        )
+        """,
+    ),
+    "exemptions": (
+        "t.end_date",
+        "not exists (select from pg_temp.duty where duty.person_key = t.person_key and duty.since <= t.end_date)",
+    ),
+    "vaccinations": (
+        "t.vaccinated_date",
+        "not exists (select from staging.residents as home where home.person_key = t.person_key)",
+    ),
+    "releases": ("t.release_date", "not exists (select from pg_temp.duty where duty.record_key = t.record_key)"),
+    "disinfections": (
+        "t.started_at::date",
+        """
+        not exists (select from staging.risk_zones as zone where zone.zone_key = t.zone_key)
+        and not exists (select from staging.cases as infected where infected.case_key = t.case_key)
+        """,
+    ),
+}
+_EVENTS = ("declarations", "risk_zones")
+
+# What the conditions above speak of, by feed.
+_JOINS = {
+    "declarations": "inner join pg_temp.declaration_over as ended on ended.notice_key = t.notice_key",
+    "risk_zones": "inner join pg_temp.zone_over as zone on zone.zone_key = t.zone_key",
+    "key_population": "left join pg_temp.released on released.record_key = t.record_key",
+    "arrivals": "left join pg_temp.released on released.record_key = 'arrivals:' || t.arrival_key",
+    "contacts": "left join pg_temp.released on released.record_key = 'contacts:' || t.contact_key",
+    "residents": "cross join pg_temp.events",
+    "test_results": "cross join pg_temp.events",
+}
+
+# The records of which a person's stay follows: record key, first day, first day of which samples prove it (null: the
+# newest ones do), and what holds it besides.
+_ARRIVED = "least(t.arrival_date, t.entry_date, t.left_date)"
+_BEGAN = "least(t.start_date, t.anchor_date)"
+_DUTIES = {
+    "key_population": ("t.record_key", _BEGAN, f"case when t.anchor_date is not null then {_BEGAN} end", "false"),
+    "arrivals": ("'arrivals:' || t.arrival_key", _ARRIVED, _ARRIVED, "false"),
+    "contacts": ("'contacts:' || t.contact_key", "t.last_exposure_date", "t.last_exposure_date", "false"),
+    "pharmacy_purchases": ("null", "t.purchased_at::date", "t.purchased_at::date", "false"),
+    "cases": (
+        "null", "t.sample_date", "t.sample_date", "t.zone_key in (select zone.zone_key from staging.risk_zones as zone)",
+    ),
+}  # fmt: skip
+
+
+def retain(
+    loader: psycopg.Connection[Any],
+    publisher: psycopg.Connection[Any],
+    as_of: date,
+    *,
+    reports: Path,
+    pulled: Path,
+) -> list[Deletion]:
+    """Delete what is over for longer than its days on `as_of`; returns what went, place by place.
+
+    loader, publisher: connections as these roles. reports, pulled: folders of the home. Rows and their record go in one
+    transaction. Nothing goes before the first publication, which says who still has something open.
+    """
+    days = _rules(loader)
+    publication = loader.execute(
+        "select publication_id, as_of_date from published.current inner join published.publication using (publication_id)"
+    ).fetchone()
+    loader.commit()
+    if not days or publication is None:
+        return []
+    before = {what: as_of - timedelta(days=number) for what, number in days.items()}
+    with loader.transaction():
+        done = _staging(loader, before, publication[0])
+        done += _rejected(loader, before)
+        done += _files(before, reports, pulled, publication[1])
+        _keep_record(loader, done)
+    published = _published(publisher, before, publication[0])
+    return done + published
+
+
+def _rules(conn: psycopg.Connection[Any]) -> dict[str, int]:
+    """Place -> days; empty before dbt has made the seed."""
+    if conn.execute("select to_regclass('policy.retention_rule') is null").fetchone() == (True,):
+        return {}
+    return dict(conn.execute("select what, days from policy.retention_rule where days is not null").fetchall())
+
+
+def _staging(conn: psycopg.Connection[Any], before: Mapping[str, date], publication_id: int) -> list[Deletion]:
+    # One deletion at a time with a landing, feed by feed, as landings among themselves.
+    for feed in sorted(_OVER):
+        conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"yingjian.landing.{feed}",))
+    _find_open(conn, publication_id)
+    _find_events(conn)
+    done = [_delete(conn, feed, before) for feed in _EVENTS]
+    _find_floor(conn)
+    _find_leaving(conn, before)
+    return done + [_delete(conn, feed, before) for feed in _OVER if feed not in _EVENTS]
+
+
+def _find_open(conn: psycopg.Connection[Any], publication_id: int) -> None:
+    """Persons with something open in the current publication, and the day on which each record was released for good."""
+    conn.execute(
+        """
+        create temporary table open_person on commit drop as
+        select person_key from published.obligation
+        where publication_id = %(id)s and status in ('upcoming', 'overdue')
+        union
+        select person_key from published.control
+        where publication_id = %(id)s and released_on is null and status not in ('infected', 'restarted')
+        union
+        select person_key from published.push_outstanding where publication_id = %(id)s
+        union
+        select person_key from published.zone_blocker where publication_id = %(id)s
+        """,
+        {"id": publication_id},
+    )
+    conn.execute(
+        """
+        create temporary table released on commit drop as
+        select record_key, min(release_date) as on_date from staging.releases
+        where release_type = '全部管控' group by record_key
+        """
+    )
+
+
+def _find_events(conn: psycopg.Connection[Any]) -> None:
+    """When each declaration was over (null: it goes on), and each zone lowered to the lowest level for good."""
+    conn.execute(
+        """
+        create temporary table declaration_over on commit drop as
+        with ended as (
+            select
+                start.notice_key,
+                start.started_at::date as started_on,
+                least(start.ended_at, (
+                    select min(finish.started_at) from staging.declarations as finish
+                    where finish.declaration_type = '疫情结束' and finish.started_at > start.started_at
+                    and coalesce(finish.communities, '') in ('', coalesce(start.communities, ''))
+                    and coalesce(finish.grids, '') in ('', coalesce(start.grids, ''))
+                ))::date as over_on
+            from staging.declarations as start where start.declaration_type = '疫情启动'
+        )
+        select
+            declarations.notice_key,
+            case declaration_type
+                when '区域核酸' then coalesce(declarations.ended_at, declarations.started_at)::date
+                when '疫情启动' then ended.over_on
+                else declarations.started_at::date
+            end as over_on,
+            declaration_type <> '区域核酸' as is_outbreak,
+            null::date as outbreaks_kept_from
+        from staging.declarations left join ended on ended.notice_key = declarations.notice_key
+        """
+    )
+    conn.execute(
+        """
+        create temporary table zone_over on commit drop as
+        select zone_key, case when level = '低' then effective_date end as lowered_on from (
+            select distinct on (zone_key) zone_key, level, effective_date from staging.risk_zones
+            order by zone_key, effective_date desc, updated_at desc
+        ) as newest
+        """
+    )
+
+
+def _find_floor(conn: psycopg.Connection[Any]) -> None:
+    """The first day of the rounds, outbreaks and zones that are still on record: what proves them is needed from then on."""
+    conn.execute(
+        """
+        create temporary table events on commit drop as
+        select coalesce(least(
+            (select min(started_at::date) from staging.declarations where declaration_type <> '疫情结束'),
+            (select min(effective_date) from staging.risk_zones)
+        ), 'infinity'::date) as kept_from
+        """
+    )
+
+
+def _find_leaving(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> None:
+    """Who leaves: a person's records go together, when the last of them is over. `duty`: the records of those who stay."""
+    records = " union all ".join(
+        f"""
+        select t.person_key, {key} as record_key, {since} as since, {proved_from} as proved_from,
+            coalesce(({_OVER[feed][0]}) < date '{before.get(feed, "-infinity")}' and not coalesce({held}, false), false)
+                as is_over
+        from staging.{feed} as t {_JOINS.get(feed, "")}
+        """
+        for feed, (key, since, proved_from, held) in _DUTIES.items()
+    )
+    conn.execute(f"create temporary table duty on commit drop as {records}")  # type: ignore[arg-type]
+    for statement in (
+        """
+        create temporary table leaving on commit drop as
+        select person_key from pg_temp.duty
+        where person_key not in (select person_key from pg_temp.open_person)
+        group by person_key having bool_and(is_over)
+        """,
+        "delete from pg_temp.duty where person_key in (select person_key from pg_temp.leaving)",
+        "create index on pg_temp.duty (person_key)",
+        "create index on pg_temp.duty (record_key)",
+        # Explanations name the two newest samples.
+        """
+        create temporary table newest_sample on commit drop as
+        select sample_key, id_number from (
+            select sample_key, id_number, row_number() over (partition by person_key order by sampled_at desc) as place
+            from staging.test_results where result <> '无效' and person_key in (select person_key from pg_temp.duty)
+        ) as samples
+        where place <= 2
+        """,
+        "analyze pg_temp.duty, pg_temp.leaving, pg_temp.newest_sample",
+    ):
+        conn.execute(statement)  # type: ignore[arg-type]
+
+
+def _delete(conn: psycopg.Connection[Any], feed: str, before: Mapping[str, date]) -> Deletion:
+    day = before.get(feed, date.min)
+    over_on, condition = _OVER[feed]
+    join = _JOINS.get(feed, "")
+    if feed == "declarations":
+        # Outbreaks that overlap are one: none goes while one that began before its end is on record.
+        conn.execute(
+            """
+            update pg_temp.declaration_over set outbreaks_kept_from = coalesce((
+                select min(started_at::date) from staging.declarations
+                inner join pg_temp.declaration_over as other using (notice_key)
+                where declaration_type = '疫情启动' and not coalesce(other.over_on < %s, false)
+            ), 'infinity')
+            """,
+            (day,),
+        )
+    old = f"from staging.{feed} as t {join} where ({over_on}) < %(day)s"
+    row = conn.execute(f"select count(*) {old}", {"day": day}).fetchone()  # type: ignore[arg-type]
+    gone = conn.execute(
+        f"""
+        with gone as (
+            delete from staging.{feed} where ctid in (select t.ctid {old} and ({condition})) returning file_id
+        ), counted as (
+            update quality.landed_file set rows_deleted = rows_deleted + files.rows
+            from (select file_id, count(*) as rows from gone group by file_id) as files
+            where landed_file.file_id = files.file_id
+        )
+        select count(*) from gone
+        """,  # type: ignore[arg-type]
+        {"day": day},
+    ).fetchone()
+    assert row is not None and gone is not None
+    return Deletion(feed, day, gone[0], row[0] - gone[0])
+
+
+def _rejected(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list[Deletion]:
+    """Rows in quarantine lose what names a person and stay to be counted."""
+    if "rejected_row" not in before:
+        return []
+    day = before["rejected_row"]
+    emptied = conn.execute(
+        """
+        update quality.rejected_row set raw_text = '', record_key = null
+        where (rejected_at at time zone 'Asia/Shanghai')::date < %s and (raw_text <> '' or record_key is not null)
+        """,
+        (day,),
+    ).rowcount
+    return [Deletion("rejected_row", day, emptied, 0)]
+
+
+def _files(before: Mapping[str, date], reports: Path, pulled: Path, current: date) -> list[Deletion]:
+    """Packs of old business dates, which hold names, and what was fetched from the platform's API."""
+    done = []
+    if "packs" in before:
+        day, gone = before["packs"], 0
+        for folder in sorted(reports.glob("*")):
+            named = _PACKS.fullmatch(folder.name)
+            if named and folder.is_dir() and (of := date.fromisoformat(named[1])) < day and of != current:
+                shutil.rmtree(folder)
+                gone += 1
+        done.append(Deletion("packs", day, gone, 0))
+    if "pulled" in before:
+        day, gone = before["pulled"], 0
+        for path in sorted(pulled.glob("*/*")):
+            if path.is_file() and datetime.fromtimestamp(path.stat().st_mtime, SHANGHAI).date() < day:
+                path.unlink()
+                gone += 1
+        done.append(Deletion("pulled", day, gone, 0))
+    return done
+
+
+def _published(conn: psycopg.Connection[Any], before: Mapping[str, date], current: int) -> list[Deletion]:
+    """Partitions that have a row per person, of publications of old business dates; what counts persons stays."""
+    if "published_persons" not in before:
+        return []
+    day = before["published_persons"]
+    partitions = conn.execute(
+        """
+        select mart.relname, partition.relname
+        from pg_inherits
+        inner join pg_class as partition on partition.oid = inhrelid
+        inner join pg_class as mart on mart.oid = inhparent
+        inner join pg_attribute on attrelid = mart.oid and attname = 'person_key'
+        inner join published.publication on partition.relname = mart.relname || '_p' || publication_id
+        where mart.relnamespace = 'published'::regnamespace and mart.relname = any(%s)
+        and as_of_date < %s and publication_id <> %s
+        order by publication_id, mart.relname
+        """,
+        ([mart for mart in READER_SCHEMAS if mart not in HISTORY], day, current),
+    ).fetchall()
+    conn.commit()
+    done = []
+    for mart, partition in partitions:
+        with conn.transaction():  # Each for itself: a reader at work is waited for once, not for all.
+            name = sql.Identifier("published", partition)
+            row = conn.execute(sql.SQL("select count(*) from {}").format(name)).fetchone()
+            conn.execute(sql.SQL("drop table {}").format(name))
+            assert row is not None
+            deletion = Deletion(f"published.{mart}", day, row[0], 0)
+            _keep_record(conn, [deletion])
+        done.append(deletion)
+    return done
+
+
+def _keep_record(conn: psycopg.Connection[Any], done: list[Deletion]) -> None:
+    """What went, in quality.deletion and in the trail; a run that found nothing leaves neither."""
+    went = [deletion for deletion in done if deletion.rows]
+    for deletion in went:
+        conn.execute(
+            "insert into quality.deletion (what, before_date, rows_deleted, rows_kept) values (%s, %s, %s, %s)",
+            (deletion.what, deletion.before, deletion.rows, deletion.kept),
+        )
+    if went:
+        counts = {deletion.what: deletion.rows for deletion in went}
+        record(conn, "retention", "deletion", "retention_rule", None, **counts)

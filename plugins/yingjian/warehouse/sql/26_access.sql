@@ -1,0 +1,132 @@
+-- Whose rows a login sees, and which persons it has said why it looks at. Policies of published.* ask these functions;
+-- each is evaluated once per query. session_user is the login itself: set role does not change it.
+create schema if not exists access;
+
+create table if not exists access.reader (
+    login text not null,
+    kind text not null check (kind in ('owner', 'office', 'community', 'department')),
+    name text not null default '',
+    granted_by text not null,
+    granted_at timestamptz not null default now(),
+    primary key (login, kind, name),
+    check ((kind in ('community', 'department')) = (name <> ''))
+);
+
+comment on table access.reader is 'Which part of the town a login reads: one row per login and part; a login without a row reads nothing.';
+comment on column access.reader.login is 'Name of the login role.';
+comment on column access.reader.kind is 'community or department: the rows of that one; office: all rows; owner: all rows, and persons without a look on record.';
+comment on column access.reader.name is 'The community or department, as the feeds write it.';
+comment on column access.reader.granted_by is 'Who granted it.';
+
+insert into access.reader (login, kind, granted_by)
+values (current_user, 'owner', 'migration'), ('bi_reader', 'office', 'migration')
+on conflict do nothing;
+
+create table if not exists access.look (
+    login text not null,
+    person_key text not null,
+    looked_at timestamptz not null,
+    asked_in xid8 not null,
+    primary key (login, person_key)
+);
+
+comment on table access.look is 'Persons that a login may read in restricted.person for an hour, since it said why (audit.event has it for good).';
+comment on column access.look.asked_in is 'The transaction that said why: the person can be read once it is committed, so that no rollback takes the trace away.';
+
+create table if not exists access.person_secret (
+    is_only_row boolean primary key default true check (is_only_row),
+    fingerprint text not null,
+    since timestamptz not null default now()
+);
+
+comment on table access.person_secret is 'One row: the fingerprint of the secret that the person keys here were made with; the secret itself is outside.';
+comment on column access.person_secret.is_only_row is 'Always true: keeps the table at one row.';
+comment on column access.person_secret.fingerprint is 'Keyed hash of a constant, from which the secret does not follow.';
+comment on column access.person_secret.since is 'When the keys were made with it, or first seen.';
+
+create or replace function access.is_reader() returns boolean
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select exists (select from access.reader where login = session_user)
+$$;
+comment on function access.is_reader is 'Whether the login reads any part of the town.';
+
+create or replace function access.sees_office() returns boolean
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select exists (select from access.reader where login = session_user and kind in ('owner', 'office'))
+$$;
+comment on function access.sees_office is 'Whether the login reads the rows of the whole town.';
+
+create or replace function access.communities() returns text[]
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select coalesce(array_agg(name), '{}') from access.reader where login = session_user and kind = 'community'
+$$;
+comment on function access.communities is 'The communities whose rows the login reads.';
+
+create or replace function access.departments() returns text[]
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select coalesce(array_agg(name), '{}') from access.reader where login = session_user and kind = 'department'
+$$;
+comment on function access.departments is 'The departments whose rows the login reads.';
+
+-- plpgsql: the marts are there only after the first publication.
+create or replace function access.is_of_own_part(person_key text) returns boolean
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    if to_regclass('published.person') is null then
+        return false;
+    end if;
+    return exists (
+        select from published.person as person
+        inner join published.current on person.publication_id = current.publication_id
+        where person.person_key = is_of_own_part.person_key and (
+            access.sees_office()
+            or person.community = any (access.communities())
+            or exists (
+                select from published.obligation as duty
+                where duty.publication_id = person.publication_id and duty.person_key = person.person_key
+                and (
+                    duty.community = any (access.communities())
+                    or string_to_array(duty.department, '、') && access.departments()
+                )
+            )
+        )
+    );
+end
+$$;
+comment on function access.is_of_own_part is 'Whether a person of the current publication lives, or has a duty, in the part of the town that the login reads.';
+
+create or replace function access.may_read_person(person_key text) returns boolean
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select exists (
+        select from access.look
+        where look.login = session_user and look.person_key = may_read_person.person_key
+        and look.looked_at > now() - interval '1 hour'
+        and look.asked_in is distinct from pg_current_xact_id_if_assigned()
+    ) and access.is_of_own_part(may_read_person.person_key)
+$$;
+comment on function access.may_read_person is 'Whether the login said why it looks at a person, in a transaction that is committed, within the last hour.';
+
+create or replace function access.sees_all_persons() returns boolean
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select exists (select from access.reader where login = session_user and kind = 'owner')
+$$;
+comment on function access.sees_all_persons is 'Whether the login reads persons without saying why: the owner of the database, who is none of the readers.';
+
+create or replace function restricted.resolve(person_key text, reason text) returns bigint
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    if btrim(coalesce(reason, '')) = '' then
+        raise exception 'say why you look at this person' using errcode = 'invalid_parameter_value';
+    end if;
+    if not access.is_of_own_part(person_key) then
+        raise exception 'no such person in the part of the town that you read' using errcode = 'no_data_found';
+    end if;
+    delete from access.look
+    where look.login = session_user
+    and (look.person_key = resolve.person_key or look.looked_at < now() - interval '1 hour');
+    insert into access.look (login, person_key, looked_at, asked_in)
+    values (session_user, resolve.person_key, clock_timestamp(), pg_current_xact_id());
+    return audit.record(session_user, 'person_view', person_key, btrim(reason), '{"through": "restricted.resolve"}');
+end
+$$;
+comment on function restricted.resolve is 'Say why you look at a person; returns the number of the event in the trail. Once it is committed, restricted.person shows the person to you for an hour.';

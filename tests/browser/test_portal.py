@@ -1,0 +1,275 @@
+"""The portal in a real browser, through Airflow's real API server and its own login form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from urllib.parse import quote, unquote
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
+
+from tests.browser.conftest import ARTIFACTS, needs_chromium
+from tests.portal import Portal
+
+pytestmark = needs_chromium
+
+PHONE = {"width": 375, "height": 740}
+DESK = {"width": 1280, "height": 800}
+SERIOUS = ("serious", "critical")
+
+
+class Visit:
+    """A browser of one user, and what its console said meanwhile."""
+
+    def __init__(self, context: BrowserContext, portal: Portal) -> None:
+        self.context = context
+        self.portal = portal
+        self.page = context.new_page()
+        self.errors: list[str] = []
+        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def open(self, path: str) -> Page:
+        self.page.goto(f"{self.portal.url}/yingjian{path}", wait_until="load")
+        return self.page
+
+    def picture(self, name: str) -> None:
+        self.page.screenshot(path=ARTIFACTS / f"portal-{name}.png", full_page=True)
+
+
+@pytest.fixture
+def visit(browser: Browser, portal: Portal) -> Iterator[Callable[..., Visit]]:
+    """Opens a browser: `visit("grid")` is signed in already, `visit()` is not."""
+    contexts: list[BrowserContext] = []
+
+    def begin(login: str | None = None, size: dict[str, int] = DESK, locale: str = "zh-CN") -> Visit:
+        context = browser.new_context(viewport=size, locale=locale, accept_downloads=True)  # type: ignore[arg-type]
+        contexts.append(context)
+        if login:
+            context.add_cookies([{"name": "_token", "value": portal.token(login), "url": portal.url}])
+        return Visit(context, portal)
+
+    yield begin
+    for context in contexts:
+        context.close()
+
+
+def log_in(page: Page, portal: Portal, login: str) -> None:
+    page.get_by_label("Username").fill(login)
+    page.get_by_label("Password").fill(portal.passwords[login])
+    page.get_by_role("button", name="Sign in").click()
+
+
+def framed(page: Page) -> Frame:
+    """The portal within Airflow's UI."""
+    element = page.locator("iframe[title='应检']").element_handle()
+    frame = element.content_frame() if element else None
+    assert frame
+    return frame
+
+
+def test_an_official_logs_in_to_airflow_and_opens_today_s_report_in_its_ui(visit, portal):
+    here = visit()
+    page = here.page
+    page.goto(f"{portal.url}/auth/login?next=/", wait_until="load")
+    log_in(page, portal, "case-worker")
+    page.get_by_role("link", name="应检").click()
+    page.wait_for_url("**/plugin/yingjian**")
+    frame = framed(page)
+    frame.wait_for_selector("h1")
+    assert frame.get_by_role("heading", level=1).inner_text() == "2022年7月20日（星期三）"
+    assert "人工放行" in frame.locator(".hero").inner_text()
+    frame.get_by_role("link", name="打开日报").first.click()
+    report = frame.frame_locator("iframe[title='日报正文']")
+    expect(report.get_by_role("heading", name="北峰街道应检尽检日报")).to_be_visible()
+    expect(report.get_by_role("heading", name="今日要办")).to_be_visible()
+    page.wait_for_url("**/plugin/yingjian/yingjian/reports/2")
+    here.picture("in-airflow")
+    with page.expect_download() as saved:
+        frame.get_by_role("link", name="下载 PDF").click()
+    assert saved.value.suggested_filename == "应检尽检日报_街道_2022-07-20_p2.pdf"
+    assert here.errors == []
+
+
+def test_a_deep_link_asks_for_the_login_and_comes_back(visit, portal):
+    here = visit()
+    page = here.open("/lists/overdue?sort=-逾期天数")
+    assert "/auth/login" in page.url
+    log_in(page, portal, "grid")
+    page.wait_for_url("**/yingjian/lists/overdue**")
+    assert unquote(page.url).endswith("?sort=-逾期天数")
+    assert page.get_by_role("heading", level=1).inner_text() == "逾期未检"
+    assert here.errors == []
+
+
+def test_the_overdue_list_is_filtered_and_searched_without_a_name_in_the_address(visit, portal):
+    here = visit("case-worker")
+    page = here.open("/lists/overdue")
+    page.get_by_label("社区", exact=True).select_option(portal.own)
+    page.get_by_role("button", name="应用").click()
+    page.wait_for_url("**?*")
+    assert set(page.locator("td[data-label='社区']").all_inner_texts()) == {portal.own}
+    name = page.locator("tbody th").first.inner_text()
+    page.get_by_label("查找", exact=True).fill(name)
+    page.get_by_label("查找", exact=True).press("Enter")
+    page.wait_for_url("**search=**")
+    assert set(page.locator("tbody th").all_inner_texts()) == {name}
+    assert set(page.locator("td[data-label='社区']").all_inner_texts()) == {portal.own}, "the filter stays"
+    assert name not in unquote(page.url) and quote(name) not in page.url
+    page.get_by_role("link", name="到期日").click()
+    expect(page.locator("th[aria-sort='ascending']")).to_have_text("到期日▲")
+    assert set(page.locator("tbody th").all_inner_texts()) == {name}, "the search stays"
+    here.picture("overdue-search")
+    page.get_by_role("link", name="清除条件").click()
+    assert "search" not in page.url
+    here.picture("overdue")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="导出 Excel").click()
+    assert saved.value.suggested_filename == "逾期未检_街道_2022-07-20.xlsx"
+    assert here.errors == []
+
+
+def test_a_person_opens_after_a_reason_and_back_leads_to_the_list(visit, portal):
+    here = visit("grid")
+    page = here.open("/lists/overdue")
+    name = page.locator("tbody th").first.inner_text()
+    page.get_by_role("link", name=name).first.click()
+    reason = page.get_by_label("查看理由")
+    expect(reason).to_be_focused()
+    assert name not in page.content()
+    here.picture("reason")
+    page.get_by_role("button", name="记录理由并查看").click()
+    assert reason.evaluate("field => field.validity.valueMissing"), "the browser asks for it, too"
+    reason.fill("督促补检，电话联系")
+    page.get_by_role("button", name="记录理由并查看").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+    expect(page.get_by_text("查看已记录。理由：督促补检，电话联系")).to_be_visible()
+    assert page.locator(".timeline > li").count() > 1
+    assert re.search(r"\d{6}\*{8}\d{3}[\dX]", page.locator(".identity").inner_text())
+    here.picture("person")
+    ((actor, reason_told),) = portal.query(
+        "select actor, reason from audit.event where action = 'person_view' order by event_id desc limit 1"
+    )
+    assert (actor, reason_told) == ("grid", "督促补检，电话联系")
+    assert here.errors == []
+
+
+def test_a_role_that_may_not_is_refused(visit, portal):
+    here = visit("clerk")
+    page = here.open("/lists/overdue")
+    expect(page.get_by_text("您的权限不含姓名")).to_be_visible()
+    assert page.get_by_role("columnheader", name="姓名").count() == 0
+    assert here.errors == []
+    page = here.open(f"/persons/{portal.person_of(portal.own)}")
+    expect(page.get_by_role("alert")).to_contain_text("您无权查看此人")
+    here.picture("refused")
+    # The browser itself tells of an answer that is none of the good ones; there is nothing else.
+    assert here.errors == ["Failed to load resource: the server responded with a status of 403 (Forbidden)"]
+    stranger = visit("stranger")
+    expect(stranger.open("/").get_by_role("alert")).to_contain_text("不在名录中")
+
+
+def test_english_is_chosen_and_stays(visit):
+    here = visit("case-worker")
+    page = here.open("/lists/control")
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Controls")
+    assert page.locator("td.words").first.get_attribute("lang") == "zh-CN", "what stays Chinese is marked as it"
+    page.get_by_role("link", name="Data quality").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Data quality")
+    here.picture("english")
+    page.get_by_role("button", name="中文").click()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    assert here.errors == []
+
+
+def test_the_keyboard_alone_is_enough(visit, portal):
+    here = visit("grid")
+    page = here.open("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="跳到主要内容")).to_be_focused()
+    here.page.screenshot(path=ARTIFACTS / "portal-focus.png")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null"), "the navigation is skipped"
+    page = here.open("/")
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent.trim()") == "名单":
+            break
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid", "the focus is seen"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/lists")
+    page.get_by_role("link", name="逾期未检").focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("查找", exact=True).focus()
+    page.keyboard.type("社区")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**search=**")
+    page.locator("tbody a").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("查看理由")).to_be_focused()
+    page.keyboard.type("督促补检，电话联系")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="时间轴")).to_be_visible()
+    assert here.errors == []
+
+
+PAGES = {
+    "home": ("case-worker", "/"),
+    "report": ("grid", "/reports/2"),
+    "lists": ("grid", "/lists"),
+    "list": ("case-worker", "/lists/due"),
+    "list-nameless": ("director", "/lists/control"),
+    "zones": ("director", "/zones"),
+    "quality": ("case-worker", "/quality"),
+    "rows": ("case-worker", "/quality/rows"),
+    "publications": ("director", "/publications"),
+    "changes": ("director", "/publications/changes?before=1&after=2"),
+    "operations": ("operator", "/operations"),
+    "runbook": ("operator", "/documents/runbooks/daily"),
+    "data-docs": ("operator", "/documents/audit"),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_each_page_is_quiet_accessible_and_fits_a_phone(visit, name):
+    login, path = PAGES[name]
+    here = visit(login)
+    page = here.open(path)
+    assert page.get_by_role("heading", level=1).count() == 1
+    found = Axe().run(page).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in SERIOUS] == []
+    here.picture(name)
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    here.picture(f"{name}-phone")
+    assert here.errors == []
+
+
+def test_a_person_s_page_is_accessible_and_fits_a_phone(visit, portal):
+    here = visit("grid", PHONE, "en-GB")
+    page = here.open(f"/persons/{portal.person_of(portal.own)}")
+    page.get_by_label("Reason").fill("Call about an overdue test")
+    assert [each["id"] for each in Axe().run(page).response["violations"] if each["impact"] in SERIOUS] == []
+    page.get_by_role("button", name="Record and open").click()
+    expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
+    assert [each["id"] for each in Axe().run(page).response["violations"] if each["impact"] in SERIOUS] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    here.picture("person-phone")
+    assert here.errors == []
+
+
+def test_the_models_documentation_runs_without_the_session(visit):
+    here = visit("operator")
+    page = here.open("/documents/models")
+    inner = page.frame_locator("iframe[title='文档正文']")
+    expect(inner.get_by_role("heading", name="Welcome!")).to_be_visible()
+    frame = page.frames[1]
+    assert frame.evaluate("self.origin") == "null", "its scripts have no way to the portal"
+    here.picture("models")

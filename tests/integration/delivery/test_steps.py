@@ -1,0 +1,235 @@
+"""What the DAGs' tasks do, with everything real but Airflow: database, officials, mail, robots, folder, command line."""
+
+from __future__ import annotations
+
+import mailbox
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from tests.integration.delivery.conftest import DIRECTORY, PUBLICATION, RobotServer, states
+from tests.integration.delivery.test_bounces import notice
+from tests.integration.delivery.test_mail import body, parsed, to
+from tests.servers import MailServer
+from yingjian import cli, tasks
+from yingjian.delivery import ledger, steps
+from yingjian.delivery.errors import Undelivered
+from yingjian.settings import Settings, SetupError
+
+RUN = "manual__2022-07-25"
+
+
+@pytest.fixture
+def home(published: str, conn: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home whose warehouse is the published town, with the directory of officials."""
+    (tmp_path / "officials.yml").write_text(DIRECTORY, encoding="utf-8")
+    for name, value in {
+        "YINGJIAN_HOME": str(tmp_path),
+        "YINGJIAN_WAREHOUSE": published,
+        "YINGJIAN_PERSON_KEY": "key",
+        "YINGJIAN_URL": "https://yingjian.example/",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("YINGJIAN_OFFICIALS", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def few(home: Path) -> Path:
+    """Only the office: its pack is written quickly enough for many tests."""
+    text = DIRECTORY.split("  - login: health")[0] + "  - login: press" + DIRECTORY.split("  - login: press")[1]
+    (home / "officials.yml").write_text(text, encoding="utf-8")
+    return home
+
+
+def context(
+    answer: dict[str, Any] | None = None, state: str = "awaiting_input", started: datetime | None = None
+) -> Any:
+    """What Airflow gives a task of `public_release`."""
+    pulled = {"draft": {"publication_id": PUBLICATION}, "sign_off": answer}
+    return {
+        "ti": SimpleNamespace(
+            xcom_pull=lambda task_ids: pulled[task_ids],
+            get_task_states=lambda dag_id, task_ids, run_ids: {RUN: {"sign_off": state}},
+        ),
+        "run_id": RUN,
+        "dag_run": SimpleNamespace(start_date=started or datetime.now(UTC)),
+        "params": {"remind_after_hours": 4},
+    }
+
+
+def test_the_whole_town_s_packs_over_every_channel(
+    home: Path, mail_server: MailServer, robot_server: RobotServer, conn: psycopg.Connection
+) -> None:
+    planned = steps.plan(PUBLICATION)
+    assert planned == {"publication_id": PUBLICATION, "due_at": "2022-07-25T07:00:00+08:00", "deliveries": 7}
+    assert steps.deliver(PUBLICATION) == {"sent": 7}
+    assert len(mail_server.accepted) == 4 and len(robot_server.requests) == 2
+    assert (home / "shared" / "招丰社区" / "2022-07-24-p12" / "community-招丰社区.xlsx").is_file()
+    assert steps.deliver(PUBLICATION) == {"sent": 7}
+    assert len(mail_server.accepted) == 4 and len(robot_server.requests) == 2
+    assert "https://yingjian.example/" in body(to(mail_server, "director@example.org"), "plain")
+
+
+def test_without_officials_there_is_nothing_to_do(home: Path) -> None:
+    (home / "officials.yml").unlink()
+    assert steps.plan(PUBLICATION) == {} and steps.draft_bulletin(PUBLICATION) == {}
+
+
+def test_what_did_not_get_through_ends_the_run_and_is_in_the_alert(
+    few: Path, mail_server: MailServer, robot_server: RobotServer, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("YINGJIAN_ALERT_MAIL", "night@example.org")
+    mail_server.answers = {"deputy@example.org": ["550 5.1.1 no"]}
+    with pytest.raises(Undelivered, match="deputy/mail：收件地址被拒绝") as raised:
+        steps.deliver(PUBLICATION)
+    assert isinstance(raised.value, AirflowFailException), "a bounce is not tried again"
+    assert "@" not in str(raised.value)
+    failed = SimpleNamespace(dag_id="delivery", task_id="deliver")
+    tasks.notify_failure({"task_instance": failed, "exception": raised.value})
+    alert = to(mail_server, "night@example.org")
+    text = "".join((part.get_payload(decode=True) or b"").decode() for part in alert.walk() if not part.is_multipart())
+    assert "delivery.deliver failed" in text and "deputy/mail：收件地址被拒绝（550 5.1.1）" in text
+    tasks.notify_failure({"task_instance": failed, "exception": ValueError("350503194205022751")})
+    assert "350503194205022751" not in str([envelope.content for envelope in mail_server.accepted])
+
+    assert cli.main(["status"]) == 0
+    shown = capsys.readouterr().out
+    assert f"deliveries of publication {PUBLICATION} of 2022-07-24: 1 bounced, 3 sent" in shown
+    assert "pack for deputy by mail bounced: 收件地址被拒绝（550 5.1.1）" in shown
+
+
+def test_a_cause_that_may_pass_is_left_to_airflow_s_next_try(
+    few: Path, mail_server: MailServer, robot_server: RobotServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("yingjian.delivery.courier.FIRST_PAUSE_SECONDS", 0)
+    mail_server.answers = {"deputy@example.org": ["450 4.2.0 busy"] * 4}
+    with pytest.raises(Undelivered) as raised:
+        steps.deliver(PUBLICATION)
+    assert not isinstance(raised.value, AirflowFailException)
+    assert steps.deliver(PUBLICATION) == {"sent": 4}
+
+
+def test_a_draft_is_what_a_signatory_reads(few: Path) -> None:
+    drafted = steps.draft_bulletin(PUBLICATION)
+    assert drafted["publication_id"] == PUBLICATION and "7月24日" in drafted["subject"]
+    assert "应急状态" in drafted["body"] and "- 当日新增本土感染者：＊" in drafted["body"]
+    assert (few / "reports" / "2022-07-24-p12" / "bulletin.pdf").is_file()
+
+
+def test_request_reminder_and_release(
+    few: Path, mail_server: MailServer, robot_server: RobotServer, conn: psycopg.Connection
+) -> None:
+    assert steps.tell_signatories("request", context()) == {"sent": 4}
+    request = to(mail_server, "deputy@example.org")
+    assert request["Subject"].startswith("【应检】请审签：7月24日")
+    assert f"/dags/public_release/runs/{RUN}/tasks/sign_off/required_actions" in body(request, "html")
+    assert [part.get_filename() for part in request.iter_attachments()] == ["bulletin.html", "bulletin.pdf"]
+    assert len(robot_server.requests) == 2
+
+    assert not steps.reminder_is_due(context())
+    assert steps.reminder_is_due(context(started=datetime.now(UTC) - timedelta(hours=5)))
+    assert steps.reminder_is_due(context(state="success")), "answered: the run need not wait for the reminder"
+    assert steps.remind(context(state="success")) == {} and len(mail_server.accepted) == 2
+    assert steps.remind(context()) == {"sent": 4} and len(mail_server.accepted) == 4
+    assert steps.remind(context()) == {"sent": 4} and len(mail_server.accepted) == 4, "reminded once"
+
+    given = {"chosen_options": ["Approve"], "params_input": {"reason": ""}, "responded_by_user": {"id": "deputy"}}
+    assert steps.release(context(given)) == PUBLICATION
+    assert conn.execute("select publication_id from reporting_public.publication").fetchall() == [(PUBLICATION,)]
+    conn.commit()
+    assert steps.deliver_bulletin(PUBLICATION) == {"sent": 1}
+    assert (few / "shared" / "对外发布" / "2022-07-24-p12" / "bulletin.pdf").is_file()
+
+
+def test_a_rejection_and_the_end_of_the_time(
+    few: Path, mail_server: MailServer, robot_server: RobotServer, conn: psycopg.Connection
+) -> None:
+    given = {"chosen_options": ["Reject"], "params_input": {"reason": "待核"}, "responded_by_user": {"id": "director"}}
+    steps.record_rejection(context(), given)
+    steps.expire(context() | {"run_id": "later"})
+    assert conn.execute("select decision, reason from published.public_release order by decision_id").fetchall() == [
+        ("rejected", "待核"),
+        ("expired", None),
+    ]
+    assert [str(parsed(one)["Subject"])[:10] for one in mail_server.accepted] == ["【应检】审签未完成，"] * 2
+    assert not (few / "shared").exists()
+    assert steps.expire(context() | {"ti": SimpleNamespace(xcom_pull=lambda task_ids: None)}) == {}
+
+
+def test_which_publication_a_run_is_about() -> None:
+    told = [
+        SimpleNamespace(extra={"publication_id": 4}),
+        SimpleNamespace(extra={"publication_id": 5}),
+        SimpleNamespace(extra={}),
+    ]
+    assert tasks.publication_of({"params": {"publication_id": 7}, "triggering_asset_events": {"packs": told}}) == 7
+    assert tasks.publication_of({"params": {"publication_id": None}, "triggering_asset_events": {"packs": told}}) == 5
+    with pytest.raises(ValueError, match="which publication"):
+        tasks.publication_of({"params": {}, "triggering_asset_events": {}})
+
+
+def test_the_command_line(
+    few: Path,
+    mail_server: MailServer,
+    robot_server: RobotServer,
+    conn: psycopg.Connection,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    asked = ["--publication", str(PUBLICATION)]
+    assert cli.main(["delivery", "retry", *asked]) == 1
+    assert cli.main(["delivery", "list", "--publication", "99"]) == 2
+    assert "there is no publication 99" in capsys.readouterr().err
+    steps.deliver(PUBLICATION)
+    assert cli.main(["delivery", "list", *asked]) == 0
+    shown = capsys.readouterr().out
+    assert "pack  deputy  mail  sent" in shown and f"4  deliveries of publication {PUBLICATION} of 2022-07-24" in shown
+    assert "@" not in shown
+
+    [(reference,)] = conn.execute(
+        "select reference from delivery.attempt where official = 'deputy' and channel = 'mail'"
+    ).fetchall()
+    conn.commit()
+    mailbox.Maildir(tmp_path / "Maildir").add(notice(reference))
+    assert cli.main(["delivery", "bounces", "--maildir", str(tmp_path / "Maildir")]) == 0
+    assert "1 mails came back" in capsys.readouterr().out and states(conn)["deputy/mail"] == "bounced"
+    assert cli.main(["delivery", "bounces", "--maildir", str(tmp_path / "nowhere")]) == 2
+    assert cli.main(["delivery", "bounces"]) == 2
+    assert "AIRFLOW_CONN_IMAP_DEFAULT" in capsys.readouterr().err
+    assert steps.read_bounces() == 0, "no mailbox, nothing to do"
+
+
+def test_a_bulletin_that_a_person_wants_sent_again_goes_with_the_packs(
+    home: Path, mail_server: MailServer, conn: psycopg.Connection
+) -> None:
+    (home / "officials.yml").write_text(
+        "officials:"
+        + DIRECTORY.split("officials:")[1].split("  - login: director")[0]
+        + "  - login: press"
+        + DIRECTORY.split("  - login: press")[1],
+        encoding="utf-8",
+    )
+    (home / "shared").write_text("not a folder")
+    with pytest.raises(Undelivered):
+        steps.deliver_bulletin(PUBLICATION)
+    (home / "shared").unlink()
+    conn.execute("update delivery.attempt set will_retry = false")
+    conn.commit()
+    assert steps.plan(PUBLICATION) == {}
+    assert len(ledger.retry(conn, PUBLICATION)) == 1
+    assert steps.plan(PUBLICATION)["deliveries"] == 1
+    steps.deliver(PUBLICATION)
+    assert states(conn) == {"press/folder": "sent"}
+
+
+@pytest.mark.parametrize("hour", ["7", "24:00", "07:60", "7 Uhr"])
+def test_an_hour_that_is_none(hour: str) -> None:
+    with pytest.raises(SetupError, match="YINGJIAN_DELIVERY_TIME"):
+        Settings.load({"YINGJIAN_DELIVERY_TIME": hour})

@@ -1,0 +1,524 @@
+"""Who may do what: every role logs in and tries everything on every object; readers see their rows and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlparse
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests import support
+from tests.conftest import WORLD_DAY
+from yingjian import cli, warehouse
+from yingjian.reports.audiences import OFFICE, Audience
+from yingjian.settings import PROJECT_ROOT, Settings
+from yingjian.warehouse import access
+
+TABLE = access.read_table()
+GROUPS = {"community_reader": "m-community", "department_reader": "m-department", "case_worker": "m-case"}
+
+
+@dataclass
+class Town:
+    """The published town with a login for each kind of reader; `community` and `department` are theirs."""
+
+    settings: Settings
+    community: str
+    department: str
+    passwords: dict[str, str]
+
+    @contextmanager
+    def as_(self, role: str) -> Iterator[psycopg.Connection]:
+        if role in self.passwords:
+            found = urlparse(warehouse.uri(self.settings))
+            uri = found._replace(netloc=f"{role}:{self.passwords[role]}@{found.hostname}:{found.port}").geturl()
+        else:
+            uri = warehouse.uri(self.settings, role)
+        with psycopg.connect(uri, autocommit=True) as conn:
+            yield conn
+
+
+@pytest.fixture(scope="module")
+def town(world: Settings) -> Iterator[Town]:
+    [(community, department)] = support.query(
+        world,
+        """
+        select community, split_part(department, '、', 1) from reporting.obligation
+        where community <> '' and department like '%%、%%' group by 1, 2 order by count(*) desc, 1, 2 limit 1
+        """,
+    )
+    parts = {
+        "m-community": ([Audience("community", community)], False),
+        "m-department": ([Audience("department", department)], False),
+        "m-duty": ([Audience("department", department)], True),
+        "m-case": ([Audience("community", community)], True),
+        "m-office": ([OFFICE], True),
+    }
+    with warehouse.connect(world) as conn:
+        passwords = {
+            login: access.grant(conn, login, part, persons, "tester", "测试") or ""
+            for login, (part, persons) in parts.items()
+        }
+    yield Town(world, community, department, passwords)
+    with warehouse.connect(world) as conn:
+        for login in passwords:
+            access.revoke(conn, login, [], False, "tester", "测试完毕")
+
+
+# The matrix
+
+
+OBJECTS = """
+    select
+        case
+            when relispartition then 'partition'
+            else (array['table', 'partitioned table', 'view', 'sequence'])[position(relkind::text in 'rpvS')]
+        end as kind,
+        nspname, relname, format('%I.%I', nspname, relname),
+        (select quote_ident(attname) from pg_attribute where attrelid = pg_class.oid and attnum > 0 and not attisdropped
+        order by attnum desc limit 1)
+    from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace
+    where relkind in ('r', 'p', 'v', 'm', 'S', 'f') and nspname !~ '^(pg_|information_schema)'
+    union all
+    select
+        'function', nspname, proname,
+        format('%I.%I(%s)', nspname, proname, (
+            select string_agg('null::' || format_type(argument, null), ', ' order by place)
+            from unnest(proargtypes) with ordinality as arguments (argument, place)
+        )),
+        pg_proc.oid::text
+    from pg_proc inner join pg_namespace on pg_namespace.oid = pronamespace where nspname !~ '^(pg_|information_schema)'
+    union all
+    select 'schema', nspname, nspname, quote_ident(nspname), null
+    from pg_namespace where nspname !~ '^(pg_|information_schema)'
+"""
+ATTEMPTS = {
+    ("schema", "usage"): "select * from {name}.there_is_no_such_table",
+    ("schema", "create"): "create table {name}.attempt ()",
+    ("function", "execute"): "select {name}",
+    ("sequence", "usage"): "select currval('{name}')",
+    "select": "select * from {name} limit 0",
+    "insert": "insert into {name} default values",
+    "update": "update {name} set {column} = default where false",
+    "delete": "delete from {name} where false",
+    "truncate": "truncate {name}",
+}
+
+
+@pytest.fixture(scope="module")
+def objects(town: Town) -> list[tuple[str, str, str, str, str]]:
+    # A publication takes every mart out of `build`: one is built again, to have its rights tried there.
+    support.dbt(town.settings, "run", "--select", "feed_quality", "--vars", f"{{as_of_date: '{WORLD_DAY}'}}")
+    with warehouse.connect(town.settings) as conn:
+        found = conn.execute(OBJECTS).fetchall()
+    assert len(found) > 200
+    return found
+
+
+def full_name(kind: str, schema: str, name: str) -> str:
+    return name if kind == "schema" else f"{schema}.{name}"
+
+
+def test_every_object_has_a_line_and_every_line_an_object(objects: list[tuple[str, str, str, str, str]]) -> None:
+    lines = {
+        full_name(kind, schema, name): TABLE.line(kind, full_name(kind, schema, name))
+        for kind, schema, name, _, _ in objects
+    }
+    assert [name for name, line in lines.items() if line is None] == []
+    unused = {pattern for line in TABLE.lines for pattern in line.objects} - {
+        pattern
+        for kind, schema, name, _, _ in objects
+        for line in TABLE.lines
+        for pattern in line.objects
+        if access.Line(line.kind, (pattern,), {}, "").is_about(kind, full_name(kind, schema, name))
+    }
+    assert unused == set()
+
+
+@pytest.mark.parametrize("role", [*warehouse.ROLES, *GROUPS])
+def test_a_role_may_do_what_its_lines_say_and_nothing_else(
+    role: str, town: Town, objects: list[tuple[str, str, str, str, str]]
+) -> None:
+    nothing = access.Grant(frozenset())
+
+    def of(kind: str, name: str) -> frozenset[str]:
+        line = TABLE.line(kind, name)
+        return line.may.get(role, nothing).privileges if line else frozenset()
+
+    wrong = []
+    with town.as_(GROUPS.get(role, role)) as conn:
+        conn.execute("set default_transaction_read_only to off")
+        for kind, schema, name, quoted, column in objects:
+            for privilege in access.PRIVILEGES[kind]:
+                expected = privilege in of(kind, full_name(kind, schema, name))
+                if kind == "function":
+                    has = conn.execute("select has_function_privilege(%s::oid, 'execute')", (column,)).fetchone()
+                    if has != (expected,):
+                        wrong.append(f"{role}: {privilege} {quoted}: {'denied' if expected else 'allowed'}")
+                # Without its schema an object cannot be named.
+                expected = expected and (kind == "schema" or "usage" in of("schema", schema))
+                statement = ATTEMPTS.get((kind, privilege)) or ATTEMPTS[privilege]
+                if may(conn, statement.format(name=quoted, column=column)) is not expected:
+                    wrong.append(f"{role}: {privilege} on {kind} {quoted}: {'denied' if expected else 'allowed'}")
+    assert wrong == []
+
+
+def may(conn: psycopg.Connection, statement: str) -> bool:
+    """Whether the server let a statement through; what else is wrong with it does not matter, and nothing of it stays."""
+    try:
+        with conn.transaction(force_rollback=True):
+            conn.execute(statement)  # type: ignore[arg-type]
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    except psycopg.Error as error:
+        # A view that takes no rows takes them from nobody.
+        return error.sqlstate != "55000" or "currval" in statement
+    return True
+
+
+def test_the_matrix_notices_a_grant_too_many(town: Town) -> None:
+    with warehouse.connect(town.settings) as conn:
+        conn.execute("grant select on staging.residents to reporter")
+        conn.execute("grant usage on schema staging to reporter")
+    try:
+        with town.as_("reporter") as conn:
+            assert may(conn, "select * from staging.residents limit 0")
+            assert not may(conn, "select * from staging.cases limit 0")
+    finally:
+        with warehouse.connect(town.settings) as conn:
+            conn.execute("revoke select on staging.residents from reporter")
+            conn.execute("revoke usage on schema staging from reporter")
+
+
+def test_counting_columns_of_rejected_rows_are_read_without_the_rows(town: Town) -> None:
+    for role in ("transformer", "auditor"):
+        with town.as_(role) as conn:
+            assert may(conn, "select feed, sender, reason_codes from quality.rejected_row")
+            for column in ("raw_text", "record_key"):
+                assert not may(conn, f"select {column} from quality.rejected_row")
+
+
+def test_public_has_nothing(world: Settings) -> None:
+    given = support.query(
+        world,
+        r"""
+        select 'relation', relname from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace,
+        aclexplode(relacl) as acl where acl.grantee = 0 and nspname !~ '^(pg_|information_schema)'
+        union all
+        select 'schema', nspname from pg_namespace, aclexplode(nspacl) as acl
+        where acl.grantee = 0 and nspname !~ '^(pg_|information_schema)'
+        union all
+        select 'function', proname from pg_proc inner join pg_namespace on pg_namespace.oid = pronamespace,
+        aclexplode(coalesce(proacl, acldefault('f', proowner))) as acl
+        where acl.grantee = 0 and nspname !~ '^(pg_|information_schema)'
+        union all
+        select 'database', datname from pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) as acl
+        where acl.grantee = 0 and datname = current_database()
+        """,
+    )
+    assert given == []
+
+
+def test_no_role_is_a_superuser_and_search_paths_are_pinned(world: Settings) -> None:
+    rows = support.query(
+        world,
+        """
+        select rolname, rolsuper or rolbypassrls or rolcreatedb or rolreplication, rolcanlogin, rolconfig
+        from pg_roles where rolname = any(%s)
+        """,
+        list(TABLE.roles),
+    )
+    assert {name for name, *_ in rows} == set(TABLE.roles)
+    assert [name for name, is_mighty, *_ in rows if is_mighty] == []
+    assert {name for name, _, can_login, _ in rows if can_login} == TABLE.logins
+    for name, _, _, settings in rows:
+        if name in warehouse.ROLES:
+            assert any(text.startswith("search_path=") and text.endswith(", pg_temp") for text in settings), name
+
+
+def test_who_was_given_nothing_does_not_come_in(town: Town) -> None:
+    with warehouse.connect(town.settings) as conn:
+        conn.execute("create role nobody_knows login password 'nobody knows'")
+    try:
+        stranger = Town(town.settings, "", "", {"nobody_knows": "nobody%20knows"})
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            stranger.as_("nobody_knows").__enter__()
+        airflow = urlparse(warehouse.airflow_uri(town.settings))._replace(path="/yingjian").geturl()
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            psycopg.connect(airflow)
+        with (
+            pytest.raises(psycopg.OperationalError, match="permission denied for database"),
+            town.as_("m-case") as conn,
+        ):
+            psycopg.connect(warehouse.uri(town.settings, "bi_reader").replace("/yingjian", "/airflow"))
+    finally:
+        with warehouse.connect(town.settings) as conn:
+            conn.execute("drop role nobody_knows")
+
+
+# Rows
+
+
+def own_rows(town: Town, login: str, columns: set[str]) -> str:
+    """The rows of a reader's part, said here once more and otherwise than the policies say it."""
+    if login == "m-office":
+        return "true"
+    if login == "m-department":
+        return f"'{town.department}' = any(string_to_array(department, '、'))" if "department" in columns else "false"
+    if "community" in columns:
+        return f"community = '{town.community}'"
+    return f"'{town.community}' = any(communities)" if "communities" in columns else "false"
+
+
+@pytest.mark.parametrize("login", ["m-community", "m-department", "m-case", "m-office"])
+def test_a_reader_sees_the_rows_of_the_own_part(login: str, town: Town, objects: list) -> None:  # type: ignore[type-arg]
+    views = [
+        (name, line)
+        for kind, schema, name, _, _ in objects
+        if schema == "reporting" and (line := TABLE.line(kind, f"reporting.{name}"))
+    ]
+    assert len(views) > 30
+    seen = 0
+    for name, line in views:
+        with warehouse.connect(town.settings) as conn:
+            query = sql.SQL("select md5(t::text) from {} as t where {}")
+            view = sql.Identifier("reporting", name)
+            columns = {
+                column.name
+                for column in conn.execute(sql.SQL("select * from {} limit 0").format(view)).description or ()
+            }
+            rule = own_rows(town, login, columns) if line.may["community_reader"].rows == "own part" else "true"
+            expected = sorted(conn.execute(query.format(view, sql.SQL(rule))))
+        with town.as_(login) as conn:
+            found = sorted(conn.execute(query.format(view, sql.SQL("true"))))
+        assert found == expected, name
+        seen += len(found)
+    assert seen > 50
+
+
+def test_services_and_the_bi_tool_see_the_whole_town(town: Town) -> None:
+    [(rows,)] = support.query(town.settings, "select count(*) from reporting.obligation")
+    with town.as_("bi_reader") as conn:
+        assert conn.execute("select count(*) from reporting.obligation").fetchone() == (rows,)
+    with town.as_("reporter") as conn:
+        assert conn.execute(
+            "select count(*) from published.obligation inner join published.current using (publication_id)"
+        ).fetchone() == (rows,)
+    with town.as_("publisher") as conn:
+        assert conn.execute("select count(*) from reporting.obligation").fetchone() == (0,), (
+            "owns the view, reads no row"
+        )
+
+
+def test_a_reader_whose_part_was_taken_sees_nothing_at_once(town: Town) -> None:
+    with warehouse.connect(town.settings) as conn:
+        password = access.grant(conn, "m-short", [Audience("community", town.community)], False, "tester", "测试")
+        conn.commit()
+        with Town(town.settings, "", "", {"m-short": password or ""}).as_("m-short") as reader:
+            assert reader.execute("select count(*) > 0 from reporting.obligation").fetchone() == (True,)
+            assert access.revoke(conn, "m-short", [], False, "tester", "测试")
+            conn.commit()
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                reader.execute("select count(*) from reporting.obligation")
+
+
+def test_every_published_mart_is_protected(world: Settings) -> None:
+    bare = support.query(
+        world,
+        """
+        select relname from pg_class where relnamespace = 'published'::regnamespace and relkind = 'p' and not (
+            relrowsecurity and exists (select from pg_policy where polrelid = pg_class.oid and polname = 'readers')
+        )
+        """,
+    )
+    assert bare == []
+
+
+def test_policies_are_asked_once_per_query_and_partitions_stay_pruned(town: Town) -> None:
+    with warehouse.connect(town.settings) as conn:
+        conn.execute(
+            "create table published.obligation_p999999 partition of published.obligation for values in (999999)"
+        )
+    try:
+        with town.as_("m-community") as conn:
+            plan = "\n".join(
+                line
+                for (line,) in conn.execute(
+                    "explain (analyze, costs off, timing off, buffers off) select * from reporting.obligation"
+                )
+            )
+    finally:
+        with warehouse.connect(town.settings) as conn:
+            conn.execute("drop table published.obligation_p999999")
+    assert "Seq Scan on obligation_p999999 obligation_2 (never executed)" in plan
+    assert plan.count("InitPlan 2\n") == 1 and "access." not in plan, (
+        "what a login sees is asked before the rows, not for each"
+    )
+
+
+def test_a_home_from_before_the_roles_is_brought_up_to_date(world: Settings) -> None:
+    """One owner for all, no policies: the next migration hands everything over, and finds nothing to do the time after."""
+    state = """
+        select nspname, relname, pg_get_userbyid(relowner), relacl::text, relrowsecurity,
+            (select array_agg(pg_get_expr(polqual, polrelid) order by polname) from pg_policy where polrelid = pg_class.oid)
+        from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace
+        where relname in ('due', 'int_policy__rules') and relkind in ('r', 'p', 'v') order by 1, 2
+    """
+    before = support.query(world, state)
+    with warehouse.connect(world) as conn:
+        for statement in (
+            "alter table published.due owner to yingjian_owner",
+            "alter view reporting.due owner to yingjian_owner",
+            "alter table intermediate.int_policy__rules owner to yingjian_owner",
+            "alter table published.due disable row level security",
+            "drop policy readers on published.due",
+            "revoke all on published.due from view_owner, reporter",
+            "revoke all on reporting.due from bi_reader, community_reader",
+        ):
+            conn.execute(statement)  # type: ignore[arg-type]
+    for _ in range(2):
+        warehouse.migrate(world)
+        after = support.query(world, state)
+        assert [row[:3] + row[4:] for row in after] == [row[:3] + row[4:] for row in before]
+        for (*_, acl, _, _), (*_, was, _, _) in zip(after, before, strict=True):
+            assert sorted((acl or "").strip("{}").split(",")) == sorted((was or "").strip("{}").split(","))
+
+
+# Persons
+
+
+def person_of(town: Town, condition: str) -> str:
+    [(key,)] = support.query(
+        town.settings, f"select person_key from restricted.person where {condition} order by person_key limit 1"
+    )
+    return str(key)
+
+
+def events(town: Town, login: str) -> list[tuple]:  # type: ignore[type-arg]
+    return support.query(
+        town.settings,
+        "select action, object, reason from audit.event where actor = %s order by event_id", login,
+    )  # fmt: skip
+
+
+def test_a_person_is_read_after_saying_why_and_only_then(town: Town) -> None:
+    mine = person_of(town, f"community = '{town.community}'")
+    look = "select person_key from restricted.person"
+    before = events(town, "m-case")
+    with town.as_("m-case") as conn:
+        assert conn.execute(look).fetchall() == []
+        with conn.transaction(force_rollback=True):
+            conn.execute("select restricted.resolve(%s, '流调')", (mine,))
+            assert conn.execute(look).fetchall() == [], "not before it is committed"
+        assert conn.execute(look).fetchall() == [] and events(town, "m-case") == before, "nor after it was taken back"
+        conn.execute("select restricted.resolve(%s, ' 流调 ')", (mine,))
+        assert conn.execute(look).fetchall() == [(mine,)]
+        assert events(town, "m-case")[len(before) :] == [("person_view", mine, "流调")]
+        with warehouse.connect(town.settings) as owner:
+            owner.execute("update access.look set looked_at = looked_at - interval '1 hour'")
+        assert conn.execute(look).fetchall() == [], "an hour later it is over"
+
+
+def test_nobody_is_read_without_a_reason_or_outside_the_own_part(town: Town) -> None:
+    mine = person_of(town, f"community = '{town.community}'")
+    elsewhere = person_of(
+        town,
+        f"community <> '{town.community}' and person_key not in"
+        f" (select person_key from reporting.obligation where community = '{town.community}')",
+    )
+    with town.as_("m-case") as conn:
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="say why"):
+            conn.execute("select restricted.resolve(%s, ' ')", (mine,))
+        for person in (elsewhere, "nobody"):
+            with pytest.raises(psycopg.errors.NoDataFound, match="in the part of the town"):
+                conn.execute("select restricted.resolve(%s, '流调')", (person,))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute("insert into access.look values ('m-case', %s, now(), '3')", (elsewhere,))
+    with town.as_("m-community") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("select restricted.resolve(%s, '流调')", (mine,))
+
+
+def test_a_department_reads_whom_it_answers_for_wherever_they_live(town: Town) -> None:
+    duty = f"select person_key from reporting.obligation where '{town.department}' = any(string_to_array(department, '、'))"
+    ours, others = person_of(town, f"person_key in ({duty})"), person_of(town, f"person_key not in ({duty})")
+    with town.as_("m-duty") as conn:
+        conn.execute("select restricted.resolve(%s, '核实')", (ours,))
+        assert conn.execute("select person_key from restricted.person").fetchall() == [(ours,)]
+        with pytest.raises(psycopg.errors.NoDataFound):
+            conn.execute("select restricted.resolve(%s, '核实')", (others,))
+    with town.as_("m-office") as conn:
+        conn.execute("select restricted.resolve(%s, '核实')", (others,))
+        assert conn.execute("select person_key from restricted.person").fetchall() == [(others,)], (
+            "one's own looks only"
+        )
+
+
+# The commands
+
+
+def test_the_commands_leave_a_trace(
+    town: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("YINGJIAN_HOME", str(town.settings.home))
+    assert cli.main(["access", "grant", "m-new", "--community", "第1社区", "--persons", "--reason", "到岗"]) == 0
+    assert "password, shown this once" in capsys.readouterr().out
+    assert cli.main(["access", "grant", "m-new", "--community", "第2社区", "--reason", "代管"]) == 0
+    assert "password" not in capsys.readouterr().out
+    assert cli.main(["access", "list"]) == 0
+    assert "m-new  第1社区、第2社区  persons\n" in capsys.readouterr().out
+    assert cli.main(["access", "revoke", "m-new", "--persons", "--reason", "不再流调"]) == 0
+    assert cli.main(["access", "revoke", "m-new", "--community", "第2社区", "--reason", "代管结束"]) == 0
+    assert cli.main(["access", "list"]) == 0
+    assert "m-new  第1社区\n" in capsys.readouterr().out
+    assert cli.main(["access", "revoke", "m-new", "--reason", "离岗"]) == 0
+    assert "is gone" in capsys.readouterr().out
+    trace = support.query(
+        town.settings,
+        "select action, reason, details -> 'parts', details -> 'persons' from audit.event where object = 'm-new' order by event_id",
+    )
+    assert trace[-5:] == [
+        ("access_grant", "到岗", ["community 第1社区"], True),
+        ("access_grant", "代管", ["community 第2社区"], False),
+        ("access_revoke", "不再流调", [], True),
+        ("access_revoke", "代管结束", ["community 第2社区"], False),
+        ("access_revoke", "离岗", ["community 第1社区"], True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["grant", "loader", "--office", "--reason", "x"], "no login of a reader"),
+        (["grant", "m-x", "--office", "--reason", " "], "say why with --reason"),
+        (["grant", "m-x", "--reason", "x"], "no official of officials.yml"),
+        (["revoke", "m-x", "--reason", "x"], "reads nothing"),
+    ],
+)
+def test_wrong_commands_are_one_sentence(
+    town: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    monkeypatch.setenv("YINGJIAN_HOME", str(town.settings.home))
+    assert cli.main(["access", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error and len(error.splitlines()) == 1
+
+
+def test_an_official_gets_what_the_officials_file_says(
+    town: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("YINGJIAN_HOME", str(town.settings.home))
+    monkeypatch.setenv("YINGJIAN_OFFICIALS", str(PROJECT_ROOT / "docs" / "officials.example.yml"))
+    assert cli.main(["access", "grant", "grid", "--reason", "officials.yml"]) == 0
+    assert cli.main(["access", "list"]) == 0
+    assert "grid  第1社区  persons\n" in capsys.readouterr().out
+    assert cli.main(["access", "revoke", "grid", "--reason", "测试完毕"]) == 0
+
+
+def test_the_page_is_written_from_the_table() -> None:
+    assert (PROJECT_ROOT / access.DOCUMENT).read_text(encoding="utf-8") == access.document(TABLE), (
+        "run `yingjian access document`"
+    )

@@ -1,0 +1,78 @@
+"""docs/runbooks/recovery.md: the archive that docker-compose.yml configures brings back a moment, by the runbook's own lines."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import psycopg
+import yaml
+
+from yingjian.settings import PROJECT_ROOT, Settings
+from yingjian.warehouse.embedded import EmbeddedPostgres, allow_search, binaries
+
+COMPOSE = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml").read_text())["services"]["postgres"]
+RUNBOOK = (PROJECT_ROOT / "docs" / "runbooks" / "recovery.md").read_text()
+
+
+def configured(name: str) -> str:
+    [value] = [line.partition("=")[2] for line in COMPOSE["command"] if line.startswith(f"{name}=")]
+    return str(value)
+
+
+def test_rows_that_were_deleted_are_back(tmp_path: Path) -> None:
+    settings = Settings.load({"YINGJIAN_HOME": str(tmp_path / "home")})
+    server, archive = EmbeddedPostgres(settings), tmp_path / "archive"
+    server.ensure_running()
+    (archive / "wal").mkdir(parents=True)
+    if user := server._user:
+        os.chown(archive / "wal", user.pw_uid, user.pw_gid)
+        allow_search(archive, user.pw_uid)
+    with psycopg.connect(server.uri("postgres", "yingjian"), autocommit=True) as conn:
+        for name in ("wal_level", "archive_mode", "archive_command", "archive_timeout"):
+            value = configured(name).replace("/archive/", f"{archive}/")
+            conn.execute(f"alter system set {name} = '{value}'")  # type: ignore[arg-type]
+    server.stop()
+    server.ensure_running()
+    try:
+        subprocess.run(
+            [binaries() / "pg_basebackup", "-d", server.uri("postgres", "postgres"), "-D", archive / "base" / "night",
+             "--format=tar", "--gzip", "--checkpoint=fast"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        with psycopg.connect(server.uri("postgres", "yingjian"), autocommit=True) as conn:
+            conn.execute("create table kept as select 7 as number")
+            [(moment,)] = conn.execute("select clock_timestamp()::text").fetchall()
+            conn.execute("select pg_sleep(0.1)")
+            conn.execute("delete from kept")
+            conn.execute("select pg_switch_wal()")
+            while conn.execute("select last_archived_wal is null from pg_stat_archiver").fetchone() == (True,):
+                time.sleep(0.1)
+        server.stop()
+        assert not list((archive / "wal").glob("*.part"))
+        [script] = re.findall(r"```sh\n(.*?)```", RUNBOOK, re.S)
+        script = script.replace("/archive/", f"{archive}/").replace("/var/lib/postgresql/18/docker", str(server.data))
+        subprocess.run(
+            ["sh"], input=script, env={**os.environ, "BASE": "night", "MOMENT": moment}, text=True, check=True
+        )
+        server._start()
+        with psycopg.connect(server.uri("postgres", "yingjian"), autocommit=True) as conn:
+            while conn.execute("select pg_is_in_recovery()").fetchone() == (True,):
+                time.sleep(0.1)
+            assert conn.execute("select number from kept").fetchall() == [(7,)]
+        assert (server.data.parent / "before-recovery" / "PG_VERSION").exists()
+    finally:
+        server.stop()
+
+
+def test_the_archive_belongs_to_the_server() -> None:
+    """A volume that Docker makes belongs to root; the entrypoint gives the folders away before PostgreSQL starts."""
+    folders = set(re.findall(r"/archive/\w+", configured("archive_command") + RUNBOOK))
+    made = COMPOSE["entrypoint"][2]
+    assert folders == {"/archive/wal", "/archive/base"}
+    assert all(folder in made for folder in folders) and "-o postgres" in made
+    assert made.endswith('exec docker-entrypoint.sh "$$@"') and COMPOSE["entrypoint"][3] == "--"
+    assert any(volume.endswith(":/archive") for volume in COMPOSE["volumes"])

@@ -1,0 +1,308 @@
+"""Airflow's real API server with the portal on a copy of the session's town: users log in, nothing else runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psycopg
+import yaml
+
+from tests import support
+from yingjian import services, warehouse
+from yingjian.reports import write_packs, write_report
+from yingjian.reports.audiences import OFFICE, Audience
+from yingjian.settings import Settings
+from yingjian.warehouse.embedded import EmbeddedPostgres
+from yingjian.warehouse.publish import READER_SCHEMAS
+
+# Users of Airflow who are no officials: one who may look, one of the data team.
+OTHERS = {"stranger": "viewer", "operator": "op"}
+READY_SECONDS = 120
+
+
+@dataclass
+class Portal:
+    """A running portal. `own` and `other` are communities with overdue persons, `own` is the part of grid and clerk."""
+
+    settings: Settings
+    url: str
+    own: str
+    other: str
+    department: str
+    log: Path
+    passwords: dict[str, str] = field(repr=False, default_factory=dict)
+
+    def client(self, login: str | None = None) -> httpx.Client:
+        """A browser without a screen: Chinese, HTML, signed in with a session of Airflow's own."""
+        client = httpx.Client(
+            base_url=self.url, timeout=60, headers={"accept": "text/html", "accept-language": "zh-CN,zh;q=0.9"}
+        )
+        if login:
+            client.cookies.set("_token", self.token(login), domain="127.0.0.1")
+        return client
+
+    def token(self, login: str) -> str:
+        response = httpx.post(
+            f"{self.url}/auth/token", json={"username": login, "password": self.passwords[login]}, timeout=60
+        )
+        return str(response.raise_for_status().json()["access_token"])
+
+    def query(self, text: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
+        return support.query(self.settings, text, *parameters)
+
+    def person_of(self, community: str) -> str:
+        """Somebody overdue who lives nowhere else than in this community."""
+        return str(
+            self.query(
+                """
+                select person_key from reporting.overdue inner join restricted.person using (person_key)
+                where overdue.community = %s and person.community = %s order by person_key limit 1
+                """,
+                community,
+                community,
+            )[0][0]
+        )
+
+
+@contextmanager
+def running_portal(world: Settings, home: Path) -> Iterator[Portal]:
+    """Copy the town's warehouse, publish it once more with a few changes, and start the API server on it."""
+    settings = _copy(world, home)
+    own, other, department = _parts(settings)
+    settings.officials.write_text(yaml.safe_dump({"officials": _officials(own, department)}, allow_unicode=True))
+    with warehouse.connect(settings) as conn:
+        _publish_again(conn, own)
+    with warehouse.connect(settings) as conn:
+        write_report(conn, 2, settings.reports)
+        audiences = (
+            OFFICE,
+            Audience("community", own),
+            Audience("community", other),
+            Audience("department", department),
+        )
+        write_packs(conn, 2, settings.reports, audiences)
+    _data_docs(settings)
+    ports = services._free_ports("api", "worker_log", "trigger_log", wanted={})
+    metadata = EmbeddedPostgres(world).uri("airflow", "airflow").replace("postgresql:", "postgresql+psycopg:", 1)
+    environment = {**os.environ, **services.airflow_environment(settings, schedule=False, ports=ports)}
+    environment |= {
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": metadata.replace("+psycopg:", "+psycopg_async:", 1),
+    }
+    environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] += "".join(
+        f",{login}:{role}" for login, role in OTHERS.items()
+    )
+    services.write_passwords(settings)
+    path = settings.home / "airflow" / "passwords.json"
+    passwords = json.loads(path.read_text()) | {login: f"password of {login}" for login in OTHERS}
+    path.write_text(json.dumps(passwords))
+    subprocess.run(
+        [sys.executable, "-m", "airflow", "db", "migrate"],
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+    with psycopg.connect(EmbeddedPostgres(world).uri("airflow", "airflow")) as conn:
+        _runs(conn)
+    log = settings.home / "api-server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "airflow", "api-server", "--apps", "core"],
+            env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+    try:
+        portal = Portal(settings, f"http://127.0.0.1:{ports['api']}", own, other, department, log, passwords)
+        _wait(portal, server.poll)
+        yield portal
+    finally:
+        server.terminate()
+        try:
+            server.wait(15)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _copy(world: Settings, home: Path) -> Settings:
+    """The town's database under another name, so that the session's stays as it is."""
+    server = EmbeddedPostgres(world)
+    with psycopg.connect(server.uri("postgres", "postgres"), autocommit=True) as conn:
+        # Nobody may be connected to what is copied; what is left are idle connections of checks that are over.
+        conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'yingjian'")
+        conn.execute("create database portal template yingjian owner yingjian_owner")
+    settings = Settings.load(
+        {
+            "YINGJIAN_HOME": str(home),
+            "YINGJIAN_WAREHOUSE": server.uri("yingjian_owner", "portal"),
+            "YINGJIAN_PERSON_KEY": world.secret("person_key"),
+        }
+    )
+    settings.dbt_target.mkdir(parents=True)
+    (settings.dbt_target / "manifest.json").write_bytes((world.dbt_target / "manifest.json").read_bytes())
+    (settings.home / "airflow" / "plugins").mkdir(parents=True)
+    return settings
+
+
+def _parts(settings: Settings) -> tuple[str, str, str]:
+    """Two communities and a department, with overdue persons."""
+    (own, _), (other, _), *_ = support.query(
+        settings,
+        """
+        select community, count(*) from reporting.overdue inner join restricted.person using (person_key, community)
+        where community <> '' group by 1 order by 2 desc, 1 limit 2
+        """,
+    )
+    ((department, _),) = support.query(
+        settings,
+        "select department, count(*) from reporting.overdue where department !~ '、' group by 1 order by 2 desc, 1 limit 1",
+    )
+    return own, other, department
+
+
+def _officials(own: str, department: str) -> list[dict[str, object]]:
+    return [
+        {
+            "login": "director",
+            "name": "街道主要领导",
+            "audience": "office",
+            "role": "user",
+            "may": ["release", "sign_off"],
+        },
+        {"login": "case-worker", "name": "流调溯源组", "audience": "office", "may": ["persons", "quarantine"]},
+        {"login": "health", "name": "部门联络员", "audience": {"department": department}, "may": ["persons"]},
+        {"login": "grid", "name": "社区网格员", "audience": {"community": own}, "may": ["persons", "quarantine"]},
+        {"login": "clerk", "name": "社区文员", "audience": {"community": own}},
+        {"login": "engineer", "name": "值班工程师", "audience": "office", "role": "op"},
+    ]
+
+
+def _publish_again(conn: psycopg.Connection, own: str) -> None:
+    """Publication 2, of the same day: as late data would, one obligation goes, one comes, and some say something else."""
+    for mart in READER_SCHEMAS:
+        conn.execute(
+            f"create table published.{mart}_p2 (like published.{mart}_p1 including defaults including comments)"
+        )
+        conn.execute(f"insert into published.{mart}_p2 select * from published.{mart}_p1")
+        conn.execute(f"update published.{mart}_p2 set publication_id = 2")
+        conn.execute(f"alter table published.{mart}_p2 alter publication_id set default 2")
+        conn.execute(f"alter table published.{mart} attach partition published.{mart}_p2 for values in (2)")
+    conn.execute(
+        """
+        insert into published.publication
+        select 2, as_of_date, published_at + interval '1 hour', policy_edition, 'released_by_hand', 100, 1, input_files,
+            input_rows, code_version, '名册晚到，已核对', 'director', 1, 'again'
+        from published.publication where publication_id = 1
+        """
+    )
+    conn.execute("update published.current set publication_id = 2")
+    conn.execute(
+        """
+        update published.obligation_p2 set status = 'overdue', days_overdue = 1
+        where obligation_id in (select obligation_id from published.due_p2 order by obligation_id desc limit 3)
+        """
+    )
+    conn.execute(
+        """
+        delete from published.obligation_p2
+        where obligation_id = (select min(obligation_id) from published.obligation_p2 where status = 'satisfied')
+        """
+    )
+    conn.execute(
+        "delete from published.obligation_p1 where obligation_id = (select min(obligation_id) from published.due_p2)"
+    )
+    # What the small town has none of: a zone that may be lowered and who blocks it, stays, a restatement, a stale feed.
+    for statement in (
+        """
+        update published.risk_zone_p2
+        set eligible_level = '低', eligible_on = as_of_date, mismatch = '与规则不一致', round_sampled = 9, round_outstanding = 1
+        where zone_id = (select min(zone_id) from published.risk_zone_p2)
+        """,
+        """
+        insert into published.zone_blocker_p2 (publication_id, as_of_date, zone_id, level, person_key, community, grid, building,
+            reason, round_from_date, explanation)
+        select 2, as_of_date, zone_id, level, 'somebody', communities[1], '网格1', '1号楼', 'not_sampled', as_of_date, '尚未采样'
+        from published.risk_zone_p2 where eligible_level = '低'
+        """,
+        """
+        insert into published.zone_stay_summary_p2 (publication_id, as_of_date, level, stays, days_p10, days_median, days_p90,
+            rule_days, share_shorter)
+        select 2, as_of_date, '高', 12, 5.5, 8.0, 13.2, 7, 0.25 from published.publication where publication_id = 2
+        """,
+        """
+        insert into published.restatement_p2 (publication_id, as_of_date, restated_date, base_publication_id, group_code,
+            reason_code, reason, from_status, to_status, rows)
+        select 2, as_of_date, as_of_date - 1, 1, '9', 'sample_late', '样本或结果迟到', 'overdue', 'satisfied', 4
+        from published.publication where publication_id = 2
+        """,
+        "update published.feed_quality_p2 set status = 'stale', message = '最近一次更新停留在7月1日' where feed = 'cases'",
+    ):
+        conn.execute(statement)  # type: ignore[arg-type]
+    # Texts that a spreadsheet or a browser could take for more than text.
+    conn.execute(
+        """
+        update published.overdue_p2 set unit = '=HYPERLINK("http://x")', explanation = explanation || '<script>alert(1)</script>'
+        where obligation_id = (select min(obligation_id) from published.overdue_p2 where community = %s)
+        """,
+        (own,),
+    )
+
+
+def _data_docs(settings: Settings) -> None:
+    folder = settings.data_docs / "validations" / "build" / "overdue"
+    folder.mkdir(parents=True)
+    (settings.data_docs / "index.html").write_text("<html></html>")
+    (folder / "warehouse-build.overdue.html").write_text(
+        "<html lang='en'><head><title>Data Docs</title><link href='https://cdn.example/x.css'>"
+        "<script src='https://cdn.example/x.js'></script></head>"
+        '<body><nav>x</nav><h4 onclick="go()">build.overdue</h4><img src="https://cdn.example/x.png"></body></html>'
+    )
+
+
+def _runs(conn: psycopg.Connection) -> None:
+    """Two runs on record, as the scheduler leaves them: one with a failed task, one that waits for a person."""
+    for run_id, state, end in (("one", "failed", "2022-07-21 00:14+08"), ("two", "running", None)):
+        conn.execute(
+            """
+            insert into dag_run (dag_id, run_id, run_type, state, queued_at, run_after, start_date, end_date, data_interval_start)
+            values ('daily', %s, 'scheduled', %s, now(), now(), '2022-07-21 00:05+08', %s, '2022-07-20 00:00+08')
+            """,
+            (run_id, state, end),
+        )
+    for task_id, run_id, state in (("audit", "one", "failed"), ("release_by_hand", "two", "awaiting_input")):
+        conn.execute(
+            """
+            insert into task_instance (id, task_id, dag_id, run_id, try_number, pool, pool_slots, state)
+            values (gen_random_uuid(), %s, 'daily', %s, 1, 'default_pool', 1, %s)
+            """,
+            (task_id, run_id, state),
+        )
+    conn.execute(
+        """
+        insert into hitl_detail (ti_id, options, subject, params, created_at, params_input)
+        select id, '["Approve", "Reject"]', '质量检查未通过：是否仍要发布？', '{}', '2022-07-21 00:10+08', '{}'
+        from task_instance where task_id = 'release_by_hand'
+        """
+    )
+
+
+def _wait(portal: Portal, is_over: Callable[[], int | None]) -> None:
+    until = time.monotonic() + READY_SECONDS
+    while time.monotonic() < until:
+        assert is_over() is None, f"the API server is gone: {portal.log.read_text()[-2000:]}"
+        try:
+            if httpx.get(f"{portal.url}/yingjian/static/icon.svg", timeout=5).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.3)
+    raise AssertionError(f"the API server did not come up: {portal.log.read_text()[-2000:]}")

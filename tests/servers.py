@@ -1,0 +1,119 @@
+"""Servers on loopback that speak the real protocols: mail with TLS and a login."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import trustme
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+PASSWORD = "mail-Passw0rd"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Dsn(SMTP):
+    """aiosmtpd knows no delivery-status notifications (RFC 3461): announces them and keeps what is asked for."""
+
+    async def smtp_MAIL(self, arg: str) -> None:
+        self.event_handler.asked.append(arg)
+        await super().smtp_MAIL(arg.replace(" RET=HDRS", ""))
+
+    async def smtp_RCPT(self, arg: str) -> None:
+        self.event_handler.asked.append(arg)
+        await super().smtp_RCPT(arg.replace(" NOTIFY=FAILURE", ""))
+
+
+@dataclass
+class MailServer:
+    """What a mail server got, and how it answers: per address the answers of RCPT, then 250; `drops`: no answer to DATA."""
+
+    port: int = 0
+    accepted: list[Envelope] = field(default_factory=list)
+    answers: dict[str, list[str]] = field(default_factory=dict)
+    drops: set[str] = field(default_factory=set)
+    logins: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    data_answers: list[str] = field(default_factory=list)
+    on_data: Callable[[Envelope], None] = lambda envelope: None
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [*responses[:-1], "250-DSN", responses[-1]]
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        left = self.answers.get(address, [])
+        if left:
+            return left.pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.data_answers:
+            return self.data_answers.pop(0)
+        self.accepted.append(envelope)
+        self.on_data(envelope)
+        if set(envelope.rcpt_tos) & self.drops:
+            server.transport.abort()
+        return "250 OK"
+
+    def authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+        assert isinstance(data, LoginPassword)
+        self.logins.append(data.login.decode())
+        return AuthResult(success=data.password.decode() == PASSWORD, handled=False)
+
+    @property
+    def recipients(self) -> list[str]:
+        return sorted(address for envelope in self.accepted for address in envelope.rcpt_tos)
+
+
+class TlsController(Controller):
+    """Starts each connection in the clear and wants STARTTLS and a login before anything else, or TLS from the first byte."""
+
+    def __init__(self, handler: MailServer, tls: ssl.SSLContext, *, implicit: bool) -> None:
+        self._tls = tls
+        self._implicit = implicit
+        super().__init__(handler, hostname="127.0.0.1", port=handler.port, **({"ssl_context": tls} if implicit else {}))
+
+    def factory(self) -> SMTP:
+        login = {
+            "authenticator": self.handler.authenticate,
+            "auth_required": True,
+            "auth_require_tls": not self._implicit,
+        }
+        starttls = {} if self._implicit else {"tls_context": self._tls, "require_starttls": True}
+        return Dsn(self.handler, **login, **starttls)
+
+    def _trigger_server(self) -> None:
+        """The controller's own probe would have to speak TLS."""
+        socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
+
+
+def server_context(authority: trustme.CA, host: str = "127.0.0.1") -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(host).configure_cert(context)
+    return context
+
+
+def smtp_connection(port: int, password: str = PASSWORD, **extra: Any) -> str:
+    """AIRFLOW_CONN_SMTP_DEFAULT of a server with STARTTLS and a login."""
+    return json.dumps(
+        {
+            "conn_type": "smtp", "host": "127.0.0.1", "port": port, "login": "yingjian", "password": password,
+            "extra": {"disable_ssl": True, "from_email": "yingjian@beifeng.example", "timeout": 10, "retry_limit": 0} | extra,
+        }
+    )  # fmt: skip

@@ -1,0 +1,37 @@
+"""Airflow finds the plugin, and its scheduler and tasks do not pay for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+SCRIPT = """
+import sys
+import airflow.sdk.plugins_manager
+before = set(sys.modules)
+from yingjian.portal.plugin import PortalPlugin
+print(sorted(set(sys.modules) - before))
+plugin = PortalPlugin()
+(view,) = plugin.external_views
+print(view["href"], view["icon"], view["destination"])
+"""
+
+
+def test_it_is_an_entry_point():
+    (found,) = (each for each in entry_points(group="airflow.plugins") if each.name == "yingjian_portal")
+    assert found.value == "yingjian.portal.plugin:PortalPlugin"
+
+
+def test_the_import_is_cheap_and_the_address_follows_airflow_s(tmp_path):
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__API__BASE_URL": "https://town.example/airflow/",
+        "YINGJIAN_HOME": str(tmp_path),
+    }
+    told = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
+    modules, address = told.stdout.splitlines()[-2:]
+    assert modules == "['yingjian', 'yingjian.portal', 'yingjian.portal.plugin']"
+    assert address == "/airflow/yingjian/ /airflow/yingjian/static/icon.svg nav"

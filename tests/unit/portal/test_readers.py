@@ -1,0 +1,65 @@
+"""Who may what, and whose form it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from yingjian.officials import Official
+from yingjian.portal import readers
+from yingjian.portal.readers import NOBODY, Need, Reader
+from yingjian.reports.audiences import OFFICE, Audience
+from yingjian.settings import Settings
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    settings = Settings.load({"YINGJIAN_HOME": str(tmp_path)})
+    monkeypatch.setattr(readers, "settings", lambda: settings)
+    readers._signer.cache_clear()
+    yield settings  # type: ignore[misc]
+    readers._signer.cache_clear()
+
+
+def official(*rights: str, audience: Audience = OFFICE) -> Official:
+    return Official("x", "某人", audience, rights=frozenset(rights))
+
+
+@pytest.mark.parametrize(
+    ("reader", "may"),
+    [
+        (Reader("x"), set()),
+        (Reader("x", is_data_team=True), {Need.ENTER, Need.DATA_TEAM}),
+        (Reader("x", official()), {Need.ENTER, Need.PART}),
+        (Reader("x", official("persons")), {Need.ENTER, Need.PART, Need.PERSONS}),
+        (Reader("x", official("quarantine")), {Need.ENTER, Need.PART, Need.QUARANTINE}),
+        (Reader("x", official("release", "sign_off")), {Need.ENTER, Need.PART}),
+        (Reader("x", official(), is_data_team=True), {Need.ENTER, Need.PART, Need.DATA_TEAM}),
+    ],
+)
+def test_what_is_not_granted_is_refused(reader, may):
+    assert {need for need in Need if reader.may(need)} == may
+    assert reader.sees_persons == (Need.PERSONS in may)
+    assert reader.audience == (OFFICE if Need.PART in may else NOBODY)
+    assert reader.counted == (OFFICE if Need.ENTER in may else NOBODY)
+
+
+def test_the_directory_is_what_the_file_says_now(home):
+    assert readers.directory().by_login == {}
+    home.officials.write_text("officials: [{login: grid, name: 网格员, audience: office}]")
+    assert set(readers.directory().by_login) == {"grid"}
+    home.officials.write_text("officials: [{login: other, name: 某人, audience: office}]")
+    assert set(readers.directory().by_login) == {"other"}
+    home.officials.unlink()
+    assert readers.directory().by_login == {}
+
+
+def test_a_form_is_its_reader_s_own_and_grows_old(home, monkeypatch):
+    token = readers.form_token("grid")
+    assert readers.is_form_of("grid", token)
+    assert not readers.is_form_of("clerk", token)
+    assert not readers.is_form_of("grid", token[:-9] + token[-9:].swapcase())
+    assert not readers.is_form_of("grid", "")
+    monkeypatch.setattr(readers, "FORM_SECONDS", -1)
+    assert not readers.is_form_of("grid", token)

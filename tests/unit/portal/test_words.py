@@ -1,0 +1,51 @@
+"""Both languages say everything that the pages ask for, and nothing that none asks for."""
+
+from __future__ import annotations
+
+import re
+import string
+
+import pytest
+
+from yingjian.portal import words
+from yingjian.portal.pages import STATIC
+from yingjian.reports.lists import IDENTITY, LISTS
+
+TEMPLATES = STATIC.parent / "templates"
+# Keys that a template puts together.
+PREFIXES = ("nav_", "message_", "severity_", "reason_", "document_")
+
+
+def asked() -> tuple[set[str], set[str]]:
+    text = "".join(path.read_text(encoding="utf-8") for path in TEMPLATES.glob("*.j2"))
+    keys = set(re.findall(r"""\bt\(['"](\w+)['"]""", text))
+    keys |= set(re.findall(r"""t\(\n?\s*['"](\w+)['"] if""", text)) | set(re.findall(r"""else ['"](\w+)['"]\)""", text))
+    return keys, set(re.findall(r"""['"](\w+_)['"] ~""", text))
+
+
+def test_every_word_that_a_page_asks_for_is_there():
+    keys, prefixes = asked()
+    assert len(keys) > 100
+    assert {key for key in keys if key not in words.WORDS and not key.endswith("_")} == set()
+    assert prefixes <= set(PREFIXES)
+
+
+def test_no_word_is_left_that_no_page_asks_for():
+    keys, _ = asked()
+    asked_by_name = {"before", "after", "new", "gone", "changed", "same"}
+    left = {key for key in words.WORDS if key not in keys | asked_by_name and not key.startswith(PREFIXES)}
+    assert left == set()
+
+
+@pytest.mark.parametrize("key", words.WORDS)
+def test_both_languages_say_it_with_the_same_values(key):
+    fields = [{name for _, name, _, _ in string.Formatter().parse(text) if name} for text in words.WORDS[key]]
+    assert fields[0] == fields[1]
+    assert all(words.WORDS[key]) or key == "chinese_only"
+
+
+def test_the_lists_have_english_titles():
+    titles = {found.title for found in LISTS} | {column for found in LISTS for column in found.columns} | set(IDENTITY)
+    assert titles - words.LABELS.keys() == set()
+    assert words.label("zh", "社区") == "社区" and words.label("en", "社区") == "Community"
+    assert words.code("en", "missed") == "missed" and words.code("zh", "nothing known") == "nothing known"

@@ -1,0 +1,54 @@
+"""Airflow's users are made from the directory of officials."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+import pytest
+
+from yingjian import cli, services
+from yingjian.settings import PROJECT_ROOT, Settings, SetupError
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Settings:
+    monkeypatch.setenv("YINGJIAN_HOME", str(tmp_path))
+    return Settings.load()
+
+
+def test_without_a_directory_there_is_the_administrator_alone(home, capsys):
+    assert services.users(home) == {"admin": "admin"}
+    assert cli.main(["users"]) == 0
+    assert capsys.readouterr().out.split()[:2] == ["admin", "admin"]
+
+
+def test_officials_have_the_roles_that_the_directory_gives_them(home, capsys):
+    home.officials.write_text((PROJECT_ROOT / "docs" / "officials.example.yml").read_text())
+    made = services.users(home)
+    assert made["director"] == "user" and made["grid"] == "viewer" and next(iter(made)) == "admin"
+    (home.home / "airflow").mkdir()
+    services.write_passwords(home)
+    written = home.home / "airflow" / "passwords.json"
+    passwords = json.loads(written.read_text())
+    assert passwords.keys() == made.keys() and len(set(passwords.values())) == len(made)
+    assert min(map(len, passwords.values())) > 30
+    assert stat.S_IMODE(written.stat().st_mode) == 0o600
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (home.home / "secrets").iterdir()} == {0o600}
+    services.write_passwords(home)
+    assert json.loads(written.read_text()) == passwords, "they stay as they are"
+
+    assert cli.main(["users"]) == 0
+    shown = capsys.readouterr().out
+    assert "社区网格员" in shown and not [secret for secret in passwords.values() if secret in shown]
+    assert cli.main(["users", "--passwords"]) == 0
+    shown = capsys.readouterr().out
+    assert all(secret in shown for secret in passwords.values())
+
+
+def test_an_official_is_not_called_like_the_administrator(home, capsys):
+    home.officials.write_text("officials: [{login: admin, name: 某人, audience: office}]")
+    with pytest.raises(SetupError, match="the login admin is Airflow's own"):
+        services.users(home)
+    assert cli.main(["users"]) == 2
+    assert "give the official another one" in capsys.readouterr().err
