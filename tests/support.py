@@ -37,12 +37,18 @@ def make_home(folder: Path, *, durable: bool = True) -> Settings:
     return settings
 
 
+def home_for_copies(folder: Path) -> Settings:
+    """A home whose server stands still, so that it can be copied."""
+    settings = Settings.load({"YINGJIAN_HOME": str(folder)})
+    EmbeddedPostgres(settings).stop()
+    return settings
+
+
 def copy_home(source: Settings, folder: Path) -> Settings:
     """A home of its own with all that `source` holds, its server running; that of `source` stands still from then on."""
     EmbeddedPostgres(source).stop()
     for part in ("postgres", "secrets", "dbt"):
-        if (source.home / part).exists():
-            subprocess.run(["cp", "-a", str(source.home / part), str(folder)], check=True)
+        subprocess.run(["cp", "-a", str(source.home / part), str(folder)], check=True)
     settings = Settings.load({"YINGJIAN_HOME": str(folder)})
     warehouse.ensure_running(settings)
     return settings
@@ -103,12 +109,17 @@ def publish(settings: Settings, day: date, run_key: str) -> int:
         return publishing.publish(conn, day, run_key=run_key, checks_run=0, checks_failed=0, code_version="test")
 
 
-def run_day(settings: Settings, day: date, run_key: str | None = None) -> int:
-    """Build, audit and publish a day as the DAG does, without Airflow; returns the publication id."""
-    build(settings, day)
+def release(settings: Settings, day: date, run_key: str | None = None) -> int:
+    """Audit and publish what is built, as the DAG does; returns the publication id."""
     result = audit(settings, day)
     assert result.passed, result.critical
     return publish(settings, day, run_key or f"test {day}")
+
+
+def run_day(settings: Settings, day: date, run_key: str | None = None) -> int:
+    """Build, audit and publish a day as the DAG does, without Airflow; returns the publication id."""
+    build(settings, day)
+    return release(settings, day, run_key)
 
 
 def query(settings: Settings, text: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
