@@ -3,7 +3,9 @@ WORKDIR /opt/yingjian
 RUN pip install --no-cache-dir uv==0.13.9 && useradd --system --home-dir /var/lib/yingjian --create-home yingjian
 COPY pyproject.toml uv.lock ./
 COPY plugins plugins
-RUN uv sync --frozen --no-dev --compile-bytecode
+# With lineage: docker compose build --build-arg UV_GROUPS='--group lineage'
+ARG UV_GROUPS=
+RUN uv sync --frozen --no-dev $UV_GROUPS --compile-bytecode
 COPY dags dags
 COPY dbt_project dbt_project
 COPY expectations expectations

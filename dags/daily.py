@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import Asset, CronDataIntervalTimetable, Param, TriggerRule, dag, task
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
-from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, SeedRenderingBehavior, TestBehavior
+from cosmos.constants import DbtResourceType, ExecutionMode, LoadMode, SeedRenderingBehavior, TestBehavior
 
-from yingjian import tasks
+from yingjian import model_tasks, tasks
 from yingjian.approval import ApprovalByRight
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,12 +39,16 @@ PACKS = Asset("yingjian://packs")
     ### The state at the end of a business date
     The business date is the day of the data interval in Asia/Shanghai; a backfill gives the same rows as the day itself.
 
-    **When `models` fails:** the log of `dbt_producer_watcher` names the model; the last publication stays. Clear the run.
+    **When `build` fails:** its log names the model, which is red in `models`; the last publication stays. Clear the run.
     **When `release_by_hand` waits:** the audit failed. Read `quality.check_result`; approve only with a reason, which the
     report will show, or reject, mend the cause and trigger the day again. See `docs/runbooks/daily.md`.
     """,
 )
 def daily() -> None:
+    @task(task_id=model_tasks.BUILD, doc_md="One `dbt build`; its log names a model that fails.")
+    def build(as_of_date: str, ti: object = None) -> int:
+        return tasks.build(as_of_date, partial(ti.xcom_push, model_tasks.BUILT))  # type: ignore[attr-defined]
+
     models = DbtTaskGroup(
         group_id="models",
         project_config=ProjectConfig(
@@ -55,25 +60,14 @@ def daily() -> None:
         profile_config=ProfileConfig(
             profile_name="yingjian", target_name="warehouse", profiles_yml_filepath=DBT_PROJECT / "profiles.yml"
         ),
-        execution_config=ExecutionConfig(
-            execution_mode=ExecutionMode.WATCHER,
-            invocation_mode=InvocationMode.DBT_RUNNER,
-            setup_operator_args={"pool": "default_pool"},
-        ),
+        execution_config=ExecutionConfig(execution_mode=ExecutionMode.LOCAL),
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
+            node_converters={DbtResourceType.MODEL: model_tasks.as_task},
             seed_rendering_behavior=SeedRenderingBehavior.NONE,
             test_behavior=TestBehavior.NONE,
             emit_datasets=False,
         ),
-        operator_args={
-            "vars": {"as_of_date": tasks.AS_OF_DATE},
-            "install_deps": False,
-            "deferrable": False,
-            "poke_interval": 1,
-            "retries": 0,
-            "pool": tasks.MODEL_POOL,  # The models' tasks wait for dbt's; they must never take its place.
-        },
     )
 
     @task(doc_md="Great Expectations over staging and the build; see `expectations/`.")
@@ -116,7 +110,9 @@ def daily() -> None:
     audited = audit(tasks.AS_OF_DATE)
     gated = gate(audited)
     published = publish(tasks.AS_OF_DATE, "{{ run_id }}")
-    models >> audited
+    built = build(tasks.AS_OF_DATE)
+    built >> models >> audited
+    built >> audited
     gated >> [release_by_hand, published]
     release_by_hand >> published
     report(published)

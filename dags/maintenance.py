@@ -1,4 +1,4 @@
-"""What keeps the warehouse small and its trail honest: old rows go, the audit trail is verified."""
+"""What keeps the warehouse small, its trail honest and its dictionary new."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEEP_PUBLICATIONS = 40
     ### What is over goes; the trail is verified
     Publications stay on record with their figures; rows of persons go when their days are over (seed `retention_rule`).
 
-    **When `prune` or `retain` fails:** nothing is lost and nothing waits for it; clear the task.
+    **When `prune`, `retain` or `docs` fails:** nothing is lost and nothing waits for it; clear the task.
     **When `verify_trail` fails:** somebody changed the audit trail. Do not clear it; see `docs/runbooks/maintenance.md`.
     """,
 )
@@ -45,9 +45,14 @@ def maintenance() -> None:
     def verify_trail() -> int:
         return tasks.verify_trail()
 
+    @task(doc_md="dbt's documentation as one page, `docs/models.html` in the home; no row in it.")
+    def docs() -> str:
+        return tasks.docs()
+
     prune()
     retain(tasks.AS_OF_DATE)
     verify_trail()
+    docs()
 
 
 maintenance()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import psycopg
 import pytest
@@ -14,18 +18,59 @@ from tests.portal import Portal, running_portal
 from tests.unit.reports import town
 from yingjian import simulate
 from yingjian.settings import Settings
+from yingjian.warehouse.dbt import prepare_manifest
 from yingjian.warehouse.embedded import EmbeddedPostgres
 
 WORLD_DAY = date(2022, 7, 20)
 
 
+class HomeFactory(Protocol):
+    def __call__(self, name: str, like: Settings | None = None) -> Settings: ...
+
+
+class Once(Protocol):
+    def __call__(self, name: str, make: Callable[[Path], object]) -> Path: ...
+
+
 @pytest.fixture(scope="session")
-def home_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Settings]]:
-    """Makes homes with a running server; all are stopped at the end."""
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Makes a folder that all workers of this session share: the first that asks makes it, the others wait for it."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, is_made = base / name, base / f"{name}.made"
+        with (base / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not is_made.exists():
+                folder.mkdir()
+                make(folder)
+                is_made.touch()
+        return folder
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def empty_home(once: Once) -> Settings:
+    """A home with all tables and a parsed project: for copies only."""
+
+    def make(folder: Path) -> None:
+        prepare_manifest(support.make_home(folder, durable=False))
+
+    return support.home_for_copies(once("empty_home", make))
+
+
+@pytest.fixture(scope="session")
+def home_factory(tmp_path_factory: pytest.TempPathFactory, empty_home: Settings) -> Iterator[HomeFactory]:
+    """Makes homes with a running server and all tables, or with all that `like` holds; all are stopped at the end.
+
+    The server of `like` is stopped, too: it is for copies only.
+    """
     made: list[Settings] = []
 
-    def make(name: str) -> Settings:
-        settings = support.make_home(tmp_path_factory.mktemp(name))
+    def make(name: str, like: Settings | None = None) -> Settings:
+        settings = support.copy_home(like or empty_home, tmp_path_factory.mktemp(name))
         made.append(settings)
         return settings
 
@@ -35,7 +80,7 @@ def home_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
 
 @pytest.fixture
-def fresh_home(home_factory: Callable[[str], Settings]) -> Iterator[Settings]:
+def fresh_home(home_factory: HomeFactory) -> Iterator[Settings]:
     """A home of the test's own."""
     settings = home_factory("home")
     yield settings
@@ -74,20 +119,41 @@ def town_database(bare_server: Settings) -> str:
 
 
 @pytest.fixture(scope="session")
-def simulated_landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def simulated_landing(once: Once) -> Path:
     """A small town's exports of sixteen days up to WORLD_DAY."""
-    out = tmp_path_factory.mktemp("landing")
-    simulate.write_landing(out, persons=600, days=16, seed=7, last_day=WORLD_DAY)
-    return out
+    return once("landing", partial(simulate.write_landing, persons=600, days=16, seed=7, last_day=WORLD_DAY))
 
 
 @pytest.fixture(scope="session")
-def world(home_factory: Callable[[str], Settings], simulated_landing: Path) -> Settings:
+def landed_town(once: Once, empty_home: Settings, simulated_landing: Path) -> Settings:
+    """The simulated town, landed: for copies only."""
+
+    def make(folder: Path) -> None:
+        support.land_folder(support.copy_home(empty_home, folder), simulated_landing)
+
+    return support.home_for_copies(once("landed_town", make))
+
+
+@pytest.fixture(scope="session")
+def built_town(once: Once, landed_town: Settings) -> Settings:
+    """The simulated town, published for the day before WORLD_DAY and built for WORLD_DAY: for copies only."""
+
+    def make(folder: Path) -> None:
+        settings = support.copy_home(landed_town, folder)
+        support.run_day(settings, WORLD_DAY - timedelta(days=1), "yesterday")
+        support.build(settings, WORLD_DAY)
+
+    return support.home_for_copies(once("built_town", make))
+
+
+@pytest.fixture(scope="session")
+def world(once: Once, home_factory: HomeFactory, landed_town: Settings) -> Settings:
     """The simulated town, landed, and its last day published. Tests read it and leave it as it is."""
-    settings = home_factory("world")
-    support.land_folder(settings, simulated_landing)
-    support.run_day(settings, WORLD_DAY)
-    return settings
+
+    def make(folder: Path) -> None:
+        support.run_day(support.copy_home(landed_town, folder), WORLD_DAY)
+
+    return home_factory("world", support.home_for_copies(once("world", make)))
 
 
 @pytest.fixture(scope="session")

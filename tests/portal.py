@@ -21,6 +21,7 @@ from yingjian import services, warehouse
 from yingjian.reports import write_packs, write_report
 from yingjian.reports.audiences import OFFICE, Audience
 from yingjian.settings import Settings
+from yingjian.warehouse.dbt import prepare_manifest
 from yingjian.warehouse.embedded import EmbeddedPostgres
 from yingjian.warehouse.publish import READER_SCHEMAS
 
@@ -148,7 +149,7 @@ def _copy(world: Settings, home: Path) -> Settings:
         }
     )
     settings.dbt_target.mkdir(parents=True)
-    (settings.dbt_target / "manifest.json").write_bytes((world.dbt_target / "manifest.json").read_bytes())
+    (settings.dbt_target / "manifest.json").write_bytes(prepare_manifest(world).read_bytes())
     (settings.home / "airflow" / "plugins").mkdir(parents=True)
     return settings
 

@@ -3,28 +3,54 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import subprocess
-import sys
+from contextlib import redirect_stdout
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+
+import psycopg
 
 from yingjian import quality, warehouse
 from yingjian.landing import LandingSummary, land
 from yingjian.settings import PROJECT_ROOT, Settings
+from yingjian.warehouse import dbt as dbt_project
 from yingjian.warehouse import publish as publishing
-from yingjian.warehouse.dbt import dbt_environment
+from yingjian.warehouse.embedded import EmbeddedPostgres
 
 SHARED = Path(os.environ.get("YINGJIAN_SHARED") or PROJECT_ROOT.parent / "shared")
 CASES = SHARED / "cases"
 IDENTITY = {"姓名": "陈测试", "证件类型": "居民身份证", "证件号码": "350503194205022751", "手机号": "13800000000"}
 
 
-def make_home(folder: Path) -> Settings:
-    """A home with a running server and all tables."""
+def make_home(folder: Path, *, durable: bool = True) -> Settings:
+    """A home with a running server and all tables; when not `durable`, its server does not wait for the disk."""
     settings = Settings.load({"YINGJIAN_HOME": str(folder)})
     warehouse.ensure_running(settings)
+    if not durable:
+        with psycopg.connect(EmbeddedPostgres(settings).uri("postgres", "postgres"), autocommit=True) as conn:
+            conn.execute("alter system set fsync = off")
+            conn.execute("select pg_reload_conf()")
     warehouse.migrate(settings)
+    return settings
+
+
+def home_for_copies(folder: Path) -> Settings:
+    """A home whose server stands still, so that it can be copied."""
+    settings = Settings.load({"YINGJIAN_HOME": str(folder)})
+    EmbeddedPostgres(settings).stop()
+    return settings
+
+
+def copy_home(source: Settings, folder: Path) -> Settings:
+    """A home of its own with all that `source` holds, its server running; that of `source` stands still from then on."""
+    EmbeddedPostgres(source).stop()
+    for part in ("postgres", "secrets", "dbt"):
+        subprocess.run(["cp", "-a", str(source.home / part), str(folder)], check=True)
+    settings = Settings.load({"YINGJIAN_HOME": str(folder)})
+    warehouse.ensure_running(settings)
     return settings
 
 
@@ -42,25 +68,34 @@ def empty_staging(settings: Settings) -> None:
         )
 
 
-def dbt(settings: Settings, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    result = subprocess.run(
-        [sys.executable, "-m", "dbt.cli.main", *arguments],
-        env=dbt_environment(settings), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert not check or result.returncode == 0, result.stdout[-4000:]
-    return result
+@dataclass(frozen=True)
+class DbtRun:
+    success: bool
+    stdout: str
 
 
-def build(settings: Settings, day: date) -> None:
-    dbt(
-        settings,
-        "build",
-        "--exclude",
-        "resource_type:test",
-        "resource_type:unit_test",
-        "--vars",
-        f"{{as_of_date: '{day}'}}",
-    )
+def dbt(settings: Settings, *arguments: str, check: bool = True) -> DbtRun:
+    """A dbt command in this process, as the daily run does it."""
+    with redirect_stdout(io.StringIO()) as out:
+        result = dbt_project.invoke(settings, *arguments)
+    done = DbtRun(bool(result.success), out.getvalue())
+    assert not check or done.success, f"{result.exception} {done.stdout[-4000:]}"
+    return done
+
+
+def build(settings: Settings, day: date, *select: str) -> None:
+    """Every model and seed, or those that are selected, as dbt understands it."""
+    if select:
+        tests = ("resource_type:test", "resource_type:unit_test")
+        dbt(settings, "build", "--select", *select, "--exclude", *tests, "--vars", f"{{as_of_date: '{day}'}}")
+        return
+    with redirect_stdout(io.StringIO()):
+        dbt_project.build(settings, day)
+
+
+def build_marts(settings: Settings, day: date) -> None:
+    """Every mart again, from what the last build of the same day left of the models that they read."""
+    build(settings, day, "path:models/marts")
 
 
 def audit(settings: Settings, day: date) -> quality.AuditResult:
@@ -74,12 +109,17 @@ def publish(settings: Settings, day: date, run_key: str) -> int:
         return publishing.publish(conn, day, run_key=run_key, checks_run=0, checks_failed=0, code_version="test")
 
 
-def run_day(settings: Settings, day: date, run_key: str | None = None) -> int:
-    """Build, audit and publish a day as the DAG does, without Airflow; returns the publication id."""
-    build(settings, day)
+def release(settings: Settings, day: date, run_key: str | None = None) -> int:
+    """Audit and publish what is built, as the DAG does; returns the publication id."""
     result = audit(settings, day)
     assert result.passed, result.critical
     return publish(settings, day, run_key or f"test {day}")
+
+
+def run_day(settings: Settings, day: date, run_key: str | None = None) -> int:
+    """Build, audit and publish a day as the DAG does, without Airflow; returns the publication id."""
+    build(settings, day)
+    return release(settings, day, run_key)
 
 
 def query(settings: Settings, text: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]

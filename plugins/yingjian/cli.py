@@ -90,10 +90,20 @@ def _parser() -> argparse.ArgumentParser:
     rotate = commands.add_parser("rotate-person-key", help="another secret of the person keys: every key is made anew")
     rotate.add_argument("--reason", required=True, help="why; kept in the trail")
     rotate.set_defaults(command=_rotate_person_key)
+    commands.add_parser("docs", help="write the data dictionary: every table and column").set_defaults(command=_docs)
     commands.add_parser("coverage", help="write docs/coverage.md").set_defaults(command=_coverage)
     commands.add_parser("licences", help="write docs/licences.md").set_defaults(command=_licences)
-    commands.add_parser("status", help="what is published and what runs").set_defaults(command=_status)
+    _add_status(commands)
     return parser
+
+
+def _add_status(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    status = commands.add_parser(
+        "status", help="what is up, published and waiting; exit code 1 when what must run does not"
+    )
+    status.add_argument("--json", action="store_true", help="for monitoring: keys as in plugins/yingjian/status.py")
+    status.add_argument("--strict", action="store_true", help="exit code 1 also when somebody must look at something")
+    status.set_defaults(command=_status)
 
 
 def _add_audit(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
@@ -297,13 +307,11 @@ def _deliver(settings: Settings, airflow: Airflow, day: date, run_id: str, clock
 
 
 def _by_step(tasks: list) -> dict[str, float]:  # type: ignore[type-arg]
-    steps: dict[str, float] = {}
-    for task in tasks:
-        if task.task_id == "models.dbt_producer_watcher":
-            steps["dbt"] = task.seconds
-        elif not task.task_id.startswith("models.") and task.state == "success":
-            steps[task.task_id] = task.seconds
-    return steps
+    return {
+        task.task_id: task.seconds
+        for task in tasks
+        if task.state == "success" and not task.task_id.startswith("models.")
+    }
 
 
 class _Clock:
@@ -453,6 +461,16 @@ def _coverage(arguments: argparse.Namespace) -> int:
     from yingjian import coverage
 
     print(coverage.write(Settings.load().root))
+    return 0
+
+
+def _docs(arguments: argparse.Namespace) -> int:
+    from yingjian import warehouse
+    from yingjian.warehouse.dbt import write_docs
+
+    settings = Settings.load()
+    warehouse.ensure_running(settings)
+    print(write_docs(settings))
     return 0
 
 
@@ -788,33 +806,13 @@ def _simulate(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from yingjian import warehouse
-    from yingjian.delivery import ledger
+    import json
 
-    settings = Settings.load()
-    warehouse.ensure_running(settings)
-    warehouse.migrate(settings)
-    with warehouse.connect(settings) as conn:
-        current = conn.execute(
-            "select publication_id, as_of_date, published_at, quality_status, checks_failed from reporting.publication"
-        ).fetchone()
-        print(
-            "publication {} of {}, published {:%Y-%m-%d %H:%M}, {}, {} checks failed".format(*current)
-            if current
-            else "nothing published yet"
-        )
-        failed = conn.execute(
-            """
-            select severity, suite, check_name, failing_rows, message from quality.check_result
-            where not success and checked_at = (select max(checked_at) from quality.check_result)
-            order by severity, suite, check_name
-            """
-        ).fetchall()
-        for severity, suite, name, rows, message in failed:
-            print(f"last audit: {severity} {suite}.{name} ({rows if rows is not None else '?'} rows): {message}")
-        for line in ledger.summary(conn):
-            print(line)
-    return 0
+    from yingjian import status
+
+    found = status.collect(Settings.load())
+    print(json.dumps(found, ensure_ascii=False, indent=2) if arguments.json else status.render(found))
+    return status.exit_code(found, strict=arguments.strict)
 
 
 if __name__ == "__main__":

@@ -25,14 +25,19 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from yingjian import warehouse
+from yingjian import lineage, warehouse
 from yingjian.officials import read_officials
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError, no_core_files
-from yingjian.tasks import MODEL_POOL, MODEL_POOL_SLOTS
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 ADMIN = "admin"
-SERVICES = ("api-server", "dag-processor", "scheduler", "triggerer")
+# Logs are read from their files: no service needs to serve them.
+SERVICES = {
+    "api-server": (),
+    "dag-processor": (),
+    "scheduler": ("--skip-serve-logs",),
+    "triggerer": ("--skip-serve-logs",),
+}
 FINISHED = frozenset({"success", "failed"})
 READY_SECONDS = 180
 PORTAL = "/yingjian/"
@@ -85,8 +90,6 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "AIRFLOW__API_AUTH__JWT_SECRET": settings.secret("airflow_jwt"),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(home / "logs" / "dag_processor"),
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(ports["worker_log"]),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports["trigger_log"]),
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(schedule),
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
@@ -97,7 +100,7 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",
         "AIRFLOW__COSMOS__ENABLE_CACHE": "False",
-        "AIRFLOW__OPENLINEAGE__DISABLED": "True",
+        **lineage.airflow_environment(settings),
         "PYTHONWARNINGS": "ignore",
         "NO_COLOR": "1",
     }
@@ -161,7 +164,7 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
 
     A service that dies meanwhile is started again. Raises SetupError when they do not come up.
     """
-    state_file = settings.home / "airflow" / "services.json"
+    state_file = _state_file(settings)
     state = _read_state(state_file)
     if state and _is_alive(state["owner"]):
         airflow = Airflow(settings, state["ports"]["api"], is_own=False)
@@ -170,7 +173,7 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
         return
     if state:
         _sweep(state)
-    ports = _free_ports("api", "worker_log", "trigger_log", wanted={"api": _wanted_port()})
+    ports = _free_ports("api", wanted={"api": _wanted_port()})
     environment = {**os.environ, **airflow_environment(settings, schedule=schedule, ports=ports)}
     _prepare_home(settings, environment)
     supervisor = _Supervisor(settings, environment, ports, state_file)
@@ -181,6 +184,12 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
         yield airflow
     finally:
         supervisor.stop()
+
+
+def recorded_port(settings: Settings) -> int | None:
+    """The port of the API server that runs for this home, or is meant to; None where no services do."""
+    state = _read_state(_state_file(settings))
+    return int(state["ports"]["api"]) if state and _is_alive(state["owner"]) else None
 
 
 class Airflow:
@@ -214,7 +223,6 @@ class Airflow:
                 missing = [dag for dag in DAGS if self._client.get(f"/api/v2/dags/{dag}").status_code != 200]
                 scheduler = self._client.get("/api/v2/monitor/health").json().get("scheduler", {}).get("status")
                 if not missing and scheduler == "healthy":
-                    self._ensure_pool()
                     return
             except (httpx.HTTPError, ValueError):
                 pass
@@ -229,11 +237,6 @@ class Airflow:
             pass
         logs = self._settings.home / "airflow" / "logs"
         raise SetupError(f"Airflow did not come up within {READY_SECONDS} s: {errors or f'see {logs}'}")
-
-    def _ensure_pool(self) -> None:
-        if self._client.get(f"/api/v2/pools/{MODEL_POOL}").status_code == 404:
-            pool = {"name": MODEL_POOL, "slots": MODEL_POOL_SLOTS, "description": "tasks that show dbt's models"}
-            self._client.post("/api/v2/pools", json=pool).raise_for_status()
 
     def _login(self) -> None:
         response = self._client.post("/auth/token", json={"username": ADMIN, "password": self.password})
@@ -302,15 +305,15 @@ class Airflow:
         run_id = run["dag_run_id"]
         seen_waiting = False
         while True:
-            time.sleep(0.4)
-            state = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"]
+            time.sleep(0.5)
+            path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
+            state = self._get(path)["state"]
             if state in FINISHED:
                 return RunResult(dag_id, run_id, state, self._tasks(dag_id, run_id))
             if dag_id in WAITS_AT:
-                tasks = self._tasks(dag_id, run_id)
-                is_waiting = any(
-                    task.task_id == WAITS_AT[dag_id] and task.state in WAITING for task in tasks
-                ) and not any(task.state in AT_WORK for task in tasks)
+                is_waiting = self._get(f"{path}/taskInstances/{WAITS_AT[dag_id]}")["state"] in WAITING
+                tasks = self._tasks(dag_id, run_id) if is_waiting else []
+                is_waiting = is_waiting and not any(task.state in AT_WORK for task in tasks)
                 # Seen twice: between a task's end and the next one's beginning nothing is at work either.
                 if is_waiting and seen_waiting:
                     return RunResult(dag_id, run_id, "awaiting", tasks)
@@ -373,7 +376,7 @@ class _Supervisor:
     def _spawn(self, service: str) -> None:
         with (self._logs / f"{service}.log").open("ab") as log:
             self._processes[service] = subprocess.Popen(
-                [sys.executable, "-m", "airflow", service],
+                [sys.executable, "-m", "yingjian.airflow_service", service, *SERVICES[service]],
                 env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, preexec_fn=_die_with_parent,
             )  # fmt: skip
@@ -429,6 +432,10 @@ def _is_alive(identity: list[int]) -> bool:
     except OSError:
         return False
     return fields[0] != "Z" and int(fields[19]) == started
+
+
+def _state_file(settings: Settings) -> Path:
+    return settings.home / "airflow" / "services.json"
 
 
 def _read_state(path: Path) -> dict[str, Any] | None:

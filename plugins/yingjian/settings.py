@@ -60,11 +60,12 @@ class Settings:
     given_shared_folder: str | None = None
     delivery_time: time = time(7)
     url: str | None = None
+    openlineage_url: str | None = None
 
     @classmethod
     def load(cls, env: Mapping[str, str] = os.environ) -> Settings:
-        """Read YINGJIAN_HOME, _WAREHOUSE, _LANDING, _PERSON_KEY, _OFFICIALS, _SHARED_FOLDER, _DELIVERY_TIME, _URL
-        and YINGJIAN_ROLE_PASSWORD_<ROLE>.
+        """Read YINGJIAN_HOME, _WAREHOUSE, _LANDING, _PERSON_KEY, _OFFICIALS, _SHARED_FOLDER, _DELIVERY_TIME, _URL,
+        _OPENLINEAGE_URL and YINGJIAN_ROLE_PASSWORD_<ROLE>.
 
         Raises SetupError when the warehouse is not embedded and no person key is given, or when the hour is none.
         """
@@ -95,6 +96,7 @@ class Settings:
             given_shared_folder=env.get("YINGJIAN_SHARED_FOLDER") or None,
             delivery_time=time.fromisoformat(hour),
             url=(env.get("YINGJIAN_URL") or "").rstrip("/") or None,
+            openlineage_url=env.get("YINGJIAN_OPENLINEAGE_URL") or None,
         )
 
     @cached_property
@@ -133,6 +135,11 @@ class Settings:
     @property
     def dbt_target(self) -> Path:
         return self.home / "dbt"
+
+    @property
+    def data_dictionary(self) -> Path:
+        """What every table and column means, as one page that dbt writes."""
+        return self.home / "docs" / "models.html"
 
     @cached_property
     def code_version(self) -> str:

@@ -6,6 +6,7 @@ Nothing personal goes through here: XCom and logs get counts, states and publica
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,6 @@ from yingjian import warehouse
 from yingjian.settings import Settings
 
 log = logging.getLogger(__name__)
-
-# Pool of the tasks that show each model: fewer slots than the executor has, so that dbt's own task always gets one.
-MODEL_POOL, MODEL_POOL_SLOTS = "dbt_models", 4
 
 # The template by which every task of a daily run gets its business date: the day of the data interval in Shanghai.
 AS_OF_DATE = "{{ data_interval_start.in_timezone('Asia/Shanghai').to_date_string() }}"
@@ -39,6 +37,13 @@ def land(location: str | None = None) -> dict[str, int]:
     )
     log.info("landing: %s", ", ".join(f"{name} {count}" for name, count in summary.items()))
     return summary
+
+
+def build(as_of_date: str, say: Callable[[dict[str, str]], None]) -> int:
+    """Build every mart of a business date; `say` gets what became of each model so far. Returns how many were built."""
+    from yingjian.warehouse.dbt import build as build_models
+
+    return build_models(Settings.load(), date.fromisoformat(as_of_date), say)
 
 
 def audit(as_of_date: str) -> dict[str, Any]:
@@ -155,6 +160,13 @@ def prune(keep: int) -> list[int]:
     settings = Settings.load()
     with warehouse.connect(settings, "publisher") as conn:
         return prune_publications(conn, keep)
+
+
+def docs() -> str:
+    """Write the data dictionary; returns its path."""
+    from yingjian.warehouse.dbt import write_docs
+
+    return str(write_docs(Settings.load()))
 
 
 def retain(as_of_date: str) -> dict[str, int]:

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests import support
+from tests.conftest import HomeFactory
 from yingjian.settings import Settings
+from yingjian.warehouse.embedded import EmbeddedPostgres
 
 pytestmark = pytest.mark.skipif(
     not support.CASES.is_dir(), reason=f"the worked cases are not at {support.CASES}; set YINGJIAN_SHARED"
@@ -24,11 +26,23 @@ DATES = {town: sorted(path.name for path in (support.CASES / town / "expected").
 TOWN_DATES = [(town, day) for town in TOWNS for day in DATES[town]]
 
 
+@pytest.fixture(scope="module")
+def landed(home_factory: HomeFactory) -> Callable[[str], Settings]:
+    """Homes in which nothing but the landing of a town has happened; a town is landed once and copied."""
+    towns: dict[str, Settings] = {}
+
+    def make(name: str) -> Settings:
+        if name not in towns:
+            towns[name] = home_factory(name)
+            support.land_folder(towns[name], support.CASES / name / "landing")
+        return home_factory(f"{name}-copy", towns[name])
+
+    return make
+
+
 @pytest.fixture(scope="module", params=TOWNS)
-def town(request: pytest.FixtureRequest, home_factory: Callable[[str], Settings]) -> tuple[str, Settings]:
-    settings = home_factory(request.param)
-    support.land_folder(settings, support.CASES / request.param / "landing")
-    return request.param, settings
+def town(request: pytest.FixtureRequest, landed: Callable[[str], Settings]) -> tuple[str, Settings]:
+    return request.param, landed(request.param)
 
 
 def assert_day(settings: Settings, town: str, day: str) -> None:
@@ -65,10 +79,11 @@ def test_row_balance(town: tuple[str, Settings]) -> None:
 
 
 @pytest.mark.parametrize(("name", "day"), [(t, d) for t, d in TOWN_DATES if d != DATES[t][0]])
-def test_a_date_alone_in_a_fresh_home(name: str, day: str, fresh_home: Settings) -> None:
-    support.land_folder(fresh_home, support.CASES / name / "landing")
-    support.run_day(fresh_home, date.fromisoformat(day))
-    assert_day(fresh_home, name, day)
+def test_a_date_alone_in_a_fresh_home(name: str, day: str, landed: Callable[[str], Settings]) -> None:
+    home = landed(name)
+    support.run_day(home, date.fromisoformat(day))
+    assert_day(home, name, day)
+    EmbeddedPostgres(home).stop()
 
 
 def test_files_in_another_order(tmp_path: Path, fresh_home: Settings) -> None:

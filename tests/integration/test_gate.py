@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests import support
-from tests.conftest import WORLD_DAY
+from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian import quality, tasks, warehouse
 from yingjian.settings import PROJECT_ROOT, Settings
 from yingjian.warehouse.embedded import EmbeddedPostgres
@@ -152,19 +150,16 @@ POISON = {
 
 
 @pytest.fixture(scope="module")
-def built(home_factory: Callable[[str], Settings], simulated_landing: Path) -> Iterator[Settings]:
-    """A town of its own: published yesterday, built today and audited, not yet published."""
-    settings = home_factory("gate")
-    support.land_folder(settings, simulated_landing)
-    support.run_day(settings, date(2022, 7, 19))
-    support.build(settings, WORLD_DAY)
+def built(home_factory: HomeFactory, built_town: Settings) -> Settings:
+    """A town of its own: published yesterday, built today, not yet published."""
+    settings = home_factory("gate", built_town)
     with warehouse.connect(settings) as conn:
         # Unique indexes stand in the way of poison; a fault could have lost them.
         for (index,) in conn.execute(
             "select indexrelid::regclass::text from pg_index where indisunique and not indisprimary and indrelid::regclass::text like 'build.%'"
         ).fetchall():
             conn.execute(f"drop index {index}")  # type: ignore[arg-type]
-    yield settings
+    return settings
 
 
 def test_every_check_has_a_case_in_which_it_fails() -> None:
@@ -177,11 +172,20 @@ def test_the_untouched_build_passes(built: Settings) -> None:
     assert len(result.results) == len(POISON)
 
 
+@pytest.fixture(scope="module")
+def lean(built: Settings) -> Settings:
+    """The build and what it is made from, without what is published: quick to copy."""
+    copy = make_copy(built, "lean", "yingjian")
+    with warehouse.connect(copy) as conn:
+        conn.execute("drop schema published, reporting, restricted cascade")
+    return copy
+
+
 @pytest.mark.parametrize("name", POISON)
-def test_a_check_fails_on_its_poison(name: str, built: Settings) -> None:
+def test_a_check_fails_on_its_poison(name: str, lean: Settings) -> None:
     suite = next(suite for suite in SUITES if name.startswith(f"{suite.name}."))
     check = next(check for check in suite.checks if name == f"{suite.name}.{check.name}")
-    poisoned = make_copy(built, "poisoned")
+    poisoned = make_copy(lean, "poisoned", "lean")
     with warehouse.connect(poisoned) as conn:
         conn.execute(POISON[name])  # type: ignore[arg-type]
     with warehouse.connect(poisoned) as conn:
@@ -191,13 +195,13 @@ def test_a_check_fails_on_its_poison(name: str, built: Settings) -> None:
     assert result.passed is (check.severity == "warn")
 
 
-def make_copy(settings: Settings, name: str) -> Settings:
-    """A copy of the town's database, from it as a template."""
+def make_copy(settings: Settings, name: str, template: str) -> Settings:
+    """A copy of one of the home's databases, from it as a template."""
     server = EmbeddedPostgres(settings)
     with psycopg.connect(server.uri("postgres", "postgres"), autocommit=True) as conn:
         conn.execute(f"drop database if exists {name} with (force)")  # type: ignore[arg-type]
-        conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'yingjian'")
-        conn.execute(f"create database {name} template yingjian owner yingjian_owner")  # type: ignore[arg-type]
+        conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (template,))
+        conn.execute(f"create database {name} template {template} owner yingjian_owner")  # type: ignore[arg-type]
     return replace(settings, warehouse=server.uri("yingjian_owner", name), given_person_key="x")
 
 
@@ -205,7 +209,7 @@ def test_a_poisoned_mart_is_not_published(built: Settings, monkeypatch: pytest.M
     """Yesterday's publication stays; only a person with a reason releases the build, and the publication says so."""
     monkeypatch.setenv("YINGJIAN_HOME", str(built.home))
     before = support.marts(built)
-    support.build(built, WORLD_DAY)
+    support.build_marts(built, WORLD_DAY)
     with warehouse.connect(built) as conn:
         conn.execute("update build.obligation set unit = '13812345678' where group_code = '9'")
     audited = tasks.audit(WORLD_DAY.isoformat())

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 
 from tests import support
-from tests.conftest import WORLD_DAY
+from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian.settings import PROJECT_ROOT, Settings
+from yingjian.warehouse.dbt import prepare_manifest, write_docs
 
 
 @pytest.fixture(scope="module")
-def built(world: Settings) -> Settings:
-    """The session's town with its build beside the publication."""
-    support.build(world, WORLD_DAY)
-    return world
+def built(home_factory: HomeFactory, built_town: Settings) -> Settings:
+    """A town with its build beside the publication of the day before."""
+    return home_factory("models", built_town)
+
+
+@pytest.fixture(scope="module")
+def manifest(world: Settings) -> dict[str, Any]:
+    return json.loads(prepare_manifest(world).read_text())  # type: ignore[no-any-return]
 
 
 def test_unit_tests_of_the_models(built: Settings) -> None:
     done = support.dbt(
         built, "test", "--select", "test_type:unit", "--vars", f"{{as_of_date: '{WORLD_DAY}'}}", check=False
     )
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert done.success, done.stdout[-4000:]
     passed = re.search(r"PASS=(\d+)", done.stdout)
     assert passed and int(passed[1]) >= 17
 
@@ -32,12 +38,11 @@ def test_data_tests_over_the_town(built: Settings) -> None:
     done = support.dbt(
         built, "test", "--select", "test_type:data", "--vars", f"{{as_of_date: '{WORLD_DAY}'}}", check=False
     )
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert done.success, done.stdout[-4000:]
 
 
-def test_layers_go_one_way(world: Settings) -> None:
+def test_layers_go_one_way(manifest: dict[str, Any]) -> None:
     """Staging reads sources, intermediate reads staging and policy, marts read intermediate; nobody reads back."""
-    manifest = json.loads((world.dbt_target / "manifest.json").read_text())
     order = {"staging": 0, "intermediate": 1, "marts": 2}
 
     def layer(node: dict) -> str:  # type: ignore[type-arg]
@@ -64,11 +69,19 @@ def test_no_model_reads_the_clock() -> None:
             assert not clock.search(path.read_text()), path.name
 
 
-def test_every_model_is_described_and_every_mart_has_a_contract(world: Settings) -> None:
-    manifest = json.loads((world.dbt_target / "manifest.json").read_text())
+def test_every_model_is_described_and_every_mart_has_a_contract(manifest: dict[str, Any]) -> None:
     models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
     for model in models:
         assert model["description"], model["name"]
         if model["original_file_path"].startswith("models/marts"):
             assert model["config"]["contract"]["enforced"], model["name"]
             assert all(column["description"] for column in model["columns"].values()), model["name"]
+
+
+def test_the_data_dictionary_has_every_column_and_no_row(world: Settings) -> None:
+    page = write_docs(world).read_text()
+    described = json.loads(prepare_manifest(world).read_text())["nodes"]["model.yingjian.overdue"]["columns"]
+    assert all(json.dumps(column["description"], ensure_ascii=False)[1:-1] in page for column in described.values())
+    people = support.query(world, "select id_number, phone, name from restricted.person where length(name) > 2")
+    assert people and not any(cell in page for person in people for cell in person if cell)
+    assert list(world.data_dictionary.parent.iterdir()) == [world.data_dictionary]

@@ -471,7 +471,7 @@ def test_the_data_team_sees_what_became_of_deliveries(portal, clients):
 def test_documents_come_without_anything_from_elsewhere(clients):
     page = get(clients["operator"], "/documents/audit/build.overdue").text
     assert "build.overdue" in page and "cdn.example" not in page and "onclick" not in page
-    assert "models.dbt_producer_watcher" in get(clients["operator"], "/documents/runbooks/daily").text
+    assert "dbt could not build" in get(clients["operator"], "/documents/runbooks/daily").text
     assert "obligation" in get(clients["operator"], "/documents/models/page").text
     for path in (
         "/documents/audit/..",

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests import support
-from tests.conftest import WORLD_DAY
+from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian import warehouse
 from yingjian.settings import Settings
 from yingjian.warehouse import publish as publishing
 
 
 @pytest.fixture(scope="module")
-def town(home_factory: Callable[[str], Settings], simulated_landing: Path) -> Settings:
-    settings = home_factory("publish")
-    support.land_folder(settings, simulated_landing)
-    support.run_day(settings, WORLD_DAY - timedelta(days=1), "yesterday")
-    return settings
+def town(home_factory: HomeFactory, built_town: Settings) -> Settings:
+    """Published yesterday, built today."""
+    return home_factory("publish", built_town)
 
 
 def test_readers_see_one_publication_or_the_other_and_never_wait(town: Settings) -> None:
     """A dashboard holds a transaction open on the old rows while another one polls through the switch."""
-    support.build(town, WORLD_DAY)
     support.audit(town, WORLD_DAY)
     seen: set[tuple[object, ...]] = set()
     errors: list[Exception] = []
@@ -89,7 +84,7 @@ def test_nothing_built_is_said(town: Settings) -> None:
 
 
 def test_a_build_for_another_date_is_not_published(town: Settings) -> None:
-    support.build(town, WORLD_DAY)
+    support.build_marts(town, WORLD_DAY)
     support.audit(town, WORLD_DAY)
     with pytest.raises(publishing.NothingBuiltError, match="build holds 2022-07-20, not 2022-07-21"):
         support.publish(town, date(2022, 7, 21), "wrong date")
@@ -116,13 +111,13 @@ def test_a_fault_while_publishing_leaves_the_last_publication(town: Settings, mo
     support.publish(town, WORLD_DAY, "between the two")
     assert support.marts(town) == before, "the same run goes on where it stopped"
 
-    support.build(town, WORLD_DAY)
+    support.build_marts(town, WORLD_DAY)
     support.audit(town, WORLD_DAY)
     monkeypatch.setattr(publishing, "_insert_publication", break_down)
     with pytest.raises(RuntimeError, match="power cut"):
         support.publish(town, WORLD_DAY, "abandoned")
     monkeypatch.undo()
-    support.build(town, WORLD_DAY)
+    support.build_marts(town, WORLD_DAY)
     support.audit(town, WORLD_DAY)
     support.publish(town, WORLD_DAY, "after the power cut")
     assert support.query(town, "select count(*) from published.staged") == [(0,)]

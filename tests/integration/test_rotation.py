@@ -10,14 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests import support
-from tests.conftest import WORLD_DAY
+from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian import cli, warehouse
 from yingjian.settings import Settings, SetupError
 from yingjian.warehouse import audit_trail, person_key, rotation
@@ -26,12 +25,10 @@ KEY = re.compile(r"[0-9a-f]{64}")
 
 
 @pytest.fixture(scope="module")
-def town(home_factory: Callable[[str], Settings], simulated_landing: Path) -> Settings:
-    settings = home_factory("rotation")
-    support.land_folder(settings, simulated_landing)
-    support.run_day(settings, WORLD_DAY - timedelta(days=1))
-    support.run_day(settings, WORLD_DAY)
-    support.build(settings, WORLD_DAY)  # A build that is not published yet is rewritten too.
+def town(home_factory: HomeFactory, built_town: Settings) -> Settings:
+    settings = home_factory("rotation", built_town)
+    support.release(settings, WORLD_DAY)
+    support.build_marts(settings, WORLD_DAY)  # A build that is not published yet is rewritten too.
     with warehouse.connect(settings) as conn:
         # Retention took everything of one person but the keys in what was published.
         [(gone,)] = conn.execute("select min(person_key) from published.control").fetchall()

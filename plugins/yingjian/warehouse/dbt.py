@@ -1,17 +1,157 @@
-"""The dbt project's manifest: parsed when the project changed, never while Airflow reads a DAG."""
+"""The dbt project: its one build per business date, and its manifest.
+
+The manifest is parsed when the project changed, never while Airflow reads a DAG.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
+from typing import Any
 
-from yingjian import warehouse
+from yingjian import lineage, warehouse
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError
 
+log = logging.getLogger(__name__)
+
 SOURCES = ("*.sql", "*.yml", "*.csv", "*.md")
+SAY_SECONDS = 2.0
+
+
+class BuildError(RuntimeError):
+    """Some models were not built; the text names them."""
+
+
+def build(settings: Settings, day: date, say: Callable[[dict[str, str]], None] = lambda states: None) -> int:
+    """Build seeds and models for a business date, in this process; returns how many nodes were built.
+
+    `say` gets dbt's unique ids and what became of each so far (success, error, skipped): at most every SAY_SECONDS,
+    from a thread of its own, so that dbt never waits for it, and at the end. Raises BuildError.
+    """
+    states: dict[str, str] = {}
+
+    def on_event(event: Any) -> None:
+        if event.info.name == "NodeFinished":
+            states[event.data.node_info.unique_id] = event.data.node_info.node_status
+
+    artifacts = lineage.artifacts(settings)
+    # Beside them the manifest stays as it is: DAGs are read from it.
+    written = ("--target-path", str(artifacts)) if artifacts else ("--no-write-json",)
+    with _said_meanwhile(states, say):
+        result = invoke(
+            settings,
+            "build", *written, "--exclude", "resource_type:test", "resource_type:unit_test",
+            "--vars", f"{{as_of_date: '{day}'}}",
+            on_event=on_event,
+        )  # fmt: skip
+    say(dict(states))
+    if artifacts:
+        with _environment(dbt_environment(settings)):
+            lineage.tell(settings, dbt_folder(settings))
+    failed = sorted(name.rpartition(".")[2] for name, state in states.items() if state == "error")
+    if failed:
+        raise BuildError(f"dbt could not build {', '.join(failed)}: the log says why")
+    if not result.success:
+        raise BuildError(f"dbt build failed: {result.exception or 'the log says why'}")
+    return sum(state == "success" for state in states.values())
+
+
+def write_docs(settings: Settings) -> Path:
+    """The data dictionary: dbt's documentation of all models and columns as one page; returns its path.
+
+    It holds descriptions, types and SQL, and no row. Whoever reads it meanwhile sees the old page or the new one.
+    Raises SetupError with dbt's reason.
+    """
+    page = settings.data_dictionary
+    page.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=page.parent) as making:
+        shutil.copy(prepare_manifest(settings), making)
+        written = invoke(settings, "--quiet", "docs", "generate", "--static", "--no-compile", "--target-path", making)
+        if not written.success:
+            raise SetupError(f"dbt could not write its documentation: {written.exception or 'the log says why'}")
+        (Path(making) / "static_index.html").replace(page)
+    return page
+
+
+def invoke(settings: Settings, *arguments: str, on_event: Callable[[Any], None] | None = None) -> Any:
+    """Run a dbt command in this process; returns dbt's result. `on_event` gets each of dbt's events.
+
+    dbt parses the whole project anew when `--vars` changed, as it does every day: it is given the parsed project.
+    """
+    return _run(settings, arguments, on_event, _parsed(settings))
+
+
+def _run(
+    settings: Settings, arguments: Sequence[str], on_event: Callable[[Any], None] | None = None, manifest: Any = None
+) -> Any:
+    from dbt.cli.main import dbtRunner
+
+    # The log is what dbt prints; every statement in a file beside it costs a tenth of a build.
+    with _environment(dbt_environment(settings)):
+        return dbtRunner(manifest, [on_event] if on_event else []).invoke(["--log-level-file", "none", *arguments])
+
+
+_manifests: dict[tuple[str, str], Any] = {}
+
+
+def _parsed(settings: Settings) -> Any:
+    """dbt's manifest of the project as it stands; parsed once per process, and only what changed since the last time."""
+    key = (_digest(dbt_folder(settings)), dbt_environment(settings)["YINGJIAN_PG_DBNAME"])
+    if key not in _manifests:
+        parsed = _run(settings, ["--quiet", "--no-write-json", "parse"])
+        if not parsed.success:
+            raise BuildError(f"dbt cannot read the project: {parsed.exception}")
+        _manifests.clear()
+        _manifests[key] = parsed.result
+    return _manifests[key]
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _said_meanwhile(states: dict[str, str], say: Callable[[dict[str, str]], None]) -> Iterator[None]:
+    ended = threading.Event()
+
+    def repeat() -> None:
+        said = 0
+        while not ended.wait(SAY_SECONDS):
+            now = dict(states)
+            if len(now) > said:
+                try:
+                    say(now)
+                    said = len(now)
+                except Exception:  # It is for people to see; the build goes on.
+                    log.warning("what was built so far could not be told", exc_info=True)
+
+    thread = threading.Thread(target=repeat, name="say what was built", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def dbt_folder(settings: Settings) -> Path:

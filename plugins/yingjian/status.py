@@ -1,0 +1,379 @@
+"""`yingjian status`: one screen for whoever is woken at night. Reads and starts nothing; names no person.
+
+The answer is one JSON-ready dict (`yingjian status --json`), its keys in the order of the screen:
+
+- `down`: what must run and does not, one sentence each; the exit code is 1 when there is any.
+- `attention`: what somebody must look at, one sentence each, with its runbook; with `--strict` it makes the exit code 1.
+- `services`, `publication`, `runs`, `waiting`, `audit`, `feeds`, `quarantine`, `deliveries`, `disk`: the state behind it;
+  None where it cannot be read. Times are ISO 8601 in Asia/Shanghai, sizes bytes, ages hours.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+from zoneinfo import ZoneInfo
+
+import psycopg
+
+from yingjian import warehouse
+from yingjian.delivery import ledger
+from yingjian.settings import Settings, SetupError
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+SECONDS = 3  # that a service has to answer
+LOW_DISK = 5 << 30
+# A day is published the morning after; by the next noon somebody should have seen that it was not.
+LATE = timedelta(hours=36)
+_COMPONENTS = {"scheduler": "scheduler", "dag_processor": "dag-processor", "triggerer": "triggerer"}
+
+
+def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
+    """The state of a home, as described above. `now`: the moment that ages are counted to."""
+    now = (now or datetime.now(UTC)).astimezone(SHANGHAI)
+    down: list[str] = []
+    status: dict[str, Any] = {"at": now.isoformat(timespec="seconds"), "down": down, "attention": []}
+    status["services"] = _services(settings, down)
+    queries: dict[str, Callable[[psycopg.Connection], Any]] = {
+        "publication": lambda conn: _publication(conn, now),
+        "audit": _audit,
+        "feeds": lambda conn: _feeds(conn, now),
+        "quarantine": _quarantine,
+        "deliveries": _deliveries,
+    }
+    metadata: dict[str, Callable[[psycopg.Connection], Any]] = {"runs": _runs, "waiting": _waiting}
+    status |= dict.fromkeys(("publication", "runs", "waiting", "audit", "feeds", "quarantine", "deliveries"))
+    if settings.warehouse is None and not (settings.home / "postgres" / "port").exists():
+        down.append(f"there is no warehouse in {settings.home} yet: `yingjian warehouse start` makes one")
+    else:
+        status |= _ask("the warehouse", lambda: warehouse.uri(settings), queries, down)
+        status |= _ask("Airflow's database", lambda: warehouse.airflow_uri(settings), metadata, down)
+    status["disk"] = _disk(settings)
+    status["attention"] = _attention(status, now)
+    return status
+
+
+def exit_code(status: dict[str, Any], *, strict: bool = False) -> int:
+    """0: what must run runs; 1: it does not, or, when `strict`, somebody must look at something."""
+    return int(bool(status["down"] or (strict and status["attention"])))
+
+
+def _ask(
+    what: str, uri: Callable[[], str], queries: dict[str, Callable[[psycopg.Connection], Any]], down: list[str]
+) -> dict[str, Any]:
+    """The answers of a database that answers; a sentence in `down` where it does not."""
+    answers: dict[str, Any] = {}
+    try:
+        with psycopg.connect(
+            uri(),
+            connect_timeout=SECONDS,
+            autocommit=True,
+            options=f"-c TimeZone=Asia/Shanghai -c statement_timeout={SECONDS}s",
+        ) as conn:
+            for name, query in queries.items():
+                try:
+                    answers[name] = query(conn)
+                except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+                    pass  # Not made before the first run; that is no fault.
+    except (psycopg.Error, OSError, SetupError) as error:
+        down.append(f"{what} does not answer ({type(error).__name__}): see docs/runbooks/services.md")
+    return answers
+
+
+def _services(settings: Settings, down: list[str]) -> dict[str, Any]:
+    """Airflow's services of this home: whether they are meant to run, where, and how each is."""
+    from yingjian.services import recorded_port
+
+    port = recorded_port(settings)
+    if port is None:
+        return {"expected": False, "url": None, "states": {}}
+    url = f"http://127.0.0.1:{port}"
+    try:
+        with build_opener(ProxyHandler({})).open(f"{url}/api/v2/monitor/health", timeout=SECONDS) as response:
+            health = json.load(response)
+    except (URLError, OSError, ValueError):
+        down.append("Airflow's api-server does not answer: see docs/runbooks/services.md")
+        return {"expected": True, "url": url, "states": {"api-server": "down"}}
+    states = {"api-server": "healthy"}
+    for key, service in _COMPONENTS.items():
+        states[service] = (health.get(key) or {}).get("status") or "down"
+        if states[service] != "healthy":
+            down.append(f"Airflow's {service} does not work: see docs/runbooks/services.md")
+    return {"expected": True, "url": url, "states": states}
+
+
+def _publication(conn: psycopg.Connection, now: datetime) -> dict[str, Any] | None:
+    row = conn.execute(
+        """
+        select publication_id, as_of_date, published_at, quality_status, checks_run, checks_failed, release_reason
+        from reporting.publication
+        """
+    ).fetchone()
+    if row is None:
+        return None
+    number, day, published_at, quality, run, failed, reason = row
+    return {
+        "publication_id": number,
+        "as_of_date": day.isoformat(),
+        "published_at": published_at.isoformat(timespec="seconds"),
+        "age_hours": _hours(now - published_at),
+        "quality_status": quality,
+        "checks_run": run,
+        "checks_failed": failed,
+        "release_reason": reason,
+    }
+
+
+def _runs(conn: psycopg.Connection) -> list[dict[str, Any]]:
+    """The last run of each DAG, with the tasks that failed; of the models the first of them."""
+    rows = conn.execute(
+        """
+        with last_runs as (
+            select distinct on (dag_id) dag_id, run_id, state, start_date, end_date, data_interval_start
+            from dag_run
+            order by dag_id asc, queued_at desc nulls last, id desc
+        )
+        select
+            dag_id, run_id, state, start_date, end_date, data_interval_start,
+            array(
+                select task_id from task_instance
+                where task_instance.dag_id = last_runs.dag_id and task_instance.run_id = last_runs.run_id
+                and task_instance.state = 'failed'
+                order by (task_id like 'models.%%')::int, start_date, task_id
+                limit 5
+            )
+        from last_runs
+        """
+    ).fetchall()
+    return [
+        {
+            "dag": dag,
+            "run_id": run_id,
+            "state": state,
+            "business_date": day.astimezone(SHANGHAI).date().isoformat() if day else None,
+            "started_at": start.astimezone(SHANGHAI).isoformat(timespec="seconds") if start else None,
+            "seconds": round((end - start).total_seconds(), 1) if start and end else None,
+            "failed_tasks": failed,
+        }
+        for dag, run_id, state, start, end, day, failed in rows
+    ]
+
+
+def _waiting(conn: psycopg.Connection) -> list[dict[str, Any]]:
+    """Tasks that wait for a person's answer in Airflow, oldest first."""
+    rows = conn.execute(
+        """
+        select task_instance.dag_id, task_instance.task_id, hitl_detail.subject, hitl_detail.created_at
+        from hitl_detail
+        inner join task_instance on task_instance.id = hitl_detail.ti_id
+        where hitl_detail.responded_at is null and task_instance.state in ('awaiting_input', 'deferred')
+        order by hitl_detail.created_at
+        """
+    ).fetchall()
+    return [
+        {
+            "dag": dag,
+            "task": task,
+            "subject": subject,
+            "since": since.astimezone(SHANGHAI).isoformat(timespec="seconds"),
+        }
+        for dag, task, subject, since in rows
+    ]
+
+
+def _audit(conn: psycopg.Connection) -> dict[str, Any] | None:
+    """When the last audit was, of which day, and which checks failed."""
+    last = conn.execute(
+        "select max(checked_at), max(as_of_date) from quality.check_result"
+        " where checked_at = (select max(checked_at) from quality.check_result)"
+    ).fetchone()
+    if last is None or last[0] is None:
+        return None
+    failed = conn.execute(
+        """
+        select severity, suite, check_name, failing_rows, message from quality.check_result
+        where not success and checked_at = %s
+        order by severity, suite, check_name
+        """,
+        (last[0],),
+    ).fetchall()
+    keys = ("severity", "suite", "check", "failing_rows", "message")
+    return {
+        "checked_at": last[0].isoformat(timespec="seconds"),
+        "as_of_date": last[1].isoformat(),
+        "failed": [dict(zip(keys, row, strict=True)) for row in failed],
+    }
+
+
+def _feeds(conn: psycopg.Connection, now: datetime) -> list[dict[str, Any]]:
+    """Each feed that ever came: its last file, its newest update, and the files that wait for a decision."""
+    rows = conn.execute(
+        """
+        select
+            feed,
+            max(received_at) filter (where status = 'staged'),
+            max(newest_update),
+            count(*) filter (where status in ('rejected', 'unknown_feed') and not is_to_retry)
+        from quality.landed_file
+        group by feed
+        order by feed
+        """
+    ).fetchall()
+    judged: dict[str, tuple[str, str | None]] = {}
+    try:
+        judged = {
+            feed: (state, message)
+            for feed, state, message in conn.execute("select feed, status, message from reporting.feed_quality")
+        }
+    except psycopg.errors.UndefinedTable:
+        pass  # Nothing published yet.
+    found = {feed: rest for feed, *rest in rows}
+    return [
+        {
+            "feed": feed,
+            "last_file_at": received.isoformat(timespec="seconds") if received else None,
+            "age_hours": _hours(now - received) if received else None,
+            "newest_update": newest.isoformat(timespec="seconds") if newest else None,
+            "rejected_files": rejected,
+            "state": judged.get(feed, (None, None))[0],
+            "message": judged.get(feed, (None, None))[1],
+        }
+        for feed in sorted(found | judged)
+        for received, newest, rejected in [found.get(feed, (None, None, 0))]
+    ]
+
+
+def _quarantine(conn: psycopg.Connection) -> dict[str, Any]:
+    rows = conn.execute(
+        "select feed, count(*), min(rejected_at) from quality.rejected_row where resolved_at is null"
+        " group by feed order by count(*) desc, feed"
+    ).fetchall()
+    return {
+        "open_rows": sum(count for _, count, _ in rows),
+        "oldest": min(oldest for _, _, oldest in rows).isoformat(timespec="seconds") if rows else None,
+        "by_feed": {feed: count for feed, count, _ in rows},
+    }
+
+
+def _deliveries(conn: psycopg.Connection) -> dict[str, Any]:
+    """Attempts of the current publication by state, and in words what became of those of the newest ones."""
+    states = {
+        state: count
+        for state, count in conn.execute(
+            """
+            select state, count(*) from delivery.attempt
+            where publication_id = (select publication_id from reporting.publication)
+            group by state order by state
+            """
+        )
+    }
+    return {"states": states, "words": ledger.summary(conn)}
+
+
+def _disk(settings: Settings) -> dict[str, Any]:
+    folder = settings.home
+    while not folder.exists():
+        folder = folder.parent
+    usage = shutil.disk_usage(folder)
+    return {"folder": str(folder), "free_bytes": usage.free, "total_bytes": usage.total}
+
+
+def _attention(status: dict[str, Any], now: datetime) -> list[str]:
+    """What somebody must look at, most urgent first, each with its runbook."""
+    found = [
+        f"{item['dag']}.{item['task']} waits for a person since {_short(item['since'])}: see docs/runbooks/{item['dag']}.md"
+        for item in status["waiting"] or []
+    ]
+    found += [
+        f"the last run of {run['dag']} ({run['business_date'] or 'no date'}) failed in"
+        f" {', '.join(run['failed_tasks']) or 'no task of its own'}: see docs/runbooks/{run['dag']}.md"
+        for run in status["runs"] or []
+        if run["state"] == "failed"
+    ]
+    publication, audit = status["publication"], status["audit"]
+    if publication:
+        day_ended = datetime.fromisoformat(publication["as_of_date"]).replace(tzinfo=SHANGHAI) + timedelta(days=1)
+        if now - day_ended > LATE:
+            found.append(
+                f"the published day is {publication['as_of_date']}, {(now - day_ended).days} days ago:"
+                " see docs/runbooks/daily.md"
+            )
+        if publication["quality_status"] != "passed":
+            found.append("the current publication was released by hand: see docs/runbooks/daily.md")
+    critical = [check for check in (audit or {}).get("failed", []) if check["severity"] == "fail"]
+    if critical:
+        found.append(f"the last audit failed {len(critical)} critical checks: see docs/runbooks/checks.md")
+    for feed in status["feeds"] or []:
+        if feed["rejected_files"] or feed["state"] not in ("ok", None):
+            what = f"{feed['rejected_files']} files were rejected" if feed["rejected_files"] else feed["message"]
+            found.append(f"feed {feed['feed']}: {what}: see docs/runbooks/landing.md")
+    states = (status["deliveries"] or {"states": {}})["states"]
+    trouble = {state: states[state] for state in ledger.FAILURES if state in states}
+    if trouble:
+        counts = ", ".join(f"{count} {state}" for state, count in trouble.items())
+        found.append(f"deliveries of the current publication: {counts}: see docs/runbooks/delivery.md")
+    if status["disk"]["free_bytes"] < LOW_DISK:
+        found.append(
+            f"{_size(status['disk']['free_bytes'])} free for {status['disk']['folder']}: see docs/runbooks/services.md"
+        )
+    return found
+
+
+def render(status: dict[str, Any]) -> str:
+    """The state as one screen of text."""
+    lines = [f"DOWN       {text}" for text in status["down"]]
+    lines += [f"LOOK       {text}" for text in status["attention"]]
+    if not lines:
+        lines.append("OK         nothing is down, nothing waits for anybody")
+    services = status["services"]
+    states = ", ".join(f"{name} {state}" for name, state in services["states"].items())
+    lines.append(
+        f"services   {states + '  ' + services['url'] if services['expected'] else 'none run in this home (yingjian up)'}"
+    )
+    publication = status["publication"]
+    lines.append(
+        "publication {publication_id} of {as_of_date}, published {at} ({age_hours} h ago), {quality_status},"
+        " {checks_failed} of {checks_run} checks failed".format(at=_short(publication["published_at"]), **publication)
+        if publication
+        else "nothing published yet"
+    )
+    lines += [
+        f"run        {run['dag']:<12} {run['state']:<8} {run['business_date'] or '-':<10}"
+        f"  began {_short(run['started_at'])}"
+        + (f", took {run['seconds']:.0f} s" if run["seconds"] is not None else "")
+        for run in status["runs"] or []
+    ]
+    lines += [
+        f"last audit: {check['severity']} {check['suite']}.{check['check']}"
+        f" ({check['failing_rows'] if check['failing_rows'] is not None else '?'} rows): {check['message']}"
+        for check in (status["audit"] or {}).get("failed", [])
+    ]
+    lines += [
+        f"feed       {feed['feed']:<20} {feed['state'] or '-':<9} last file {_short(feed['last_file_at'])},"
+        f" newest update {_short(feed['newest_update'])}"
+        for feed in status["feeds"] or []
+    ]
+    quarantine = status["quarantine"] or {"open_rows": 0, "by_feed": {}}
+    by_feed = ", ".join(f"{feed} {count:,}" for feed, count in quarantine["by_feed"].items())
+    lines.append(f"quarantine {quarantine['open_rows']:,} open rows{': ' + by_feed if by_feed else ''}")
+    lines += (status["deliveries"] or {"words": []})["words"]
+    disk = status["disk"]
+    lines.append(f"disk       {_size(disk['free_bytes'])} of {_size(disk['total_bytes'])} free at {disk['folder']}")
+    return "\n".join(lines)
+
+
+def _hours(age: timedelta) -> float:
+    return round(age.total_seconds() / 3600, 1)
+
+
+def _short(moment: str | None) -> str:
+    return moment[:16].replace("T", " ") if moment else "-"
+
+
+def _size(count: int) -> str:
+    return f"{count / (1 << 30):,.1f} GiB"

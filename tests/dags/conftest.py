@@ -1,0 +1,59 @@
+"""The DAGs as Airflow reads them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from yingjian.settings import PROJECT_ROOT, Settings
+from yingjian.warehouse.dbt import prepare_manifest
+
+SCRIPT = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(dag_folder=sys.argv[1])
+print("RESULT" + json.dumps({
+    "errors": bag.import_errors,
+    "dags": {
+        dag.dag_id: {
+            "doc": dag.doc_md, "tags": sorted(dag.tags), "timezone": str(dag.timezone), "runs": dag.max_active_runs,
+            "catchup": dag.catchup,
+            "tasks": {
+                task.task_id: {
+                    "owner": task.owner, "retries": task.retries, "upstream": sorted(task.upstream_task_ids),
+                    "callback": bool(task.on_failure_callback), "type": task.task_type,
+                }
+                for task in dag.tasks
+            },
+        }
+        for dag in bag.dags.values()
+    },
+}))
+"""
+
+
+@pytest.fixture(scope="session")
+def bag(world: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict:  # type: ignore[type-arg]
+    """The DAGs, read in a process whose warehouse cannot be reached: parsing needs no database."""
+    prepare_manifest(world)
+    home = tmp_path_factory.mktemp("airflow")
+    environment = {
+        **os.environ, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "YINGJIAN_HOME": str(world.home),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/none.db", "YINGJIAN_PG_HOST": "192.0.2.1",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "plugins"), "AIRFLOW__COSMOS__ENABLE_CACHE": "False",
+        "YINGJIAN_PG_PORT": "1", "YINGJIAN_PG_USER": "nobody", "YINGJIAN_PG_PASSWORD": "none", "YINGJIAN_PG_DBNAME": "none",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(PROJECT_ROOT / "dags")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
+    assert lines, done.stderr[-3000:]
+    return json.loads(lines[0].removeprefix("RESULT"))

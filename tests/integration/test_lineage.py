@@ -1,0 +1,92 @@
+"""OpenLineage events of a build, at a real HTTP server on loopback; none where no endpoint is named."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from tests import support
+from yingjian import lineage
+from yingjian.settings import Settings, SetupError
+from yingjian.warehouse import dbt as dbt_project
+
+DAY = date(2022, 7, 20)
+
+
+class Endpoint:
+    """Takes OpenLineage events and keeps them."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.status = 201
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                assert self.path == "/api/v1/lineage"
+                body = self.rfile.read(int(self.headers["content-length"]))
+                endpoint.events.append(json.loads(body))
+                self.send_response(endpoint.status)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    made = Endpoint()
+    yield made
+    made.server.shutdown()
+
+
+def test_each_model_is_told_with_what_it_reads(fresh_home: Settings, endpoint: Endpoint) -> None:
+    dbt_project.build(replace(fresh_home, openlineage_url=endpoint.url), DAY)
+    assert {event["job"]["namespace"] for event in endpoint.events} == {lineage.NAMESPACE}
+    written = {
+        output["name"]: {source["name"] for source in event["inputs"]}
+        for event in endpoint.events
+        for output in event["outputs"]
+        if event["eventType"] == "COMPLETE"
+    }
+    assert len(written) > 90
+    assert "yingjian.intermediate.int_obligation__unioned" in written["yingjian.build.obligation"]
+
+
+def test_an_endpoint_that_refuses_stops_nothing(
+    fresh_home: Settings, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint.status = 400
+    home = replace(fresh_home, openlineage_url=endpoint.url)
+    dbt_project.build(home, DAY)
+    assert "OpenLineage: the models of this build were not told" in caplog.text
+    assert support.query(home, "select count(*) from build.obligation") == [(0,)]
+
+
+def test_nothing_is_sent_unless_an_endpoint_is_named(fresh_home: Settings) -> None:
+    assert lineage.airflow_environment(fresh_home) == {"AIRFLOW__OPENLINEAGE__DISABLED": "True"}
+    assert lineage.artifacts(fresh_home) is None
+    named = lineage.airflow_environment(replace(fresh_home, openlineage_url="http://lineage.example.org"))
+    assert json.loads(named["AIRFLOW__OPENLINEAGE__TRANSPORT"])["url"] == "http://lineage.example.org"
+    assert named["AIRFLOW__OPENLINEAGE__DISABLE_SOURCE_CODE"] == "True"
+
+
+def test_without_its_packages_one_sentence_says_what_to_do(
+    fresh_home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "airflow.providers.openlineage", None)
+    with pytest.raises(SetupError, match="uv sync --frozen --group lineage"):
+        lineage.airflow_environment(replace(fresh_home, openlineage_url="http://lineage.example.org"))

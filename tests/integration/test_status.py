@@ -1,0 +1,217 @@
+"""`yingjian status`: what is down, what waits for somebody, and the state behind it, without starting anything."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections import namedtuple
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests import support
+from tests.conftest import WORLD_DAY
+from yingjian import cli, services, status, warehouse
+from yingjian.settings import Settings
+from yingjian.warehouse.embedded import EmbeddedPostgres
+
+MORNING = datetime(2022, 7, 21, 7, tzinfo=status.SHANGHAI)
+HEALTHY = {
+    "scheduler": {"status": "healthy"},
+    "dag_processor": {"status": "healthy"},
+    "triggerer": {"status": "healthy"},
+}
+
+
+@pytest.fixture
+def home(fresh_home: Settings) -> Settings:
+    """A home with nothing but its tables."""
+    return fresh_home
+
+
+def command(settings: Settings, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setenv("YINGJIAN_HOME", str(settings.home))
+    return cli.main(["status", *arguments])
+
+
+@pytest.fixture
+def airflow(home: Settings) -> Iterator[dict[str, object]]:
+    """What this home's API server says of its components; a test may change it."""
+    health: dict[str, object] = dict(HEALTHY)
+
+    class Api(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == "/api/v2/monitor/health"
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(health).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Api)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    record_services(home, server.server_port)
+    yield health
+    server.shutdown()
+
+
+def record_services(home: Settings, port: int) -> None:
+    """As a supervisor that is this very process would have recorded them."""
+    import os
+
+    state = {"owner": services._identity(os.getpid()), "ports": {"api": port}, "services": []}
+    (home.home / "airflow").mkdir(exist_ok=True)
+    (home.home / "airflow" / "services.json").write_text(json.dumps(state))
+
+
+def test_a_published_town(world: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = status.collect(world, MORNING)
+    assert found["down"] == []
+    assert found["publication"]["as_of_date"] == WORLD_DAY.isoformat()
+    assert found["publication"]["quality_status"] == "passed"
+    assert found["quarantine"]["open_rows"] == sum(found["quarantine"]["by_feed"].values()) > 0
+    feeds = {feed["feed"]: feed for feed in found["feeds"]}
+    assert feeds["test_results"]["state"] == "ok" and feeds["test_results"]["age_hours"] is not None
+    assert found["deliveries"] == {"states": {}, "words": []}
+    assert found["disk"]["free_bytes"] > 0
+    assert command(world, monkeypatch) == 0
+    text = capsys.readouterr().out
+    assert f"of {WORLD_DAY}, published " in text and "quarantine" in text and "none run in this home" in text
+    assert len(text.splitlines()) < 60, "one screen"
+    people = support.query(world, "select id_number, phone, name from restricted.person where length(name) > 2")
+    assert not any(cell in text for person in people for cell in person)
+
+
+def test_json_for_monitoring(
+    world: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command(world, monkeypatch, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == [
+        "at", "down", "attention", "services", "publication", "runs", "waiting", "audit", "feeds", "quarantine",
+        "deliveries", "disk",
+    ]  # fmt: skip
+    assert any("the published day is 2022-07-20" in text for text in found["attention"]), "it is long ago"
+    assert command(world, monkeypatch, "--strict") == 1
+
+
+def test_the_day_is_late_the_noon_after_the_next(world: Settings) -> None:
+    def is_late(moment: datetime) -> bool:
+        return any("the published day is" in text for text in status.collect(world, moment)["attention"])
+
+    ended = datetime(2022, 7, 21, tzinfo=status.SHANGHAI)
+    assert not is_late(ended + timedelta(hours=36))
+    assert is_late(ended + timedelta(hours=36, minutes=1))
+
+
+def test_before_the_first_run(
+    home: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command(home, monkeypatch, "--strict") == 0
+    assert "nothing published yet" in capsys.readouterr().out
+
+
+def test_nothing_is_made_where_there_is_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command(Settings.load({"YINGJIAN_HOME": str(tmp_path / "none")}), monkeypatch) == 1
+    assert "there is no warehouse in" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_warehouse_is_down(
+    home: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    EmbeddedPostgres(home).stop()
+    assert command(home, monkeypatch) == 1
+    assert (
+        "DOWN       the warehouse does not answer (OperationalError): see docs/runbooks/services.md"
+        in capsys.readouterr().out
+    )
+    with pytest.raises(psycopg.OperationalError):
+        warehouse.connect(home)
+
+
+def test_services_are_up(home: Settings, airflow: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = status.collect(home)
+    assert found["services"]["states"] == dict.fromkeys(services.SERVICES, "healthy")
+    assert status.exit_code(found) == 0
+
+
+@pytest.mark.parametrize("component", HEALTHY)
+def test_a_service_is_down(home: Settings, airflow: dict[str, object], component: str) -> None:
+    airflow[component] = {"status": None}
+    found = status.collect(home)
+    assert found["down"] == [f"Airflow's {component.replace('_', '-')} does not work: see docs/runbooks/services.md"]
+    assert status.exit_code(found) == 1
+
+
+def test_the_api_server_is_down(home: Settings) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        record_services(home, taken.getsockname()[1])
+        assert status.collect(home)["down"] == ["Airflow's api-server does not answer: see docs/runbooks/services.md"]
+
+
+def test_what_somebody_must_look_at(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every reason, each with the runbook that says what to do."""
+    with psycopg.connect(warehouse.airflow_uri(home)) as conn:  # As Airflow keeps them.
+        conn.execute(
+            """
+            create table dag_run (id int, dag_id text, run_id text, state text, queued_at timestamptz,
+                start_date timestamptz, end_date timestamptz, data_interval_start timestamptz);
+            create table task_instance (id int, dag_id text, run_id text, task_id text, state text, start_date timestamptz);
+            create table hitl_detail (ti_id int, subject text, created_at timestamptz, responded_at timestamptz);
+            insert into dag_run values
+                (1, 'daily', 'r1', 'success', '2022-07-20', '2022-07-20', '2022-07-20', '2022-07-18 16:00+00'),
+                (2, 'daily', 'r2', 'failed', '2022-07-21', '2022-07-21 01:00+08', '2022-07-21 01:01+08', '2022-07-19 16:00+00'),
+                (3, 'landing', 'r3', 'success', '2022-07-21', '2022-07-21', '2022-07-21', null);
+            insert into task_instance values
+                (1, 'daily', 'r2', 'models.due_run', 'failed', '2022-07-21'), (2, 'daily', 'r2', 'build', 'failed', '2022-07-21'),
+                (3, 'daily', 'r4', 'release_by_hand', 'awaiting_input', '2022-07-21');
+            insert into hitl_detail values (3, 'Release?', '2022-07-21 02:00+08', null)
+            """
+        )
+    with warehouse.connect(home) as conn:
+        conn.execute(
+            """
+            insert into published.publication values
+                (1, '2022-07-20', '2022-07-21 03:00+08', 'beifeng-2', 'released_by_hand', 9, 1, 1, 1, 'x', 'why', 'who', null, 'k');
+            insert into published.current values (true, 1);
+            insert into delivery.attempt
+                (publication_id, what, official, channel, number, target, audience_kind, audience, not_before, state, error)
+                select 1, 'pack', official, 'mail', 1, official || '@example.org', 'office', official, now(), state, '无法连接'
+                from (values ('a', 'sent'), ('b', 'bounced'), ('c', 'failed'), ('d', 'failed')) as tried (official, state);
+            insert into quality.check_result
+                (as_of_date, suite, check_name, table_name, severity, success, failing_rows, message) values
+                ('2022-07-20', 'build.due', 'some', 'due', 'fail', false, 3, '不一致'),
+                ('2022-07-20', 'build.due', 'other', 'due', 'warn', false, null, '偏少');
+            insert into quality.landed_file (feed, file_name, location, modified_at, size_bytes, status, reason)
+                values ('arrivals', 'a.csv', 'a.csv', now(), 1, 'rejected', '缺少列')
+            """
+        )
+    monkeypatch.setattr(status.shutil, "disk_usage", lambda _: namedtuple("Usage", "total free")(100 << 30, 1 << 30))  # type: ignore[attr-defined]
+    found = status.collect(home, MORNING)
+    assert found["attention"] == [
+        "daily.release_by_hand waits for a person since 2022-07-21 02:00: see docs/runbooks/daily.md",
+        "the last run of daily (2022-07-20) failed in build, models.due_run: see docs/runbooks/daily.md",
+        "the current publication was released by hand: see docs/runbooks/daily.md",
+        "the last audit failed 1 critical checks: see docs/runbooks/checks.md",
+        "feed arrivals: 1 files were rejected: see docs/runbooks/landing.md",
+        "deliveries of the current publication: 2 failed, 1 bounced: see docs/runbooks/delivery.md",
+        f"1.0 GiB free for {home.home}: see docs/runbooks/services.md",
+    ]
+    assert [run["dag"] for run in found["runs"]] == ["daily", "landing"]
+    assert found["runs"][0]["business_date"] == "2022-07-20" and found["runs"][0]["seconds"] == 60
+    text = status.render(found)
+    assert (
+        "last audit: fail build.due.some (3 rows): 不一致" in text
+        and "deliveries of publication 1 of 2022-07-20: 1 bounced, 2 failed, 1 sent" in text
+    )
+    assert status.exit_code(found) == 0 and status.exit_code(found, strict=True) == 1
