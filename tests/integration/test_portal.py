@@ -145,6 +145,23 @@ def test_a_refusal_is_clear_and_shows_nothing(portal, clients):
     assert "Traceback" not in missing.text and "detail" not in missing.text
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/reports/99999999999999999999", "/reports/-1/page", "/reports/x/pdf", "/?page=0", "/?page=1e9", "/?day=2022-02-31",
+        "/lists/overdue?page=99999999999999999999", "/lists/overdue?社区=%00", "/lists/pg_class", "/lists/overdue'--",
+        "/zones?area=%00", "/zones?page=99999999999", "/quality/rows?feed=%00", "/publications?page=-1",
+        "/publications/changes?before=1", "/publications/changes?before=1&after=99999999999999999999",
+        "/publications/changes?before=1&after=2&kind=other", "/publications/changes?before=1&after=2&group=%00", "/persons/%00",
+        "/persons/..%2f..%2fetc", "/lists/overdue?search=x&sort=-",
+    ],
+)  # fmt: skip
+def test_an_address_that_makes_no_sense_is_no_error(clients, address):
+    response = get(clients["case-worker"], address)
+    assert response.status_code in (200, 400, 404)
+    assert "Traceback" not in response.text
+
+
 def test_what_every_answer_carries(clients):
     for path in ("/", "/lists/overdue", "/reports/2/page", "/nowhere"):
         headers = get(clients["grid"], path).headers

@@ -108,6 +108,8 @@ def _place(error: BaseException) -> str:
 
 
 def _trouble(request: Request, error: Exception) -> Response:
+    if isinstance(error, psycopg.DataError):  # What no text of a database can hold, such as a zero byte.
+        return _message(request, 400, "not_understood")
     if isinstance(error, psycopg.errors.QueryCanceled):
         return _message(request, 503, "too_much")
     if isinstance(error, SetupError):

@@ -124,9 +124,8 @@ def export(conn: Conn, publication: Publication, found: PersonList, asked: Asked
         book.book.close()
         return count
     count = 0
-    with path.open(
-        "w", encoding="utf-8-sig", newline=""
-    ) as file:  # The mark at the front tells spreadsheets the encoding.
+    # The mark at the front tells spreadsheets the encoding.
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         for row in listed:

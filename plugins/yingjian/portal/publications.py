@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
 from psycopg import sql
+from pydantic import Field
 
 from yingjian.portal.reading import Conn
 from yingjian.reports.figures import Publication
 from yingjian.reports.rows import records, rows
+
+PublicationId = Annotated[int, Field(ge=0, lt=2**63)]
 
 _PUBLICATION = """
     select publication_id, as_of_date, timezone('Asia/Shanghai', published_at) as published_at, policy_edition,

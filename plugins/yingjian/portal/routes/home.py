@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse, RedirectResponse, Response
 from yingjian.portal import figures, lists, publications, reading, runs
 from yingjian.portal.access import CheckedForm, Entering, OfPart
 from yingjian.portal.pages import LANGUAGE_COOKIE, page
+from yingjian.portal.publications import PublicationId
 from yingjian.portal.readers import Need, Reader, settings
 from yingjian.portal.words import LANGUAGES
 from yingjian.reports.audiences import Audience
@@ -33,7 +34,10 @@ STORED_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; f
 
 @router.get("/")
 def home(
-    request: Request, reader: Entering, day: date | None = None, number: Annotated[int, Query(alias="page", ge=1)] = 1
+    request: Request,
+    reader: Entering,
+    day: date | None = None,
+    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
 ) -> Response:
     """Today's figures of the reader's part, and the reports by date; the data team begins with its runs."""
     if not reader.may(Need.PART):
@@ -43,7 +47,7 @@ def home(
         found, count = publications.page_of(conn, number, REPORTS, day)
         headline = figures.headline(conn, current.publication_id) if current else None
         counted = lists.counts(conn, current.publication_id) if current else {}
-    answers = {Need.PART} if reader.official and {"release", "sign_off"} & reader.official.rights else set()
+    may_answer = reader.official is not None and bool({"release", "sign_off"} & reader.official.rights)
     return page(
         request,
         reader,
@@ -53,7 +57,7 @@ def home(
         counted=counted,
         lists=lists.BY_MART,
         rows=[(publication, files_of(reader, publication)) for publication in found],
-        waiting=runs.waiting() if answers else [],
+        waiting=runs.waiting() if may_answer else [],
         day=day,
         number=number,
         pages=max(1, -(-count // REPORTS)),
@@ -62,14 +66,14 @@ def home(
 
 
 @router.get("/reports/{publication_id}")
-def report(request: Request, reader: OfPart, publication_id: int) -> Response:
+def report(request: Request, reader: OfPart, publication_id: PublicationId) -> Response:
     """The stored page of the reader's part, in the portal's frame."""
     publication = _publication(reader, publication_id)
     return page(request, reader, "report.html.j2", publication=publication, files=files_of(reader, publication))
 
 
 @router.get("/reports/{publication_id}/{kind}")
-def stored_file(reader: OfPart, publication_id: int, kind: str) -> Response:
+def stored_file(reader: OfPart, publication_id: PublicationId, kind: str) -> Response:
     """A file of the reader's own pack, as it was stored."""
     if kind not in KINDS:
         raise HTTPException(404)

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from yingjian.portal import publications, reading
 from yingjian.portal.access import Entering
 from yingjian.portal.pages import page
+from yingjian.portal.publications import PublicationId
 from yingjian.portal.readers import Need
 
 router = APIRouter()
@@ -43,8 +44,8 @@ def all_publications(
 def changes(
     request: Request,
     reader: Entering,
-    before: int,
-    after: int,
+    before: PublicationId,
+    after: PublicationId,
     group: Annotated[str | None, Query(max_length=10)] = None,
     kind: Literal["new", "gone", "changed"] | None = None,
     number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
