@@ -217,8 +217,8 @@ def _run(arguments: argparse.Namespace) -> int:
     return run_days(settings, days, arguments.landing or settings.landing)
 
 
-def run_days(settings: Settings, days: list[date], landing: str) -> int:
-    """Land everything in `landing`, then run each day in order; stops at the first that is not published."""
+def run_days(settings: Settings, days: list[date], landing: str, *, delivers: bool = True) -> int:
+    """Land everything in `landing`, then run and deliver each day in order; stops at the first that is not published."""
     from yingjian import services, warehouse
 
     clock = _Clock()
@@ -243,7 +243,7 @@ def run_days(settings: Settings, days: list[date], landing: str) -> int:
                 clock.mark(f"daily run {day}", _by_step(result.tasks))
                 if not _explain(settings, day, result):
                     return 1
-                if not airflow.is_scheduled:  # There the DAGs run by themselves.
+                if delivers and not airflow.is_scheduled:  # Where it is, the DAGs run by themselves.
                     _deliver(settings, airflow, day, result.run_id, clock)
     clock.mark("shutdown")
     print(clock.table())
@@ -424,7 +424,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     if not settings.officials.exists():
         settings.officials.write_text((settings.root / "docs" / "officials.example.yml").read_text(encoding="utf-8"))
     days = [last_day - timedelta(days=i) for i in reversed(range(DEMO_RUNS))]
-    code = run_days(settings, days, str(landing))
+    code = run_days(settings, days, str(landing), delivers=False)  # Nobody is at the made-up addresses.
     if code == 0:
         print(f'marts: psql "$({Path(sys.argv[0])} warehouse uri)"  (schema reporting)')
     return code

@@ -108,6 +108,10 @@ def read_officials(path: Path) -> Officials:
     for place, official in enumerate(by_login.values(), 1):
         if official.deputy is not None and official.deputy not in by_login:
             raise SetupError(f"{path}: official {place}: the deputy {official.deputy} is not a login of the file")
+        if official.deputy is not None and official.may("sign_off") and by_login[official.deputy].role == "viewer":
+            raise SetupError(
+                f"{path}: official {place}: the deputy {official.deputy} signs off in Airflow: give the role user, op or admin"
+            )
     return Officials(by_login)
 
 

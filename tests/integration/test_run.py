@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -74,13 +75,11 @@ def mail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
 
 def as_official(airflow: services.Airflow, settings: Settings, login: str) -> httpx.Client:
     """Airflow's API as an official: a token of the services' own, as a login gives one."""
+    now = int(time.time())
     claims = {
-        "sub": login,
-        "role": "user",
-        "aud": "apache-airflow",
-        "iat": int(time.time()),
-        "exp": int(time.time()) + 600,
-    }
+        "sub": login, "role": "user", "teams": None, "aud": "apache-airflow", "iat": now, "nbf": now, "exp": now + 600,
+        "jti": uuid.uuid4().hex,
+    }  # fmt: skip
     token = jwt.encode(claims, settings.secret("airflow_jwt"), "HS512")
     return httpx.Client(base_url=airflow.url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
@@ -226,7 +225,9 @@ def test_a_failed_audit_waits_for_a_person_in_airflow(
         with pytest.raises(httpx.HTTPStatusError, match="403"):
             airflow._request("PATCH", path, json=approval)
         with as_official(airflow, home, "deputy") as deputy:
-            assert deputy.patch(path, json=approval).status_code == 403, "a deputy signs off, but does not release"
+            refused = deputy.patch(path, json=approval)
+            assert refused.status_code == 403, "a deputy signs off, but does not release"
+            assert "is not a respondent" in refused.text
         with as_official(airflow, home, "director") as director:
             director.patch(path, json=approval).raise_for_status()
         wait_for(lambda: is_over("daily", run_id))
@@ -256,7 +257,8 @@ def test_a_failed_audit_waits_for_a_person_in_airflow(
         approval = {"chosen_options": ["Approve"], "params_input": {"reason": ""}}
         for stranger in ("grid", "press"):
             with as_official(airflow, home, stranger) as client:
-                assert client.patch(path, json=approval).status_code == 403
+                refused = client.patch(path, json=approval)
+                assert refused.status_code == 403 and "is not a respondent" in refused.text
         assert support.query(home, "select count(*) from reporting_public.public_figure") == [(0,)]
         with as_official(airflow, home, "deputy") as deputy:
             deputy.patch(path, json=approval).raise_for_status()

@@ -74,6 +74,13 @@ def test_a_mistake_is_named(tmp_path: Path, entry: str, said: str) -> None:
         read_officials(written(tmp_path, entry))
 
 
+def test_a_deputy_of_a_signatory_can_answer_in_airflow(tmp_path: Path) -> None:
+    signatory = "{login: a, name: 甲, audience: office, role: user, may: [sign_off], deputy: b}"
+    with pytest.raises(SetupError, match="official 1: the deputy b signs off in Airflow: give the role user"):
+        read_officials(written(tmp_path, signatory, "{login: b, name: 乙, audience: office}"))
+    read_officials(written(tmp_path, signatory, "{login: b, name: 乙, audience: office, role: user}"))
+
+
 def test_a_login_twice_and_a_broken_file(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="official 2: the login a is there twice"):
         read_officials(written(tmp_path, GOOD, GOOD))
