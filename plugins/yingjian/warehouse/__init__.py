@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import getpass
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -135,6 +136,18 @@ def migrate(settings: Settings) -> None:
             _run(conn, path)
         protect_published(conn)
         settle(conn, settings)
+        _note_definition(conn, sorted(_login_roles(conn) - there))
+
+
+def _note_definition(conn: psycopg.Connection, made: list[str]) -> None:
+    """An event in the trail when a migration brought other roles or grants than were there."""
+    from yingjian.warehouse.audit_trail import record
+
+    files = [*sorted(SQL_FOLDER.glob("*.sql")), Path(__file__).parent / "protection.py"]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    known = conn.execute("insert into access.definition (digest) values (%s) on conflict do nothing", (digest,))
+    if known.rowcount:
+        record(conn, getpass.getuser(), "role_change", "roles and grants", None, digest=digest, made=made)
 
 
 def set_passwords(conn: psycopg.Connection, settings: Settings, roles: set[str]) -> None:

@@ -44,6 +44,14 @@ comment on column access.person_secret.is_only_row is 'Always true: keeps the ta
 comment on column access.person_secret.fingerprint is 'Keyed hash of a constant, from which the secret does not follow.';
 comment on column access.person_secret.since is 'When the keys were made with it, or first seen.';
 
+create table if not exists access.definition (
+    digest text primary key,
+    since timestamptz not null default now()
+);
+
+comment on table access.definition is 'Every version of the roles and grants that a migration brought; the trail has an event for each.';
+comment on column access.definition.digest is 'SHA-256 over the files that define them.';
+
 create or replace function access.is_reader() returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select exists (select from access.reader where login = session_user)
