@@ -27,6 +27,7 @@ from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, bootstrap
 SERVER_USER = "yingjian"
 HOST = "127.0.0.1"
 
+RECOVERY_SECONDS = 60
 _MEBIBYTE = 1 << 20
 
 
@@ -184,7 +185,8 @@ class EmbeddedPostgres:
             # It runs but does not answer yet: recovering after a kill, or stopping.
             self._wait(60)
             return
-        for attempt in range(5):
+        attempt, until = 0, time.monotonic() + RECOVERY_SECONDS
+        while attempt < 5:
             # A killed server leaves its pid file; the pid may belong to a zombie or to somebody else by now.
             (self.data / "postmaster.pid").unlink(missing_ok=True)
             port = self._choose_port(attempt)
@@ -196,9 +198,11 @@ class EmbeddedPostgres:
             if started.returncode == 0:
                 return
             log = self._log_tail()
-            if "shared memory" in log:
-                time.sleep(1)  # The children of a killed server are about to notice that it is gone.
-            elif "could not bind" not in log and "Address already in use" not in log:
+            if "shared memory" in log and time.monotonic() < until:
+                time.sleep(1)  # The children of a killed server notice that it is gone once they come to work.
+                continue
+            attempt += 1
+            if "could not bind" not in log and "Address already in use" not in log:
                 break
         raise SetupError(f"the embedded PostgreSQL does not start: {self._explain(self._log_tail())}")
 
