@@ -29,8 +29,6 @@ ROWS = {
         from generate_series(1, 16) as i""",
     "compliance_daily": """select {id}, {day}, '主管部门' || i % {departments}, (1 + i % 38)::text, '人群' || i % 38,
         '第' || i % {communities} || '社区', '某某工作单位第' || i, 40, 39, 1, 0, 0.975 from generate_series(1, {units}) as i""",
-    "due_forecast": """select {id}, {day} + 1 + i % 7, '第' || i / 7 || '社区', 12
-        from generate_series(0, 7 * {communities} - 1) as i""",
     "risk_zone": """select {id}, {day}, 'FX' || i, '某某小区' || i, array['第' || i || '社区'], '高', {day} - 3, false,
         {day} - 3, 3, 900, 5, 7, null, null, null, {day} + 4, '{{}}', '{long}', array['{long}', '{long}']
         from generate_series(1, 500) as i""",
@@ -64,6 +62,12 @@ PERSONS = """
     from generate_series(1, {persons}) as i
 """
 
+DUE = """
+    insert into published.due (publication_id, as_of_date, obligation_id, person_key, community, due_date, days_until_due)
+    select {id}, {day}, 'due-' || i, 'key-' || i, '第' || i % {communities} || '社区', {day} + 1 + i % 7, 1 + i % 7
+    from generate_series(1, {units}) as i
+"""
+
 
 def fill(conn: psycopg.Connection, query: str, **given: object) -> None:
     names = {
@@ -83,6 +87,7 @@ def conn(town_database: str) -> Iterator[psycopg.Connection]:
         for mart, rows in ROWS.items():
             fill(connection, f"insert into published.{mart} {rows}")
         fill(connection, PERSONS, persons=UNITS)
+        fill(connection, DUE)
         yield connection
         connection.rollback()
 

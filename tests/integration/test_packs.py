@@ -117,11 +117,22 @@ def test_a_community_s_pack_has_its_rows_with_names_and_nobody_else_s(conn, pack
     assert "招丰社区" in page
 
 
-def test_a_department_s_pack_has_its_rows_and_no_zones_or_rounds(conn, packs):
+def test_a_department_s_pack_has_its_rows_and_says_nothing_of_what_is_not_by_department(conn, packs):
     rows = sheet(packs[DEPARTMENT], "逾期未检")
     assert {row["主管部门"] for row in rows} == {"卫健局"}
-    assert sheet(packs[DEPARTMENT], "区域核酸未采") == []
-    assert "今日无风险区" in packs[DEPARTMENT].page.read_text(encoding="utf-8")
+    page = packs[DEPARTMENT].page.read_text(encoding="utf-8")
+    for anchor in ("zones", "screening", "contacts", "vaccination"):
+        assert f'id="{anchor}"' not in page, "no sentence that there is nothing: it has no part in them"
+    assert "风险区、区域核酸检测" in words(packs[DEPARTMENT].pdf) and "不按部门分，见街道日报" in page
+    book = openpyxl.load_workbook(packs[DEPARTMENT].workbook, read_only=True)
+    assert not {"区域核酸未采", "风险区", "未采楼栋"} & set(book.sheetnames)
+    assert {"逾期未检", "未来7日应检", "隔离与监测", "单位统计"} <= set(book.sheetnames)
+
+
+def test_a_department_s_days_ahead_are_its_own(conn, packs):
+    due = count(conn, "select count(*)::int from published.due where publication_id = 12 and department = '卫健局'")
+    forecast = pdf_table(packs[DEPARTMENT].pdf, "按社区", "社区 7/25")
+    assert sum(forecast.pop()[1]) == due > 0
 
 
 def test_pages_and_pdfs_name_no_person_and_the_office_s_spreadsheet_neither(packs):

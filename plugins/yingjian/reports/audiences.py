@@ -79,9 +79,25 @@ def narrowed(conn: psycopg.Connection[Any], audience: Audience) -> Iterator[None
         yield
 
 
+def hidden_marts(conn: psycopg.Connection[Any], audience: Audience) -> frozenset[str]:
+    """Marts that show this kind of audience nothing, whatever is in them: of those a pack says nothing at all."""
+    if audience == OFFICE:
+        return frozenset()
+    return frozenset(mart for mart, columns in _marts(conn) if _condition(columns, audience) is None)
+
+
 def _views(conn: psycopg.Connection[Any], audience: Audience) -> Iterator[sql.Composed]:
     """A temporary view of each mart that shows the audience's rows alone."""
-    marts = records(
+    for name, columns in _marts(conn):
+        mart, condition = sql.Identifier(name), _condition(columns, audience)
+        yield sql.SQL("create temporary view {} as select * from published.{} where {}").format(
+            mart, mart, sql.SQL("false") if condition is None else condition
+        )
+
+
+def _marts(conn: psycopg.Connection[Any]) -> list[tuple[str, frozenset[str]]]:
+    """The published marts that belong to places, with their columns."""
+    found = records(
         conn,
         """
         select relname as mart, array_agg(attname::text) as columns
@@ -92,14 +108,11 @@ def _views(conn: psycopg.Connection[Any], audience: Audience) -> Iterator[sql.Co
         """,
         marts=sorted(READER_SCHEMAS.keys() - TOWN_WIDE),
     )
-    for row in marts:
-        mart = sql.Identifier(row["mart"])
-        yield sql.SQL("create temporary view {} as select * from published.{} where {}").format(
-            mart, mart, _condition(frozenset(row["columns"]), audience)
-        )
+    return [(row["mart"], frozenset(row["columns"])) for row in found]
 
 
-def _condition(columns: frozenset[str], audience: Audience) -> sql.Composable:
+def _condition(columns: frozenset[str], audience: Audience) -> sql.Composable | None:
+    """What the audience's rows of a mart with these columns have in common; None where it has none."""
     if audience.kind == "department" and "department" in columns:
         # Several departments may be competent for one group.
         return sql.SQL("{} = any(string_to_array(department, '、'))").format(sql.Literal(audience.name))
@@ -107,4 +120,4 @@ def _condition(columns: frozenset[str], audience: Audience) -> sql.Composable:
         return sql.SQL("{} = {}").format(sql.Identifier(audience.kind), sql.Literal(audience.name))
     if audience.kind == "community" and "communities" in columns:
         return sql.SQL("{} = any(communities)").format(sql.Literal(audience.name))
-    return sql.SQL("false")
+    return None

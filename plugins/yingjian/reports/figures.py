@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from yingjian.reports.audiences import OFFICE, Audience, hidden_marts
 from yingjian.reports.indicators import Series, read_series
 from yingjian.reports.movement import Movement, ZoneChange, read_movement, read_zone_changes
 from yingjian.reports.rows import records, rows
@@ -267,6 +268,12 @@ class Figures:
     restatements: list[Restatement]
     checks: list[Check]
     responsible: Mapping[str, Sequence[str]]
+    hidden: frozenset[str] = frozenset()
+
+    @property
+    def has_zones(self) -> bool:
+        """Whether the audience sees risk zones at all; else nothing is said of them."""
+        return "risk_zone" not in self.hidden
 
     def series_of(self, section: str) -> list[Series]:
         """The daily figures of a section of the report."""
@@ -278,13 +285,13 @@ class Figures:
         return sum(check.severity == "fail" for check in self.checks)
 
 
-def read_figures(conn: psycopg.Connection[Any], publication_id: int) -> Figures:
-    """Read every figure of a publication's report; inside `narrowed`, which says whose rows the marts are.
+def read_figures(conn: psycopg.Connection[Any], publication_id: int, audience: Audience = OFFICE) -> Figures:
+    """Read every figure of a publication's report; inside `narrowed` for the same audience.
 
     Raises:
         LookupError: there is no such publication, or its rows were pruned.
     """
-    publication = _publication(conn, publication_id)
+    publication, hidden = _publication(conn, publication_id), hidden_marts(conn, audience)
     published = _newest_publications(conn, publication)
     kept = _kept(conn, published.values())
     if publication_id not in kept:
@@ -309,7 +316,7 @@ def read_figures(conn: psycopg.Connection[Any], publication_id: int) -> Figures:
         day_before=earlier(day_before),
         week_before=earlier(week_before),
         days=days,
-        series=read_series(conn, [published.get(day) for day in days], kept, day_before),
+        series=read_series(conn, [published.get(day) for day in days], kept, day_before, hidden),
         movement=read_movement(conn, publication_id, kept_before) if kept_before is not None else None,
         zone_changes=read_zone_changes(conn, publication_id, kept_before) if kept_before is not None else [],
         departments=_slices(conn, "department", publication_id, day_before),
@@ -325,7 +332,7 @@ def read_figures(conn: psycopg.Connection[Any], publication_id: int) -> Figures:
         ],
         forecast_rows=forecast_rows,
         zones=_zones(conn, publication_id),
-        topics=read_topics(conn, publication_id, as_of),
+        topics=read_topics(conn, publication_id, as_of, hidden),
         open_items=_open_items(conn, publication_id),
         feeds=_feeds(conn, publication_id),
         rejections=_rejections(conn, publication_id),
@@ -333,6 +340,7 @@ def read_figures(conn: psycopg.Connection[Any], publication_id: int) -> Figures:
         restatements=_restatements(conn, publication_id),
         checks=_checks(conn, publication_id),
         responsible=_responsible(conn, publication_id),
+        hidden=hidden,
     )
 
 
@@ -578,12 +586,12 @@ def _longest(conn: psycopg.Connection[Any], publication_id: int) -> Longest | No
 
 
 def _forecast_rows(conn: psycopg.Connection[Any], publication: Publication) -> list[ForecastRow]:
-    """Communities by tests due, most first."""
+    """Communities by tests due, most first; from the list itself, which a department has a part in, too."""
     found = records(
         conn,
         """
-        select coalesce(nullif(community, ''), %(blank)s) as community, due_date, sum(tests_due)::bigint as tests_due
-        from due_forecast
+        select coalesce(nullif(community, ''), %(blank)s) as community, due_date, count(*)::bigint as tests_due
+        from due
         where publication_id = %(id)s
         group by 1, 2
         """,

@@ -138,7 +138,7 @@ def tiles(figures: Figures) -> list[Tile]:
     def plain(figure: Callable[[Headline], int]) -> Callable[[Headline], tuple[str, str]]:
         return lambda earlier: (text.change(figure(now) - figure(earlier)), "")
 
-    return [
+    found = [
         tile(
             "逾期",
             "逾期人数",
@@ -188,6 +188,7 @@ def tiles(figures: Figures) -> list[Tile]:
             plain(lambda day: day.lowerable_zones),
         ),
     ]
+    return found if figures.has_zones else found[:4]
 
 
 def breakdowns(figures: Figures) -> list[list[Breakdown]]:

@@ -219,16 +219,22 @@ INDICATORS = (
 
 
 def read_series(
-    conn: psycopg.Connection[Any], by_day: Sequence[int | None], kept: Collection[int], before: int | None
+    conn: psycopg.Connection[Any],
+    by_day: Sequence[int | None],
+    kept: Collection[int],
+    before: int | None,
+    hidden: frozenset[str] = frozenset(),
 ) -> tuple[Series, ...]:
     """Every indicator on the days of the trend: `by_day` are their publications, the report's own last, None a gap.
 
     Of publications that are not in `kept` only the marts of `HISTORY` are still there. `before` is the publication of
-    the day before, None where there is none.
+    the day before, None where there is none. Figures of `hidden` marts are left out: the audience has no part in them.
     """
     all_kept = [publication_id if publication_id in kept else None for publication_id in by_day]
     return tuple(
-        _series(conn, indicator, by_day if indicator.mart in HISTORY else all_kept, before) for indicator in INDICATORS
+        _series(conn, indicator, by_day if indicator.mart in HISTORY else all_kept, before)
+        for indicator in INDICATORS
+        if indicator.mart not in hidden
     )
 
 

@@ -68,7 +68,7 @@ def write_packs(
     packs = []
     for audience in chosen if chosen is not None else audiences(conn, publication_id):
         with narrowed(conn, audience):
-            figures = read_figures(conn, publication_id)
+            figures = read_figures(conn, publication_id, audience)
             pack = pack_of(audience, figures.publication.as_of_date, publication_id, out_dir)
             pack.page.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             page = render(figures, audience)

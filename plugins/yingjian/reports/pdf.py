@@ -190,6 +190,8 @@ def _forecast(figures: Figures, made: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _zones(figures: Figures, made: dict[str, str]) -> list[dict[str, Any]]:
+    if not figures.has_zones:
+        return []
     rows = [
         [zone.name or zone.zone_id, zone.level, text.day(zone.level_since), text.number(zone.clear_days),
          f"{text.day(zone.eligible_on)}起可降为{zone.eligible_level}" if zone.eligible_level

@@ -148,17 +148,26 @@ def _moved(series: Series) -> str:
 def data_box(figures: Figures, audience: Audience) -> list[tuple[str, str]]:
     """What is to be known of the data before the figures are used: a word and a sentence each.
 
-    What is missing or late, what was rejected, which checks failed, what was released by hand by whom and why, and what
+    Whose rows they are, what is missing or late, what was rejected, which checks failed, what was released by hand by whom and why, and what
     of earlier days was restated (article 20).
     """
-    lines = [("报送", _arrival(figures)), ("退回", _rejected(figures)), ("检查", _checks(figures))]
+    lines = [("范围", _scope(figures, audience))] if audience.name else []
+    lines += [("报送", _arrival(figures)), ("退回", _rejected(figures)), ("检查", _checks(figures))]
     publication = figures.publication
     if publication.released_by_hand:
         who, why = publication.released_by or "未记录", publication.release_reason or "未填写"
         lines.append(("人工放行", f"放行人：{who}；理由：{why}。"))
-    if figures.restatements or not audience.name:
+    if "restatement" not in figures.hidden:
         lines.append(("更正", _restated(figures)))
     return lines
+
+
+def _scope(figures: Figures, audience: Audience) -> str:
+    elsewhere = [section.title for section in SECTIONS if figures.hidden.issuperset(section.marts)]
+    if not figures.has_zones:
+        elsewhere.insert(0, "风险区")
+    text = f"只含{audience.name}的数据。"
+    return text + (f"{'、'.join(elsewhere)}不按部门分，见街道日报。" if elsewhere else "")
 
 
 def _arrival(figures: Figures) -> str:

@@ -102,10 +102,12 @@ class Topic:
     actions: Sequence[Action] = field(default_factory=tuple)
 
 
-def read_topics(conn: Conn, publication_id: int, as_of: date) -> list[Topic]:
-    """Every section in the order of `SECTIONS`."""
+def read_topics(conn: Conn, publication_id: int, as_of: date, hidden: frozenset[str] = frozenset()) -> list[Topic]:
+    """Every section in the order of `SECTIONS`, without those whose marts are all `hidden` from the audience."""
     topics = []
     for section in SECTIONS:
+        if hidden.issuperset(section.marts):
+            continue
         content = section.read(conn, publication_id, as_of)
         tables = [table for table in content.tables if table.rows]
         topics.append(Topic(section, content.said, tables, content.actions))

@@ -123,8 +123,12 @@ def write_workbook(conn: psycopg.Connection[Any], figures: Figures, audience: Au
             _topic(book, topic.section.title, topic.section.basis, topic.said, topic.tables)
     counts = {}
     for plain in PLAIN_LISTS:
+        if plain.mart in figures.hidden:
+            continue
         counts[plain.title] = book.sheet(plain.title, plain.columns, read_plain_list(conn, publication_id, plain))
     for found in LISTS:
+        if found.mart in figures.hidden:
+            continue
         rows = read_list(conn, publication_id, found, audience.sees_names)
         counts[found.title] = book.sheet(found.title, columns(found, audience.sees_names), rows)
     _quality(book, figures)
@@ -160,7 +164,7 @@ def _summary(book: Book, figures: Figures, audience: Audience) -> None:
         now.overdue_persons, now.totals.compliance_rate, now.totals.required, now.next_day_items,
         f"{now.high_zones} / {now.medium_zones}", now.lowerable_zones,
     )  # fmt: skip
-    for tile, value in zip(tiles(figures), values, strict=True):
+    for tile, value in zip(tiles(figures), values, strict=False):
         line += 1
         book.write(
             sheet, line, (tile.label, value, tile.note, *(change.text for change in tile.changes), tile.unit), wrap=True

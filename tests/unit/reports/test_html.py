@@ -201,6 +201,14 @@ def test_each_daily_figure_stands_with_its_change_its_definition_and_its_article
     assert 'id="trend-pushes-open-title"' not in page, "nothing to show in fourteen days of nothing"
 
 
+def test_of_zones_that_an_audience_does_not_see_nothing_is_said():
+    hidden = figures(hidden=frozenset({"risk_zone"}))
+    assert "风险区" in words(render(figures()))
+    assert [tile.label for tile in tiles(hidden)] == ["逾期人数", "已达标率", "应检在管", "次日应检"]
+    page = render(hidden)
+    assert 'id="zones"' not in page and 'href="#zones"' not in page and "今日无风险区" not in page
+
+
 def test_each_headline_figure_leads_to_its_definition():
     page = render(figures())
     for label in ("逾期人数", "已达标率", "应检在管", "次日应检"):

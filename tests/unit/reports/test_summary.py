@@ -141,4 +141,14 @@ def test_restatements_are_added_up_by_reason():
 
 def test_who_sees_no_restatements_is_not_told_that_there_are_none():
     """They are counted by group alone, so that a community or a department sees none of them."""
-    assert "更正" not in box(figures(), Audience("community", "甲社区"))
+    community = Audience("community", "甲社区")
+    told = box(figures(hidden=frozenset({"restatement"})), community)
+    assert "更正" not in told
+    assert told["范围"] == "只含甲社区的数据。"
+
+
+def test_what_a_department_has_no_part_in_is_named():
+    hidden = frozenset({"risk_zone", "vaccination_60plus", "readiness", "restatement"})
+    assert box(figures(hidden=hidden), Audience("department", "卫健局"))["范围"] == (
+        "只含卫健局的数据。风险区、60岁以上疫苗接种、备勤队伍不按部门分，见街道日报。"
+    )
