@@ -116,7 +116,8 @@ def _feeds(figures: Figures) -> Iterator[Action]:
 
 
 def _most(parts: Sequence[Slice]) -> list[Slice]:
-    return [part for part in parts[:NAMED] if part.overdue]
+    """Those with most overdue; none where there is but one, which is the reader's own."""
+    return [part for part in parts[:NAMED] if part.overdue] if len(parts) > 1 else []
 
 
 def _named(parts: Sequence[Slice]) -> str:

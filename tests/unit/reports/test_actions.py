@@ -21,6 +21,12 @@ def test_the_share_of_the_leading_communities_is_given_when_there_are_more():
     assert "（合占 100.0%）" in sentences(figures(communities=parts))["督促补检"]
 
 
+def test_a_department_is_not_named_to_itself():
+    made = figures(departments=[part("卫健局", 5)])
+    assert "部门最多" not in sentences(made)["督促补检"]
+    assert "社区最多" in sentences(made)["督促补检"]
+
+
 def test_no_overdue_reads_well():
     clear = headline(totals=Totals(100, 100, 0, 0), overdue_persons=0, overdue_items=0)
     made = figures(now=clear, communities=[], departments=[], longest=None, bands=in_bands([]))
