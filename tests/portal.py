@@ -96,6 +96,7 @@ def running_portal(world: Settings, home: Path) -> Iterator[Portal]:
     metadata = EmbeddedPostgres(world).uri("airflow", "airflow").replace("postgresql:", "postgresql+psycopg:", 1)
     environment = {**os.environ, **services.airflow_environment(settings, schedule=False, ports=ports)}
     environment |= {
+        "YINGJIAN_ROLE_PASSWORD_REPORTER": world.secret("role_reporter"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": metadata.replace("+psycopg:", "+psycopg_async:", 1),
     }
@@ -146,6 +147,7 @@ def _copy(world: Settings, home: Path) -> Settings:
             "YINGJIAN_HOME": str(home),
             "YINGJIAN_WAREHOUSE": server.uri("yingjian_owner", "portal"),
             "YINGJIAN_PERSON_KEY": world.secret("person_key"),
+            "YINGJIAN_ROLE_PASSWORD_REPORTER": world.secret("role_reporter"),
         }
     )
     settings.dbt_target.mkdir(parents=True)

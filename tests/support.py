@@ -49,6 +49,9 @@ def copy_home(source: Settings, folder: Path) -> Settings:
     EmbeddedPostgres(source).stop()
     for part in ("postgres", "secrets", "dbt"):
         subprocess.run(["cp", "-a", str(source.home / part), str(folder)], check=True)
+    (
+        folder / "postgres" / "port"
+    ).unlink()  # Copies have the same passwords: two at one port would be taken for each other.
     settings = Settings.load({"YINGJIAN_HOME": str(folder)})
     warehouse.ensure_running(settings)
     return settings

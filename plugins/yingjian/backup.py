@@ -431,8 +431,15 @@ class _Target:
                         f"the database {database} of YINGJIAN_WAREHOUSE is not empty: empty it, or give another"
                     )
             self._to_empty.append(database)
+        if database == DATABASES[0]:
+            # A dump gives things to roles and knows no roles, and theirs here have no passwords yet.
+            with warehouse.connect(self._settings) as conn:
+                warehouse.make_roles(conn, self._settings)
+                warehouse.set_passwords(conn, self._settings, warehouse.ROLES)
         # The server's own roles differ for Airflow's database: `airflow` in a home, the owner elsewhere.
         owner = ["--no-owner", "--no-privileges"] if database == "airflow" else []
+        if database == DATABASES[0] and self._settings.warehouse is not None:
+            owner.append("--no-owner")  # Only a superuser may give things away at once; the migration does.
         if database == "airflow" and self._settings.warehouse is None:
             owner.append("--role=airflow")
         self._database = database
@@ -462,6 +469,7 @@ class _Target:
                 if _counts(conn) != manifest.tables[database]:
                     raise SetupError(f"the rows of {database} are not those of the backup: nothing was restored")
                 conn.execute("analyze")
+        warehouse.migrate(self._settings)  # Rights on the database itself are in no dump.
         with warehouse.connect(self._settings) as conn:
             verdict = audit_trail.verify(conn, self._settings.home / "audit_end.json")
             if verdict.broken is not None:
@@ -476,7 +484,12 @@ class _Target:
             self._restoring.wait()
         for database in self._to_empty:
             with psycopg.connect(_uri(self._settings, database)) as conn:
-                conn.execute("drop owned by current_user cascade")
+                # The roles themselves stay: they own nothing.
+                roles = conn.execute(
+                    "select rolname from pg_roles where pg_has_role(current_user, oid, 'usage') and rolname !~ '^pg_'"
+                )
+                for (role,) in roles.fetchall():
+                    conn.execute(sql.SQL("drop owned by {} cascade").format(sql.Identifier(role)))
 
 
 def _discard_home(settings: Settings) -> None:

@@ -549,6 +549,7 @@ with reading.reading(Audience("community", "x")) as conn:
         "YINGJIAN_HOME": str(portal.settings.home),
         "YINGJIAN_WAREHOUSE": str(portal.settings.warehouse),
         "YINGJIAN_PERSON_KEY": "x",
+        "YINGJIAN_ROLE_PASSWORD_REPORTER": portal.settings.given_role_passwords["reporter"],
         "PATH": "/usr/bin:/bin",
     }
     told = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)

@@ -16,8 +16,7 @@ from yingjian.warehouse import audit_trail
 Conn = psycopg.Connection[Any]
 Found = TypeVar("Found")
 
-# What reads for the portal; rows are narrowed to the reader's part whoever it is.
-ROLE = warehouse.OWNER
+ROLE = "reporter"
 STATEMENT_SECONDS = 20
 
 

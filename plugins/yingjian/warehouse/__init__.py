@@ -6,7 +6,7 @@ import base64
 import getpass
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from urllib.parse import quote, unquote, urlparse
 
@@ -118,25 +118,35 @@ def migrate(settings: Settings) -> None:
 
     with connect(settings) as conn:
         conn.execute("select pg_advisory_xact_lock(hashtext('yingjian.migrate'))")
-        there = _login_roles(conn)
-        try:
-            _run(conn, SQL_FOLDER / "00_roles.sql")
-        except psycopg.errors.InsufficientPrivilege as error:
-            how = (
-                "stop it with `yingjian warehouse stop`"
-                if settings.warehouse is None
-                else "run `yingjian warehouse bootstrap`"
-            )
-            raise SetupError(
-                f"the owner of the warehouse may not make its roles ({error.diag.message_primary}): {how}, then run again"
-            ) from None
-        set_passwords(conn, settings, _login_roles(conn) - there)
+        made = make_roles(conn, settings)
         conn.execute(staging_ddl())  # type: ignore[arg-type]
         for path in sorted(SQL_FOLDER.glob("*.sql"))[1:]:
             _run(conn, path)
         protect_published(conn)
         settle(conn, settings)
-        _note_definition(conn, sorted(_login_roles(conn) - there))
+        _note_definition(conn, made)
+
+
+def make_roles(conn: psycopg.Connection, settings: Settings) -> list[str]:
+    """Make the roles that are missing, with the passwords that this home knows; returns which log in.
+
+    On the owner's connection. Raises SetupError when the owner may not make roles.
+    """
+    there = _login_roles(conn)
+    try:
+        _run(conn, SQL_FOLDER / "00_roles.sql")
+    except psycopg.errors.InsufficientPrivilege as error:
+        how = (
+            "stop it with `yingjian warehouse stop`"
+            if settings.warehouse is None
+            else "run `yingjian warehouse bootstrap`"
+        )
+        raise SetupError(
+            f"the owner of the warehouse may not make its roles ({error.diag.message_primary}): {how}, then run again"
+        ) from None
+    made = sorted(_login_roles(conn) - there)
+    set_passwords(conn, settings, made)
+    return made
 
 
 def _note_definition(conn: psycopg.Connection, made: list[str]) -> None:
@@ -150,7 +160,7 @@ def _note_definition(conn: psycopg.Connection, made: list[str]) -> None:
         record(conn, getpass.getuser(), "role_change", "roles and grants", None, digest=digest, made=made)
 
 
-def set_passwords(conn: psycopg.Connection, settings: Settings, roles: set[str]) -> None:
+def set_passwords(conn: psycopg.Connection, settings: Settings, roles: Collection[str]) -> None:
     """Give roles the passwords that this home knows; on the owner's connection."""
     for role in sorted(roles):
         conn.execute(

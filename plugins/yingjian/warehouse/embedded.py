@@ -80,6 +80,8 @@ class EmbeddedPostgres:
             self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop", check=False)
 
     def _answers(self) -> bool:
+        if not self._is_alive():
+            return False  # What answers at its port may be another home's.
         try:
             with psycopg.connect(self.uri("airflow", "airflow"), connect_timeout=3) as conn:
                 conn.execute("select 1")

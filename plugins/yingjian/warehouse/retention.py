@@ -165,8 +165,6 @@ def _find_open(conn: psycopg.Connection[Any], publication_id: int) -> None:
         select person_key from published.control
         where publication_id = %(id)s and released_on is null and status not in ('infected', 'restarted')
         union
-        select person_key from published.push_outstanding where publication_id = %(id)s
-        union
         select person_key from published.zone_blocker where publication_id = %(id)s
         """,
         {"id": publication_id},

@@ -19,6 +19,7 @@ import trustme
 
 from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
 from tests.unit.reports import town
+from yingjian import warehouse
 from yingjian.delivery.messages import Composer
 from yingjian.officials import Officials, read_officials
 from yingjian.settings import Settings
@@ -77,6 +78,15 @@ PUBLIC = [
     ("testing", "overdue", "其中：逾期未检", "北峰社区", 6, "", "人次", False, False, 62),
 ]
 
+# As 30_grants.sql has it, for the tables that are here.
+REPORTER = """
+    grant usage on schema published, audit, delivery to reporter;
+    grant select on all tables in schema published to reporter;
+    grant insert on published.public_release to reporter;
+    grant select, insert, update on delivery.attempt to reporter;
+    grant execute on function audit.record to reporter;
+"""
+
 
 @pytest.fixture(scope="session")
 def published(bare_server: Settings) -> str:
@@ -102,6 +112,10 @@ def published(bare_server: Settings) -> str:
                 "insert into published.public_figure values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '第十八条', %s)",
                 [(number, town.LAST_DAY, *row) for number in (PUBLICATION, PUBLICATION + 1) for row in PUBLIC],
             )
+        settings = Settings.load({"YINGJIAN_WAREHOUSE": uri, "YINGJIAN_PERSON_KEY": "key"})
+        conn.execute((SQL_FOLDER / "00_roles.sql").read_bytes())
+        warehouse.set_passwords(conn, settings, {"reporter"})
+        conn.execute(REPORTER)
     return uri
 
 

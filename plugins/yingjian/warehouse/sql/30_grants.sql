@@ -65,7 +65,7 @@ grant select, insert, delete on published.staged to publisher;
 grant select, insert, update on published.current to publisher;
 
 -- Report, packs, portal, delivery: read what was published.
-grant usage on schema published, quality, audit, delivery to reporter;
+grant usage on schema published, quality, audit, delivery, intermediate to reporter;
 grant select, insert, update on delivery.attempt to reporter;
 grant select, insert on published.public_release to reporter;
 grant select on published.released to reporter, view_owner;
