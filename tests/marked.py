@@ -47,7 +47,11 @@ def write(folder: Path) -> None:
     """For each feed a row that is taken, rows that are rejected, and files that cannot be read; for some, bad names."""
     for index, feed in enumerate(FEEDS.values()):
         good = {column.source: _value(column, index) for column in feed.columns}
-        marked = {column.source: f"{NAME}{column.source}{index}" for column in feed.columns if column.kind == "text"}
+        marked = {
+            column.source: f"{NAME}{column.source}{index}"
+            for column in feed.columns
+            if column.kind == "text" and column != feed.sender  # Who sent a row is what reports are about.
+        }
         wrong = [
             good | marked | {column.source: f"{NAME}{PHONE}{number(index)}"}
             for column in feed.columns

@@ -38,7 +38,7 @@ class ApprovalByRight(ApprovalOperator):
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        answer = super().execute_complete(context, event)
-        if self.on_reject is not None and answer["chosen_options"] == [self.REJECT]:
-            self.on_reject(context, answer)
-        return answer
+        # First: what a rejection skips, Airflow skips by an exception.
+        if self.on_reject is not None and event.get("chosen_options") == [self.REJECT]:
+            self.on_reject(context, event)
+        return super().execute_complete(context, event)

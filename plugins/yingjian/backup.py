@@ -486,7 +486,10 @@ class _Target:
             with psycopg.connect(_uri(self._settings, database)) as conn:
                 # The roles themselves stay: they own nothing.
                 roles = conn.execute(
-                    "select rolname from pg_roles where pg_has_role(current_user, oid, 'usage') and rolname !~ '^pg_'"
+                    """
+                    select rolname from pg_roles where pg_has_role(current_user, oid, 'usage') and rolname !~ '^pg_'
+                    order by rolname = current_user
+                    """
                 )
                 for (role,) in roles.fetchall():
                     conn.execute(sql.SQL("drop owned by {} cascade").format(sql.Identifier(role)))

@@ -113,6 +113,14 @@ def published(bare_server: Settings) -> str:
                 [(number, town.LAST_DAY, *row) for number in (PUBLICATION, PUBLICATION + 1) for row in PUBLIC],
             )
         settings = Settings.load({"YINGJIAN_WAREHOUSE": uri, "YINGJIAN_PERSON_KEY": "key"})
+        conn.execute(
+            f"""
+            create schema reporting;
+            create view reporting.publication as select publication_id, as_of_date, published_at, policy_edition,
+            quality_status, checks_run, checks_failed, input_files, input_rows, code_version, release_reason,
+            released_by, previous_publication_id from published.publication where publication_id = {PUBLICATION}
+            """
+        )
         conn.execute((SQL_FOLDER / "00_roles.sql").read_bytes())
         warehouse.set_passwords(conn, settings, {"reporter"})
         conn.execute(REPORTER)
