@@ -10,10 +10,10 @@ up: .venv/ready        ## Airflow's UI, scheduler and warehouse, until Ctrl-C
 	$(BIN)/yingjian up
 
 test: .venv/ready      ## every test but the slow ones
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/ready ## those that take minutes: files of 10 GB, faults in the middle of real runs
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 lint: .venv/ready      ## style, types and SQL
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/sqlfluff lint dbt_project/models

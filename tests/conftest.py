@@ -24,6 +24,11 @@ from yingjian.warehouse.embedded import EmbeddedPostgres
 WORLD_DAY = date(2022, 7, 20)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The file that takes longest first, so that no worker begins with it when the others are done."""
+    items.sort(key=lambda item: item.path.name != "test_run.py")
+
+
 class HomeFactory(Protocol):
     def __call__(self, name: str, like: Settings | None = None) -> Settings: ...
 

@@ -125,6 +125,30 @@ def run_day(settings: Settings, day: date, run_key: str | None = None) -> int:
     return release(settings, day, run_key)
 
 
+def rebuild(settings: Settings) -> None:
+    """A build as dbt leaves it and with what the audit found, from what is published."""
+    with warehouse.connect(settings) as conn:
+        for mart in publishing.READER_SCHEMAS.keys() - {publishing.FINDINGS}:
+            conn.execute(
+                f"""
+                drop table if exists build.{mart};
+                create table build.{mart} as select * from published.{mart}
+                where publication_id = (select publication_id from published.current);
+                alter table build.{mart} drop column publication_id;
+                alter table build.{mart} owner to build_owner;
+                grant select on build.{mart} to auditor
+                """  # type: ignore[arg-type]
+            )
+        conn.execute(
+            """
+            insert into quality.check_result
+                (as_of_date, suite, check_name, table_name, severity, success, failing_rows, message)
+            select as_of_date, suite, check_name, table_name, severity, success, failing_rows, message
+            from published.quality_check where publication_id = (select publication_id from published.current)
+            """
+        )
+
+
 def query(settings: Settings, text: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
     with warehouse.connect(settings) as conn:
         return conn.execute(text, parameters).fetchall()  # type: ignore[arg-type]

@@ -194,13 +194,7 @@ def test_the_public_sees_only_what_is_signed_off_and_goes_on_seeing_it(town: Set
 
 def publish_again(town: Settings) -> None:
     """A newer publication of the day, as the build of a later run would be."""
-    with warehouse.connect(town) as conn:
-        conn.execute("set search_path to build")
-        for mart in publishing.READER_SCHEMAS:
-            conn.execute(
-                f"create table build.{mart} as select * from published.{mart} where publication_id = (select publication_id from published.current)"  # type: ignore[arg-type]
-            )
-            conn.execute(f"alter table build.{mart} drop column publication_id")  # type: ignore[arg-type]
+    support.rebuild(town)
     support.publish(town, WORLD_DAY, "later")
 
 

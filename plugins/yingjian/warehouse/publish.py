@@ -248,15 +248,19 @@ def _require_complete_build(conn: psycopg.Connection, as_of_date: date) -> None:
 
 
 def _take_findings(conn: psycopg.Connection, as_of_date: date) -> None:
-    """`build.quality_check` from what the newest audit of this business date found."""
+    """`build.quality_check` from what the newest audit of this business date found.
+
+    What is newer than the last publication is told by rising numbers, not by a clock, which may have been set back.
+    """
     audited = conn.execute(
         """
-        select max(checked_at) from quality.check_result
-        where as_of_date = %s and checked_at > coalesce((select max(published_at) from published.publication), '-infinity')
+        select checked_at from quality.check_result
+        where as_of_date = %s and check_id > coalesce((select max(last_check_id) from published.publication), 0)
+        order by check_id desc limit 1
         """,
         (as_of_date,),
     ).fetchone()
-    if audited is None or audited[0] is None:
+    if audited is None:
         raise NothingBuiltError(f"the build of {as_of_date} was not audited: audit it before publishing")
     conn.execute("drop table if exists build.quality_check")
     conn.execute(
@@ -306,7 +310,7 @@ def _insert_publication(
         """
         insert into published.publication (
             publication_id, as_of_date, policy_edition, quality_status, checks_run, checks_failed, input_files, input_rows,
-            code_version, release_reason, released_by, previous_publication_id, run_key
+            code_version, release_reason, released_by, previous_publication_id, run_key, last_check_id
         )
         select
             %(publication_id)s, %(as_of_date)s,
@@ -317,7 +321,8 @@ def _insert_publication(
             %(quality_status)s, %(checks_run)s, %(checks_failed)s,
             count(*), coalesce(sum(rows_read), 0),
             %(code_version)s, %(reason)s, %(released_by)s,
-            (select publication_id from published.current), %(run_key)s
+            (select publication_id from published.current), %(run_key)s,
+            (select max(check_id) from quality.check_result)
         from quality.landed_file
         where status = 'staged'
         """,
