@@ -568,3 +568,16 @@ def test_no_name_and_no_number_is_in_the_server_s_log(portal):
     assert not [person for person in people for value in person[1:] if value and value in log]
     # Names are short: they are looked for as they would stand in an address.
     assert not [name for name, _, _ in people if name and str(httpx.QueryParams({"": name}))[1:] in log]
+
+
+def test_airflow_s_own_api_asks_who_it_is_and_hides_its_settings(portal):
+    """docs/decisions/airflow-hardened.md"""
+    for path in ("/api/v2/dags", "/api/v2/connections", "/api/v2/config"):
+        assert httpx.get(portal.url + path).status_code == 401
+        forged = {"Authorization": "Bearer " + portal.token("clerk")[:-3] + "abc"}
+        assert httpx.get(portal.url + path, headers=forged).status_code in (401, 403)
+    header = {"Authorization": f"Bearer {portal.token('operator')}"}
+    assert httpx.get(portal.url + "/api/v2/dags", headers=header).status_code == 200
+    assert httpx.get(portal.url + "/api/v2/config", headers=header).status_code == 403
+    viewer = {"Authorization": f"Bearer {portal.token('stranger')}"}
+    assert httpx.get(portal.url + "/api/v2/connections", headers=viewer).status_code == 403

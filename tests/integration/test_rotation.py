@@ -160,8 +160,11 @@ def test_the_next_day_goes_on_under_the_new_secret(town: Settings, tmp_path: Pat
 
 
 def a_document(settings: Settings) -> dict[str, str]:
+    """Of somebody who was sampled on WORLD_DAY, whom another sample of that day gives nothing new."""
     [(number,)] = support.query(
-        settings, "select min(id_number) from staging.test_results where id_type = '居民身份证'"
+        settings,
+        "select min(id_number) from staging.test_results where id_type = '居民身份证' and result = '阴性' and sampled_at::date = %s",
+        WORLD_DAY,
     )
     return {"证件类型": "居民身份证", "证件号码": str(number)}
 

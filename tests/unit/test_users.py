@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +53,22 @@ def test_an_official_is_not_called_like_the_administrator(home, capsys):
         services.users(home)
     assert cli.main(["users"]) == 2
     assert "give the official another one" in capsys.readouterr().err
+
+
+def test_airflow_lets_nobody_in_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/decisions/airflow-hardened.md"""
+    monkeypatch.delenv("YINGJIAN_BIND", raising=False)
+    settings = Settings.load(
+        {
+            "YINGJIAN_HOME": str(tmp_path),
+            "YINGJIAN_WAREHOUSE": "postgresql://yingjian_owner:secret@127.0.0.1/yingjian",
+            "YINGJIAN_PERSON_KEY": "key",
+        }
+    )
+    environment = services.airflow_environment(settings, schedule=True, ports=dict.fromkeys(("api", "worker_log", "trigger_log"), 1))  # fmt: skip
+    assert environment["AIRFLOW__API__HOST"] == "127.0.0.1"
+    assert environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS"] == "False"
+    assert environment["AIRFLOW__API__EXPOSE_CONFIG"] == environment["AIRFLOW__API__EXPOSE_STACKTRACE"] == "False"
+    assert int(environment["AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME"]) <= 8 * 3600
+    secrets = [environment[name] for name in ("AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__CORE__FERNET_KEY")]  # fmt: skip
+    assert len(set(secrets)) == 3 and min(map(len, secrets)) >= 32
