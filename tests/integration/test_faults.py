@@ -1,0 +1,385 @@
+"""The fault matrix: each fault in the midst of each stage. Readers poll throughout, and the stage done again completes.
+
+A run is these stages, one after the other. Airflow's own faults, the scheduler's and the workers', are in the last test.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from glob import glob
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests import support
+from tests.conftest import WORLD_DAY
+from tests.integration.test_embedded import kill_server
+from tests.support import IDENTITY, query, write_feed
+from yingjian import cli, warehouse
+from yingjian.settings import PROJECT_ROOT, Settings
+from yingjian.warehouse import embedded
+from yingjian.warehouse.embedded import EmbeddedPostgres
+from yingjian.warehouse.publish import READER_SCHEMAS
+
+STAGES = ("landing", "models", "audit", "publish", "switch", "report")
+FAULTS = ("process killed", "connections dropped", "database killed", "disk full")
+DISK = "3g"
+
+
+class Reader(threading.Thread):
+    """A dashboard that never stops asking. seen: publication -> the answers there were to it."""
+
+    QUESTION = " union all ".join(
+        ["select 'publication', publication_id::text from reporting.publication"]
+        + [
+            f"select '{mart}', md5(coalesce(string_agg(t::text, '' order by t::text), '')) || count(*) from reporting.{mart} as t"
+            for mart, schema in READER_SCHEMAS.items()
+            if schema == "reporting"
+        ]
+    )
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(daemon=True)
+        self.seen: dict[str, set[str]] = defaultdict(set)
+        self.polls = 0
+        self.is_down = False  # the server itself was killed: nobody can read
+        self.errors: list[str] = []
+        self._settings = settings
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            was_down = self.is_down
+            try:
+                options = "-c lock_timeout=60000"  # Nothing that a run does may make a reader wait for a lock.
+                with psycopg.connect(warehouse.uri(self._settings, "bi_reader"), autocommit=True, options=options) as conn:  # fmt: skip
+                    while not self._stopping.is_set():
+                        was_down = self.is_down
+                        (_, publication), *marts = conn.execute(self.QUESTION).fetchall()
+                        self.seen[publication].add(str(marts))
+                        self.polls += 1
+                        time.sleep(0.05)
+            except Exception as error:
+                if not (was_down or self.is_down):
+                    self.errors.append(f"{type(error).__name__}: {error}")
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.join()
+
+    def wait_for_polls(self, count: int = 2) -> None:
+        until = self.polls + count
+        while self.polls < until and not self.errors:
+            time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory, simulated_landing: Path) -> Iterator[Settings]:
+    """A published town, on a disk of its own that can be made too small where this process may mount one."""
+    disk = tmp_path_factory.mktemp("faults") / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(disk)], check=False, capture_output=True)
+    settings = support.make_home(disk / "home")
+    try:
+        support.land_folder(settings, simulated_landing)
+        support.run_day(settings, WORLD_DAY)
+        yield settings
+    finally:
+        EmbeddedPostgres(settings).stop()
+        subprocess.run(["umount", "-l", str(disk)], check=False, capture_output=True)
+
+
+@pytest.fixture
+def reader(town: Settings) -> Iterator[Reader]:
+    """Fails the test when it ever saw an error, or a publication otherwise than complete."""
+    polling = Reader(town)
+    polling.start()
+    polling.wait_for_polls(1)
+    yield polling
+    polling.stop()
+    assert polling.errors == []
+    assert {len(answers) for answers in polling.seen.values()} == {1}, "a publication is always the same, and whole"
+
+
+def start(town: Settings, stage: str, argument: str, *, is_hooked: bool = False, **env: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "YINGJIAN_HOME": str(town.home), **env}
+    if is_hooked:
+        environment["YINGJIAN_TEST_HOOK"] = "1"
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.stages", stage, argument], cwd=PROJECT_ROOT, env=environment, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def complete(process: subprocess.Popen[str]) -> None:
+    out, err = process.communicate()
+    assert process.returncode == 0, (out + err)[-3000:]
+
+
+def wait_for_midst(process: subprocess.Popen[str]) -> None:
+    assert process.stdout
+    for line in process.stdout:
+        if line == "here\n":
+            return
+    raise AssertionError(process.communicate()[1][-3000:])
+
+
+# What a stage needs before, and what must be there after
+
+
+def prepare(town: Settings, stage: str, folder: Path) -> str:
+    """What the stage works on; returns its argument."""
+    match stage:
+        case "landing":
+            common = {**IDENTITY, "剂次": "1", "接种日期": "2022-01-01", "更新时间": "2022-07-01 08:00:00"}
+            for i in range(5):
+                rows = [common | {"记录编号": f"{folder.name}-{i}-{j}"} for j in range(300)]
+                write_feed(folder, "vaccinations", rows, f"{i}.csv")
+            return str(folder)
+        case "models":
+            return ""
+        case "report":
+            return str(query(town, "select publication_id from reporting.publication")[0][0])
+    with warehouse.connect(town) as conn:  # A build, as dbt leaves it, from what is published.
+        for mart, schema in READER_SCHEMAS.items():
+            names = {"build": sql.Identifier("build", mart), "view": sql.Identifier(schema, mart)}
+            conn.execute(sql.SQL("drop table if exists {build}").format(**names))
+            conn.execute(sql.SQL("create table {build} as select * from {view}").format(**names))
+    return f"run {folder.name}"
+
+
+def check(town: Settings, stage: str, argument: str, before: dict[str, list[tuple]]) -> None:  # type: ignore[type-arg]
+    """The stage, done again, has done all of its work and nothing twice."""
+    match stage:
+        case "landing":
+            keys = f"{Path(argument).name}-%"
+            assert query(town, "select count(*) from staging.vaccinations where vaccination_key like %s", keys) == [(1500,)]  # fmt: skip
+            assert query(town, "select bool_and(rows_read = rows_staged + rows_rejected + rows_superseded), count(*) filter (where location like %s) from quality.landed_file", f"%{argument}%") == [(True, 5)]  # fmt: skip
+        case "models":
+            assert query(town, "select count(*) > 0 from build.vaccination_60plus") == [(True,)]
+        case "audit":
+            assert query(town, "select count(*) > 50 from build.quality_check") == [(True,)]
+        case "publish" | "switch":
+            published = query(town, "select run_key, (select count(*) from published.staged) from published.publication where publication_id = (select publication_id from published.current)")  # fmt: skip
+            assert published == [(argument, 0)]
+            assert support.marts(town) == before
+        case "report":
+            assert pages(town, argument) == reference(town, argument)
+
+
+def pages(town: Settings, publication: str) -> dict[str, str]:
+    folder = town.reports / f"{WORLD_DAY}-p{publication}"
+    files = [town.reports / f"{WORLD_DAY}-p{publication}.html", *folder.glob("[a-z]*")]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def reference(town: Settings, publication: str) -> dict[str, str]:
+    """The same pages, written without a disturbance."""
+    from yingjian.reports import write_packs, write_report
+
+    out = town.home / "reference"
+    with warehouse.connect(town) as conn:
+        made = [write_report(conn, int(publication), out)]
+        made += [file for pack in write_packs(conn, int(publication), out) for file in pack.files]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in made}
+
+
+# Faults
+
+
+def used_bytes(folder: Path) -> int:
+    disk = os.statvfs(folder)
+    return (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+
+
+def resize(town: Settings, size: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(town.home.parent)], check=True, capture_output=True)
+
+
+def hurt(town: Settings, fault: str, process: subprocess.Popen[str], reader: Reader) -> None:
+    match fault:
+        case "process killed":
+            process.kill()
+        case "connections dropped":
+            with psycopg.connect(EmbeddedPostgres(town).uri("postgres", "yingjian")) as conn:
+                conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'yingjian_owner'")
+        case "database killed":
+            reader.is_down = True
+            kill_server(town)
+            warehouse.ensure_running(town)
+        case "disk full":
+            if not town.home.parent.is_mount():
+                pytest.skip("this process may not mount a file system of its own")
+            # A server that cannot write its log stops until there is room: then nobody can read either.
+            reader.is_down = True
+            resize(town, str(used_bytes(town.home) + 40960))
+
+
+def mend(town: Settings, fault: str, reader: Reader) -> None:
+    if fault == "disk full":
+        resize(town, DISK)
+    warehouse.ensure_running(town)
+    reader.is_down = False
+    reader.wait_for_polls()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_in_the_midst_of_a_stage(town: Settings, reader: Reader, tmp_path: Path, stage: str, fault: str) -> None:
+    before = support.marts(town)
+    folder = tmp_path / f"{STAGES.index(stage)}{FAULTS.index(fault)}"
+    folder.mkdir()
+    argument = prepare(town, stage, folder)
+    process = start(town, stage, argument, is_hooked=True)
+    wait_for_midst(process)
+    try:
+        hurt(town, fault, process, reader)
+        try:
+            process.communicate("go on\n")
+        except BrokenPipeError:
+            process.wait()
+        if not reader.is_down:
+            reader.wait_for_polls()
+        if fault == "process killed":
+            assert process.returncode == -signal.SIGKILL
+    finally:
+        process.kill()
+        mend(town, fault, reader)
+    complete(start(town, stage, argument))
+    check(town, stage, argument, before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["landing", "publish", "report"])
+def test_two_at_once(town: Settings, reader: Reader, tmp_path: Path, stage: str) -> None:
+    before = support.marts(town)
+    argument = prepare(town, stage, tmp_path)
+    both = [start(town, stage, argument) for _ in range(2)]
+    for process in both:
+        complete(process)
+    check(town, stage, argument, before)
+
+
+def test_two_runs_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second one is refused in one sentence: models and audit are never at work twice in one home."""
+    monkeypatch.setenv("YINGJIAN_HOME", str(tmp_path))
+    (tmp_path / "landing").mkdir()
+    with (tmp_path / "run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert cli.main(["run", "--date", "2022-07-20"]) == 2
+    said = capsys.readouterr().err
+    assert "another `yingjian run` works in" in said and len(said.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_the_clock_set_back(town: Settings, reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Server and program wake up two days earlier: what is newest is told by numbers, not by a clock."""
+    libraries = glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+    if not libraries:
+        pytest.skip("libfaketime is not installed (Debian: libfaketime)")
+    earlier = {"LD_PRELOAD": libraries[0], "FAKETIME": "-2d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    before = support.marts(town)
+    landing, argument = prepare(town, "landing", tmp_path), prepare(town, "publish", tmp_path)
+    really_run = subprocess.run
+
+    def run_earlier(command: list[str], **options: object) -> object:
+        if command[0].endswith("pg_ctl"):
+            options["env"] = {**options["env"], **earlier}  # type: ignore[dict-item]
+        return really_run(command, **options)  # type: ignore[call-overload]
+
+    try:
+        reader.is_down = True
+        with monkeypatch.context() as patch:
+            EmbeddedPostgres(town).stop()
+            patch.setattr(embedded.subprocess, "run", run_earlier)
+            warehouse.ensure_running(town)
+        mend(town, "clock", reader)
+        assert query(town, "select now() < max(published_at) from published.publication") == [(True,)]
+        complete(start(town, "landing", landing, **earlier))
+        check(town, "landing", landing, before)
+        complete(start(town, "audit", "", **earlier))
+        complete(start(town, "publish", argument, **earlier))
+        check(town, "publish", argument, before)
+        publication = prepare(town, "report", tmp_path)
+        complete(start(town, "report", publication, **earlier))
+        check(town, "report", publication, before)
+        with warehouse.connect(town) as conn:
+            from yingjian.warehouse import audit_trail
+
+            audit_trail.record(conn, "tester", "export", "with the clock set back")
+            assert audit_trail.verify(conn, tmp_path / "end.json").broken is None
+    finally:
+        reader.is_down = True
+        EmbeddedPostgres(town).stop()
+        mend(town, "clock", reader)
+    argument = prepare(town, "publish", tmp_path)
+    complete(start(town, "publish", f"{argument} today"))
+    check(town, "publish", f"{argument} today", before)
+
+
+# Airflow's own
+
+
+def children(parent: int) -> list[int]:
+    return [int(pid) for task in Path(f"/proc/{parent}/task").glob("*/children") for pid in task.read_text().split()]
+
+
+def kill_tree(pid: int) -> None:
+    for child in children(pid):
+        kill_tree(child)
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+@pytest.mark.slow
+def test_scheduler_and_workers_killed_in_a_run(town: Settings, reader: Reader, simulated_landing: Path) -> None:
+    """In each stage of one real run what does its work is killed once; the run ends well, or the same command again does."""
+    before = support.marts(town)
+    environment = {**os.environ, "YINGJIAN_HOME": str(town.home)}
+    command = [sys.executable, "-m", "yingjian.cli", "run", "--date", str(WORLD_DAY), "--landing", str(simulated_landing)]  # fmt: skip
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    ahead = {"land", "models.dbt_producer_watcher", "audit", "publish", "report"}
+    killed: list[str] = []
+    while process.poll() is None:
+        try:
+            with psycopg.connect(warehouse.airflow_uri(town)) as conn:
+                working = conn.execute(
+                    "select task_id, pid from task_instance where state = 'running' and pid is not null and task_id = any(%s)",
+                    (sorted(ahead),),
+                ).fetchall()
+        except (psycopg.Error, OSError, ValueError):
+            working = []
+        for task, pid in working:
+            if task == "models.dbt_producer_watcher":  # dbt's own task is not tried again; here the scheduler goes.
+                state = json.loads((town.home / "airflow" / "services.json").read_text())
+                pid = next(pid for pid, _ in state["services"] if "scheduler" in Path(f"/proc/{pid}/cmdline").read_text())  # fmt: skip
+                os.kill(pid, signal.SIGKILL)
+            else:
+                kill_tree(pid)
+            ahead.discard(task)
+            killed.append(task)
+        time.sleep(0.1)
+    process.communicate()
+    assert len(killed) >= 2, killed
+    reader.wait_for_polls()
+    if process.returncode != 0:
+        again = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert again.returncode == 0, again.stderr
+    assert support.marts(town) == before
+    assert set(reader.seen) >= {str(query(town, "select publication_id from reporting.publication")[0][0])}

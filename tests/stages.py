@@ -1,0 +1,87 @@
+"""One stage of a run in a process of its own, for tests that hurt it in the middle: `python -m tests.stages STAGE [ARGUMENT]`.
+
+With YINGJIAN_TEST_HOOK set it says `here` in the midst of its work and goes on when it is told a line.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+from tests.conftest import WORLD_DAY
+from yingjian import tasks
+from yingjian.settings import Settings
+from yingjian.warehouse.dbt import dbt_environment
+
+# Stage -> where its midst is: module, function, and the how-manieth call of it.
+MIDST = {
+    "landing": ("yingjian.landing.quarantine", "clear_corrected", 3),
+    "audit": ("yingjian.quality.audit", "_keep", 1),
+    "publish": ("yingjian.warehouse.publish", "_attach_partition", 9),
+    "switch": ("yingjian.warehouse.publish", "_insert_publication", 1),
+    "report": ("yingjian.reports.packs", "render", 4),
+}
+MODELS, MODELS_BEFORE_MIDST = ["+vaccination_60plus", "+disinfection_daily"], 3  # enough of them to be in their midst
+
+
+def pause() -> None:
+    print("here", flush=True)
+    sys.stdin.readline()
+
+
+def hook(stage: str) -> None:
+    module = importlib.import_module(MIDST[stage][0])
+    _, name, number = MIDST[stage]
+    original, calls = getattr(module, name), 0
+
+    def paused(*arguments: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            pause()
+        return original(*arguments, **named)
+
+    setattr(module, name, paused)
+
+
+def models(is_hooked: bool) -> None:
+    from dbt.cli.main import dbtRunner
+
+    done = 0
+
+    def watch(event: Any) -> None:
+        nonlocal done
+        if event.info.name == "LogModelResult":
+            done += 1
+            if is_hooked and done == MODELS_BEFORE_MIDST:
+                pause()
+
+    os.environ.update(dbt_environment(Settings.load()))
+    selected = ["build", "--select", *MODELS, "--exclude", "resource_type:test", "resource_type:unit_test"]
+    result = dbtRunner(callbacks=[watch]).invoke([*selected, "--vars", f"{{as_of_date: '{WORLD_DAY}'}}", "--quiet"])
+    if not result.success:
+        raise RuntimeError("dbt failed")
+
+
+def main(stage: str, argument: str = "") -> None:
+    is_hooked = bool(os.environ.get("YINGJIAN_TEST_HOOK"))
+    if is_hooked and stage in MIDST:
+        hook(stage)
+    match stage:
+        case "landing":
+            tasks.land(argument)
+        case "models":
+            models(is_hooked)
+        case "audit":
+            tasks.audit(str(WORLD_DAY))
+        case "publish" | "switch":
+            tasks.publish(str(WORLD_DAY), argument, {"passed": True, "checks_run": 1, "checks_failed": 0}, None)
+        case "report":
+            tasks.report(int(argument))
+            tasks.packs(int(argument))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
