@@ -6,24 +6,20 @@ get into it. What a signatory sees before the decision is what goes out after it
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta, timezone
-from importlib.resources import files
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
-import typst
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from yingjian.reports import text
-from yingjian.reports.pdf import FONTS
+from yingjian.reports.pdf import typeset
 from yingjian.reports.rows import records
+from yingjian.reports.whole import write_whole
 
-SHANGHAI = timezone(timedelta(hours=8))
 HIDDEN = "＊"
 TITLE = "北峰街道疫情防控信息"
 FOOTNOTE = f"{HIDDEN} 为保护个人信息，1至4人的数字及可据以推算的数字不公布。"
@@ -98,8 +94,8 @@ def write_bulletin(conn: psycopg.Connection[Any], publication_id: int, out_dir: 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     bulletin = Bulletin(folder / "bulletin.html", folder / "bulletin.pdf")
     page = render(content)
-    _whole(bulletin.page, lambda path: path.write_text(page, encoding="utf-8", newline="\n"))
-    _whole(bulletin.pdf, lambda path: path.write_bytes(_pdf(content)))
+    write_whole(bulletin.page, lambda path: path.write_text(page, encoding="utf-8", newline="\n"))
+    write_whole(bulletin.pdf, lambda path: path.write_bytes(_pdf(content)))
     return bulletin
 
 
@@ -191,25 +187,4 @@ def _pdf(content: Content) -> bytes:
         "as_of_date": content.as_of_date.isoformat(),
         "published_at": f"{content.published_at:%Y-%m-%d %H:%M}",
     }
-    compiler = typst.Compiler(
-        input=files("yingjian.reports").joinpath("templates/bulletin.typ").read_bytes(),
-        font_paths=typst.Fonts(font_paths=[str(files(FONTS))], include_system_fonts=False),
-        ignore_system_fonts=True,
-    )
-    pdf = compiler.compile(
-        format="pdf",
-        sys_inputs={"bulletin": json.dumps(report, ensure_ascii=False)},
-        timestamp=content.published_at.replace(microsecond=0, tzinfo=SHANGHAI),
-    )
-    assert isinstance(pdf, bytes)
-    return pdf
-
-
-def _whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the file and put it in its place, so that nobody reads half of it."""
-    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        write(unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    return typeset("bulletin", report, content.published_at)

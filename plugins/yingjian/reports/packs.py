@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,6 +14,7 @@ from yingjian.reports.audiences import OFFICE, Audience, audiences, narrowed
 from yingjian.reports.figures import read_figures
 from yingjian.reports.html import render
 from yingjian.reports.pdf import write_pdf
+from yingjian.reports.whole import write_whole
 from yingjian.reports.workbook import write_workbook
 
 
@@ -50,7 +50,7 @@ def write_report(conn: psycopg.Connection[Any], publication_id: int, out_dir: Pa
         figures = read_figures(conn, publication_id)
     out_dir.mkdir(parents=True, exist_ok=True)
     path = out_dir / f"{figures.publication.as_of_date:%Y-%m-%d}-p{publication_id}.html"
-    _whole(path, lambda unfinished: unfinished.write_text(render(figures), encoding="utf-8", newline="\n"))
+    write_whole(path, lambda unfinished: unfinished.write_text(render(figures), encoding="utf-8", newline="\n"))
     return path
 
 
@@ -72,18 +72,8 @@ def write_packs(
             pack = pack_of(audience, figures.publication.as_of_date, publication_id, out_dir)
             pack.page.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             page = render(figures, audience)
-            _whole(pack.page, lambda path, page=page: path.write_text(page, encoding="utf-8", newline="\n"))  # type: ignore[misc]
-            _whole(pack.workbook, lambda path: write_workbook(conn, figures, audience, path))  # noqa: B023
-            _whole(pack.pdf, lambda path: write_pdf(figures, audience, path))  # noqa: B023
+            write_whole(pack.page, lambda path, page=page: path.write_text(page, encoding="utf-8", newline="\n"))  # type: ignore[misc]
+            write_whole(pack.workbook, lambda path: write_workbook(conn, figures, audience, path))  # noqa: B023
+            write_whole(pack.pdf, lambda path: write_pdf(figures, audience, path))  # noqa: B023
         packs.append(pack)
     return packs
-
-
-def _whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the file and put it in its place, so that nobody reads half of it."""
-    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        write(unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -44,15 +44,19 @@ def _compiler() -> typst.Compiler:
 
 def write_pdf(figures: Figures, audience: Audience, path: Path) -> None:
     """Write the PDF; the same figures give the same bytes."""
-    created = figures.publication.published_at.replace(microsecond=0, tzinfo=SHANGHAI)
+    path.write_bytes(typeset("report", _content(figures, audience), figures.publication.published_at))
+
+
+def typeset(template: str, content: dict[str, Any], published_at: datetime) -> bytes:
+    """The PDF of `templates/<template>.typ`, which finds `content` as JSON under its own name."""
     pdf = _compiler().compile(
-        input=files("yingjian.reports").joinpath("templates/report.typ").read_bytes(),
+        input=files("yingjian.reports").joinpath(f"templates/{template}.typ").read_bytes(),
         format="pdf",
-        sys_inputs={"report": json.dumps(_content(figures, audience), ensure_ascii=False)},
-        timestamp=created,
+        sys_inputs={template: json.dumps(content, ensure_ascii=False)},
+        timestamp=published_at.replace(microsecond=0, tzinfo=SHANGHAI),
     )
     assert isinstance(pdf, bytes)
-    path.write_bytes(pdf)
+    return pdf
 
 
 def _content(figures: Figures, audience: Audience) -> dict[str, Any]:
