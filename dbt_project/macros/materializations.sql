@@ -18,7 +18,11 @@
         {% if old is not none -%} drop {{ old.type }} if exists {{ old }} cascade; {%- endif %}
         {{ get_create_table_as_sql(False, new, sql) if type == 'table' else get_create_view_as_sql(new, sql) }}
     {%- endcall %}
-    {% if type == 'table' %}{% do create_indexes(new) %}{% endif %}
+    {% if type == 'table' %}
+        {% do create_indexes(new) %}
+        {#- Whoever reads it next is planned by what it holds: autovacuum comes too late to say so. -#}
+        {% do run_query('analyze ' ~ new) %}
+    {% endif %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {% do apply_grants(new, config.get('grants'), should_revoke=False) %}
     {% do persist_docs(new, model) %}

@@ -13,7 +13,39 @@ pushes as (select * from {{ ref('push_outstanding') }}),
 
 purchases as (select * from {{ ref('pharmacy_followup') }}),
 
-identities as (select * from {{ ref('stg_platform__identities') }}),
+registered as (select * from {{ ref('stg_platform__identities') }}),
+
+sampled as (select * from {{ ref('int_person__from_samples') }}),
+
+identities as (
+    select
+        person_key,
+        name,
+        id_type,
+        id_number,
+        phone,
+        address,
+        community,
+        grid,
+        updated_at,
+        file_id,
+        line
+    from registered
+    union all
+    select
+        person_key,
+        case attribute when 'name' then value end,
+        id_type,
+        id_number,
+        case attribute when 'phone' then value end,
+        null,
+        null,
+        null,
+        updated_at,
+        file_id,
+        line
+    from sampled
+),
 
 controls as (select * from {{ ref('control') }}),
 

@@ -12,9 +12,8 @@ lifts as (select * from {{ ref('int_lift__intervals') }}),
 last_samples as (
     select
         person_key,
-        max(sample_date) as last_sample_date
-    from {{ ref('int_sample__person_days') }}
-    group by person_key
+        sample_dates[1] as last_sample_date
+    from {{ ref('int_sample__person_dates') }}
 ),
 
 roster as (

@@ -13,9 +13,8 @@ residents as (select * from {{ ref('stg_platform__residents') }}),
 last_samples as (
     select
         person_key,
-        max(sample_date) as last_sample_date
-    from {{ ref('int_sample__person_days') }}
-    group by person_key
+        sample_dates[1] as last_sample_date
+    from {{ ref('int_sample__person_dates') }}
 ),
 
 final as (

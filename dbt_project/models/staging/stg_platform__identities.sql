@@ -1,4 +1,5 @@
--- Who a person key is, as each feed last wrote it. Only restricted.person is made from this view.
+-- Who a person key is, as each feed but the test results last wrote it (those: int_person__from_samples).
+-- Only restricted.person is made from it.
 {% set feeds = {
     'key_population': ['phone', 'address', 'community', 'grid'],
     'arrivals': ['phone', 'null', 'community', 'grid'],
@@ -6,7 +7,6 @@
     'cases': ['phone', 'null', 'community', 'grid'],
     'residents': ['phone', 'null', 'community', 'grid'],
     'pharmacy_purchases': ['phone', 'address', 'community', 'null'],
-    'test_results': ['phone', 'null', 'null', 'null'],
 } %}
 {% for feed, (phone, address, community, grid) in feeds.items() %}
 select

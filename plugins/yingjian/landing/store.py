@@ -13,6 +13,53 @@ from yingjian.landing.feeds import FEEDS, Feed
 
 _TYPES = {"date": "date", "time": "timestamp", "number": "numeric"}
 
+# What came into staging.test_results and what went, whoever did it, so that dbt need not read all samples again
+# (docs/decisions/increments-of-samples.md). The index lets it read the rows of one file.
+_SAMPLE_CHANGES = """
+create table if not exists staging.sample_change (
+    change_id bigint generated always as identity primary key,
+    file_id bigint, line int, sample_key text, person_key text, sample_date date
+);
+comment on table staging.sample_change is '采样记录的变动：只有文件的一行表示该文件有行写入；全部为空表示整表清空；其余为被替换或删除的一行';
+create index if not exists test_results_by_file on staging.test_results (file_id);
+
+create or replace function staging.note_samples_that_came() returns trigger language plpgsql as $$
+begin
+    insert into staging.sample_change (file_id) select distinct file_id from came;
+    return null;
+end
+$$;
+create or replace function staging.note_samples_that_went() returns trigger language plpgsql as $$
+begin
+    insert into staging.sample_change (file_id, line, sample_key, person_key, sample_date)
+    select file_id, line, sample_key, person_key, sampled_at::date from went;
+    return null;
+end
+$$;
+create or replace function staging.note_samples_replaced() returns trigger language plpgsql as $$
+begin
+    insert into staging.sample_change (file_id, line, sample_key, person_key, sample_date)
+    select file_id, line, sample_key, person_key, sampled_at::date from went;
+    insert into staging.sample_change (file_id) select distinct file_id from came;
+    return null;
+end
+$$;
+create or replace function staging.note_no_samples() returns trigger language plpgsql as $$
+begin
+    insert into staging.sample_change default values;
+    return null;
+end
+$$;
+create or replace trigger samples_came after insert on staging.test_results
+referencing new table as came for each statement execute function staging.note_samples_that_came();
+create or replace trigger samples_went after delete on staging.test_results
+referencing old table as went for each statement execute function staging.note_samples_that_went();
+create or replace trigger samples_replaced after update on staging.test_results
+referencing old table as went new table as came for each statement execute function staging.note_samples_replaced();
+create or replace trigger no_samples after truncate on staging.test_results
+for each statement execute function staging.note_no_samples();
+"""
+
 
 def staging_ddl() -> str:
     """Idempotent SQL that makes every staging table, with comments."""
@@ -41,6 +88,7 @@ def staging_ddl() -> str:
         comment on table staging.risk_areas is '全国风险区名单：每个风险区一行';
         """
     )
+    statements.append(_SAMPLE_CHANGES)
     return "\n".join(statements)
 
 

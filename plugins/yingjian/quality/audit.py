@@ -82,13 +82,17 @@ def _validate(uri: str, suites: list[Suite], docs: Path | None) -> dict[str, lis
         create_temp_table=False,
     )
     definitions = []
+    asset: Any
     for suite in suites:
-        asset = source.add_table_asset(suite.name, table_name=suite.table, schema_name=suite.schema)
+        if suite.rows is None:
+            asset = source.add_table_asset(suite.name, table_name=suite.table, schema_name=suite.schema)
+        else:
+            asset = source.add_query_asset(suite.name, query=f"select * from {suite.name} where {suite.rows}")
         definitions.append(
             context.validation_definitions.add(
                 gx.ValidationDefinition(
                     name=suite.name,
-                    data=asset.add_batch_definition_whole_table("whole"),
+                    data=asset.add_batch_definition(name="whole"),
                     suite=context.suites.add(
                         gx.ExpectationSuite(
                             name=suite.name, expectations=[_expectation(check) for check in suite.checks]

@@ -26,11 +26,12 @@ class Check:
 
 @dataclass(frozen=True)
 class Suite:
-    """The checks of one table; `schema` and `table` name it."""
+    """The checks of one table; `schema` and `table` name it. `rows`: SQL condition of the rows that are checked; all if none."""
 
     schema: str
     table: str
     checks: tuple[Check, ...] = field(repr=False)
+    rows: str | None = None
 
     @property
     def name(self) -> str:
@@ -61,4 +62,7 @@ def _load(path: Path, as_of_date: date) -> Suite:
     for check in checks:
         if check.severity not in ("fail", "warn") or (check.expectation is None) == (check.query is None):
             raise ValueError(f"{path.name}: {check.name} needs severity fail or warn, and an expectation or a query")
-    return Suite(schema, table, checks)
+    rows = content.get("rows")
+    if rows and any("{batch}" in (check.query or "") for check in checks):
+        raise ValueError(f"{path.name}: queries of a suite with rows name their table themselves, not {{batch}}")
+    return Suite(schema, table, checks, rows)

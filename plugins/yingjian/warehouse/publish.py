@@ -310,7 +310,7 @@ def _insert_publication(
         """
         insert into published.publication (
             publication_id, as_of_date, policy_edition, quality_status, checks_run, checks_failed, input_files, input_rows,
-            code_version, release_reason, released_by, previous_publication_id, run_key, last_check_id
+            code_version, release_reason, released_by, previous_publication_id, run_key, last_check_id, last_change_id
         )
         select
             %(publication_id)s, %(as_of_date)s,
@@ -322,7 +322,8 @@ def _insert_publication(
             count(*), coalesce(sum(rows_read), 0),
             %(code_version)s, %(reason)s, %(released_by)s,
             (select publication_id from published.current), %(run_key)s,
-            (select max(check_id) from quality.check_result)
+            (select max(check_id) from quality.check_result),
+            (select min(change_id) from intermediate.increment_progress)
         from quality.landed_file
         where status = 'staged'
         """,

@@ -127,6 +127,7 @@ def retain(
         return []
     before = {what: as_of - timedelta(days=number) for what, number in days.items()}
     with loader.transaction():
+        _forget_changes(loader)
         done = _staging(loader, before, publication[0])
         done += _rejected(loader, before)
         done += _files(before, reports, pulled, publication[1])
@@ -140,6 +141,18 @@ def _rules(conn: psycopg.Connection[Any]) -> dict[str, int]:
     if conn.execute("select to_regclass('policy.retention_rule') is null").fetchone() == (True,):
         return {}
     return dict(conn.execute("select what, days from policy.retention_rule where days is not null").fetchall())
+
+
+def _forget_changes(conn: psycopg.Connection[Any]) -> None:
+    """Which samples came and went is noted until dbt has read it and it was published."""
+    conn.execute(
+        """
+        delete from staging.sample_change where change_id <= least(
+            (select coalesce(min(change_id), 0) from intermediate.increment_progress),
+            (select coalesce(max(last_change_id), 0) from published.publication)
+        )
+        """
+    )
 
 
 def _staging(conn: psycopg.Connection[Any], before: Mapping[str, date], publication_id: int) -> list[Deletion]:

@@ -15,15 +15,19 @@ results as (
     select
         slots.membership_id,
         slots.slot,
-        case
-            when bool_or(samples.result = '阳性') then '阳性'
-            when bool_or(samples.result = '阴性') then '阴性'
-            else '待出'
-        end as result
+        (
+            select
+                case
+                    when bool_or(samples.result = '阳性') then '阳性'
+                    when bool_or(samples.result = '阴性') then '阴性'
+                    else '待出'
+                end
+            from samples
+            where samples.person_key = periods.person_key and samples.sample_date = slots.satisfied_on
+        ) as result
     from slots
     inner join periods on slots.membership_id = periods.membership_id
-    inner join samples on periods.person_key = samples.person_key and slots.satisfied_on = samples.sample_date
-    group by slots.membership_id, slots.slot
+    where slots.satisfied_on is not null
 ),
 
 final as (

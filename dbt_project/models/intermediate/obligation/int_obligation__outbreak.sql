@@ -8,18 +8,21 @@ with slots as (
     where due_date between member_from and least(member_to, coalesce(end_date, 'infinity'::date))
 ),
 
-person_days as (select * from {{ ref('int_sample__person_days') }}),
+samples as (
+    select * from {{ ref('int_sample__counting') }}
+    where sample_date >= (select min(slots.start_date) from slots)
+),
 
 first_samples as (
     select
         slots.membership_id,
         slots.outbreak_number,
-        min(person_days.sample_date) as satisfied_on
+        min(samples.sample_date) as satisfied_on
     from slots
-    inner join person_days
+    inner join samples
         on
-            slots.person_key = person_days.person_key
-            and person_days.sample_date between slots.start_date and slots.until_date
+            slots.person_key = samples.person_key
+            and samples.sample_date between slots.start_date and slots.until_date
     group by slots.membership_id, slots.outbreak_number
 ),
 

@@ -12,6 +12,8 @@ with purchases as (
 
 samples as (select * from {{ ref('int_sample__counting') }}),
 
+persons as (select * from {{ ref('int_sample__person_dates') }}),
+
 slots as (
     select
         purchases.*,
@@ -24,12 +26,19 @@ slots as (
 evidence as (
     select
         slots.*,
-        (
-            select min(samples.sample_date) from samples
-            where samples.person_key = slots.person_key and samples.sampled_at >= slots.purchased_at
-        ) as satisfied_on,
+        case
+            when exists(
+                select 1 from samples
+                where
+                    samples.person_key = slots.person_key
+                    and samples.sample_date = slots.purchased_at::date
+                    and samples.sampled_at >= slots.purchased_at
+            ) then slots.purchased_at::date
+            else {{ first_date('persons.sample_dates', 'slots.purchased_at::date + 1') }}
+        end as satisfied_on,
         {{ lifted_state('slots.person_key', 'slots.group_code', 'slots.due_date') }} as lifted_state
     from slots
+    left join persons on slots.person_key = persons.person_key
 ),
 
 final as (

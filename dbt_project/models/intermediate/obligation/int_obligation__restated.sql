@@ -27,14 +27,7 @@ identified as (
 
 memberships as (select * from {{ ref('int_membership__unified') }}),
 
-samples_then as (
-    select
-        person_key,
-        max(sample_date) as last_sample_date
-    from {{ ref('int_sample__person_days') }}
-    where sample_date <= (select base.base_date from base)
-    group by person_key
-),
+persons as (select * from {{ ref('int_sample__person_dates') }}),
 
 compared as (
     select
@@ -55,14 +48,14 @@ compared as (
         published.satisfied_on as from_satisfied_on,
         identified.satisfied_on as to_satisfied_on,
         published.last_sample_date as from_last_sample_date,
-        samples_then.last_sample_date as to_last_sample_date,
+        {{ last_date('persons.sample_dates', 'base.base_date') }} as to_last_sample_date,
         coalesce(published.status in ('exempt', 'void'), false) as was_lifted,
         coalesce(identified.status in ('exempt', 'void'), false) as is_lifted
     from published
     full outer join identified on published.obligation_id = identified.obligation_id
     cross join base
     left join memberships on coalesce(identified.membership_id, published.membership_id) = memberships.membership_id
-    left join samples_then on coalesce(identified.person_key, published.person_key) = samples_then.person_key
+    left join persons on coalesce(identified.person_key, published.person_key) = persons.person_key
 ),
 
 explained as (

@@ -9,7 +9,7 @@ with memberships as (
 
 frequencies as (select * from {{ ref('int_membership__custom_frequencies') }}),
 
-person_days as (select * from {{ ref('int_sample__person_days') }}),
+persons as (select * from {{ ref('int_sample__person_dates') }}),
 
 lifts as (select * from {{ ref('int_lift__intervals') }}),
 
@@ -44,17 +44,9 @@ lifted as (
 evidence as (
     select
         population.membership_id,
-        recent.sample_dates
+        persons.sample_dates[1:population.k] as sample_dates
     from population
-    cross join lateral (
-        select array_agg(latest.sample_date order by latest.sample_date desc) as sample_dates
-        from (
-            select person_days.sample_date from person_days
-            where person_days.person_key = population.person_key
-            order by person_days.sample_date desc
-            limit population.k
-        ) as latest
-    ) as recent
+    left join persons on population.person_key = persons.person_key
 ),
 
 -- Result: next_due_date = max(S(k) + n, start + n - 1).
@@ -89,7 +81,7 @@ final as (
             else custom_frequency
         end as rule_text,
         case
-            when sample_dates is null then '无采样记录'
+            when sample_dates[1] is null then '无采样记录'
             when k = 1 then '最近一次采样 ' || {{ chinese_date('sample_dates[1]') }}
             else
                 '最近' || cardinality(sample_dates) || '次采样 '

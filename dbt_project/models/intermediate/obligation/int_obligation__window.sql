@@ -4,33 +4,53 @@ with memberships as (
     select * from {{ ref('int_membership__unified') }} where rule_family = 'window'
 ),
 
-samples as (select * from {{ ref('int_sample__counting') }}),
+persons as (select * from {{ ref('int_sample__person_dates') }}),
 
-first_samples as (
+spaced as (
     select
         memberships.*,
-        {{ parameter('window_sample_spacing_hours', 'memberships.anchor_date') }} as spacing_hours,
-        (
-            select min(samples.sampled_at) from samples
-            where
-                samples.person_key = memberships.person_key
-                and samples.sampled_at >= memberships.anchor_date
-                and samples.sample_date <= coalesce(memberships.end_date, 'infinity'::date)
-        ) as first_sampled_at
+        {{ parameter('window_sample_spacing_hours', 'memberships.anchor_date') }} as spacing_hours
     from memberships
 ),
 
+-- Evidence: the first sample from the anchor on, to the second.
+first_samples as (
+    select
+        *,
+        (
+            select min(samples.sampled_at) from {{ ref('int_sample__counting') }} as samples
+            where samples.person_key = dated.person_key and samples.sample_date = dated.first_sampled_on
+        ) as first_sampled_at
+    from (
+        select
+            spaced.*,
+            persons.sample_dates,
+            {{ first_date('persons.sample_dates', 'spaced.anchor_date') }} as first_sampled_on
+        from spaced
+        left join persons on spaced.person_key = persons.person_key
+    ) as dated
+),
+
+-- And the first from so many hours after it on: on the day on which they are over, or on a later one.
 both_samples as (
     select
-        first_samples.*,
-        (
-            select min(samples.sampled_at) from samples
-            where
-                samples.person_key = first_samples.person_key
-                and samples.sampled_at >= first_samples.first_sampled_at + make_interval(hours => first_samples.spacing_hours)
-                and samples.sample_date <= coalesce(first_samples.end_date, 'infinity'::date)
-        ) as second_sampled_at
-    from first_samples
+        *,
+        case
+            when exists(
+                select 1 from {{ ref('int_sample__counting') }} as samples
+                where
+                    samples.person_key = spacings.person_key
+                    and samples.sample_date = spacings.spaced_at::date
+                    and samples.sampled_at >= spacings.spaced_at
+            ) then spacings.spaced_at::date
+            else {{ first_date('spacings.sample_dates', 'spacings.spaced_at::date + 1') }}
+        end as second_sampled_on
+    from (
+        select
+            *,
+            first_sampled_at + make_interval(hours => spacing_hours) as spaced_at
+        from first_samples
+    ) as spacings
 ),
 
 slots as (
@@ -38,20 +58,27 @@ slots as (
         *,
         1 as slot,
         anchor_date as due_date,
-        first_sampled_at::date as satisfied_on
+        first_sampled_on as satisfied_on
     from both_samples
     union all
     select
         *,
         2 as slot,
         anchor_date + period_days - 1 as due_date,
-        second_sampled_at::date as satisfied_on
+        second_sampled_on as satisfied_on
     from both_samples
 ),
 
+-- What was taken after the membership's end does not count for it.
 existing as (
     select
-        *,
+        slots.membership_id,
+        slots.slot,
+        slots.due_date,
+        slots.end_date,
+        slots.anchor_date,
+        slots.rule_text,
+        case when slots.satisfied_on <= coalesce(slots.end_date, 'infinity'::date) then slots.satisfied_on end as satisfied_on,
         {{ lifted_state('slots.person_key', 'slots.group_code', 'slots.due_date') }} as lifted_state
     from slots
     where due_date between start_date and coalesce(end_date, 'infinity'::date)

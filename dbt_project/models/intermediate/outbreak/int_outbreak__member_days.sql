@@ -4,7 +4,13 @@
 
 with rounds as (select * from {{ ref('int_outbreak__rounds') }}),
 
-person_days as (select * from {{ ref('int_sample__person_days') }}),
+person_days as (
+    select distinct
+        person_key,
+        sample_date
+    from {{ ref('int_sample__counting') }}
+    where sample_date >= (select min(rounds.start_date) from rounds)
+),
 
 lifts as (select * from {{ ref('int_lift__intervals') }}),
 

@@ -12,7 +12,11 @@ resamples as (
         singles.sampled_at,
         singles.result
     from members
-    inner join singles on members.person_key = singles.person_key and singles.sampled_at > members.result_at
+    inner join singles
+        on
+            members.person_key = singles.person_key
+            and singles.sampled_at > members.result_at
+            and singles.sample_date >= (select min(earliest.result_at)::date from members as earliest)
     order by
         members.membership_id asc, singles.sampled_at asc, singles.result = '阳性' desc, singles.sample_key collate "C" asc
 ),

@@ -1,9 +1,8 @@
 -- The distinct dates on which a person gave a counting sample: several samples on one date count once.
-{{ config(indexes=[{'columns': ['person_key', 'sample_date'], 'unique': true}]) }}
+{{ config(materialized='view') }}
 
-with samples as (select * from {{ ref('int_sample__counting') }})
-
-select distinct
-    person_key,
-    sample_date
-from samples
+select
+    persons.person_key,
+    days.sample_date
+from {{ ref('int_sample__person_dates') }} as persons
+cross join unnest(persons.sample_dates) as days (sample_date)

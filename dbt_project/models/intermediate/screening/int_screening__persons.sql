@@ -33,13 +33,21 @@ in_scope as (
 ),
 
 -- Evidence: the first counting sample from the start on.
+first_samples as (
+    select
+        in_scope.round_id,
+        in_scope.person_key,
+        min(samples.sampled_at) as sampled_at
+    from in_scope
+    inner join samples on in_scope.person_key = samples.person_key and in_scope.started_at <= samples.sampled_at
+    where samples.sample_date >= (select min(rounds.started_at)::date from rounds)
+    group by in_scope.round_id, in_scope.person_key
+),
+
 evidence as (
     select
         in_scope.*,
-        (
-            select min(samples.sampled_at) from samples
-            where samples.person_key = in_scope.person_key and samples.sampled_at >= in_scope.started_at
-        ) as sampled_at,
+        first_samples.sampled_at,
         exists(
             select 1 from cases
             where
@@ -47,6 +55,8 @@ evidence as (
                 and coalesce(cases.discharge_date, 'infinity'::date) >= in_scope.started_at::date
         ) as is_infected
     from in_scope
+    left join first_samples
+        on in_scope.round_id = first_samples.round_id and in_scope.person_key = first_samples.person_key
 ),
 
 final as (

@@ -12,7 +12,10 @@ with clocks as (
 
 residents as (select * from {{ ref('int_zone__residents') }} where not is_case),
 
-samples as (select * from {{ ref('int_sample__counting') }}),
+samples as (
+    select * from {{ ref('int_sample__counting') }}
+    where sample_date >= (select min(clocks.round_from_date) from clocks)
+),
 
 -- Of two samples at one time the positive one is the first.
 final as (

@@ -28,10 +28,16 @@ begin
     ) then
         alter table published.publication add column last_check_id bigint;
     end if;
+    if not exists (
+        select from pg_attribute where attrelid = 'published.publication'::regclass and attname = 'last_change_id'
+    ) then
+        alter table published.publication add column last_change_id bigint;
+    end if;
 end
 $$;
 
 comment on column published.publication.last_check_id is 'The last finding of the audit when it was published (quality.check_result).';
+comment on column published.publication.last_change_id is 'The last change of the samples that is in it (staging.sample_change).';
 comment on table published.publication is 'Every publication there ever was; one row per publication.';
 comment on column published.publication.publication_id is 'Number of the publication, rising with time.';
 comment on column published.publication.as_of_date is 'Business date D: the state at 24:00 of that day, Asia/Shanghai.';

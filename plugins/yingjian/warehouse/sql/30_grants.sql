@@ -6,6 +6,13 @@ create schema if not exists policy;
 create schema if not exists build;
 create schema if not exists reporting_public;
 
+-- Through which change each increment has read its source. Unlogged as the increments are: a crash empties both, and
+-- the next build reads everything.
+create unlogged table if not exists intermediate.increment_progress (
+    model text primary key, definition text not null, change_id bigint not null
+);
+comment on table intermediate.increment_progress is 'Model that is kept between builds, digest of its code, and the last row of staging.sample_change that is in it.';
+
 do $$
 begin
     execute format('revoke all on database %I from public', current_database());
@@ -26,7 +33,8 @@ alter default privileges for role transformer revoke execute on functions from p
 alter default privileges for role publisher revoke execute on functions from public;
 
 -- Landing and retention: write staging and quarantine.
-grant usage on schema staging, quality, policy, published, access to loader;
+grant usage on schema staging, quality, policy, published, access, intermediate to loader;
+grant select on intermediate.increment_progress to loader;
 grant select on access.person_secret to loader;
 grant select, insert, update, delete on all tables in schema staging to loader;
 grant select, insert, update on quality.landed_file to loader;
@@ -48,6 +56,8 @@ grant create on schema build to build_owner;
 -- The audit: reads staging and the build, writes what it found and nothing else.
 grant usage on schema staging, intermediate, policy, build, quality to auditor;
 grant select on all tables in schema staging to auditor;
+grant usage on schema published to auditor;
+grant select on published.publication to auditor;
 grant select on quality.landed_file to auditor;
 grant select (rejected_id, file_id, feed, reason_codes, sender, rejected_at, resolved_at) on quality.rejected_row to auditor;
 grant select, insert on quality.check_result to auditor;
@@ -58,6 +68,7 @@ grant execute on function audit.hash_of to auditor;
 -- Publishing: moves the build under published, makes the views that readers query, says which publication is current.
 grant usage, create on schema build, published to publisher;
 grant usage on schema intermediate, policy, quality, access to publisher;
+grant select on intermediate.increment_progress to publisher;
 grant select on quality.landed_file, quality.check_result to publisher;
 grant select, insert on quality.deletion to publisher;
 grant select, insert on published.publication, published.policy_state to publisher;

@@ -1,0 +1,107 @@
+{#- Models that are kept from build to build and take in only what changed (docs/decisions/increments-of-samples.md).
+
+    A model's SQL selects what is to be written: everything when `increment_since()` is none, else what the changes
+    touch. `partition_by` names a date by whose days the table is partitioned; without it, rows are replaced by
+    `unique_key`. Rows that must go first are deleted by the model's pre-hook. -#}
+
+{% macro increment_since() -%}
+    {#- The change after which this build reads; none: everything is read anew. -#}
+    {%- if execute -%}
+        {%- do return(run_query('select since_change_id from ' ~ ref('int_sample__bounds')).columns[0].values()[0]) -%}
+    {%- endif -%}
+    {%- do return(none) -%}
+{%- endmacro %}
+
+{% macro changed_files() -%}
+    {#- The files of which samples came, as a list for `in`. -#}
+    {{ _listed('distinct file_id', 'int_sample__changes', 'came', 'null::bigint') }}
+{%- endmacro %}
+
+{% macro changed_days() -%}
+    {#- The days of the samples that came or went, as a list for `in`: PostgreSQL leaves other days' partitions alone. -#}
+    {{ _listed('distinct sample_date', 'int_sample__changes', 'true', 'null::date') }}
+{%- endmacro %}
+
+{% macro _listed(columns, model, condition, nothing) -%}
+    {%- set found = run_query('select ' ~ columns ~ ' from ' ~ ref(model) ~ ' where ' ~ condition).columns[0].values() if execute else [] -%}
+    {%- for value in found %}{{ "'" ~ value ~ "'" }}{{ ', ' if not loop.last }}{% endfor -%}
+    {{ nothing if not found }}
+{%- endmacro %}
+
+{% macro increments() -%}
+    {#- Every model that is kept from build to build: name and digest of its code. -#}
+    {%- set found = [] -%}
+    {%- if execute -%}
+        {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.config.materialized == 'increment' -%}
+            {%- do found.append((node.schema ~ '.' ~ node.alias, node.checksum.checksum)) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {%- do return(found) -%}
+{%- endmacro %}
+
+{% materialization increment, adapter='postgres' %}
+    {%- set old = load_cached_relation(this) -%}
+    {%- set table = this.incorporate(type='table') -%}
+    {%- set partition_by = config.get('partition_by') -%}
+    {%- set is_new = increment_since() is none -%}
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {% if is_new %}
+        {% call statement('define') -%}
+            {% if old is not none -%} drop {{ old.type }} if exists {{ old }} cascade; {%- endif %}
+            {% if partition_by -%}
+                create temp table definition on commit drop as select * from ({{ sql }}) as defined limit 0;
+                create table {{ table }} (like pg_temp.definition) partition by range ({{ partition_by }});
+            {%- else -%}
+                create unlogged table {{ table }} as select * from ({{ sql }}) as defined limit 0;
+            {%- endif %}
+        {%- endcall %}
+    {% else %}
+        {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {% endif %}
+    {%- set days = [] -%}
+    {% if partition_by %}
+        {%- set days = run_query('select distinct ' ~ partition_by ~ ' from (' ~ sql ~ ') as written').columns[0].values() -%}
+        {% for day in days %}{% do run_query(day_partition(table, day)) %}{% endfor %}
+    {% endif %}
+    {%- set key = config.get('unique_key') -%}
+    {% call statement('main') -%}
+        insert into {{ table }} as kept
+        {{ sql }}
+        {% if not is_new and key -%}
+            on conflict ({{ key }}) do update set
+            {% for column in adapter.get_columns_in_relation(table) if column.name != key -%}
+                {{ column.name }} = excluded.{{ column.name }}{{ ',' if not loop.last }}
+            {%- endfor %}
+            where kept is distinct from excluded
+        {%- endif %}
+    {%- endcall %}
+    {% if is_new %}{% do create_indexes(table) %}{% endif %}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {% do run_query(
+        "insert into intermediate.increment_progress (model, definition, change_id) select '" ~ this.schema ~ '.' ~ this.name
+        ~ "', '" ~ model.checksum.checksum ~ "', through_change_id from " ~ ref('int_sample__bounds')
+        ~ " on conflict (model) do update set definition = excluded.definition, change_id = excluded.change_id"
+    ) %}
+    {#- Of a partitioned table the days that were touched, and then the whole without them. -#}
+    {% for day in days %}{% do run_query('analyze ' ~ day_table(table, day)) %}{% endfor %}
+    {% do run_query('analyze ' ~ ('only ' if partition_by else '') ~ table) %}
+    {% do apply_grants(table, config.get('grants'), should_revoke=False) %}
+    {% do persist_docs(table, model) %}
+    {{ adapter.commit() }}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {{ return({'relations': [table]}) }}
+{% endmaterialization %}
+
+{% macro day_table(table, day) -%}
+    {{ table.schema }}.{{ table.name }}_{{ day.strftime('%Y%m%d') if day.year >= 2020 else 'before' }}
+{%- endmacro %}
+
+{% macro day_partition(table, day) -%}
+    {#- A day's own partition; what a slip of the pen dates before the epidemic shares one. -#}
+    create unlogged table if not exists {{ day_table(table, day) }} partition of {{ table }}
+    {% if day.year >= 2020 -%}
+        for values from ('{{ day }}') to ('{{ day + modules.datetime.timedelta(days=1) }}')
+    {%- else -%}
+        for values from (minvalue) to ('2020-01-01')
+    {%- endif %}
+{%- endmacro %}

@@ -1,0 +1,33 @@
+-- The samples that came, were replaced or went since the last build, in their new or their old form.
+with bounds as (select * from {{ ref('int_sample__bounds') }}),
+
+changes as (
+    select changes.* from {{ ref('stg_platform__sample_changes') }} as changes
+    inner join bounds
+        on changes.change_id > bounds.since_change_id and changes.change_id <= bounds.through_change_id
+),
+
+files as (
+    select distinct file_id from changes
+    where sample_key is null and file_id is not null
+)
+
+select
+    samples.sample_key,
+    samples.person_key,
+    samples.sample_date,
+    samples.file_id,
+    samples.line,
+    true as came
+from {{ ref('stg_platform__test_results') }} as samples
+inner join files on samples.file_id = files.file_id
+union all
+select
+    sample_key,
+    person_key,
+    sample_date,
+    file_id,
+    line,
+    false as came
+from changes
+where sample_key is not null

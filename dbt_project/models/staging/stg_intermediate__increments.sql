@@ -1,0 +1,5 @@
+select
+    model,
+    definition,
+    change_id
+from {{ source('progress', 'increment_progress') }}

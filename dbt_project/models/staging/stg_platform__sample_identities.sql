@@ -1,0 +1,11 @@
+-- Who was sampled, as the laboratory wrote it. Only restricted.person is made from this view.
+select
+    person_key,
+    id_type,
+    id_number,
+    person_name as name,
+    phone,
+    updated_at,
+    file_id,
+    line
+from {{ source('platform', 'test_results') }}

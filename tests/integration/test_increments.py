@@ -1,0 +1,225 @@
+"""What is kept from build to build holds the same rows as everything read anew, whatever came, changed or went between."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests import support
+from tests.support import IDENTITY, land_folder, query, sample, write_feed
+from yingjian import warehouse
+from yingjian.settings import Settings
+from yingjian.simulate.people import resident_numbers
+
+FIRST = date(2022, 7, 1)
+GROUPS = ["1", "8", "15", "33", "34", "37"]
+PERSONS = 12
+
+# Every row that is kept, without what the physical order decides.
+KEPT = {
+    "by_day": "select * from intermediate.int_sample__by_day",
+    "dates": "select person_key, sample_dates from intermediate.int_sample__dates where sample_dates <> '{}'",
+    "person": "select * from intermediate.int_person__from_samples",
+    "obligation": "select * from build.obligation",
+    "who": "select * from build.person",
+    "tubes": "select * from build.pool_followup",
+    "purchases": "select * from build.pharmacy_followup",
+    "controls": "select * from build.control",
+}
+MODELS = ["+obligation", "+person", "+pool_followup", "+pharmacy_followup", "+control"]
+
+
+class Town:
+    """A few people whose records change at random; the same seed makes the same changes."""
+
+    def __init__(self, home: Settings, folder: Path, seed: int) -> None:
+        import polars as pl
+
+        self.home, self.folder, self.draw = home, folder, random.Random(seed)
+        births = pl.Series([date(1980, 1, 1) + timedelta(days=i) for i in range(PERSONS)])
+        self.numbers = list(resident_numbers(births, pl.Series(range(PERSONS))))
+        self.samples: list[dict[str, str]] = []
+        self.files = 0
+
+    def write(self, feed: str, rows: list[dict[str, str]]) -> None:
+        self.files += 1
+        write_feed(self.folder, feed, rows, f"{self.files:04}.csv")
+
+    def person(self) -> dict[str, str]:
+        return {**IDENTITY, "证件号码": self.draw.choice(self.numbers), "姓名": self.draw.choice(["陈甲", "林乙", ""])}
+
+    def begin(self) -> None:
+        rows = []
+        for i, number in enumerate(self.numbers * 2):
+            group = self.draw.choice(GROUPS)
+            anchored = {"锚定日期": f"{FIRST + timedelta(days=i % 4)}"} if group in {"33", "34", "37"} else {}
+            rows.append({
+                "记录编号": f"K{i}", **IDENTITY, "证件号码": number, "人群编号": group, "起始日期": f"{FIRST}",
+                "更新时间": "2022-06-20 08:00:00", **anchored,
+            })  # fmt: skip
+        self.write("key_population", rows)
+        self.write("pharmacy_purchases", [
+            {"登记编号": f"P{i}", **IDENTITY, "证件号码": number, "药店名称": "药店", "药品名称": "布洛芬", "药品类别": "退热",
+             "购药时间": f"{FIRST + timedelta(days=i)} 10:00:00", "更新时间": f"{FIRST + timedelta(days=i)} 11:00:00"}
+            for i, number in enumerate(self.numbers[:5])
+        ])  # fmt: skip
+
+    def day(self, today: date) -> None:
+        """Samples of today and late ones, results that follow, corrections of any column, and the same file again."""
+        rows = []
+        for _ in range(self.draw.randint(8, 20)):
+            taken = today - timedelta(days=self.draw.choice([0, 0, 0, 0, 1, 3, 6]))
+            rows.append(
+                sample(
+                    f"S{len(self.samples)}",
+                    f"{taken} {self.draw.randint(6, 20):02}:15:00",
+                    **self.person(),
+                    采样方式=self.draw.choice(["单采", "混采"]),
+                    试管编号=f"T{self.draw.randint(1, 6)}",
+                    检测时间=f"{taken} 22:00:00",
+                    检测结果=self.draw.choice(["阴性", "阴性", "待出", "无效", "阳性"]),
+                    更新时间=f"{today} {self.draw.randint(6, 20):02}:30:00",
+                )
+            )
+            self.samples.append(rows[-1])
+        self.write("test_results", rows)
+        changed = []
+        for old in self.draw.sample(self.samples, 6):
+            moved = date.fromisoformat(old["采样时间"][:10]) - timedelta(days=self.draw.choice([0, 1, 2]))
+            changed.append(old | {
+                "检测结果": self.draw.choice(["阴性", "无效", "阳性"]), "采样时间": f"{moved} 09:00:00",
+                "姓名": self.draw.choice(["陈甲", "黄丙", ""]), "手机号": self.draw.choice(["13800000001", ""]),
+                # Some are older than what is known and change nothing.
+                "更新时间": f"{today - timedelta(days=self.draw.choice([0, 0, 0, 9]))} 23:00:00",
+            })  # fmt: skip
+        self.write("test_results", changed)
+
+    def delete_some(self) -> None:
+        """What retention or a person takes away."""
+        with warehouse.connect(self.home, "loader") as conn:
+            conn.execute("delete from staging.test_results where line = %s", (self.draw.randint(2, 6),))
+
+    def land(self) -> None:
+        land_folder(self.home, self.folder)
+
+
+def kept(home: Settings) -> dict[str, list[str]]:
+    return {name: sorted(map(str, query(home, text))) for name, text in KEPT.items()}
+
+
+def build(home: Settings, today: date, *options: str) -> None:
+    support.dbt(
+        home, "build", "--select", *MODELS, "--exclude", "resource_type:test", "resource_type:unit_test",
+        "--vars", f"{{as_of_date: '{today}'}}", *options,
+    )  # fmt: skip
+
+
+def since(home: Settings) -> int | None:
+    ((change,),) = query(home, "select since_change_id from intermediate.int_sample__bounds")
+    return change  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_same_rows_as_everything_read_anew(fresh_home: Settings, tmp_path: Path, seed: int) -> None:
+    town = Town(fresh_home, tmp_path, seed)
+    town.begin()
+    for number in range(5):
+        today = FIRST + timedelta(
+            days=number + town.draw.choice([0, 1])
+        )  # A day again, or the day before, now and then.
+        town.day(today)
+        if number == 3:
+            town.delete_some()
+        town.land()
+        build(fresh_home, today)
+        assert (since(fresh_home) is None) == (number == 0), "only the first build reads everything"
+        increments = kept(fresh_home)
+        build(fresh_home, today, "--full-refresh")
+        everything = kept(fresh_home)
+        for name, rows in everything.items():
+            assert increments[name] == rows, f"{name} on {today}"
+    assert len(everything["by_day"]) > 30 and len(everything["obligation"]) > 30
+
+
+@pytest.fixture
+def begun(fresh_home: Settings, tmp_path: Path) -> Town:
+    """A town of which one day was built."""
+    town = Town(fresh_home, tmp_path, 3)
+    town.begin()
+    town.day(FIRST)
+    town.land()
+    build(fresh_home, FIRST)
+    return town
+
+
+def test_what_makes_a_build_read_everything(begun: Town) -> None:
+    """Samples that were emptied, and an increment that is not there, or that other code made."""
+    home = begun.home
+    build(home, FIRST)
+    assert since(home) is not None
+    for statement in (
+        "truncate staging.test_results",
+        "drop table intermediate.int_sample__dates cascade",
+        "update intermediate.increment_progress set definition = 'older' where model like '%by_day'",
+        "delete from intermediate.increment_progress where model like '%from_samples'",  # As a crash of the server does.
+    ):
+        with warehouse.connect(home) as conn:
+            conn.execute(statement)  # type: ignore[arg-type]
+        build(home, FIRST)
+        assert since(home) is None, statement
+        build(home, FIRST)
+        assert since(home) is not None, statement
+
+
+def test_a_build_that_died_between_two_increments_goes_on(begun: Town) -> None:
+    """The one that was made reads the same changes again, and nothing is there twice."""
+    home = begun.home
+    begun.day(FIRST + timedelta(days=1))
+    begun.land()
+    support.dbt(home, "build", "--select", "+int_sample__by_day", "--vars", f"{{as_of_date: '{FIRST}'}}")
+    build(home, FIRST + timedelta(days=1))
+    assert since(home) is not None
+    increments = kept(home)
+    build(home, FIRST + timedelta(days=1), "--full-refresh")
+    assert increments == kept(home)
+
+
+def test_only_the_days_touched_are_read(begun: Town) -> None:
+    """By the plan: neither a build's reading nor a query of one day looks into another day's partition."""
+    home = begun.home
+    for number in range(1, 4):
+        begun.day(FIRST + timedelta(days=number))
+    begun.land()
+    build(home, FIRST + timedelta(days=4))
+    with warehouse.connect(home) as conn:
+        assert len(partitions(conn, "select * from intermediate.int_sample__by_day")) > 4
+        one = partitions(conn, "select * from intermediate.int_sample__by_day where sample_date = date '2022-07-03'")
+        assert one == {"int_sample__by_day_20220703"}
+        from_a_day = partitions(
+            conn,
+            "select * from intermediate.int_sample__counting"
+            " where sample_date >= (select max(sample_date) from intermediate.int_sample__by_day)",
+            analyze=True,
+        )
+        assert from_a_day == {"int_sample__by_day_20220704"}, "the bound is known when it runs"
+
+
+def partitions(conn: psycopg.Connection, text: str, *, analyze: bool = False) -> set[str]:
+    """The partitions that the outer query reads (those of a scan that never ran are not among them)."""
+    ((plan,),) = conn.execute(f"explain (format json, costs off{', analyze, timing off' if analyze else ''}) {text}")  # type: ignore[arg-type]
+    found = set()
+
+    def visit(node: dict) -> None:  # type: ignore[type-arg]
+        if node.get("Parent Relationship") == "InitPlan":
+            return
+        if "Relation Name" in node and node.get("Actual Loops", 1):
+            found.add(node["Relation Name"])
+        for child in node.get("Plans", ()):
+            visit(child)
+
+    visit(plan[0]["Plan"])
+    return found
