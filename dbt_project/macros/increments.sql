@@ -39,6 +39,11 @@
     {%- do return(found) -%}
 {%- endmacro %}
 
+{% macro may_go_on() -%}
+    {#- False when a build was asked to read everything (--full-refresh). -#}
+    {{ not (flags is defined and flags.FULL_REFRESH) }}
+{%- endmacro %}
+
 {% materialization increment, adapter='postgres' %}
     {%- set old = load_cached_relation(this) -%}
     {%- set table = this.incorporate(type='table') -%}

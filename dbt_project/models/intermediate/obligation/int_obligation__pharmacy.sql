@@ -27,7 +27,7 @@ evidence as (
     select
         slots.*,
         case
-            when exists(
+            when exists (
                 select 1 from samples
                 where
                     samples.person_key = slots.person_key

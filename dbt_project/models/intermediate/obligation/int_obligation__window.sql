@@ -36,7 +36,7 @@ both_samples as (
     select
         *,
         case
-            when exists(
+            when exists (
                 select 1 from {{ ref('int_sample__counting') }} as samples
                 where
                     samples.person_key = spacings.person_key

@@ -42,11 +42,17 @@ lost as (
         )
 ),
 
+told_anew as (
+    select person_key from came
+    union all
+    select person_key from lost
+),
+
 told as (
     select * from came
     union all
     select person_key, attribute, id_type, id_number, value, updated_at, file_id, line from kept
-    where not is_gone and person_key in (select came.person_key from came union all select lost.person_key from lost)
+    where not is_gone and person_key in (select told_anew.person_key from told_anew)
     union all
     {{ told_by_samples('name', 'name') }} and person_key in (select lost.person_key from lost where lost.attribute = 'name')
     union all

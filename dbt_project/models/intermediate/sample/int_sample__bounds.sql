@@ -26,7 +26,7 @@ newest as (
 
 select
     case
-        when taken_in.is_complete and not coalesce(newest.emptied_id > taken_in.change_id, false){{ ' and false' if flags.FULL_REFRESH }}
+        when taken_in.is_complete and not coalesce(newest.emptied_id > taken_in.change_id, false) and {{ may_go_on() }}
             then taken_in.change_id
     end as since_change_id,
     greatest(newest.change_id, case when taken_in.is_complete then taken_in.change_id end) as through_change_id
