@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,11 @@ def identity(people: pl.DataFrame) -> dict[str, pl.Series | str]:
     return {
         "person_name": people["name"], "id_type": RESIDENT_ID, "id_number": people["id_number"], "phone": people["phone"],
     }  # fmt: skip
+
+
+def expressions(cells: Mapping[str, pl.Series | str]) -> list[pl.Expr]:
+    """Cells for `select`, which takes a text for the name of a column; rows that are none keep their types."""
+    return [pl.lit(cell).alias(name) for name, cell in cells.items()]
 
 
 def home(people: pl.DataFrame) -> dict[str, pl.Series]:
@@ -65,11 +71,10 @@ def samples(
     hours: int = 6,
 ) -> pl.DataFrame:
     """Rows of test_results: mixed samples have a tube; the result is there after `hours`."""
-    sampled, tested = pl.col("sampled_at"), pl.duration(hours=hours)
-    return pl.DataFrame({
+    tested_at = sampled_at + timedelta(hours=hours)
+    frame = pl.select(expressions({
         "sample_key": key, **identity(people), "sampled_at": sampled_at, "sampling_point": point, "tube_no": tube,
-        "laboratory": laboratory, "result": result,
-    }).with_columns(
-        sampling_method=pl.when(pl.col("tube_no") == "").then(pl.lit("单采")).otherwise(pl.lit("混采")),
-        tested_at=sampled + tested, updated_at=sampled + tested + pl.duration(hours=1),
-    )  # fmt: skip
+        "laboratory": laboratory, "tested_at": tested_at, "result": result, "updated_at": tested_at + timedelta(hours=1),
+    }))  # fmt: skip
+    is_single = pl.col("tube_no") == ""
+    return frame.with_columns(sampling_method=pl.when(is_single).then(pl.lit("单采")).otherwise(pl.lit("混采")))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import shutil
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from zlib import crc32
@@ -10,8 +11,7 @@ from zlib import crc32
 import numpy as np
 import polars as pl
 
-from yingjian.landing.feeds import FEEDS
-from yingjian.simulate.columns import Integers
+from yingjian.landing.feeds import FEEDS, Feed
 
 ENCODINGS = ("utf-8", "utf-8-sig", "gb18030")
 DATE_FORMS = ("%Y-%m-%d", "%Y/%-m/%-d", "%Y%m%d", "%Y年%-m月%-d日")
@@ -20,7 +20,10 @@ CLOCK_FORMS = ("%H:%M:%S", "%H:%M", "%H:%M")
 ODD = 0.04  # Share of cells that are written in another of the forms in use.
 DIRTY = 0.016  # Share of numbers with an apostrophe, blanks, full-width digits or a small letter.
 FILE_ROWS = 200_000  # A longer export comes in parts.
+BLOCK_ROWS = 25_000  # What is text at a time.
 DAY_SECONDS = 86_400
+DAYS = (np.datetime64("1900-01-01"), np.datetime64("2100-01-01"))  # Those that can be written.
+FIRST_DAY, DAY_COUNT = int(DAYS[0].astype(np.int64)), int((DAYS[1] - DAYS[0]).astype(np.int64))
 _WIDE = {str(i): chr(0xFF10 + i) for i in range(10)}
 
 
@@ -40,84 +43,84 @@ class Exports:
         if rows.is_empty() and not extra:
             return
         for i, part in enumerate(rows.iter_slices(FILE_ROWS) if rows.height else [rows]):
-            self._write_file(feed_name, f"{stamp}_{i + 1}" if i else stamp, part, [] if i else extra or [])
+            self._write_file(FEEDS[feed_name], f"{stamp}_{i + 1}" if i else stamp, part, [] if i else extra or [])
 
-    def write_text(self, feed_name: str, file_name: str, content: bytes) -> None:
+    def write_text(self, feed_name: str, file_name: str, text: str) -> None:
         """Write a file of a form of its own."""
+        self._path(feed_name, file_name).write_text(text, encoding="utf-8")
+
+    def _path(self, feed_name: str, file_name: str) -> Path:
+        """Where a new file goes."""
         folder = self._out / feed_name
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / file_name).write_bytes(content)
         self.files += 1
+        return folder / file_name
 
-    def _write_file(self, feed_name: str, stamp: str, rows: pl.DataFrame, extra: list[dict[str, str]]) -> None:
-        feed = FEEDS[feed_name]
-        rng = np.random.Generator(np.random.PCG64([self._seed, crc32(f"{feed_name}/{stamp}".encode())]))
-        text = rows.select(
-            _as_text(rng, rows[column.name], column.kind).alias(column.source)
-            if column.name in rows.columns
+    def _write_file(self, feed: Feed, stamp: str, rows: pl.DataFrame, extra: list[dict[str, str]]) -> None:
+        rng = np.random.Generator(np.random.PCG64([self._seed, crc32(f"{feed.name}/{stamp}".encode())]))
+        encoding = ENCODINGS[rng.integers(0, len(ENCODINGS))]
+        newline = "\r\n" if rng.random() < 0.3 else "\n"
+        is_sent_twice = rng.random() < 0.03
+        path = self._path(feed.name, f"{feed.name}_{stamp}.csv")
+        with path.open("wb") as file:
+            for text in _texts(rng, feed, rows, extra):
+                is_first = file.tell() == 0
+                content = text.write_csv(include_header=is_first, line_terminator=newline)
+                file.write(content.encode(encoding if is_first else encoding.removesuffix("-sig")))
+                self.rows += text.height
+        if is_sent_twice:
+            shutil.copyfile(path, self._path(feed.name, f"{feed.name}_{stamp}(1).csv"))
+
+
+def _texts(
+    rng: np.random.Generator, feed: Feed, rows: pl.DataFrame, extra: list[dict[str, str]]
+) -> Iterator[pl.DataFrame]:
+    """The cells as text, columns by their header texts, some thousand rows at a time."""
+    for part in rows.iter_slices(BLOCK_ROWS):
+        yield part.select(
+            _as_text(rng, part[column.name], column.kind).alias(column.source)
+            if column.name in part.columns
             else pl.lit("").alias(column.source)
             for column in feed.columns
         )
-        if extra:
-            # A bad row comes from where the good ones come from.
-            sender = feed.sender.source if feed.sender and not text.is_empty() else None
-            blank = {column.source: text[0, sender] if column.source == sender else "" for column in feed.columns}
-            text = pl.concat([text, pl.DataFrame([blank | row for row in extra], schema=text.schema)])
-        encoding = ENCODINGS[rng.integers(0, len(ENCODINGS))]
-        content = io.BytesIO()
-        text.write_csv(
-            content, include_bom=encoding == "utf-8-sig", line_terminator="\r\n" if rng.random() < 0.3 else "\n"
-        )
-        written = content.getvalue()
-        if encoding == "gb18030":
-            written = written.decode().encode(encoding)
-        self.write_text(feed_name, f"{feed_name}_{stamp}.csv", written)
-        self.rows += text.height
-        if rng.random() < 0.03:
-            self.write_text(feed_name, f"{feed_name}_{stamp}(1).csv", written)
+    if extra:
+        # A bad row comes from where the good ones come from.
+        sender = feed.sender if feed.sender and feed.sender.name in rows.columns and rows.height else None
+        blank = {column.source: rows[0, column.name] if column == sender else "" for column in feed.columns}
+        yield pl.DataFrame([blank | row for row in extra])
 
 
 def _as_text(rng: np.random.Generator, values: pl.Series, kind: str) -> pl.Series:
     if values.dtype == pl.Date:
-        days = values.to_physical()
-        return _gathered(_day_table(days, DATE_FORMS), days, _forms(rng, len(values), len(DATE_FORMS))).fill_null("")
+        days = values.to_physical() - FIRST_DAY
+        return _day_table(DATE_FORMS).gather(days + _forms(rng, len(days), DATE_FORMS) * DAY_COUNT).fill_null("")
     if values.dtype == pl.Datetime:
-        seconds = values.dt.cast_time_unit("ms").to_physical() // 1000
-        days = seconds // DAY_SECONDS
-        forms = _forms(rng, len(values), len(DAY_FORMS))
-        day = _gathered(_day_table(days, DAY_FORMS), days, forms)
-        return (day + _gathered(_clock_table(), seconds % DAY_SECONDS, forms)).fill_null("")
+        seconds = values.dt.cast_time_unit("ms").to_physical() // 1000 - FIRST_DAY * DAY_SECONDS
+        forms = _forms(rng, len(seconds), DAY_FORMS)
+        day = _day_table(DAY_FORMS).gather(seconds // DAY_SECONDS + forms * DAY_COUNT)
+        return (day + _clock_table().gather(seconds % DAY_SECONDS + forms * DAY_SECONDS)).fill_null("")
     text = values.cast(pl.String).fill_null("")
     return _dirty(rng, text) if kind == "id_number" else text
 
 
-def _forms(rng: np.random.Generator, count: int, forms: int) -> Integers:
+def _forms(rng: np.random.Generator, count: int, forms: tuple[str, ...]) -> pl.Series:
     """Which form each cell is written in: mostly the first."""
     drawn = (rng.random(count) / ODD).astype(np.int64) + 1
-    return np.where(drawn < forms, drawn, 0)
-
-
-Table = tuple[pl.Series, int, int]  # Texts of all values in the first form, then in the second …; first value, values.
-
-
-def _day_table(days: pl.Series, forms: tuple[str, ...]) -> Table:
-    """The days (since 1970) from the smallest to the largest, in all forms."""
-    known = days.drop_nulls().to_numpy()
-    first, last = (int(known.min()), int(known.max())) if len(known) else (0, 0)
-    span = pl.Series(np.arange(first, last + 1).astype("datetime64[D]"))
-    return pl.concat([span.dt.strftime(form) for form in forms]), first, len(span)
+    return pl.Series(np.where(drawn < len(forms), drawn, 0))
 
 
 @cache
-def _clock_table() -> Table:
-    span = pl.Series(np.arange(DAY_SECONDS)).cast(pl.Int64).cast(pl.Duration("ms")) * 1000
-    midnight = pl.Series(np.zeros(DAY_SECONDS, dtype="datetime64[ms]"))
-    return pl.concat([(midnight + span).dt.strftime(form) for form in CLOCK_FORMS]), 0, DAY_SECONDS
+def _day_table(forms: tuple[str, ...]) -> pl.Series:
+    """Every day of DAYS in the first form, then in the second, and so on."""
+    days = pl.Series(np.arange(*DAYS))
+    return pl.concat([days.dt.strftime(form) for form in forms])
 
 
-def _gathered(table: Table, values: pl.Series, forms: Integers) -> pl.Series:
-    texts, first, count = table
-    return texts.gather(values - first + pl.Series(forms * count))
+@cache
+def _clock_table() -> pl.Series:
+    """Every second of a day in the first form, then in the second, and so on."""
+    seconds = pl.Series((np.arange(DAY_SECONDS) * 1000).astype("datetime64[ms]"))
+    return pl.concat([seconds.dt.strftime(form) for form in CLOCK_FORMS])
 
 
 def _dirty(rng: np.random.Generator, text: pl.Series) -> pl.Series:

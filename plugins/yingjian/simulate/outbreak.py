@@ -11,14 +11,14 @@ from datetime import date, datetime, time, timedelta
 import numpy as np
 import polars as pl
 
-from yingjian.simulate.columns import Integers, chosen, home, identity, moments, numbered, within_an_hour
+from yingjian.simulate.columns import Integers, chosen, home, identity, moments, numbered, samples, within_an_hour
 from yingjian.simulate.exports import Exports
 from yingjian.simulate.sampling import Appointments
 from yingjian.simulate.scale import GRIDS, Scale
 
-CALM = 7  # Days after a zone's last case on which it becomes medium, and three to four later low (article 28).
+CALM = 7  # Days after a zone's last case on which it becomes medium (article 28).
 TOO_SOON = 5  # The last zone is lowered two days too soon; the report says so.
-LOW = 4
+LOW = 4  # Days after that on which it becomes low.
 END = 13  # Days after the last case on which the outbreak is declared over.
 DISCHARGED = 14  # Days after a case was found.
 COLLEAGUES, NEIGHBOURS = 3, 2  # Contacts of a case beside those of the household.
@@ -79,6 +79,7 @@ class Outbreak:
         new = self.cases.filter(pl.col("day") == since)
         healed = self.cases.filter(pl.col("day") == since - DISCHARGED)
         self._exports.write("cases", stamp, self._case_rows(new, day, None))
+        self._write_positives(new, day, stamp)
         self._exports.write("cases", f"{stamp}_d", self._case_rows(healed, day - timedelta(days=DISCHARGED), day))
         self._write_discharged(healed, day, stamp)
         self._write_contacts(new, since, day, stamp)
@@ -101,6 +102,14 @@ class Outbreak:
             "zone_key": numbered("Z", cases["zone"] + 1, 1), "discharge_date": pl.Series([discharged] * cases.height, dtype=pl.Date),
             "updated_at": saved,
         })  # fmt: skip
+
+    def _write_positives(self, cases: pl.DataFrame, day: date, stamp: str) -> None:
+        """The single sample, taken in the small hours, with which each case was found."""
+        people = self._people[cases["row"]]
+        self._exports.write("test_results", f"{stamp}_p", samples(
+            people, numbered("P", cases["number"] + 1, 6), moments(day, self._rng.integers(0, 4 * 3600, people.height)),
+            point="上门采样", laboratory=people["laboratory"].cast(pl.String), result="阳性", hours=4,
+        ))  # fmt: skip
 
     def _write_discharged(self, cases: pl.DataFrame, day: date, stamp: str) -> None:
         """Health monitoring and its tests for those discharged (article 18, annex row 37)."""

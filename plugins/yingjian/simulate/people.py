@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from yingjian.simulate.columns import Integers, labels
+from yingjian.simulate.columns import Integers, labels, numbered
 from yingjian.simulate.scale import GRIDS, Scale
 
 HERE, ELSEWHERE = "350503", "330106"  # Area codes: no newcomer has the number of a resident.
@@ -46,8 +46,12 @@ def resident_numbers(area: str, births: Integers, sequence: Integers) -> pl.Seri
         return pl.Series(dtype=pl.String)
     first, last = int(births.min()), int(births.max())
     dates = pl.Series(np.arange(first, last + 1).astype("datetime64[D]")).dt.strftime("%Y%m%d")
-    ordinals = pl.Series(np.arange(1000)).cast(pl.String).str.zfill(3)
-    sums = _weighted(pl.Series([area]), 0)[0] + _weighted(dates, 6)[births - first] + _weighted(ordinals, 14)[sequence]
+    ordinals = numbered("", np.arange(1000), 3)
+    sums = (
+        _weighted(np.array([int(area)]), 6, 0)[0]
+        + _weighted(dates.cast(pl.Int64).to_numpy(), 8, 6)[births - first]
+        + _weighted(np.arange(1000), 3, 14)[sequence]
+    )
     return pl.select(
         pl.concat_str(
             pl.lit(area),
@@ -58,10 +62,10 @@ def resident_numbers(area: str, births: Integers, sequence: Integers) -> pl.Seri
     ).to_series()
 
 
-def _weighted(texts: pl.Series, place: int) -> Integers:
-    """The sum of the digits of each text, weighted from that place of the number on."""
-    digits = np.array([list(text) for text in texts], dtype=np.int64)
-    return np.asarray(digits @ np.array(_WEIGHTS[place : place + digits.shape[1]]))
+def _weighted(numbers: Integers, digits: int, place: int) -> Integers:
+    """The sum of the digits of each number, weighted from that place of the whole on."""
+    powers = 10 ** np.arange(digits - 1, -1, -1)
+    return np.asarray((numbers[:, None] // powers % 10) @ np.array(_WEIGHTS[place : place + digits]))
 
 
 def make_people(rng: np.random.Generator, scale: Scale, last_day: date) -> pl.DataFrame:

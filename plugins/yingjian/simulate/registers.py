@@ -7,7 +7,16 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from yingjian.simulate.columns import RESIDENT_ID, Integers, address, home, identity, numbered, within_an_hour
+from yingjian.simulate.columns import (
+    RESIDENT_ID,
+    Integers,
+    address,
+    expressions,
+    home,
+    identity,
+    numbered,
+    within_an_hour,
+)
 from yingjian.simulate.exports import Exports
 from yingjian.simulate.scale import Scale
 
@@ -97,11 +106,6 @@ class Registers:
         frame = pl.DataFrame(places[:count], schema=["team_type", "level", "community", "origin"], orient="row")
         members = self._people[self._rng.choice(self._people.height, count, replace=False)]
         self._exports.write("teams", stamp, frame.with_columns(
-            member_key=numbered("TM", np.arange(count), 4),
-            updated_at=within_an_hour(self._rng, self._first_day, count), **_columns(identity(members)),
+            *expressions(identity(members)), member_key=numbered("TM", np.arange(count), 4),
+            updated_at=within_an_hour(self._rng, self._first_day, count),
         ))  # fmt: skip
-
-
-def _columns(cells: dict[str, pl.Series | str]) -> dict[str, pl.Series | pl.Expr]:
-    """Cells as arguments of `with_columns`: a text is a value, not the name of a column."""
-    return {name: pl.lit(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}

@@ -87,4 +87,4 @@ def _write_risk_areas(exports: Exports, day: date, index: int) -> None:
         },
         "code": 0, "msg": "查询成功",
     }  # fmt: skip
-    exports.write_text("risk_areas", f"{day:%Y%m%d}09.json", json.dumps(snapshot, ensure_ascii=False).encode())
+    exports.write_text("risk_areas", f"{day:%Y%m%d}09.json", json.dumps(snapshot, ensure_ascii=False))
