@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from zlib import crc32
@@ -44,6 +44,18 @@ class Exports:
             return
         for i, part in enumerate(rows.iter_slices(FILE_ROWS) if rows.height else [rows]):
             self._write_file(FEEDS[feed_name], f"{stamp}_{i + 1}" if i else stamp, part, [] if i else extra or [])
+
+    def write_frames(self, feed_name: str, stamp: str, frames: Iterable[pl.DataFrame]) -> None:
+        """Write rows as they come, in exports of some length."""
+        kept: list[pl.DataFrame] = []
+        number = 0
+        for frame in frames:
+            if kept and sum(one.height for one in kept) + frame.height > FILE_ROWS:
+                self.write(feed_name, f"{stamp}{number}", pl.concat(kept))
+                kept, number = [], number + 1
+            kept.append(frame)
+        if kept:
+            self.write(feed_name, f"{stamp}{number}", pl.concat(kept))
 
     def write_text(self, feed_name: str, file_name: str, text: str) -> None:
         """Write a file of a form of its own."""

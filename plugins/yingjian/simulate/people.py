@@ -69,7 +69,7 @@ def _weighted(numbers: Integers, digits: int, place: int) -> Integers:
 
 
 def make_people(rng: np.random.Generator, scale: Scale, last_day: date) -> pl.DataFrame:
-    """The town's people in the order of their homes, some 90 bytes each.
+    """The town's people in the order of their homes, less than 100 bytes each.
 
     Columns: name, id_number, phone, birth, household, community, grid, building, room, laboratory, resident_type,
     group ("" for none), unit (0 for none), step (days from one test to the next; 0: no rolling duty).

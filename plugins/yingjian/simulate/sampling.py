@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from yingjian.simulate import exports as exporting
 from yingjian.simulate.columns import RESIDENT_ID, Integers, chosen, moments, numbered, samples
 from yingjian.simulate.exports import Exports
 from yingjian.simulate.scale import Scale
@@ -77,18 +76,13 @@ class Everyday:
         self._count = 0
 
     def write_history(self, first_day: date, stamp: str) -> None:
-        """The two weeks before the first day, with all results, in files of some length."""
-        kept: list[pl.DataFrame] = []
-        written = 0
-        for index in range(-HISTORY_DAYS, 0):
-            for laboratory, begin, end in self._parts:
-                rows = self._taken(index, first_day + timedelta(days=index), laboratory, begin, end, [])
-                rows = rows.with_columns(pl.col("result").replace("待出", "阴性"))
-                if kept and sum(frame.height for frame in [*kept, rows]) > exporting.FILE_ROWS:
-                    self._exports.write("test_results", f"{stamp}_h{written}", pl.concat(kept))
-                    kept, written = [], written + 1
-                kept.append(rows)
-        self._exports.write("test_results", f"{stamp}_h{written}", pl.concat(kept))
+        """The two weeks before the first day, with all results."""
+        self._exports.write_frames("test_results", f"{stamp}_h", (
+            self._taken(index, first_day + timedelta(days=index), *part, []).with_columns(
+                pl.col("result").replace("待出", "阴性")
+            )
+            for index in range(-HISTORY_DAYS, 0) for part in self._parts
+        ))  # fmt: skip
 
     def write_day(self, index: int, day: date, stamp: str, cases: list[int]) -> None:
         """One day's samples; index: day of the simulation, from 0; cases: rows of the infected, who give none."""
@@ -104,9 +98,8 @@ class Everyday:
                 )
             self._pending[laboratory] = rows.filter(pl.col("result") == "待出")
             bad = _bad_tests(day, rows) if place == 0 and rows.height else None
-            self._exports.write(
-                "test_results", f"{stamp}_{laboratory[-1]}" if len(self._parts) > 1 else stamp, pl.concat(sent), bad
-            )
+            suffix = f"_lab{laboratory[-1]}" if len(self._parts) > 1 else ""
+            self._exports.write("test_results", stamp + suffix, pl.concat(sent), bad)
 
     def _taken(self, index: int, day: date, laboratory: str, begin: int, end: int, cases: list[int]) -> pl.DataFrame:
         """The samples of the people from row `begin` to `end`."""

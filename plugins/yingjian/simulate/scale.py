@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 
 CITY = 50_000  # From this number of people on, sampling points are open to everyone and an outbreak spreads.
+LABORATORY = 350_000  # People to a laboratory: its file of a day has some 100,000 samples.
 GRIDS = [f"网格{i}" for i in range(1, 7)]
 
 
@@ -22,13 +23,18 @@ class Scale:
 
     @property
     def laboratories(self) -> list[str]:
-        """One to some 350,000 people: its file of a day has 100,000 samples."""
-        return [f"检测机构{letter}" for letter in ascii_uppercase[: max(1, round(self.persons / 350_000))]]
+        """Each tests for communities that lie together, and sends a file a day."""
+        return [f"检测机构{letter}" for letter in ascii_uppercase[: max(1, round(self.persons / LABORATORY))]]
 
     @property
     def points(self) -> list[str]:
         """Sampling points: two to a community."""
         return [f"采样点{i}" for i in range(1, 2 * len(self.communities) + 1)]
+
+    @property
+    def pharmacies(self) -> list[str]:
+        """Eight, or one to 5,000 people."""
+        return [f"药店{i}" for i in range(1, max(8, self.persons // 5_000) + 1)]
 
     @property
     def habit(self) -> float:

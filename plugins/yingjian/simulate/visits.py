@@ -95,10 +95,11 @@ class Visits:
         buyers = self._people[self._rng.choice(self._people.height, count, replace=False)]
         self._appointments.add(buyers, np.full(count, np.datetime64(day, "D") + 1))
         seconds = self._rng.integers(8, 21, count) * 3600
+        pharmacies = self._scale.pharmacies
         done = moments(day, seconds + 3 * 3600)
         self._exports.write("pharmacy_purchases", stamp, pl.DataFrame({
             "purchase_key": numbered(f"PH{stamp}", np.arange(count), 4), **identity(buyers),
-            "pharmacy": numbered("药店", self._rng.integers(1, 9, count), 1), "community": buyers["community"],
+            "pharmacy": chosen(pharmacies, self._rng.integers(0, len(pharmacies), count)), "community": buyers["community"],
             "address": address(buyers), "drug": "对乙酰氨基酚", "drug_category": "退热", "quantity": "1",
             "purchased_at": moments(day, seconds), "temperature": "37.2", "pushed_at": moments(day, seconds),
             "investigated_at": done, "investigation_result": "无异常", "updated_at": done,
