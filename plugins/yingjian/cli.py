@@ -799,9 +799,16 @@ def _delivery_bounces(arguments: argparse.Namespace) -> int:
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
+    import time
+
     from yingjian import simulate
 
-    simulate.write_landing(arguments.out, arguments.persons, arguments.days, arguments.seed, arguments.last_day)
+    start = time.perf_counter()
+    made = simulate.write_landing(arguments.out, arguments.persons, arguments.days, arguments.seed, arguments.last_day)
+    seconds = time.perf_counter() - start
+    print(
+        f"{arguments.out}: {made.rows:,} rows, {made.files:,} files, {seconds:.1f} s, {made.rows / seconds:,.0f} rows/s"
+    )
     return 0
 
 

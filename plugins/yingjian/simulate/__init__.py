@@ -1,5 +1,5 @@
-"""A made-up town, as the exports that its subdistrict office would receive. All people are invented."""
+"""A made-up town or city, as the exports that its office would receive. All people are invented."""
 
-from yingjian.simulate.town import write_landing
+from yingjian.simulate.town import Written, write_landing
 
-__all__ = ["write_landing"]
+__all__ = ["Written", "write_landing"]

@@ -6,17 +6,15 @@ It draws from a generator of its own, so that the rest of the town stays as it i
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from yingjian.simulate.columns import RESIDENT_ID, address
 from yingjian.simulate.exports import Exports
-from yingjian.simulate.people import COMMUNITIES
+from yingjian.simulate.scale import Scale
 
-RESIDENT_ID = "居民身份证"
-QUIET = COMMUNITIES[4:]  # Communities without a risk zone: the outbreak goes on as it is.
 NEEDED = 40  # People whom the story needs.
 Moment = tuple[int, float]  # Days before the last one (0 is the last), hour of that day.
 
@@ -69,13 +67,14 @@ TUBES: list[tuple[str, Moment, Moment, list[list[tuple[Moment, str]]]]] = [
 ]
 
 
-def write_clocks(out: Path, seed: int, people: pl.DataFrame, last_day: date) -> None:
+def write_clocks(exports: Exports, seed: int, people: pl.DataFrame, scale: Scale, last_day: date) -> None:
     """Write the exports of the story up to `last_day`; a town that is too small has none of it."""
     rng = np.random.Generator(np.random.PCG64([seed, 13]))
-    quiet = people.filter(pl.col("community").is_in(QUIET))
+    # Communities without a risk zone: the outbreak goes on as it is.
+    quiet = people.filter(pl.col("community").is_in(scale.communities[scale.zones :]))
     if quiet.height < NEEDED:
         return
-    story = _Story(Exports(out, rng), last_day)
+    story = _Story(exports, last_day)
     # The buyers of one grid come from the grid with most people.
     homes = (
         quiet.group_by("community", "grid").len().sort(["len", "community", "grid"], descending=[True, False, False])
@@ -121,7 +120,7 @@ class _Story:
         for i, (buyer, bought, drug, category, pushed, investigated) in enumerate(PURCHASES):
             self._add("pharmacy_purchases", bought[0], people.row(buyer, named=True), {
                 "purchase_key": f"PK{i:04d}", "pharmacy": "药店9", "community": people["community"][buyer],
-                "address": people["building"][buyer], "drug": drug, "drug_category": category, "quantity": "1",
+                "address": address(people)[buyer], "drug": drug, "drug_category": category, "quantity": "1",
                 "purchased_at": self._at(bought), "temperature": "37.6", "pushed_at": self._at(pushed),
                 "investigated_at": self._at(investigated), "investigation_result": "无异常" if investigated else "",
             })  # fmt: skip

@@ -1,21 +1,16 @@
-"""Isolations of the last two weeks that end as they should, too early, or begin anew (articles 4, 8, 25, 26).
-
-It draws from a generator of its own, so that the rest of the town stays as it is.
-"""
+"""Isolations of the last two weeks that end as they should, too early, or begin anew (articles 4, 8, 25, 26)."""
 
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
+from yingjian.simulate.columns import RESIDENT_ID
 from yingjian.simulate.exports import Exports
-from yingjian.simulate.people import COMMUNITIES, GRIDS
+from yingjian.simulate.scale import GRIDS, Scale
 
-RESIDENT_ID = "居民身份证"
 NEEDED = 6
 ENTERED = 12  # Days before the last one on which the three inbound persons entered.
 INBOUND_TESTS = (0, 1, 2, 4, 6, 9)
@@ -23,16 +18,14 @@ INBOUND_TESTS = (0, 1, 2, 4, 6, 9)
 RESULTS = [("阴性", "阴性", "阴性", ""), ("阴性", "阳性", "阴性", "是"), ("阴性", "阳性", "阴性", "")]
 
 
-def write_controls(out: Path, seed: int, people: pl.DataFrame, last_day: date) -> None:
+def write_controls(exports: Exports, people: pl.DataFrame, scale: Scale, last_day: date) -> None:
     """Write the exports of the story; a town that is too small has none of it."""
-    rng = np.random.Generator(np.random.PCG64([seed, 12]))
     # Neither from where the infections are nor from where the other stories are told.
     free = people.filter(
-        (pl.col("group") == "") & pl.col("community").is_in(COMMUNITIES[:4]) & (pl.col("grid") != GRIDS[0])
+        (pl.col("group") == "") & pl.col("community").is_in(scale.communities[:4]) & (pl.col("grid") != GRIDS[0])
     ).tail(NEEDED)
     if free.height < NEEDED:
         return
-    exports = Exports(out, rng)
     rows: dict[str, list[dict[str, Any]]] = {}
 
     def add(feed: str, who: int, days_before: int, **cells: Any) -> None:

@@ -1,17 +1,30 @@
-"""Invented people: names, valid resident numbers, telephones, and where they live and work."""
+"""Invented people: names, valid resident numbers, telephones, households, and where they live and work."""
 
 from __future__ import annotations
 
 from datetime import date
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from yingjian.simulate.columns import Integers, labels, numbered
+from yingjian.simulate.scale import GRIDS, Scale
+
+HERE, ELSEWHERE = "350503", "330106"  # Area codes: no newcomer has the number of a resident.
 SURNAMES = list("陈林黄吴蔡洪许谢张王李刘杨郑庄")
 GIVEN = list("敏勇芳磊秀杰超军娜洋艳静强丽涛明霞平刚桂英华慧建国伟")
-COMMUNITIES = [f"第{i}社区" for i in range(1, 14)]  # Article 37: thirteen communities.
-GRIDS = [f"网格{i}" for i in range(1, 7)]
+BUILDINGS = 29  # Of a grid.
+OLDEST = date(1935, 1, 1)
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_CHECK_DIGITS = list("10X98765432")
+_EPOCH = date(1970, 1, 1).toordinal()
+# Households of one to six people, by the national census of 2020.
+_HOUSEHOLDS = (0.254, 0.297, 0.210, 0.132, 0.062, 0.045)
+# People of a unit: log-normal, so that most units are small and a few are large.
+_UNIT_MEDIAN, _UNIT_SIGMA = 9, 1.2
+# Strangers get birth date and sequence from a walk through all pairs, so that no two have the same number.
+_STRIDE, _BIRTHS = 7_368_787, 25_000
 
 # Group -> (share of the town, k tests in n days) in roughly the proportions of a subdistrict.
 GROUPS = {
@@ -24,50 +37,130 @@ GROUPS = {
 }  # fmt: skip
 
 
-def resident_numbers(births: pl.Series, sequence: pl.Series) -> pl.Series:
-    """Valid 18-character numbers: area 350503, birth date, a three-digit sequence, ISO 7064 MOD 11-2."""
-    stem = pl.select(
-        pl.lit("350503") + pl.lit(births).dt.strftime("%Y%m%d") + pl.lit(sequence).cast(pl.String).str.zfill(3)
-    ).to_series()
-    digits = [pl.lit(stem).str.slice(i, 1).cast(pl.Int32) * weight for i, weight in enumerate(_WEIGHTS)]
-    remainder = pl.select((pl.sum_horizontal(digits) % 11).cast(pl.UInt32)).to_series()
-    return stem + pl.Series(list("10X98765432")).gather(remainder)
+def resident_numbers(area: str, births: Integers, sequence: Integers) -> pl.Series:
+    """Valid 18-character numbers: area, birth date (days since 1970), three-digit sequence, ISO 7064 MOD 11-2.
 
-
-def make_people(rng: np.random.Generator, count: int, last_day: date) -> pl.DataFrame:
-    """People with columns name, id_number, phone, birth, community, grid, building, resident_type, group, unit, k, n.
-
-    No two have the same number: the sequence is drawn without repetition within a birth date.
+    Text and weighted digits come from tables of the dates and the thousand sequences, the same for all people.
     """
-    oldest = date(1935, 1, 1).toordinal()
-    births = np.sort(rng.integers(oldest, last_day.toordinal() - 365, count))
-    starts = np.flatnonzero(np.diff(births, prepend=-1))
-    within = np.arange(count) - np.repeat(starts, np.diff(np.append(starts, count)))
-    birth = pl.Series("birth", births - date(1970, 1, 1).toordinal()).cast(pl.Int32).cast(pl.Date)
-    # A thousand people to a birth date at most; of a larger town the rest is one day younger, and so on.
-    birth = birth - pl.Series(within // 1000).cast(pl.Int64) * pl.Series([86_400_000]).cast(pl.Duration("ms"))
-    names = [
-        np.array(SURNAMES)[rng.integers(0, len(SURNAMES), count)],
-        np.array(GIVEN)[rng.integers(0, len(GIVEN), count)],
-        np.array([*GIVEN, ""])[rng.integers(0, len(GIVEN) + 1, count)],
-    ]
-    codes = [*GROUPS, ""]
+    if not len(births):
+        return pl.Series(dtype=pl.String)
+    first, last = int(births.min()), int(births.max())
+    dates = pl.Series(np.arange(first, last + 1).astype("datetime64[D]")).dt.strftime("%Y%m%d")
+    ordinals = numbered("", np.arange(1000), 3)
+    sums = (
+        _weighted(np.array([int(area)]), 6, 0)[0]
+        + _weighted(dates.cast(pl.Int64).to_numpy(), 8, 6)[births - first]
+        + _weighted(np.arange(1000), 3, 14)[sequence]
+    )
+    return pl.select(
+        pl.concat_str(
+            pl.lit(area),
+            dates.gather(births - first),
+            ordinals.gather(sequence),
+            pl.Series(_CHECK_DIGITS).gather(sums % 11),
+        )
+    ).to_series()
+
+
+def _weighted(numbers: Integers, digits: int, place: int) -> Integers:
+    """The sum of the digits of each number, weighted from that place of the whole on."""
+    powers = 10 ** np.arange(digits - 1, -1, -1)
+    return np.asarray((numbers[:, None] // powers % 10) @ np.array(_WEIGHTS[place : place + digits]))
+
+
+def make_people(rng: np.random.Generator, scale: Scale, last_day: date) -> pl.DataFrame:
+    """The town's people in the order of their homes, less than 100 bytes each.
+
+    Columns: name, id_number, phone, birth, household, community, grid, building, room, laboratory, resident_type,
+    group ("" for none), unit (0 for none), step (days from one test to the next; 0: no rolling duty).
+    """
+    count = scale.persons
+    births = rng.integers(OLDEST.toordinal(), last_day.toordinal() - 365, count) - _EPOCH
+    homes = _homes(rng, scale)
+    groups = list(GROUPS)
     shares = [share for share, _, _ in GROUPS.values()]
-    group = np.array(codes)[rng.choice(len(codes), count, p=[*shares, 1 - sum(shares)])]
-    people = pl.DataFrame(
+    group = rng.choice(len(groups) + 1, count, p=[1 - sum(shares), *shares])
+    steps = np.array([0, *(n // max(k, 1) for _, k, n in GROUPS.values())], dtype=np.uint8)
+    return pl.DataFrame(
         {
-            "name": [surname + one + two for surname, one, two in zip(*names, strict=True)],
-            "id_number": resident_numbers(birth.cast(pl.Date), pl.Series(within % 1000)),
-            "phone": pl.Series(rng.integers(13_000_000_000, 19_999_999_999, count)).cast(pl.String),
-            "birth": birth.cast(pl.Date),
-            "community": np.array(COMMUNITIES)[rng.integers(0, len(COMMUNITIES), count)],
-            "grid": np.array(GRIDS)[rng.integers(0, len(GRIDS), count)],
-            "building": [f"{i}号楼" for i in rng.integers(1, 30, count)],
-            "resident_type": np.where(rng.random(count) < 0.7, "常住", "流动"),
-            "group": group,
-            "unit": [f"单位{i}" for i in rng.integers(1, max(3, count // 60), count)],
-            "k": [GROUPS[code][1] if code else 0 for code in group],
-            "n": [GROUPS[code][2] if code else 0 for code in group],
+            "name": _names(rng, count),
+            "id_number": resident_numbers(HERE, births, _within(births)),
+            "phone": _phones(rng, count),
+            "birth": pl.Series(births.astype("datetime64[D]")),
+            **homes,
+            "resident_type": labels(["流动", "常住"], rng.random(count) < 0.7),
+            "group": labels(["", *groups], group),
+            "unit": _units(rng, group, homes["community"].to_physical().cast(pl.Int64).to_numpy()),
+            "step": steps[group],
         }
     )
-    return people.sample(fraction=1.0, shuffle=True, seed=int(rng.integers(0, 2**31)))
+
+
+def make_strangers(rng: np.random.Generator, scale: Scale, first: int, count: int) -> pl.DataFrame:
+    """Persons from elsewhere, number `first` and the following: name, id_number, phone, and where they will stay."""
+    walk = np.arange(first, first + count) * _STRIDE % (_BIRTHS * 1000)
+    births = walk % _BIRTHS + OLDEST.toordinal() - _EPOCH
+    return pl.DataFrame(
+        {
+            "name": _names(rng, count),
+            "id_number": resident_numbers(ELSEWHERE, births, walk // _BIRTHS),
+            "phone": _phones(rng, count),
+            "community": labels(scale.communities, rng.integers(0, len(scale.communities), count)),
+            "grid": labels(GRIDS, rng.integers(0, len(GRIDS), count)),
+        }
+    )
+
+
+def _within(values: Integers) -> Integers:
+    """How many equal values come before each."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
+    within = np.empty(len(values), dtype=np.int64)
+    within[order] = np.arange(len(values)) - np.repeat(starts, np.diff(np.append(starts, len(values))))
+    return within
+
+
+def _names(rng: np.random.Generator, count: int) -> pl.Series:
+    names = pl.Series([surname + one + two for surname in SURNAMES for one in GIVEN for two in [*GIVEN, ""]])
+    return names.gather(rng.integers(0, len(names), count))
+
+
+def _phones(rng: np.random.Generator, count: int) -> pl.Series:
+    return pl.Series(rng.integers(13_000_000_000, 19_999_999_999, count)).cast(pl.String)
+
+
+def _homes(rng: np.random.Generator, scale: Scale) -> dict[str, pl.Series]:
+    """Households fill the buildings of one grid after the other; communities differ in size by a quarter."""
+    sizes = rng.choice(len(_HOUSEHOLDS), scale.persons // 2 + 10, p=_HOUSEHOLDS) + 1
+    count = int(np.searchsorted(np.cumsum(sizes), scale.persons)) + 1
+    weights = np.repeat(rng.uniform(0.75, 1.25, len(scale.communities)), len(GRIDS))
+    place = np.searchsorted(np.cumsum(weights) / weights.sum(), (np.arange(count) + 0.5) / count)
+    building = _within(place) * BUILDINGS // np.bincount(place)[place]
+    room = _within(place * BUILDINGS + building)
+    household = np.repeat(np.arange(count), sizes[:count])[: scale.persons]
+    community = place // len(GRIDS)
+    return {
+        name: values.gather(household)
+        for name, values in {
+            "household": pl.Series(np.arange(count, dtype=np.uint32)),
+            "community": labels(scale.communities, community),
+            "grid": labels(GRIDS, place % len(GRIDS)),
+            "building": labels([f"{i}号楼" for i in range(1, BUILDINGS + 1)], building),
+            "room": pl.Series(((room // 2 + 1) * 100 + room % 2 + 1).astype(np.uint16)),  # Two flats to a floor.
+            "laboratory": labels(scale.laboratories, community * len(scale.laboratories) // len(scale.communities)),
+        }.items()
+    }
+
+
+def _units(rng: np.random.Generator, group: Integers, community: Integers) -> npt.NDArray[np.uint32]:
+    """A unit has members of one group, who live in one community."""
+    order = np.lexsort((community, group))
+    order = order[group[order] > 0]
+    block = group[order] * (community.max(initial=0) + 1) + community[order]
+    sizes = np.ceil(rng.lognormal(np.log(_UNIT_MEDIAN), _UNIT_SIGMA, len(order))).astype(np.int64)
+    begins = np.diff(block, prepend=-1) != 0
+    begins[(ends := np.cumsum(sizes))[ends < len(order)]] = True
+    unit = np.zeros(len(group), dtype=np.uint32)
+    unit[order] = np.cumsum(begins)
+    return unit

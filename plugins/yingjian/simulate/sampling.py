@@ -1,53 +1,171 @@
-"""The sampling of schools, homes, prisons, workshops and building sites in the outbreak (articles 10, 11).
-
-It draws from a generator of its own, so that the rest of the town stays as it is.
-"""
+"""Who is sampled when: everyday sampling, samples by appointment, and the units of annex rows 23 to 28 in the outbreak."""
 
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from yingjian.simulate.columns import RESIDENT_ID, Integers, chosen, moments, numbered, samples
 from yingjian.simulate.exports import Exports
+from yingjian.simulate.scale import Scale
 
-GROUPS = [str(row) for row in range(23, 29)]
+HISTORY_DAYS = 14  # Tests before the first day, so that rolling duties have something to look back on.
+TUBE = 10  # Samples of a tube: neighbours, one after the other.
+CARELESS = 0.08  # Share of people who mostly forget their duty.
+KEEPS = (0.995, 0.35)  # Share of duties that are kept: by others, by the careless.
+PENDING, INVALID = 0.03, 0.002
+UNIT_GROUPS = [str(row) for row in range(23, 29)]
 ROUND = (0.7, 0.95)  # Of the roster: sampled on the day of the declaration, by the end of the day after it.
 DAILY = 0.3  # Then each day, except in the unit that forgets it.
-RESIDENT_ID = "居民身份证"
+
+
+class Appointments:
+    """Samples that people under control or follow-up will give: most on the day asked for, some a day late or never."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._kept: dict[date, list[pl.DataFrame]] = {}
+
+    def add(self, people: pl.DataFrame, days: npt.NDArray[np.datetime64]) -> None:
+        """One appointment of each person on the day beside it."""
+        draw = self._rng.random(people.height)
+        days = days.astype("datetime64[D]") + (draw > 0.84)
+        people = people.select("name", "id_number", "phone").with_columns(
+            second=pl.Series(self._rng.integers(9 * 3600, 20 * 3600, people.height))
+        )
+        for day in np.unique(days):
+            self._kept.setdefault(day.item(), []).append(people.filter((days == day) & (draw < 0.93)))
+
+    def take(self, day: date, laboratory: str) -> list[pl.DataFrame]:
+        """The samples of a day, if there are any."""
+        people = pl.concat(self._kept.pop(day)) if day in self._kept else pl.DataFrame()
+        if people.is_empty():
+            return []
+        key = numbered(f"C{day:%Y%m%d}", np.arange(people.height), 5)
+        return [
+            samples(people, key, moments(day, people["second"].to_numpy()), point="上门采样", laboratory=laboratory)
+        ]
+
+
+class Everyday:
+    """Writes the samples that people give by duty or habit, a file of each laboratory and day."""
+
+    def __init__(
+        self,
+        exports: Exports,
+        rng: np.random.Generator,
+        people: pl.DataFrame,
+        scale: Scale,
+        appointments: Appointments,
+    ) -> None:
+        self._exports = exports
+        self._rng = rng
+        self._people = people
+        self._scale = scale
+        self._appointments = appointments
+        self._step = people["step"].to_numpy()
+        self._offset = rng.integers(0, 7, people.height, dtype=np.uint16)
+        self._keeps = np.where(rng.random(people.height) < CARELESS, KEEPS[1], KEEPS[0]).astype(np.float32)
+        # People are in the order of their homes, and those of a laboratory's communities follow one another.
+        ends = np.searchsorted(people["laboratory"].to_physical().to_numpy(), np.arange(len(scale.laboratories) + 1))
+        self._parts = list(zip(scale.laboratories, ends[:-1].tolist(), ends[1:].tolist(), strict=True))
+        self._pending: dict[str, pl.DataFrame] = {}
+        self._count = 0
+
+    def write_history(self, first_day: date, stamp: str) -> None:
+        """The two weeks before the first day, with all results."""
+        self._exports.write_frames("test_results", f"{stamp}_h", (
+            self._taken(index, first_day + timedelta(days=index), *part, []).with_columns(
+                pl.col("result").replace("待出", "阴性")
+            )
+            for index in range(-HISTORY_DAYS, 0) for part in self._parts
+        ))  # fmt: skip
+
+    def write_day(self, index: int, day: date, stamp: str, cases: list[int]) -> None:
+        """One day's samples; index: day of the simulation, from 0; cases: rows of the infected, who give none."""
+        for place, (laboratory, begin, end) in enumerate(self._parts):
+            rows = self._taken(index, day, laboratory, begin, end, cases)
+            sent = [rows, *self._appointments.take(day, laboratory)]
+            if laboratory in self._pending:
+                # Yesterday's pending results come again, with their result.
+                sent.append(
+                    self._pending[laboratory].with_columns(
+                        result=pl.lit("阴性"), updated_at=pl.lit(datetime.combine(day, time(7, 30)), pl.Datetime("ms"))
+                    )
+                )
+            self._pending[laboratory] = rows.filter(pl.col("result") == "待出")
+            bad = _bad_tests(day, rows) if place == 0 and rows.height else None
+            suffix = f"_lab{laboratory[-1]}" if len(self._parts) > 1 else ""
+            self._exports.write("test_results", stamp + suffix, pl.concat(sent), bad)
+
+    def _taken(self, index: int, day: date, laboratory: str, begin: int, end: int, cases: list[int]) -> pl.DataFrame:
+        """The samples of the people from row `begin` to `end`."""
+        step = self._step[begin:end]
+        is_due = (step > 0) & ((index + HISTORY_DAYS + self._offset[begin:end]) % np.maximum(step, 1) == 0)
+        taken = self._rng.random(end - begin) < np.where(is_due, self._keeps[begin:end], self._scale.habit)
+        taken[[case - begin for case in cases if begin <= case < end]] = False
+        rows = np.flatnonzero(taken) + begin
+        count = len(rows)
+        numbers = np.arange(self._count, self._count + count)
+        self._count += count
+        seconds = self._rng.integers(6 * 3600, 21 * 3600, count // TUBE + 1)[np.arange(count) // TUBE]
+        is_single = pl.Series(self._rng.random(count) < 0.15)
+        tube = numbered("T", numbers // TUBE, 9)
+        draw = self._rng.random(count)
+        return samples(
+            self._people[rows],
+            numbered("S", numbers, 10),
+            moments(day, seconds + np.arange(count) % TUBE * 20),
+            point=chosen(self._scale.points, rows * len(self._scale.points) // self._people.height),
+            laboratory=laboratory,
+            tube=pl.select(pl.when(is_single).then(pl.lit("")).otherwise(tube)).to_series(),
+            result=chosen(["阴性", "待出", "无效"], (draw < PENDING + INVALID).astype(int) + (draw < INVALID)),
+            hours=7,
+        )
 
 
 class UnitSampling:
-    """Writes the samples that the units take, day by day."""
+    """Writes the samples that schools, homes, prisons, workshops and building sites take (articles 10, 11)."""
 
     def __init__(self, exports: Exports, rng: np.random.Generator, people: pl.DataFrame) -> None:
         self._exports = exports
         self._rng = rng
-        self._people = people.with_row_index("row").filter(pl.col("group").is_in(GROUPS))
-        self._draw = rng.random(self._people.height)
-        units = self._people["unit"].unique().sort()
-        self._forgetful = units[0] if units.len() else ""
+        self._people = people
+        self._rows = np.flatnonzero(people["group"].cast(pl.String).is_in(UNIT_GROUPS).to_numpy())
+        self._unit = people["unit"].to_numpy()[self._rows]
+        self._draw = rng.random(len(self._rows))
+        self._forgetful = np.bincount(self._unit).argmax() if len(self._unit) else 0  # The largest.
 
     def write_day(self, since: int, day: date, stamp: str, cases: list[int]) -> None:
         """The samples of one day; since: day of the outbreak, from 0; cases: rows of the people found so far."""
         if since < len(ROUND):
-            chosen = (self._draw < ROUND[since]) & (self._draw >= (ROUND[since - 1] if since else 0))
+            taken = (self._draw < ROUND[since]) & (self._draw >= (ROUND[since - 1] if since else 0))
         else:
-            chosen = (self._rng.random(self._people.height) < DAILY) & (
-                self._people["unit"] != self._forgetful
-            ).to_numpy()
-        people = self._people.filter(pl.Series(chosen) & ~self._people["row"].is_in(cases))
-        when = [
-            datetime.combine(day, time(9)) + timedelta(seconds=int(s))
-            for s in self._rng.integers(0, 8 * 3600, people.height)
-        ]
-        if people.height:
-            self._exports.write("test_results", f"{stamp}_u", pl.DataFrame({
-                "sample_key": [f"U{stamp}{row:07d}" for row in people["row"]], "person_name": people["name"],
-                "id_type": [RESIDENT_ID] * people.height, "id_number": people["id_number"], "phone": people["phone"],
-                "sampled_at": when, "sampling_point": people["unit"], "sampling_method": ["混采"] * people.height,
-                "tube_no": [f"U{stamp}{i // 10:05d}" for i in range(people.height)],
-                "laboratory": ["检测机构A"] * people.height, "tested_at": [moment + timedelta(hours=6) for moment in when],
-                "result": ["阴性"] * people.height, "updated_at": [moment + timedelta(hours=7) for moment in when],
-            }))  # fmt: skip
+            taken = (self._rng.random(len(self._rows)) < DAILY) & (self._unit != self._forgetful)
+        rows: Integers = self._rows[taken & ~np.isin(self._rows, cases)]
+        people = self._people[rows]
+        self._exports.write(
+            "test_results",
+            f"{stamp}_u",
+            samples(
+                people,
+                numbered(f"U{stamp}", rows, 7),
+                moments(day, self._rng.integers(9 * 3600, 17 * 3600, len(rows))),
+                point=numbered("单位", people["unit"], 1),
+                laboratory=people["laboratory"].cast(pl.String),
+                tube=numbered(f"U{stamp}", np.arange(len(rows)) // TUBE, 5),
+            ),
+        )
+
+
+def _bad_tests(day: date, rows: pl.DataFrame) -> list[dict[str, str]]:
+    """Rows that must be rejected: wrong check digit, spoilt number, impossible date, unknown result."""
+    number = rows["id_number"][0]
+    wrong = number[:-1] + ("1" if number[-1] != "1" else "2")
+    good = {"样本编号": "", "证件类型": RESIDENT_ID, "证件号码": number, "采样时间": f"{day} 08:00", "采样方式": "单采",
+            "检测结果": "阴性", "更新时间": f"{day} 12:00"}  # fmt: skip
+    bad = [{"证件号码": wrong}, {"证件号码": "3.50503E+17"}, {"采样时间": "2022-02-30 10:00"}, {"检测结果": "不明"}]
+    return [good | {"样本编号": f"BAD{day:%m%d}{i}"} | problem for i, problem in enumerate(bad)]

@@ -1,0 +1,41 @@
+"""The simulator's speed and memory: rows written a second by a process of its own, and its peak."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+from multiprocessing import get_context
+from pathlib import Path
+
+from yingjian import simulate
+
+SEED, LAST_DAY = 1, date(2022, 7, 24)
+
+
+def measure(folder: Path, persons: int, days: int) -> dict[str, float]:
+    """Write a town into `folder` (new): persons, days, rows, files, seconds with the process's start, peak MiB."""
+    start = time.perf_counter()
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        written, peak = process.submit(_written, folder, persons, days).result()
+    seconds = time.perf_counter() - start
+    return {
+        "persons": persons, "days": days, "rows": written.rows, "files": written.files, "seconds": round(seconds, 1),
+        "rows_per_second": round(written.rows / seconds), "peak_mib": peak,
+    }  # fmt: skip
+
+
+def show(figures: dict[str, float]) -> None:
+    """Print the figures of `measure`."""
+    print(f"{'simulator':20}{'days':>6}{'rows':>12}{'files':>8}{'rows/s':>12}{'peak MiB':>10}")
+    print(
+        f"{figures['persons']:<14,} people{figures['days']:>5,}{figures['rows']:>12,}{figures['files']:>8,}"
+        f"{figures['rows_per_second']:>12,}{figures['peak_mib']:>10,}"
+    )
+
+
+def _written(folder: Path, persons: int, days: int) -> tuple[simulate.Written, int]:
+    made = simulate.write_landing(folder, persons, days, SEED, LAST_DAY)
+    from yingjian.bench import peak_mib  # Its imports are no part of the peak.
+
+    return made, peak_mib()

@@ -1,0 +1,62 @@
+"""What follows from the number of people: a small town has what its plan lists, a city more of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from string import ascii_uppercase
+
+CITY = 50_000  # From this number of people on, sampling points are open to everyone and an outbreak spreads.
+LABORATORY = 350_000  # People to a laboratory: its file of a day has some 100,000 samples.
+GRIDS = [f"网格{i}" for i in range(1, 7)]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """persons: people of the register."""
+
+    persons: int
+
+    @property
+    def communities(self) -> list[str]:
+        """Thirteen communities (article 37); in a larger town 4,000 people to a community."""
+        return [f"第{i}社区" for i in range(1, max(13, self.persons // 4_000) + 1)]
+
+    @property
+    def laboratories(self) -> list[str]:
+        """Each tests for communities that lie together, and sends a file a day."""
+        return [f"检测机构{letter}" for letter in ascii_uppercase[: max(1, round(self.persons / LABORATORY))]]
+
+    @property
+    def points(self) -> list[str]:
+        """Sampling points: two to a community."""
+        return [f"采样点{i}" for i in range(1, 2 * len(self.communities) + 1)]
+
+    @property
+    def pharmacies(self) -> list[str]:
+        """Eight, or one to 5,000 people."""
+        return [f"药店{i}" for i in range(1, max(8, self.persons // 5_000) + 1)]
+
+    @property
+    def habit(self) -> float:
+        """Share of those without a duty on a day who are sampled all the same."""
+        return 0.25 if self.persons >= CITY else 0.04
+
+    @property
+    def zones(self) -> int:
+        """Risk zones of the outbreak: the first grids of the first communities."""
+        return max(4, self.persons // 20_000)
+
+    @property
+    def zones_per_day(self) -> int:
+        """Zones that are found on a day, until all are: four days in a town, ten in a city."""
+        return max(1, self.zones // 10)
+
+    @property
+    def spread(self) -> int:
+        """Mean number of cases of a zone after its first."""
+        return 4 if self.persons >= CITY else 0
+
+    @property
+    def round_communities(self) -> int:
+        """Communities in the scope of a screening round."""
+        return max(2, len(self.communities) // 10)
