@@ -57,7 +57,8 @@
                 create temp table definition on commit drop as select * from ({{ sql }}) as defined limit 0;
                 create table {{ table }} (like pg_temp.definition) partition by range ({{ partition_by }});
             {%- else -%}
-                create unlogged table {{ table }} as select * from ({{ sql }}) as defined limit 0;
+                {#- Room on each page for the next version of its rows, so that no index changes with them. #}
+                create unlogged table {{ table }} with (fillfactor = 60) as select * from ({{ sql }}) as defined limit 0;
             {%- endif %}
         {%- endcall %}
     {% else %}

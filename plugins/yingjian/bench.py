@@ -1,25 +1,28 @@
-"""`make bench`: landing against raw COPY of the same bytes, and packs of a large town, as ratios measured in one run.
+"""`make bench`: each part of the work against what it is to be compared with, as ratios measured in one run.
 
 The database, the disk and the processor are the same for both, so the ratio says something on any machine; the
-seconds do not.
+seconds do not. One part alone: `python -m yingjian.bench history`.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import psycopg
 import xlsxwriter
 
-from yingjian import bench_reports, warehouse
+from yingjian import bench_days, bench_obligations, bench_readers, bench_reports, bench_simulate, warehouse
 from yingjian.landing import land
 from yingjian.landing.feeds import FEEDS
 from yingjian.settings import Settings
@@ -81,8 +84,8 @@ def landed(settings: Settings, folder: Path, queue: Queue[tuple[float, int]]) ->
     queue.put((time.perf_counter() - start, peak_mib()))
 
 
-def main() -> int:
-    """Print the table and, last, the figures as one line of JSON."""
+def landing(folder: Path) -> dict[str, dict[str, float]]:
+    """Landing of each format: rows a second, over raw COPY of the same bytes, and peak memory."""
     context = get_context("spawn")
     queue: Queue[tuple[float, int]] = context.Queue()
     formats = {
@@ -92,43 +95,97 @@ def main() -> int:
         "xlsx": ("results.xlsx", "", XLSX_ROWS),
     }
     figures: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory(prefix="yingjian-bench-") as folder:
-        settings = Settings.load({"YINGJIAN_HOME": f"{folder}/home"})
-        warehouse.ensure_running(settings)
-        try:
-            warehouse.migrate(settings)
-            for i, (name, (file_name, encoding, rows)) in enumerate(formats.items()):
-                path = Path(folder) / str(i) / FEED.name / file_name
-                write_export(path, results(rows), encoding)
-                with warehouse.connect(settings) as conn:
-                    conn.execute("truncate staging.test_results, quality.landed_file, quality.rejected_row")
-                    conn.execute("set search_path to staging")
-                    if name == "UTF-8":
-                        raw = raw_copy(conn, path) / rows
-                process = context.Process(target=landed, args=(settings, path.parents[1], queue))
-                process.start()
-                seconds, peak = queue.get()
-                process.join()
-                with warehouse.connect(settings) as conn:
-                    assert conn.execute("select count(*) from staging.test_results").fetchone() == (rows,)
-                figures[name] = {
-                    "rows": rows, "rows_per_second": round(rows / seconds), "over_copy": round(raw * rows / seconds, 3),
-                    "peak_mib": peak,
-                }  # fmt: skip
+    settings = Settings.load({"YINGJIAN_HOME": f"{folder}/home"})
+    warehouse.ensure_running(settings)
+    try:
+        warehouse.migrate(settings)
+        for i, (name, (file_name, encoding, rows)) in enumerate(formats.items()):
+            path = Path(folder) / str(i) / FEED.name / file_name
+            write_export(path, results(rows), encoding)
             with warehouse.connect(settings) as conn:
                 conn.execute("truncate staging.test_results, quality.landed_file, quality.rejected_row")
-            packs = bench_reports.measure(settings, Path(folder))
-        finally:
-            EmbeddedPostgres(settings).stop()
-    print(f"raw COPY of the same bytes into an unindexed text table: {1 / raw:,.0f} rows per second")
+                conn.execute("set search_path to staging")
+                if name == "UTF-8":
+                    raw = raw_copy(conn, path) / rows
+            process = context.Process(target=landed, args=(settings, path.parents[1], queue))
+            process.start()
+            seconds, peak = queue.get()
+            process.join()
+            with warehouse.connect(settings) as conn:
+                assert conn.execute("select count(*) from staging.test_results").fetchone() == (rows,)
+            figures[name] = {
+                "rows": rows, "rows_per_second": round(rows / seconds), "over_copy": round(raw * rows / seconds, 3),
+                "copy_rows_per_second": round(1 / raw), "peak_mib": peak,
+            }  # fmt: skip
+    finally:
+        EmbeddedPostgres(settings).stop()
+    return figures
+
+
+def show_landing(figures: dict[str, dict[str, float]]) -> None:
+    copied = figures["UTF-8"]["copy_rows_per_second"]
+    print(f"raw COPY of the same bytes into an unindexed text table: {copied:,.0f} rows per second")
     print(f"{'landing + staging':20}{'rows':>12}{'rows/s':>12}{'/ raw COPY':>12}{'peak MiB':>10}")
     for name, figure in figures.items():
         print(
             f"{name:20}{figure['rows']:>12,}{figure['rows_per_second']:>12,}{figure['over_copy']:>12.2f}"
             f"{figure['peak_mib']:>10,}"
         )
-    bench_reports.show(packs)
-    print(json.dumps(figures | packs, ensure_ascii=False))
+
+
+def packs(folder: Path) -> dict[str, dict[str, float]]:
+    settings = Settings.load({"YINGJIAN_HOME": f"{folder}/home"})
+    warehouse.ensure_running(settings)
+    try:
+        warehouse.migrate(settings)
+        return bench_reports.measure(settings, folder)
+    finally:
+        EmbeddedPostgres(settings).stop()
+
+
+def sizes(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Days by size of the town, and the obligations of each town read anew."""
+    obligations: dict[str, dict[str, float]] = {}
+    days = {}
+    for persons in bench_days.SIZES:
+        with _folder(folder) as own:
+            days[f"{persons:,} people"] = bench_days.by_size(Path(own), persons, obligations)
+    return days, obligations
+
+
+def show_sizes(figures: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    bench_days.show_sizes(figures[0])
+    bench_obligations.show(figures[1])
+
+
+PARTS: dict[str, tuple[Callable[[Path], Any], Callable[[Any], None]]] = {
+    "simulator": (lambda folder: bench_simulate.measure(folder / "town", 1_000_000, 10), bench_simulate.show),
+    "landing": (landing, show_landing),
+    "history": (bench_days.by_history, bench_days.show_history),
+    "sizes": (sizes, show_sizes),
+    "readers": (bench_days.with_readers, bench_readers.show),
+    "packs": (packs, bench_reports.show),
+}
+
+
+def _folder(parent: Path | None = None) -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="yingjian-bench-", dir=parent)
+
+
+def main() -> int:
+    """Measure the parts named (all), print their tables, and keep the figures as JSON in `bench.json`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help=f"which of {', '.join(PARTS)} (all)")
+    parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where the figures go")
+    asked = parser.parse_args()
+    figures = {}
+    for name in asked.parts or PARTS:
+        measure, show = PARTS[name]
+        with _folder() as folder:
+            figures[name] = measure(Path(folder))
+        show(figures[name])
+        sys.stdout.flush()
+        asked.json.write_text(json.dumps(figures, ensure_ascii=False, indent=1))
     return 0
 
 

@@ -49,6 +49,35 @@ roster as (
     from days
 ),
 
+-- Who joined a roster after the outbreak began may have been sampled in it before.
+joined_later as (
+    select
+        start_date,
+        unit,
+        group_code,
+        person_key,
+        min(member_from) as member_from
+    from rounds
+    group by start_date, unit, group_code, person_key
+    having min(member_from) > start_date
+),
+
+sampled_before as (
+    select
+        joined_later.start_date,
+        joined_later.unit,
+        joined_later.group_code,
+        joined_later.person_key,
+        max(person_days.sample_date) as sample_date
+    from joined_later
+    inner join person_days
+        on
+            joined_later.person_key = person_days.person_key
+            and joined_later.start_date <= person_days.sample_date
+            and joined_later.member_from > person_days.sample_date
+    group by joined_later.start_date, joined_later.unit, joined_later.group_code, joined_later.person_key
+),
+
 -- The last sample of the outbreak up to the day.
 final as (
     select
@@ -63,15 +92,22 @@ final as (
         roster.round_due_date,
         roster.person_key,
         roster.is_lifted,
-        max(person_days.sample_date) as last_sample_date
+        greatest(
+            max(person_days.sample_date) over (
+                partition by roster.start_date, roster.unit, roster.group_code, roster.person_key
+                order by roster.sampling_day
+            ),
+            sampled_before.sample_date
+        ) as last_sample_date
     from roster
     left join person_days
+        on roster.person_key = person_days.person_key and roster.sampling_day = person_days.sample_date
+    left join sampled_before
         on
-            roster.person_key = person_days.person_key
-            and person_days.sample_date between roster.start_date and roster.sampling_day
-    group by
-        roster.start_date, roster.outbreak_id, roster.unit, roster.group_code, roster.group_name, roster.department,
-        roster.community, roster.sampling_day, roster.round_due_date, roster.person_key, roster.is_lifted
+            roster.start_date = sampled_before.start_date
+            and roster.unit = sampled_before.unit
+            and roster.group_code = sampled_before.group_code
+            and roster.person_key = sampled_before.person_key
 )
 
 select * from final

@@ -3,7 +3,7 @@
 {{ config(
     materialized='increment',
     unique_key='person_key, attribute',
-    indexes=[{'columns': ['person_key', 'attribute'], 'unique': true}, {'columns': ['file_id', 'line']}],
+    indexes=[{'columns': ['person_key', 'attribute'], 'unique': true}],
     post_hook="delete from {{ this }} where value is null",
 ) }}
 -- depends_on: {{ ref('int_sample__bounds') }}, {{ ref('int_sample__changes') }}
@@ -27,7 +27,11 @@ kept as (
         changed.file_id is not null as is_gone
     from {{ this }} as kept
     left join {{ ref('int_sample__changes') }} as changed
-        on kept.file_id = changed.file_id and kept.line = changed.line and not changed.came
+        on
+            kept.person_key = changed.person_key
+            and kept.file_id = changed.file_id
+            and kept.line = changed.line
+            and not changed.came
 ),
 
 -- What is gone and was not told anew since: all records of the person are read again.

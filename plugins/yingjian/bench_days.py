@@ -1,0 +1,246 @@
+"""A part of `make bench`: the daily run by days of history and by size of the town, where its time goes, and its memory.
+
+A day is what the DAGs `landing` and `daily` do, with their own functions: land the day's files, build, audit, publish,
+write the report. It runs in a process of its own; what Airflow adds is measured by an empty day through Airflow.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from multiprocessing import get_context
+from pathlib import Path
+
+from yingjian import quality, simulate, warehouse
+from yingjian.bench_obligations import measure as measure_obligations
+from yingjian.bench_readers import Dashboard
+from yingjian.landing import land
+from yingjian.settings import Settings
+from yingjian.warehouse import dbt
+from yingjian.warehouse.embedded import EmbeddedPostgres
+from yingjian.warehouse.publish import publish
+
+LAST_DAY, SEED = date(2022, 7, 24), 1
+DAYS_MEASURED = 3  # The mean of so many days in a row.
+HISTORIES, HISTORY_PERSONS = (10, 30, 90), 100_000
+SIZES, SIZE_HISTORY = (10_000, 100_000, 1_000_000), 10
+STEPS = ("land", "build", "audit", "publish", "report")
+SAMPLE_SECONDS = 0.5
+REST_MEASURED_SECONDS, SWITCH_MARGIN_SECONDS = 10.0, 1.0
+
+
+@dataclass
+class Memory:
+    """The largest sums seen of what processes hold for themselves plus their part of what they share, in MiB."""
+
+    peaks: dict[str, int] = field(default_factory=dict)
+
+    def see(self, postgres: int, python: int) -> None:
+        for name, size in (("postgres", postgres), ("python", python), ("together", postgres + python)):
+            self.peaks[name] = max(self.peaks.get(name, 0), size)
+
+
+class Town:
+    """A simulated town whose exports reach the landing folder day by day."""
+
+    def __init__(self, folder: Path, persons: int, days: int) -> None:
+        self.exports, self.landing = folder / "exports", folder / "landing"
+        self.first = LAST_DAY - timedelta(days=days - 1)
+        simulate.write_landing(self.exports, persons, days, SEED, LAST_DAY)
+        self.settings = Settings.load({"YINGJIAN_HOME": str(folder / "home"), "YINGJIAN_LANDING": str(self.landing)})
+        warehouse.ensure_running(self.settings)
+        warehouse.migrate(self.settings)
+
+    def deliver(self, until: date) -> None:
+        """Put every export of the days up to `until` into the landing folder."""
+        for path in self.exports.rglob("*.*"):
+            stamp = re.search(r"(\d{4})-?(\d\d)-?(\d\d)", path.name)
+            there = self.landing / path.relative_to(self.exports)
+            if (stamp is None or date(*map(int, stamp.groups())) <= until) and not there.exists():
+                there.parent.mkdir(parents=True, exist_ok=True)
+                os.link(path, there)
+
+    def run(self, day: date, memory: Memory) -> dict[str, float]:
+        """Seconds of each step of a day."""
+        self.deliver(day)
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            begun = process.submit(os.getpid).result()
+            with _watched(self.settings, begun, memory):
+                return process.submit(run_day, self.settings, day).result()
+
+    def stop(self) -> None:
+        EmbeddedPostgres(self.settings).stop()
+
+
+def run_day(settings: Settings, day: date) -> dict[str, float]:
+    """Land, build, audit, publish and report a business date as the DAGs do; seconds by step."""
+    from yingjian.reports import write_report
+
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def timed(step: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        seconds[step] = time.perf_counter() - start
+
+    with open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), 1)
+        os.dup2(nothing.fileno(), 2)
+    with timed("land"):
+        land(settings.landing, warehouse.connector(settings, "loader"), settings.person_secret, settings.pulled)
+    with timed("build"):
+        dbt.build(settings, day)
+    with timed("audit"), warehouse.connect(settings, "auditor") as conn:
+        suites = quality.load_suites(settings.root / "expectations", day)
+        audited = quality.audit(conn, warehouse.uri(settings, "auditor"), suites, day, None)
+        assert audited.passed, [failure.check.name for failure in audited.critical]
+    with timed("publish"), warehouse.connect(settings, "publisher") as conn:
+        publication = publish(
+            conn, day, run_key=f"bench {day}", checks_run=len(audited.results), checks_failed=len(audited.failed),
+            code_version="bench",
+        )  # fmt: skip
+    with timed("report"), warehouse.connect(settings, "reporter") as conn:
+        settings.reports.mkdir(parents=True, exist_ok=True)
+        write_report(conn, publication, settings.reports)
+    return seconds
+
+
+def by_history(folder: Path) -> dict[str, dict[str, float]]:
+    """Seconds of a day by step, by days of history before it."""
+    town = Town(folder, HISTORY_PERSONS, max(HISTORIES) + DAYS_MEASURED)
+    try:
+        return {f"{days} days of history": _measured(town, days, Memory()) for days in HISTORIES}
+    finally:
+        town.stop()
+
+
+def by_size(folder: Path, persons: int, obligations: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Seconds of a day by step and peak memory, in a town of so many people; and of a day on which nothing came.
+
+    The obligations of the town, read anew and by others, are added to `obligations`; by pandas where it ends this day.
+    """
+    memory = Memory()
+    town = Town(folder, persons, SIZE_HISTORY + DAYS_MEASURED)
+    try:
+        figures = _measured(town, SIZE_HISTORY, memory)
+        obligations[f"{persons:,} people"] = measure_obligations(
+            town.settings, LAST_DAY, with_pandas=persons < max(SIZES)
+        )
+        empty = town.run(LAST_DAY + timedelta(days=1), Memory())
+        figures["nothing_came"] = round(sum(empty.values()), 1)
+        if persons == min(SIZES):
+            figures["empty_day_through_airflow"] = _through_airflow(town, LAST_DAY + timedelta(days=2))
+        return figures | {f"peak_mib_{name}": size for name, size in memory.peaks.items()}
+    finally:
+        town.stop()
+
+
+def _measured(town: Town, history: int, memory: Memory) -> dict[str, float]:
+    """The mean of the days after so many: the first of them takes in what came before, and is not measured."""
+    before = town.first + timedelta(days=history - 1)
+    town.run(before, Memory())
+    days = [town.run(before + timedelta(days=i), memory) for i in range(1, DAYS_MEASURED + 1)]
+    figures = {step: round(sum(day[step] for day in days) / len(days), 2) for step in STEPS}
+    return figures | {"day": round(sum(figures.values()), 2)}
+
+
+def with_readers(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """What a dashboard waits at rest, while a day is run, and while its publication is switched."""
+    town = Town(folder, HISTORY_PERSONS, SIZE_HISTORY + 1)
+    try:
+        day = LAST_DAY - timedelta(days=1)
+        town.run(day, Memory())
+        rest, run = Dashboard(town.settings), Dashboard(town.settings)
+        with rest.open():
+            time.sleep(REST_MEASURED_SECONDS)
+        with run.open():
+            seconds = town.run(LAST_DAY, Memory())
+            ended = time.perf_counter()
+        switching = ended - seconds["report"] - seconds["publish"] - SWITCH_MARGIN_SECONDS
+        return {
+            "at rest": rest.percentiles(),
+            "during a day's run": run.percentiles(),
+            "while it is switched": run.percentiles(since=switching),
+        }
+    finally:
+        town.stop()
+
+
+def _through_airflow(town: Town, day: date) -> float:
+    """Seconds of `yingjian run` for a day on which nothing came, with Airflow's start and end."""
+    environment = {**os.environ, "YINGJIAN_HOME": str(town.settings.home), "YINGJIAN_LANDING": str(town.landing)}
+    command = [sys.executable, "-m", "yingjian.cli", "run", "--date", str(day)]
+    start = time.perf_counter()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    return round(time.perf_counter() - start, 1)
+
+
+@contextmanager
+def _watched(settings: Settings, pid: int, memory: Memory) -> Iterator[None]:
+    ended = threading.Event()
+    postmaster = int((settings.home / "postgres" / "data" / "postmaster.pid").read_text().split("\n")[0])
+
+    def watch() -> None:
+        while not ended.wait(SAMPLE_SECONDS):
+            memory.see(_held(postmaster), _held(pid))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _held(root: int) -> int:
+    """What a process and its children hold, in MiB: proportional set sizes, so that shared memory counts once."""
+    total, waiting = 0, [root]
+    while waiting:
+        pid = waiting.pop()
+        try:
+            total += int(re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])  # type: ignore[index]
+            waiting += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        except (OSError, TypeError):
+            continue  # It ended meanwhile.
+    return total // 1024
+
+
+def show_history(figures: Mapping[str, Mapping[str, float]]) -> None:
+    """Print the table of `by_history` and what it is to show."""
+    print(f"{f'a day, {HISTORY_PERSONS:,} people':34}" + "".join(f"{step:>9}" for step in (*STEPS, "day")))
+    for name, row in figures.items():
+        print(f"{name:34}" + "".join(f"{row[step]:>9.1f}" for step in (*STEPS, "day")))
+    first, last = (figures[f"{days} days of history"]["day"] for days in (HISTORIES[0], HISTORIES[-1]))
+    print(f"a day with {HISTORIES[-1]} days of history over one with {HISTORIES[0]}: {last / first:.2f}")
+
+
+def show_sizes(figures: Mapping[str, Mapping[str, float]]) -> None:
+    """Print the table of `by_size` for each town."""
+    columns = (*STEPS, "day", "nothing_came")
+    print(f"{'a day, by size':24}" + "".join(f"{step:>13}" for step in columns) + f"{'ms/person':>11}{'peak MiB':>10}")
+    for name, row in figures.items():
+        persons = int(name.split()[0].replace(",", ""))
+        print(
+            f"{name:24}" + "".join(f"{row[step]:>13.1f}" for step in columns)
+            + f"{1000 * (row['day'] - _fixed(figures)) / persons:>11.3f}{row['peak_mib_together']:>10,.0f}"
+        )  # fmt: skip
+    for name, row in figures.items():
+        if "empty_day_through_airflow" in row:
+            print(f"an empty day through Airflow, {name}: {row['empty_day_through_airflow']:.0f} s")
+
+
+def _fixed(figures: Mapping[str, Mapping[str, float]]) -> float:
+    """What a day costs on which nothing comes, in the smallest town."""
+    return next(iter(figures.values()))["nothing_came"]
