@@ -145,7 +145,7 @@ class RedisServer:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
-        with suppress(RedisError), self.client.monitor() as monitor:
+        with suppress(RedisError), Redis.from_url(self.url, socket_timeout=None).monitor() as monitor:
             for command in monitor.listen():
                 self.passed.append(command["command"])
 

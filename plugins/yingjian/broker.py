@@ -18,10 +18,7 @@ def airflow_environment(settings: Settings, tasks_at_once: int) -> dict[str, str
     """Airflow's settings for it. Raises SetupError when a broker is named and the packages are not installed."""
     if not settings.broker:
         return {"AIRFLOW__CORE__EXECUTOR": "LocalExecutor"}
-    if find_spec("celery") is None:
-        raise SetupError(
-            "YINGJIAN_BROKER is set and its packages are not installed: run `uv sync --frozen --group celery`"
-        )
+    _require_packages()
     return {
         "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
         # Results stand in Airflow's database, since no other is named.
@@ -45,12 +42,20 @@ def worker_command(name: str) -> tuple[str, ...]:
     return ("celery", "worker", "--skip-serve-logs", "--celery-hostname", f"{name}@%h")
 
 
+def _require_packages() -> None:
+    if find_spec("celery") is None:
+        raise SetupError(
+            "YINGJIAN_BROKER is set and its packages are not installed: run `uv sync --frozen --group celery`"
+        )
+
+
 def check(settings: Settings) -> None:
     """Raises SetupError when a broker is named and does not answer."""
-    from kombu.connection import Connection
-
     if not settings.broker:
         return
+    _require_packages()
+    from kombu.connection import Connection
+
     try:
         with Connection(settings.broker, connect_timeout=SECONDS) as connection:  # type: ignore[no-untyped-call]
             connection.ensure_connection(max_retries=1, timeout=SECONDS)
@@ -63,8 +68,8 @@ def check(settings: Settings) -> None:
 
 def workers(settings: Settings) -> list[str]:
     """The names of the workers that answer, sorted. Raises SetupError when the broker itself does not."""
+    check(settings)
     from celery import Celery
 
-    check(settings)
     answers = Celery(broker=settings.broker, set_as_current=False).control.ping(timeout=SECONDS) or []
     return sorted(name for answer in answers for name in answer)

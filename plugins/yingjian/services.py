@@ -124,7 +124,7 @@ def commands(settings: Settings) -> dict[str, tuple[str, ...]]:
 def become_worker(settings: Settings) -> NoReturn:
     """This process becomes a worker for the services of this home, here or on the machine of YINGJIAN_AIRFLOW_URL.
 
-    Raises SetupError when there is no broker, or nothing that tells where the services are.
+    Raises SetupError when there is no broker, when it does not answer, and when nothing tells where the services are.
     """
     if not settings.broker:
         raise SetupError("YINGJIAN_BROKER is not set: a worker gets its tasks from the broker that it names")
@@ -504,7 +504,7 @@ def _kill_session(session: int) -> None:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rsplit(")", 1)[1].split()
-            if int(fields[3]) == session and re.search(b"airflow|celery", (stat.parent / "cmdline").read_bytes()):
+            if int(fields[3]) == session and re.search(b"airflow|celeryd", (stat.parent / "cmdline").read_bytes()):
                 os.kill(int(stat.parent.name), signal.SIGKILL)
         except (OSError, ValueError, IndexError):
             continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,10 @@ def test_another_kind_or_one_that_lets_everybody_in_is_refused(tmp_path: Path, u
     assert "letmein" not in str(refused.value)
 
 
-def test_without_one_tasks_run_beside_the_scheduler(tmp_path: Path) -> None:
+def test_without_one_tasks_run_beside_the_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is any of its packages needed."""
+    for package in ("celery", "kombu", "redis"):
+        monkeypatch.setitem(sys.modules, package, None)
     assert broker.airflow_environment(settings(tmp_path), 6) == {"AIRFLOW__CORE__EXECUTOR": "LocalExecutor"}
     assert services.commands(settings(tmp_path)) == services.SERVICES
     broker.check(settings(tmp_path))
@@ -67,5 +69,7 @@ def test_a_worker_must_be_told_where_the_services_are(tmp_path: Path, monkeypatc
 
 def test_without_its_packages_one_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "celery", None)
-    with pytest.raises(SetupError, match="uv sync --frozen --group celery"):
-        broker.airflow_environment(replace(settings(tmp_path), broker="redis://:letmein@127.0.0.1:6379/0"), 6)
+    named = settings(tmp_path, "redis://:letmein@127.0.0.1:6379/0")
+    for use in (broker.check, lambda settings: broker.airflow_environment(settings, 6)):
+        with pytest.raises(SetupError, match="uv sync --frozen --group celery"):
+            use(named)
