@@ -5,7 +5,7 @@ COPY pyproject.toml uv.lock ./
 COPY plugins plugins
 # With lineage: docker compose build --build-arg UV_GROUPS='--group lineage'
 ARG UV_GROUPS=
-RUN uv sync --frozen --no-dev $UV_GROUPS --compile-bytecode
+RUN uv sync --frozen --no-dev --group celery $UV_GROUPS --compile-bytecode
 COPY dags dags
 COPY dbt_project dbt_project
 COPY expectations expectations

@@ -19,7 +19,7 @@ lint: .venv/ready      ## style, types and SQL
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/sqlfluff lint dbt_project/models
 
 sbom: .venv/ready      ## every package that runs, with its hashes, as a CycloneDX bill of materials on standard output
-	@$(BIN)/uv export --quiet --frozen --no-dev --format cyclonedx1.5
+	@$(BIN)/uv export --quiet --frozen --no-dev --group celery --group lineage --format cyclonedx1.5
 
 bench: .venv/ready     ## speed and memory, as ratios measured in one run
 	$(BIN)/python -m yingjian.bench

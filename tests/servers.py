@@ -1,17 +1,24 @@
-"""Servers on loopback that speak the real protocols: mail with TLS and a login."""
+"""Servers on loopback that speak the real protocols: mail with TLS and a login, Redis with a password."""
 
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 import ssl
+import subprocess
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from redis import Redis, RedisError
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 PASSWORD = "mail-Passw0rd"
 
@@ -117,3 +124,31 @@ def smtp_connection(port: int, password: str = PASSWORD, **extra: Any) -> str:
             "extra": {"disable_ssl": True, "from_email": "yingjian@beifeng.example", "timeout": 10, "retry_limit": 0} | extra,
         }
     )  # fmt: skip
+
+
+class RedisServer:
+    """A Redis server on loopback that asks for a password and keeps nothing. passed: every command that it got."""
+
+    def __init__(self) -> None:
+        self.password = secrets.token_hex(16)
+        port = free_port()
+        self.url = f"redis://:{self.password}@127.0.0.1:{port}/0"
+        self._process = subprocess.Popen(
+            ["redis-server", "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
+        assert self._process.stdin
+        with self._process.stdin as config:  # Not as an argument: every user of the machine sees those.
+            config.write(f'bind 127.0.0.1\nport {port}\nrequirepass {self.password}\nsave ""\n')
+        self.client = Redis.from_url(self.url, retry=Retry(ConstantBackoff(0.1), 100))
+        self.client.ping()
+        self.passed: list[str] = []
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        with suppress(RedisError), Redis.from_url(self.url, socket_timeout=None).monitor() as monitor:
+            for command in monitor.listen():
+                self.passed.append(command["command"])
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()

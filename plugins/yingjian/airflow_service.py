@@ -1,6 +1,6 @@
 """`python -m yingjian.airflow_service SERVICE`: one of Airflow's services, with what its children need imported once.
 
-The scheduler forks a process for each task and the DAG processor one for each look at a file; each of them would first
+The scheduler or a worker forks a process for each task and the DAG processor one for each look at a file; each would first
 import the same modules, which takes it longer than most tasks. They are imported here, before the first fork. Only what
 starts no thread and opens no connection may be: a fork copies locks, not the threads that hold them.
 """
@@ -24,7 +24,7 @@ IN_EVERY_CHILD = (
     "yingjian.model_tasks",
     "yingjian.tasks",
 )
-FORKING = ("dag-processor", "scheduler")
+FORKING = ("celery", "dag-processor", "scheduler")
 
 
 def main() -> None:

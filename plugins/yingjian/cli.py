@@ -52,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="Airflow's UI, scheduler and the warehouse until Ctrl-C")
     up.set_defaults(command=_up)
 
+    worker = commands.add_parser("worker", help="one more worker for the tasks of `up` or `run`, here or elsewhere")
+    worker.set_defaults(command=_worker)
+
     demo = commands.add_parser("demo", help="simulate a town of three weeks and run its last days")
     demo.set_defaults(command=_demo)
 
@@ -381,6 +384,12 @@ def _up(arguments: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             pass
     return 0
+
+
+def _worker(arguments: argparse.Namespace) -> int:
+    from yingjian import services
+
+    services.become_worker(Settings.load())
 
 
 def _who_signs_in(settings: Settings) -> str:

@@ -23,13 +23,15 @@ READ_BY_HAND = {
     "openlineage-sql": "Apache-2.0",  # the OpenLineage project's licence, of which it is a part
     "pyrage": "MIT",  # the LICENSE file in its wheel
 }
+# The groups of pyproject.toml that production may install beside the program's own dependencies.
+OPTIONAL = ("apache-airflow-providers-celery", "apache-airflow-providers-openlineage")
 
 
 def runtime() -> list[Distribution]:
-    """The installed packages that the program needs, itself and the development tools left out; by name."""
+    """The installed packages that the program needs, the optional ones too, itself and the development tools left out; by name."""
     installed = {canonicalize_name(found.metadata["Name"]) for found in distributions()}
     needed: dict[str, Distribution] = {}
-    ahead = [("yingjian", "")]
+    ahead = [(name, "") for name in ("yingjian", *OPTIONAL)]
     seen = set()
     while ahead:
         name, extra = ahead.pop()

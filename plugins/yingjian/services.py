@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,12 +21,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 import httpx
 
-from yingjian import lineage, warehouse
+from yingjian import broker, lineage, warehouse
 from yingjian.officials import read_officials
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError, no_core_files
 
@@ -33,10 +34,10 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 ADMIN = "admin"
 # Logs are read from their files: no service needs to serve them.
 SERVICES = {
-    "api-server": (),
-    "dag-processor": (),
-    "scheduler": ("--skip-serve-logs",),
-    "triggerer": ("--skip-serve-logs",),
+    "api-server": ("api-server",),
+    "dag-processor": ("dag-processor",),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 FINISHED = frozenset({"success", "failed"})
 READY_SECONDS = 180
@@ -56,6 +57,8 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
     metadata = warehouse.airflow_uri(settings)
     driver = metadata.replace("postgresql://", "postgresql+psycopg://", 1)
     url = f"http://{os.environ.get('YINGJIAN_BIND', '127.0.0.1')}:{ports['api']}"
+    # Every task process imports dbt or pandas; more of them than cores only waits for memory.
+    tasks_at_once = max(6, 2 * (os.cpu_count() or 2))
     return {
         **TELEMETRY_OFF,
         **warehouse.dbt_environment(settings),
@@ -68,9 +71,7 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": driver,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": driver.replace("+psycopg:", "+psycopg_async:", 1),
-        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        # Every task process imports dbt or pandas; more of them than cores only waits for memory.
-        "AIRFLOW__CORE__PARALLELISM": str(max(6, 2 * (os.cpu_count() or 2))),
+        "AIRFLOW__CORE__PARALLELISM": str(tasks_at_once),
         "AIRFLOW__CORE__DAGS_FOLDER": str(settings.root / "dags"),
         # The package is installed; Airflow need not import it file by file.
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "plugins"),
@@ -107,10 +108,41 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",
         "AIRFLOW__COSMOS__ENABLE_CACHE": "False",
+        **broker.airflow_environment(settings, tasks_at_once),
         **lineage.airflow_environment(settings),
         "PYTHONWARNINGS": "ignore",
         "NO_COLOR": "1",
     }
+
+
+def commands(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Airflow's command for each service of a home, and for each worker that it starts itself."""
+    names = [f"worker-{number}" for number in range(1, settings.workers + 1)] if settings.broker else []
+    return SERVICES | {name: broker.worker_command(name) for name in names}
+
+
+def become_worker(settings: Settings) -> NoReturn:
+    """This process becomes a worker for the services of this home, here or on the machine of YINGJIAN_AIRFLOW_URL.
+
+    Raises SetupError when there is no broker, when it does not answer, and when nothing tells where the services are.
+    """
+    if not settings.broker:
+        raise SetupError("YINGJIAN_BROKER is not set: a worker gets its tasks from the broker that it names")
+    broker.check(settings)
+    port = recorded_port(settings)
+    api = settings.airflow_url or (port and f"http://127.0.0.1:{port}")
+    if not api:
+        raise SetupError(
+            f"no services run in {settings.home}: start `yingjian up` first, or set YINGJIAN_AIRFLOW_URL to where they are"
+        )
+    environment = {
+        **os.environ,
+        **airflow_environment(settings, schedule=True, ports={"api": port or 0}),
+        "AIRFLOW__API__BASE_URL": api,
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{api}/execution/",
+    }
+    command = [sys.executable, "-m", "yingjian.airflow_service", *broker.worker_command(f"worker-{os.getpid()}")]
+    os.execve(sys.executable, command, environment)  # noqa: S606
 
 
 def users(settings: Settings) -> dict[str, str]:
@@ -180,6 +212,7 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
         return
     if state:
         _sweep(state)
+    broker.check(settings)
     ports = _free_ports("api", wanted={"api": _wanted_port()})
     environment = {**os.environ, **airflow_environment(settings, schedule=schedule, ports=ports)}
     _prepare_home(settings, environment)
@@ -349,6 +382,7 @@ class _Supervisor:
         self._environment = environment
         self._state_file = state_file
         self._ports = ports
+        self._commands = commands(settings)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._deaths: dict[str, int] = {}
         self._stopping = threading.Event()
@@ -356,7 +390,7 @@ class _Supervisor:
 
     def start(self) -> None:
         self._logs.mkdir(parents=True, exist_ok=True)
-        for service in SERVICES:
+        for service in self._commands:
             self._spawn(service)
         self._thread.start()
 
@@ -383,7 +417,7 @@ class _Supervisor:
     def _spawn(self, service: str) -> None:
         with (self._logs / f"{service}.log").open("ab") as log:
             self._processes[service] = subprocess.Popen(
-                [sys.executable, "-m", "yingjian.airflow_service", service, *SERVICES[service]],
+                [sys.executable, "-m", "yingjian.airflow_service", *self._commands[service]],
                 env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, preexec_fn=_die_with_parent,
             )  # fmt: skip
@@ -466,11 +500,11 @@ def _sweep(state: dict[str, Any]) -> None:
 
 
 def _kill_session(session: int) -> None:
-    """Kill -9 every Airflow process of a session."""
+    """Kill -9 every process of Airflow or of its workers in a session."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rsplit(")", 1)[1].split()
-            if int(fields[3]) == session and b"airflow" in (stat.parent / "cmdline").read_bytes():
+            if int(fields[3]) == session and re.search(b"airflow|celeryd", (stat.parent / "cmdline").read_bytes()):
                 os.kill(int(stat.parent.name), signal.SIGKILL)
         except (OSError, ValueError, IndexError):
             continue

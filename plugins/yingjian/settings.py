@@ -48,6 +48,8 @@ class Settings:
     """home: folder of all state; warehouse: URI of a PostgreSQL server, None = embedded; landing: location URI.
 
     delivery_time: when the packs of D go out on D + 1, Asia/Shanghai; url: where officials find Airflow's UI.
+    broker: URL of the message broker by which workers get Airflow's tasks, None = none, the scheduler's machine runs them;
+    workers: how many `up` and `run` start beside the services; airflow_url: where workers of other machines find these.
     """
 
     home: Path
@@ -61,13 +63,17 @@ class Settings:
     delivery_time: time = time(7)
     url: str | None = None
     openlineage_url: str | None = None
+    broker: str | None = field(default=None, repr=False)
+    workers: int = 2
+    airflow_url: str | None = None
 
     @classmethod
     def load(cls, env: Mapping[str, str] = os.environ) -> Settings:
         """Read YINGJIAN_HOME, _WAREHOUSE, _LANDING, _PERSON_KEY, _OFFICIALS, _SHARED_FOLDER, _DELIVERY_TIME, _URL,
-        _OPENLINEAGE_URL and YINGJIAN_ROLE_PASSWORD_<ROLE>.
+        _OPENLINEAGE_URL, _BROKER, _WORKERS, _AIRFLOW_URL and YINGJIAN_ROLE_PASSWORD_<ROLE>.
 
-        Raises SetupError when the warehouse is not embedded and no person key is given, or when the hour is none.
+        Raises SetupError when the warehouse is not embedded and no person key is given, when the hour is none, when the
+        broker is of another kind or lets everybody in, or when the workers cannot be counted.
         """
         home = Path(env.get("YINGJIAN_HOME") or PROJECT_ROOT / ".yingjian").absolute()
         warehouse = env.get("YINGJIAN_WAREHOUSE") or None
@@ -86,6 +92,15 @@ class Settings:
         hour = env.get("YINGJIAN_DELIVERY_TIME") or "07:00"
         if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", hour):
             raise SetupError(f"YINGJIAN_DELIVERY_TIME is {hour}: give hour and minute as in 07:00")
+        broker = env.get("YINGJIAN_BROKER") or None
+        if broker and not re.fullmatch(r"(rediss?|amqps?)://[^:/@]*:[^:/@]+@.+", broker):
+            # Whoever may write to the broker has Airflow's workers run tasks. The URL itself is a secret.
+            raise SetupError(
+                "YINGJIAN_BROKER must be like redis://:PASSWORD@HOST:6379/0 or amqp://USER:PASSWORD@HOST//"
+            )
+        workers = env.get("YINGJIAN_WORKERS") or "2"
+        if not re.fullmatch(r"\d{1,3}", workers, re.ASCII):
+            raise SetupError(f"YINGJIAN_WORKERS is {workers}: give a number, 0 where all workers are started elsewhere")
         return cls(
             home,
             warehouse,
@@ -97,6 +112,9 @@ class Settings:
             delivery_time=time.fromisoformat(hour),
             url=(env.get("YINGJIAN_URL") or "").rstrip("/") or None,
             openlineage_url=env.get("YINGJIAN_OPENLINEAGE_URL") or None,
+            broker=broker,
+            workers=int(workers),
+            airflow_url=(env.get("YINGJIAN_AIRFLOW_URL") or "").rstrip("/") or None,
         )
 
     @cached_property

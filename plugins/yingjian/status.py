@@ -86,7 +86,8 @@ def _ask(
 
 
 def _services(settings: Settings, down: list[str]) -> dict[str, Any]:
-    """Airflow's services of this home: whether they are meant to run, where, and how each is."""
+    """Airflow's services of this home: whether they are meant to run, where, and how each is; workers wherever they are."""
+    from yingjian import broker
     from yingjian.services import recorded_port
 
     port = recorded_port(settings)
@@ -104,6 +105,15 @@ def _services(settings: Settings, down: list[str]) -> dict[str, Any]:
         states[service] = (health.get(key) or {}).get("status") or "down"
         if states[service] != "healthy":
             down.append(f"Airflow's {service} does not work: see docs/runbooks/services.md")
+    if settings.broker:
+        try:
+            workers = broker.workers(settings)
+        except SetupError:
+            down.append("the broker does not answer: see docs/runbooks/services.md")
+        else:
+            states |= dict.fromkeys(workers, "healthy")
+            if not workers:
+                down.append("no worker answers: see docs/runbooks/services.md")
     return {"expected": True, "url": url, "states": states}
 
 

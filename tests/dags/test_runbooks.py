@@ -38,6 +38,9 @@ def test_every_service_that_can_be_down_has_its_entry() -> None:
     text = (RUNBOOKS / "services.md").read_text()
     for service in SERVICES:
         assert re.search(rf"^\| \"Airflow's {service} does not (work|answer)\"", text, re.M), service
+    source = (PROJECT_ROOT / "plugins" / "yingjian" / "status.py").read_text()
+    for said in ("the broker does not answer", "no worker answers"):
+        assert said in source and f'| "{said}" |' in text
 
 
 def test_runbooks_that_status_names_are_there() -> None:

@@ -1,0 +1,198 @@
+"""The same DAGs on workers of their own, by way of a real Redis on loopback; one is killed while it builds."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from kombu import Connection
+
+from tests import support
+from tests.conftest import WORLD_DAY
+from tests.servers import RedisServer
+from yingjian import services, status, warehouse
+from yingjian.settings import Settings
+from yingjian.warehouse.embedded import EmbeddedPostgres
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed (Debian: redis-server)"),
+]
+YINGJIAN = [sys.executable, "-m", "yingjian.cli"]
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    server = RedisServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def home(world: Settings, redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A home with a broker and the person key of the session's town, so that the same rows must come out."""
+    settings = Settings.load(
+        {
+            "YINGJIAN_HOME": str(tmp_path_factory.mktemp("celery")),
+            "YINGJIAN_PERSON_KEY": world.secret("person_key"),
+            "YINGJIAN_BROKER": redis.url,
+            "YINGJIAN_WORKERS": "0",
+        }
+    )
+    warehouse.ensure_running(settings)
+    warehouse.migrate(settings)
+    yield settings
+    EmbeddedPostgres(settings).stop()
+
+
+def start(home: Settings, *arguments: str) -> subprocess.Popen[bytes]:
+    """A command that leads a session of its own; what it prints goes to a file of the home that its number names."""
+    environment = {
+        **os.environ, "YINGJIAN_HOME": str(home.home), "YINGJIAN_PERSON_KEY": home.given_person_key or "",
+        "YINGJIAN_BROKER": home.broker or "",
+    }  # fmt: skip
+    with (home.home / "printed").open("wb") as out:
+        process = subprocess.Popen(
+            [*YINGJIAN, *arguments], env=environment, stdout=out, stderr=out, start_new_session=True
+        )
+    (home.home / "printed").rename(home.home / f"printed-{process.pid}")
+    return process
+
+
+def printed(home: Settings, process: subprocess.Popen[bytes]) -> str:
+    return (home.home / f"printed-{process.pid}").read_text()
+
+
+def processes(session: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            state, _, _, of = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:4]
+            if int(of) == session and state != "Z":
+                found.append(int(folder.name))
+    return found
+
+
+def kill_machine(session: int) -> None:
+    """Kill -9 every process of a session, as if the machine's power had gone."""
+    for pid in processes(session):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def workers_stopped(home: Settings) -> Iterator[None]:
+    """At the end no process is left of those that `start` began."""
+    try:
+        yield
+    finally:
+        for path in home.home.glob("printed-*"):
+            kill_machine(int(path.name.removeprefix("printed-")))
+
+
+def wait_for(condition: Callable[[], bool], seconds: int = 200) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if condition():
+            return
+        time.sleep(0.2)
+    raise AssertionError("it did not come to that")
+
+
+def metadata(home: Settings, text: str) -> list[tuple]:  # type: ignore[type-arg]
+    with psycopg.connect(warehouse.airflow_uri(home)) as conn:
+        return conn.execute(text).fetchall()  # type: ignore[arg-type]
+
+
+def answering(home: Settings) -> list[str]:
+    return [name for name in status.collect(home)["services"]["states"] if name.startswith("worker-")]
+
+
+def executed(home: Settings, worker: subprocess.Popen[bytes]) -> list[str]:
+    """The tasks that a worker took, in order."""
+    return re.findall(r"Executing workload in Celery: .* task_id='(\w+)'", printed(home, worker))
+
+
+def test_a_worker_killed_while_it_builds(
+    home: Settings, world: Settings, redis: RedisServer, simulated_landing: Path
+) -> None:
+    """The day is published once, with the rows of a day without Airflow: the other worker does all that is left."""
+    with services.running_services(home), workers_stopped(home):
+        assert status.collect(home)["down"] == ["no worker answers: see docs/runbooks/services.md"]
+        workers = {process.pid: process for process in (start(home, "worker"), start(home, "worker"))}
+        wait_for(lambda: len(answering(home)) == 2)
+        run = start(home, "run", "--date", str(WORLD_DAY), "--landing", str(simulated_landing))
+        a_model = "intermediate.int_sample__counting"
+        wait_for(lambda: support.query(home, "select to_regclass(%s) is not null", a_model) == [(True,)])
+        [(pid,)] = metadata(home, "select pid from task_instance where task_id = 'build' and state = 'running'")
+        killed = workers.pop(os.getsid(pid))
+        [survivor] = workers.values()
+        kill_machine(killed.pid)
+
+        assert run.wait(timeout=400) == 0, printed(home, run)
+        assert f"{WORLD_DAY}: published; report " in printed(home, run)
+        assert support.marts(home) == support.marts(world)
+        assert executed(home, killed)[-1] == "build" and "land" in executed(home, killed) + executed(home, survivor)
+        assert executed(home, survivor)[-5:-2] == ["audit", "gate", "publish"]
+        assert "build" in executed(home, survivor)
+
+        # A day later Redis would deliver again what the dead worker never acknowledged.
+        wait_for(lambda: redis.client.hlen("unacked") == 1)
+        [unacknowledged] = redis.client.hvals("unacked")
+        redis.client.lpush("default", json.dumps(json.loads(unacknowledged)[0]))
+        wait_for(lambda: executed(home, survivor)[-1] == "build" and not redis.client.hlen("unacked"))
+        assert support.query(home, "select count(*) from published.publication") == [(1,)]
+        assert metadata(home, "select try_number, state from task_instance where task_id = 'build'") == [(2, "success")]
+
+
+def messages(redis: RedisServer) -> list[str]:
+    """What every message said that Redis ever got."""
+    bodies = re.findall(r'"body": "([\w+/=]+)"', "\n".join(redis.passed))
+    return [str(json.loads(base64.b64decode(body))) for body in bodies]
+
+
+def test_nothing_personal_and_no_password_goes_through(home: Settings, redis: RedisServer) -> None:
+    """After that run: in all that Redis ever got, in the results in Airflow's database, in what the processes wrote."""
+    tasks = {task for text in messages(redis) for task in re.findall(r"task_id\W+(\w+)", text)}
+    assert tasks >= {"land", "build", "audit", "gate", "publish", "report", "packs"}
+    results = metadata(home, "select status, encode(result, 'escape'), traceback from celery_taskmeta")
+    assert len(results) > len(tasks)
+    people = support.query(home, "select name, id_number, phone from restricted.person")
+    marks = {mark for person in people for mark in person if mark}
+    assert len(marks) > 500
+    everything = "\n".join([*redis.passed, *messages(redis), *map(str, results)])
+    assert not [mark for mark in marks if mark in everything]
+    logs = [*home.home.glob("printed-*"), *(path for path in (home.home / "airflow").rglob("*") if path.is_file())]
+    assert len(logs) > 10 and not [path for path in logs if redis.password.encode() in path.read_bytes()]
+
+    with Connection(redis.url) as connection:
+        connection.SimpleQueue("leak").put([people[0][0]])
+    wait_for(lambda: any(people[0][0] in text for text in messages(redis)), seconds=10)
+
+
+def test_up_has_workers_of_its_own(home: Settings, tmp_path: Path) -> None:
+    """They start and stop with the services, and one that dies is started again."""
+    with services.running_services(replace(home, workers=2)) as airflow:
+        recorded = home.home / "airflow" / "services.json"
+        sessions = [pid for pid, _ in json.loads(recorded.read_text())["services"]]
+        assert len(sessions) == len(services.SERVICES) + 2
+        wait_for(lambda: [name.partition("@")[0] for name in answering(home)] == ["worker-1", "worker-2"])
+        kill_machine(sessions[-1])
+        wait_for(lambda: sessions[-1] not in {pid for pid, _ in json.loads(recorded.read_text())["services"]})
+        assert airflow.run_dag("landing", WORLD_DAY, {"landing": str(tmp_path)}).state == "success"
+        wait_for(lambda: len(answering(home)) == 2)
+        sessions += [pid for pid, _ in json.loads(recorded.read_text())["services"]]
+    assert not [pid for session in sessions for pid in processes(session)]
