@@ -28,12 +28,17 @@
     {{ nothing if not found }}
 {%- endmacro %}
 
+{% macro project_digest() -%}
+    {{ env_var('YINGJIAN_PROJECT_DIGEST', '') }}
+{%- endmacro %}
+
 {% macro increments() -%}
-    {#- Every model that is kept from build to build: name and digest of its code. -#}
+    {#- Every model that is kept from build to build, and the digest of the project that makes it: its code, the macros,
+        and the policy's seeds. -#}
     {%- set found = [] -%}
     {%- if execute -%}
         {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.config.materialized == 'increment' -%}
-            {%- do found.append((node.schema ~ '.' ~ node.alias, node.checksum.checksum)) -%}
+            {%- do found.append((node.schema ~ '.' ~ node.alias, project_digest())) -%}
         {%- endfor -%}
     {%- endif -%}
     {%- do return(found) -%}
@@ -85,7 +90,7 @@
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {% do run_query(
         "insert into intermediate.increment_progress (model, definition, change_id) select '" ~ this.schema ~ '.' ~ this.name
-        ~ "', '" ~ model.checksum.checksum ~ "', through_change_id from " ~ ref('int_sample__bounds')
+        ~ "', '" ~ project_digest() ~ "', through_change_id from " ~ ref('int_sample__bounds')
         ~ " on conflict (model) do update set definition = excluded.definition, change_id = excluded.change_id"
     ) %}
     {#- Of a partitioned table the days that were touched, and then the whole without them. -#}

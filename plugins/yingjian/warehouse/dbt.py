@@ -166,6 +166,8 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         **TELEMETRY_OFF,
         **warehouse.dbt_environment(settings),
         "DBT_PROJECT_DIR": str(dbt_folder(settings)),
+        # By which what is kept from build to build notices that it was made by another project.
+        "YINGJIAN_PROJECT_DIGEST": _digest(dbt_folder(settings)),
         "DBT_PROFILES_DIR": str(dbt_folder(settings)),
         "DBT_TARGET_PATH": str(settings.dbt_target),
         "DBT_LOG_PATH": str(settings.dbt_target / "logs"),

@@ -1,0 +1,39 @@
+{#- Slots that are closed are kept from build to build and not computed again (docs/decisions/increments-of-samples.md).
+    A model of a slot family is an increment whose rows carry `fingerprint` and `computed_for`: before it is written, the
+    memberships that may have changed are forgotten, and it computes those of which nothing is kept. -#}
+
+{% macro forget_changed_slots(this, inputs) -%}
+    {#- Forgets a membership with a slot still open on its last day, one whose person's samples came or went, one whose
+        own record, rule or lifts are not those of `inputs` (membership_id, fingerprint) any more, and, when the business
+        date goes back, all. -#}
+    delete from {{ this }} where membership_id in (
+        select kept.membership_id from {{ this }} as kept
+        left join {{ inputs }} as present
+            on kept.membership_id = present.membership_id and kept.fingerprint = present.fingerprint
+        where
+            present.membership_id is null
+            or kept.status in ('upcoming', 'overdue')
+            or kept.computed_for > {{ as_of_date() }}
+            or kept.person_key in (select changed.person_key from {{ ref('int_sample__changes') }} as changed)
+    )
+{%- endmacro %}
+
+{% macro not_kept(this, membership_id) -%}
+    {#- Whether nothing is kept of a membership; everything is computed when everything is read anew. -#}
+    {%- if increment_since() is none -%}
+        true
+    {%- else -%}
+        not exists (select 1 from {{ this }} as kept where kept.membership_id = {{ membership_id }})
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro fingerprint(row, person_key, group_code) -%}
+    {#- A digest of a row and of what lifts its person's obligations. -#}
+    md5(
+        {{ row }}::text
+        || coalesce((
+            select string_agg(lift::text, ' ' order by lift::text collate "C") from {{ ref('int_lift__intervals') }} as lift
+            where lift.person_key = {{ person_key }} and coalesce(lift.group_code, {{ group_code }}) = {{ group_code }}
+        ), '')
+    )
+{%- endmacro %}
