@@ -167,7 +167,7 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         **warehouse.dbt_environment(settings),
         "DBT_PROJECT_DIR": str(dbt_folder(settings)),
         # By which what is kept from build to build notices that it was made by another project.
-        "YINGJIAN_PROJECT_DIGEST": _digest(dbt_folder(settings)),
+        "YINGJIAN_PROJECT_DIGEST": _digest(dbt_folder(settings))[:16],
         "DBT_PROFILES_DIR": str(dbt_folder(settings)),
         "DBT_TARGET_PATH": str(settings.dbt_target),
         "DBT_LOG_PATH": str(settings.dbt_target / "logs"),

@@ -27,7 +27,7 @@ end
 $$;
 
 revoke all on schema public from public;
-revoke all on all functions in schema audit, access, restricted from public;
+revoke all on all functions in schema audit, access, restricted, staging from public;
 alter default privileges revoke execute on functions from public;
 alter default privileges for role transformer revoke execute on functions from public;
 alter default privileges for role publisher revoke execute on functions from public;
