@@ -167,16 +167,18 @@ def test_a_role_may_do_what_its_lines_say_and_nothing_else(
     assert wrong == []
 
 
-def may(conn: psycopg.Connection, statement: str) -> bool:
-    """Whether the server let a statement through; what else is wrong with it does not matter, and nothing of it stays."""
+def may(conn: psycopg.Connection, statement: str) -> bool | None:
+    """Whether the server let a statement through; what else is wrong with it does not matter, and nothing of it stays.
+
+    None where nobody can be let through: a view that takes no rows, or no value of a column that it computes.
+    """
     try:
         with conn.transaction(force_rollback=True):
             conn.execute(statement)  # type: ignore[arg-type]
     except psycopg.errors.InsufficientPrivilege:
         return False
     except psycopg.Error as error:
-        # A view that takes no rows, or no value of a column that it computes, takes them from nobody.
-        return error.sqlstate not in {"55000", "0A000"} or "currval" in statement
+        return None if error.sqlstate in {"55000", "0A000"} and "currval" not in statement else True
     return True
 
 
