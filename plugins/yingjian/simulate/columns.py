@@ -59,6 +59,15 @@ def within_an_hour(rng: np.random.Generator, day: date, count: int) -> pl.Series
     return moments(day, rng.integers(8 * 3600, 9 * 3600, count))
 
 
+def releases(rng: np.random.Generator, day: date, record_key: pl.Series, id_number: pl.Series) -> pl.DataFrame:
+    """Rows of releases: the control of these records ends, with all results negative."""
+    return pl.select(expressions({
+        "release_key": "RL" + record_key, "record_key": record_key, "id_type": RESIDENT_ID, "id_number": id_number,
+        "release_type": "全部管控", "person_result": "阴性", "objects_result": "阴性", "environment_result": "阴性",
+        "updated_at": within_an_hour(rng, day, len(record_key)),
+    })).with_columns(release_date=day)  # fmt: skip
+
+
 def samples(
     people: pl.DataFrame,
     key: pl.Series,

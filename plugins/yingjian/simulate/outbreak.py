@@ -11,7 +11,17 @@ from datetime import date, datetime, time, timedelta
 import numpy as np
 import polars as pl
 
-from yingjian.simulate.columns import Integers, chosen, home, identity, moments, numbered, samples, within_an_hour
+from yingjian.simulate.columns import (
+    Integers,
+    chosen,
+    home,
+    identity,
+    moments,
+    numbered,
+    releases,
+    samples,
+    within_an_hour,
+)
 from yingjian.simulate.exports import Exports
 from yingjian.simulate.sampling import Appointments
 from yingjian.simulate.scale import GRIDS, Scale
@@ -23,6 +33,7 @@ END = 13  # Days after the last case on which the outbreak is declared over.
 DISCHARGED = 14  # Days after a case was found.
 COLLEAGUES, NEIGHBOURS = 3, 2  # Contacts of a case beside those of the household.
 CONTACT_DAYS = (0, 1, 2, 3, 5, 8)
+FREE = (6, 9)  # Days after which secondary and close contacts are released: exposed the day before, 7 and 10 days.
 
 
 class Outbreak:
@@ -48,6 +59,7 @@ class Outbreak:
         self._place = people["community"].to_physical().cast(pl.Int32).to_numpy() * len(GRIDS) + (
             people["grid"].to_physical().cast(pl.Int32).to_numpy()
         )
+        self._isolated: dict[date, list[pl.DataFrame]] = {}  # Day of release -> key of the record, id_number.
         self.cases = self._plan()
         zones = self.cases.group_by("zone").agg(pl.col("day").min().alias("high"), pl.col("day").max().alias("last"))
         self._zones = zones.sort("zone").with_columns(
@@ -83,6 +95,8 @@ class Outbreak:
         self._exports.write("cases", f"{stamp}_d", self._case_rows(healed, day - timedelta(days=DISCHARGED), day))
         self._write_discharged(healed, day, stamp)
         self._write_contacts(new, since, day, stamp)
+        for i, done in enumerate(self._isolated.pop(day, [])):
+            self._exports.write("releases", f"{stamp}_o{i}", releases(self._rng, day, done["key"], done["id_number"]))
         self._write_notices(since, day, stamp)
         self._write_disinfections(since, day, stamp)
 
@@ -139,14 +153,18 @@ class Outbreak:
         people = self._people[frame["row"]]
         count, is_close = people.height, frame["is_close"].to_numpy()
         isolated = 10 * 3600 + self._rng.integers(3600, 9 * 3600, count)  # Some after more than eight hours.
+        key = numbered(f"CT{stamp}", np.arange(count), 4)
         self._exports.write("contacts", stamp, pl.DataFrame({
-            "contact_key": numbered(f"CT{stamp}", np.arange(count), 4),
+            "contact_key": key,
             "case_key": numbered("CASE", frame["number"] + 1, 3), "category": chosen(["次密接", "密接"], is_close),
             **identity(people), "last_exposure_date": day - timedelta(days=1),
             "judged_at": datetime.combine(day, time(10)), "isolated_at": moments(day, isolated),
             "isolation_method": chosen(["居家", "集中"], is_close), "isolation_place": chosen(["", "隔离点1"], is_close),
             **home(people), "updated_at": datetime.combine(day, time(20)),
         }))  # fmt: skip
+        records = pl.DataFrame({"key": "contacts:" + key, "id_number": people["id_number"]})
+        for is_of_close, days in enumerate(FREE):
+            self._isolated.setdefault(day + timedelta(days=days), []).append(records.filter(is_close == is_of_close))
         for days in CONTACT_DAYS:
             self._appointments.add(people, np.full(count, np.datetime64(day, "D") + days))
 

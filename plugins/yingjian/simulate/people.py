@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from yingjian.simulate.columns import Integers, labels, numbered
+from yingjian.simulate.columns import Integers, chosen, labels, numbered
 from yingjian.simulate.scale import GRIDS, Scale
 
 HERE, ELSEWHERE = "350503", "330106"  # Area codes: no newcomer has the number of a resident.
 SURNAMES = list("陈林黄吴蔡洪许谢张王李刘杨郑庄")
 GIVEN = list("敏勇芳磊秀杰超军娜洋艳静强丽涛明霞平刚桂英华慧建国伟")
+NAMES = [surname + one + two for surname in SURNAMES for one in GIVEN for two in [*GIVEN, ""]]
 BUILDINGS = 29  # Of a grid.
 OLDEST = date(1935, 1, 1)
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -122,8 +123,7 @@ def _within(values: Integers) -> Integers:
 
 
 def _names(rng: np.random.Generator, count: int) -> pl.Series:
-    names = pl.Series([surname + one + two for surname in SURNAMES for one in GIVEN for two in [*GIVEN, ""]])
-    return names.gather(rng.integers(0, len(names), count))
+    return chosen(NAMES, rng.integers(0, len(NAMES), count))
 
 
 def _phones(rng: np.random.Generator, count: int) -> pl.Series:

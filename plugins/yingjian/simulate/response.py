@@ -28,7 +28,7 @@ class Response:
         self._rng = rng
         self._people = people
         self._outbreak = outbreak
-        count = scale.round_communities
+        count = scale.round_communities  # The second round begins with the third community.
         self._first, self._second = scale.communities[:count], scale.communities[2 : 1 + count]
         self._rounds: dict[date, list[pl.DataFrame]] = {}  # Day -> samples of the rounds: row, second, tube, key.
 

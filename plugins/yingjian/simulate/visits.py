@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from yingjian.simulate.columns import RESIDENT_ID, address, chosen, home, identity, moments, numbered
+from yingjian.simulate.columns import address, chosen, home, identity, moments, numbered, releases
 from yingjian.simulate.exports import Exports
 from yingjian.simulate.people import make_strangers
 from yingjian.simulate.sampling import Appointments
@@ -46,7 +46,7 @@ class Visits:
         self._scale = scale
         self._appointments = appointments
         self._count = 0
-        self._controlled: dict[date, pl.DataFrame] = {}  # Day of arrival -> arrival_key, id_number.
+        self._controlled: dict[date, pl.DataFrame] = {}  # Day of arrival -> key of the record, id_number.
 
     def write_day(self, day: date, stamp: str) -> None:
         self._write_arrivals(day, stamp)
@@ -76,18 +76,14 @@ class Visits:
             when = anchor + days
             is_asked = (when >= today) & ~(is_quiet & (when > today + 1))
             self._appointments.add(people.filter(is_asked), when[is_asked])
-        self._controlled[day] = pl.DataFrame({"key": key, "id_number": people["id_number"]}).filter(~is_quiet)
+        self._controlled[day] = pl.DataFrame({"key": "arrivals:" + key, "id_number": people["id_number"]}).filter(
+            ~is_quiet
+        )
 
     def _write_releases(self, day: date, stamp: str) -> None:
         done = self._controlled.pop(day - timedelta(days=RELEASED), None)
-        if done is None or done.is_empty():
-            return
-        self._exports.write("releases", stamp, pl.DataFrame({
-            "release_key": "RL" + done["key"], "record_key": "arrivals:" + done["key"], "id_type": RESIDENT_ID,
-            "id_number": done["id_number"], "release_type": "全部管控", "release_date": day, "person_result": "阴性",
-            "objects_result": "阴性", "environment_result": "阴性",
-            "updated_at": moments(day, self._rng.integers(8 * 3600, 9 * 3600, done.height)),
-        }))  # fmt: skip
+        if done is not None:
+            self._exports.write("releases", stamp, releases(self._rng, day, done["key"], done["id_number"]))
 
     def _write_purchases(self, day: date, stamp: str) -> None:
         """Three to two thousand people (article 19)."""

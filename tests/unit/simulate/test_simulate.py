@@ -61,10 +61,12 @@ def test_a_hamlet_is_a_town_too(tmp_path: Path, persons: int) -> None:
     assert len(column(register, "证件号码")) == persons
 
 
-def test_memory_follows_persons_not_days(tmp_path: Path) -> None:
+def test_memory_follows_persons_not_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     few, many = (bench_simulate.measure(tmp_path / str(days), CITY, days) for days in (2, 24))
     assert many["rows"] > 2 * few["rows"]
     assert many["peak_mib"] < 1.2 * few["peak_mib"]
+    bench_simulate.show(many)
+    assert f"{many['rows']:,}" in capsys.readouterr().out
 
 
 def test_a_city_sends_several_files_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
