@@ -8,9 +8,64 @@
 {%- endmacro %}
 
 {% macro chinese_date(expression) -%}
+    {% if target.type == 'spark' -%}
+    date_format({{ expression }}, 'M月d日')
+    {%- else -%}
     to_char({{ expression }}, 'FMMM"月"FMDD"日"')
+    {%- endif %}
+{%- endmacro %}
+
+{% macro clock_time(expression) -%}
+    {% if target.type == 'spark' -%}
+    date_format({{ expression }}, 'HH:mm')
+    {%- else -%}
+    to_char({{ expression }}, 'HH24:MI')
+    {%- endif %}
 {%- endmacro %}
 
 {% macro chinese_time(expression) -%}
+    {% if target.type == 'spark' -%}
+    date_format({{ expression }}, 'M月d日HH:mm')
+    {%- else -%}
     to_char({{ expression }}, 'FMMM"月"FMDD"日"HH24:MI')
+    {%- endif %}
+{%- endmacro %}
+
+{% macro chinese_dates(dates) -%}
+    {#- A list of dates, the earliest first, as one text. -#}
+    {% if target.type == 'spark' -%}
+    array_join(transform(array_sort({{ dates }}), each -> {{ chinese_date('each') }}), '、')
+    {%- else -%}
+    (
+        select string_agg({{ chinese_date('taken.sample_date') }}, '、' order by taken.sample_date)
+        from unnest({{ dates }}) as taken (sample_date)
+    )
+    {%- endif %}
+{%- endmacro %}
+
+{% macro newest_dates(person_days, person_key, count) -%}
+    {#-
+    For `cross join lateral`: a person's so many newest sample dates, the newest first, as sample_dates; null for none.
+    PostgreSQL reads that many from the index; Spark cannot limit by a column, and takes them from the person's list.
+    -#}
+    {% if target.type == 'spark' -%}
+    (
+        select slice(listed.sample_dates, 1, {{ count }}) as sample_dates
+        from (
+            select case when count(*) > 0 then sort_array(collect_list(days.sample_date), false) end as sample_dates
+            from {{ person_days }} as days
+            where days.person_key = {{ person_key }}
+        ) as listed
+    )
+    {%- else -%}
+    (
+        select array_agg(latest.sample_date order by latest.sample_date desc) as sample_dates
+        from (
+            select days.sample_date from {{ person_days }} as days
+            where days.person_key = {{ person_key }}
+            order by days.sample_date desc
+            limit {{ count }}
+        ) as latest
+    )
+    {%- endif %}
 {%- endmacro %}
