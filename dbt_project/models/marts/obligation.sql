@@ -15,7 +15,7 @@ dated as (
     select
         obligations.*,
         last_samples.last_sample_date,
-        case when obligations.status = 'overdue' then {{ as_of_date() }} - obligations.due_date + 1 else 0 end
+        case when obligations.status = 'overdue' then {{ days_between(as_of_date(), 'obligations.due_date') }} + 1 else 0 end
             as days_overdue
     from obligations
     left join last_samples on obligations.person_key = last_samples.person_key

@@ -15,7 +15,7 @@ slots as (
         memberships.group_code,
         memberships.anchor_date,
         memberships.rule_text,
-        coalesce(memberships.end_date, 'infinity'::date) as end_date,
+        coalesce(memberships.end_date, {{ no_end() }}) as end_date,
         days.day_number as slot,
         memberships.anchor_date + days.day_number - 1 + memberships.first_day_offset as due_date
     from memberships
@@ -23,7 +23,7 @@ slots as (
         on memberships.edition_code = days.edition_code and memberships.group_code = days.group_code
     where
         memberships.anchor_date + days.day_number - 1 + memberships.first_day_offset
-        between memberships.start_date and coalesce(memberships.end_date, 'infinity'::date)
+        between memberships.start_date and coalesce(memberships.end_date, {{ no_end() }})
 ),
 
 -- A slot lasts until the next one that exists; the last until the membership ends.
@@ -32,7 +32,7 @@ windows as (
         *,
         coalesce(
             lead(due_date) over (partition by membership_id order by due_date),
-            case when end_date = 'infinity' then end_date else end_date + 1 end
+            case when end_date = {{ no_end() }} then end_date else end_date + 1 end
         ) as until_date
     from slots
 ),

@@ -4,7 +4,7 @@ with memberships as (
     select * from {{ ref('int_membership__unified') }}
     where
         rule_family in ('rolling', 'as_required')
-        and coalesce(end_date, 'infinity'::date) >= {{ as_of_date() }}
+        and coalesce(end_date, {{ no_end() }}) >= {{ as_of_date() }}
 ),
 
 frequencies as (select * from {{ ref('int_membership__custom_frequencies') }}),
@@ -46,15 +46,7 @@ evidence as (
         population.membership_id,
         recent.sample_dates
     from population
-    cross join lateral (
-        select array_agg(latest.sample_date order by latest.sample_date desc) as sample_dates
-        from (
-            select person_days.sample_date from person_days
-            where person_days.person_key = population.person_key
-            order by person_days.sample_date desc
-            limit population.k
-        ) as latest
-    ) as recent
+    cross join lateral {{ newest_dates('person_days', 'population.person_key', 'population.k') }} as recent
 ),
 
 -- Result: next_due_date = max(S(k) + n, start + n - 1).
@@ -64,7 +56,7 @@ due as (
         lifted.state as lifted_state,
         evidence.sample_dates,
         greatest(
-            evidence.sample_dates[population.k] + population.n,
+            {{ item('evidence.sample_dates', 'population.k') }} + population.n,
             greatest(population.start_date, lifted.last_lifted_date + 1) + population.n - 1
         ) as due_date
     from population
@@ -83,26 +75,23 @@ final as (
             else 'upcoming'
         end as status,
         null::date as satisfied_on,
-        sample_dates[1] as last_sample_date,
+        {{ item('sample_dates', 1) }} as last_sample_date,
         case
             when rule_family = 'rolling' then rule_text
             else custom_frequency
         end as rule_text,
         case
             when sample_dates is null then '无采样记录'
-            when k = 1 then '最近一次采样 ' || {{ chinese_date('sample_dates[1]') }}
+            when k = 1 then '最近一次采样 ' || {{ chinese_date(item('sample_dates', 1)) }}
             else
                 '最近' || cardinality(sample_dates) || '次采样 '
-                || (
-                    select string_agg({{ chinese_date('taken.sample_date') }}, '、' order by taken.sample_date)
-                    from unnest(sample_dates) as taken (sample_date)
-                )
+                || {{ chinese_dates('sample_dates') }}
         end as evidence
     from due
     where
         lifted_state is not null
         or due_date <= {{ as_of_date() }}
-        or coalesce(end_date, 'infinity'::date) >= due_date
+        or coalesce(end_date, {{ no_end() }}) >= due_date
 )
 
 select * from final

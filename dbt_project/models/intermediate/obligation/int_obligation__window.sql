@@ -15,7 +15,7 @@ first_samples as (
             where
                 samples.person_key = memberships.person_key
                 and samples.sampled_at >= memberships.anchor_date
-                and samples.sample_date <= coalesce(memberships.end_date, 'infinity'::date)
+                and samples.sample_date <= coalesce(memberships.end_date, {{ no_end() }})
         ) as first_sampled_at
     from memberships
 ),
@@ -27,8 +27,8 @@ both_samples as (
             select min(samples.sampled_at) from samples
             where
                 samples.person_key = first_samples.person_key
-                and samples.sampled_at >= first_samples.first_sampled_at + make_interval(hours => first_samples.spacing_hours)
-                and samples.sample_date <= coalesce(first_samples.end_date, 'infinity'::date)
+                and samples.sampled_at >= first_samples.first_sampled_at + interval '1 hour' * first_samples.spacing_hours
+                and samples.sample_date <= coalesce(first_samples.end_date, {{ no_end() }})
         ) as second_sampled_at
     from first_samples
 ),
@@ -54,7 +54,7 @@ existing as (
         *,
         {{ lifted_state('slots.person_key', 'slots.group_code', 'slots.due_date') }} as lifted_state
     from slots
-    where due_date between start_date and coalesce(end_date, 'infinity'::date)
+    where due_date between start_date and coalesce(end_date, {{ no_end() }})
 ),
 
 final as (
