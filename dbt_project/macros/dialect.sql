@@ -163,13 +163,13 @@
     {%- endif %}
 {%- endmacro %}
 
-{% macro regexp_groups(text, pattern, groups) -%}
+{% macro regexp_groups(text, expression, groups) -%}
     {#- What the groups of a pattern match, as a list; null where the text does not match. -#}
     {% if target.type == 'spark' -%}
-    case when {{ text }} rlike '{{ pattern }}'
-        then array({% for n in range(1, groups + 1) %}regexp_extract({{ text }}, '{{ pattern }}', {{ n }}){{ ', ' if not loop.last }}{% endfor %})
+    case when {{ text }} rlike {{ pattern(expression) }}
+        then array({% for n in range(1, groups + 1) %}regexp_extract({{ text }}, {{ pattern(expression) }}, {{ n }}){{ ', ' if not loop.last }}{% endfor %})
     end
     {%- else -%}
-    regexp_match({{ text }}, '{{ pattern }}')
+    regexp_match({{ text }}, {{ pattern(expression) }})
     {%- endif %}
 {%- endmacro %}

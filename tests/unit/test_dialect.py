@@ -28,6 +28,7 @@ ONE_ENGINE_ONLY = {
     r"\bstrpos\b": "position(x in y), which both read",
     r"\bregexp_match\b": "regexp_groups",
     r"\bpg_\w+": "date_or_null",
+    r"\\": "pattern: a backslash in a literal escapes in Spark",
     r"\blateral \(\s*values\b": "select … union all select …, which both read",
 }
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 TARGET = "spark"
+MADE_BY_PUBLISHING = ("published", "obligation")  # No source: before the first publication there is none.
 ROWS_PER_FILE = 100_000
 TYPES: dict[str, Any] = {
     "text": pl.String,
@@ -61,10 +62,12 @@ def build(settings: Settings, day: date, folder: Path) -> Path:
 def export(settings: Settings, folder: Path) -> None:
     """Every source table of the dbt project as Parquet files in `folder`/schema/table; each read in one go of its own."""
     declared = yaml.safe_load((dbt_folder(settings) / "models" / "staging" / "_sources.yml").read_text())["sources"]
+    tables = [(source["schema"], table["name"]) for source in declared for table in source["tables"]]
     with warehouse.connect(settings) as conn:
-        for source in declared:
-            for table in source["tables"]:
-                _export_table(conn, source["schema"], table["name"], folder / source["schema"] / table["name"])
+        if conn.execute("select to_regclass(%s)", [".".join(MADE_BY_PUBLISHING)]).fetchone() != (None,):
+            tables.append(MADE_BY_PUBLISHING)
+        for schema, table in tables:
+            _export_table(conn, schema, table, folder / schema / table)
 
 
 def _export_table(conn: psycopg.Connection[Any], schema: str, table: str, folder: Path) -> None:
