@@ -12,8 +12,12 @@
 {%- endmacro %}
 
 {% macro pattern(regular_expression) -%}
-    {#- A literal in which a backslash is one: in Spark's ordinary ones it escapes. -#}
-    {{ 'r' if target.type == 'spark' }}'{{ regular_expression }}'
+    {#- A literal in which a backslash is one: in Spark's ordinary ones it escapes, and its blank is only one of ASCII. -#}
+    {% if target.type == 'spark' -%}
+    r'{{ regular_expression | replace('\\s', '\\p{IsWhite_Space}') }}'
+    {%- else -%}
+    '{{ regular_expression }}'
+    {%- endif %}
 {%- endmacro %}
 
 {% macro split_list(expression) -%}

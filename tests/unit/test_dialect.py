@@ -36,7 +36,9 @@ ONE_ENGINE_ONLY = {
 def found_in(model: str) -> list[str]:
     """The constructs of one engine only in a model's text, Jinja and comments left out, each with what to write instead."""
     text = re.sub(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|--[^\n]*", "", model, flags=re.S)
-    return [f"{hit[0]}: write {macro}" for pattern, macro in ONE_ENGINE_ONLY.items() if (hit := re.search(pattern, text))]
+    return [
+        f"{hit[0]}: write {macro}" for pattern, macro in ONE_ENGINE_ONLY.items() if (hit := re.search(pattern, text))
+    ]
 
 
 def test_models_hold_nothing_that_only_one_engine_reads() -> None:

@@ -1,13 +1,13 @@
 """The models on Spark, the second engine (docs/spark.md): what was landed, exported, and every mart as Parquet.
 
-`python -m yingjian.warehouse.spark --date D FOLDER` needs Java 17 and the packages of the group `spark`.
+`python -m yingjian.warehouse.spark FOLDER --date D …` needs Java 17 and the packages of the group `spark`.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,10 +41,10 @@ TYPES: dict[str, Any] = {
 }
 
 
-def build(settings: Settings, day: date, folder: Path) -> Path:
-    """Export the sources to `folder`, which is made anew, and build seeds and models for a business date on Spark.
+def build(settings: Settings, days: Sequence[date], folder: Path) -> None:
+    """Export the sources to `folder`, which is made anew, and build seeds and models on Spark for each business date.
 
-    Returns the folder that has one of Parquet files for each mart. Raises BuildError with dbt's reason.
+    folder/D/mart holds the mart's Parquet files for D. Raises BuildError with dbt's reason.
     """
     shutil.rmtree(folder, ignore_errors=True)
     export(settings, folder / "sources")
@@ -53,10 +53,11 @@ def build(settings: Settings, day: date, folder: Path) -> Path:
         for table in sorted(folder.glob("sources/*/*")):
             spark.sql(f"create database if not exists {table.parent.name}")
             spark.sql(f"create table {table.parent.name}.{table.name} using parquet location '{table}'")
-        build_on(settings, TARGET, day, folder / "dbt")
+        for day in days:
+            build_on(settings, TARGET, day, folder / "dbt")
+            shutil.copytree(folder / "warehouse" / "build.db", folder / str(day))
     finally:
         spark.stop()
-    return folder / "warehouse" / "build.db"
 
 
 def export(settings: Settings, folder: Path) -> None:
@@ -109,10 +110,10 @@ def _session(folder: Path) -> SparkSession:
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
         .config("spark.sql.catalogImplementation", "in-memory")
         .config("spark.sql.warehouse.dir", str((folder / "warehouse").absolute()))
         .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.sql.codegen.wholeStage", "false")
         .getOrCreate()
     )
     session.sparkContext.setLogLevel("ERROR")
@@ -121,13 +122,13 @@ def _session(folder: Path) -> SparkSession:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m yingjian.warehouse.spark", description=__doc__)
-    parser.add_argument("--date", required=True, type=date.fromisoformat, metavar="D", help="the business date")
     parser.add_argument("folder", type=Path, help="where to: it is made anew")
+    parser.add_argument("--date", required=True, nargs="+", type=date.fromisoformat, metavar="D", help="business dates")
     given = parser.parse_args()
     settings = Settings.load()
     warehouse.ensure_running(settings)
     try:
-        print(f"marts: {build(settings, given.date, given.folder.absolute())}")
+        build(settings, given.date, given.folder.absolute())
     except BuildError as error:
         raise SystemExit(str(error)) from None
 
