@@ -18,7 +18,7 @@ import yaml
 from psycopg import sql
 
 from yingjian import warehouse
-from yingjian.settings import Settings
+from yingjian.settings import Settings, SetupError
 from yingjian.warehouse.dbt import BuildError, build_on, dbt_folder
 
 if TYPE_CHECKING:
@@ -41,14 +41,17 @@ TYPES: dict[str, Any] = {
 }
 
 
-def build(settings: Settings, days: Sequence[date], folder: Path) -> None:
-    """Export the sources to `folder`, which is made anew, and build seeds and models on Spark for each business date.
+def build(settings: Settings, days: Sequence[date], folder: Path, master: str = "local[*]") -> None:
+    """Export the sources to a new folder, and build seeds and models on Spark for each business date.
 
-    folder/D/mart holds the mart's Parquet files for D. Raises BuildError with dbt's reason.
+    folder/D/mart holds the mart's Parquet files for D; only the owner may read them. Raises SetupError when something
+    is in the folder already, BuildError with dbt's reason.
     """
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists() and any(folder.iterdir()):
+        raise SetupError(f"there is something in {folder}: name a folder that is not there yet")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     export(settings, folder / "sources")
-    spark = _session(folder)
+    spark = _session(folder, master)
     try:
         for table in sorted(folder.glob("sources/*/*")):
             spark.sql(f"create database if not exists {table.parent.name}")
@@ -61,10 +64,14 @@ def build(settings: Settings, days: Sequence[date], folder: Path) -> None:
 
 
 def export(settings: Settings, folder: Path) -> None:
-    """Every source table of the dbt project as Parquet files in `folder`/schema/table; each read in one go of its own."""
+    """Every source table of the dbt project as Parquet files in `folder`/schema/table, all as of one moment.
+
+    Columns of types that Spark does not have (TYPES) stay behind; a model that reads one fails there.
+    """
     declared = yaml.safe_load((dbt_folder(settings) / "models" / "staging" / "_sources.yml").read_text())["sources"]
     tables = [(source["schema"], table["name"]) for source in declared for table in source["tables"]]
     with warehouse.connect(settings) as conn:
+        conn.execute("set transaction isolation level repeatable read")
         if conn.execute("select to_regclass(%s)", [".".join(MADE_BY_PUBLISHING)]).fetchone() != (None,):
             tables.append(MADE_BY_PUBLISHING)
         for schema, table in tables:
@@ -100,13 +107,13 @@ def _parts(cursor: psycopg.ServerCursor[Any]) -> Iterator[list[Any]]:
         yield rows
 
 
-def _session(folder: Path) -> SparkSession:
-    """The session that dbt-spark finds: a catalogue in memory, tables in `folder`, no ports."""
+def _session(folder: Path, master: str) -> SparkSession:
+    """The session that dbt-spark finds: a catalogue in memory, tables in `folder`, nothing that others could reach."""
     from pyspark.sql import SparkSession
 
     session = (
         SparkSession.Builder()
-        .master("local[*]")
+        .master(master)
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.ui.enabled", "false")
@@ -122,14 +129,15 @@ def _session(folder: Path) -> SparkSession:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m yingjian.warehouse.spark", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where to: it is made anew")
+    parser.add_argument("folder", type=Path, help="a new folder for sources and marts: persons' data")
     parser.add_argument("--date", required=True, nargs="+", type=date.fromisoformat, metavar="D", help="business dates")
+    parser.add_argument("--master", default="local[*]", help="where Spark runs: its master URL (default: this process)")
     given = parser.parse_args()
     settings = Settings.load()
     warehouse.ensure_running(settings)
     try:
-        build(settings, given.date, given.folder.absolute())
-    except BuildError as error:
+        build(settings, given.date, given.folder.absolute(), given.master)
+    except (BuildError, SetupError) as error:
         raise SystemExit(str(error)) from None
 
 
