@@ -55,9 +55,9 @@ def spark_python() -> Path:
     return environment / "bin" / "python"
 
 
-def build_on_spark(python: Path, settings: Settings, days: list[date], folder: Path) -> None:
+def build_on_spark(python: Path, settings: Settings, days: list[date], folder: Path, *options: str) -> None:
     done = subprocess.run(
-        [str(python), "-m", "yingjian.warehouse.spark", str(folder), "--date", *map(str, days)],
+        [str(python), "-m", "yingjian.warehouse.spark", str(folder), "--date", *map(str, days), *options],
         env={**os.environ, "YINGJIAN_HOME": str(settings.home)}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
@@ -154,7 +154,10 @@ def as_text(rows: pl.DataFrame, names: list[str]) -> list[tuple[str, ...]]:
 def simulated(
     home_factory: HomeFactory, built_town: Settings, spark_python: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Settings, dict[str, Rows]]:
-    """The simulated town on both engines, a publication of the day before it: its home, and the rows on Spark."""
+    """The simulated town on both engines, a publication of the day before it: its home, and the rows on Spark.
+
+    Spark is two executors here that share no memory with each other or with whoever asks, as on two machines.
+    """
     settings = home_factory("engines", built_town)
     with warehouse.connect(settings) as conn:
         # What such a town has none of: samples that were withdrawn since, and a delivery.
@@ -167,7 +170,7 @@ def simulated(
         )
     support.build(settings, WORLD_DAY)
     folder = tmp_path_factory.mktemp("spark")
-    build_on_spark(spark_python, settings, [WORLD_DAY], folder)
+    build_on_spark(spark_python, settings, [WORLD_DAY], folder, "--master", "local-cluster[2,1,1024]")
     return settings, on_spark(folder / str(WORLD_DAY))
 
 
