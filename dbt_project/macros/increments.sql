@@ -4,9 +4,18 @@
     touch. `partition_by` names a date by whose days the table is partitioned; without it, rows are replaced by
     `unique_key`. Rows that must go first are deleted by the model's pre-hook. -#}
 
+{% macro kept() -%}
+    {#- How a model that is kept from build to build is made: Spark makes it anew each time. -#}
+    {{ 'table' if target.type == 'spark' else 'increment' }}
+{%- endmacro %}
+
+{% macro on_postgres(statement) -%}
+    {{ statement if target.type != 'spark' }}
+{%- endmacro %}
+
 {% macro increment_since() -%}
     {#- The change after which this build reads; none: everything is read anew. -#}
-    {%- if execute -%}
+    {%- if execute and target.type != 'spark' -%}
         {%- do return(run_query('select since_change_id from ' ~ ref('int_sample__bounds')).columns[0].values()[0]) -%}
     {%- endif -%}
     {%- do return(none) -%}

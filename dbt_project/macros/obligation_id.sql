@@ -1,3 +1,3 @@
 {% macro obligation_id() -%}
-    membership_id || '/' || group_code || '/' || coalesce(slot::text, 'rolling')
+    membership_id || '/' || group_code || '/' || coalesce(slot::{{ text_type() }}, 'rolling')
 {%- endmacro %}

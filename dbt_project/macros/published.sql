@@ -5,7 +5,7 @@
     select {{ columns.keys() | join(', ') }}
     from published.{{ table }}
     {%- else %}
-    select {% for name, type in columns.items() %}null::{{ type }} as {{ name }}{% if not loop.last %}, {% endif %}{% endfor %}
+    select {% for name, type in columns.items() %}null::{{ text_type() if type == 'text' else type }} as {{ name }}{% if not loop.last %}, {% endif %}{% endfor %}
     where false
     {%- endif %}
 {%- endmacro %}

@@ -12,3 +12,54 @@
     from {{ ref('stg_platform__sample_identities') }}
     where {{ column }} <> ''
 {%- endmacro %}
+
+{% macro told_anew(kept) -%}
+    {#- What is known of the persons of whom something came or went since the last build. PostgreSQL's only. -#}
+    with came as (
+        {{ told_by_samples('name', 'name') }} and file_id in ({{ changed_files() }})
+        union all
+        {{ told_by_samples('phone', 'phone') }} and file_id in ({{ changed_files() }})
+    ),
+    
+    kept as (
+        select
+            kept.*,
+            changed.file_id is not null as is_gone
+        from {{ kept }} as kept
+        left join {{ ref('int_sample__changes') }} as changed
+            on
+                kept.person_key = changed.person_key
+                and kept.file_id = changed.file_id
+                and kept.line = changed.line
+                and not changed.came
+    ),
+    
+    -- What is gone and was not told anew since: all records of the person are read again.
+    lost as (
+        select kept.* from kept
+        where
+            kept.is_gone and not exists (
+                select 1 from came
+                where
+                    came.person_key = kept.person_key and came.attribute = kept.attribute
+                    and (came.updated_at, came.file_id, came.line) > (kept.updated_at, kept.file_id, kept.line)
+            )
+    ),
+    
+    told_anew as (
+        select person_key from came
+        union all
+        select person_key from lost
+    )
+    
+    select * from came
+        union all
+        select person_key, attribute, id_type, id_number, value, updated_at, file_id, line from kept
+        where not is_gone and person_key in (select told_anew.person_key from told_anew)
+        union all
+        {{ told_by_samples('name', 'name') }} and person_key in (select lost.person_key from lost where lost.attribute = 'name')
+        union all
+        {{ told_by_samples('phone', 'phone') }} and person_key in (select lost.person_key from lost where lost.attribute = 'phone')
+        union all
+        select person_key, attribute, id_type, id_number, null, '-infinity', 0, 0 from lost
+{%- endmacro %}

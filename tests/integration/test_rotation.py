@@ -44,7 +44,7 @@ def town(home_factory: HomeFactory, built_town: Settings) -> Settings:
 def staging_tables(settings: Settings) -> list[str]:
     rows = support.query(
         settings,
-        "select table_name from information_schema.columns where table_schema = 'staging' and column_name = 'person_key'",
+        "select table_name from information_schema.columns where table_schema = 'staging' and column_name = 'id_number'",
     )
     return [f"staging.{name}" for (name,) in rows]
 

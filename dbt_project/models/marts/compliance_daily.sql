@@ -31,7 +31,7 @@ final as (
         count(*) filter (where is_overdue)::int as overdue,
         count(*) filter (where is_lifted and not is_required)::int as exempt,
         round(
-            count(*) filter (where is_required and not is_overdue)::numeric
+            {{ exact('count(*) filter (where is_required and not is_overdue)') }}
             / nullif(count(*) filter (where is_required), 0), 4
         ) as compliance_rate
     from memberships

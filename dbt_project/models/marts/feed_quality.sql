@@ -19,8 +19,10 @@ counted as (
         sum(files.rows_repaired) as rows_repaired,
         max(files.newest_update) as newest_update,
         count(*) filter (where files.status in ('rejected', 'unknown_feed')) as rejected_files,
-        string_agg(files.file_name || '：' || files.reason, '；' order by files.file_id)
-            filter (where files.status in ('rejected', 'unknown_feed')) as reasons
+        {{ joined(
+            "files.file_name || '：' || files.reason", '；', 'files.file_id',
+            where="files.status in ('rejected', 'unknown_feed')"
+        ) }} as reasons
     from files
     cross join previous
     group by files.feed
@@ -36,13 +38,17 @@ daily as (
     group by feed, newest_update::date
 ),
 
-last_days as (
-    select distinct on (feed)
+followed as (
+    select
         feed,
+        day,
         rows_read as last_rows,
         lag(rows_read) over (partition by feed order by day) as rows_before
     from daily
-    order by feed asc, day desc
+),
+
+last_days as (
+    select * from {{ first_per('followed', 'feed', 'day desc') }} as newest
 ),
 
 judged as (

@@ -6,7 +6,7 @@ with obligations as (select * from {{ ref('int_obligation__unioned') }}),
 last_samples as (
     select
         person_key,
-        sample_dates[1] as last_sample_date
+        {{ item('sample_dates', 1) }} as last_sample_date
     from {{ ref('int_sample__person_dates') }}
 ),
 
@@ -14,7 +14,7 @@ dated as (
     select
         obligations.*,
         last_samples.last_sample_date,
-        case when obligations.status = 'overdue' then {{ as_of_date() }} - obligations.due_date + 1 else 0 end
+        case when obligations.status = 'overdue' then {{ days_between(as_of_date(), 'obligations.due_date') }} + 1 else 0 end
             as days_overdue
     from obligations
     left join last_samples on obligations.person_key = last_samples.person_key

@@ -80,10 +80,10 @@ newest as (
         min(identities.id_type) as id_type,
         min(identities.id_number) as id_number,
         {% for attribute in ['name', 'phone', 'address', 'community', 'grid'] %}
-        (
-            array_agg(identities.{{ attribute }} order by identities.updated_at desc, identities.file_id desc, identities.line desc)
-            filter (where identities.{{ attribute }} <> '')
-        )[1] as {{ attribute }}{{ ',' if not loop.last }}
+        {{ at_first(
+            'identities.' ~ attribute, ['identities.updated_at', 'identities.file_id', 'identities.line'], descending=true,
+            where='identities.' ~ attribute ~ " <> ''"
+        ) }} as {{ attribute }}{{ ',' if not loop.last }}
         {% endfor %}
     from identities
     inner join needed on identities.person_key = needed.person_key

@@ -14,14 +14,16 @@ cases as (
         and coalesce(reported_at::date, sample_date) = {{ as_of_date() }}
 ),
 
+running as (select * from {{ ref('control') }} where status in ('in_isolation', 'in_monitoring')),
+
 -- A person under several controls counts once, under the strictest.
 controls as (
-    select distinct on (person_key)
+    select
         community,
         case when status = 'in_monitoring' then 'monitored' when place = '集中' then 'central' else 'home' end as figure
-    from {{ ref('control') }}
-    where status in ('in_isolation', 'in_monitoring')
-    order by person_key asc, status asc, place = '集中' desc, ends_on desc, membership_id collate "C"
+    from {{ first_per(
+        'running', 'person_key', "status, place = '集中' desc, ends_on desc, " ~ bytewise('membership_id')
+    ) }} as strictest
 ),
 
 -- The newest round whose hours reach into D.
@@ -31,7 +33,7 @@ rounds as (
         round_id = (
             select newest.round_id from {{ ref('screening_round') }} as newest
             where newest.deadline > {{ as_of_date() }}
-            order by newest.started_at desc, newest.round_id collate "C" desc
+            order by newest.started_at desc, {{ bytewise('newest.round_id') }} desc
             limit 1
         )
 ),
@@ -64,8 +66,10 @@ counted as (
         sum(part.value)
     from rounds
     cross join lateral (
-        values ('sampled', rounds.in_scope - rounds.outstanding), ('outstanding', rounds.outstanding)
-    ) as part (figure, value)
+        select 'sampled' as figure, rounds.in_scope - rounds.outstanding as value
+        union all
+        select 'outstanding', rounds.outstanding
+    ) as part
     group by part.figure, rounds.community
     union all
     select
@@ -74,7 +78,11 @@ counted as (
         compliance.community,
         sum(part.value)
     from compliance
-    cross join lateral (values ('compliant', compliance.compliant), ('overdue', compliance.overdue)) as part (figure, value)
+    cross join lateral (
+        select 'compliant' as figure, compliance.compliant as value
+        union all
+        select 'overdue', compliance.overdue
+    ) as part
     group by part.figure, compliance.community
     union all
     select
@@ -84,12 +92,14 @@ counted as (
         sum(part.value)
     from vaccination
     cross join lateral (
-        values
-        ('dose_3', vaccination.dose_3),
-        ('dose_2', vaccination.dose_2 - vaccination.dose_3),
-        ('dose_1', vaccination.dose_1 - vaccination.dose_2),
-        ('dose_0', vaccination.residents_60plus - vaccination.dose_1)
-    ) as part (figure, value)
+        select 'dose_3' as figure, vaccination.dose_3 as value
+        union all
+        select 'dose_2', vaccination.dose_2 - vaccination.dose_3
+        union all
+        select 'dose_1', vaccination.dose_1 - vaccination.dose_2
+        union all
+        select 'dose_0', vaccination.residents_60plus - vaccination.dose_1
+    ) as part
     group by part.figure, vaccination.community
 ),
 
@@ -103,7 +113,7 @@ communities as (
 -- Without a round there is nothing to say of one.
 topics as (
     select distinct topic from titles
-    where topic in ('infection', 'control', 'testing', 'vaccination') or (topic = 'screening' and exists (select from rounds))
+    where topic in ('infection', 'control', 'testing', 'vaccination') or (topic = 'screening' and exists (select 1 from rounds))
 ),
 
 final as (

@@ -29,8 +29,8 @@ final as (
         counted.cleared_late,
         counted.open,
         counted.not_pushed,
-        round(counted.cleared_same_day::numeric / nullif(counted.pushed, 0), 4) as share_same_day,
-        case when counted.open > 0 then {{ as_of_date() }} - counted.push_date + 1 else 0 end as days_open
+        round({{ exact('counted.cleared_same_day') }} / nullif(counted.pushed, 0), 4) as share_same_day,
+        case when counted.open > 0 then {{ days_between(as_of_date(), 'counted.push_date') }} + 1 else 0 end as days_open
     from counted
     inner join feeds on counted.feed = feeds.feed
 )

@@ -13,7 +13,7 @@ final as (
         records.person_key,
         records.community,
         records.pushed_at,
-        {{ as_of_date() }} - records.push_date + 1 as days_open,
+        {{ days_between(as_of_date(), 'records.push_date') }} + 1 as days_open,
         '第七条：' || feeds.title || '，' || {{ chinese_time('records.pushed_at') }}
         || case records.feed when 'contacts' then '判定，缺隔离到位记录' else '推送，缺排查记录' end
         || '，应于当日24时前完成' as explanation

@@ -6,7 +6,7 @@ reasons as (select * from {{ ref('rejection_reason') }}),
 coded as (
     select
         feed,
-        unnest(reason_codes) as reason_code
+        {{ each('reason_codes') }} as reason_code
     from rejected
 ),
 

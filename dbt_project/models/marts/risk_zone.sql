@@ -18,7 +18,7 @@ residents as (
 earliest as (
     select
         clocks.*,
-        coalesce(places.overlapping_zones, '{}') as overlapping_zones,
+        coalesce(places.overlapping_zones, {{ empty_list() }}) as overlapping_zones,
         coalesce(places.is_level_contested, false) as is_level_contested,
         places.place_last_positive_date,
         coalesce(residents.residents, 0) as residents,
@@ -88,7 +88,7 @@ final as (
             when level = '低' and last_positive_date >= level_since
                 then '公布为低风险后，' || {{ chinese_date('last_positive_date') }} || '仍有本土感染者'
         end as mismatch,
-        array_remove(array[
+        {% call list_without_nulls() %}
             case
                 when not is_clear
                     then
@@ -103,7 +103,7 @@ final as (
                 when is_clear and round_positive > 0
                     then '第' || required_clear_days || '天起的全员筛查有' || round_positive || '人结果为阳性'
             end
-        ], null) as blockers
+        {% endcall %} as blockers
     from eligible
 )
 

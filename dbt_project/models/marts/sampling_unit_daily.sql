@@ -17,7 +17,7 @@ counted as (
         members.unit,
         members.group_code,
         min(members.group_name) as group_name,
-        string_agg(distinct members.department, '、' order by members.department) as department,
+        {{ joined_distinct('members.department', '、') }} as department,
         case when count(distinct members.community) = 1 then min(members.community) else '' end as community,
         members.sampling_day,
         members.sampling_day <= max(members.round_due_date) as is_full_round,
@@ -59,7 +59,7 @@ final as (
         sampled::int as sampled,
         greatest(required - sampled, 0)::int as shortfall,
         sampled_lately::int as sampled_lately,
-        round(sampled_lately::numeric / roster, 4) as coverage_lately
+        round({{ exact('sampled_lately') }} / roster, 4) as coverage_lately
     from required
 )
 

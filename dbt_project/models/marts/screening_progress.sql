@@ -17,16 +17,13 @@ hours as (
         rounds.round_id,
         rounds.started_at,
         rounds.allowed_hours,
-        hour,
-        least(rounds.started_at + make_interval(hours => hour), {{ as_of_date() }} + 1) as measured_at
+        numbered.hour,
+        least(rounds.started_at + interval '1 hour' * numbered.hour, {{ as_of_date() }} + 1) as measured_at
     from rounds
-    cross join lateral generate_series(
+    cross join lateral {{ numbers(
         1,
-        least(
-            rounds.allowed_hours,
-            ceil(extract(epoch from {{ as_of_date() }} + 1 - rounds.started_at) / 3600)::int
-        )
-    ) as hour
+        'least(rounds.allowed_hours, ceil(' ~ seconds_between(as_of_date() ~ ' + 1', 'rounds.started_at') ~ ' / 3600)::int)'
+    ) }} as numbered (hour)
 ),
 
 -- A sample on the full hour belongs to the hour that ends then.
@@ -34,7 +31,7 @@ placed as (
     select
         round_id,
         sampled_at,
-        greatest(ceil(extract(epoch from sampled_at - started_at) / 3600), 1)::int as hour
+        greatest(ceil({{ seconds_between('sampled_at', 'started_at') }} / 3600), 1)::int as hour
     from persons
     where sampled_at is not null
 ),
@@ -53,8 +50,8 @@ cumulative as (
     select
         hours.*,
         coalesce(scope.in_scope, 0) as in_scope,
-        extract(epoch from hours.measured_at - hours.started_at) / 3600 as elapsed_hours,
-        coalesce(sum(sampled.persons) over up_to_here, 0) as sampled,
+        {{ seconds_between('hours.measured_at', 'hours.started_at') }} / 3600 as elapsed_hours,
+        {{ exact('coalesce(sum(sampled.persons) over up_to_here, 0)') }} as sampled,
         max(sampled.last_sampled_at) over up_to_here as last_sampled_at
     from hours
     left join scope on hours.round_id = scope.round_id
@@ -79,7 +76,7 @@ final as (
             when sampled > 0
                 then
                     date_trunc(
-                        'second', started_at + make_interval(secs => (elapsed_hours * 3600 * in_scope / sampled)::float)
+                        'second', started_at + interval '1 second' * (elapsed_hours * 3600 * in_scope / sampled)::float
                     )
         end as forecast_done_at
     from cumulative

@@ -22,14 +22,14 @@ counted as (
 named as (
     select
         round_id,
-        unnest(communities) as community,
+        {{ each('communities') }} as community,
         '' as grid
     from rounds
     union
     select
         round_id,
         '' as community,
-        unnest(grids) as grid
+        {{ each('grids') }} as grid
     from rounds
     union
     select
@@ -80,7 +80,7 @@ final as (
         coalesce(counted.sampled_late, 0)::int as sampled_late,
         coalesce(counted.outstanding, 0)::int as outstanding,
         coalesce(counted.outstanding_infected, 0)::int as outstanding_infected,
-        round((counted.in_scope - counted.outstanding)::numeric / counted.in_scope, 4) as coverage,
+        round({{ exact('counted.in_scope - counted.outstanding') }} / counted.in_scope, 4) as coverage,
         case when counted.outstanding = 0 then counted.last_sampled_at end as completed_at,
         case
             when counted.in_scope is null then 'nobody_in_scope'

@@ -5,15 +5,15 @@ with repeats as (select * from {{ ref('int_signal__repeats') }}),
 
 clusters as (select * from {{ ref('int_signal__clusters') }}),
 
+monitored as (select * from {{ ref('int_purchase__monitored') }} where is_monitored),
+
 -- Where a buyer lives is the same on every purchase, unless the register does not know: then where the last one was.
 homes as (
-    select distinct on (person_key)
+    select
         person_key,
         community,
         grid
-    from {{ ref('int_purchase__monitored') }}
-    where is_monitored
-    order by person_key asc, purchased_at desc, purchase_key collate "C" asc
+    from {{ first_per('monitored', 'person_key', 'purchased_at desc, ' ~ bytewise('purchase_key')) }} as newest
 ),
 
 signals as (

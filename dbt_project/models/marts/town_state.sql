@@ -18,22 +18,22 @@ final as (
         case
             when present.trigger_kind = 'case'
                 then
-                    {{ chinese_date('present.from_at') }} || to_char(present.from_at, 'HH24:MI')
+                    {{ chinese_date('present.from_at') }} || {{ clock_time('present.from_at') }}
                     || '报告本土感染者（' || present.trigger_key || '）'
             when present.trigger_kind = 'declaration'
                 then
-                    {{ chinese_date('present.from_at') }} || to_char(present.from_at, 'HH24:MI')
+                    {{ chinese_date('present.from_at') }} || {{ clock_time('present.from_at') }}
                     || '通告疫情启动（' || present.trigger_key || '）'
             when present.trigger_kind = 'end'
                 then
-                    {{ chinese_date('present.from_at') }} || to_char(present.from_at, 'HH24:MI')
+                    {{ chinese_date('present.from_at') }} || {{ clock_time('present.from_at') }}
                     || '疫情结束' || coalesce('（' || present.trigger_key || '）', '')
             else '没有本土感染者，也没有疫情启动的通告'
         end as why,
         '第二十三条' as basis,
         present.trigger_kind,
         present.trigger_key,
-        {{ as_of_date() }} - present.from_at::date + 1 as days,
+        {{ days_between(as_of_date(), 'present.from_at::date') }} + 1 as days,
         case
             when present.state = '急'
                 then (

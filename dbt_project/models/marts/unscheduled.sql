@@ -3,7 +3,7 @@ with memberships as (
     select * from {{ ref('int_membership__unified') }}
     where
         rule_family = 'as_required'
-        and coalesce(end_date, 'infinity'::date) >= {{ as_of_date() }}
+        and coalesce(end_date, {{ no_end() }}) >= {{ as_of_date() }}
 ),
 
 frequencies as (select * from {{ ref('int_membership__custom_frequencies') }}),

@@ -5,8 +5,8 @@ with residents as (
         birth_date
     from {{ ref('stg_platform__residents') }}
     where
-        coalesce(moved_in_date, '-infinity'::date) <= {{ as_of_date() }}
-        and coalesce(moved_out_date, 'infinity'::date) >= {{ as_of_date() }}
+        coalesce(moved_in_date, {{ no_start() }}) <= {{ as_of_date() }}
+        and coalesce(moved_out_date, {{ no_end() }}) >= {{ as_of_date() }}
 ),
 
 elderly as (select * from {{ ref('int_vaccination__elderly') }}),
@@ -38,7 +38,7 @@ final as (
         coalesce(counted.dose_1, 0)::int as dose_1,
         coalesce(counted.dose_2, 0)::int as dose_2,
         coalesce(counted.dose_3, 0)::int as dose_3,
-        round(counted.dose_3::numeric / counted.residents_60plus, 4) as coverage_3,
+        round({{ exact('counted.dose_3') }} / counted.residents_60plus, 4) as coverage_3,
         communities.residents_of_unknown_age::int as residents_of_unknown_age
     from communities
     left join counted on communities.community = counted.community

@@ -3,10 +3,7 @@ select
     person_key,
     coalesce(
         birth_date,
-        case
-            when id_type = '居民身份证' and pg_input_is_valid(substr(id_number, 7, 8), 'date')
-                then substr(id_number, 7, 8)::date
-        end
+        case when id_type = '居民身份证' then {{ date_or_null('substr(id_number, 7, 8)') }} end
     ) as birth_date,
     community,
     grid,

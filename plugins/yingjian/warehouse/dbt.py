@@ -39,25 +39,41 @@ def build(settings: Settings, day: date, say: Callable[[dict[str, str]], None] =
     from a thread of its own, so that dbt never waits for it, and at the end. Raises BuildError.
     """
     states: dict[str, str] = {}
-
-    def on_event(event: Any) -> None:
-        if event.info.name == "NodeFinished":
-            states[event.data.node_info.unique_id] = event.data.node_info.node_status
-
     artifacts = lineage.artifacts(settings)
     # Beside them the manifest stays as it is: DAGs are read from it.
     written = ("--target-path", str(artifacts)) if artifacts else ("--no-write-json",)
     with _said_meanwhile(states, say):
-        result = invoke(
-            settings,
-            "build", *written, "--exclude", "resource_type:test", "resource_type:unit_test",
-            "--vars", f"{{as_of_date: '{day}'}}",
-            on_event=on_event,
-        )  # fmt: skip
+        result = invoke(settings, "build", *written, *_seeds_and_models(day), on_event=_kept_in(states))
     say(dict(states))
     if artifacts:
         with _environment(dbt_environment(settings)):
             lineage.tell(settings, dbt_folder(settings))
+    return _built(states, result)
+
+
+def build_on(settings: Settings, target: str, day: date, folder: Path) -> int:
+    """Build seeds and models on another target of profiles.yml, dbt's files in `folder`; returns how many nodes were built.
+
+    Raises BuildError.
+    """
+    states: dict[str, str] = {}
+    there = ("--target", target, "--target-path", str(folder))
+    return _built(states, _run(settings, ["build", *there, *_seeds_and_models(day)], _kept_in(states)))
+
+
+def _seeds_and_models(day: date) -> tuple[str, ...]:
+    return ("--exclude", "resource_type:test", "resource_type:unit_test", "--vars", f"{{as_of_date: '{day}'}}")
+
+
+def _kept_in(states: dict[str, str]) -> Callable[[Any], None]:
+    def on_event(event: Any) -> None:
+        if event.info.name == "NodeFinished":
+            states[event.data.node_info.unique_id] = event.data.node_info.node_status
+
+    return on_event
+
+
+def _built(states: dict[str, str], result: Any) -> int:
     failed = sorted(name.rpartition(".")[2] for name, state in states.items() if state == "error")
     if failed:
         raise BuildError(f"dbt could not build {', '.join(failed)}: the log says why")

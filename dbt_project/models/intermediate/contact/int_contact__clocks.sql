@@ -13,7 +13,7 @@ with contacts as (
 infected as (
     select
         person_key,
-        max(coalesce(discharge_date, 'infinity'::date)) as infected_until
+        max(coalesce(discharge_date, {{ no_end() }})) as infected_until
     from {{ ref('stg_platform__cases') }}
     where sample_date <= {{ as_of_date() }}
     group by person_key
@@ -23,7 +23,7 @@ infected as (
 known as (
     select
         contacts.*,
-        contacts.judged_at + make_interval(hours => contacts.allowed_hours) as deadline,
+        contacts.judged_at + interval '1 hour' * contacts.allowed_hours as deadline,
         case when contacts.isolated_at < {{ as_of_date() }} + 1 then contacts.isolated_at end as recorded_isolated_at,
         case when contacts.transferred_at < {{ as_of_date() }} + 1 then contacts.transferred_at end as known_transferred_at,
         coalesce(infected.infected_until >= contacts.judged_at::date, false) as is_infected

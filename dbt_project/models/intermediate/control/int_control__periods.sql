@@ -63,14 +63,14 @@ restarts as (
     select
         earlier.membership_id,
         min(later.anchor_date) as restarted_on,
-        (array_agg(later.membership_id order by later.anchor_date, later.membership_id collate "C"))[1] as restarted_by
+        {{ at_first('later.membership_id', ['later.anchor_date', bytewise('later.membership_id')]) }} as restarted_by
     from controlled as earlier
     inner join controlled as later
         on
             earlier.person_key = later.person_key
             and later.group_code in ('35', '36')
             and later.anchor_date > earlier.anchor_date
-            and later.anchor_date <= least(earlier.isolation_ends_on, coalesce(earlier.released_on, 'infinity'::date))
+            and later.anchor_date <= least(earlier.isolation_ends_on, coalesce(earlier.released_on, {{ no_end() }}))
             and later.strictness >= earlier.strictness
     group by earlier.membership_id
 ),
@@ -78,7 +78,7 @@ restarts as (
 continued as (
     select
         restarted_by,
-        min(membership_id collate "C") as restarted_from
+        min({{ bytewise('membership_id') }}) as restarted_from
     from restarts
     group by restarted_by
 ),
@@ -99,15 +99,15 @@ infections as (
 
 -- The end of the central isolation with its three results; a release of everything may bring them too.
 isolation_releases as (
-    select distinct on (record_key)
+    select
         record_key,
         case when release_type = '集中隔离' then release_date end as isolation_released_on,
         person_result,
         objects_result,
         environment_result,
         infection_excluded
-    from releases
-    order by record_key asc, (release_type = '集中隔离') desc, release_date asc, release_key collate "C" asc
+    from {{ first_per('releases', 'record_key', "release_type = '集中隔离' desc, release_date asc, " ~ bytewise('release_key')) }}
+        as isolating
 ),
 
 final as (

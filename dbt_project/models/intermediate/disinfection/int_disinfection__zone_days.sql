@@ -6,9 +6,8 @@ with declarations as (
 
 -- Of several notices on one day the one that was updated last counts.
 daily as (
-    select distinct on (zone_key, effective_date) *
-    from declarations
-    order by zone_key asc, effective_date asc, updated_at desc, file_id desc, line desc
+    select *
+    from {{ first_per('declarations', 'zone_key, effective_date', 'updated_at desc, file_id desc, line desc') }} as newest
 ),
 
 spans as (
@@ -27,7 +26,7 @@ days as (
         spans.level,
         day_at::date as disinfection_date
     from spans
-    cross join generate_series(spans.from_date, spans.to_date, interval '1 day') as day_at
+    cross join lateral {{ days('spans.from_date', 'spans.to_date') }} as numbered (day_at)
     where spans.level in ('高', '中')
 ),
 

@@ -14,28 +14,35 @@ drugs as (
     where drug is not null
 ),
 
-named as (
-    select distinct on (drugs.drug)
+found_names as (
+    select
         drugs.drug,
         drugs.drug_text,
+        names.name,
         names.ingredient,
         names.category
     from drugs
-    left join names on strpos(drugs.drug_text, names.name) > 0
-    order by drugs.drug asc, length(names.name) desc nulls last, names.name collate "C" asc
+    left join names on position(names.name in drugs.drug_text) > 0
 ),
 
-formed as (
-    select distinct on (named.drug)
-        named.*,
+named as (
+    select *
+    from {{ first_per('found_names', 'drug', 'length(name) desc nulls last, ' ~ bytewise('name')) }} as longest
+),
+
+found_forms as (
+    select
+        named.drug,
+        named.ingredient,
+        named.category,
         forms.form,
+        forms.category as form_category,
         coalesce(forms.is_monitored, true) as is_monitored
     from named
     left join forms
         on
-            strpos(named.drug_text, forms.form) > 0
+            position(forms.form in named.drug_text) > 0
             and (forms.category is null or forms.category = named.category)
-    order by named.drug asc, length(forms.form) desc nulls last, forms.category is null, forms.form collate "C" asc
 ),
 
 final as (
@@ -45,7 +52,9 @@ final as (
         category,
         form,
         is_monitored
-    from formed
+    from {{ first_per(
+        'found_forms', 'drug', 'length(form) desc nulls last, form_category is null, ' ~ bytewise('form')
+    ) }} as longest
 )
 
 select * from final

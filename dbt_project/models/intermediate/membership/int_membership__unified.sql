@@ -91,7 +91,7 @@ merged as (
         or not bool_or(is_roster) over same_membership
         and row_number() over (
             partition by person_key, group_code, anchor_date
-            order by is_roster, membership_id collate "C"
+            order by is_roster, {{ bytewise('membership_id') }}
         ) = 1 as is_winner
     from released
     window same_membership as (partition by person_key, group_code, anchor_date)

@@ -1,7 +1,7 @@
 -- Rule families 2 and 4: tests on fixed days from an anchor (annex rows 29–33, 35–37; articles 4, 6, 18, 30).
 -- One row per slot: a day number whose date lies within the membership. Closed slots are kept from build to build.
 {{ config(
-    materialized='increment',
+    materialized=kept(),
     unique_key='membership_id, slot',
     indexes=[{'columns': ['membership_id', 'slot'], 'unique': true}],
     pre_hook="{{ forget_changed_slots(this, ref('int_membership__fingerprints')) }}",
@@ -30,7 +30,7 @@ slots as (
         memberships.anchor_date,
         memberships.rule_text,
         memberships.fingerprint,
-        coalesce(memberships.end_date, 'infinity'::date) as end_date,
+        coalesce(memberships.end_date, {{ no_end() }}) as end_date,
         days.day_number as slot,
         memberships.anchor_date + days.day_number - 1 + memberships.first_day_offset as due_date
     from memberships
@@ -38,7 +38,7 @@ slots as (
         on memberships.edition_code = days.edition_code and memberships.group_code = days.group_code
     where
         memberships.anchor_date + days.day_number - 1 + memberships.first_day_offset
-        between memberships.start_date and coalesce(memberships.end_date, 'infinity'::date)
+        between memberships.start_date and coalesce(memberships.end_date, {{ no_end() }})
 ),
 
 -- A slot lasts until the next one that exists; the last until the membership ends.
@@ -47,7 +47,7 @@ windows as (
         *,
         coalesce(
             lead(due_date) over (partition by membership_id order by due_date),
-            case when end_date = 'infinity' then end_date else end_date + 1 end
+            case when end_date = {{ no_end() }} then end_date else end_date + 1 end
         ) as until_date
     from slots
 ),

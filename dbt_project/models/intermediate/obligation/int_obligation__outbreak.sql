@@ -3,9 +3,9 @@
 with slots as (
     select
         *,
-        least(member_to, coalesce(end_date, 'infinity'::date)) as until_date
+        least(member_to, coalesce(end_date, {{ no_end() }})) as until_date
     from {{ ref('int_outbreak__rounds') }}
-    where due_date between member_from and least(member_to, coalesce(end_date, 'infinity'::date))
+    where due_date between member_from and least(member_to, coalesce(end_date, {{ no_end() }}))
 ),
 
 samples as (

@@ -2,7 +2,7 @@
 -- One row per purchase on a day of an edition that asks for it; a counting sample from the moment of purchase discharges it.
 -- Closed slots are kept from build to build.
 {{ config(
-    materialized='increment',
+    materialized=kept(),
     unique_key='membership_id',
     indexes=[{'columns': ['membership_id'], 'unique': true}],
     pre_hook="{{ forget_changed_slots(this, ref('int_purchase__fingerprints')) }}",

@@ -4,7 +4,7 @@ with memberships as (
     select * from {{ ref('int_membership__unified') }}
     where
         rule_family in ('rolling', 'as_required')
-        and coalesce(end_date, 'infinity'::date) >= {{ as_of_date() }}
+        and coalesce(end_date, {{ no_end() }}) >= {{ as_of_date() }}
 ),
 
 frequencies as (select * from {{ ref('int_membership__custom_frequencies') }}),
@@ -44,7 +44,7 @@ lifted as (
 evidence as (
     select
         population.membership_id,
-        persons.sample_dates[1:population.k] as sample_dates
+        {{ newest('persons.sample_dates', 'population.k') }} as sample_dates
     from population
     left join persons on population.person_key = persons.person_key
 ),
@@ -56,7 +56,7 @@ due as (
         lifted.state as lifted_state,
         evidence.sample_dates,
         greatest(
-            evidence.sample_dates[population.k] + population.n,
+            {{ item('evidence.sample_dates', 'population.k') }} + population.n,
             greatest(population.start_date, lifted.last_lifted_date + 1) + population.n - 1
         ) as due_date
     from population
@@ -75,26 +75,23 @@ final as (
             else 'upcoming'
         end as status,
         null::date as satisfied_on,
-        sample_dates[1] as last_sample_date,
+        {{ item('sample_dates', 1) }} as last_sample_date,
         case
             when rule_family = 'rolling' then rule_text
             else custom_frequency
         end as rule_text,
         case
-            when sample_dates[1] is null then '无采样记录'
-            when k = 1 then '最近一次采样 ' || {{ chinese_date('sample_dates[1]') }}
+            when {{ item('sample_dates', 1) }} is null then '无采样记录'
+            when k = 1 then '最近一次采样 ' || {{ chinese_date(item('sample_dates', 1)) }}
             else
                 '最近' || cardinality(sample_dates) || '次采样 '
-                || (
-                    select string_agg({{ chinese_date('taken.sample_date') }}, '、' order by taken.sample_date)
-                    from unnest(sample_dates) as taken (sample_date)
-                )
+                || {{ chinese_dates('sample_dates') }}
         end as evidence
     from due
     where
         lifted_state is not null
         or due_date <= {{ as_of_date() }}
-        or coalesce(end_date, 'infinity'::date) >= due_date
+        or coalesce(end_date, {{ no_end() }}) >= due_date
 )
 
 select * from final

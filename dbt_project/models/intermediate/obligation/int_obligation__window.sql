@@ -2,7 +2,7 @@
 -- One row per slot (1 and 2); each stays open until it is discharged or the membership ends. Closed ones are kept from
 -- build to build.
 {{ config(
-    materialized='increment',
+    materialized=kept(),
     unique_key='membership_id, slot',
     indexes=[{'columns': ['membership_id', 'slot'], 'unique': true}],
     pre_hook="{{ forget_changed_slots(this, ref('int_membership__fingerprints')) }}",
@@ -63,7 +63,7 @@ both_samples as (
     from (
         select
             *,
-            first_sampled_at + make_interval(hours => spacing_hours) as spaced_at
+            first_sampled_at + interval '1 hour' * spacing_hours as spaced_at
         from first_samples
     ) as spacings
 ),
@@ -95,10 +95,10 @@ existing as (
         slots.end_date,
         slots.anchor_date,
         slots.rule_text,
-        case when slots.satisfied_on <= coalesce(slots.end_date, 'infinity'::date) then slots.satisfied_on end as satisfied_on,
+        case when slots.satisfied_on <= coalesce(slots.end_date, {{ no_end() }}) then slots.satisfied_on end as satisfied_on,
         {{ lifted_state('slots.person_key', 'slots.group_code', 'slots.due_date') }} as lifted_state
     from slots
-    where due_date between start_date and coalesce(end_date, 'infinity'::date)
+    where due_date between start_date and coalesce(end_date, {{ no_end() }})
 ),
 
 final as (

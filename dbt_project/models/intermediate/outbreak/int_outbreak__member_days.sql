@@ -28,11 +28,10 @@ days as (
         min(rounds.department) as department,
         min(rounds.community) as community
     from rounds
-    cross join generate_series(
-        greatest(rounds.start_date, rounds.member_from)::timestamp,
-        least(rounds.end_date, rounds.member_to, {{ as_of_date() }})::timestamp,
-        interval '1 day'
-    ) as sampling_day
+    cross join lateral {{ days(
+        'greatest(rounds.start_date, rounds.member_from)',
+        'least(rounds.end_date, rounds.member_to, ' ~ as_of_date() ~ ')'
+    ) }} as counted (sampling_day)
     group by rounds.start_date, rounds.unit, rounds.group_code, rounds.person_key, sampling_day
 ),
 

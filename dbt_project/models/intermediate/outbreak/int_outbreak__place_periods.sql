@@ -20,8 +20,8 @@ notices as (
     from {{ ref('stg_platform__declarations') }} as declarations
     inner join places
         on
-            (cardinality(declarations.communities) = 0 or places.community = any(declarations.communities))
-            and (cardinality(declarations.grids) = 0 or places.grid = any(declarations.grids))
+            (cardinality(declarations.communities) = 0 or {{ is_in('places.community', 'declarations.communities') }})
+            and (cardinality(declarations.grids) = 0 or {{ is_in('places.grid', 'declarations.grids') }})
     where declarations.started_at < {{ as_of_date() }} + 1
 ),
 
@@ -54,7 +54,7 @@ bounded as (
 reached as (
     select
         *,
-        max(coalesce(ended_at, 'infinity'::timestamp)) over (
+        max(coalesce(ended_at, {{ no_end('timestamp') }})) over (
             partition by community, grid order by started_at, notice_key
             rows between unbounded preceding and 1 preceding
         ) as reached_at
@@ -64,7 +64,7 @@ reached as (
 islands as (
     select
         *,
-        count(*) filter (where started_at > coalesce(reached_at, '-infinity'::timestamp))
+        count(*) filter (where started_at > coalesce(reached_at, {{ no_start('timestamp') }}))
             over (partition by community, grid order by started_at, notice_key) as outbreak_number
     from reached
 ),
@@ -74,11 +74,11 @@ final as (
         community,
         grid,
         outbreak_number::int as outbreak_number,
-        (array_agg(notice_key order by started_at, notice_key))[1] as outbreak_id,
+        {{ at_first('notice_key', ['started_at', 'notice_key']) }} as outbreak_id,
         min(started_at)::date as start_date,
         -- The day on which it ended is its last; an end at 0:00 is the end of the day before. Null while it goes on.
         (
-            nullif(max(coalesce(ended_at, 'infinity'::timestamp)), 'infinity'::timestamp) - interval '1 microsecond'
+            nullif(max(coalesce(ended_at, {{ no_end('timestamp') }})), {{ no_end('timestamp') }}) - interval '1 microsecond'
         )::date as end_date
     from islands
     group by community, grid, outbreak_number

@@ -1,71 +1,22 @@
 -- Who a person key is, as the test results wrote it last: a row for the name and one for the telephone number, each with
 -- the record that it comes from. Kept from build to build. Only restricted.person is made from it.
 {{ config(
-    materialized='increment',
+    materialized=kept(),
     unique_key='person_key, attribute',
     indexes=[{'columns': ['person_key', 'attribute'], 'unique': true}],
-    post_hook="delete from {{ this }} where value is null",
+    post_hook="{{ on_postgres('delete from ' ~ this ~ ' where value is null') }}",
 ) }}
 -- depends_on: {{ ref('int_sample__bounds') }}, {{ ref('int_sample__changes') }}
 
-{% if increment_since() is none %}
 with told as (
+    {% if increment_since() is none -%}
     {{ told_by_samples('name', 'name') }}
     union all
     {{ told_by_samples('phone', 'phone') }}
+    {%- else -%}
+    {{ told_anew(this) }}
+    {%- endif %}
 )
-{% else %}
-with came as (
-    {{ told_by_samples('name', 'name') }} and file_id in ({{ changed_files() }})
-    union all
-    {{ told_by_samples('phone', 'phone') }} and file_id in ({{ changed_files() }})
-),
 
-kept as (
-    select
-        kept.*,
-        changed.file_id is not null as is_gone
-    from {{ this }} as kept
-    left join {{ ref('int_sample__changes') }} as changed
-        on
-            kept.person_key = changed.person_key
-            and kept.file_id = changed.file_id
-            and kept.line = changed.line
-            and not changed.came
-),
-
--- What is gone and was not told anew since: all records of the person are read again.
-lost as (
-    select kept.* from kept
-    where
-        kept.is_gone and not exists (
-            select 1 from came
-            where
-                came.person_key = kept.person_key and came.attribute = kept.attribute
-                and (came.updated_at, came.file_id, came.line) > (kept.updated_at, kept.file_id, kept.line)
-        )
-),
-
-told_anew as (
-    select person_key from came
-    union all
-    select person_key from lost
-),
-
-told as (
-    select * from came
-    union all
-    select person_key, attribute, id_type, id_number, value, updated_at, file_id, line from kept
-    where not is_gone and person_key in (select told_anew.person_key from told_anew)
-    union all
-    {{ told_by_samples('name', 'name') }} and person_key in (select lost.person_key from lost where lost.attribute = 'name')
-    union all
-    {{ told_by_samples('phone', 'phone') }} and person_key in (select lost.person_key from lost where lost.attribute = 'phone')
-    union all
-    select person_key, attribute, id_type, id_number, null, '-infinity', 0, 0 from lost
-)
-{% endif %}
-
-select distinct on (person_key, attribute) *
-from told
-order by person_key asc, attribute asc, updated_at desc, file_id desc, line desc
+select *
+from {{ first_per('told', 'person_key, attribute', 'updated_at desc, file_id desc, line desc') }} as newest

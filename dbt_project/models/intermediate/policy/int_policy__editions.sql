@@ -8,7 +8,7 @@ final as (
         effective_from,
         -- A later edition ends the one before it, whatever that one's last day says.
         least(
-            coalesce(effective_to, 'infinity'::date),
+            coalesce(effective_to, {{ no_end() }}),
             lead(effective_from) over (order by effective_from) - 1
         ) as effective_to
     from editions

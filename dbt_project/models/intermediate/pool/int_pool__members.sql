@@ -28,7 +28,7 @@ members as (
     select
         samples.person_key,
         samples.tube_no,
-        min(samples.sample_key collate "C") as sample_key,
+        min({{ bytewise('samples.sample_key') }}) as sample_key,
         min(samples.sampled_at) as pooled_at,
         bool_or(samples.sample_date between positive_tubes.first_sample_date and positive_tubes.last_sample_date)
             as is_of_its_day
@@ -47,7 +47,7 @@ final as (
         members.pooled_at,
         positive_tubes.result_at,
         positive_tubes.result_at
-        + make_interval(hours => {{ parameter('resample_hours', 'positive_tubes.result_at::date') }}) as due_at,
+        + interval '1 hour' * {{ parameter('resample_hours', 'positive_tubes.result_at::date') }} as due_at,
         not members.is_of_its_day as needs_review
     from members
     inner join positive_tubes on members.tube_no = positive_tubes.tube_no

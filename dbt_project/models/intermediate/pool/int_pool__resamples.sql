@@ -5,20 +5,27 @@ with members as (select * from {{ ref('int_pool__members') }}),
 
 singles as (select * from {{ ref('int_sample__counting') }} where is_single),
 
--- Of two single samples of one second the positive one is the first.
-resamples as (
-    select distinct on (members.membership_id)
+later_singles as (
+    select
         members.membership_id,
         singles.sampled_at,
-        singles.result
+        singles.result,
+        singles.sample_key
     from members
     inner join singles
         on
             members.person_key = singles.person_key
-            and singles.sampled_at > members.result_at
+            and members.result_at < singles.sampled_at
             and singles.sample_date >= (select min(earliest.result_at)::date from members as earliest)
-    order by
-        members.membership_id asc, singles.sampled_at asc, singles.result = '阳性' desc, singles.sample_key collate "C" asc
+),
+
+-- Of two single samples of one second the positive one is the first.
+resamples as (
+    select
+        membership_id,
+        sampled_at,
+        result
+    from {{ first_per('later_singles', 'membership_id', "sampled_at, result = '阳性' desc, " ~ bytewise('sample_key')) }} as earliest
 ),
 
 evidence as (

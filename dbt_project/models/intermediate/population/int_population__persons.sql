@@ -5,16 +5,19 @@
 with residents as (
     select * from {{ ref('stg_platform__residents') }}
     where
-        coalesce(moved_in_date, '-infinity'::date) <= {{ as_of_date() }}
-        and coalesce(moved_out_date, 'infinity'::date) >= {{ as_of_date() }}
+        coalesce(moved_in_date, {{ no_start() }}) <= {{ as_of_date() }}
+        and coalesce(moved_out_date, {{ no_end() }}) >= {{ as_of_date() }}
+),
+
+active as (
+    select * from {{ ref('int_membership__unified') }}
+    where coalesce(end_date, {{ no_end() }}) >= {{ as_of_date() }}
 ),
 
 -- Of several memberships the one that began last says where the person is.
 memberships as (
-    select distinct on (person_key) *
-    from {{ ref('int_membership__unified') }}
-    where coalesce(end_date, 'infinity'::date) >= {{ as_of_date() }}
-    order by person_key asc, community = '', start_date desc, membership_id collate "C"
+    select *
+    from {{ first_per('active', 'person_key', "community = '', start_date desc, " ~ bytewise('membership_id')) }} as newest
 ),
 
 final as (

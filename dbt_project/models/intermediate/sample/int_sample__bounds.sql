@@ -1,5 +1,10 @@
 -- From which change of the samples to which this build reads: after the last one that every increment has taken in.
 -- Without a first one everything is read anew: an increment is not there, its code changed, or the samples were emptied.
+{%- if target.type == 'spark' %}
+select
+    null::bigint as since_change_id,
+    0::bigint as through_change_id
+{%- else %}
 {%- set increments = increments() %}
 
 with expected (model, definition) as (
@@ -32,3 +37,4 @@ select
     greatest(newest.change_id, case when taken_in.is_complete then taken_in.change_id end) as through_change_id
 from taken_in
 cross join newest
+{%- endif %}

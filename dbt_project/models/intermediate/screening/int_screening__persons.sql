@@ -26,10 +26,10 @@ in_scope as (
     from rounds
     inner join residents
         on
-            (cardinality(rounds.communities) = 0 or residents.community = any(rounds.communities))
-            and (cardinality(rounds.grids) = 0 or residents.grid = any(rounds.grids))
-            and rounds.started_at::date between coalesce(residents.moved_in_date, '-infinity'::date)
-            and coalesce(residents.moved_out_date, 'infinity'::date)
+            (cardinality(rounds.communities) = 0 or {{ is_in('residents.community', 'rounds.communities') }})
+            and (cardinality(rounds.grids) = 0 or {{ is_in('residents.grid', 'rounds.grids') }})
+            and rounds.started_at::date between coalesce(residents.moved_in_date, {{ no_start() }})
+            and coalesce(residents.moved_out_date, {{ no_end() }})
 ),
 
 -- Evidence: the first counting sample from the start on.
@@ -52,7 +52,7 @@ evidence as (
             select 1 from cases
             where
                 cases.person_key = in_scope.person_key
-                and coalesce(cases.discharge_date, 'infinity'::date) >= in_scope.started_at::date
+                and coalesce(cases.discharge_date, {{ no_end() }}) >= in_scope.started_at::date
         ) as is_infected
     from in_scope
     left join first_samples

@@ -19,7 +19,7 @@ final as (
         started_at,
         ended_at,
         allowed_hours,
-        started_at + make_interval(hours => allowed_hours) as deadline
+        started_at + interval '1 hour' * allowed_hours as deadline
     from timed
 )
 

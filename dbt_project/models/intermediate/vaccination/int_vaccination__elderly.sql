@@ -2,8 +2,8 @@
 with residents as (
     select * from {{ ref('stg_platform__residents') }}
     where
-        coalesce(moved_in_date, '-infinity'::date) <= {{ as_of_date() }}
-        and coalesce(moved_out_date, 'infinity'::date) >= {{ as_of_date() }}
+        coalesce(moved_in_date, {{ no_start() }}) <= {{ as_of_date() }}
+        and coalesce(moved_out_date, {{ no_end() }}) >= {{ as_of_date() }}
 ),
 
 vaccinations as (
@@ -19,7 +19,7 @@ elderly as (
     select residents.*
     from residents
     cross join limits
-    where (residents.birth_date + make_interval(years => limits.years))::date <= {{ as_of_date() }}
+    where (residents.birth_date + interval '1 year' * limits.years)::date <= {{ as_of_date() }}
 ),
 
 doses as (

@@ -32,7 +32,7 @@ final as (
         zones.*,
         positives.last_positive_date,
         greatest(positives.last_positive_date, zones.level_since) as clock_start,
-        {{ as_of_date() }} - greatest(positives.last_positive_date, zones.level_since) as clear_days,
+        {{ days_between(as_of_date(), 'greatest(positives.last_positive_date, zones.level_since)') }} as clear_days,
         present_rule.to_level,
         present_rule.clear_days as required_clear_days,
         present_rule.needs_full_round,
@@ -40,7 +40,7 @@ final as (
         present_rule.basis as rule_basis,
         levels.level is null as is_level_cancelled,
         -- Days clear when the zone was lowered to its present level, and how many the rule asked for.
-        zones.level_since - greatest(positives.positive_before_date, zones.previous_level_since)
+        {{ days_between('zones.level_since', 'greatest(positives.positive_before_date, zones.previous_level_since)') }}
             as clear_days_when_lowered,
         previous_rule.clear_days as required_when_lowered,
         previous_rule.to_level as to_level_when_lowered,

@@ -56,13 +56,13 @@ history as (
 ),
 
 latest as (
-    select distinct on (zone_key)
+    select
         zone_key,
         zone_name,
         communities,
         grids
-    from daily
-    order by zone_key asc, cardinality(communities) = 0, effective_date desc  -- A notice may leave the place out.
+    -- A notice may leave the place out.
+    from {{ first_per('daily', 'zone_key', 'cardinality(communities) = 0, effective_date desc') }} as placed
 ),
 
 final as (

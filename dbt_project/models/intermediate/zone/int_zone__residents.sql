@@ -6,8 +6,8 @@ with zones as (select * from {{ ref('int_zone__levels') }}),
 residents as (
     select * from {{ ref('stg_platform__residents') }}
     where
-        coalesce(moved_in_date, '-infinity'::date) <= {{ as_of_date() }}
-        and coalesce(moved_out_date, 'infinity'::date) >= {{ as_of_date() }}
+        coalesce(moved_in_date, {{ no_start() }}) <= {{ as_of_date() }}
+        and coalesce(moved_out_date, {{ no_end() }}) >= {{ as_of_date() }}
 ),
 
 cases as (
@@ -23,8 +23,8 @@ final as (
     from zones
     inner join residents
         on
-            residents.community = any(zones.communities)
-            and (residents.grid = any(zones.grids) or cardinality(zones.grids) = 0)
+            {{ is_in('residents.community', 'zones.communities') }}
+            and ({{ is_in('residents.grid', 'zones.grids') }} or cardinality(zones.grids) = 0)
     left join cases on residents.person_key = cases.person_key
 )
 

@@ -17,12 +17,12 @@ samples as (
     where sample_date >= (select min(clocks.round_from_date) from clocks)
 ),
 
--- Of two samples at one time the positive one is the first.
-final as (
-    select distinct on (clocks.zone_id, residents.person_key)
+sampled as (
+    select
         clocks.zone_id,
         residents.person_key,
         clocks.round_from_date,
+        samples.sampled_at,
         samples.sample_date,
         -- 阴性, 阳性, 待出 (sampled, no result yet), or null: not sampled.
         samples.result
@@ -32,9 +32,19 @@ final as (
         on
             residents.person_key = samples.person_key
             and samples.sampled_at >= clocks.round_from_date
-    order by
-        clocks.zone_id, residents.person_key, samples.result not in ('阴性', '阳性'), samples.sampled_at,
-        (samples.result = '阳性') desc
+),
+
+-- Of two samples at one time the positive one is the first.
+final as (
+    select
+        zone_id,
+        person_key,
+        round_from_date,
+        sample_date,
+        result
+    from {{ first_per(
+        'sampled', 'zone_id, person_key', "result not in ('阴性', '阳性'), sampled_at, result = '阳性' desc"
+    ) }} as earliest
 )
 
 select * from final

@@ -1,0 +1,194 @@
+"""The models on Spark give the rows that they give on PostgreSQL: every mart, on the worked cases and on a simulated town.
+
+Each Spark build is a process of its own, as docs/spark.md starts it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections import Counter
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psycopg
+import pytest
+
+from tests import support
+from tests.conftest import WORLD_DAY, HomeFactory
+from yingjian import warehouse
+from yingjian.settings import PROJECT_ROOT, Settings
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("java"), reason="Spark needs Java 17: install openjdk-17-jre-headless"),
+]
+needs_cases = pytest.mark.skipif(
+    not support.CASES.is_dir(), reason=f"the worked cases are not at {support.CASES}; set YINGJIAN_SHARED"
+)
+MARTS = sorted(path.stem for path in (PROJECT_ROOT / "dbt_project" / "models" / "marts").glob("*.sql"))
+# What the cases say something of; the simulated town has rows for the others.
+OF_THE_CASES = {
+    "obligation", "due", "overdue", "compliance_daily", "due_forecast", "risk_zone", "control", "contact_clock", "pool_followup",
+    "push_clearance", "disinfection_daily", "vaccination_60plus", "readiness", "zone_stay_summary",
+}  # fmt: skip
+NOT_IN_THE_TOWN = {"unscheduled", "zone_blocker", "zone_stay_summary"}
+
+Rows = Counter[tuple[Any, ...]]
+
+
+@pytest.fixture(scope="module")
+def spark_python() -> Path:
+    """The interpreter of the environment with the group `spark`, made as docs/spark.md says."""
+    environment = PROJECT_ROOT / ".venv-spark"
+    uv = PROJECT_ROOT / ".venv" / "bin" / "uv"
+    done = subprocess.run(
+        [str(uv), "sync", "--frozen", "--system-certs", "--no-dev", "--group", "spark"],
+        cwd=PROJECT_ROOT, env={**os.environ, "UV_PROJECT_ENVIRONMENT": str(environment)}, capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode:
+        pytest.skip(f"the packages of the group spark cannot be had: {done.stderr.strip()[-300:]}")
+    return environment / "bin" / "python"
+
+
+def build_on_spark(python: Path, settings: Settings, days: list[date], folder: Path, *options: str) -> None:
+    done = subprocess.run(
+        [str(python), "-m", "yingjian.warehouse.spark", str(folder), "--date", *map(str, days), *options],
+        env={**os.environ, "YINGJIAN_HOME": str(settings.home)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+
+
+def on_postgres(conn: psycopg.Connection[Any]) -> dict[str, Rows]:
+    """Every mart as it is built; a row is its cells in the order of the columns' names."""
+    marts = {}
+    for mart in MARTS:
+        cursor = conn.execute(f"select * from build.{mart}")  # type: ignore[arg-type]
+        marts[mart] = in_order([column.name for column in cursor.description or []], cursor.fetchall())
+    return marts
+
+
+def on_spark(folder: Path) -> dict[str, Rows]:
+    marts = {}
+    for mart in MARTS:
+        frame = pl.read_parquet(folder / mart / "*.parquet")
+        marts[mart] = in_order(frame.columns, frame.rows())
+    return marts
+
+
+def in_order(names: list[str], rows: list[tuple[Any, ...]]) -> Rows:
+    order = sorted(range(len(names)), key=names.__getitem__)
+    return Counter([tuple(sorted(names)), *(tuple(comparable(row[i]) for i in order) for row in rows)])
+
+
+def comparable(cell: Any) -> Any:
+    """The same for the same value: 0.50 is 0.5, a time with a zone is in UTC, and without one it is left as it is."""
+    match cell:
+        case bool():
+            return cell
+        case float() | Decimal():
+            return Decimal(str(cell)).normalize()
+        case datetime(tzinfo=zone) if zone:
+            return cell.astimezone(UTC).replace(tzinfo=None)
+        case list():
+            return tuple(cell)
+    return cell
+
+
+def differences(postgres: dict[str, Rows], spark: dict[str, Rows]) -> dict[str, tuple[Rows, Rows]]:
+    """Of each mart that differs the rows that only PostgreSQL has, and those that only Spark has."""
+    assert postgres.keys() == spark.keys() == set(MARTS) and len(MARTS) >= 38
+    return {
+        mart: (postgres[mart] - spark[mart], spark[mart] - postgres[mart])
+        for mart in MARTS
+        if postgres[mart] != spark[mart]
+    }
+
+
+def filled(marts: dict[str, Rows]) -> set[str]:
+    return {mart for mart, rows in marts.items() if rows.total() > 1}  # The first is the columns' names.
+
+
+@needs_cases
+@pytest.mark.parametrize("town", ["town-1", "town-2"])
+def test_the_cases(town: str, home_factory: HomeFactory, spark_python: Path, tmp_path: Path) -> None:
+    settings = home_factory(town)
+    support.land_folder(settings, support.CASES / town / "landing")
+    expected = support.CASES / town / "expected"
+    days = [date.fromisoformat(path.name) for path in sorted(expected.glob("2*"))]
+    build_on_spark(spark_python, settings, days, tmp_path)
+    seen = set()
+    for day in days:
+        support.build(settings, day)
+        spark = on_spark(tmp_path / str(day))
+        with warehouse.connect(settings) as conn:
+            assert differences(on_postgres(conn), spark) == {}, day
+        seen |= filled(spark)
+        assert obligations(tmp_path / str(day)) == support.expected(expected / str(day) / "obligation.csv")
+        assert zones(tmp_path / str(day)) == support.expected(expected / str(day) / "risk_zone.csv")
+    assert len(days) == 3 and seen >= OF_THE_CASES
+
+
+def obligations(folder: Path) -> list[tuple[str, ...]]:
+    """As support.OBLIGATIONS reads them, from Spark's marts alone."""
+    names = ["membership_id", "id_number", "group_code", "slot", "due_date", "status", "days_overdue"]
+    rows = pl.read_parquet(folder / "obligation" / "*.parquet")
+    persons = pl.read_parquet(folder / "person" / "*.parquet").select("person_key", "id_number")
+    return as_text(rows.filter(~pl.col("group_code").is_in(["P19", "P24"])).join(persons, on="person_key"), names)
+
+
+def zones(folder: Path) -> list[tuple[str, ...]]:
+    names = ["zone_id", "level", "clear_days", "eligible_level", "eligible_on"]
+    return as_text(pl.read_parquet(folder / "risk_zone" / "*.parquet"), names)
+
+
+def as_text(rows: pl.DataFrame, names: list[str]) -> list[tuple[str, ...]]:
+    return sorted(rows.select(pl.col(names).cast(pl.String).fill_null("")).rows())
+
+
+@pytest.fixture(scope="module")
+def simulated(
+    home_factory: HomeFactory, built_town: Settings, spark_python: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Settings, dict[str, Rows]]:
+    """The simulated town on both engines, a publication of the day before it: its home, and the rows on Spark.
+
+    Spark is two executors here that share no memory with each other or with whoever asks, as on two machines.
+    """
+    settings = home_factory("engines", built_town)
+    with warehouse.connect(settings) as conn:
+        # What such a town has none of: samples that were withdrawn since, and a delivery.
+        conn.execute("update staging.test_results set result = '无效' where sampled_at::date = %s", [date(2022, 7, 18)])
+        conn.execute(
+            "insert into delivery.attempt"
+            " (publication_id, what, official, channel, number, target, audience_kind, audience, not_before, state, error)"
+            " select publication_id, 'pack', 'x', 'folder', 1, 'x', 'office', '', now(), 'failed', '磁盘已满'"
+            " from published.publication"
+        )
+    support.build(settings, WORLD_DAY)
+    folder = tmp_path_factory.mktemp("spark")
+    build_on_spark(spark_python, settings, [WORLD_DAY], folder, "--master", "local-cluster[2,1,1024]")
+    return settings, on_spark(folder / str(WORLD_DAY))
+
+
+def test_a_simulated_town(simulated: tuple[Settings, dict[str, Rows]]) -> None:
+    settings, spark = simulated
+    with warehouse.connect(settings) as conn:
+        assert differences(on_postgres(conn), spark) == {}
+    assert set(MARTS) - filled(spark) <= NOT_IN_THE_TOWN
+
+
+def test_a_changed_row_and_a_missing_one_are_found(simulated: tuple[Settings, dict[str, Rows]]) -> None:
+    settings, spark = simulated
+    with warehouse.connect(settings) as conn:
+        first = "where obligation_id = (select min(obligation_id) from build.overdue)"
+        assert conn.execute(f"update build.overdue set days_overdue = days_overdue + 1 {first}").rowcount == 1
+        conn.execute("delete from build.risk_zone where zone_id = (select min(zone_id) from build.risk_zone)")
+        found = differences(on_postgres(conn), spark)
+        conn.rollback()
+    assert {mart: (ours.total(), theirs.total()) for mart, (ours, theirs) in found.items()} == {
+        "overdue": (1, 1), "risk_zone": (0, 1),
+    }  # fmt: skip
