@@ -1,5 +1,5 @@
 # Thin: each target is one line of uv or yingjian. See README.md.
-.PHONY: run up test test-slow sbom lint format bench
+.PHONY: run up test test-slow test-beyond sbom lint format bench
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
@@ -14,6 +14,9 @@ test: .venv/ready      ## every test but the slow ones
 
 test-slow: .venv/ready ## those that take minutes: files of 10 GB, faults in the middle of real runs
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+
+test-beyond: .venv/ready ## past one machine: workers on a broker (needs redis-server), Spark (needs Java 17)
+	$(BIN)/python -m pytest -m beyond
 
 lint: .venv/ready      ## style, types and SQL
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/sqlfluff lint dbt_project/models

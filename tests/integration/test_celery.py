@@ -28,7 +28,7 @@ from yingjian.settings import Settings
 from yingjian.warehouse.embedded import EmbeddedPostgres
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.beyond,
     pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed (Debian: redis-server)"),
 ]
 YINGJIAN = [sys.executable, "-m", "yingjian.cli"]

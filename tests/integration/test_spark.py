@@ -24,7 +24,7 @@ from yingjian import warehouse
 from yingjian.settings import PROJECT_ROOT, Settings
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.beyond,
     pytest.mark.skipif(not shutil.which("java"), reason="Spark needs Java 17: install openjdk-17-jre-headless"),
 ]
 needs_cases = pytest.mark.skipif(
