@@ -244,6 +244,7 @@ class EmbeddedPostgres:
 def server_options(port: int) -> dict[str, str]:
     """Server settings for the machine found. Statements and their values never go into the server's log."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    cores = os.cpu_count() or 2
     return {
         "port": str(port),
         "listen_addresses": HOST,
@@ -253,6 +254,11 @@ def server_options(port: int) -> dict[str, str]:
         "shared_buffers": f"{min(memory // 16, 1024 * _MEBIBYTE) // _MEBIBYTE}MB",
         "work_mem": "64MB",
         "maintenance_work_mem": "256MB",
+        # What the system keeps in memory besides, and disks without a head that moves: for the planner.
+        "effective_cache_size": f"{memory // 2 // _MEBIBYTE}MB",
+        "random_page_cost": "1.1",
+        "max_parallel_workers": str(cores),
+        "max_parallel_workers_per_gather": str(min(cores, 4)),
         "max_wal_size": "4GB",
         "checkpoint_timeout": "15min",
         "jit": "off",
