@@ -2,7 +2,7 @@
     A model of a slot family is an increment whose rows carry `fingerprint` and `computed_for`: before it is written, the
     memberships that may have changed are forgotten, and it computes those of which nothing is kept. -#}
 
-{% macro forget_changed_slots(this, inputs) -%}
+{% macro forget_changed_slots(this, inputs, is_open="kept.status in ('upcoming', 'overdue')") -%}
     {#- Forgets a membership with a slot still open on its last day, one whose person's samples came or went, one whose
         own record, rule or lifts are not those of `inputs` (membership_id, fingerprint) any more, and, when the business
         date goes back, all. -#}
@@ -13,7 +13,7 @@
             on kept.membership_id = present.membership_id and kept.fingerprint = present.fingerprint
         where
             present.membership_id is null
-            or kept.status in ('upcoming', 'overdue')
+            or {{ is_open }}
             or kept.computed_for > {{ as_of_date() }}
             or kept.person_key in (select changed.person_key from {{ ref('int_sample__changes') }} as changed)
     )

@@ -39,7 +39,7 @@ DATABASES = ("yingjian", "airflow")
 # What a run makes anew: the server's own files, Airflow's logs, dbt's artifacts, what Great Expectations shows.
 NOT_KEPT = frozenset({"postgres", "airflow", "dbt", "data_docs", "run.lock"})
 # dbt builds these from staging and the policy; a run at work must not wait for the backup, nor the backup for it.
-REBUILT_SCHEMAS = ("build", "intermediate")
+REBUILT_SCHEMAS = ("build", "intermediate", "staging_latest")
 PART_BYTES = 8 << 20
 _SECRET, _PUBLIC = "AGE-SECRET-KEY-", "age1"
 MAKE_KEY = "`yingjian backup-key` makes one; keep it where the home is not, since without it no backup can be read"

@@ -73,7 +73,7 @@ def everything(settings: Settings) -> dict[str, list[str]]:
             """
             select format('%I.%I', nspname, relname) from pg_class
             inner join pg_namespace on pg_namespace.oid = relnamespace
-            where relkind in ('r', 'p', 'v') and nspname !~ '^pg_' and nspname not in ('information_schema', 'build', 'intermediate', 'audit')
+            where relkind in ('r', 'p', 'v') and nspname !~ '^pg_' and nspname not in ('information_schema', 'build', 'intermediate', 'staging_latest', 'audit')
             """
         ).fetchall()
         return {name: sorted(row for (row,) in conn.execute(f"select t::text from {name} as t")) for (name,) in names}  # type: ignore[arg-type]

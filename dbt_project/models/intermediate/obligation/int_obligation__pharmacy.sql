@@ -5,7 +5,7 @@
     materialized=kept(),
     unique_key='membership_id',
     indexes=[{'columns': ['membership_id'], 'unique': true}],
-    pre_hook="{{ forget_changed_slots(this, ref('int_purchase__fingerprints')) }}",
+    pre_hook="{{ forget_changed_slots(this, ref('int_purchase__fingerprints'), is_open='kept.tested_on is null') }}",
 ) }}
 -- depends_on: {{ ref('int_sample__bounds') }}, {{ ref('int_sample__changes') }}
 
