@@ -24,7 +24,7 @@ READ_BY_HAND = {
     "pyrage": "MIT",  # the LICENSE file in its wheel
 }
 # The groups of pyproject.toml that production may install beside the program's own dependencies.
-OPTIONAL = ("apache-airflow-providers-celery", "apache-airflow-providers-openlineage")
+OPTIONAL = ("apache-airflow-providers-celery", "apache-airflow-providers-openlineage", "async-timeout")
 
 
 def runtime() -> list[Distribution]:
