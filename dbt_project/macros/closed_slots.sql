@@ -15,7 +15,9 @@
             present.membership_id is null
             or {{ is_open }}
             or kept.computed_for > {{ as_of_date() }}
-            or kept.person_key in (select changed.person_key from {{ ref('int_sample__changes') }} as changed)
+        union all
+        select kept.membership_id from {{ this }} as kept
+        where exists (select 1 from {{ ref('int_sample__changes') }} as changed where changed.person_key = kept.person_key)
     )
     {%- endif %}
 {%- endmacro %}
