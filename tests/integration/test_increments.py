@@ -18,7 +18,7 @@ from yingjian.settings import Settings
 from yingjian.simulate.people import resident_numbers
 
 FIRST = date(2022, 7, 1)
-GROUPS = ["1", "8", "15", "33", "34", "37"]
+GROUPS = ["1", "8", "15", "23", "23", "33", "34", "37"]
 PERSONS = 12
 
 # Every row that is kept, without what the physical order decides.
@@ -31,9 +31,10 @@ KEPT = {
     "tubes": "select * from build.pool_followup",
     "purchases": "select * from build.pharmacy_followup",
     "controls": "select * from build.control",
+    "units": "select * from build.sampling_unit_daily",
 }
 INCREMENTS = ["+config.materialized:increment"]
-MODELS = ["+obligation", "+person", "+pool_followup", "+pharmacy_followup", "+control"]
+MODELS = ["+obligation", "+person", "+pool_followup", "+pharmacy_followup", "+control", "+sampling_unit_daily"]
 
 
 class Town:
@@ -58,10 +59,15 @@ class Town:
             group = self.draw.choice(GROUPS)
             anchored = {"锚定日期": f"{FIRST + timedelta(days=i % 4)}"} if group in {"33", "34", "37"} else {}
             self.members.append({
-                "记录编号": f"K{i}", **IDENTITY, "证件号码": number, "人群编号": group, "起始日期": f"{FIRST}",
+                "记录编号": f"K{i}", **IDENTITY, "证件号码": number, "人群编号": group, "起始日期": f"{FIRST}", "工作单位": f"单位{i % 2}",
                 "更新时间": "2022-06-20 08:00:00", **anchored,
             })  # fmt: skip
         self.write("key_population", self.members)
+        outbreak = [("疫情启动", FIRST + timedelta(days=1)), ("疫情结束", FIRST + timedelta(days=3))]
+        self.write("declarations", [
+            {"通告编号": f"G{kind}", "类型": kind, "开始时间": f"{day} 08:00:00", "更新时间": f"{day} 08:00:00"}
+            for kind, day in outbreak
+        ])  # fmt: skip
         self.write("pharmacy_purchases", [
             {"登记编号": f"P{i}", **IDENTITY, "证件号码": number, "药店名称": "药店", "药品名称": "布洛芬", "药品类别": "退热",
              "购药时间": f"{FIRST + timedelta(days=i)} 10:00:00", "更新时间": f"{FIRST + timedelta(days=i)} 11:00:00"}
@@ -161,7 +167,7 @@ def since(home: Settings) -> int | None:
 def test_the_same_rows_as_everything_read_anew(fresh_home: Settings, tmp_path: Path, seed: int) -> None:
     town = Town(fresh_home, tmp_path, seed)
     town.begin()
-    for number in range(5):
+    for number in range(6):
         today = FIRST + timedelta(
             days=number + town.draw.choice([0, 1])
         )  # A day again, or the day before, now and then.
@@ -176,7 +182,7 @@ def test_the_same_rows_as_everything_read_anew(fresh_home: Settings, tmp_path: P
         everything = kept(fresh_home)
         for name, rows in everything.items():
             assert increments[name] == rows, f"{name} on {today}"
-    assert len(everything["by_day"]) > 30 and len(everything["obligation"]) > 30
+    assert len(everything["by_day"]) > 30 and len(everything["obligation"]) > 30 and everything["units"]
 
 
 @pytest.fixture

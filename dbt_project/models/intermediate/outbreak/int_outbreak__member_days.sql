@@ -1,8 +1,25 @@
 -- Articles 10 and 11: who was on a unit's roster on each day of an outbreak, up to D, and when sampled.
 -- One row per unit, group, outbreak, day and person; who was exempt or infected on the day is marked.
-{{ config(materialized='table') }}
+-- What is closed is kept from build to build.
+{{ config(
+    materialized=kept(),
+    indexes=[{'columns': ['start_date', 'unit', 'group_code']}],
+    pre_hook="{{ forget_changed_units(this) }}",
+) }}
+-- depends_on: {{ ref('int_sample__bounds') }}, {{ ref('int_sample__changes') }}
 
-with rounds as (select * from {{ ref('int_outbreak__rounds') }}),
+with rounds as (
+    select
+        rounds.*,
+        fingerprints.fingerprint
+    from {{ ref('int_outbreak__rounds') }} as rounds
+    inner join {{ ref('int_outbreak__fingerprints') }} as fingerprints
+        on
+            rounds.start_date = fingerprints.start_date
+            and rounds.unit = fingerprints.unit
+            and rounds.group_code = fingerprints.group_code
+    where {{ unit_not_kept(this, 'rounds') }}
+),
 
 person_days as (
     select distinct
@@ -26,7 +43,8 @@ days as (
         min(rounds.due_date) as round_due_date,
         min(rounds.group_name) as group_name,
         min(rounds.department) as department,
-        min(rounds.community) as community
+        min(rounds.community) as community,
+        min(rounds.fingerprint) as fingerprint
     from rounds
     cross join lateral {{ days(
         'greatest(rounds.start_date, rounds.member_from)',
@@ -91,6 +109,7 @@ final as (
         roster.round_due_date,
         roster.person_key,
         roster.is_lifted,
+        roster.fingerprint,
         greatest(
             max(person_days.sample_date) over (
                 partition by roster.start_date, roster.unit, roster.group_code, roster.person_key
