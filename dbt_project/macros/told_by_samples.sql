@@ -20,7 +20,7 @@
         union all
         {{ told_by_samples('phone', 'phone') }} and file_id in ({{ changed_files() }})
     ),
-    
+
     kept as (
         select
             kept.*,
@@ -33,7 +33,7 @@
                 and kept.line = changed.line
                 and not changed.came
     ),
-    
+
     -- What is gone and was not told anew since: all records of the person are read again.
     lost as (
         select kept.* from kept
@@ -45,13 +45,13 @@
                     and (came.updated_at, came.file_id, came.line) > (kept.updated_at, kept.file_id, kept.line)
             )
     ),
-    
+
     told_anew as (
         select person_key from came
         union all
         select person_key from lost
     )
-    
+
     select * from came
         union all
         select person_key, attribute, id_type, id_number, value, updated_at, file_id, line from kept

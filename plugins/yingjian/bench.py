@@ -11,7 +11,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from pathlib import Path
@@ -95,10 +96,7 @@ def landing(folder: Path) -> dict[str, dict[str, float]]:
         "xlsx": ("results.xlsx", "", XLSX_ROWS),
     }
     figures: dict[str, dict[str, float]] = {}
-    settings = Settings.load({"YINGJIAN_HOME": f"{folder}/home"})
-    warehouse.ensure_running(settings)
-    try:
-        warehouse.migrate(settings)
+    with _warehouse(folder) as settings:
         for i, (name, (file_name, encoding, rows)) in enumerate(formats.items()):
             path = Path(folder) / str(i) / FEED.name / file_name
             write_export(path, results(rows), encoding)
@@ -117,8 +115,6 @@ def landing(folder: Path) -> dict[str, dict[str, float]]:
                 "rows": rows, "rows_per_second": round(rows / seconds), "over_copy": round(raw * rows / seconds, 3),
                 "copy_rows_per_second": round(1 / raw), "peak_mib": peak,
             }  # fmt: skip
-    finally:
-        EmbeddedPostgres(settings).stop()
     return figures
 
 
@@ -134,13 +130,8 @@ def show_landing(figures: dict[str, dict[str, float]]) -> None:
 
 
 def packs(folder: Path) -> dict[str, dict[str, float]]:
-    settings = Settings.load({"YINGJIAN_HOME": f"{folder}/home"})
-    warehouse.ensure_running(settings)
-    try:
-        warehouse.migrate(settings)
+    with _warehouse(folder) as settings:
         return bench_reports.measure(settings, folder)
-    finally:
-        EmbeddedPostgres(settings).stop()
 
 
 def sizes(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -166,6 +157,18 @@ PARTS: dict[str, tuple[Callable[[Path], Any], Callable[[Any], None]]] = {
     "readers": (bench_days.with_readers, bench_readers.show),
     "packs": (packs, bench_reports.show),
 }
+
+
+@contextmanager
+def _warehouse(folder: Path) -> Iterator[Settings]:
+    """A warehouse of its own, as long as the part lasts."""
+    settings = Settings.load({"YINGJIAN_HOME": f"{folder}/home"})
+    warehouse.ensure_running(settings)
+    try:
+        warehouse.migrate(settings)
+        yield settings
+    finally:
+        EmbeddedPostgres(settings).stop()
 
 
 def _folder(parent: Path | None = None) -> tempfile.TemporaryDirectory[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -326,20 +325,3 @@ def show(figures: Mapping[str, Mapping[str, float]]) -> None:
     for name in CHOSEN:
         small, large = (figures[f"{persons:,} people, {name}"]["peak_mib"] for persons in PERSONS)
         print(f"{name}: ten times the people, {large / small:.2f} times the memory")
-
-
-def main() -> int:
-    """This part alone: `python -m yingjian.bench_reports`."""
-    with tempfile.TemporaryDirectory(prefix="yingjian-bench-") as folder:
-        settings = Settings.load({"YINGJIAN_HOME": f"{folder}/home"})
-        warehouse.ensure_running(settings)
-        try:
-            warehouse.migrate(settings)
-            show(measure(settings, Path(folder)))
-        finally:
-            EmbeddedPostgres(settings).stop()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -257,3 +257,12 @@ def test_a_malformed_suite_names_its_file(tmp_path: Path) -> None:
     (tmp_path / "x.yml").write_text("table: build.x\nchecks:\n  - {name: a, severity: loud, says: b, query: c}\n")
     with pytest.raises(ValueError, match=r"x\.yml: a needs severity fail or warn"):
         quality.load_suites(tmp_path, WORLD_DAY)
+
+
+def test_queries_of_a_suite_with_rows_name_their_table(tmp_path: Path) -> None:
+    (tmp_path / "x.yml").write_text(
+        "table: build.x\nrows: file_id = 1\nchecks:\n"
+        "  - {name: a, severity: fail, says: b, query: 'select * from {batch}'}\n"
+    )
+    with pytest.raises(ValueError, match="queries of a suite with rows name their table themselves"):
+        quality.load_suites(tmp_path, WORLD_DAY)

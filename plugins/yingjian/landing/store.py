@@ -23,41 +23,39 @@ create table if not exists staging.sample_change (
 comment on table staging.sample_change is '采样记录的变动：只有文件的一行表示该文件有行写入；全部为空表示整表清空；其余为被替换或删除的一行';
 create index if not exists test_results_by_file on staging.test_results (file_id);
 
-create or replace function staging.note_samples_that_came() returns trigger language plpgsql as $$
+-- Changes are numbered in the order in which they are committed: who writes takes the landing's lock first. What empties
+-- a table locks the table itself.
+create or replace function staging.lock_samples() returns trigger language plpgsql as $$
 begin
-    insert into staging.sample_change (file_id) select distinct file_id from came;
+    perform pg_advisory_xact_lock(hashtext('yingjian.landing.test_results'));
     return null;
 end
 $$;
-create or replace function staging.note_samples_that_went() returns trigger language plpgsql as $$
+create or replace function staging.note_samples() returns trigger language plpgsql as $$
 begin
-    insert into staging.sample_change (file_id, line, sample_key, person_key, sample_date)
-    select file_id, line, sample_key, person_key, sampled_at::date from went;
+    if tg_op in ('UPDATE', 'DELETE') then
+        insert into staging.sample_change (file_id, line, sample_key, person_key, sample_date)
+        select file_id, line, sample_key, person_key, sampled_at::date from went;
+    end if;
+    if tg_op in ('INSERT', 'UPDATE') then
+        insert into staging.sample_change (file_id) select distinct file_id from came;
+    end if;
+    if tg_op = 'TRUNCATE' then
+        insert into staging.sample_change default values;
+    end if;
     return null;
 end
 $$;
-create or replace function staging.note_samples_replaced() returns trigger language plpgsql as $$
-begin
-    insert into staging.sample_change (file_id, line, sample_key, person_key, sample_date)
-    select file_id, line, sample_key, person_key, sampled_at::date from went;
-    insert into staging.sample_change (file_id) select distinct file_id from came;
-    return null;
-end
-$$;
-create or replace function staging.note_no_samples() returns trigger language plpgsql as $$
-begin
-    insert into staging.sample_change default values;
-    return null;
-end
-$$;
+create or replace trigger samples_locked before insert or update or delete on staging.test_results
+for each statement execute function staging.lock_samples();
 create or replace trigger samples_came after insert on staging.test_results
-referencing new table as came for each statement execute function staging.note_samples_that_came();
+referencing new table as came for each statement execute function staging.note_samples();
 create or replace trigger samples_went after delete on staging.test_results
-referencing old table as went for each statement execute function staging.note_samples_that_went();
+referencing old table as went for each statement execute function staging.note_samples();
 create or replace trigger samples_replaced after update on staging.test_results
-referencing old table as went new table as came for each statement execute function staging.note_samples_replaced();
+referencing old table as went new table as came for each statement execute function staging.note_samples();
 create or replace trigger no_samples after truncate on staging.test_results
-for each statement execute function staging.note_no_samples();
+for each statement execute function staging.note_samples();
 """
 
 

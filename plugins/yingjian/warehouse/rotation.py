@@ -87,10 +87,10 @@ def rotate(conn: psycopg.Connection[Any], settings: Settings, given: str | None,
             raise SetupError("a run is at work: nothing was changed, run again when it has ended") from None
         persons = _map(conn, tables, old, new)
         # Everything is rewritten alike, so nothing changes that dbt would have to read again.
-        conn.execute("alter table staging.test_results disable trigger samples_replaced")
+        conn.execute("alter table staging.test_results disable trigger user")
         for table in tables:
             _rewrite(conn, table)
-        conn.execute("alter table staging.test_results enable trigger samples_replaced")
+        conn.execute("alter table staging.test_results enable trigger user")
         conn.execute("delete from access.look")
         conn.execute("update access.person_secret set fingerprint = %s, since = now()", (after,))
         record(

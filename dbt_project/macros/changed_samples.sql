@@ -8,7 +8,7 @@
             sample_date
         from {{ ref('int_sample__changes') }}
     ),
-    
+
     present as (
         select distinct
             person_key,
@@ -16,7 +16,7 @@
         from {{ ref('int_sample__by_day') }}
         where sample_date in ({{ changed_days() }})
     ),
-    
+
     changed as (
         select
             touched.person_key,
@@ -27,7 +27,7 @@
         left join present on touched.person_key = present.person_key and touched.sample_date = present.sample_date
         group by touched.person_key
     )
-    
+
     select
         changed.person_key,
         case
