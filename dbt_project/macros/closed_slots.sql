@@ -45,35 +45,3 @@
     )
     {%- endif %}
 {%- endmacro %}
-
-{% macro forget_changed_units(this) -%}
-    {#- Forgets the days of a unit in an outbreak whose digest is another one now, or of whose roster a sample of the
-        outbreak came or went. -#}
-    {% if increment_since() is not none -%}
-    delete from {{ this }} where (start_date, unit, group_code) in (
-        select kept.start_date, kept.unit, kept.group_code
-        from (select distinct start_date, unit, group_code, fingerprint from {{ this }}) as kept
-        left join {{ ref('int_outbreak__fingerprints') }} as present
-            on
-                kept.start_date = present.start_date and kept.unit = present.unit and kept.group_code = present.group_code
-                and kept.fingerprint = present.fingerprint
-        where present.fingerprint is null
-        union all
-        select rounds.start_date, rounds.unit, rounds.group_code
-        from {{ ref('int_outbreak__rounds') }} as rounds
-        inner join {{ ref('int_sample__changes') }} as changed
-            on
-                rounds.person_key = changed.person_key
-                and changed.sample_date between rounds.start_date and coalesce(rounds.end_date, {{ as_of_date() }})
-    )
-    {%- endif %}
-{%- endmacro %}
-
-{% macro unit_not_kept(this, rounds) -%}
-    {#- Whether nothing is kept of a unit in an outbreak; everything is computed when everything is read anew. -#}
-    {%- if increment_since() is none -%}
-        true
-    {%- else -%}
-        not exists (select 1 from {{ this }} as kept where kept.start_date = {{ rounds }}.start_date and kept.unit = {{ rounds }}.unit and kept.group_code = {{ rounds }}.group_code)
-    {%- endif -%}
-{%- endmacro %}

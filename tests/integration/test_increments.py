@@ -32,9 +32,16 @@ KEPT = {
     "purchases": "select * from build.pharmacy_followup",
     "controls": "select * from build.control",
     "units": "select * from build.sampling_unit_daily",
+    "rounds": "select * from intermediate.int_screening__persons",
+    "first_samples": "select * from intermediate.int_screening__first_samples",
 }
 INCREMENTS = ["+config.materialized:increment"]
-MODELS = ["+obligation", "+person", "+pool_followup", "+pharmacy_followup", "+control", "+sampling_unit_daily"]
+MODELS = [
+    f"+{mart}"
+    for mart in (
+        "obligation", "person", "pool_followup", "pharmacy_followup", "control", "sampling_unit_daily", "screening_round",
+    )
+]  # fmt: skip
 
 
 class Town:
@@ -54,6 +61,9 @@ class Town:
     def person(self) -> dict[str, str]:
         return {**IDENTITY, "证件号码": self.draw.choice(self.numbers), "姓名": self.draw.choice(["陈甲", "林乙", ""])}
 
+    def resident(self, number: str) -> dict[str, str]:
+        return {**IDENTITY, "证件号码": number, "社区": "第1社区", "网格": "1", "更新时间": f"{FIRST} 08:00:00"}
+
     def begin(self) -> None:
         for i, number in enumerate(self.numbers * 2):
             group = self.draw.choice(GROUPS)
@@ -63,11 +73,13 @@ class Town:
                 "更新时间": "2022-06-20 08:00:00", **anchored,
             })  # fmt: skip
         self.write("key_population", self.members)
-        outbreak = [("疫情启动", FIRST + timedelta(days=1)), ("疫情结束", FIRST + timedelta(days=3))]
+        notices = [("疫情启动", 1), ("疫情结束", 3), ("区域核酸", 1), ("区域核酸", 4)]
         self.write("declarations", [
-            {"通告编号": f"G{kind}", "类型": kind, "开始时间": f"{day} 08:00:00", "更新时间": f"{day} 08:00:00"}
-            for kind, day in outbreak
+            {"通告编号": f"G{kind}{day}", "类型": kind, "开始时间": f"{FIRST + timedelta(days=day)} 12:00:00",
+             "更新时间": f"{FIRST} 08:00:00"}
+            for kind, day in notices
         ])  # fmt: skip
+        self.write("residents", [self.resident(number) for number in self.numbers])
         self.write("pharmacy_purchases", [
             {"登记编号": f"P{i}", **IDENTITY, "证件号码": number, "药店名称": "药店", "药品名称": "布洛芬", "药品类别": "退热",
              "购药时间": f"{FIRST + timedelta(days=i)} 10:00:00", "更新时间": f"{FIRST + timedelta(days=i)} 11:00:00"}
@@ -106,6 +118,10 @@ class Town:
         self.write("key_population", [
             old | {"移出日期": f"{today + timedelta(days=self.draw.randint(-3, 3))}", "更新时间": f"{today} 08:00:00"}
             for old in self.draw.sample(self.members, 2)
+        ])  # fmt: skip
+        self.write("residents", [
+            self.resident(number) | {"迁出日期": f"{today - timedelta(days=3)}", "更新时间": f"{today} 09:00:00"}
+            for number in self.draw.sample(self.numbers, 1)
         ])  # fmt: skip
         self.write("exemptions", [
             {"编号": f"E{self.files}", "证件类型": IDENTITY["证件类型"], "证件号码": self.draw.choice(self.numbers),
@@ -168,9 +184,8 @@ def test_the_same_rows_as_everything_read_anew(fresh_home: Settings, tmp_path: P
     town = Town(fresh_home, tmp_path, seed)
     town.begin()
     for number in range(6):
-        today = FIRST + timedelta(
-            days=number + town.draw.choice([0, 1])
-        )  # A day again, or the day before, now and then.
+        # A day again, or the day before, now and then.
+        today = FIRST + timedelta(days=number + town.draw.choice([0, 1]))
         town.day(today)
         if number == 3:
             town.delete_some()
@@ -182,7 +197,8 @@ def test_the_same_rows_as_everything_read_anew(fresh_home: Settings, tmp_path: P
         everything = kept(fresh_home)
         for name, rows in everything.items():
             assert increments[name] == rows, f"{name} on {today}"
-    assert len(everything["by_day"]) > 30 and len(everything["obligation"]) > 30 and everything["units"]
+    assert len(everything["by_day"]) > 30 and len(everything["obligation"]) > 30
+    assert everything["units"] and any("None" not in row for row in everything["first_samples"])
 
 
 @pytest.fixture

@@ -106,10 +106,10 @@ def test_the_proposal_is_what_tomorrow_requires_and_nobody_else_has_waited_longe
         world,
         """
         with newest as (select unit, group_code, max(last_sample_date) as newest from reporting.sampling_proposal group by 1, 2)
-        select roster.person_key from intermediate.int_outbreak__member_days as roster
+        select roster.person_key from intermediate.int_outbreak__rounds as roster
         inner join newest using (unit, group_code)
         left join intermediate.int_sample__person_days as sample using (person_key)
-        where roster.sampling_day = %s
+        where roster.end_date is null and %s between roster.member_from and roster.member_to
             and roster.person_key not in (select person_key from reporting.sampling_proposal)
             and roster.person_key not in (select person_key from intermediate.int_lift__intervals)
             and roster.person_key not in (select person_key from staging.key_population where end_date = %s)

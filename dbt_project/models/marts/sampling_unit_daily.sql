@@ -1,45 +1,28 @@
 -- Articles 10 and 11, annex rows 23 to 28: each unit on each day of a declared outbreak. In the full round everyone on
 -- the roster, counted from its first day; then at least the share (20 %) of the roster every day.
-with members as (select * from {{ ref('int_outbreak__member_days') }}),
+with unit_days as (select * from {{ ref('int_outbreak__unit_days') }}),
 
 shares as (
     select
         sampling_day,
-        {{ parameter('daily_sample_share', 'sampling_day', 'numeric') }} as share,
-        {{ parameter('sample_coverage_days', 'sampling_day') }} as coverage_days
-    from (select distinct sampling_day from members) as sampling_days
-),
-
-counted as (
-    select
-        members.start_date,
-        min(members.outbreak_id) as outbreak_id,
-        members.unit,
-        members.group_code,
-        min(members.group_name) as group_name,
-        {{ joined_distinct('members.department', '、') }} as department,
-        case when count(distinct members.community) = 1 then min(members.community) else '' end as community,
-        members.sampling_day,
-        members.sampling_day <= max(members.round_due_date) as is_full_round,
-        min(shares.share) as share,
-        count(*) as roster,
-        count(*) filter (where not members.is_lifted) as unlifted,
-        count(*) filter (where not members.is_lifted and members.last_sample_date is not null) as sampled_in_outbreak,
-        count(*) filter (where members.last_sample_date = members.sampling_day) as sampled_on_day,
-        count(*) filter (
-            where members.last_sample_date > members.sampling_day - shares.coverage_days
-        ) as sampled_lately
-    from members
-    inner join shares on members.sampling_day = shares.sampling_day
-    group by members.start_date, members.unit, members.group_code, members.sampling_day
+        {{ parameter('daily_sample_share', 'sampling_day', 'numeric') }} as share
+    from (select distinct sampling_day from unit_days) as sampling_days
 ),
 
 required as (
     select
-        *,
-        case when is_full_round then unlifted else ceil(share * roster) end as required,
-        case when is_full_round then sampled_in_outbreak else sampled_on_day end as sampled
-    from counted
+        unit_days.*,
+        unit_days.sampling_day <= unit_days.round_due_date as is_full_round,
+        case
+            when unit_days.sampling_day <= unit_days.round_due_date then unit_days.unlifted
+            else ceil(shares.share * unit_days.roster)
+        end as required,
+        case
+            when unit_days.sampling_day <= unit_days.round_due_date then unit_days.sampled_in_outbreak
+            else unit_days.sampled_on_day
+        end as sampled
+    from unit_days
+    inner join shares on unit_days.sampling_day = shares.sampling_day
 ),
 
 final as (

@@ -8,34 +8,20 @@ with slots as (
     where due_date between member_from and least(member_to, coalesce(end_date, {{ no_end() }}))
 ),
 
-samples as (
-    select * from {{ ref('int_sample__counting') }}
-    where sample_date >= (select min(slots.start_date) from slots)
-),
-
 first_samples as (
     select
-        slots.membership_id,
-        slots.outbreak_number,
-        min(samples.sample_date) as satisfied_on
+        slots.*,
+        {{ first_date('persons.sample_dates', 'slots.start_date') }} as first_sampled_on
     from slots
-    inner join samples
-        on
-            slots.person_key = samples.person_key
-            and samples.sample_date between slots.start_date and slots.until_date
-    group by slots.membership_id, slots.outbreak_number
+    left join {{ ref('int_sample__person_dates') }} as persons on slots.person_key = persons.person_key
 ),
 
 evidence as (
     select
-        slots.*,
-        first_samples.satisfied_on,
-        {{ lifted_state('slots.person_key', 'slots.group_code', 'slots.due_date') }} as lifted_state
-    from slots
-    left join first_samples
-        on
-            slots.membership_id = first_samples.membership_id
-            and slots.outbreak_number = first_samples.outbreak_number
+        *,
+        case when first_sampled_on <= until_date then first_sampled_on end as satisfied_on,
+        {{ lifted_state('first_samples.person_key', 'first_samples.group_code', 'first_samples.due_date') }} as lifted_state
+    from first_samples
 ),
 
 final as (

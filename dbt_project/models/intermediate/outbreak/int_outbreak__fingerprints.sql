@@ -1,5 +1,4 @@
--- A digest of all that a unit's days of an outbreak depend on besides samples: its roster, the roster's lifts, and the last
--- day so far. While an outbreak goes on it changes each day.
+-- A digest of all that a unit's days of an outbreak depend on besides samples: its roster and the roster's lifts.
 {{ config(indexes=[{'columns': ['start_date', 'unit', 'group_code'], 'unique': true}]) }}
 
 with rounds as (select * from {{ ref('int_outbreak__rounds') }}),
@@ -10,7 +9,6 @@ members as (
         unit,
         group_code,
         membership_id,
-        least(end_date, {{ as_of_date() }}) as last_day,
         {{ fingerprint('rounds', 'rounds.person_key', 'rounds.group_code') }} as fingerprint
     from rounds
 )
@@ -19,6 +17,6 @@ select
     start_date,
     unit,
     group_code,
-    md5({{ joined("fingerprint || last_day", ' ', 'membership_id') }}) as fingerprint
+    md5({{ joined("fingerprint", ' ', 'membership_id') }}) as fingerprint
 from members
 group by start_date, unit, group_code

@@ -28,7 +28,7 @@ members as (
     select
         samples.person_key,
         samples.tube_no,
-        min({{ bytewise('samples.sample_key') }}) as sample_key,
+        {{ at_first('samples.sample_key', [bytewise('samples.sample_key')]) }} as sample_key,
         min(samples.sampled_at) as pooled_at,
         bool_or(samples.sample_date between positive_tubes.first_sample_date and positive_tubes.last_sample_date)
             as is_of_its_day

@@ -1,0 +1,109 @@
+-- Articles 10 and 11: each unit's roster on each day of an outbreak up to D, and how many of it were sampled.
+-- Who was exempt or infected on the day is on the roster, and is not asked for in the full round.
+-- A day is kept from build to build until the roster, its lifts or a sample up to that day changes.
+{{ config(
+    materialized=kept(),
+    indexes=[{'columns': ['start_date', 'unit', 'group_code']}],
+    pre_hook="{{ forget_changed_unit_days(this) }}",
+) }}
+-- depends_on: {{ ref('int_sample__bounds') }}, {{ ref('int_sample__changes') }}
+
+with kept_days as (
+    {{ last_days_kept(this) }}
+),
+
+rounds as (
+    select
+        rounds.*,
+        fingerprints.fingerprint,
+        coalesce(kept_days.last_day + 1, rounds.start_date) as from_date
+    from {{ ref('int_outbreak__rounds') }} as rounds
+    inner join {{ ref('int_outbreak__fingerprints') }} as fingerprints
+        on
+            rounds.start_date = fingerprints.start_date
+            and rounds.unit = fingerprints.unit
+            and rounds.group_code = fingerprints.group_code
+    left join kept_days
+        on
+            rounds.start_date = kept_days.start_date
+            and rounds.unit = kept_days.unit
+            and rounds.group_code = kept_days.group_code
+),
+
+samples as (select * from {{ ref('int_sample__dates') }}),
+
+lifts as (select * from {{ ref('int_lift__intervals') }}),
+
+-- A person with two records in one unit and group is one person.
+members as (
+    select
+        rounds.start_date,
+        rounds.unit,
+        rounds.group_code,
+        rounds.person_key,
+        sampling_day::date as sampling_day,
+        min(rounds.outbreak_id) as outbreak_id,
+        min(rounds.due_date) as round_due_date,
+        min(rounds.group_name) as group_name,
+        min(rounds.department) as department,
+        min(rounds.community) as community,
+        min(rounds.fingerprint) as fingerprint
+    from rounds
+    cross join lateral {{ days(
+        'greatest(rounds.from_date, rounds.member_from)',
+        'least(rounds.end_date, rounds.member_to, ' ~ as_of_date() ~ ')'
+    ) }} as counted (sampling_day)
+    group by rounds.start_date, rounds.unit, rounds.group_code, rounds.person_key, sampling_day
+),
+
+-- The last sample up to the day, whether or not it is one of the outbreak.
+sampled as (
+    select
+        members.*,
+        {{ last_date('samples.sample_dates', 'members.sampling_day') }} as last_sample_date,
+        exists(
+            select 1 from lifts
+            where
+                members.person_key = lifts.person_key
+                and (lifts.group_code is null or members.group_code = lifts.group_code)
+                and members.sampling_day between lifts.from_date and lifts.to_date
+        ) as is_lifted
+    from members
+    left join samples on members.person_key = samples.person_key
+),
+
+coverage as (
+    select
+        sampling_day,
+        {{ parameter('sample_coverage_days', 'sampling_day') }} as coverage_days
+    from (select distinct sampling_day from members) as sampling_days
+),
+
+final as (
+    select
+        sampled.start_date,
+        min(sampled.outbreak_id) as outbreak_id,
+        sampled.unit,
+        sampled.group_code,
+        min(sampled.group_name) as group_name,
+        {{ joined_distinct('sampled.department', '、') }} as department,
+        case when count(distinct sampled.community) = 1 then min(sampled.community) else '' end as community,
+        sampled.sampling_day,
+        max(sampled.round_due_date) as round_due_date,
+        count(*) as roster,
+        count(*) filter (where not sampled.is_lifted) as unlifted,
+        count(*) filter (where not sampled.is_lifted and sampled.last_sample_date >= sampled.start_date)
+            as sampled_in_outbreak,
+        count(*) filter (where sampled.last_sample_date = sampled.sampling_day) as sampled_on_day,
+        count(*) filter (
+            where
+                sampled.last_sample_date >= sampled.start_date
+                and sampled.last_sample_date > sampled.sampling_day - coverage.coverage_days
+        ) as sampled_lately,
+        min(sampled.fingerprint) as fingerprint
+    from sampled
+    inner join coverage on sampled.sampling_day = coverage.sampling_day
+    group by sampled.start_date, sampled.unit, sampled.group_code, sampled.sampling_day
+)
+
+select * from final

@@ -1,0 +1,47 @@
+-- Article 21: the first counting sample of everyone in the scope of a round from its start on, whatever the business date;
+-- null while there is none. Kept from build to build until a sample of the person changes it.
+{{ config(
+    materialized=kept(),
+    indexes=[{'columns': ['round_id', 'person_key'], 'unique': true}],
+    pre_hook="{{ forget_changed_first_samples(this) }}",
+) }}
+-- depends_on: {{ ref('int_sample__bounds') }}, {{ ref('int_sample__changes') }}
+
+-- A sample of the first day may have been taken before the round began: then the next day's is the first.
+with scope as (
+    select
+        scope.round_id,
+        scope.person_key,
+        scope.started_at,
+        {{ first_date('dates.sample_dates', 'scope.started_at::date') }} as first_date,
+        {{ first_date('dates.sample_dates', 'scope.started_at::date + 1') }} as next_date
+    from {{ ref('int_screening__scope') }} as scope
+    left join {{ ref('int_sample__dates') }} as dates on scope.person_key = dates.person_key
+    where {{ first_sample_not_kept(this, 'scope') }}
+),
+
+first_samples as (
+    select
+        scope.round_id,
+        scope.person_key,
+        min(samples.sampled_at) as sampled_at
+    from scope
+    inner join {{ ref('int_sample__by_day') }} as samples
+        on
+            scope.person_key = samples.person_key
+            and samples.sample_date in (scope.first_date, scope.next_date)
+            and scope.started_at <= samples.sampled_at
+    where
+        samples.sample_date between (select min(earliest.first_date) from scope as earliest)
+        and (select max(greatest(latest.first_date, latest.next_date)) from scope as latest)
+    group by scope.round_id, scope.person_key
+)
+
+select
+    scope.round_id,
+    scope.person_key,
+    scope.started_at,
+    first_samples.sampled_at
+from scope
+left join first_samples
+    on scope.round_id = first_samples.round_id and scope.person_key = first_samples.person_key
