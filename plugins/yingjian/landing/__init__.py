@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -296,7 +296,7 @@ def _stage_table(
     def prepare(chunk: Chunk) -> _Prepared:
         return _prepare(chunk, feed, incoming, file.name, local_receipt, person_secret)
 
-    for chunk in _ahead(map(prepare, table.chunks)):
+    for chunk in _ahead(table.chunks, prepare):
         read += chunk.read
         repaired += chunk.repaired
         rejected += len(chunk.problems)
@@ -376,13 +376,18 @@ def _prepare(
     )  # fmt: skip
 
 
-def _ahead(items: Iterator[_Prepared]) -> Iterator[_Prepared]:
-    """The same items; the next one is prepared while the caller works with the present one."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
+def _ahead(chunks: Iterator[Chunk], prepare: Callable[[Chunk], _Prepared]) -> Iterator[_Prepared]:
+    """Each chunk prepared; while the caller works with one, the next is prepared and the one after it is read."""
+    with ThreadPoolExecutor(2) as pool:
+        reading = pool.submit(next, chunks, None)
+        preparing: Future[_Prepared] | None = None
+        while (chunk := reading.result()) is not None:
+            reading = pool.submit(next, chunks, None)
+            done, preparing = preparing, pool.submit(prepare, chunk)
+            if done is not None:
+                yield done.result()
+        if preparing is not None:
+            yield preparing.result()
 
 
 Problem = tuple[int, str, list[str], str, str, str | None]

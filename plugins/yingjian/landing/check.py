@@ -81,16 +81,17 @@ def person_keys(typed: pl.DataFrame, secret: bytes) -> pl.Series:
     inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
     outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
-    def key(text: str | None) -> str | None:
-        if text is None:
+    def key(identity: bytes | None) -> bytes | None:
+        if identity is None:
             return None
         message, result = inner.copy(), outer.copy()
-        message.update(text.encode())
+        message.update(identity)
         result.update(message.digest())
-        return result.hexdigest()
+        return result.digest()
 
-    identity = typed.select(pl.concat_str("id_type", "id_number", separator="|")).to_series()
-    return pl.Series("person_key", [key(text) for text in identity.to_list()], dtype=pl.String)
+    identities = typed.select(pl.concat_str("id_type", "id_number", separator="|").cast(pl.Binary)).to_series()
+    keys = [key(identity) for identity in identities.to_list()]
+    return pl.Series("person_key", keys, dtype=pl.Binary).bin.encode("hex")
 
 
 def has_valid_check_digit(numbers: pl.Series) -> pl.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,14 +15,17 @@ from yingjian.landing.feeds import FEEDS, Feed
 _TYPES = {"date": "date", "time": "timestamp", "number": "numeric"}
 
 # What came into staging.test_results and what went, whoever did it, so that dbt need not read all samples again
-# (docs/decisions/increments-of-samples.md). The index lets it read the rows of one file.
+# (docs/decisions/increments-of-samples.md). What landing writes is noted by its file, without a look at the rows; what
+# somebody else inserts, as everything. The index lets dbt read the rows of one file: they lie together, but for corrections.
 _SAMPLE_CHANGES = """
 create table if not exists staging.sample_change (
     change_id bigint generated always as identity primary key,
     file_id bigint, line int, sample_key text, person_key text, sample_date date
 );
-comment on table staging.sample_change is '采样记录的变动：只有文件的一行表示该文件有行写入；全部为空表示整表清空；其余为被替换或删除的一行';
-create index if not exists test_results_by_file on staging.test_results (file_id);
+comment on table staging.sample_change is '采样记录的变动：只有文件的一行表示该文件有行写入；全部为空表示须重读全部（整表清空，或有人手工写入）；其余为被替换或删除的一行';
+drop index if exists staging.test_results_by_file;
+create index if not exists test_results_of_file on staging.test_results
+using brin (file_id int8_minmax_multi_ops) with (pages_per_range = 32, autosummarize = on);
 
 -- Changes are numbered in the order in which they are committed: who writes takes the landing's lock first. What empties
 -- a table locks the table itself.
@@ -37,8 +41,11 @@ begin
         insert into staging.sample_change (file_id, line, sample_key, person_key, sample_date)
         select file_id, line, sample_key, person_key, sampled_at::date from went;
     end if;
-    if tg_op in ('INSERT', 'UPDATE') then
+    if tg_op = 'UPDATE' then
         insert into staging.sample_change (file_id) select distinct file_id from came;
+    end if;
+    if tg_op = 'INSERT' then
+        insert into staging.sample_change (file_id) values (nullif(current_setting('yingjian.file_id', true), '')::bigint);
     end if;
     if tg_op = 'TRUNCATE' then
         insert into staging.sample_change default values;
@@ -49,13 +56,15 @@ $$;
 create or replace trigger samples_locked before insert or update or delete on staging.test_results
 for each statement execute function staging.lock_samples();
 create or replace trigger samples_came after insert on staging.test_results
-referencing new table as came for each statement execute function staging.note_samples();
+for each statement execute function staging.note_samples();
 create or replace trigger samples_went after delete on staging.test_results
 referencing old table as went for each statement execute function staging.note_samples();
 create or replace trigger samples_replaced after update on staging.test_results
 referencing old table as went new table as came for each statement execute function staging.note_samples();
 create or replace trigger no_samples after truncate on staging.test_results
 for each statement execute function staging.note_samples();
+drop function if exists staging.note_samples_that_came, staging.note_samples_that_went, staging.note_samples_replaced,
+    staging.note_no_samples;
 """
 
 
@@ -118,12 +127,16 @@ class Incoming:
         self._file_id = file_id
         self._names = [name for name in _columns(feed) if name != "file_id"]
         self._rows = self._staged = 0
+        conn.execute("select set_config('yingjian.file_id', %s, true)", (str(file_id),))
         self._all_new = True
 
     def serialize(self, rows: pl.DataFrame) -> bytes:
         """Typed rows (columns as in staging, without file_id) as COPY takes them."""
-        data = rows.select(pl.lit(self._file_id).alias("file_id"), *self._names)
-        return data.write_csv(include_header=False, quote_style="necessary").encode()
+        data = io.BytesIO()
+        rows.select(pl.lit(self._file_id).alias("file_id"), *self._names).write_csv(
+            data, include_header=False, quote_style="necessary"
+        )
+        return data.getvalue()
 
     def write(self, data: bytes, rows: int) -> None:
         """Stage rows that `serialize` wrote."""

@@ -10,7 +10,7 @@ import pytest
 from tests import support
 from yingjian.landing.errors import FileRejectedError
 from yingjian.landing.feeds import FEEDS
-from yingjian.landing.readers import Record, open_table
+from yingjian.landing.readers import Record, csv_file, open_table
 from yingjian.landing.risk_areas import read_snapshot
 
 FEED = FEEDS["exemptions"]
@@ -88,6 +88,38 @@ def test_a_cell_too_many_and_one_too_few_do_not_make_up_for_each_other(tmp_path:
     lines = [ROW, ROW.replace("E1", "E2") + ",x", ROW.replace("E1", "E3").replace(",休假", "")]
     read = records(write(tmp_path, "\n".join([HEADER, *(lines[i] for i in order), ""]).encode()))
     assert [(r.cells[0], len(r.cells)) for r in read] == [[("E1", 9), ("E2", 10), ("E3", 8)][i] for i in order]
+
+
+ODD_LINES = {
+    "none": None,
+    "a quote": ROW.replace("休假", '"休,假"'),
+    "a quote over two lines": ROW.replace("休假", '"休\n假"'),
+    "a blank line": "",
+    "a cell too few": ROW.rpartition(",")[0],
+    "a stray carriage return": ROW.replace("休假", "休\r假"),
+    "a long cell": ROW.replace("休假", "休" * 500),
+}
+
+
+@pytest.mark.parametrize("place", [0, 7, 39])
+@pytest.mark.parametrize("odd", ODD_LINES.values(), ids=ODD_LINES)
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_file_is_read_alike_however_it_falls_into_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int, odd: str | None, end: str
+) -> None:
+    """Blocks of a few plain lines, then one that is not, against the same file record by record."""
+    rows = [ROW.replace("E1", f"E{i}") for i in range(40)]
+    if odd is not None:
+        rows[place] = odd
+    path = write(tmp_path, (end or "\n").join([HEADER, *rows]).encode() + end.encode())
+    monkeypatch.setattr(csv_file, "MAX_CELL", 1000)
+    with monkeypatch.context() as careful:
+        careful.setattr(csv_file, "_split_plainly", lambda *_: None)
+        expected = records(path)
+    assert len(expected) >= 39 and expected[-1].line >= 40
+    for size in (1, 300, 1000, 1 << 20):
+        monkeypatch.setattr(csv_file, "PLAIN_BLOCK", size)
+        assert records(path) == expected
 
 
 def test_columns_in_any_order_and_extra_ones(tmp_path: Path) -> None:

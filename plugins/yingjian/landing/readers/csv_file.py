@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -31,6 +34,7 @@ MAX_CELL, MAX_LINE = 1_000_000, 4_000_000  # Characters. A longer cell spoils it
 HEAD_LINE = 100_000  # A header is shorter.
 csv.field_size_limit(MAX_CELL)
 BLOCK = 1 << 20
+PLAIN_BLOCK = 8 << 20
 BLOCK_LINES, BLOCK_TEXT = 50_000, 32_000_000
 MAX_LINES = 200_000_000
 # A record of more lines is a quote that nobody closed. Such lines are read again one by one, and a file that is made of
@@ -44,11 +48,11 @@ class _Lines:
     While records are read one by one, `taken` holds the lines of the present one, which can be given back.
     """
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: TextIO, number: int = 0) -> None:
         self._file = file
         self._returned: deque[str] = deque()
         self.taken: list[str] = []
-        self.number = 0
+        self.number = number
         self._reread = 0
 
     def __iter__(self) -> _Lines:
@@ -156,14 +160,15 @@ def _rows(head: list[str], delimiter: str) -> list[list[str]]:
         raise FileRejectedError("前几行无法分列：单元格过大") from None
 
 
-def _open(path: Path, encoding: str) -> TextIO:
+def _text(file: io.BufferedReader, encoding: str) -> io.TextIOWrapper:
     # Bytes that are no text come through as lone surrogates, by which their rows are known.
-    return path.open(encoding=encoding, errors="surrogateescape", newline="")
+    return io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="")
 
 
 def _head(path: Path, encoding: str) -> list[str]:
-    with _open(path, encoding) as file:
-        lines = (file.readline().replace("\0", "")[:HEAD_LINE] for _ in range(TITLE_LINES + 2))
+    with path.open("rb") as file:
+        text = _text(file, encoding)
+        lines = (text.readline().replace("\0", "")[:HEAD_LINE] for _ in range(TITLE_LINES + 2))
         return [line for line in lines if line]
 
 
@@ -177,14 +182,29 @@ class _Dialect:
 
 def _chunks(path: Path, dialect: _Dialect, header_row: int, layout: Layout, feed: Feed) -> Iterator[Chunk]:
     """Blocks in which every line is a record of its own are split in columns; the others record by record."""
-    with _open(path, dialect.encoding) as file:
-        lines = _Lines(file)
+    with path.open("rb") as file:
+        text = _text(file, dialect.encoding)
+        lines = _Lines(text)
         header = csv.reader(lines, delimiter=dialect.delimiter)
         try:
             for _ in range(header_row + 1):
                 next(header)
         except (csv.Error, StopIteration):
             raise FileRejectedError("表头的引号不配对") from None
+        if (
+            dialect.is_clean
+            and dialect.encoding == "utf-8-sig"
+            and not any(line.endswith("\r") for line in lines.taken)
+        ):
+            # Its bytes have the same lines: as far as they are plain they are not read as text.
+            number = lines.number
+            text.detach()
+            file.seek(0)
+            deque(islice(file, number), maxlen=0)
+            for plain in _plain_chunks(file, number, dialect, layout, feed):
+                number += plain.rows
+                yield plain
+            lines = _Lines(_text(file, "utf-8"), number)
         while block := lines.block():
             chunk = _split(block, lines.number - len(block) + 1, dialect, layout, feed)
             if chunk is None:
@@ -195,6 +215,39 @@ def _chunks(path: Path, dialect: _Dialect, header_row: int, layout: Layout, feed
                 yield chunk
 
 
+def _plain_chunks(
+    file: io.BufferedReader, number: int, dialect: _Dialect, layout: Layout, feed: Feed
+) -> Iterator[Chunk]:
+    """Blocks of plain lines after line `number`; ends before the first block with others, and leaves the file there."""
+    while block := file.read(PLAIN_BLOCK):
+        block += file.readline(MAX_LINE)
+        is_whole = block.endswith(b"\n") or not file.peek(1)
+        chunk = _split_plainly(block, number + 1, dialect, layout, feed) if is_whole else None
+        if chunk is None:
+            file.seek(-len(block), io.SEEK_CUR)
+            return
+        number += chunk.rows
+        yield chunk
+
+
+def _split_plainly(block: bytes, first_line: int, dialect: _Dialect, layout: Layout, feed: Feed) -> Chunk | None:
+    """Whole lines of UTF-8 by columns; None when there is a quote or a line that has not as many cells as the header."""
+    if b'"' in block or b"\0" in block or (b"\r" in block and block.count(b"\r") != block.count(b"\r\n")):
+        return None
+    rows = block.count(b"\n") + (not block.endswith(b"\n"))
+    if block.count(dialect.delimiter.encode()) != (dialect.width - 1) * rows:
+        return None
+    # The sum is right, unless one line has a cell too many and another one too few.
+    cells = _cells(block, dialect, None)
+    if cells is None or cells.height != rows:
+        return None
+    if max(cells.select(pl.all().str.len_bytes().max().fill_null(0)).row(0)) > MAX_CELL:
+        return None
+    sent = cache(block.splitlines)
+    lines = pl.int_range(first_line, first_line + rows, dtype=pl.Int32, eager=True)
+    return Chunk(lines, _named(cells, layout, feed), lambda row: sent()[row].decode(), [], layout)
+
+
 def _split(block: list[str], first_line: int, dialect: _Dialect, layout: Layout, feed: Feed) -> Chunk | None:
     """A block by columns; None when its quotes, line ends or bytes need a careful look."""
     text = "".join(block)
@@ -202,12 +255,9 @@ def _split(block: list[str], first_line: int, dialect: _Dialect, layout: Layout,
         return None
     if not dialect.is_clean and not _is_text(text):
         return None
-    if '"' not in text and text.count(dialect.delimiter) == (dialect.width - 1) * len(block):
-        # The sum is right, unless one line has a cell too many and another one too few.
-        cells = _cells(text, dialect, None)
-        if cells is not None and cells.height == len(block):
-            lines = pl.int_range(first_line, first_line + len(block), dtype=pl.Int32, eager=True)
-            return Chunk(lines, _named(cells, layout, feed), lambda row: block[row].rstrip("\r\n"), [], layout)
+    plain = _split_plainly(text.encode(), first_line, dialect, layout, feed)
+    if plain is not None:
+        return plain
     d = re.escape(dialect.delimiter)
     rows = pl.DataFrame({"raw": block}).with_columns(
         line=pl.int_range(first_line, first_line + len(block), dtype=pl.Int32)
@@ -225,7 +275,7 @@ def _split(block: list[str], first_line: int, dialect: _Dialect, layout: Layout,
         bare = pl.col("raw")
     is_whole = rows.select(bare.str.count_matches(dialect.delimiter, literal=True) == dialect.width - 1).to_series()
     whole, ragged = rows.filter(is_whole), rows.filter(~is_whole)
-    cells = _cells("\n".join(whole["raw"].to_list()), dialect, '"' if '"' in text else None)
+    cells = _cells("\n".join(whole["raw"].to_list()).encode(), dialect, '"' if '"' in text else None)
     if cells is None or cells.height != whole.height:
         return None
     broken = [
@@ -234,15 +284,13 @@ def _split(block: list[str], first_line: int, dialect: _Dialect, layout: Layout,
     return Chunk(whole["line"], _named(cells, layout, feed), whole["raw"].__getitem__, broken, layout)
 
 
-def _cells(text: str, dialect: _Dialect, quote: str | None) -> pl.DataFrame | None:
+def _cells(text: bytes, dialect: _Dialect, quote: str | None) -> pl.DataFrame | None:
     """Lines as text columns `0`, `1`, …; None when a line has not as many cells as the header."""
     schema = {str(i): pl.String for i in range(dialect.width)}
     if not text:
         return pl.DataFrame(schema=schema)
     try:
-        return pl.read_csv(
-            text.encode(), has_header=False, separator=dialect.delimiter, quote_char=quote, schema=schema
-        )
+        return pl.read_csv(text, has_header=False, separator=dialect.delimiter, quote_char=quote, schema=schema)
     except pl.exceptions.PolarsError:
         return None
 
