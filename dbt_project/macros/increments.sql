@@ -65,16 +65,13 @@
     {%- set is_new = increment_since() is none -%}
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {% if is_new %}
-        {% call statement('define') -%}
-            {% if old is not none -%} drop {{ old.type }} if exists {{ old }} cascade; {%- endif %}
-            {% if partition_by -%}
+        {% if old is not none %}{% do adapter.drop_relation(old) %}{% endif %}
+        {% if partition_by %}
+            {% call statement('define') -%}
                 create temp table definition on commit drop as select * from ({{ sql }}) as defined limit 0;
                 create table {{ table }} (like pg_temp.definition) partition by range ({{ partition_by }});
-            {%- else -%}
-                {#- Room on each page for the next version of its rows, so that no index changes with them. #}
-                create unlogged table {{ table }} with (fillfactor = 60) as select * from ({{ sql }}) as defined limit 0;
-            {%- endif %}
-        {%- endcall %}
+            {%- endcall %}
+        {% endif %}
     {% else %}
         {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {% endif %}
@@ -85,6 +82,12 @@
     {% endif %}
     {%- set key = config.get('unique_key') -%}
     {% call statement('main') -%}
+        {% if is_new and not partition_by -%}
+        {#- By several processes, which an insert is not. Room on each page for the next version of its rows, so that no
+            index changes with them. #}
+        create unlogged table {{ table }} with (fillfactor = 60) as
+        {{ sql }}
+        {%- else -%}
         insert into {{ table }} as kept
         {{ sql }}
         {% if not is_new and key -%}
@@ -93,6 +96,7 @@
                 {{ column.name }} = excluded.{{ column.name }}{{ ',' if not loop.last }}
             {%- endfor %}
             where kept is distinct from excluded
+        {%- endif %}
         {%- endif %}
     {%- endcall %}
     {% if is_new %}{% do create_indexes(table) %}{% endif %}

@@ -178,7 +178,7 @@ def _add_quarantine(commands: argparse._SubParsersAction) -> None:  # type: igno
     quarantine = commands.add_parser("quarantine", help="rows and files that could not be taken")
     actions = quarantine.add_subparsers(required=True, metavar="ACTION")
     for name, command, text in (
-        ("list", _quarantine_list, "open rows by feed, sender, file and reason"),
+        ("list", _quarantine_list, "open rows by feed, sender, file and reason, and files rejected whole"),
         ("export", _quarantine_export, "open rows as a spreadsheet for their sender (personal data)"),
         ("retry", _quarantine_retry, "read files that were rejected whole again at the next landing"),
     ):
@@ -701,9 +701,12 @@ def _quarantine_list(arguments: argparse.Namespace) -> int:
 
     with _connection() as conn:
         rows = quarantine.summary(conn, arguments.feed, arguments.sender)
+        files = [] if arguments.sender else quarantine.rejected_files(conn, arguments.feed)
+    for feed, file_name, reason in files:
+        print(f"   whole  {feed}  {file_name}  {reason}")
     for feed, sender, file_name, codes, count in rows:
         print(f"{count:8,}  {feed}  {sender or '-'}  {file_name}  {codes}")
-    print(f"{sum(row[-1] for row in rows):8,}  open rows")
+    print(f"{sum(row[-1] for row in rows):8,}  open rows{f', {len(files)} files rejected whole' if files else ''}")
     return 0
 
 

@@ -23,7 +23,8 @@ def test_from_a_rejected_row_to_a_resolved_one(
 
     assert main(["quarantine", "list"]) == 0
     listed = capsys.readouterr().out
-    assert "甲" in listed and "unknown_code" in listed and "1  open rows" in listed
+    assert "甲" in listed and "unknown_code" in listed
+    assert "whole  test_results  b.csv  表头不符：缺少列“检测结果”" in listed and "1  open rows, 1 files rejected whole" in listed
     assert main(["quarantine", "export", "--feed", "test_results", "--xlsx", str(tmp_path / "out.xlsx")]) == 0
     assert openpyxl.load_workbook(tmp_path / "out.xlsx").active.max_row == 2
     [(row,)] = query(home, "select rejected_id from quality.rejected_row")
@@ -37,6 +38,7 @@ def test_from_a_rejected_row_to_a_resolved_one(
     assert "1 rejected files will be read again" in capsys.readouterr().out
     land_folder(home, tmp_path)
     assert query(home, "select sample_key from staging.test_results order by 1") == [("S2",), ("S3",)]
+    assert main(["quarantine", "list"]) == 0 and "rejected whole" not in capsys.readouterr().out
     assert main(["quarantine", "retry"]) == 0
     printed = capsys.readouterr()
     assert all(value not in printed.out + printed.err for name, value in IDENTITY.items() if name != "证件类型")

@@ -76,6 +76,22 @@ def summary(conn: psycopg.Connection, feed: str | None = None, sender: str | Non
     ).fetchall()
 
 
+def rejected_files(conn: psycopg.Connection, feed: str | None = None) -> list[tuple[str, str, str]]:
+    """Files rejected whole in whose place no other one came: (feed, file_name, reason), the oldest first."""
+    return conn.execute(
+        """
+        select feed, file_name, reason from quality.landed_file as file
+        where status in ('rejected', 'unknown_feed') and (%(feed)s::text is null or feed = %(feed)s)
+        and not exists (
+            select 1 from quality.landed_file as later
+            where later.feed = file.feed and later.location = file.location and later.file_id > file.file_id
+        )
+        order by file_id
+        """,
+        {"feed": feed},
+    ).fetchall()
+
+
 def export(conn: psycopg.Connection, path: Path, feed: str | None = None, sender: str | None = None) -> int:
     """Open rows as a spreadsheet for their sender; returns how many.
 

@@ -1,5 +1,4 @@
--- Every nucleic-acid sample whose result is not 无效, whatever its day (policy semantics, "Tests that count"); 待出 counts.
--- Kept from build to build, a partition for each day of sampling.
+-- Every sample that counts, whatever its day, kept from build to build: a partition for each day of sampling.
 {{ config(
     materialized=kept(),
     partition_by='sample_date',
@@ -18,9 +17,7 @@ select
     tube_no,
     tested_at,
     result
-from {{ ref('stg_platform__test_results') }}
-where
-    result <> '无效'
-    {%- if increment_since() is not none %}
-    and file_id in ({{ changed_files() }})
-    {%- endif %}
+from {{ ref('int_sample__valid') }}
+{%- if increment_since() is not none %}
+where file_id in ({{ changed_files() }})
+{%- endif %}
