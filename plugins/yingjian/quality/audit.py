@@ -82,12 +82,8 @@ def _validate(uri: str, suites: list[Suite], docs: Path | None) -> dict[str, lis
         create_temp_table=False,
     )
     definitions = []
-    asset: Any
     for suite in suites:
-        if suite.rows is None:
-            asset = source.add_table_asset(suite.name, table_name=suite.table, schema_name=suite.schema)
-        else:
-            asset = source.add_query_asset(suite.name, query=f"select * from {suite.name} where {suite.rows}")
+        asset = source.add_table_asset(suite.name, table_name=suite.table, schema_name=suite.schema)
         definitions.append(
             context.validation_definitions.add(
                 gx.ValidationDefinition(

@@ -26,12 +26,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Suite:
-    """The checks of one table; `schema` and `table` name it. `rows`: SQL condition of the rows that are checked; all if none."""
+    """The checks of one table; `schema` and `table` name it."""
 
     schema: str
     table: str
     checks: tuple[Check, ...] = field(repr=False)
-    rows: str | None = None
 
     @property
     def name(self) -> str:
@@ -62,7 +61,4 @@ def _load(path: Path, as_of_date: date) -> Suite:
     for check in checks:
         if check.severity not in ("fail", "warn") or (check.expectation is None) == (check.query is None):
             raise ValueError(f"{path.name}: {check.name} needs severity fail or warn, and an expectation or a query")
-    rows = content.get("rows")
-    if rows and any("{batch}" in (check.query or "") for check in checks):
-        raise ValueError(f"{path.name}: queries of a suite with rows name their table themselves, not {{batch}}")
-    return Suite(schema, table, checks, rows)
+    return Suite(schema, table, checks)

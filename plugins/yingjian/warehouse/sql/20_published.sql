@@ -118,3 +118,14 @@ begin
     end if;
 end
 $$;
+
+-- A view, not a query of the suite: Great Expectations would read all rows of a query into memory to know its columns.
+create or replace view quality.changed_test_results as
+select person_key, result, file_id, line
+from staging.test_results
+where file_id = any(array(
+    select distinct file_id from staging.sample_change
+    where change_id > (select coalesce(max(last_change_id), 0) from published.publication) and file_id is not null
+));
+comment on view quality.changed_test_results is
+'Samples of the files that wrote or lost rows since the last publication; the others were checked for it.';
