@@ -127,15 +127,13 @@ def by_history(folder: Path) -> dict[str, dict[str, float]]:
 def by_size(folder: Path, persons: int, obligations: dict[str, dict[str, float]]) -> dict[str, float]:
     """Seconds of a day by step and peak memory, in a town of so many people; and of a day on which nothing came.
 
-    The obligations of the town, read anew and by others, are added to `obligations`; by pandas where it ends this day.
+    The obligations of the town, read anew and by others, are added to `obligations`.
     """
     memory = Memory()
     town = Town(folder, persons, SIZE_HISTORY + DAYS_MEASURED)
     try:
         figures = _measured(town, SIZE_HISTORY, memory)
-        obligations[f"{persons:,} people"] = measure_obligations(
-            town.settings, LAST_DAY, with_pandas=persons < max(SIZES)
-        )
+        obligations[f"{persons:,} people"] = measure_obligations(town.settings, LAST_DAY)
         empty = town.run(LAST_DAY + timedelta(days=1), Memory())
         figures["nothing_came"] = round(sum(empty.values()), 1)
         if persons == min(SIZES):
