@@ -209,11 +209,32 @@ def lean(built: Settings) -> Settings:
 
 @pytest.mark.parametrize("name", POISON)
 def test_a_check_fails_on_its_poison(name: str, lean: Settings) -> None:
+    fails_on(POISON[name], name, lean)
+
+
+@pytest.mark.parametrize(
+    ("name", "poison"),
+    [
+        (
+            "quality.changed_test_results.result_codes",
+            "create temp table written as select * from staging.test_results where line = 2 limit 1;"
+            "update written set sample_key = 'by hand', result = '不明';"
+            "insert into staging.test_results select * from written",
+        ),
+        ("quality.landed_file.staged_samples_are_all_in_staging", "truncate staging.test_results"),
+    ],
+)
+def test_samples_that_no_file_is_noted_of_are_checked_too(name: str, poison: str, lean: Settings) -> None:
+    """Who writes by hand, or empties the table, is not read past."""
+    fails_on(poison, name, lean)
+
+
+def fails_on(poison: str, name: str, lean: Settings) -> None:
     suite = next(suite for suite in SUITES if name.startswith(f"{suite.name}."))
     check = next(check for check in suite.checks if name == f"{suite.name}.{check.name}")
     poisoned = make_copy(lean, "poisoned", "lean")
     with warehouse.connect(poisoned) as conn:
-        conn.execute(POISON[name])  # type: ignore[arg-type]
+        conn.execute(poison)  # type: ignore[arg-type]
     with warehouse.connect(poisoned) as conn:
         alone = quality.Suite(suite.schema, suite.table, (check,))
         result = quality.audit(conn, warehouse.uri(poisoned), [alone], WORLD_DAY, None)

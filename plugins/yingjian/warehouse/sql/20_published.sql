@@ -119,13 +119,26 @@ begin
 end
 $$;
 
+-- What is noted without a file (samples written by hand, or all of them emptied) may be of any.
+create or replace view quality.changed_sample_file as
+with noted as (
+    select file_id from staging.sample_change
+    where change_id > (select coalesce(max(last_change_id), 0) from published.publication)
+)
+select file_id from noted where file_id is not null
+union
+select file_id from quality.landed_file
+where feed = 'test_results' and exists (select from noted where noted.file_id is null)
+union
+select file_id from staging.test_results
+where exists (select from noted where noted.file_id is null);
+comment on view quality.changed_sample_file is
+'The files of samples that wrote or lost rows since the last publication.';
+
 -- A view, not a query of the suite: Great Expectations would read all rows of a query into memory to know its columns.
 create or replace view quality.changed_test_results as
 select person_key, result, file_id, line
 from staging.test_results
-where file_id = any(array(
-    select distinct file_id from staging.sample_change
-    where change_id > (select coalesce(max(last_change_id), 0) from published.publication) and file_id is not null
-));
+where file_id = any(array(select file_id from quality.changed_sample_file));
 comment on view quality.changed_test_results is
 'Samples of the files that wrote or lost rows since the last publication; the others were checked for it.';

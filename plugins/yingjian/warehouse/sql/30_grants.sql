@@ -58,7 +58,7 @@ grant usage on schema staging, intermediate, policy, build, quality to auditor;
 grant select on all tables in schema staging to auditor;
 grant usage on schema published to auditor;
 grant select on published.publication to auditor;
-grant select on quality.landed_file, quality.changed_test_results to auditor;
+grant select on quality.landed_file, quality.changed_sample_file, quality.changed_test_results to auditor;
 grant select (rejected_id, file_id, feed, reason_codes, sender, rejected_at, resolved_at) on quality.rejected_row to auditor;
 grant select, insert on quality.check_result to auditor;
 grant usage on schema audit to auditor;
