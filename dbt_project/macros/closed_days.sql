@@ -88,15 +88,3 @@
     where kept.round_id = changed.round_id and kept.person_key = changed.person_key
     {%- endif %}
 {%- endmacro %}
-
-{% macro first_sample_not_kept(this, scope) -%}
-    {#- Whether nothing is kept of a person in a round; everything is computed when everything is read anew. -#}
-    {%- if increment_since() is none -%}
-        true
-    {%- else -%}
-        not exists (
-            select 1 from {{ this }} as kept
-            where kept.round_id = {{ scope }}.round_id and kept.person_key = {{ scope }}.person_key
-        )
-    {%- endif -%}
-{%- endmacro %}

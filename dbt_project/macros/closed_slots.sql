@@ -22,12 +22,15 @@
     {%- endif %}
 {%- endmacro %}
 
-{% macro not_kept(this, membership_id) -%}
-    {#- Whether nothing is kept of a membership; everything is computed when everything is read anew. -#}
+{% macro not_kept(this, key) -%}
+    {#- Whether no row of a key (column: what it must be) is kept; everything is computed when everything is read anew. -#}
     {%- if increment_since() is none -%}
         true
     {%- else -%}
-        not exists (select 1 from {{ this }} as kept where kept.membership_id = {{ membership_id }})
+        not exists (
+            select 1 from {{ this }} as kept
+            where {% for column, value in key.items() %}kept.{{ column }} = {{ value }}{{ ' and ' if not loop.last }}{% endfor %}
+        )
     {%- endif -%}
 {%- endmacro %}
 

@@ -127,8 +127,9 @@ class Incoming:
         self._file_id = file_id
         self._names = [name for name in _columns(feed) if name != "file_id"]
         self._rows = self._staged = 0
-        conn.execute("select set_config('yingjian.file_id', %s, true)", (str(file_id),))
         self._all_new = True
+        # Until the transaction ends: the trigger notes by it whose rows come.
+        conn.execute("select set_config('yingjian.file_id', %s, true)", (str(file_id),))
 
     def serialize(self, rows: pl.DataFrame) -> bytes:
         """Typed rows (columns as in staging, without file_id) as COPY takes them."""

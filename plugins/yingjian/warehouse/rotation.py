@@ -26,7 +26,6 @@ from yingjian.warehouse.person_key import fingerprint
 NEXT = "person_key_next"
 _CHUNK = 100_000
 _WAIT_SECONDS = 60
-_SAMPLE_TRIGGERS = ("samples_locked", "samples_replaced")
 
 
 @dataclass(frozen=True)
@@ -88,12 +87,12 @@ def rotate(conn: psycopg.Connection[Any], settings: Settings, given: str | None,
             raise SetupError("a run is at work: nothing was changed, run again when it has ended") from None
         persons = _map(conn, tables, old, new)
         # Everything is rewritten alike, so nothing changes that dbt would have to read again.
-        for trigger in _SAMPLE_TRIGGERS:
-            conn.execute(f"alter table staging.test_results disable trigger {trigger}")
+        conn.execute(
+            "alter table staging.test_results disable trigger samples_locked, disable trigger samples_replaced"
+        )
         for table in tables:
             _rewrite(conn, table)
-        for trigger in _SAMPLE_TRIGGERS:
-            conn.execute(f"alter table staging.test_results enable trigger {trigger}")
+        conn.execute("alter table staging.test_results enable trigger samples_locked, enable trigger samples_replaced")
         conn.execute("delete from access.look")
         conn.execute("update access.person_secret set fingerprint = %s, since = now()", (after,))
         record(

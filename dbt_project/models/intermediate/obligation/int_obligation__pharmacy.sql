@@ -23,7 +23,7 @@ with purchases as (
         on 'pharmacy_purchases:' || purchases.purchase_key = fingerprints.membership_id
     where
         purchases.purchased_at::date <= {{ as_of_date() }}
-        and {{ not_kept(this, "'pharmacy_purchases:' || purchases.purchase_key") }}
+        and {{ not_kept(this, {'membership_id': "'pharmacy_purchases:' || purchases.purchase_key"}) }}
 ),
 
 samples as (select * from {{ ref('int_sample__counting') }}),

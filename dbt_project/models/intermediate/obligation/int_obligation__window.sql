@@ -16,7 +16,7 @@ with memberships as (
     from {{ ref('int_membership__unified') }} as memberships
     left join {{ ref('int_membership__fingerprints') }} as fingerprints
         on memberships.membership_id = fingerprints.membership_id
-    where memberships.rule_family = 'window' and {{ not_kept(this, 'memberships.membership_id') }}
+    where memberships.rule_family = 'window' and {{ not_kept(this, {'membership_id': 'memberships.membership_id'}) }}
 ),
 
 persons as (select * from {{ ref('int_sample__person_dates') }}),

@@ -1,5 +1,5 @@
 -- From which change of the samples to which this build reads: after the last one that every increment has taken in.
--- Without a first one everything is read anew: an increment is not there, its code changed, or the samples were emptied.
+-- Without a first one everything is read anew: an increment is not there, its code changed, or samples were emptied or written by hand.
 {%- if target.type == 'spark' %}
 select
     null::bigint as since_change_id,

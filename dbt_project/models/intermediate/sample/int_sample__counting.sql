@@ -1,14 +1,5 @@
 -- Policy semantics, "Tests that count": a nucleic-acid sample up to D whose result is not 无效; 待出 counts.
 {{ config(materialized='view') }}
 
-select
-    person_key,
-    sample_key,
-    sampled_at,
-    sample_date,
-    is_single,
-    tube_no,
-    tested_at,
-    result
-from {{ ref('int_sample__by_day') }}
+select * from {{ ref('int_sample__by_day') }}
 where sample_date <= {{ as_of_date() }}

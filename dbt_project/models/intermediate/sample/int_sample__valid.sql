@@ -1,15 +1,5 @@
 -- Every nucleic-acid sample whose result is not 无效, whatever its day (policy semantics, "Tests that count"); 待出 counts.
 {{ config(materialized='view') }}
 
-select
-    person_key,
-    sample_key,
-    sampled_at,
-    sample_date,
-    is_single,
-    tube_no,
-    tested_at,
-    result,
-    file_id
-from {{ ref('stg_platform__test_results') }}
+select * from {{ ref('stg_platform__test_results') }}
 where result <> '无效'

@@ -17,7 +17,7 @@ with scope as (
         {{ first_date('dates.sample_dates', 'scope.started_at::date + 1') }} as next_date
     from {{ ref('int_screening__scope') }} as scope
     left join {{ ref('int_sample__dates') }} as dates on scope.person_key = dates.person_key
-    where {{ first_sample_not_kept(this, 'scope') }}
+    where {{ not_kept(this, {'round_id': 'scope.round_id', 'person_key': 'scope.person_key'}) }}
 ),
 
 first_samples as (

@@ -130,7 +130,7 @@ def _require_short_lines(path: Path) -> None:
 
 
 def detect_encoding(path: Path, feed: Feed) -> tuple[str, bool]:
-    """The encoding of a file and whether every byte of it is text in that encoding.
+    """The encoding of a file, and whether it is UTF-8 in every byte.
 
     A few bytes that are no text must not decide it: when the whole file is not UTF-8, the header does.
     """
@@ -191,11 +191,7 @@ def _chunks(path: Path, dialect: _Dialect, header_row: int, layout: Layout, feed
                 next(header)
         except (csv.Error, StopIteration):
             raise FileRejectedError("表头的引号不配对") from None
-        if (
-            dialect.is_clean
-            and dialect.encoding == "utf-8-sig"
-            and not any(line.endswith("\r") for line in lines.taken)
-        ):
+        if dialect.is_clean and not any(line.endswith("\r") for line in lines.taken):
             # Its bytes have the same lines: as far as they are plain they are not read as text.
             number = lines.number
             text.detach()
