@@ -20,6 +20,7 @@ ACCEPTED = {
 }  # fmt: skip
 # Packages whose metadata say nothing, or too little; read in the files beside them or in their repositories.
 READ_BY_HAND = {
+    "polars-hash": "MIT",  # the LICENSE file of its repository
     "openlineage-sql": "Apache-2.0",  # the OpenLineage project's licence, of which it is a part
     "pyrage": "MIT",  # the LICENSE file in its wheel
 }

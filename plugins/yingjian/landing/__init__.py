@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -24,7 +24,7 @@ from yingjian.landing.locations import Found, open_location
 from yingjian.landing.readers import Chunk, Record, open_table
 from yingjian.landing.readers.xlsx_file import SHEET_LINES
 from yingjian.landing.risk_areas import read_snapshot
-from yingjian.landing.store import Incoming, staging_ddl, write_rejected
+from yingjian.landing.store import Block, Incoming, Sent, staging_ddl, write_rejected
 from yingjian.warehouse import person_key
 
 __all__ = ["LandingSummary", "land", "staging_ddl"]
@@ -304,7 +304,7 @@ def _stage_table(
         senders |= chunk.senders
         newest_update = max(filter(None, (newest_update, chunk.newest_update)), default=None)
         if chunk.good:
-            incoming.write(chunk.data, chunk.good)
+            incoming.write(chunk.block, chunk.good)
         if chunk.problems:
             write_rejected(conn, file_id, feed.name, file.name, chunk.problems)
     _require_unchanged_meaning(feed, failures, read)
@@ -330,13 +330,13 @@ def _stage_table(
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A chunk on its way to the database: `data` are its good rows as COPY takes them."""
+    """A chunk on its way to the database; `block` has its good rows."""
 
     read: int
     good: int
     repaired: int
     newest_update: str | None
-    data: bytes
+    block: Block
     problems: list[Problem]
     failures: Counter[str] = field(default_factory=Counter)
     senders: frozenset[str] = frozenset()
@@ -347,7 +347,7 @@ def _prepare(
 ) -> _Prepared:
     problems = [_broken(record, chunk, feed, file_name) for record in chunk.broken]
     if not chunk.cells.height:
-        return _Prepared(chunk.rows, 0, 0, None, b"", problems)
+        return _Prepared(chunk.rows, 0, 0, None, Block((), "", b""), problems)
     checked = check.type_and_check(chunk.cells, feed, received_at)
     keys = chunk.cells[feed.columns[_key_column(feed)].name]
     senders = None if feed.sender is None else checked.typed[feed.sender.name]
@@ -357,37 +357,38 @@ def _prepare(
             keys[index] or "",
             codes,
             f"{file_name}{_place(chunk, chunk.lines[index])}，列“{'、'.join(columns)}”：{'、'.join(words)}",
-            chunk.raw(index),
+            chunk.raw[index],
             senders[index] if senders is not None else None,
         )
         for index, codes, columns, words in checked.reasons.iter_rows()
     ]
-    good = checked.typed.with_columns(line=chunk.lines)
-    repaired = checked.is_repaired
-    if checked.reasons.height:
-        good, repaired = good.filter(~checked.is_bad), repaired.filter(~checked.is_bad)
+    good, is_good = checked.typed.with_columns(line=chunk.lines), ~checked.is_bad
+    good = good.filter(is_good)
     if feed.has_person:
         good = good.with_columns(check.person_keys(good, secret))
+    columns, sent = chunk.layout.names(feed), None
+    if chunk.delimiter and columns:
+        sent = Sent(chunk.raw.filter(is_good), checked.is_as_sent.filter(is_good), columns, chunk.delimiter)
     return _Prepared(
-        chunk.rows, good.height, int(repaired.sum()), cast("str | None", good["updated_at"].max()),
-        incoming.serialize(good), sorted(problems, key=itemgetter(0)),
+        chunk.rows, good.height, int(checked.is_repaired.filter(is_good).sum()),
+        cast("str | None", good["updated_at"].max()), incoming.serialize(good, sent), sorted(problems, key=itemgetter(0)),
         Counter(checked.reasons["columns"].explode().drop_nulls().to_list()),
         frozenset() if feed.sender is None else frozenset(good[feed.sender.name].unique().drop_nulls().to_list()),
     )  # fmt: skip
 
 
 def _ahead(chunks: Iterator[Chunk], prepare: Callable[[Chunk], _Prepared]) -> Iterator[_Prepared]:
-    """Each chunk prepared; while the caller works with one, the next is prepared and the one after it is read."""
-    with ThreadPoolExecutor(2) as pool:
-        reading = pool.submit(next, chunks, None)
-        preparing: Future[_Prepared] | None = None
-        while (chunk := reading.result()) is not None:
-            reading = pool.submit(next, chunks, None)
-            done, preparing = preparing, pool.submit(prepare, chunk)
-            if done is not None:
-                yield done.result()
-        if preparing is not None:
-            yield preparing.result()
+    """Each chunk prepared; while the caller works with one, the next is read and prepared."""
+
+    def following() -> _Prepared | None:
+        chunk = next(chunks, None)
+        return None if chunk is None else prepare(chunk)
+
+    with ThreadPoolExecutor(1) as pool:
+        ahead = pool.submit(following)
+        while (prepared := ahead.result()) is not None:
+            ahead = pool.submit(following)
+            yield prepared
 
 
 Problem = tuple[int, str, list[str], str, str, str | None]

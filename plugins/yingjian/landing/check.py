@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 import polars as pl
+import polars_hash
 
 from yingjian.landing import repair
 from yingjian.landing.errors import REASONS
 from yingjian.landing.feeds import ID_TYPES, RESIDENT_ID, Column, Feed
-from yingjian.landing.readers.layout import BLANKS
 
 # Groups whose rule counts from 锚定日期: annex rows 29–37 and article 6.
 ANCHORED_GROUPS = frozenset({*map(str, range(29, 38)), "A06"})
@@ -37,24 +36,26 @@ DOCUMENT_PATTERNS = {
 class Checked:
     """The rows of a chunk, typed and judged.
 
-    typed: the feed's columns, dates and times as ISO text, ready for COPY; is_bad and is_repaired: one flag per row;
-    reasons: a row per bad row with `index` (its place in the chunk), `codes`, `columns` (header texts concerned) and
-    `words` (what is wrong, in Chinese).
+    typed: the feed's columns, dates and times as ISO text, ready for COPY; is_bad, is_repaired and is_as_sent (no cell is
+    written otherwise): one flag per row; reasons: a row per bad row with `index` (its place in the chunk), `codes`,
+    `columns` (header texts concerned) and `words` (what is wrong, in Chinese).
     """
 
     typed: pl.DataFrame
     is_bad: pl.Series
     is_repaired: pl.Series
+    is_as_sent: pl.Series
     reasons: pl.DataFrame
 
 
 @dataclass(frozen=True)
 class _Converted:
-    """One column: its values, where a cell held something, and where it was repaired."""
+    """One column: its values, where a cell held something, where it was repaired, and where it is written otherwise."""
 
     value: pl.Series
     given: pl.Series
     repaired: pl.Series
+    changed: pl.Series
 
 
 def type_and_check(raw: pl.DataFrame, feed: Feed, received_at: datetime) -> Checked:
@@ -71,34 +72,21 @@ def type_and_check(raw: pl.DataFrame, feed: Feed, received_at: datetime) -> Chec
     problems = [problem.sealed() for problem in problems]
     is_bad = _any([problem.flags for problem in problems], raw.height)
     is_repaired = _any([item.repaired for item in converted.values()], raw.height)
-    return Checked(typed, is_bad, is_repaired, _reasons(problems, is_bad))
+    is_as_sent = ~_any([item.changed for item in converted.values()], raw.height)
+    return Checked(typed, is_bad, is_repaired, is_as_sent, _reasons(problems, is_bad))
 
 
 def person_keys(typed: pl.DataFrame, secret: bytes) -> pl.Series:
     """Keyed hash (HMAC-SHA-256, hex) of type and normalised number of each row's identity document."""
-    # RFC 2104, with the two keyed states made once: half the time of an HMAC object per row.
-    block = (secret if len(secret) <= 64 else hashlib.sha256(secret).digest()).ljust(64, b"\0")
-    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
-    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
-
-    def key(identity: bytes | None) -> bytes | None:
-        if identity is None:
-            return None
-        message, result = inner.copy(), outer.copy()
-        message.update(identity)
-        result.update(message.digest())
-        return result.digest()
-
-    identities = typed.select(pl.concat_str("id_type", "id_number", separator="|").cast(pl.Binary)).to_series()
-    keys = [key(identity) for identity in identities.to_list()]
-    return pl.Series("person_key", keys, dtype=pl.Binary).bin.encode("hex")
+    identity = polars_hash.concat_str("id_type", "id_number", separator="|")
+    return typed.select(identity.chash.hmac_sha256(key=secret.decode()).alias("person_key")).to_series()
 
 
 def has_valid_check_digit(numbers: pl.Series) -> pl.Series:
     """Whether each resident number has 17 digits and the check digit of ISO 7064 MOD 11-2; never null."""
     is_whole = numbers.str.contains(r"^[0-9]{17}[0-9X]$").fill_null(False)
     whole = numbers.filter(is_whole)
-    characters = np.frombuffer("".join(whole.to_list()).encode(), dtype=np.uint8).reshape(-1, 18)
+    characters = np.frombuffer(whole.str.join("").item().encode(), dtype=np.uint8).reshape(-1, 18)
     expected = _CHECK_DIGITS[(characters[:, :17] - ord("0")) @ _WEIGHTS % 11]
     is_valid = np.zeros(len(numbers), dtype=bool)
     is_valid[is_whole.to_numpy()] = characters[:, 17] == expected
@@ -118,57 +106,55 @@ _CONVERSIONS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "text": lambda text: text,
 }
 _SAMPLE = 1000
-_ASCII_CONTROLS = r"\x00-\x08\x0e-\x1f\x7f"
+# Visible ASCII and common Chinese characters; no blank or apostrophe at the edges, and no full-width sign.
+_PLAIN_TEXT = r"^[!-&(-~\u4e00-\u9fff](?:[ -~\u4e00-\u9fff]*[!-&(-~\u4e00-\u9fff])?$"
 
 
 def _convert(raw: pl.Series, column: Column) -> _Converted:
     """Cells that stand in their final form are taken as they are; each other distinct text is repaired once."""
+    never = pl.repeat(False, len(raw), eager=True)
     head = raw.head(_SAMPLE)
-    if head.n_unique() * 2 < len(head):
-        is_final = pl.repeat(False, len(raw), eager=True)
-    else:
-        is_final = _is_final(raw, column.kind).fill_null(False)
+    texts = raw.unique() if head.n_unique() * 2 < len(head) else raw
+    is_final = (_is_final(texts, column) | texts.is_null()).fill_null(False)
     if is_final.all():
-        return _Converted(raw, is_final, ~is_final)
-    others = pl.DataFrame({"raw": raw.filter(~is_final).unique()})
+        return _Converted(raw, raw.is_not_null(), never, never)
+    others = pl.DataFrame({"raw": texts.filter(~is_final).unique()})
     others = others.with_columns(clean=repair.clean(pl.col("raw")))
     others = others.with_columns(value=_CONVERSIONS[column.kind](pl.col("clean")))
     form = "clean" if column.kind in ("date", "time", "number") else "value"
-    is_repaired = pl.col("raw").fill_null("") != pl.col(form).fill_null("")
+    is_repaired = pl.col("raw") != pl.col(form).fill_null("")
     if column.kind in ("date", "time"):
         is_repaired |= pl.col("clean") != pl.col("value")
     if column.kind == "number":
         is_repaired &= pl.col("raw") != ""
     others = others.select("raw", "value", given=pl.col("clean").is_not_null(), repaired=is_repaired.fill_null(False))
     if others.select((pl.col("value").eq_missing(pl.col("raw")) & ~pl.col("repaired")).all()).item():
-        return _Converted(raw, raw.is_not_null(), pl.repeat(False, len(raw), eager=True))
-    rows = pl.DataFrame({"raw": raw, "is_final": is_final}).join(
-        others, on="raw", how="left", nulls_equal=True, maintain_order="left"
-    )
+        return _Converted(raw, raw.is_not_null(), never, never)
+    rows = pl.DataFrame({"raw": raw}).join(others, on="raw", how="left", maintain_order="left")
     rows = rows.select(
-        value=pl.when("is_final").then("raw").otherwise("value"),
-        given=pl.col("is_final") | pl.col("given").fill_null(False),
-        repaired=~pl.col("is_final") & pl.col("repaired").fill_null(False),
+        value=pl.when(pl.col("given").is_null()).then("raw").otherwise("value"),
+        given=pl.col("given").fill_null(pl.col("raw").is_not_null()),
+        repaired=pl.col("repaired").fill_null(False),
     )
-    return _Converted(rows["value"], rows["given"], rows["repaired"])
+    return _Converted(rows["value"], rows["given"], rows["repaired"], rows["value"].ne_missing(raw))
 
 
-def _is_final(raw: pl.Series, kind: str) -> pl.Series:
-    """Where repair would change nothing, by a cheap look: ISO dates and times, plain ASCII without edges to strip."""
-    match kind:
+def _is_final(raw: pl.Series, column: Column) -> pl.Series:
+    """Where repair would change nothing, by a cheap look."""
+    match column.kind:
         case "date" | "time":
-            layout, width = (repair.ISO_DATE, 10) if kind == "date" else (repair.ISO_TIME, 19)
+            layout, width = (repair.ISO_DATE, 10) if column.kind == "date" else (repair.ISO_TIME, 19)
             is_date = raw.str.to_datetime(layout, strict=False, time_unit="us").is_not_null()
-            is_year = raw.str.slice(0, 1).is_between(pl.lit("1"), pl.lit("9"))
-            is_second = raw.str.slice(17, 1) != "6"  # 23:59:60 is no time here.
+            is_year = (raw >= "1") & (raw < ":")  # Its first character is a digit other than 0.
+            is_second = ~raw.str.ends_with("60")  # 23:59:60 is no time here.
             return is_date & is_year & is_second & (raw.str.len_bytes() == width)
-        case "id_number":
+        case "id_number" | "group":
             return raw.str.contains("^[0-9A-Z]+$")
-        case "text":
-            is_ascii = raw.str.len_bytes() == raw.str.len_chars()
-            is_visible = ~raw.str.contains(f"[{_ASCII_CONTROLS}]")
-            return is_ascii & is_visible & (raw != "") & (raw.str.strip_chars(BLANKS + "'") == raw)
-        case _:
+        case "code":
+            return raw.is_in(column.codes)
+        case "text" | "id_type":
+            return raw.str.contains(_PLAIN_TEXT)
+        case "number" | "frequency":
             return pl.repeat(False, len(raw), eager=True)
 
 
@@ -212,12 +198,14 @@ def _column_problems(column: Column, feed: Feed, typed: pl.DataFrame, given: dic
 
 
 def _document_problems(source: str, id_type: pl.Series, number: pl.Series) -> list[Problem]:
-    is_resident = (id_type == RESIDENT_ID).fill_null(False)
-    is_wrong = is_resident & number.is_not_null() & ~has_valid_check_digit(number)
+    is_resident = (id_type == RESIDENT_ID).fill_null(False) & number.is_not_null()
+    is_wrong = is_resident.clone()
+    if is_resident.any():
+        is_wrong = is_wrong.scatter(is_resident.arg_true(), ~has_valid_check_digit(number.filter(is_resident)))
     is_scientific = number.str.contains(r"^\d(\.\d*)?E\+?\d+$").fill_null(False)
     # A spreadsheet keeps 15 significant digits: the last three of an 18-digit number become zeros.
-    is_cut = is_wrong & number.str.contains(r"^\d{15}000$")
-    is_old = is_wrong & number.str.contains(r"^\d{15}$")
+    is_cut = _matches(number, is_wrong, r"^\d{15}000$")
+    is_old = _matches(number, is_wrong, r"^\d{15}$")
     problems = [
         Problem("scientific", source, is_scientific),
         Problem("scientific", source, is_cut, "证件号码末三位被电子表格改成000（只保留15位有效数字）"),
@@ -236,6 +224,10 @@ def _document_problems(source: str, id_type: pl.Series, number: pl.Series) -> li
         if kind in others
     ]
     return problems
+
+
+def _matches(number: pl.Series, among: pl.Series, pattern: str) -> pl.Series:
+    return among & number.str.contains(pattern) if among.any() else among
 
 
 def _row_problems(feed: Feed, typed: pl.DataFrame, given: dict[str, pl.Series], received_at: datetime) -> list[Problem]:

@@ -25,7 +25,7 @@ def records(path: Path) -> list[Record]:
     for chunk in table.chunks:
         whole = [list(cells) for cells in chunk.cells.fill_null("").rows()]
         found += [
-            Record(line, cells, chunk.raw(i)) for i, (line, cells) in enumerate(zip(chunk.lines, whole, strict=True))
+            Record(line, cells, chunk.raw[i]) for i, (line, cells) in enumerate(zip(chunk.lines, whole, strict=True))
         ]
         found += chunk.broken
     return sorted(found, key=lambda record: record.line)

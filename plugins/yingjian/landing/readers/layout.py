@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -39,16 +39,18 @@ class Chunk:
     """Some records of a file, by columns.
 
     cells: one text column for each column of the feed, named as in staging; lines: the line of each row; raw: the text
-    of a row as sent; broken: records with too many or too few cells, or with bytes that are no text; layout: where the
-    columns stood; place: the sheet, when a file has several.
+    of each row as sent; broken: records with too many or too few cells, or with bytes that are no text; layout: where the
+    columns stood; place: the sheet, when a file has several; delimiter: what stands between the cells of every raw text,
+    when they are there as they are, without quotes.
     """
 
     lines: pl.Series = field(repr=False)
     cells: pl.DataFrame = field(repr=False)
-    raw: Callable[[int], str] = field(repr=False)
+    raw: pl.Series = field(repr=False)
     broken: list[Record] = field(repr=False)
     layout: Layout = field(repr=False)
     place: str = ""
+    delimiter: str | None = None
 
     @property
     def rows(self) -> int:
@@ -62,6 +64,12 @@ class Layout:
     positions: tuple[int | None, ...]
     width: int
     extra_columns: tuple[str, ...]
+
+    def names(self, feed: Feed) -> tuple[str, ...] | None:
+        """What staging calls the columns of a row, from the left; None when others stand among them."""
+        places = {position: column.name for position, column in zip(self.positions, feed.columns, strict=True)}
+        names = [places.get(position) for position in range(self.width)]
+        return None if None in names else tuple(filter(None, names))
 
 
 def header_score(cells: Sequence[str], feed: Feed) -> int:
@@ -173,7 +181,8 @@ def chunks_of(records: Iterable[Record], layout: Layout, feed: Feed, place: str 
             ]
         )
         lines = pl.Series([record.line for record in whole], dtype=pl.Int32)
-        yield Chunk(lines, cells, lambda row, whole=whole: whole[row].raw, broken, layout, place)  # type: ignore[misc]
+        raw = pl.Series([record.raw for record in whole], dtype=pl.String)
+        yield Chunk(lines, cells, raw, broken, layout, place)
 
 
 def _some(records: Iterator[Record]) -> list[Record]:
