@@ -116,7 +116,7 @@ class Balance:
 
 @dataclass(frozen=True)
 class Sent:
-    """What was sent for each of some rows: `columns` of staging in a text, with `delimiter` between them and no quotes.
+    """What was sent for each of some rows: `columns` of staging as a line of CSV, with `delimiter` between them.
 
     is_same: whether the typed row is written in the same way.
     """
@@ -188,9 +188,11 @@ class Incoming:
     def _copy(self, table: sql.Composable, block: Block) -> None:
         # Where nothing is quoted or escaped, the formats read the same, and text is the quicker one.
         is_text = b'"' not in block.data and b"\\" not in block.data
+        columns = sql.SQL(", ").join(map(sql.Identifier, block.columns))
         statement = sql.SQL("copy {} ({}) from stdin with (format {}, delimiter {}, null '')").format(
-            table, sql.SQL(", ").join(map(sql.Identifier, block.columns)),
-            sql.SQL("text" if is_text else "csv"), sql.Literal(block.delimiter),
+            table, columns,
+            sql.SQL("text") if is_text else sql.SQL("csv, force_null ({})").format(columns),
+            sql.Literal(block.delimiter),
         )  # fmt: skip
         with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
             copy.write(block.data)

@@ -94,6 +94,13 @@ ODD_LINES = {
     "none": None,
     "a quote": ROW.replace("休假", '"休,假"'),
     "a quote over two lines": ROW.replace("休假", '"休\n假"'),
+    "a quote in a quote": ROW.replace("休假", '"休""假"'),
+    "a quote within a cell": ROW.replace("休假", '休"假'),
+    "an open quote": ROW.replace("休假", '"休假'),
+    "an empty cell in quotes": ROW.replace("休假", '""'),
+    "a backslash": ROW.replace("休假", "休\\假\\"),
+    "bytes that are no text": ROW.replace("休假", "休\udcff\udcfe假"),
+    "a NUL": ROW.replace("休假", "休\0假"),
     "a blank line": "",
     "a cell too few": ROW.rpartition(",")[0],
     "a stray carriage return": ROW.replace("休假", "休\r假"),
@@ -104,21 +111,23 @@ ODD_LINES = {
 @pytest.mark.parametrize("place", [0, 7, 39])
 @pytest.mark.parametrize("odd", ODD_LINES.values(), ids=ODD_LINES)
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 def test_a_file_is_read_alike_however_it_falls_into_blocks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int, odd: str | None, end: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int, odd: str | None, end: str, encoding: str
 ) -> None:
     """Blocks of a few plain lines, then one that is not, against the same file record by record."""
     rows = [ROW.replace("E1", f"E{i}") for i in range(40)]
     if odd is not None:
         rows[place] = odd
-    path = write(tmp_path, (end or "\n").join([HEADER, *rows]).encode() + end.encode())
+    text = (end or "\n").join([HEADER, *rows]) + end
+    path = write(tmp_path, text.encode(encoding, "surrogateescape"))
     monkeypatch.setattr(csv_file, "MAX_CELL", 1000)
     with monkeypatch.context() as careful:
-        careful.setattr(csv_file, "_split_plainly", lambda *_: None)
+        careful.setattr(csv_file, "_split", lambda *_: None)
         expected = records(path)
     assert len(expected) >= 39 and expected[-1].line >= 40
     for size in (1, 300, 1000, 1 << 20):
-        monkeypatch.setattr(csv_file, "PLAIN_BLOCK", size)
+        monkeypatch.setattr(csv_file, "BLOCK", size)
         assert records(path) == expected
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 import polars as pl
@@ -30,11 +29,10 @@ from yingjian.landing.readers.layout import (
 
 ENCODINGS = ("utf-8-sig", "gb18030")
 DELIMITERS = (",", "\t", ";")
-MAX_CELL, MAX_LINE = 1_000_000, 4_000_000  # Characters. A longer cell spoils its row, a longer line the file.
+MAX_CELL, MAX_LINE = 1_000_000, 16_000_000  # Characters; bytes. A longer cell spoils its row, a longer line the file.
 HEAD_LINE = 100_000  # A header is shorter.
 csv.field_size_limit(MAX_CELL)
-PLAIN_BLOCK = 4 << 20
-BLOCK_LINES, BLOCK_TEXT = 50_000, 32_000_000
+BLOCK = 4 << 20
 MAX_LINES = 200_000_000
 # A record of more lines is a quote that nobody closed. Such lines are read again one by one, and a file that is made of
 # them would be read for days.
@@ -42,67 +40,70 @@ RECORD_LINES, MAX_REREAD = 50, 1_000_000_000
 
 
 class _Lines:
-    """The physical lines of a file: in blocks for the fast way, one by one for the careful way, and back.
+    """The physical lines of a file: as blocks of bytes for the fast way, one by one as text for the careful way, and back.
 
-    While records are read one by one, `taken` holds the lines of the present one, which can be given back.
+    A line ends with \\n, \\r\\n, or a stray \\r; `number` of them were read. While records are read one by one, `taken` holds
+    the lines of the present one, which can be given back.
     """
 
-    def __init__(self, file: TextIO, number: int = 0) -> None:
+    def __init__(self, file: io.BufferedReader, encoding: str) -> None:
         self._file = file
-        self._returned: deque[str] = deque()
+        self._encoding = encoding
+        self._returned: deque[bytes] = deque()
+        self._sent: list[bytes] = []
         self.taken: list[str] = []
-        self.number = number
+        self.number = 0
         self._reread = 0
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._returned.popleft() if self._returned else self._read()
-        if not line:
+        sent = self._next()
+        if not sent:
             raise StopIteration
-        if "\0" in line:
-            line = line.replace("\0", "")
+        # Bytes that are no text come through as lone surrogates, by which their rows are known.
+        line = sent.decode(self._encoding, "surrogateescape").replace("\0", "")
         self.number += 1
+        self._sent.append(sent)
         self.taken.append(line)
         if len(self.taken) > RECORD_LINES:
             raise csv.Error("a record of too many lines")
         return line
 
-    def _read(self) -> str:
+    def _next(self) -> bytes:
         """The file's next line, empty at its end; raises FileRejectedError when it is longer than MAX_LINE."""
-        line = self._file.readline(MAX_LINE + 1)
+        if not self._returned:
+            self._returned.extend(self._file.readline(MAX_LINE + 1).splitlines(keepends=True))
+        line = self._returned.popleft() if self._returned else b""
         if len(line) > MAX_LINE or self.number > MAX_LINES:
             raise FileRejectedError(f"第{self.number + 1}行过长，或行数过多，疑似异常文件，未读取")
         return line
 
+    def begin_record(self) -> None:
+        self._sent, self.taken = [], []
+
     def keep_first(self) -> str:
         """Give back all lines of the current record but its first, which is returned."""
-        first, *rest = self.taken
+        first, rest = self.taken[0], self._sent[1:]
         self._returned.extendleft(reversed(rest))
         self.number -= len(rest)
-        self.taken = []
+        self.begin_record()
         self._reread += sum(map(len, rest))
         if self._reread > MAX_REREAD:
             raise FileRejectedError("引号大量不配对，无法分行读取")
         return first
 
-    def block(self) -> list[str]:
-        """The next lines, at most BLOCK_LINES and little more than BLOCK_TEXT; empty at the end."""
-        lines: list[str] = []
-        size = 0
-        while len(lines) < BLOCK_LINES and size < BLOCK_TEXT:
-            line = self._returned.popleft() if self._returned else self._read()
-            if not line:
-                break
-            lines.append(line)
-            size += len(line)
-            self.number += 1
-        return lines
+    def block(self) -> bytes:
+        """The next lines, BLOCK bytes and the rest of the last one; empty at the end. They do not count as read."""
+        block = b"".join(self._returned) or self._file.read(BLOCK)
+        self._returned.clear()
+        return block if block.endswith(b"\n") else block + self._file.readline(MAX_LINE + 1)
 
-    def give_back(self, lines: list[str]) -> None:
-        self._returned.extendleft(reversed(lines))
-        self.number -= len(lines)
+    def give_back(self, block: bytes) -> int:
+        """How many lines the block has."""
+        self._returned.extend(block.splitlines(keepends=True))
+        return len(self._returned)
 
 
 def read_csv(path: Path, feed: Feed) -> tuple[str, Layout, Iterator[Chunk]]:
@@ -118,7 +119,7 @@ def read_csv(path: Path, feed: Feed) -> tuple[str, Layout, Iterator[Chunk]]:
     )
     header_row, header = find_header(rows, feed)
     layout = make_layout(header, feed)
-    dialect = _Dialect(encoding, delimiter, layout.width)
+    dialect = _Dialect("gb18030" if encoding == "gb18030" else "utf-8", delimiter, layout.width)
     return encoding, layout, _chunks(path, dialect, header_row, layout, feed)
 
 
@@ -126,7 +127,7 @@ def _require_short_lines(path: Path) -> None:
     """Refuse at once what has no lines at its beginning, however long it is."""
     with path.open("rb") as file:
         for number in range(1, TITLE_LINES + 3):
-            if len(file.readline(4 * MAX_LINE + 1)) > 4 * MAX_LINE:
+            if len(file.readline(MAX_LINE + 1)) > MAX_LINE:
                 raise FileRejectedError(f"第{number}行过长，疑似异常文件，未读取")
 
 
@@ -137,14 +138,9 @@ def _rows(head: list[str], delimiter: str) -> list[list[str]]:
         raise FileRejectedError("前几行无法分列：单元格过大") from None
 
 
-def _text(file: io.BufferedReader, encoding: str) -> io.TextIOWrapper:
-    # Bytes that are no text come through as lone surrogates, by which their rows are known.
-    return io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="")
-
-
 def _head(path: Path, encoding: str) -> list[str]:
     with path.open("rb") as file:
-        text = _text(file, encoding)
+        text = io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="")
         lines = (text.readline().replace("\0", "")[:HEAD_LINE] for _ in range(TITLE_LINES + 2))
         return [line for line in lines if line]
 
@@ -156,112 +152,84 @@ class _Dialect:
     width: int
 
 
-_LINES = _Dialect("utf-8", "\0", 1)  # A line is one cell: no line of a block that is split plainly has a NUL.
+_LINES = _Dialect("utf-8", "\0", 1)  # A line is one cell: no block that is split by columns has a NUL.
 
 
 def _chunks(path: Path, dialect: _Dialect, header_row: int, layout: Layout, feed: Feed) -> Iterator[Chunk]:
     """Blocks in which every line is a record of its own are split in columns; the others record by record."""
     with path.open("rb") as file:
-        text = _text(file, dialect.encoding)
-        lines = _Lines(text)
+        if file.peek(3).startswith(codecs.BOM_UTF8):
+            file.seek(3)
+        lines = _Lines(file, dialect.encoding)
         header = csv.reader(lines, delimiter=dialect.delimiter)
         try:
             for _ in range(header_row + 1):
                 next(header)
         except (csv.Error, StopIteration):
             raise FileRejectedError("表头的引号不配对") from None
-        if dialect.encoding == "utf-8-sig" and not any(line.endswith("\r") for line in lines.taken):
-            # Its bytes have the same lines: as far as they are plain they are not read as text.
-            number = lines.number
-            text.detach()
-            file.seek(0)
-            deque(islice(file, number), maxlen=0)
-            for plain in _plain_chunks(file, number, dialect, layout, feed):
-                number += plain.rows
-                yield plain
-            lines = _Lines(_text(file, "utf-8"), number)
         while block := lines.block():
-            chunk = _split(block, lines.number - len(block) + 1, dialect, layout, feed)
+            chunk = _split(block, lines.number + 1, dialect, layout, feed)
             if chunk is None:
-                end = lines.number
-                lines.give_back(block)
+                end = lines.number + lines.give_back(block)
                 yield from chunks_of(_records(lines, end, dialect), layout, feed)
-            elif chunk.rows:
+            else:
+                lines.number += _rows_of(block)
                 yield chunk
 
 
-def _plain_chunks(
-    file: io.BufferedReader, number: int, dialect: _Dialect, layout: Layout, feed: Feed
-) -> Iterator[Chunk]:
-    """Blocks of plain lines after line `number`; ends before the first block with others, and leaves the file there."""
-    while block := file.read(PLAIN_BLOCK):
-        block += file.readline(MAX_LINE)
-        is_whole = block.endswith(b"\n") or not file.peek(1)
-        chunk = _split_plainly(block, number + 1, dialect, layout, feed) if is_whole else None
-        if chunk is None:
-            file.seek(-len(block), io.SEEK_CUR)
-            return
-        number += chunk.rows
-        yield chunk
+def _split(block: bytes, first_line: int, dialect: _Dialect, layout: Layout, feed: Feed) -> Chunk | None:
+    """Whole lines by columns; None when their quotes, line ends or bytes need a careful look."""
+    if b"\0" in block or (b"\r" in block and _count(block, "\r") != block.count(b"\r\n")):
+        return None
+    rows = _rows_of(block)
+    if dialect.encoding != "utf-8":
+        try:
+            block = block.decode(dialect.encoding).encode()
+        except UnicodeError:
+            return None
+    raw = _cells(block, _LINES)
+    if raw is None or raw.height != rows or (raw["0"].str.len_bytes().max() or 0) > MAX_CELL:
+        return None
+    lines = raw.select(raw="0", line=pl.int_range(first_line, first_line + rows, dtype=pl.Int32))
+    has_quotes = b'"' in block
+    if not has_quotes and _count(block, dialect.delimiter) == (dialect.width - 1) * rows:
+        # The sum is right, unless one line has a cell too many and another one too few.
+        cells = _cells(block, dialect)
+        if cells is not None and cells.height == rows:
+            return Chunk(lines["line"], _named(cells, layout, feed), lines["raw"], [], layout, delimiter=dialect.delimiter)
+    lines = lines.filter(pl.col("raw").str.contains(r"\S"))
+    bare = pl.col("raw")
+    if has_quotes:
+        # A quote stands at the edges of a cell or not at all; anything else is read record by record.
+        d = re.escape(dialect.delimiter)
+        regular = rf'^(?:[^"{d}]*|"[^"]*")(?:{d}(?:[^"{d}]*|"[^"]*"))*$'
+        has_quote = lines["raw"].str.contains('"', literal=True)
+        if not lines.filter(has_quote)["raw"].str.contains(regular).all():
+            return None
+        bare = pl.when(has_quote).then(bare.str.replace_all(r'"[^"]*"', "")).otherwise(bare)
+    is_whole = lines.select(bare.str.count_matches(dialect.delimiter, literal=True) == dialect.width - 1).to_series()
+    whole, ragged = lines.filter(is_whole), lines.filter(~is_whole)
+    text = block if whole.height == rows else whole["raw"].str.join("\n").item().encode()
+    cells = _cells(text, dialect, '"' if has_quotes else None)
+    if cells is None or cells.height != whole.height:
+        return None
+    if has_quotes:
+        cells = cells.select(pl.when(pl.all() != "").then(pl.all()))
+    broken = [
+        Record(line, _loosely(raw, dialect.delimiter), raw) for raw, line in ragged.select("raw", "line").iter_rows()
+    ]
+    return Chunk(
+        whole["line"], _named(cells, layout, feed), whole["raw"], broken, layout, delimiter=dialect.delimiter
+    )
 
 
-def _split_plainly(block: bytes, first_line: int, dialect: _Dialect, layout: Layout, feed: Feed) -> Chunk | None:
-    """Whole lines by columns; None when there is a quote, a line that has not as many cells as the header, or no UTF-8."""
-    if b'"' in block or b"\0" in block or (b"\r" in block and _count(block, "\r") != block.count(b"\r\n")):
-        return None
-    rows = _count(block, "\n") + (not block.endswith(b"\n"))
-    if _count(block, dialect.delimiter) != (dialect.width - 1) * rows:
-        return None
-    # The sum is right, unless one line has a cell too many and another one too few.
-    cells, raw = _cells(block, dialect), _cells(block, _LINES)
-    if cells is None or raw is None or cells.height != rows:
-        return None
-    if max(cells.select(pl.all().str.len_bytes().max().fill_null(0)).row(0)) > MAX_CELL:
-        return None
-    lines = pl.int_range(first_line, first_line + rows, dtype=pl.Int32, eager=True)
-    return Chunk(lines, _named(cells, layout, feed), raw.to_series(), [], layout, delimiter=dialect.delimiter)
+def _rows_of(block: bytes) -> int:
+    return _count(block, "\n") + (not block.endswith(b"\n"))
 
 
 def _count(block: bytes, character: str) -> int:
     """How often an ASCII character is there: some times faster than bytes.count where it is often."""
     return int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord(character)))
-
-
-def _split(block: list[str], first_line: int, dialect: _Dialect, layout: Layout, feed: Feed) -> Chunk | None:
-    """A block by columns; None when its quotes, line ends or bytes need a careful look."""
-    text = "".join(block)
-    if "\0" in text or text.count("\r") != text.count("\r\n") or max(map(len, block)) > MAX_CELL:
-        return None
-    try:
-        plain = _split_plainly(text.encode(), first_line, dialect, layout, feed)
-    except UnicodeEncodeError:
-        return None
-    if plain is not None:
-        return plain
-    d = re.escape(dialect.delimiter)
-    rows = pl.DataFrame({"raw": block}).with_columns(
-        line=pl.int_range(first_line, first_line + len(block), dtype=pl.Int32)
-    )
-    rows = rows.with_columns(pl.col("raw").str.strip_chars_end("\r\n"))
-    rows = rows.filter(pl.col("raw").str.contains(r"\S"))
-    if '"' in text:
-        # A quote stands at the edges of a cell or not at all; anything else is read record by record.
-        regular = rf'^(?:[^"{d}]*|"[^"]*")(?:{d}(?:[^"{d}]*|"[^"]*"))*$'
-        has_quote = rows["raw"].str.contains('"', literal=True)
-        if not rows.filter(has_quote)["raw"].str.contains(regular).all():
-            return None
-        bare = pl.when(has_quote).then(pl.col("raw").str.replace_all(r'"[^"]*"', "")).otherwise("raw")
-    else:
-        bare = pl.col("raw")
-    is_whole = rows.select(bare.str.count_matches(dialect.delimiter, literal=True) == dialect.width - 1).to_series()
-    whole, ragged = rows.filter(is_whole), rows.filter(~is_whole)
-    cells = _cells("\n".join(whole["raw"].to_list()).encode(), dialect, '"' if '"' in text else None)
-    if cells is None or cells.height != whole.height:
-        return None
-    broken = [
-        Record(line, _loosely(raw, dialect.delimiter), raw) for raw, line in ragged.select("raw", "line").iter_rows()
-    ]
-    return Chunk(whole["line"], _named(cells, layout, feed), whole["raw"], broken, layout)
 
 
 def _cells(text: bytes, dialect: _Dialect, quote: str | None = None) -> pl.DataFrame | None:
@@ -286,7 +254,7 @@ def _records(lines: _Lines, end: int, dialect: _Dialect) -> Iterator[Record]:
     """The records that begin up to line `end`, read one by one; the last may take lines beyond it."""
     reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
     while lines.number < end:
-        lines.taken = []
+        lines.begin_record()
         first_line = lines.number + 1
         try:
             cells = next(reader, None)

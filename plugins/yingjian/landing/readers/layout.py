@@ -41,7 +41,7 @@ class Chunk:
     cells: one text column for each column of the feed, named as in staging; lines: the line of each row; raw: the text
     of each row as sent; broken: records with too many or too few cells, or with bytes that are no text; layout: where the
     columns stood; place: the sheet, when a file has several; delimiter: what stands between the cells of every raw text,
-    when they are there as they are, without quotes.
+    when each is a record of CSV by itself.
     """
 
     lines: pl.Series = field(repr=False)
@@ -174,7 +174,7 @@ def chunks_of(records: Iterable[Record], layout: Layout, feed: Feed, place: str 
             [
                 pl.Series(
                     column.name,
-                    [None if position is None else record.cells[position] for record in whole],
+                    [None if position is None else record.cells[position] or None for record in whole],
                     dtype=pl.String,
                 )
                 for column, position in zip(feed.columns, layout.positions, strict=True)
