@@ -1,11 +1,11 @@
 {#- Lists of dates, the newest first, as int_sample__dates keeps them. -#}
 
 {% macro newest_first(dates) -%}
-    {#- An aggregate: the distinct dates, the newest first. PostgreSQL collects them in parallel, and sorts a person's own. -#}
+    {#- An aggregate: the distinct dates, the newest first. -#}
     {% if target.type == 'spark' -%}
     sort_array(collect_set({{ dates }}), false)
     {%- else -%}
-    array(select distinct each.day from unnest(array_agg({{ dates }})) as each (day) order by each.day desc)
+    array_agg(distinct {{ dates }} order by {{ dates }} desc)
     {%- endif %}
 {%- endmacro %}
 

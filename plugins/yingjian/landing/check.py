@@ -111,32 +111,45 @@ _PLAIN_TEXT = r"^[!-&(-~\u4e00-\u9fff](?:[ -~\u4e00-\u9fff]*[!-&(-~\u4e00-\u9fff
 
 
 def _convert(raw: pl.Series, column: Column) -> _Converted:
-    """Cells that stand in their final form are taken as they are; each other distinct text is repaired once."""
+    """Cells that stand in their final form are taken as they are, the others are repaired; of repeated texts each once."""
     never = pl.repeat(False, len(raw), eager=True)
     head = raw.head(_SAMPLE)
-    texts = raw.unique() if head.n_unique() * 2 < len(head) else raw
+    is_repetitive = head.n_unique() * 2 < len(head)
+    texts = raw.unique() if is_repetitive else raw
     is_final = (_is_final(texts, column) | texts.is_null()).fill_null(False)
-    if is_final.all():
+    others = None if is_final.all() else _repaired(texts.filter(~is_final), column)
+    if others is None or not (others["changed"].any() or others["repaired"].any()):
         return _Converted(raw, raw.is_not_null(), never, never)
-    others = pl.DataFrame({"raw": texts.filter(~is_final).unique()})
-    others = others.with_columns(clean=repair.clean(pl.col("raw")))
-    others = others.with_columns(value=_CONVERSIONS[column.kind](pl.col("clean")))
+    if is_repetitive:
+        rows = pl.DataFrame({"raw": raw}).join(others, on="raw", how="left", maintain_order="left")
+        return _Converted(
+            rows.select(pl.when(pl.col("given").is_null()).then("raw").otherwise("value")).to_series(),
+            rows["given"].fill_null(raw.is_not_null()), rows["repaired"].fill_null(False), rows["changed"].fill_null(False),
+        )  # fmt: skip
+    places = (~is_final).arg_true()
+    return _Converted(
+        raw.clone().scatter(places, others["value"]), raw.is_not_null().scatter(places, others["given"]),
+        never.clone().scatter(places, others["repaired"]), never.clone().scatter(places, others["changed"]),
+    )  # fmt: skip
+
+
+def _repaired(texts: pl.Series, column: Column) -> pl.DataFrame:
+    """Texts, repaired: raw, value, and the flags given, repaired and changed; no null among the texts or the flags."""
     form = "clean" if column.kind in ("date", "time", "number") else "value"
     is_repaired = pl.col("raw") != pl.col(form).fill_null("")
     if column.kind in ("date", "time"):
-        is_repaired |= pl.col("clean") != pl.col("value")
+        is_repaired |= (pl.col("clean") != pl.col("value")).fill_null(False)
     if column.kind == "number":
         is_repaired &= pl.col("raw") != ""
-    others = others.select("raw", "value", given=pl.col("clean").is_not_null(), repaired=is_repaired.fill_null(False))
-    if others.select((pl.col("value").eq_missing(pl.col("raw")) & ~pl.col("repaired")).all()).item():
-        return _Converted(raw, raw.is_not_null(), never, never)
-    rows = pl.DataFrame({"raw": raw}).join(others, on="raw", how="left", maintain_order="left")
-    rows = rows.select(
-        value=pl.when(pl.col("given").is_null()).then("raw").otherwise("value"),
-        given=pl.col("given").fill_null(pl.col("raw").is_not_null()),
-        repaired=pl.col("repaired").fill_null(False),
-    )
-    return _Converted(rows["value"], rows["given"], rows["repaired"], rows["value"].ne_missing(raw))
+    return (
+        pl.DataFrame({"raw": texts})
+        .with_columns(clean=repair.clean(pl.col("raw")))
+        .with_columns(value=_CONVERSIONS[column.kind](pl.col("clean")))
+        .select(
+            "raw", "value", given=pl.col("clean").is_not_null(), repaired=is_repaired,
+            changed=pl.col("value").ne_missing(pl.col("raw")),
+        )
+    )  # fmt: skip
 
 
 def _is_final(raw: pl.Series, column: Column) -> pl.Series:

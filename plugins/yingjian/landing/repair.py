@@ -48,28 +48,35 @@ def timestamp(text: pl.Expr) -> pl.Expr:
     `2022-07-01`, `2022/7/1`, `2022.7.1`, `20220701`, `2022年7月1日`, a spreadsheet's serial number; times with or
     without seconds, after a blank or `T`.
     """
-    folded = fold(text)
+    return text.map_batches(_timestamps, return_dtype=pl.Datetime("us"))
+
+
+def _timestamps(texts: pl.Series) -> pl.Series:
+    # Step by step: one expression would take the first steps anew for every part of a date.
+    frame = pl.DataFrame({"text": texts}).select(folded=fold(pl.col("text")))
     # The end of a file that was cut off: 08:1 may have been 08:16.
-    whole = pl.when(~folded.str.contains(r":\d?$|[\sT]\d{1,2}$")).then(folded)
-    plain = (
-        whole.str.replace_all(r"\s*[年月/.]\s*", "-")
+    whole = pl.when(~pl.col("folded").str.contains(r":\d?$|[\sT]\d{1,2}$")).then("folded")
+    frame = frame.with_columns(
+        plain=whole.str.replace_all(r"\s*[年月/.]\s*", "-")
         .str.replace_all(r"\s*日\s*|T", " ")
         .str.replace_all("[时点分]", ":")
         .str.replace_all(r"[:\s]*秒?\s*$", "")
     )
-    parts = plain.str.extract_groups(
-        r"^(?<y>[1-9]\d{3})-(?<mo>\d{1,2})-(?<d>\d{1,2})(?:\s+(?<h>\d{1,2})(?::(?<mi>\d{1,2})(?::(?<s>[0-5]?\d)(?:-\d+)?)?)?)?$"
+    frame = frame.with_columns(
+        parts=pl.col("plain").str.extract_groups(
+            r"^(?<y>[1-9]\d{3})-(?<mo>\d{1,2})-(?<d>\d{1,2})(?:\s+(?<h>\d{1,2})(?::(?<mi>\d{1,2})(?::(?<s>[0-5]?\d)(?:-\d+)?)?)?)?$"
+        ),
+        compact=pl.col("plain").str.extract_groups(
+            r"^(?<y>[1-9]\d{3})(?<mo>\d{2})(?<d>\d{2})(?:\s*(?<h>\d{2}):?(?<mi>[0-5]\d)(?::?(?<s>[0-5]\d))?)?$"
+        ),
+        serial=pl.col("folded").str.extract(r"^(\d{5}(?:\.\d+)?)$").cast(pl.Float64, strict=False),
     )
-    compact = plain.str.extract_groups(
-        r"^(?<y>[1-9]\d{3})(?<mo>\d{2})(?<d>\d{2})(?:\s*(?<h>\d{2}):?(?<mi>[0-5]\d)(?::?(?<s>[0-5]\d))?)?$"
+    since_1899 = pl.lit("1899-12-30").str.to_datetime("%Y-%m-%d", time_unit="us") + pl.duration(
+        seconds=(pl.col("serial") * 86400).round(0).cast(pl.Int64)
     )
-    serial = folded.str.extract(r"^(\d{5}(?:\.\d+)?)$").cast(pl.Float64, strict=False)
-    return pl.coalesce(
-        _from_parts(parts),
-        _from_parts(compact),
-        pl.lit("1899-12-30").str.to_datetime("%Y-%m-%d", time_unit="us")
-        + pl.duration(seconds=(serial * 86400).round(0).cast(pl.Int64)),
-    )
+    return frame.select(
+        pl.coalesce(_from_parts(pl.col("parts")), _from_parts(pl.col("compact")), since_1899)
+    ).to_series()
 
 
 def _from_parts(parts: pl.Expr) -> pl.Expr:
