@@ -188,39 +188,49 @@ def _split(block: bytes, first_line: int, dialect: _Dialect, layout: Layout, fee
         except UnicodeError:
             return None
     raw = _cells(block, _LINES)
-    if raw is None or raw.height != rows or (raw["0"].str.len_bytes().max() or 0) > MAX_CELL:
+    if raw is None or raw.height != rows or (raw["0"].str.len_bytes() > MAX_CELL).any():
         return None
     lines = raw.select(raw="0", line=pl.int_range(first_line, first_line + rows, dtype=pl.Int32))
-    has_quotes = b'"' in block
-    if not has_quotes and _count(block, dialect.delimiter) == (dialect.width - 1) * rows:
+    if b'"' not in block and _count(block, dialect.delimiter) == (dialect.width - 1) * rows:
         # The sum is right, unless one line has a cell too many and another one too few.
         cells = _cells(block, dialect)
         if cells is not None and cells.height == rows:
-            return Chunk(lines["line"], _named(cells, layout, feed), lines["raw"], [], layout, delimiter=dialect.delimiter)
+            return _chunk(lines, cells, [], dialect, layout, feed)
+    return _split_odd(block, lines, dialect, layout, feed)
+
+
+def _split_odd(block: bytes, lines: pl.DataFrame, dialect: _Dialect, layout: Layout, feed: Feed) -> Chunk | None:
+    """A block, also as lines (raw, line), of which some are blank, ragged or quoted; None when a quote ends where none should."""
+    # A quote stands at the edges of a cell or not at all; anything else is read record by record.
+    d = re.escape(dialect.delimiter)
+    regular = rf'^(?:[^"{d}]*|"[^"]*")(?:{d}(?:[^"{d}]*|"[^"]*"))*$'
+    rows = lines.height
     lines = lines.filter(pl.col("raw").str.contains(r"\S"))
-    bare = pl.col("raw")
-    if has_quotes:
-        # A quote stands at the edges of a cell or not at all; anything else is read record by record.
-        d = re.escape(dialect.delimiter)
-        regular = rf'^(?:[^"{d}]*|"[^"]*")(?:{d}(?:[^"{d}]*|"[^"]*"))*$'
-        has_quote = lines["raw"].str.contains('"', literal=True)
-        if not lines.filter(has_quote)["raw"].str.contains(regular).all():
-            return None
-        bare = pl.when(has_quote).then(bare.str.replace_all(r'"[^"]*"', "")).otherwise(bare)
+    has_quote = lines["raw"].str.contains('"', literal=True)
+    if not lines.filter(has_quote)["raw"].str.contains(regular).all():
+        return None
+    bare = pl.when(has_quote).then(pl.col("raw").str.replace_all(r'"[^"]*"', "")).otherwise("raw")
     is_whole = lines.select(bare.str.count_matches(dialect.delimiter, literal=True) == dialect.width - 1).to_series()
     whole, ragged = lines.filter(is_whole), lines.filter(~is_whole)
     text = block if whole.height == rows else whole["raw"].str.join("\n").item().encode()
-    cells = _cells(text, dialect, '"' if has_quotes else None)
+    cells = _cells(text, dialect, '"')
     if cells is None or cells.height != whole.height:
         return None
-    if has_quotes:
-        cells = cells.select(pl.when(pl.all() != "").then(pl.all()))
     broken = [
         Record(line, _loosely(raw, dialect.delimiter), raw) for raw, line in ragged.select("raw", "line").iter_rows()
     ]
-    return Chunk(
-        whole["line"], _named(cells, layout, feed), whole["raw"], broken, layout, delimiter=dialect.delimiter
+    # Only what was quoted comes as an empty text.
+    return _chunk(whole, cells.select(pl.when(pl.all() != "").then(pl.all())), broken, dialect, layout, feed)
+
+
+def _chunk(
+    lines: pl.DataFrame, cells: pl.DataFrame, broken: list[Record], dialect: _Dialect, layout: Layout, feed: Feed
+) -> Chunk:
+    named = cells.select(
+        (pl.lit(None, pl.String) if position is None else pl.col(str(position))).alias(column.name)
+        for position, column in zip(layout.positions, feed.columns, strict=True)
     )
+    return Chunk(lines["line"], named, lines["raw"], broken, layout, delimiter=dialect.delimiter)
 
 
 def _rows_of(block: bytes) -> int:
@@ -241,13 +251,6 @@ def _cells(text: bytes, dialect: _Dialect, quote: str | None = None) -> pl.DataF
         return pl.read_csv(text, has_header=False, separator=dialect.delimiter, quote_char=quote, schema=schema)
     except pl.exceptions.PolarsError:
         return None
-
-
-def _named(cells: pl.DataFrame, layout: Layout, feed: Feed) -> pl.DataFrame:
-    return cells.select(
-        (pl.lit(None, pl.String) if position is None else pl.col(str(position))).alias(column.name)
-        for position, column in zip(layout.positions, feed.columns, strict=True)
-    )
 
 
 def _records(lines: _Lines, end: int, dialect: _Dialect) -> Iterator[Record]:
