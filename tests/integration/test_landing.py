@@ -18,6 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support import IDENTITY, land_folder, query, sample, write_feed
+from yingjian import warehouse
+from yingjian.landing.feeds import FEEDS
+from yingjian.landing.readers import csv_file
 from yingjian.settings import Settings
 
 FILES = "select feed, file_name, status, reason, rows_read, rows_staged, rows_rejected, rows_superseded from quality.landed_file"
@@ -243,6 +246,49 @@ def test_a_row_that_postgresql_or_csv_cannot_take_costs_only_itself(
     land_folder(home, tmp_path)
     assert query(home, "select sample_key from staging.test_results") == [("S2",)]
     assert query(home, "select line, reason_codes from quality.rejected_row") == [(2, [code])]
+
+
+# What a cell may hold, and the like of which COPY, CSV or repair take for something else.
+ODD_CELLS = [
+    {}, {"采样点": "\\N"}, {"采样点": "\\."}, {"采样点": "a\\tb\\"}, {"姓名": "欧阳\u3000测试"}, {"姓名": " 陈测试"}, {"姓名": "'陈测试"},
+    {"采样点": ""}, {"检测时间": ""}, {"采样点": "NULL"}, {"采样点": "１号点"}, {"采样点": "甲、乙"}, {"采样点": "甲，乙；丙"},
+    {"采样时间": "2022/7/1 8:00"}, {"采样时间": "2022-07-01 08:00"}, {"检测结果": " 阴性"}, {"采样点": "\u200b点"}, {"采样点": "a b"},
+    {"证件号码": "３５０５０３１９４２０５０２２７５１"}, {"证件号码": "'350503194205022751"}, {"检测结果": "不明"},
+]  # fmt: skip
+STAGED = "select (to_jsonb(t) - 'file_id')::text from staging.test_results as t order by sample_key"
+REFUSED = "select line, record_key, reason_codes, reason, raw_text from quality.rejected_row order by line"
+
+
+@pytest.mark.parametrize(("encoding", "delimiter"), [("utf-8", ","), ("utf-8", "\t"), ("gb18030", ";")])
+@pytest.mark.parametrize("quotes", ["none", "some", "all"])
+@pytest.mark.parametrize("order", ["as listed", "reversed", "with another column"])
+def test_rows_are_staged_alike_however_they_are_read(
+    home: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    delimiter: str,
+    quotes: str,
+    encoding: str,
+    order: str,
+) -> None:
+    """As the lines that were sent, or written anew, or from records that were read one by one."""
+    header = [column.source for column in FEEDS["test_results"].columns]
+    header = {"reversed": header[::-1], "with another column": [*header, "备注"]}.get(order, header)
+    rows = [sample(f"S{i:02}") | cells for i, cells in enumerate(ODD_CELLS)]
+    cells = [header, *([row.get(name, "") for name in header] for row in rows)]
+    if quotes != "none":
+        cells = [[f'"{c}"' if quotes == "all" or i % 3 == 0 else c for i, c in enumerate(row)] for row in cells]
+    path = tmp_path / "test_results" / "a.csv"
+    path.parent.mkdir()
+    path.write_text("".join(delimiter.join(row) + "\n" for row in cells), encoding=encoding, newline="")
+    land_folder(home, tmp_path)
+    found = query(home, STAGED), query(home, REFUSED)
+    assert (len(found[0]), [line for line, *_ in found[1]]) == (len(rows) - 1, [len(rows) + 1])
+    with warehouse.connect(home) as conn:
+        conn.execute("truncate staging.test_results, quality.landed_file, quality.rejected_row")
+    monkeypatch.setattr(csv_file, "_split", lambda *_: None)
+    land_folder(home, tmp_path)
+    assert (query(home, STAGED), query(home, REFUSED)) == found
 
 
 def test_a_quote_left_open_in_the_last_line_is_no_row(home: Settings, tmp_path: Path) -> None:
