@@ -72,13 +72,16 @@ class _Lines:
         return line
 
     def _next(self) -> bytes:
-        """The file's next line, empty at its end; raises FileRejectedError when it is longer than MAX_LINE."""
+        """The file's next line, empty at its end; raises FileRejectedError when it is longer than MAX_LINE, or one too many."""
         if not self._returned:
             self._returned.extend(self._file.readline(MAX_LINE + 1).splitlines(keepends=True))
         line = self._returned.popleft() if self._returned else b""
         if len(line) > MAX_LINE or self.number > MAX_LINES:
-            raise FileRejectedError(f"第{self.number + 1}行过长，或行数过多，疑似异常文件，未读取")
+            raise self._odd()
         return line
+
+    def _odd(self) -> FileRejectedError:
+        return FileRejectedError(f"第{self.number + 1}行过长，或行数过多，疑似异常文件，未读取")
 
     def begin_record(self) -> None:
         self._sent, self.taken = [], []
@@ -95,13 +98,18 @@ class _Lines:
         return first
 
     def block(self) -> bytes:
-        """The next lines, BLOCK bytes and the rest of the last one; empty at the end. They do not count as read."""
+        """The next lines, BLOCK bytes and the rest of the last one; empty at the end. They do not count as read.
+
+        Raises FileRejectedError when there were too many before.
+        """
+        if self.number > MAX_LINES:
+            raise self._odd()
         block = b"".join(self._returned) or self._file.read(BLOCK)
         self._returned.clear()
         return block if block.endswith(b"\n") else block + self._file.readline(MAX_LINE + 1)
 
     def give_back(self, block: bytes) -> int:
-        """How many lines the block has."""
+        """Put a block back that has not been counted; returns how many lines it has."""
         self._returned.extend(block.splitlines(keepends=True))
         return len(self._returned)
 
