@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from yingjian.settings import Settings, SetupError, no_core_files
 
@@ -241,6 +241,7 @@ def run_days(settings: Settings, days: list[date], landing: str, *, delivers: bo
             if landed.state != "success":
                 print(f"landing failed: see {settings.home}/airflow/logs/dag_id=landing", file=sys.stderr)
                 return 1
+            _say_refused(settings)
             for day in days:
                 result = airflow.run_dag("daily", day)
                 clock.mark(f"daily run {day}", _by_step(result.tasks))
@@ -251,6 +252,21 @@ def run_days(settings: Settings, days: list[date], landing: str, *, delivers: bo
     clock.mark("shutdown")
     print(clock.table())
     return 0
+
+
+def _say_refused(settings: Settings) -> None:
+    """Say what landing could not take, this time or before, and nobody has seen to yet; nothing where there is nothing."""
+    from yingjian import warehouse
+    from yingjian.landing import quarantine
+
+    with warehouse.connect(settings) as conn:
+        rows, files = quarantine.summary(conn), quarantine.rejected_files(conn)
+    if rows or files:
+        print(f"landing: {_waiting(rows, files)} wait in quarantine: see `yingjian quarantine list`")
+
+
+def _waiting(rows: Sequence[tuple[Any, ...]], files: Sequence[object]) -> str:
+    return f"{sum(row[-1] for row in rows):,} open rows{f', {len(files)} files rejected whole' if files else ''}"
 
 
 def _explain(settings: Settings, day: date, result: object) -> bool:
@@ -706,7 +722,7 @@ def _quarantine_list(arguments: argparse.Namespace) -> int:
         print(f"   whole  {feed}  {file_name}  {reason}")
     for feed, sender, file_name, codes, count in rows:
         print(f"{count:8,}  {feed}  {sender or '-'}  {file_name}  {codes}")
-    print(f"{sum(row[-1] for row in rows):8,}  open rows{f', {len(files)} files rejected whole' if files else ''}")
+    print(_waiting(rows, files))
     return 0
 
 

@@ -26,7 +26,7 @@ def test_from_a_rejected_row_to_a_resolved_one(
     assert "甲" in listed and "unknown_code" in listed
     assert (
         "whole  test_results  b.csv  表头不符：缺少列“检测结果”" in listed
-        and "1  open rows, 1 files rejected whole" in listed
+        and "1 open rows, 1 files rejected whole" in listed
     )
     assert main(["quarantine", "export", "--feed", "test_results", "--xlsx", str(tmp_path / "out.xlsx")]) == 0
     assert openpyxl.load_workbook(tmp_path / "out.xlsx").active.max_row == 2

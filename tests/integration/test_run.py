@@ -163,6 +163,7 @@ def test_killed_in_the_middle_then_the_same_command(
     )
     assert done.returncode == 0, done.stderr
     assert f"{WORLD_DAY}: published; report " in done.stdout
+    assert "open rows wait in quarantine: see `yingjian quarantine list`" in done.stdout
     assert "where the time went" in done.stdout and "Airflow start-up" in done.stdout
     assert support.marts(home) == support.marts(world)
     [report] = (home.home / "reports").glob("*.html")
