@@ -61,6 +61,13 @@ def test_a_rejected_row_supersedes_nothing(home: Settings, tmp_path: Path) -> No
     ]
 
 
+def test_the_index_by_file_knows_the_rows_that_landed(home: Settings, tmp_path: Path) -> None:
+    """Else whoever reads a file reads all that came since autovacuum was here last."""
+    write_feed(tmp_path, "test_results", [sample(f"S{i}") for i in range(3000)])
+    land_folder(home, tmp_path)
+    assert query(home, "select brin_summarize_new_values('staging.test_results_of_file')") == [(0,)]
+
+
 def test_the_same_bytes_are_loaded_once(home: Settings, tmp_path: Path) -> None:
     path = write_feed(tmp_path, "test_results", [sample("S1")], "a.csv")
     shutil.copyfile(path, path.with_name("a(1).csv"))

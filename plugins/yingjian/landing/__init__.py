@@ -78,6 +78,8 @@ def land(location: str, connect: Callable[[], psycopg.Connection], person_secret
                 # senders call them after persons.
                 summary.files_rejected += 1
                 log.warning("landing: a file of %s cannot be opened: %s", _known(file.feed), type(error).__name__)
+        if summary.files_staged:
+            conn.execute("select staging.summarize_samples()")
     if place.problems:
         raise OSError("; ".join(place.problems) + "; everything else was landed")
     return summary
