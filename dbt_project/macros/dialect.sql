@@ -128,6 +128,11 @@
     {% if target.type == 'spark' %}array_contains({{ list }}, {{ value }}){% else %}{{ value }} = any({{ list }}){% endif %}
 {%- endmacro %}
 
+{% macro is_among(value, query) -%}
+    {#- Whether a query of one column has it. PostgreSQL finds the rows by an index when the query is done first. -#}
+    {{ value }} {% if target.type == 'spark' %}in ({{ query }}){% else %}= any(array({{ query }})){% endif %}
+{%- endmacro %}
+
 {% macro overlaps(list, other) -%}
     {% if target.type == 'spark' %}arrays_overlap({{ list }}, {{ other }}){% else %}{{ list }} && {{ other }}{% endif %}
 {%- endmacro %}

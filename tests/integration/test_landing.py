@@ -61,11 +61,15 @@ def test_a_rejected_row_supersedes_nothing(home: Settings, tmp_path: Path) -> No
     ]
 
 
-def test_the_index_by_file_knows_the_rows_that_landed(home: Settings, tmp_path: Path) -> None:
-    """Else whoever reads a file reads all that came since autovacuum was here last."""
-    write_feed(tmp_path, "test_results", [sample(f"S{i}") for i in range(3000)])
+def test_the_rows_of_a_file_are_found_as_soon_as_they_landed(home: Settings, tmp_path: Path) -> None:
+    """Else whoever reads a file reads all files, until autovacuum comes by."""
+    for day in range(1, 9):
+        rows = [sample(f"S{day}{i}", f"2022-07-0{day} 08:00:00") for i in range(3000)]
+        write_feed(tmp_path, "test_results", rows, f"{day}.csv")
     land_folder(home, tmp_path)
     assert query(home, "select brin_summarize_new_values('staging.test_results_of_file')") == [(0,)]
+    plan = query(home, "explain select sample_key from staging.test_results where file_id = 3")
+    assert any("test_results_of_file" in line for (line,) in plan), plan
 
 
 def test_the_same_bytes_are_loaded_once(home: Settings, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def land(location: str, connect: Callable[[], psycopg.Connection], person_secret
                 summary.files_rejected += 1
                 log.warning("landing: a file of %s cannot be opened: %s", _known(file.feed), type(error).__name__)
         if summary.files_staged:
-            conn.execute("select staging.summarize_samples()")
+            conn.execute("select staging.settle_samples()")
     if place.problems:
         raise OSError("; ".join(place.problems) + "; everything else was landed")
     return summary

@@ -26,10 +26,19 @@ comment on table staging.sample_change is '采样记录的变动：只有文件�
 drop index if exists staging.test_results_by_file;
 create index if not exists test_results_of_file on staging.test_results
 using brin (file_id int8_minmax_multi_ops) with (pages_per_range = 32, autosummarize = on);
--- Until it knows of the new rows, every reader of a file looks at all that came since: autovacuum may take an hour.
-create or replace function staging.summarize_samples() returns int
-language sql security definer set search_path = pg_catalog, pg_temp as $$
-    select brin_summarize_new_values('staging.test_results_of_file')
+-- What autovacuum does when it comes by: until then the index knows nothing of the new rows, and before the first statistics
+-- no plan uses it, so that every reader of a file would read them all.
+create or replace function staging.settle_samples() returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    perform brin_summarize_new_values('staging.test_results_of_file');
+    if (
+        select pg_relation_size(oid) / current_setting('block_size')::int > relpages * 1.1
+        from pg_class where oid = 'staging.test_results'::regclass
+    ) then
+        analyze staging.test_results;
+    end if;
+end
 $$;
 
 -- Changes are numbered in the order in which they are committed: who writes takes the landing's lock first. What empties

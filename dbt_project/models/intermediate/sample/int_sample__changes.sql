@@ -20,7 +20,7 @@ select
     samples.line,
     true as came
 from {{ ref('stg_platform__test_results') }} as samples
-inner join files on samples.file_id = files.file_id
+where {{ is_among('samples.file_id', 'select file_id from files') }}
 union all
 select
     sample_key,

@@ -37,7 +37,7 @@ grant usage on schema staging, quality, policy, published, access, intermediate 
 grant select on intermediate.increment_progress to loader;
 grant select on access.person_secret to loader;
 grant select, insert, update, delete on all tables in schema staging to loader;
-grant execute on function staging.summarize_samples to loader;
+grant execute on function staging.settle_samples to loader;
 grant select, insert, update on quality.landed_file to loader;
 grant select, insert, update, delete on quality.rejected_row to loader;
 grant select, insert on quality.layout_decision, quality.deletion to loader;
