@@ -72,6 +72,14 @@ def test_the_rows_of_a_file_are_found_as_soon_as_they_landed(home: Settings, tmp
     assert any("test_results_of_file" in line for (line,) in plan), plan
 
 
+def test_landing_does_not_wait_for_who_keeps_the_table(home: Settings, tmp_path: Path) -> None:
+    """Autovacuum, for which a second's wait would be its end."""
+    with warehouse.connect(home) as conn:
+        conn.execute("lock table staging.test_results in share update exclusive mode")
+        write_feed(tmp_path, "test_results", [sample("S1")])
+        assert land_folder(home, tmp_path).files_staged == 1
+
+
 def test_the_same_bytes_are_loaded_once(home: Settings, tmp_path: Path) -> None:
     path = write_feed(tmp_path, "test_results", [sample("S1")], "a.csv")
     shutil.copyfile(path, path.with_name("a(1).csv"))
