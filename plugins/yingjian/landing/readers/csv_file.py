@@ -176,20 +176,20 @@ def _chunks(path: Path, dialect: _Dialect, header_row: int, layout: Layout, feed
         except (csv.Error, StopIteration):
             raise FileRejectedError("表头的引号不配对") from None
         while block := lines.block():
-            chunk = _split(block, lines.number + 1, dialect, layout, feed)
+            rows = _count(block, "\n") + (not block.endswith(b"\n"))
+            chunk = _split(block, rows, lines.number + 1, dialect, layout, feed)
             if chunk is None:
                 end = lines.number + lines.give_back(block)
                 yield from chunks_of(_records(lines, end, dialect), layout, feed)
             else:
-                lines.number += _rows_of(block)
+                lines.number += rows
                 yield chunk
 
 
-def _split(block: bytes, first_line: int, dialect: _Dialect, layout: Layout, feed: Feed) -> Chunk | None:
-    """Whole lines by columns; None when their quotes, line ends or bytes need a careful look."""
+def _split(block: bytes, rows: int, first_line: int, dialect: _Dialect, layout: Layout, feed: Feed) -> Chunk | None:
+    """So many whole lines by columns; None when their quotes, line ends or bytes need a careful look."""
     if b"\0" in block or (b"\r" in block and _count(block, "\r") != block.count(b"\r\n")):
         return None
-    rows = _rows_of(block)
     if dialect.encoding != "utf-8":
         try:
             block = block.decode(dialect.encoding).encode()
@@ -239,10 +239,6 @@ def _chunk(
         for position, column in zip(layout.positions, feed.columns, strict=True)
     )
     return Chunk(lines["line"], named, lines["raw"], broken, layout, delimiter=dialect.delimiter)
-
-
-def _rows_of(block: bytes) -> int:
-    return _count(block, "\n") + (not block.endswith(b"\n"))
 
 
 def _count(block: bytes, character: str) -> int:
