@@ -1,11 +1,12 @@
 {#- Slots that are closed are kept from build to build and not computed again (docs/decisions/increments-of-samples.md).
-    A model of a slot family is an increment whose rows carry `fingerprint` and `computed_for`: before it is written, the
-    memberships that may have changed are forgotten, and it computes those of which nothing is kept. -#}
+    A model of a slot family is an increment whose rows carry `fingerprint`, `computed_for` and `samples_until`, the last
+    day whose samples can change them: before it is written, the memberships that may have changed are forgotten, and it
+    computes those of which nothing is kept. -#}
 
 {% macro forget_changed_slots(this, inputs, is_open="kept.status in ('upcoming', 'overdue')") -%}
-    {#- Forgets a membership with a slot still open on its last day, one whose person's samples came or went, one whose
-        own record, rule or lifts are not those of `inputs` (membership_id, fingerprint) any more, and, when the business
-        date goes back, all. -#}
+    {#- Forgets a membership with a slot still open on its last day, one of whose person a sample came or went that can change it, one
+        whose own record, rule or lifts are not those of `inputs` (membership_id, fingerprint) any more, and, when the
+        business date goes back, all. -#}
     {% if increment_since() is not none -%}
     delete from {{ this }} where membership_id in (
         select kept.membership_id from {{ this }} as kept
@@ -17,7 +18,8 @@
             or kept.computed_for > {{ as_of_date() }}
         union all
         select kept.membership_id from {{ this }} as kept
-        where exists (select 1 from {{ ref('int_sample__changes') }} as changed where changed.person_key = kept.person_key)
+        inner join {{ ref('int_sample__changes') }} as changed
+            on kept.person_key = changed.person_key and changed.sample_date <= kept.samples_until
     )
     {%- endif %}
 {%- endmacro %}

@@ -84,6 +84,7 @@ final as (
         '自' || {{ chinese_date('anchor_date') }} || '起算第' || slot || '天' as evidence,
         person_key,
         fingerprint,
+        coalesce(satisfied_on, until_date) as samples_until,
         {{ as_of_date() }} as computed_for
     from evidence
 )

@@ -78,6 +78,7 @@ final as (
         satisfied_on as tested_on,
         {{ chinese_date('purchased_at') }} || '购买' || drug_category || '类药品' as evidence,
         fingerprint,
+        satisfied_on as samples_until,
         {{ as_of_date() }} as computed_for
     from evidence
 )

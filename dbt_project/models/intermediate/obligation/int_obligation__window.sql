@@ -95,6 +95,7 @@ existing as (
         slots.end_date,
         slots.anchor_date,
         slots.rule_text,
+        coalesce(slots.satisfied_on, slots.end_date, {{ no_end() }}) as samples_until,
         case when slots.satisfied_on <= coalesce(slots.end_date, {{ no_end() }}) then slots.satisfied_on end as satisfied_on,
         {{ lifted_state('slots.person_key', 'slots.group_code', 'slots.due_date') }} as lifted_state
     from slots
@@ -120,6 +121,7 @@ final as (
         || case when slot = 2 then '（与第1检间隔满24小时）' else '' end as evidence,
         person_key,
         fingerprint,
+        samples_until,
         {{ as_of_date() }} as computed_for
     from existing
 )
