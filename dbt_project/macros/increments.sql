@@ -107,15 +107,28 @@
         ~ "', '" ~ project_digest() ~ "', through_change_id from " ~ ref('int_sample__bounds')
         ~ " on conflict (model) do update set definition = excluded.definition, change_id = excluded.change_id"
     ) %}
-    {#- Of a partitioned table the days that were touched, and then the whole without them. -#}
+    {#- Of a partitioned table the days that were touched; the whole, which reads from every day, once it has grown. -#}
     {% for day in days %}{% do run_query('analyze ' ~ day_table(table, day)) %}{% endfor %}
-    {% do run_query('analyze ' ~ ('only ' if partition_by else '') ~ table) %}
+    {% if not partition_by %}
+        {% do run_query('analyze ' ~ table) %}
+    {% elif has_grown(table) %}
+        {% do run_query('analyze only ' ~ table) %}
+    {% endif %}
     {% do apply_grants(table, config.get('grants'), should_revoke=False) %}
     {% do persist_docs(table, model) %}
     {{ adapter.commit() }}
     {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({'relations': [table]}) }}
 {% endmaterialization %}
+
+{% macro has_grown(table) -%}
+    {#- Whether the days of a partitioned table hold a tenth more rows than when the whole was analysed last, if it ever was. -#}
+    {%- set grown = run_query(
+        "select (select sum(days.reltuples) from pg_inherits inner join pg_class as days on inhrelid = days.oid where inhparent = whole.oid)"
+        ~ " > 1.1 * whole.reltuples from pg_class as whole where whole.oid = '" ~ table ~ "'::regclass"
+    ) -%}
+    {%- do return(grown.columns[0].values()[0]) -%}
+{%- endmacro %}
 
 {% macro day_table(table, day) -%}
     {{ table.schema }}.{{ table.name }}_{{ day.strftime('%Y%m%d') if day.year >= 2020 else 'before' }}
