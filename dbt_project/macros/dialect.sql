@@ -24,6 +24,11 @@
     {% if target.type == 'spark' %}{{ type }} '0001-01-01'{% else %}'-infinity'::{{ type }}{% endif %}
 {%- endmacro %}
 
+{% macro once() -%}
+    {#- Of a common table expression: PostgreSQL computes it once, and not a column again wherever it is read. -#}
+    {{ 'materialized' if target.type != 'spark' }}
+{%- endmacro %}
+
 {% macro days_between(later, earlier) -%}
     {% if target.type == 'spark' %}datediff({{ later }}, {{ earlier }}){% else %}({{ later }} - {{ earlier }}){% endif %}
 {%- endmacro %}

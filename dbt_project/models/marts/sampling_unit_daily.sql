@@ -2,11 +2,13 @@
 -- the roster, counted from its first day; then at least the share (20 %) of the roster every day.
 with unit_days as (select * from {{ ref('int_outbreak__unit_days') }}),
 
+-- Grouped, so that the share is looked up once a day and not for every unit.
 shares as (
     select
         sampling_day,
         {{ parameter('daily_sample_share', 'sampling_day', 'numeric') }} as share
-    from (select distinct sampling_day from unit_days) as sampling_days
+    from unit_days
+    group by sampling_day
 ),
 
 required as (

@@ -11,7 +11,7 @@ slots as (
 samples as (select * from {{ ref('int_sample__counting') }}),
 
 -- Of several samples on one day a positive one decides, then a negative one; else the result is not there yet.
-results as (
+results as {{ once() }} (
     select
         slots.membership_id,
         slots.slot,

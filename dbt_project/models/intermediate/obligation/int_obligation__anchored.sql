@@ -52,7 +52,7 @@ windows as (
     from slots
 ),
 
-evidence as (
+evidence as {{ once() }} (
     select
         windows.*,
         (

@@ -16,7 +16,7 @@ first_samples as (
     left join {{ ref('int_sample__person_dates') }} as persons on slots.person_key = persons.person_key
 ),
 
-evidence as (
+evidence as {{ once() }} (
     select
         *,
         case when first_sampled_on <= until_date then first_sampled_on end as satisfied_on,

@@ -39,7 +39,7 @@ slots as (
     from purchases
 ),
 
-evidence as (
+evidence as {{ once() }} (
     select
         slots.*,
         case

@@ -29,7 +29,7 @@ spaced as (
 ),
 
 -- Evidence: the first sample from the anchor on, to the second.
-first_samples as (
+first_samples as {{ once() }} (
     select
         *,
         (
@@ -85,7 +85,7 @@ slots as (
 ),
 
 -- What was taken after the membership's end does not count for it.
-existing as (
+existing as {{ once() }} (
     select
         slots.membership_id,
         slots.person_key,

@@ -10,7 +10,8 @@ durations as (
     select
         start_date,
         {{ parameter('full_round_days', 'start_date') }} as full_round_days
-    from (select distinct start_date from outbreaks) as starts
+    from outbreaks
+    group by start_date
 )
 
 select

@@ -76,7 +76,8 @@ coverage as (
     select
         sampling_day,
         {{ parameter('sample_coverage_days', 'sampling_day') }} as coverage_days
-    from (select distinct sampling_day from members) as sampling_days
+    from members
+    group by sampling_day
 ),
 
 final as (
