@@ -264,6 +264,8 @@ def server_options(port: int) -> dict[str, str]:
         "max_parallel_workers": str(cores),
         "max_parallel_workers_per_gather": str(min(cores, 4)),
         "max_wal_size": "4GB",
+        # Segments of the log that are written over: making new ones took a quarter of what COPY takes.
+        "min_wal_size": "1GB",
         "checkpoint_timeout": "15min",
         "jit": "off",
         "log_min_error_statement": "panic",
