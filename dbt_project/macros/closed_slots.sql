@@ -4,9 +4,9 @@
     computes those of which nothing is kept. -#}
 
 {% macro forget_changed_slots(this, inputs, is_open="kept.status in ('upcoming', 'overdue')") -%}
-    {#- Forgets a membership with a slot still open on its last day, one of whose person a sample came or went that can change it, one
-        whose own record, rule or lifts are not those of `inputs` (membership_id, fingerprint) any more, and, when the
-        business date goes back, all. -#}
+    {#- Forgets a membership with a slot still open on its last day, one of whose person a sample came or went that can
+        change it, one whose own record, rule or lifts are not those of `inputs` (membership_id, fingerprint) any more,
+        and, when the business date goes back, all. -#}
     {% if increment_since() is not none -%}
     delete from {{ this }} where membership_id in (
         select kept.membership_id from {{ this }} as kept

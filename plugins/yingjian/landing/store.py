@@ -26,9 +26,9 @@ comment on table staging.sample_change is '采样记录的变动：只有文件�
 drop index if exists staging.test_results_by_file;
 create index if not exists test_results_of_file on staging.test_results
 using brin (file_id int8_minmax_multi_ops) with (pages_per_range = 32, autosummarize = on);
--- What cannot wait for autovacuum to come by: until then the index knows nothing of the new rows, and before the first statistics
--- no plan uses it, so that every reader of a file would read them all. Autovacuum does the other columns. Where it is at work, it is left to finish: who waits for
--- it a second, stops it.
+-- What cannot wait for autovacuum to come by: until then the index knows nothing of the new rows, and before the first
+-- statistics no plan uses it, so that every reader of a file would read them all. Autovacuum does the other columns. Where
+-- it is at work, it is left to finish: who waits for it a second, stops it.
 create or replace function staging.settle_samples() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
 begin
