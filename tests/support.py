@@ -200,3 +200,20 @@ def sample(key: str, taken: str = "2022-07-01 08:00:00", **cells: str) -> dict[s
         "检测结果": "阴性",
         "更新时间": taken,
     } | cells
+
+
+def tables_read(conn: psycopg.Connection, text: str, *, analyze: bool = False) -> dict[str, str]:
+    """By the plan: each table that the outer query reads, and how (those of a scan that never ran are not among them)."""
+    ((plan,),) = conn.execute(f"explain (format json, costs off{', analyze, timing off' if analyze else ''}) {text}")  # type: ignore[arg-type]
+    found = {}
+
+    def visit(node: dict) -> None:  # type: ignore[type-arg]
+        if node.get("Parent Relationship") == "InitPlan":
+            return
+        if "Relation Name" in node and node.get("Actual Loops", 1):
+            found[node["Relation Name"]] = node["Node Type"]
+        for child in node.get("Plans", ()):
+            visit(child)
+
+    visit(plan[0]["Plan"])
+    return found

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests import support
-from tests.support import IDENTITY, land_folder, query, run_day, sample, write_feed
+from tests.support import IDENTITY, land_folder, query, run_day, sample, tables_read, write_feed
+from yingjian import warehouse
 from yingjian.settings import Settings
 
 RESTATED = "select restated_date::text, group_code, reason_code, from_status, to_status, rows from reporting.restatement order by 1, 2, 3"
@@ -49,6 +50,14 @@ def test_late_samples_and_corrected_memberships(home: Settings, tmp_path: Path) 
     ]
     run_day(home, date(2022, 7, 12))
     assert query(home, RESTATED) == [], "the day after has nothing left to say"
+
+    # What it compares with is one publication, by the plan: the others are left alone, however many there are.
+    ids = [number for (number,) in query(home, "select publication_id from published.publication order by 1")]
+    for day, before in ((date(2022, 7, 12), ids[2]), (date(2022, 7, 10), ids[0])):
+        support.build(home, day)
+        with warehouse.connect(home) as conn:
+            read = tables_read(conn, "select * from staging_latest.stg_published__obligations")
+        assert read.keys() == {f"obligation_p{before}"}, day
 
 
 @pytest.mark.skipif(not (support.SHARED / "risk_areas").is_dir(), reason="no real snapshots beside the checkout")
