@@ -61,9 +61,9 @@
     {%- endif %}
 {%- endmacro %}
 
-{% macro index_positives(kept) -%}
-    {#- By which the few positive samples are found among all. -#}
+{% macro index_not_negative(kept) -%}
+    {#- By which the few samples that are positive, or without a result, are found among all. -#}
     {{ on_postgres(
-        'create index if not exists int_sample__positives on ' ~ kept ~ " (tube_no) where result = '阳性'"
+        'create index if not exists int_sample__not_negative on ' ~ kept ~ " (tube_no) where result <> '阴性'"
     ) }}
 {%- endmacro %}

@@ -8,25 +8,37 @@ slots as (
     select membership_id, slot, due_date, status, satisfied_on from {{ ref('int_obligation__window') }}
 ),
 
-samples as (select * from {{ ref('int_sample__counting') }}),
+-- The days of a person on which not every sample was negative: few, and found by an index of them.
+not_all_negative as (
+    select distinct
+        person_key,
+        sample_date
+    from {{ ref('int_sample__counting') }}
+    where result <> '阴性'
+),
 
 -- Of several samples on one day a positive one decides, then a negative one; else the result is not there yet.
 results as {{ once() }} (
     select
         slots.membership_id,
         slots.slot,
-        (
-            select
-                case
-                    when bool_or(samples.result = '阳性') then '阳性'
-                    when bool_or(samples.result = '阴性') then '阴性'
-                    else '待出'
-                end
-            from samples
-            where samples.person_key = periods.person_key and samples.sample_date = slots.satisfied_on
-        ) as result
+        case
+            when not_all_negative.person_key is null then '阴性'
+            else (
+                select
+                    case
+                        when bool_or(samples.result = '阳性') then '阳性'
+                        when bool_or(samples.result = '阴性') then '阴性'
+                        else '待出'
+                    end
+                from {{ ref('int_sample__counting') }} as samples
+                where samples.person_key = periods.person_key and samples.sample_date = slots.satisfied_on
+            )
+        end as result
     from slots
     inner join periods on slots.membership_id = periods.membership_id
+    left join not_all_negative
+        on periods.person_key = not_all_negative.person_key and slots.satisfied_on = not_all_negative.sample_date
     where slots.satisfied_on is not null
 ),
 

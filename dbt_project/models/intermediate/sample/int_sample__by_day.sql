@@ -4,7 +4,7 @@
     partition_by='sample_date',
     indexes=[{'columns': ['person_key', 'sampled_at']}, {'columns': ['tube_no']}],
     pre_hook="{{ forget_changed_samples(this) }}",
-    post_hook="{{ index_positives(this) }}",
+    post_hook="{{ index_not_negative(this) }}",
 ) }}
 -- depends_on: {{ ref('int_sample__bounds') }}, {{ ref('int_sample__changes') }}
 
