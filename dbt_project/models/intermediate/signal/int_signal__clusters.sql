@@ -35,22 +35,35 @@ days as (
     from person_days
 ),
 
+-- Every day in whose window somebody bought: joined by the day, so that a grid's days are not compared each with each.
+counted as {{ once() }} (
+    select
+        person_days.community,
+        person_days.grid,
+        person_days.person_key,
+        person_days.bought_on,
+        numbered.day_at::date as window_ends_on
+    from person_days
+    cross join allowed
+    cross join lateral {{ days('person_days.bought_on', 'person_days.bought_on + allowed.window_days - 1') }} as numbered (day_at)
+),
+
 windows as (
     select
         days.community,
         days.grid,
         days.bought_on,
         allowed.window_days,
-        min(person_days.bought_on) as first_on
+        min(counted.bought_on) as first_on
     from days
     cross join allowed
-    inner join person_days
+    inner join counted
         on
-            days.community = person_days.community
-            and days.grid = person_days.grid
-            and person_days.bought_on between days.bought_on - allowed.window_days + 1 and days.bought_on
+            days.community = counted.community
+            and days.grid = counted.grid
+            and days.bought_on = counted.window_ends_on
     group by days.community, days.grid, days.bought_on, allowed.window_days, allowed.least
-    having count(distinct person_days.person_key) >= allowed.least
+    having count(distinct counted.person_key) >= allowed.least
 ),
 
 runs as (
@@ -78,21 +91,32 @@ spans as (
     group by community, grid, run_number
 ),
 
-final as (
+span_days as {{ once() }} (
     select
         spans.community,
         spans.grid,
         spans.first_on,
         spans.last_on,
+        numbered.day_at::date as bought_on
+    from spans
+    cross join lateral {{ days('spans.first_on', 'spans.last_on') }} as numbered (day_at)
+),
+
+final as (
+    select
+        span_days.community,
+        span_days.grid,
+        span_days.first_on,
+        span_days.last_on,
         count(distinct purchases.person_key)::int as persons,
         count(*)::int as purchases
-    from spans
+    from span_days
     inner join purchases
         on
-            spans.community = purchases.community
-            and spans.grid = purchases.grid
-            and purchases.bought_on between spans.first_on and spans.last_on
-    group by spans.community, spans.grid, spans.first_on, spans.last_on
+            span_days.community = purchases.community
+            and span_days.grid = purchases.grid
+            and span_days.bought_on = purchases.bought_on
+    group by span_days.community, span_days.grid, span_days.first_on, span_days.last_on
 )
 
 select * from final
