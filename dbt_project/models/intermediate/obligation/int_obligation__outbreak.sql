@@ -8,7 +8,7 @@ with slots as (
     where due_date between member_from and least(member_to, coalesce(end_date, {{ no_end() }}))
 ),
 
-first_samples as (
+first_samples as {{ once() }} (
     select
         slots.*,
         {{ first_date('persons.sample_dates', 'slots.start_date') }} as first_sampled_on
