@@ -118,15 +118,14 @@ def _run(definition: Any, suites: list[Suite], outcome: dict[str, list[bool]]) -
 
 
 def _expectation(check: Check) -> Any:
-    from great_expectations.expectations.core import UnexpectedRowsExpectation  # type: ignore[attr-defined]
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    from yingjian.quality.expectations import ExpectNoRows
 
     meta = {"check": check.name, "severity": check.severity}
     severity: Any = "critical" if check.severity == "fail" else "warning"
     if check.query is not None:
-        return UnexpectedRowsExpectation(
-            unexpected_rows_query=check.query, description=check.name, meta=meta, severity=severity
-        )
+        return ExpectNoRows(unexpected_rows_query=check.query, description=check.name, meta=meta, severity=severity)
     arguments = dict(check.expectation or {})
     kind = arguments.pop("type")
     return ExpectationConfiguration(type=kind, kwargs=arguments, meta=meta, severity=severity).to_domain_obj()
