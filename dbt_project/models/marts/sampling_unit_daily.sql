@@ -7,8 +7,7 @@ shares as (
     select
         sampling_day,
         {{ parameter('daily_sample_share', 'sampling_day', 'numeric') }} as share
-    from unit_days
-    group by sampling_day
+    from (select distinct sampling_day from unit_days) as sampling_days
 ),
 
 required as (

@@ -10,8 +10,7 @@ durations as (
     select
         start_date,
         {{ parameter('full_round_days', 'start_date') }} as full_round_days
-    from outbreaks
-    group by start_date
+    from (select distinct start_date from outbreaks) as begun
 )
 
 select

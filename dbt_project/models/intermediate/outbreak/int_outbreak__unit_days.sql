@@ -76,8 +76,7 @@ coverage as (
     select
         sampling_day,
         {{ parameter('sample_coverage_days', 'sampling_day') }} as coverage_days
-    from members
-    group by sampling_day
+    from (select distinct sampling_day from members) as sampling_days
 ),
 
 final as (
