@@ -2,8 +2,8 @@
 -- the roster, counted from its first day; then at least the share (20 %) of the roster every day.
 with unit_days as (select * from {{ ref('int_outbreak__unit_days') }}),
 
--- Grouped, so that the share is looked up once a day and not for every unit.
-shares as (
+-- The share is looked up once a day and not for every unit.
+shares as {{ once() }} (
     select
         sampling_day,
         {{ parameter('daily_sample_share', 'sampling_day', 'numeric') }} as share

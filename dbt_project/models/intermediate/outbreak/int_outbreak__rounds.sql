@@ -6,11 +6,11 @@ with memberships as (
 
 outbreaks as (select * from {{ ref('int_outbreak__place_periods') }}),
 
-durations as (
+durations as {{ once() }} (
     select
         start_date,
         {{ parameter('full_round_days', 'start_date') }} as full_round_days
-    from (select distinct start_date from outbreaks) as begun
+    from (select distinct start_date from outbreaks) as starts
 )
 
 select

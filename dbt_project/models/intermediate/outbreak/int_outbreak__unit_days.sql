@@ -72,7 +72,7 @@ sampled as (
     left join samples on members.person_key = samples.person_key
 ),
 
-coverage as (
+coverage as {{ once() }} (
     select
         sampling_day,
         {{ parameter('sample_coverage_days', 'sampling_day') }} as coverage_days
