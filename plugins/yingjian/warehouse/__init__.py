@@ -17,6 +17,8 @@ from yingjian.settings import ROLE_PASSWORD, Settings, SetupError
 from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, scram
 
 SQL_FOLDER = Path(__file__).parent / "sql"
+MIGRATIONS = Path(__file__).parent / "migrations"
+GRANTS = "30_grants.sql"
 OWNER = "owner"
 
 # The services and the BI tool: each logs in as itself (sql/00_roles.sql).
@@ -121,10 +123,36 @@ def migrate(settings: Settings) -> None:
         made = make_roles(conn, settings)
         conn.execute(staging_ddl())  # type: ignore[arg-type]
         for path in sorted(SQL_FOLDER.glob("*.sql"))[1:]:
+            if path.name == GRANTS:
+                apply_migrations(conn, MIGRATIONS)
             _run(conn, path)
         protect_published(conn)
         settle(conn, settings)
         _note_definition(conn, made)
+
+
+def apply_migrations(conn: psycopg.Connection, folder: Path) -> list[str]:
+    """Run each file `NNNN_name.sql` of a folder that this database has not seen, in order; returns the names of those.
+
+    A migration runs once and is never edited afterwards: a later one changes what it made.
+    """
+    conn.execute(
+        """
+        create schema if not exists migration;
+        create table if not exists migration.applied (
+            number int primary key, name text not null, applied_at timestamptz not null default now()
+        );
+        """
+    )
+    applied = {number for (number,) in conn.execute("select number from migration.applied")}
+    names = []
+    for path in sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.sql")):
+        number = int(path.name[:4])
+        if number not in applied:
+            _run(conn, path)
+            conn.execute("insert into migration.applied (number, name) values (%s, %s)", (number, path.stem))
+            names.append(path.stem)
+    return names
 
 
 def make_roles(conn: psycopg.Connection, settings: Settings) -> list[str]:
@@ -153,7 +181,7 @@ def _note_definition(conn: psycopg.Connection, made: list[str]) -> None:
     """An event in the trail when a migration brought other roles or grants than were there."""
     from yingjian.warehouse.audit_trail import record
 
-    files = [*sorted(SQL_FOLDER.glob("*.sql")), Path(__file__).parent / "protection.py"]
+    files = [*sorted(SQL_FOLDER.glob("*.sql")), *sorted(MIGRATIONS.glob("*.sql")), Path(__file__).parent / "protection.py"]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     known = conn.execute("insert into access.definition (digest) values (%s) on conflict do nothing", (digest,))
     if known.rowcount:
