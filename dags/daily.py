@@ -6,28 +6,32 @@ import os
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import Any
 
-from airflow.sdk import Asset, CronDataIntervalTimetable, Param, TriggerRule, dag, task
+from airflow.sdk import Asset, Param, TriggerRule, dag, task
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import DbtResourceType, ExecutionMode, LoadMode, SeedRenderingBehavior, TestBehavior
 
 from yingjian import model_tasks, tasks
 from yingjian.approval import ApprovalByRight
+from yingjian.clock import SHANGHAI
+from yingjian.orchestration.build import ClaimBuild
+from yingjian.orchestration.feeds import WAIT, WaitForFeeds
+from yingjian.orchestration.timetable import BusinessDays
 
 ROOT = Path(__file__).resolve().parents[1]
 DBT_PROJECT = ROOT / "dbt_project"
 DBT_TARGET = Path(os.environ.get("YINGJIAN_HOME") or ROOT / ".yingjian") / "dbt"
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 PUBLICATION = Asset("yingjian://publication")
 PACKS = Asset("yingjian://packs")
 
 
 @dag(
-    schedule=CronDataIntervalTimetable("0 0 * * *", timezone="Asia/Shanghai"),
+    schedule=BusinessDays(),
     start_date=datetime(2022, 7, 1, tzinfo=SHANGHAI),
-    catchup=False,
-    max_active_runs=1,
+    catchup=True,  # To the limit that the schedule sets.
+    max_active_runs=8,  # They wait for their turn to build (claim_build), and a question to a person stops none of them.
+    params={"date": Param(None, type=["null", "string"], format="date", title="业务日期 / business date, empty: yesterday")},
     tags=["yingjian"],
     default_args={
         "owner": "data-team",
@@ -37,17 +41,29 @@ PACKS = Asset("yingjian://packs")
     },
     doc_md="""
     ### The state at the end of a business date
-    The business date is the day of the data interval in Asia/Shanghai; a backfill gives the same rows as the day itself.
+    Begins at midnight (Asia/Shanghai) and waits for the required feeds of the seed `feed`, until YINGJIAN_FEED_DEADLINE.
+    Trigger it with `{"date": "2022-07-24"}` for any day, or run a backfill: the rows are those of the day itself, and
+    readers stay on the newest business date.
 
-    **When `build` fails:** its log names the model, which is red in `models`; the last publication stays. Clear the run.
+    **When `build` fails:** the model that failed is red in `models`, with its error in the log of `build`; the last
+    publication stays. Mend the cause, clear `build` with what follows.
+    **When `claim_build` waits:** another run owns the schema `build` (`publishing.build`); it goes on by itself.
     **When `release_by_hand` waits:** the audit failed. Read `quality.check_result`; approve only with a reason, which the
     report will show, or reject, mend the cause and trigger the day again. See `docs/runbooks/daily.md`.
     """,
 )
 def daily() -> None:
+    wait_for_feeds = WaitForFeeds(
+        task_id=WAIT, doc_md="Deferred until every required feed brought the day's data, or until the deadline."
+    )
+    claim_build = ClaimBuild(
+        task_id="claim_build", doc_md="Deferred until no other run builds; from here on the schema `build` is this run's."
+    )
+
     @task(task_id=model_tasks.BUILD, doc_md="One `dbt build`; its log names a model that fails.")
-    def build(as_of_date: str, ti: object = None) -> int:
-        return tasks.build(as_of_date, partial(ti.xcom_push, model_tasks.BUILT))  # type: ignore[attr-defined]
+    def build(**context: Any) -> int:
+        say = partial(context["ti"].xcom_push, model_tasks.BUILT)
+        return tasks.build(tasks.business_date(context), context["run_id"], say)
 
     models = DbtTaskGroup(
         group_id="models",
@@ -71,12 +87,12 @@ def daily() -> None:
     )
 
     @task(doc_md="Great Expectations over staging and the build; see `expectations/`.")
-    def audit(as_of_date: str) -> dict[str, object]:
-        return tasks.audit(as_of_date)
+    def audit(**context: Any) -> dict[str, object]:
+        return tasks.audit(tasks.business_date(context), context["run_id"])
 
     @task.branch(doc_md="To publication when every critical check held, else to a person.")
-    def gate(audited: dict[str, object]) -> str:
-        return "publish" if audited["passed"] else "release_by_hand"
+    def gate(**context: Any) -> str:
+        return "publish" if tasks.is_released(context["run_id"]) else "release_by_hand"
 
     release_by_hand = ApprovalByRight(
         task_id="release_by_hand",
@@ -93,26 +109,20 @@ def daily() -> None:
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         doc_md="One transaction; readers see the old publication or the new one.",
     )
-    def publish(as_of_date: str, run_key: str, ti: object = None) -> int:
-        approval = ti.xcom_pull(task_ids="release_by_hand")  # type: ignore[attr-defined]
-        audited = ti.xcom_pull(task_ids="audit")  # type: ignore[attr-defined]
-        return tasks.publish(as_of_date, run_key, audited, approval)
+    def publish(**context: Any) -> int:
+        return tasks.publish(tasks.business_date(context), context["run_id"])
 
     @task(doc_md="Written from the publication, never from tables in motion.")
     def report(publication_id: int) -> str:
         return tasks.report(publication_id)
 
     @task(outlets=[PACKS], doc_md="Page, spreadsheet and PDF for the office, each department and each community.")
-    def packs(publication_id: int, outlet_events: object = None) -> dict[str, int]:
-        outlet_events[PACKS].extra = {"publication_id": publication_id}  # type: ignore[index]
+    def packs(publication_id: int, outlet_events: Any = None) -> dict[str, int]:
+        outlet_events[PACKS].extra = {"publication_id": publication_id}
         return tasks.packs(publication_id)
 
-    audited = audit(tasks.AS_OF_DATE)
-    gated = gate(audited)
-    published = publish(tasks.AS_OF_DATE, "{{ run_id }}")
-    built = build(tasks.AS_OF_DATE)
-    built >> models >> audited
-    built >> audited
+    built, gated, published = build(), gate(), publish()
+    wait_for_feeds >> claim_build >> built >> [audit() >> gated, models]
     gated >> [release_by_hand, published]
     release_by_hand >> published
     report(published)

@@ -1,22 +1,27 @@
-"""Every file of the landing location into staging, or into quarantine with a reason."""
+"""Every file of the landing location into staging, or into quarantine with a reason; a late one makes its day again."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from typing import Any
 
-from airflow.sdk import Asset, dag, task
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import Asset, DeltaTriggerTimetable, TriggerRule, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
 
 from yingjian import tasks
+from yingjian.clock import SHANGHAI
+from yingjian.settings import Settings
 
 STAGING = Asset("yingjian://staging")
 
 
 @dag(
-    schedule=None,
-    start_date=datetime(2022, 7, 1, tzinfo=ZoneInfo("Asia/Shanghai")),
+    schedule=DeltaTriggerTimetable(Settings.load().landing_every),
+    start_date=datetime(2022, 7, 1, tzinfo=SHANGHAI),
     catchup=False,
     max_active_runs=1,
+    dagrun_timeout=timedelta(hours=12),
     tags=["yingjian"],
     default_args={
         "owner": "data-team",
@@ -26,18 +31,43 @@ STAGING = Asset("yingjian://staging")
     },
     doc_md="""
     ### Land everything new
-    Each file is one transaction: a killed run leaves no half file, and running it again goes on where it stopped.
+    Looks every few minutes (YINGJIAN_LANDING_MINUTES) at the location of the settings (YINGJIAN_LANDING). Each file is one
+    transaction: a killed run leaves no half file, and the next one goes on where it stopped. `land` is skipped when nothing
+    is new. A required feed that brings rows of the last published day has `daily` make that day again.
 
-    **When it fails:** the log names the file and the reason. A file that cannot be read never fails this DAG: it is
+    **When it fails:** the log names the feed and the reason. A file that cannot be read never fails this DAG: it is
     rejected whole, is listed in `quality.landed_file`, and the report says so. See `docs/runbooks/landing.md`.
     """,
 )
 def landing() -> None:
-    @task(outlets=[STAGING], doc_md="Counts only go into XCom; see `quality.landed_file` for the files.")
-    def land(dag_run: object = None) -> dict[str, int]:
-        return tasks.land((getattr(dag_run, "conf", None) or {}).get("landing"))
+    @task(
+        outlets=[STAGING],
+        execution_timeout=timedelta(hours=6),
+        doc_md="Counts only go into XCom; the asset says which feeds got rows; `quality.landed_file` has the files.",
+    )
+    def land(outlet_events: Any = None) -> dict[str, Any]:
+        landed = tasks.land()
+        if not any(count for name, count in landed.items() if name.startswith("files_") and name != "files_known"):
+            raise AirflowSkipException("nothing is new")
+        outlet_events[STAGING].extra = {"feeds": landed["feeds"]}
+        return landed
 
-    land()
+    @task.short_circuit(
+        trigger_rule=TriggerRule.NONE_FAILED, doc_md="Goes on when a required feed came late for the newest published day."
+    )
+    def late() -> dict[str, str]:
+        return tasks.late_day()
+
+    made_again = late()
+    land() >> made_again
+    made_again >> TriggerDagRunOperator(
+        task_id="correct",
+        trigger_dag_id="daily",
+        trigger_run_id="{{ ti.xcom_pull(task_ids='late')['run_id'] }}",
+        conf={"date": "{{ ti.xcom_pull(task_ids='late')['date'] }}"},
+        skip_when_already_exists=True,
+        doc_md="The day is built, checked and published again; its report says 更正版.",
+    )
 
 
 landing()

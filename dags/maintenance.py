@@ -38,8 +38,8 @@ def maintenance() -> None:
         return tasks.prune(KEEP_PUBLICATIONS)
 
     @task(doc_md="Personal data whose days are over is deleted; `quality.deletion` says what, the trail that it was.")
-    def retain(as_of_date: str) -> dict[str, int]:
-        return tasks.retain(as_of_date)
+    def retain() -> dict[str, int]:
+        return tasks.retain()
 
     @task(doc_md="Every event against its hash and the one before, and the end that was verified last time.")
     def verify_trail() -> int:
@@ -50,7 +50,7 @@ def maintenance() -> None:
         return tasks.docs()
 
     prune()
-    retain(tasks.AS_OF_DATE)
+    retain()
     verify_trail()
     docs()
 

@@ -12,30 +12,49 @@ from typing import Any
 
 from airflow.sdk import BaseOperator, TriggerRule
 from airflow.sdk.execution_time.xcom import XCom
-from airflow.triggers.base import BaseTrigger, StartTriggerArgs, TaskFailedEvent, TaskSuccessEvent, TriggerEvent
+from airflow.triggers.base import (
+    BaseTaskEndEvent,
+    BaseTrigger,
+    StartTriggerArgs,
+    TaskFailedEvent,
+    TaskSkippedEvent,
+    TaskSuccessEvent,
+    TriggerEvent,
+)
 from asgiref.sync import sync_to_async
+
+from yingjian.orchestration.airflow_database import ask_airflow
+from yingjian.settings import Settings
 
 BUILD = "build"  # The task that runs dbt, and the key under which it says what became of each model.
 BUILT = "models"
 POLL_SECONDS = 2.0
+WAIT_SECONDS = 10.0  # While the build has not begun: a day may wait for its feeds for hours.
 FORGET_SECONDS = 600.0
 
 # Before it runs, a build that was cleared still has what its earlier try said.
 _HAS_BEGUN = frozenset({"running", "up_for_retry", "success", "failed"})
 _IS_OVER = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
 
+CLEARED_ALONE = (
+    "a model is made by the run's one build and cannot be made by itself: clear `build` with what follows, which makes"
+    " every model, checks and publishes again"
+)
+
 
 class ModelTask(BaseOperator):
-    """Succeeds when the build has made the model, fails when the build is over without it.
+    """Succeeds when the build has made the model, and fails when the model failed.
 
-    It starts with the run and waits for no other task (dbt knows the order); the edges between models are for people.
+    A model without a model before it waits for the build by itself, so that it follows a build that goes on; the others
+    start when the models before them are there. What waited for a failed model is upstream_failed, as ever in Airflow.
     Of a failed build one task tells: `build`.
     """
 
     start_from_trigger = True
 
-    def __init__(self, *, model: str, **arguments: Any) -> None:
-        super().__init__(trigger_rule=TriggerRule.ALWAYS, retries=0, on_failure_callback=None, **arguments)
+    def __init__(self, *, model: str, is_first: bool, **arguments: Any) -> None:
+        rule = TriggerRule.ALWAYS if is_first else TriggerRule.ALL_SUCCESS
+        super().__init__(trigger_rule=rule, retries=0, on_failure_callback=None, **arguments)
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls=f"{ModelTrigger.__module__}.{ModelTrigger.__qualname__}",
             trigger_kwargs={"model": model},
@@ -49,11 +68,12 @@ class ModelTask(BaseOperator):
 
 def as_task(*, task_id: str, node: Any, dag: Any, task_group: Any, **_: Any) -> ModelTask:
     """Cosmos' converter of a model node (`RenderConfig.node_converters`)."""
-    return ModelTask(task_id=task_id, model=node.unique_id, dag=dag, task_group=task_group)
+    is_first = not any(name.startswith("model.") for name in node.depends_on)
+    return ModelTask(task_id=task_id, model=node.unique_id, is_first=is_first, dag=dag, task_group=task_group)
 
 
 class ModelTrigger(BaseTrigger):
-    """Ends the task of `model` (dbt's unique id) as the build of its run says."""
+    """Ends the task of `model` (dbt's unique id) as the build of its run says, with the model's own seconds and rows."""
 
     def __init__(self, model: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -65,31 +85,59 @@ class ModelTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         task: Any = self.task_instance
         run = (task.dag_id, task.run_id)
+        if task.try_number > 1 and await asyncio.to_thread(_is_cleared_alone, task):
+            self.log.error("%s: %s", self.model, CLEARED_ALONE)
+            yield TaskFailedEvent()
+            return
         while True:
             build, models = await _said_by(run)
-            ended = verdict(build, models.get(self.model))
+            made = models.get(self.model)
+            ended = verdict(build, made["state"] if made else None)
             if ended is not None:
-                self.log.info("%s: %s (build: %s)", self.model, models.get(self.model, "not built"), build)
-                yield TaskSuccessEvent() if ended else TaskFailedEvent()
+                event, word = ended
+                if made:
+                    self.log.info("%s: %s, %s s, %s rows", self.model, made["state"], made["seconds"], made["rows"])
+                    yield event(xcoms={"seconds": made["seconds"], "rows": made["rows"]})
+                else:
+                    self.log.info("%s: %s (build: %s)", self.model, word, build)
+                    yield event()
                 return
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(POLL_SECONDS if build in _HAS_BEGUN else WAIT_SECONDS)
 
 
-def verdict(build: str | None, model: str | None) -> bool | None:
-    """Whether a model was made, from the state of the task `build` and what it said of the model; None: not known yet.
+def verdict(build: str | None, model: str | None) -> tuple[type[BaseTaskEndEvent], str] | None:
+    """How the task of a model ends, from the state of the task `build` and what it said of the model; None: not yet.
 
     A failed model counts only when the build is over: the build may be tried again.
     """
     if build in _HAS_BEGUN and model == "success":
-        return True
-    return False if build in _IS_OVER else None
+        return TaskSuccessEvent, "made"
+    if build not in _IS_OVER:
+        return None
+    return (TaskFailedEvent, "failed") if model == "error" else (TaskSkippedEvent, "not made")
 
 
-_polls: dict[tuple[str, str], tuple[float, tuple[str | None, dict[str, str]]]] = {}
+def _is_cleared_alone(task: Any) -> bool:
+    """Whether the task had ended after the build began that is over now: it was cleared without the build."""
+    return bool(
+        ask_airflow(
+            Settings.load(),
+            """
+            select 1 from task_instance as build
+            inner join task_instance_history as before using (dag_id, run_id)
+            where build.dag_id = %s and build.run_id = %s and build.task_id = %s and build.end_date is not null
+            and before.task_id = %s and before.end_date >= build.start_date
+            """,
+            (task.dag_id, task.run_id, BUILD, task.task_id),
+        )
+    )
+
+
+_polls: dict[tuple[str, str], tuple[float, tuple[str | None, dict[str, Any]]]] = {}
 _lock = asyncio.Lock()
 
 
-async def _said_by(run: tuple[str, str]) -> tuple[str | None, dict[str, str]]:
+async def _said_by(run: tuple[str, str]) -> tuple[str | None, dict[str, Any]]:
     """The state of the run's build and what it said of its models; asked once per POLL_SECONDS for all models."""
     async with _lock:
         now = asyncio.get_running_loop().time()
@@ -101,7 +149,7 @@ async def _said_by(run: tuple[str, str]) -> tuple[str | None, dict[str, str]]:
         return _polls[run][1]
 
 
-async def _models(run: tuple[str, str]) -> dict[str, str]:
+async def _models(run: tuple[str, str]) -> dict[str, Any]:
     dag_id, run_id = run
     return await XCom.aget_one(key=BUILT, task_id=BUILD, dag_id=dag_id, run_id=run_id) or {}
 

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import time
+from datetime import time, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -47,7 +47,8 @@ class SetupError(RuntimeError):
 class Settings:
     """home: folder of all state; warehouse: URI of a PostgreSQL server, None = embedded; landing: location URI.
 
-    delivery_time: when the packs of D go out on D + 1, Asia/Shanghai; url: where officials find Airflow's UI.
+    delivery_time: when the packs of D go out on D + 1, Asia/Shanghai; feed_deadline: until when D waits on D + 1 for its
+    feeds; landing_every: how often the landing location is looked at; catch_up_days: how many missed days are made up; url: where officials find Airflow's UI.
     broker: URL of the message broker by which workers get Airflow's tasks, None = none, the scheduler's machine runs them;
     workers: how many `up` and `run` start beside the services; airflow_url: where workers of other machines find these.
     """
@@ -61,6 +62,9 @@ class Settings:
     given_role_passwords: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     given_shared_folder: str | None = None
     delivery_time: time = time(7)
+    feed_deadline: time = time(5, 30)
+    landing_every: timedelta = timedelta(minutes=5)
+    catch_up_days: int = 7
     url: str | None = None
     openlineage_url: str | None = None
     broker: str | None = field(default=None, repr=False)
@@ -69,7 +73,8 @@ class Settings:
 
     @classmethod
     def load(cls, env: Mapping[str, str] = os.environ) -> Settings:
-        """Read YINGJIAN_HOME, _WAREHOUSE, _LANDING, _PERSON_KEY, _OFFICIALS, _SHARED_FOLDER, _DELIVERY_TIME, _URL,
+        """Read YINGJIAN_HOME, _WAREHOUSE, _LANDING, _PERSON_KEY, _OFFICIALS, _SHARED_FOLDER, _DELIVERY_TIME,
+        _FEED_DEADLINE, _LANDING_MINUTES, _CATCH_UP_DAYS, _URL,
         _OPENLINEAGE_URL, _BROKER, _WORKERS, _AIRFLOW_URL and YINGJIAN_ROLE_PASSWORD_<ROLE>.
 
         Raises SetupError when the warehouse is not embedded and no person key is given, when the hour is none, when the
@@ -89,9 +94,12 @@ class Settings:
             for name, value in env.items()
             if name.startswith(ROLE_PASSWORD) and value
         }
-        hour = env.get("YINGJIAN_DELIVERY_TIME") or "07:00"
-        if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", hour):
-            raise SetupError(f"YINGJIAN_DELIVERY_TIME is {hour}: give hour and minute as in 07:00")
+        minutes = env.get("YINGJIAN_LANDING_MINUTES") or "5"
+        if not re.fullmatch(r"\d{1,4}(\.\d{1,3})?", minutes, re.ASCII) or not float(minutes):
+            raise SetupError(f"YINGJIAN_LANDING_MINUTES is {minutes}: give minutes, as in 5")
+        catch_up_days = env.get("YINGJIAN_CATCH_UP_DAYS") or "7"
+        if not re.fullmatch(r"[1-9]\d{0,2}", catch_up_days, re.ASCII):
+            raise SetupError(f"YINGJIAN_CATCH_UP_DAYS is {catch_up_days}: give a number of days, at least 1")
         broker = env.get("YINGJIAN_BROKER") or None
         if broker and not re.fullmatch(r"(rediss?|amqps?)://[^:/@]*:[^:/@]+@.+", broker):
             # Whoever may write to the broker has Airflow's workers run tasks. The URL itself is a secret.
@@ -109,7 +117,10 @@ class Settings:
             given_officials=env.get("YINGJIAN_OFFICIALS") or None,
             given_role_passwords=passwords,
             given_shared_folder=env.get("YINGJIAN_SHARED_FOLDER") or None,
-            delivery_time=time.fromisoformat(hour),
+            delivery_time=_hour(env, "YINGJIAN_DELIVERY_TIME", "07:00"),
+            feed_deadline=_hour(env, "YINGJIAN_FEED_DEADLINE", "05:30"),
+            landing_every=timedelta(minutes=float(minutes)),
+            catch_up_days=int(catch_up_days),
             url=(env.get("YINGJIAN_URL") or "").rstrip("/") or None,
             openlineage_url=env.get("YINGJIAN_OPENLINEAGE_URL") or None,
             broker=broker,
@@ -191,3 +202,10 @@ class Settings:
             finally:
                 os.unlink(made)
         return str(json.loads(path.read_text()))
+
+
+def _hour(env: Mapping[str, str], name: str, default: str) -> time:
+    hour = env.get(name) or default
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", hour):
+        raise SetupError(f"{name} is {hour}: give hour and minute as in {default}")
+    return time.fromisoformat(hour)

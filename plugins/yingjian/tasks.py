@@ -7,54 +7,90 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from yingjian import warehouse
+from yingjian import clock, warehouse
+from yingjian.publishing import build as builds
 from yingjian.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# The template by which every task of a daily run gets its business date: the day of the data interval in Shanghai.
-AS_OF_DATE = "{{ data_interval_start.in_timezone('Asia/Shanghai').to_date_string() }}"
+APPROVE = "Approve"
+
+def business_date(context: Any) -> date:
+    """The day that a run is about: its parameter `date`, else its data interval, else the day before it was asked for.
+
+    Raises ValueError when the parameter is no date.
+    """
+    asked = (context.get("params") or {}).get("date")
+    if asked:
+        return date.fromisoformat(str(asked))
+    run = context["dag_run"]
+    if run.data_interval_start is not None:
+        return run.data_interval_start.astimezone(clock.SHANGHAI).date()
+    demo = clock.demo_clock(Settings.load().home)
+    asked_at = demo.at(run.run_after) if demo else run.run_after.astimezone(clock.SHANGHAI)
+    return asked_at.date() - timedelta(days=1)
 
 
-def land(location: str | None = None) -> dict[str, int]:
-    """Land everything new in the landing location; returns counts of files and rows."""
+def land() -> dict[str, Any]:
+    """Land everything new in the landing location of the settings; returns counts of files and rows, and rows by feed."""
     from dataclasses import asdict
 
     from yingjian.landing import land as land_files
 
     settings = Settings.load()
-    summary = asdict(
-        land_files(
-            location or settings.landing,
-            warehouse.connector(settings, "loader"),
-            settings.person_secret,
-            settings.pulled,
+    with warehouse.connect(settings, "loader") as conn:
+        before = conn.execute("select coalesce(max(file_id), 0) from quality.landed_file").fetchone()
+        conn.commit()
+        summary: dict[str, Any] = asdict(
+            land_files(
+                settings.landing, warehouse.connector(settings, "loader"), settings.person_secret, settings.pulled
+            )
         )
-    )
+        rows = conn.execute(
+            """
+            select feed, sum(rows_staged)::bigint from quality.landed_file
+            where file_id > %s and status = 'staged' group by feed order by feed
+            """,
+            before,
+        ).fetchall()
     log.info("landing: %s", ", ".join(f"{name} {count}" for name, count in summary.items()))
-    return summary
+    return summary | {"feeds": dict(rows)}
 
 
-def build(as_of_date: str, say: Callable[[dict[str, str]], None]) -> int:
-    """Build every mart of a business date; `say` gets what became of each model so far. Returns how many were built."""
+def late_day() -> dict[str, str]:
+    """The run that makes the newest published day again, when a required feed brought more of it; empty when none does."""
+    from yingjian.orchestration import feeds
+
+    late = feeds.late_day(Settings.load())
+    if late is None:
+        return {}
+    return {"date": late.as_of_date.isoformat(), "run_id": f"correction__{late.as_of_date}__{late.publication_id}"}
+
+
+def build(day: date, run_id: str, say: Callable[[dict[str, Any]], None]) -> int:
+    """Build every mart of a business date as its run; `say` gets what became of each model so far. Returns their number."""
     from yingjian.warehouse.dbt import build as build_models
 
-    return build_models(Settings.load(), date.fromisoformat(as_of_date), say)
+    settings = Settings.load()
+    with warehouse.connect(settings, "publisher") as conn:
+        owned = builds.begin(conn, run_id)
+    return build_models(settings, day, owned.token, say)
 
 
-def audit(as_of_date: str) -> dict[str, Any]:
-    """Check the build of a business date; returns whether it passed, and the names of the checks that failed."""
+def audit(day: date, run_id: str) -> dict[str, Any]:
+    """Check the build of a run; returns whether it passed, and what the checks say that failed."""
     from yingjian import quality
 
     settings = Settings.load()
-    day = date.fromisoformat(as_of_date)
     suites = quality.load_suites(settings.root / "expectations", day)
+    with warehouse.connect(settings, "publisher") as conn:
+        token = builds.owned(conn, run_id).token
     with warehouse.connect(settings, "auditor") as conn:
-        result = quality.audit(conn, warehouse.uri(settings, "auditor"), suites, day, settings.data_docs)
+        result = quality.audit(conn, warehouse.uri(settings, "auditor"), suites, day, settings.data_docs, token)
     return {
         "passed": result.passed,
         "checks_run": len(result.results),
@@ -63,41 +99,42 @@ def audit(as_of_date: str) -> dict[str, Any]:
     }
 
 
-def publish(as_of_date: str, run_key: str, audited: dict[str, Any], approval: dict[str, Any] | None) -> int:
-    """Publish the audited build; `approval` is the answer of the person who released it by hand, if one had to.
+def is_released(run_id: str) -> bool:
+    """Whether the build of a run may be published as it is; where it may not, a person is asked from now on."""
+    from yingjian.warehouse import publish as publishing
 
-    Returns the publication id. Raises ValueError when the audit failed and nobody released the build.
+    with warehouse.connect(Settings.load(), "publisher") as conn:
+        if not publishing.verdict(conn, builds.owned(conn, run_id)).critical:
+            return True
+        builds.ask_person(conn, run_id)
+    return False
+
+
+def publish(day: date, run_id: str) -> int:
+    """Publish the audited build of a run, released by hand where its audit failed; returns the publication id.
+
+    The verdict is that of quality.check_result, the answer that of Airflow's record of who answered, and whether that
+    person may is asked again here. Raises NotReleasedError when nobody released a build that failed.
     """
     from yingjian.warehouse import publish as publishing
 
     settings = Settings.load()
-    release = None
-    if not audited["passed"]:
-        release = release_from(approval)
+    release = release_of(settings, run_id)
     with warehouse.connect(settings, "publisher") as conn:
-        return publishing.publish(
-            conn,
-            date.fromisoformat(as_of_date),
-            run_key=run_key,
-            checks_run=audited["checks_run"],
-            checks_failed=audited["checks_failed"],
-            code_version=settings.code_version,
-            release=release,
-        )
+        return publishing.publish(conn, day, run_id=run_id, code_version=settings.code_version, release=release)
 
 
-def release_from(approval: dict[str, Any] | None) -> Any:
-    """Who released a failed build and why, from the answer of Airflow's approval task."""
+def release_of(settings: Settings, run_id: str) -> Any:
+    """Who released the build of a run by hand and why; None when nobody did who may and gave a reason."""
+    from yingjian.orchestration.answers import answer_of
     from yingjian.warehouse.publish import Release
 
-    if not approval or approval.get("chosen_options") != ["Approve"]:
-        raise ValueError("the audit failed and nobody released the build: nothing is published")
-    reason = str((approval.get("params_input") or {}).get("reason") or "").strip()
-    if not reason:
-        raise ValueError("a release by hand needs a reason: approve again and say why")
-    person = approval.get("responded_by_user") or {}
-    login = str(person.get("id") or "unknown")
-    return Release(reason, str(person.get("name") or login), login)
+    answer = answer_of(settings, "daily", run_id, "release_by_hand")
+    if answer is None or answer.chosen != APPROVE or not (answer.reason or "").strip():
+        return None
+    if answer.login not in {person["id"] for person in who_may("release")}:
+        return None
+    return Release(answer.reason.strip(), answer.name or answer.login, answer.login)
 
 
 def who_may(right: str) -> list[dict[str, str]]:
@@ -169,14 +206,14 @@ def docs() -> str:
     return str(write_docs(Settings.load()))
 
 
-def retain(as_of_date: str) -> dict[str, int]:
-    """Delete personal data whose days were over on a date; returns rows that went, by place."""
+def retain() -> dict[str, int]:
+    """Delete personal data whose days are over by the clock of the home; returns rows that went, by place."""
     from yingjian.warehouse import retention
 
     settings = Settings.load()
     with warehouse.connect(settings, "loader") as loader, warehouse.connect(settings, "publisher") as publisher:
         done = retention.retain(
-            loader, publisher, date.fromisoformat(as_of_date), reports=settings.reports, pulled=settings.pulled
+            loader, publisher, clock.last_day(settings.home), reports=settings.reports, pulled=settings.pulled
         )
     went = {deletion.what: deletion.rows for deletion in done if deletion.rows}
     log.info("retention: %s", ", ".join(f"{what} {rows}" for what, rows in went.items()) or "nothing was over")

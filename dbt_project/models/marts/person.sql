@@ -92,6 +92,7 @@ newest as (
 
 final as (
     select
+        {{ as_of_date() }} as as_of_date,
         person_key,
         name,
         id_type,

@@ -1,4 +1,4 @@
-"""The portal as an Airflow plugin.
+"""The portal and the schedule of the days as an Airflow plugin.
 
 Airflow's scheduler and every task import this module: it must stay cheap. The app itself is made where the API server
 asks for it.
@@ -19,6 +19,12 @@ class PortalPlugin(AirflowPlugin):
     """The portal at `/yingjian/`, and its place in Airflow's navigation."""
 
     name = "yingjian_portal"
+
+    @cached_property
+    def timetables(self) -> list[Any]:  # type: ignore[override]
+        from yingjian.orchestration.timetable import BusinessDays
+
+        return [BusinessDays]
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]

@@ -48,10 +48,12 @@ class AuditResult:
         return not self.critical
 
 
-def audit(conn: psycopg.Connection, uri: str, suites: list[Suite], as_of_date: date, docs: Path | None) -> AuditResult:
+def audit(
+    conn: psycopg.Connection, uri: str, suites: list[Suite], as_of_date: date, docs: Path | None, build_token: str
+) -> AuditResult:
     """Run every suite against the warehouse at `uri`; keeps the findings and writes Data Docs to `docs`.
 
-    The findings go to quality.check_result, from where publishing takes them into the publication.
+    The findings go to quality.check_result with the token of the build, from where publishing takes its verdict.
     Result values never leave the database: Great Expectations is asked for yes or no, rows are counted by SQL.
     """
     outcome = _validate(uri, suites, docs)
@@ -60,7 +62,7 @@ def audit(conn: psycopg.Connection, uri: str, suites: list[Suite], as_of_date: d
         for suite in suites
         for check, success in zip(suite.checks, outcome[suite.name], strict=True)
     )
-    _keep(conn, results, as_of_date)
+    _keep(conn, results, as_of_date, build_token)
     for result in results:
         if not result.success:
             log.warning(
@@ -161,7 +163,9 @@ def _result(conn: psycopg.Connection, suite: Suite, check: Check, success: bool)
     return CheckResult(suite.name, check, False, failing, check.says)
 
 
-def _keep(conn: psycopg.Connection, results: tuple[CheckResult, ...], as_of_date: date) -> None:
+def _keep(
+    conn: psycopg.Connection, results: tuple[CheckResult, ...], as_of_date: date, build_token: str
+) -> None:
     rows = [
         (
             as_of_date,
@@ -172,6 +176,7 @@ def _keep(conn: psycopg.Connection, results: tuple[CheckResult, ...], as_of_date
             r.success,
             r.failing_rows,
             r.message,
+            build_token,
         )
         for r in results
     ]
@@ -179,8 +184,8 @@ def _keep(conn: psycopg.Connection, results: tuple[CheckResult, ...], as_of_date
         cursor.executemany(
             """
             insert into quality.check_result
-                (as_of_date, suite, check_name, table_name, severity, success, failing_rows, message)
-            values (%s, %s, %s, %s, %s, %s, %s, %s)
+                (as_of_date, suite, check_name, table_name, severity, success, failing_rows, message, build_token)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
             """,
             rows,
         )

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from yingjian import lineage, warehouse
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError
@@ -32,17 +32,20 @@ class BuildError(RuntimeError):
     """Some models were not built; the text names them."""
 
 
-def build(settings: Settings, day: date, say: Callable[[dict[str, str]], None] = lambda states: None) -> int:
+def build(
+    settings: Settings, day: date, token: str, say: Callable[[dict[str, NodeResult]], None] = lambda results: None
+) -> int:
     """Build seeds and models for a business date, in this process; returns how many nodes were built.
 
-    `say` gets dbt's unique ids and what became of each so far (success, error, skipped): at most every SAY_SECONDS,
-    from a thread of its own, so that dbt never waits for it, and at the end. Raises BuildError.
+    token: of the build that this process owns (`publishing.build`). `say` gets dbt's unique ids and what became of each
+    so far: at most every SAY_SECONDS, from a thread of its own, so that dbt never waits for it, and at the end. Raises
+    BuildError.
     """
-    states: dict[str, str] = {}
+    states: dict[str, NodeResult] = {}
     artifacts = lineage.artifacts(settings)
     # Beside them the manifest stays as it is: DAGs are read from it.
     written = ("--target-path", str(artifacts)) if artifacts else ("--no-write-json",)
-    with _said_meanwhile(states, say):
+    with _environment({"YINGJIAN_BUILD_TOKEN": token}), _said_meanwhile(states, say):
         result = invoke(settings, "build", *written, *_seeds_and_models(day), on_event=_kept_in(states))
     say(dict(states))
     if artifacts:
@@ -56,7 +59,7 @@ def build_on(settings: Settings, target: str, day: date, folder: Path) -> int:
 
     Raises BuildError.
     """
-    states: dict[str, str] = {}
+    states: dict[str, NodeResult] = {}
     there = ("--target", target, "--target-path", str(folder))
     return _built(states, _run(settings, ["build", *there, *_seeds_and_models(day)], _kept_in(states)))
 
@@ -65,21 +68,35 @@ def _seeds_and_models(day: date) -> tuple[str, ...]:
     return ("--exclude", "resource_type:test", "resource_type:unit_test", "--vars", f"{{as_of_date: '{day}'}}")
 
 
-def _kept_in(states: dict[str, str]) -> Callable[[Any], None]:
+class NodeResult(TypedDict):
+    """What became of a model or seed. state: success, error or skipped; rows: that its statement wrote, None: not said."""
+
+    state: str
+    seconds: float
+    rows: int | None
+
+
+def _kept_in(states: dict[str, NodeResult]) -> Callable[[Any], None]:
     def on_event(event: Any) -> None:
         if event.info.name == "NodeFinished":
-            states[event.data.node_info.unique_id] = event.data.node_info.node_status
+            result = event.data.run_result
+            rows = result.adapter_response.fields.get("rows_affected")
+            states[event.data.node_info.unique_id] = {
+                "state": event.data.node_info.node_status,
+                "seconds": round(result.execution_time, 2),
+                "rows": int(rows.number_value) if rows is not None else None,
+            }
 
     return on_event
 
 
-def _built(states: dict[str, str], result: Any) -> int:
-    failed = sorted(name.rpartition(".")[2] for name, state in states.items() if state == "error")
+def _built(states: dict[str, NodeResult], result: Any) -> int:
+    failed = sorted(name.rpartition(".")[2] for name, node in states.items() if node["state"] == "error")
     if failed:
         raise BuildError(f"dbt could not build {', '.join(failed)}: the log says why")
     if not result.success:
         raise BuildError(f"dbt build failed: {result.exception or 'the log says why'}")
-    return sum(state == "success" for state in states.values())
+    return sum(node["state"] == "success" for node in states.values())
 
 
 def write_docs(settings: Settings) -> Path:
@@ -147,7 +164,9 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _said_meanwhile(states: dict[str, str], say: Callable[[dict[str, str]], None]) -> Iterator[None]:
+def _said_meanwhile(
+    states: dict[str, NodeResult], say: Callable[[dict[str, NodeResult]], None]
+) -> Iterator[None]:
     ended = threading.Event()
 
     def repeat() -> None:

@@ -2,7 +2,7 @@
 
 Marts are built in `build` beside the published ones. Publishing moves each of them, as it stands, under
 `published.<mart>` as the partition of a new publication, and then, in a transaction of its own, sets
-`published.current`. The views of `reporting` and `restricted` show the current publication only.
+`published.current`: the newest business date is current, a past day goes on record and into history. The views of `reporting` and `restricted` show the current publication only.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import date
 import psycopg
 from psycopg import sql
 
+from yingjian.publishing import build as builds
 from yingjian.warehouse import audit_trail
 from yingjian.warehouse.protection import protect
 
@@ -76,6 +77,10 @@ class NothingBuiltError(RuntimeError):
     """There is no complete build to publish."""
 
 
+class NotReleasedError(RuntimeError):
+    """The audit failed, and nobody who may has released the build."""
+
+
 @dataclass(frozen=True)
 class Release:
     """Why a build that failed its audit was published all the same, and who decided it: name and login."""
@@ -86,50 +91,88 @@ class Release:
 
 
 def publish(
-    conn: psycopg.Connection,
-    as_of_date: date,
-    *,
-    run_key: str,
-    checks_run: int,
-    checks_failed: int,
-    code_version: str,
-    release: Release | None = None,
+    conn: psycopg.Connection, as_of_date: date, *, run_id: str, code_version: str, release: Release | None = None
 ) -> int:
-    """Make the build of `as_of_date` the current publication; returns its publication_id.
+    """Publish the build of `as_of_date` that a run owns; returns its publication_id.
 
+    It becomes the current publication unless a later business date is: then it is on record and in the history only.
     In two transactions: the first moves the marts under `published` where nobody looks yet, the second makes them
-    current. A run that dies in between leaves the last publication as it was. Called again with the same `run_key`
-    it goes on where it stopped, or returns the publication that this run already made. Raises NothingBuiltError
-    when a mart is missing from `build` or was built for another date.
+    current. A run that dies in between leaves the last publication as it was. Called again by the same run it goes on
+    where it stopped, or returns the publication that this run already made. release: who released a build that failed
+    its audit. Raises NotOwnerError when the schema `build` belongs to another run, NothingBuiltError when a mart is
+    missing, was built for another date or by another build, or was not audited, NotReleasedError when a critical check
+    failed and nobody released it.
     """
     conn.commit()
     with _one_at_a_time(conn):
         published = conn.execute(
-            "select publication_id from published.publication where run_key = %s", (run_key,)
+            """
+            select publication_id from published.publication
+            where run_key = (select run_key from publishing.build where run_id = %s order by build_id desc limit 1)
+            """,
+            (run_id,),
         ).fetchone()
         if published:
             return int(published[0])
-        publication_id = _stage(conn, as_of_date, run_key)
+        build = builds.owned(conn, run_id)
+        if build.as_of_date != as_of_date:
+            raise NothingBuiltError(f"the run builds {build.as_of_date}, not {as_of_date}")
+        found = verdict(conn, build)
+        if found.critical and release is None:
+            raise NotReleasedError("the audit failed and nobody released the build: nothing is published")
+        publication_id = _stage(conn, build)
         _wait_for_older_statements(conn)
         with conn.transaction():
-            _insert_publication(
-                conn, publication_id, as_of_date, run_key, checks_run, checks_failed, code_version, release
-            )
+            _insert_publication(conn, publication_id, build, found, code_version, release if found.critical else None)
             _note_policy(conn, publication_id, code_version)
             conn.execute(
                 """
                 insert into published.current (publication_id) values (%s)
                 on conflict (is_only_row) do update set publication_id = excluded.publication_id
+                where %s >= (select as_of_date from published.publication where publication_id = current.publication_id)
                 """,
-                (publication_id,),
+                (publication_id, as_of_date),
             )
             conn.execute("delete from published.staged where publication_id = %s", (publication_id,))
-            if release:
+            builds.end(conn, build, "published")
+            if found.critical and release:
                 audit_trail.record(
                     conn, release.login, "release", f"publication:{publication_id}", release.reason,
-                    checks_failed=checks_failed,
+                    checks_failed=found.checks_failed,
                 )  # fmt: skip
     return publication_id
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the last audit of a build found: counts, and what the critical checks that failed say, with their suites."""
+
+    checks_run: int
+    checks_failed: int
+    critical: tuple[str, ...]
+
+
+def verdict(conn: psycopg.Connection, build: builds.Build) -> Verdict:
+    """The verdict on a build, from quality.check_result. Raises NothingBuiltError when it was not audited."""
+    rows = conn.execute(
+        f"select success, severity, suite, message from ({_FINDINGS}) as findings order by check_id",  # type: ignore[arg-type]
+        {"token": build.token},
+    ).fetchall()
+    if not rows:
+        raise NothingBuiltError(f"the build of {build.as_of_date} was not audited: audit it before publishing")
+    failed = [row for row in rows if not row[0]]
+    return Verdict(
+        len(rows), len(failed), tuple(f"{suite}: {says}" for _, severity, suite, says in failed if severity == "fail")
+    )
+
+
+# What the last audit of a build found; a number that rises tells which is the last, not a clock that may be set back.
+_FINDINGS = """
+    select * from quality.check_result
+    where build_token = %(token)s and checked_at = (
+        select checked_at from quality.check_result where build_token = %(token)s order by check_id desc limit 1
+    )
+"""
 
 
 @contextmanager
@@ -144,12 +187,12 @@ def _one_at_a_time(conn: psycopg.Connection) -> Iterator[None]:
         conn.commit()
 
 
-def _stage(conn: psycopg.Connection, as_of_date: date, run_key: str) -> int:
+def _stage(conn: psycopg.Connection, build: builds.Build) -> int:
     """Move the build under `published` as the partitions of a publication that is not current yet; returns its id."""
     with conn.transaction():
         staged = conn.execute("select publication_id, run_key from published.staged").fetchall()
         for publication_id, owner in staged:
-            if owner == run_key:
+            if owner == build.run_key:
                 return int(publication_id)
             # A run died between its two transactions and another one took its place.
             for mart in READER_SCHEMAS:
@@ -157,10 +200,10 @@ def _stage(conn: psycopg.Connection, as_of_date: date, run_key: str) -> int:
                     sql.SQL("drop table if exists published.{}").format(sql.Identifier(f"{mart}_p{publication_id}"))
                 )
             conn.execute("delete from published.staged where publication_id = %s", (publication_id,))
-        _require_complete_build(conn, as_of_date)
-        _take_findings(conn, as_of_date)
+        _require_complete_build(conn, build)
+        _take_findings(conn, build)
         row = conn.execute(
-            "insert into published.staged (run_key) values (%s) returning publication_id", (run_key,)
+            "insert into published.staged (run_key) values (%s) returning publication_id", (build.run_key,)
         ).fetchone()
         assert row is not None
         publication_id = int(row[0])
@@ -235,33 +278,39 @@ def _prune(conn: psycopg.Connection, keep: int) -> list[int]:
     return dropped
 
 
-def _require_complete_build(conn: psycopg.Connection, as_of_date: date) -> None:
-    missing = [mart for mart in READER_SCHEMAS if mart != FINDINGS and not _exists(conn, "build", mart)]
+def _require_complete_build(conn: psycopg.Connection, build: builds.Build) -> None:
+    """Every mart is there, as this build made it, and holds this business date only."""
+    again = f"run the models for {build.as_of_date} again before publishing"
+    marts = [mart for mart in READER_SCHEMAS if mart != FINDINGS]
+    missing = [mart for mart in marts if not _exists(conn, "build", mart)]
     if missing:
-        raise NothingBuiltError(
-            f"build has no {', '.join(missing)}: run the models for {as_of_date} again before publishing"
-        )
-    built_for = conn.execute("select distinct as_of_date from build.feed_quality").fetchall()
-    if built_for != [(as_of_date,)]:
-        dates = ", ".join(str(day) for (day,) in built_for) or "nothing"
-        raise NothingBuiltError(f"build holds {dates}, not {as_of_date}: run the models for {as_of_date} again")
+        raise NothingBuiltError(f"build has no {', '.join(missing)}: {again}")
+    made = dict(
+        conn.execute(
+            """
+            select mart, token = %s and as_of_date = %s and relation = to_regclass(format('build.%%I', mart))::oid
+            from publishing.built_mart
+            """,
+            (build.token, build.as_of_date),
+        ).fetchall()
+    )
+    strangers = [mart for mart in marts if not made.get(mart)]
+    if strangers:
+        raise NothingBuiltError(f"{', '.join(strangers)} in build were made by another build or for another day: {again}")
+    wrong = [
+        mart
+        for mart in marts
+        if conn.execute(
+            sql.SQL("select 1 from build.{} where as_of_date is distinct from %s limit 1").format(sql.Identifier(mart)),
+            (build.as_of_date,),
+        ).fetchone()
+    ]
+    if wrong:
+        raise NothingBuiltError(f"{', '.join(wrong)} in build hold rows of another day than {build.as_of_date}: {again}")
 
 
-def _take_findings(conn: psycopg.Connection, as_of_date: date) -> None:
-    """`build.quality_check` from what the newest audit of this business date found.
-
-    What is newer than the last publication is told by rising numbers, not by a clock, which may have been set back.
-    """
-    audited = conn.execute(
-        """
-        select checked_at from quality.check_result
-        where as_of_date = %s and check_id > coalesce((select max(last_check_id) from published.publication), 0)
-        order by check_id desc limit 1
-        """,
-        (as_of_date,),
-    ).fetchone()
-    if audited is None:
-        raise NothingBuiltError(f"the build of {as_of_date} was not audited: audit it before publishing")
+def _take_findings(conn: psycopg.Connection, build: builds.Build) -> None:
+    """`build.quality_check` from what the last audit of this build found."""
     conn.execute("drop table if exists build.quality_check")
     conn.execute(
         """
@@ -272,12 +321,12 @@ def _take_findings(conn: psycopg.Connection, as_of_date: date) -> None:
         """
     )
     conn.execute(
-        """
+        f"""
         insert into build.quality_check
         select as_of_date, suite, check_name, table_name, severity, success, failing_rows, message
-        from quality.check_result where as_of_date = %s and checked_at = %s order by check_id
-        """,
-        (as_of_date, audited[0]),
+        from ({_FINDINGS}) as findings order by check_id
+        """,  # type: ignore[arg-type]
+        {"token": build.token},
     )
     for column, comment in _FINDINGS_COMMENTS.items():
         conn.execute(sql.SQL("comment on {} is {}").format(sql.SQL(column), sql.Literal(comment)))
@@ -299,10 +348,8 @@ _FINDINGS_COMMENTS = {
 def _insert_publication(
     conn: psycopg.Connection,
     publication_id: int,
-    as_of_date: date,
-    run_key: str,
-    checks_run: int,
-    checks_failed: int,
+    build: builds.Build,
+    found: Verdict,
     code_version: str,
     release: Release | None,
 ) -> None:
@@ -310,7 +357,8 @@ def _insert_publication(
         """
         insert into published.publication (
             publication_id, as_of_date, policy_edition, quality_status, checks_run, checks_failed, input_files, input_rows,
-            code_version, release_reason, released_by, previous_publication_id, run_key, last_check_id, last_change_id
+            code_version, release_reason, released_by, previous_publication_id, run_key, last_check_id, last_change_id,
+            missing_feeds, last_file_id, is_correction
         )
         select
             %(publication_id)s, %(as_of_date)s,
@@ -323,20 +371,24 @@ def _insert_publication(
             %(code_version)s, %(reason)s, %(released_by)s,
             (select publication_id from published.current), %(run_key)s,
             (select max(check_id) from quality.check_result),
-            (select min(change_id) from intermediate.increment_progress)
+            (select min(change_id) from intermediate.increment_progress),
+            (select missing_feeds from publishing.build where build_id = %(build_id)s),
+            (select last_file_id from publishing.build where build_id = %(build_id)s),
+            exists (select from published.publication where as_of_date = %(as_of_date)s)
         from quality.landed_file
         where status = 'staged'
         """,
         {
             "publication_id": publication_id,
-            "as_of_date": as_of_date,
+            "build_id": build.build_id,
+            "as_of_date": build.as_of_date,
             "quality_status": "released_by_hand" if release else "passed",
-            "checks_run": checks_run,
-            "checks_failed": checks_failed,
+            "checks_run": found.checks_run,
+            "checks_failed": found.checks_failed,
             "code_version": code_version,
             "reason": release.reason if release else None,
             "released_by": release.released_by if release else None,
-            "run_key": run_key,
+            "run_key": build.run_key,
         },
     )
 
@@ -464,7 +516,6 @@ def _ensure_reader_view(conn: psycopg.Connection, mart: str, schema: str) -> Non
     publications = (
         """
         select distinct on (as_of_date) publication_id from published.publication
-        where publication_id <= (select publication_id from published.current)
         order by as_of_date, publication_id desc
         """
         if mart in HISTORY

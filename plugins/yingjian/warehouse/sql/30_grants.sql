@@ -27,7 +27,7 @@ end
 $$;
 
 revoke all on schema public from public;
-revoke all on all functions in schema audit, access, restricted, staging from public;
+revoke all on all functions in schema audit, access, restricted, staging, publishing from public;
 alter default privileges revoke execute on functions from public;
 alter default privileges for role transformer revoke execute on functions from public;
 alter default privileges for role publisher revoke execute on functions from public;
@@ -54,6 +54,10 @@ on quality.rejected_row to transformer;
 grant usage, create on schema staging_latest, intermediate, policy, build to transformer;
 grant create on schema build to build_owner;
 
+-- dbt shows at every step that its run owns the schema build.
+grant usage on schema publishing to transformer;
+grant execute on function publishing.require_build, publishing.note_mart to transformer;
+
 -- The audit: reads staging and the build, writes what it found and nothing else.
 grant usage on schema staging, intermediate, policy, build, quality to auditor;
 grant select on all tables in schema staging to auditor;
@@ -75,6 +79,10 @@ grant select, insert on quality.deletion to publisher;
 grant select, insert on published.publication, published.policy_state to publisher;
 grant select, insert, delete on published.staged to publisher;
 grant select, insert, update on published.current to publisher;
+-- Whose turn it is to build, and which marts are whose.
+grant usage on schema publishing to publisher;
+grant select, insert, update on publishing.build to publisher;
+grant select on publishing.built_mart, quality.file_part to publisher;
 
 -- Report, packs, portal, delivery: read what was published.
 grant usage on schema published, quality, audit, delivery, intermediate to reporter;

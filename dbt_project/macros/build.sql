@@ -1,0 +1,22 @@
+{#- Only the run that owns the schema `build` may write it (docs/decisions/one-build.md). -#}
+
+{% macro is_build() -%}
+    {{ return(target.name == 'warehouse' and execute) }}
+{%- endmacro %}
+
+{% macro require_build() -%}
+    {#- Refuses to begin where this process does not own the build of this business date. -#}
+    {%- if is_build() and flags.WHICH in ('build', 'run', 'seed', 'snapshot', 'clone') -%}
+        select publishing.require_build('{{ env_var('YINGJIAN_BUILD_TOKEN', '') }}', {{ as_of_date() }})
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro hand_over() -%}
+    {%- if is_build() -%} alter table {{ this }} owner to build_owner {%- endif -%}
+{%- endmacro %}
+
+{% macro note_build() -%}
+    {%- if is_build() -%}
+        select publishing.note_mart('{{ this.identifier }}', '{{ env_var('YINGJIAN_BUILD_TOKEN', '') }}', {{ as_of_date() }})
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,19 @@
+"""Questions to Airflow's own record of its runs, for what its task interface does not tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from yingjian import warehouse
+from yingjian.settings import Settings
+
+
+def ask_airflow(settings: Settings, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Rows of Airflow's metadata database; none in a home in which Airflow has not run yet."""
+    try:
+        with psycopg.connect(warehouse.airflow_uri(settings), connect_timeout=10) as conn:
+            return conn.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+    except psycopg.errors.UndefinedTable:
+        return []

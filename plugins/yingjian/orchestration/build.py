@@ -1,0 +1,124 @@
+"""The turn of a run to build: a deferred wait for the schema `build`, and the same door for who builds by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+import psycopg
+from airflow.sdk import BaseOperator
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from yingjian import tasks, warehouse
+from yingjian.orchestration import feeds
+from yingjian.orchestration.airflow_database import ask_airflow
+from yingjian.publishing import build as builds
+from yingjian.settings import Settings
+
+POLL_SECONDS = 3.0
+DAG = "daily"
+
+
+def ask(settings: Settings, run_id: str, day: date, missing: list[str]) -> None:
+    """Put a run in line for the schema `build`."""
+    with warehouse.connect(settings, "publisher") as conn:
+        builds.ask(conn, run_id, day, missing)
+
+
+def take_turn(settings: Settings, run_id: str, day: date) -> bool:
+    """Whether the run owns the schema `build` now."""
+    with warehouse.connect(settings, "publisher") as conn:
+        build = builds.ask(conn, run_id, day)
+        return builds.take_turn(
+            conn, build, lambda other: is_alive(settings, conn, other), lambda: _is_earlier_coming(settings, conn, day)
+        )
+
+
+def is_alive(settings: Settings, conn: psycopg.Connection[Any], run_id: str) -> bool:
+    """Whether the run of a claim is still at work: a run of the DAG by Airflow's record, a process by its lock."""
+    if run_id.startswith(builds.BY_HAND):
+        return builds.process_is_alive(conn, run_id)
+    return bool(
+        ask_airflow(
+            settings,
+            "select 1 from dag_run where dag_id = %s and run_id = %s and state in ('queued', 'running')",
+            (DAG, run_id),
+        )
+    )
+
+
+def _is_earlier_coming(settings: Settings, conn: psycopg.Connection[Any], day: date) -> bool:
+    """Whether a run of an earlier business date was asked for at about the same time and has not stood in line yet."""
+    runs = {
+        run_id
+        for (run_id,) in ask_airflow(
+            settings,
+            """
+            select run_id from dag_run
+            where dag_id = %s and state in ('queued', 'running') and queued_at > now() - interval '10 minutes'
+            and coalesce(
+                (conf ->> 'date')::date, (data_interval_start at time zone 'Asia/Shanghai')::date
+            ) < %s
+            """,
+            (DAG, day),
+        )
+    }
+    if not runs:
+        return False
+    asked = conn.execute("select run_id from publishing.build where run_id = any(%s)", (list(runs),)).fetchall()
+    return bool(runs - {run_id for (run_id,) in asked})
+
+
+@contextmanager
+def by_hand(settings: Settings, day: date) -> Iterator[dict[str, str]]:
+    """Own the schema `build` while this process builds in it; yields the environment by which dbt shows that it does."""
+    with warehouse.connect(settings, "publisher") as conn:
+        alive = lambda run_id: is_alive(settings, conn, run_id)  # noqa: E731
+        with builds.by_hand(conn, day, alive, lambda: time.sleep(POLL_SECONDS)) as build:
+            yield environment(build)
+
+
+def environment(build: builds.Build) -> dict[str, str]:
+    """What dbt needs to build as the owner."""
+    return {"YINGJIAN_BUILD_TOKEN": build.token}
+
+
+class ClaimBuild(BaseOperator):
+    """Waits, deferred, until the schema `build` is the run's, from its first model to its publication."""
+
+    def execute(self, context: Any) -> None:
+        settings, run_id = Settings.load(), context["run_id"]
+        day = tasks.business_date(context)
+        missing = context["ti"].xcom_pull(task_ids=feeds.WAIT) or []
+        ask(settings, run_id, day, missing)
+        self.defer(trigger=TurnTrigger(run_id, day.isoformat()), method_name="execute_complete")
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
+        self.log.info("the schema build is this run's")
+
+
+class TurnTrigger(BaseTrigger):
+    """Fires when the schema `build` belongs to the run."""
+
+    def __init__(self, run_id: str, day: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.run_id = run_id
+        self.day = day
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return f"{type(self).__module__}.{type(self).__qualname__}", {"run_id": self.run_id, "day": self.day}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        settings, day = Settings.load(), date.fromisoformat(self.day)
+        while True:
+            try:
+                if await asyncio.to_thread(take_turn, settings, self.run_id, day):
+                    yield TriggerEvent({"owner": True})
+                    return
+            except psycopg.OperationalError as error:  # The server is being started again.
+                self.log.warning("the warehouse does not answer: %s", type(error).__name__)
+            await asyncio.sleep(POLL_SECONDS)

@@ -1,0 +1,183 @@
+"""What a day waits for: the required feeds of the seed `feed`, until the deadline (YINGJIAN_FEED_DEADLINE)."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import psycopg
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from yingjian import clock, tasks, warehouse
+from yingjian.settings import Settings
+
+WAIT = "wait_for_feeds"
+POLL_SECONDS = 5.0
+# A day is made again because of a late file at most once in this time, and until this hour of the next day.
+CORRECTION_PAUSE = timedelta(minutes=30)
+CORRECTIONS_UNTIL = 12
+
+
+def required_feeds(settings: Settings) -> list[str]:
+    """The feeds that a day waits for, in the order of the seed."""
+    seed = settings.root / "dbt_project" / "seeds" / "reference" / "feed.csv"
+    with seed.open(encoding="utf-8") as file:
+        return [row["feed"] for row in csv.DictReader(file) if row["is_required"] == "true"]
+
+
+def missing_feeds(conn: psycopg.Connection[Any], settings: Settings, day: date) -> list[str]:
+    """The required feeds that have not brought a day's data: no row updated on that day or later, and no empty file sent
+    after it was over, by which a sender says that there was nothing."""
+    arrived = {
+        feed
+        for (feed,) in conn.execute(
+            """
+            select distinct feed from quality.landed_file
+            where status in ('staged', 'duplicate')
+            and (newest_update >= %(day)s or (rows_read = 0 and modified_at >= %(next)s))
+            """,
+            {"day": day, "next": datetime.combine(day + timedelta(days=1), datetime.min.time(), clock.SHANGHAI)},
+        )
+    }
+    return [feed for feed in required_feeds(settings) if feed not in arrived]
+
+
+def deadline(settings: Settings, day: date) -> datetime:
+    """The moment from which a day is built with what there is: on the day after it, Asia/Shanghai."""
+    return datetime.combine(day + timedelta(days=1), settings.feed_deadline, clock.SHANGHAI)
+
+
+def read_missing(settings: Settings, day: date) -> list[str]:
+    """`missing_feeds`, on a connection of its own."""
+    with warehouse.connect(settings, "publisher") as conn:
+        return missing_feeds(conn, settings, day)
+
+
+def has_data(settings: Settings, day: date) -> bool:
+    """Whether a home has anything to say of a day: something that came for it, or an earlier publication to go on from."""
+    with warehouse.connect(settings, "publisher") as conn:
+        row = conn.execute(
+            """
+            select exists (select from published.publication)
+            or exists (select from quality.landed_file where status = 'staged' and newest_update >= %s)
+            """,
+            (day,),
+        ).fetchone()
+    return bool(row and row[0])
+
+
+def is_published(settings: Settings, day: date) -> bool:
+    """Whether a day has a publication."""
+    with warehouse.connect(settings, "publisher") as conn:
+        return conn.execute("select 1 from published.publication where as_of_date = %s", (day,)).fetchone() is not None
+
+
+@dataclass(frozen=True)
+class LateDay:
+    """A published day of which a required feed brought more: its date, and the number of the publication to correct."""
+
+    as_of_date: date
+    publication_id: int
+
+
+def late_day(settings: Settings) -> LateDay | None:
+    """The newest published day, when a required feed brought rows of it after it was built and it may be made again now."""
+    now = clock.now(settings.home)
+    with warehouse.connect(settings, "publisher") as conn:
+        row = conn.execute(
+            """
+            with newest as (
+                select publication_id, as_of_date, published_at, last_file_id from published.publication
+                order by as_of_date desc, publication_id desc limit 1
+            )
+            select as_of_date, publication_id from newest
+            where published_at < clock_timestamp() - %(pause)s
+            and exists (
+                select from quality.landed_file as file
+                inner join quality.file_part as part using (file_id)
+                where file.file_id > newest.last_file_id and file.status = 'staged' and file.feed = any(%(feeds)s)
+                and part.rows_new > 0 and part.day <= newest.as_of_date
+            )
+            and not exists (
+                select from publishing.build
+                where as_of_date = newest.as_of_date and state in ('waiting', 'building', 'asking')
+            )
+            """,
+            {"pause": CORRECTION_PAUSE / _speed(settings), "feeds": required_feeds(settings)},
+        ).fetchone()
+    if row is None:
+        return None
+    late = LateDay(*row)
+    next_day = late.as_of_date + timedelta(days=1)
+    return late if now.date() == next_day and now.hour < CORRECTIONS_UNTIL else None
+
+
+def _speed(settings: Settings) -> float:
+    demo = clock.demo_clock(settings.home)
+    return demo.speed if demo and demo.speed else 1.0
+
+
+class WaitForFeeds(BaseOperator):
+    """Waits, deferred, for the day's data; returns the required feeds that did not bring it.
+
+    Only a day that begins by the schedule waits, and it is left out when it has nothing to say: in a home without any
+    data, where it is published already, and when it lies too far back. Whoever asks for a day wants it now.
+    """
+
+    def execute(self, context: Any) -> list[str]:
+        settings, day = Settings.load(), tasks.business_date(context)
+        missing = read_missing(settings, day)
+        if context["dag_run"].run_type == "scheduled":
+            if reason := reason_to_skip(settings, day):
+                raise AirflowSkipException(f"{day} is left out: {reason}")
+            if missing and clock.now(settings.home) < deadline(settings, day):
+                self.defer(trigger=FeedsTrigger(day.isoformat()), method_name="execute_complete")
+        return missing
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> list[str]:
+        return list(event["missing"])
+
+
+def reason_to_skip(settings: Settings, day: date) -> str | None:
+    """Why a day that begins by the schedule is left out; None when it is not."""
+    if day < clock.last_day(settings.home) - timedelta(days=settings.catch_up_days):
+        return f"it ended more than {settings.catch_up_days} days ago (YINGJIAN_CATCH_UP_DAYS)"
+    if is_published(settings, day):
+        return "it is published"
+    if not has_data(settings, day):
+        return "nothing has come for it, and nothing was ever published here"
+    return None
+
+
+class FeedsTrigger(BaseTrigger):
+    """Fires when every required feed brought a day's data, or at the deadline."""
+
+    def __init__(self, day: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.day = day
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return f"{type(self).__module__}.{type(self).__qualname__}", {"day": self.day}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        settings, day = Settings.load(), date.fromisoformat(self.day)
+        said: list[str] | None = None
+        while True:
+            try:
+                missing = await asyncio.to_thread(read_missing, settings, day)
+            except psycopg.OperationalError as error:  # The server is being started again.
+                self.log.warning("the warehouse does not answer: %s", type(error).__name__)
+            else:
+                if missing != said:
+                    self.log.info("%s waits for %s", day, ", ".join(missing) or "nothing")
+                    said = missing
+                if not missing or clock.now(settings.home) >= deadline(settings, day):
+                    yield TriggerEvent({"missing": missing})
+                    return
+            await asyncio.sleep(POLL_SECONDS)

@@ -1,0 +1,62 @@
+"""When a day begins: at midnight in Asia/Shanghai, missed days made up oldest first, to a limit (YINGJIAN_CATCH_UP_DAYS)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pendulum
+from airflow.timetables.base import DagRunInfo, DataInterval, Timetable, TimeRestriction
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from yingjian import clock
+from yingjian.settings import Settings
+
+DAY = timedelta(days=1)
+
+
+class BusinessDays(CronDataIntervalTimetable):
+    """One run per day, when the day is over by the clock of the home.
+
+    A new home begins with yesterday. A home that was switched off makes up what it missed since its last run. On a demo
+    whose clock stands still no day ends.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("0 0 * * *", clock.SHANGHAI.key)
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> Timetable:
+        return cls()
+
+    def serialize(self) -> dict[str, Any]:
+        return {}
+
+    def next_dagrun_info(
+        self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        settings = Settings.load()
+        demo = clock.demo_clock(settings.home)
+        if demo and not demo.speed:
+            return None
+        today = _midnight(clock.now(settings.home))
+        start = today - DAY
+        if last_automated_data_interval is not None:
+            oldest = today - settings.catch_up_days * DAY
+            start = max(_midnight(last_automated_data_interval.end.astimezone(clock.SHANGHAI)), oldest)
+        end = start + DAY
+        run_after = demo.when(end) if demo else end
+        return DagRunInfo(pendulum.instance(run_after or end), _interval(start))
+
+    def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:
+        demo = clock.demo_clock(Settings.load().home)
+        moment = demo.at(run_after) if demo else run_after
+        return _interval(_midnight(moment.astimezone(clock.SHANGHAI)) - DAY)
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _interval(start: datetime) -> DataInterval:
+    return DataInterval(pendulum.instance(start), pendulum.instance(start + DAY))

@@ -1,0 +1,207 @@
+"""One build at a time: who owns the schema `build`, from the first model to the switch (docs/decisions/one-build.md).
+
+The owner is a row of `publishing.build`, not a lock of a connection, since a day is several tasks in several processes.
+Whoever asks waits until the owner has ended or is dead, and until no earlier business date waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+
+# A run that waits looks every few seconds; one that was not seen for this long is not waited for.
+UNSEEN = timedelta(minutes=2)
+BY_HAND = "hand:"
+
+_COLUMNS = "build_id, run_id, run_key, token::text, as_of_date, state"
+
+
+class NotOwnerError(RuntimeError):
+    """The schema `build` does not belong to the run that wants to use it; the text says whose it is."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """A claim on the schema `build`: columns of `publishing.build`."""
+
+    build_id: int
+    run_id: str
+    run_key: str
+    token: str
+    as_of_date: date
+    state: str
+
+
+def ask(conn: psycopg.Connection[Any], run_id: str, day: date, missing_feeds: list[str] | None = None) -> Build:
+    """Put on record that a run wants to build a business date; again for a run that waits or owns it changes nothing.
+
+    A run whose earlier claim has ended makes a new one: the day is built and published again.
+    """
+    with conn.transaction():
+        _lock(conn)
+        newest = _newest(conn, run_id)
+        if newest and newest.state in ("waiting", "building", "asking"):
+            return newest
+        claims = conn.execute("select count(*) from publishing.build where run_id = %s", (run_id,)).fetchone()
+        number = (claims[0] if claims else 0) + 1
+        row = conn.execute(
+            f"""
+            insert into publishing.build (run_id, run_key, as_of_date, missing_feeds) values (%s, %s, %s, %s)
+            returning {_COLUMNS}
+            """,  # type: ignore[arg-type]
+            (run_id, run_id if number == 1 else f"{run_id}#{number}", day, missing_feeds or []),
+        ).fetchone()
+    assert row is not None
+    return Build(*row)
+
+
+def take_turn(
+    conn: psycopg.Connection[Any], build: Build, is_alive: Callable[[str], bool], is_earlier_coming: Callable[[], bool]
+) -> bool:
+    """Become the owner if it is this claim's turn; returns whether it owns the schema now.
+
+    is_alive: whether the run of a run_id is still at work; the build of a dead one is over. is_earlier_coming: whether a
+    run of an earlier business date is about to ask. A claim of the same or a later date supersedes one that asks a person.
+    """
+    with conn.transaction():
+        _lock(conn)
+        conn.execute("update publishing.build set seen_at = clock_timestamp() where build_id = %s", (build.build_id,))
+        owner = _owner(conn)
+        if owner is not None and owner.build_id == build.build_id:
+            return True
+        if owner is not None:
+            if not is_alive(owner.run_id):
+                _end(conn, owner.build_id, "failed")
+            elif owner.state == "asking" and build.as_of_date >= owner.as_of_date:
+                _end(conn, owner.build_id, "superseded")
+            else:
+                return False
+        earlier = conn.execute(
+            """
+            select 1 from publishing.build
+            where state = 'waiting' and (as_of_date, build_id) < (%s, %s) and seen_at > clock_timestamp() - %s
+            """,
+            (build.as_of_date, build.build_id, UNSEEN),
+        ).fetchone()
+        if earlier is not None or is_earlier_coming():
+            return False
+        return (
+            conn.execute(
+                """
+                update publishing.build set state = 'building', began_at = clock_timestamp()
+                where build_id = %s and state = 'waiting'
+                """,
+                (build.build_id,),
+            ).rowcount
+            == 1
+        )
+
+
+def begin(conn: psycopg.Connection[Any], run_id: str) -> Build:
+    """Begin to build the models, with a new token: what was built and checked before does not count any more.
+
+    Raises NotOwnerError.
+    """
+    with conn.transaction():
+        _lock(conn)
+        build = owned(conn, run_id)
+        row = conn.execute(
+            f"""
+            update publishing.build
+            set token = gen_random_uuid(), state = 'building',
+                last_file_id = (select max(file_id) from quality.landed_file)
+            where build_id = %s returning {_COLUMNS}
+            """,  # type: ignore[arg-type]
+            (build.build_id,),
+        ).fetchone()
+    assert row is not None
+    return Build(*row)
+
+
+def owned(conn: psycopg.Connection[Any], run_id: str) -> Build:
+    """The build that a run owns. Raises NotOwnerError."""
+    owner = _owner(conn)
+    if owner is not None and owner.run_id == run_id:
+        return owner
+    whose = f"belongs to run {owner.run_id} of {owner.as_of_date}" if owner else "belongs to nobody"
+    raise NotOwnerError(f"the schema build {whose}: clear claim_build with what follows, to build this day again")
+
+
+def ask_person(conn: psycopg.Connection[Any], run_id: str) -> None:
+    """From now on a person is asked whether to release the build, and a later run may take its place."""
+    with conn.transaction():
+        build = owned(conn, run_id)
+        conn.execute("update publishing.build set state = 'asking' where build_id = %s", (build.build_id,))
+
+
+def end(conn: psycopg.Connection[Any], build: Build, state: str) -> None:
+    """Give the schema free. state: published or failed."""
+    with conn.transaction():
+        _end(conn, build.build_id, state)
+
+
+@contextmanager
+def by_hand(
+    conn: psycopg.Connection[Any], day: date, is_alive: Callable[[str], bool], wait: Callable[[], None]
+) -> Iterator[Build]:
+    """Own the schema for as long as this process builds in it; nothing that it builds is published.
+
+    wait: called between two looks, for who waits in line.
+    """
+    run_id = f"{BY_HAND}{uuid4()}"
+    conn.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (run_id,))
+    conn.commit()
+    build = ask(conn, run_id, day)
+    try:
+        while not take_turn(conn, build, is_alive, lambda: False):
+            wait()
+        yield begin(conn, run_id)
+    finally:
+        end(conn, build, "failed")
+        conn.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (run_id,))
+        conn.commit()
+
+
+def process_is_alive(conn: psycopg.Connection[Any], run_id: str) -> bool:
+    """Whether the process of a build by hand still holds its lock: also one that is stopped does."""
+    row = conn.execute(
+        """
+        select exists (
+            select from pg_locks
+            where locktype = 'advisory' and granted
+            and (classid::bigint << 32) | objid::bigint = hashtextextended(%s, 0)
+        )
+        """,
+        (run_id,),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _lock(conn: psycopg.Connection[Any]) -> None:
+    conn.execute("lock table publishing.build in share row exclusive mode")
+
+
+def _newest(conn: psycopg.Connection[Any], run_id: str) -> Build | None:
+    row = conn.execute(
+        f"select {_COLUMNS} from publishing.build where run_id = %s order by build_id desc limit 1",  # type: ignore[arg-type]
+        (run_id,),
+    ).fetchone()
+    return Build(*row) if row else None
+
+
+def _owner(conn: psycopg.Connection[Any]) -> Build | None:
+    row = conn.execute(f"select {_COLUMNS} from publishing.build where state in ('building', 'asking')").fetchone()  # type: ignore[arg-type]
+    return Build(*row) if row else None
+
+
+def _end(conn: psycopg.Connection[Any], build_id: int, state: str) -> None:
+    conn.execute(
+        "update publishing.build set state = %s, ended_at = clock_timestamp() where build_id = %s and ended_at is null",
+        (state, build_id),
+    )
