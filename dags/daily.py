@@ -31,7 +31,9 @@ PACKS = Asset("yingjian://packs")
     start_date=datetime(2022, 7, 1, tzinfo=SHANGHAI),
     catchup=True,  # To the limit that the schedule sets.
     max_active_runs=8,  # They wait for their turn to build (claim_build), and a question to a person stops none of them.
-    params={"date": Param(None, type=["null", "string"], format="date", title="业务日期 / business date, empty: yesterday")},
+    params={
+        "date": Param(None, type=["null", "string"], format="date", title="业务日期 / business date, empty: yesterday")
+    },
     tags=["yingjian"],
     default_args={
         "owner": "data-team",
@@ -57,7 +59,8 @@ def daily() -> None:
         task_id=WAIT, doc_md="Deferred until every required feed brought the day's data, or until the deadline."
     )
     claim_build = ClaimBuild(
-        task_id="claim_build", doc_md="Deferred until no other run builds; from here on the schema `build` is this run's."
+        task_id="claim_build",
+        doc_md="Deferred until no other run builds; from here on the schema `build` is this run's.",
     )
 
     @task(task_id=model_tasks.BUILD, doc_md="One `dbt build`; its log names a model that fails.")

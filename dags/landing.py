@@ -53,7 +53,8 @@ def landing() -> None:
         return landed
 
     @task.short_circuit(
-        trigger_rule=TriggerRule.NONE_FAILED, doc_md="Goes on when a required feed came late for the newest published day."
+        trigger_rule=TriggerRule.NONE_FAILED,
+        doc_md="Goes on when a required feed came late for the newest published day.",
     )
     def late() -> dict[str, str]:
         return tasks.late_day()

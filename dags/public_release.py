@@ -80,14 +80,14 @@ def public_release() -> None:
         return steps.release(context)
 
     @task(doc_md="To whoever receives the bulletin.")
-    def bulletin(publication_id: int) -> dict[str, int]:
-        return steps.deliver_bulletin(publication_id)
+    def bulletin(**context: object) -> dict[str, int]:
+        return steps.deliver_bulletin(context)
 
     drafted = draft()
     released = release()
     drafted >> [sign_off, ask(), time_to_remind() >> remind()]
     sign_off >> [released, expired()]
-    bulletin(released)
+    released >> bulletin()
 
 
 public_release()

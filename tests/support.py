@@ -10,11 +10,13 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 
 from yingjian import quality, warehouse
 from yingjian.landing import LandingSummary, land
+from yingjian.publishing import build as builds
 from yingjian.settings import PROJECT_ROOT, Settings
 from yingjian.warehouse import dbt as dbt_project
 from yingjian.warehouse import publish as publishing
@@ -22,6 +24,7 @@ from yingjian.warehouse.embedded import EmbeddedPostgres
 
 SHARED = Path(os.environ.get("YINGJIAN_SHARED") or PROJECT_ROOT.parent / "shared")
 CASES = SHARED / "cases"
+RUN = "test"  # The run that owns the schema `build` in tests.
 IDENTITY = {"姓名": "陈测试", "证件类型": "居民身份证", "证件号码": "350503194205022751", "手机号": "13800000000"}
 
 
@@ -77,9 +80,20 @@ class DbtRun:
     stdout: str
 
 
-def dbt(settings: Settings, *arguments: str, check: bool = True) -> DbtRun:
-    """A dbt command in this process, as the daily run does it."""
-    with redirect_stdout(io.StringIO()) as out:
+def claim(settings: Settings, day: date, run_id: str = RUN) -> builds.Build:
+    """Begin a build as a run that owns the schema `build`, whoever owned it before."""
+    with warehouse.connect(settings, "publisher") as conn:
+        build = builds.ask(conn, run_id, day)
+        if build.as_of_date != day:
+            builds.end(conn, build, "failed")
+            build = builds.ask(conn, run_id, day)
+        assert builds.take_turn(conn, build, lambda other: False, lambda: False)
+        return builds.begin(conn, run_id)
+
+
+def dbt(settings: Settings, *arguments: str, check: bool = True, token: str = "") -> DbtRun:
+    """A dbt command in this process, as the daily run does it; token: of the build that it shows that it owns."""
+    with redirect_stdout(io.StringIO()) as out, dbt_project.shown(token):
         result = dbt_project.invoke(settings, *arguments)
     done = DbtRun(bool(result.success), out.getvalue())
     assert not check or done.success, f"{result.exception} {done.stdout[-4000:]}"
@@ -89,11 +103,26 @@ def dbt(settings: Settings, *arguments: str, check: bool = True) -> DbtRun:
 def build(settings: Settings, day: date, *select: str) -> None:
     """Every model and seed, or those that are selected, as dbt understands it."""
     if select:
+        token = renew(settings, day).token
         tests = ("resource_type:test", "resource_type:unit_test")
-        dbt(settings, "build", "--select", *select, "--exclude", *tests, "--vars", f"{{as_of_date: '{day}'}}")
+        variables = ("--vars", f"{{as_of_date: '{day}'}}")
+        dbt(settings, "build", "--select", *select, "--exclude", *tests, *variables, token=token)
         return
+    token = claim(settings, day).token
     with redirect_stdout(io.StringIO()):
-        dbt_project.build(settings, day)
+        dbt_project.build(settings, day, token)
+
+
+def renew(settings: Settings, day: date) -> builds.Build:
+    """Go on with the build of a day, so that what it made before still counts."""
+    with warehouse.connect(settings, "publisher") as conn:
+        try:
+            build = builds.owned(conn, RUN)
+            if build.as_of_date == day:
+                return build
+        except builds.NotOwnerError:
+            pass
+    return claim(settings, day)
 
 
 def build_marts(settings: Settings, day: date) -> None:
@@ -103,20 +132,30 @@ def build_marts(settings: Settings, day: date) -> None:
 
 def audit(settings: Settings, day: date) -> quality.AuditResult:
     suites = quality.load_suites(settings.root / "expectations", day)
+    token = renew(settings, day).token
     with warehouse.connect(settings, "auditor") as conn:
-        return quality.audit(conn, warehouse.uri(settings, "auditor"), suites, day, None)
+        return quality.audit(conn, warehouse.uri(settings, "auditor"), suites, day, None, token)
 
 
 def publish(settings: Settings, day: date, run_key: str) -> int:
+    """Publish what is built, as the run of this key."""
+    with warehouse.connect(settings) as conn:
+        conn.execute(
+            """
+            update publishing.build set run_id = %(key)s, run_key = %(key)s
+            where state = 'building' and not exists (select from publishing.build where run_key = %(key)s)
+            """,
+            {"key": run_key},
+        )
     with warehouse.connect(settings, "publisher") as conn:
-        return publishing.publish(conn, day, run_key=run_key, checks_run=0, checks_failed=0, code_version="test")
+        return publishing.publish(conn, day, run_id=run_key, code_version="test")
 
 
 def release(settings: Settings, day: date, run_key: str | None = None) -> int:
     """Audit and publish what is built, as the DAG does; returns the publication id."""
     result = audit(settings, day)
     assert result.passed, result.critical
-    return publish(settings, day, run_key or f"test {day}")
+    return publish(settings, day, run_key or f"test {day} {uuid4()}")
 
 
 def run_day(settings: Settings, day: date, run_key: str | None = None) -> int:
@@ -128,6 +167,9 @@ def run_day(settings: Settings, day: date, run_key: str | None = None) -> int:
 def rebuild(settings: Settings) -> None:
     """A build as dbt leaves it and with what the audit found, from what is published."""
     with warehouse.connect(settings) as conn:
+        ((day,),) = conn.execute("select as_of_date from reporting.publication").fetchall()
+    token = claim(settings, day).token
+    with warehouse.connect(settings) as conn:
         for mart in publishing.READER_SCHEMAS.keys() - {publishing.FINDINGS}:
             conn.execute(
                 f"""
@@ -136,16 +178,18 @@ def rebuild(settings: Settings) -> None:
                 where publication_id = (select publication_id from published.current);
                 alter table build.{mart} drop column publication_id;
                 alter table build.{mart} owner to build_owner;
-                grant select on build.{mart} to auditor
+                grant select on build.{mart} to auditor;
+                select publishing.note_mart('{mart}', '{token}', '{day}')
                 """  # type: ignore[arg-type]
             )
         conn.execute(
             """
             insert into quality.check_result
-                (as_of_date, suite, check_name, table_name, severity, success, failing_rows, message)
-            select as_of_date, suite, check_name, table_name, severity, success, failing_rows, message
+                (as_of_date, suite, check_name, table_name, severity, success, failing_rows, message, build_token)
+            select as_of_date, suite, check_name, table_name, severity, success, failing_rows, message, %s
             from published.quality_check where publication_id = (select publication_id from published.current)
-            """
+            """,
+            (token,),
         )
 
 

@@ -15,7 +15,7 @@ class ApprovalByRight(ApprovalOperator):
     """Waits for one of the officials with `right` (for sign_off their deputies too), as the directory is at run time.
 
     `limit_param` names a parameter of the run: the hours after which the wait ends and the task fails. `on_reject` is
-    called with the run's context and the answer when the answer is no: nothing that comes after the task runs then.
+    called with the run's context when the answer is no: nothing that comes after the task runs then.
     """
 
     def __init__(
@@ -23,7 +23,7 @@ class ApprovalByRight(ApprovalOperator):
         *,
         right: str,
         limit_param: str | None = None,
-        on_reject: Callable[[Any, dict[str, Any]], object] | None = None,
+        on_reject: Callable[[Any], object] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -40,5 +40,5 @@ class ApprovalByRight(ApprovalOperator):
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         # First: what a rejection skips, Airflow skips by an exception.
         if self.on_reject is not None and event.get("chosen_options") == [self.REJECT]:
-            self.on_reject(context, event)
+            self.on_reject(context)
         return super().execute_complete(context, event)

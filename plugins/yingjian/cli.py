@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -229,6 +230,7 @@ def run_days(settings: Settings, days: list[date], landing: str, *, delivers: bo
         landing = str(Path(landing).absolute())
         if not Path(landing).is_dir():
             raise FileNotFoundError(f"landing location {landing} is not a folder: make it, or give another --landing")
+    settings = replace(settings, landing=landing)
     with _one_run_at_a_time(settings):
         warehouse.ensure_running(settings)
         warehouse.migrate(settings)
@@ -236,14 +238,14 @@ def run_days(settings: Settings, days: list[date], landing: str, *, delivers: bo
         with services.running_services(settings) as airflow:
             airflow.clear_the_way()
             clock.mark("Airflow start-up")
-            landed = airflow.run_dag("landing", days[0], {"landing": landing})
+            landed = airflow.run_dag("landing", days[0])
             clock.mark("landing")
             if landed.state != "success":
                 print(f"landing failed: see {settings.home}/airflow/logs/dag_id=landing", file=sys.stderr)
                 return 1
             _say_refused(settings)
             for day in days:
-                result = airflow.run_dag("daily", day)
+                result = airflow.run_dag("daily", day, {"date": day.isoformat()})
                 clock.mark(f"daily run {day}", _by_step(result.tasks))
                 if not _explain(settings, day, result):
                     return 1

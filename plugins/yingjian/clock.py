@@ -47,7 +47,9 @@ def demo_clock(home: Path) -> DemoClock | None:
 def set_demo_clock(home: Path, shown: datetime, speed: float = 0.0) -> DemoClock:
     """Make a home a demo whose clock shows a time now."""
     clock = DemoClock(shown.astimezone(SHANGHAI), datetime.now(UTC), speed)
-    values = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(clock).items()}
+    values = {
+        name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(clock).items()
+    }
     temporary = home / f".{FILE}"
     temporary.write_text(json.dumps(values))
     temporary.replace(home / FILE)

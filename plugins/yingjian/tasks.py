@@ -17,7 +17,6 @@ from yingjian.settings import Settings
 
 log = logging.getLogger(__name__)
 
-APPROVE = "Approve"
 
 def business_date(context: Any) -> date:
     """The day that a run is about: its parameter `date`, else its data interval, else the day before it was asked for.
@@ -126,15 +125,15 @@ def publish(day: date, run_id: str) -> int:
 
 def release_of(settings: Settings, run_id: str) -> Any:
     """Who released the build of a run by hand and why; None when nobody did who may and gave a reason."""
-    from yingjian.orchestration.answers import answer_of
+    from yingjian.orchestration.answers import APPROVE, answer_of
     from yingjian.warehouse.publish import Release
 
     answer = answer_of(settings, "daily", run_id, "release_by_hand")
-    if answer is None or answer.chosen != APPROVE or not (answer.reason or "").strip():
+    if answer is None or answer.chosen != APPROVE or not answer.reason:
         return None
     if answer.login not in {person["id"] for person in who_may("release")}:
         return None
-    return Release(answer.reason.strip(), answer.name or answer.login, answer.login)
+    return Release(answer.reason, answer.name, answer.login)
 
 
 def who_may(right: str) -> list[dict[str, str]]:

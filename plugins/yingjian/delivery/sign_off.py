@@ -10,7 +10,6 @@ from yingjian.delivery.recipients import signatories
 from yingjian.officials import Officials
 from yingjian.warehouse import audit_trail
 
-APPROVE, REJECT = "Approve", "Reject"
 ADMIN = "admin"
 
 
@@ -25,30 +24,47 @@ def who_may(officials: Officials, right: str) -> list[dict[str, str]]:
 
 
 def decide(
-    conn: psycopg.Connection[Any], publication_id: int, answer: dict[str, Any] | None, run_key: str, allowed: list[str]
+    conn: psycopg.Connection[Any],
+    publication_id: int,
+    *,
+    login: str,
+    approves: bool,
+    reason: str,
+    run_key: str,
+    allowed: list[str],
 ) -> str:
-    """Put a decision on record, and into the audit trail, once per `run_key`; returns released or rejected.
+    """Put an answer on record, and into the audit trail, once per `run_key`; returns released or rejected.
 
-    `answer` is that of Airflow's approval task. Raises ValueError when nobody answered, when somebody did who may not,
-    or when a newer publication of the same day stands in the place of the released one.
+    Raises ValueError when `login` is none of `allowed`, or when a newer publication of the same day stands in the place
+    of the released one.
     """
-    chosen = (answer or {}).get("chosen_options")
-    if chosen not in ([APPROVE], [REJECT]):
-        raise ValueError("nobody signed the public figures off: nothing is released")
-    person = str(((answer or {}).get("responded_by_user") or {}).get("id") or "")
-    if person not in allowed:
+    if login not in allowed:
         raise ValueError("the public figures were signed off by somebody who may not: nothing is released")
-    decision = "released" if chosen == [APPROVE] else "rejected"
-    reason = str(((answer or {}).get("params_input") or {}).get("reason") or "").strip() or None
+    decision = "released" if approves else "rejected"
     with conn.transaction():
         newer = _newer(conn, publication_id)
         if decision == "released" and newer is not None:
             raise ValueError(
                 f"publication {publication_id} was replaced by {newer} of the same day: sign that one off instead"
             )
-        if _put(conn, publication_id, decision, person, reason, run_key):
-            audit_trail.record(conn, person, "sign_off", f"publication:{publication_id}", reason, decision=decision)
+        if _put(conn, publication_id, decision, login, reason or None, run_key):
+            audit_trail.record(
+                conn, login, "sign_off", f"publication:{publication_id}", reason or None, decision=decision
+            )
     return decision
+
+
+def is_released(conn: psycopg.Connection[Any], publication_id: int) -> bool:
+    """Whether the last decision about a publication, but for one that nobody took, released its public figures."""
+    row = conn.execute(
+        """
+        select decision = 'released' from published.public_release
+        where publication_id = %s and decision <> 'expired'
+        order by decision_id desc limit 1
+        """,
+        (publication_id,),
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def expire(conn: psycopg.Connection[Any], publication_id: int, run_key: str) -> None:

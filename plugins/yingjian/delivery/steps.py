@@ -58,10 +58,12 @@ def deliver(publication_id: int) -> dict[str, int]:
 
     Raises Undelivered when something did not get through.
     """
-    from yingjian.delivery import ledger
+    from yingjian.delivery import ledger, sign_off
 
     with _desk() as (_, conn, _officials):
-        has_bulletins = bool(ledger.open_attempts(conn, publication_id, "bulletin"))
+        has_bulletins = sign_off.is_released(conn, publication_id) and bool(
+            ledger.open_attempts(conn, publication_id, "bulletin")
+        )
     if has_bulletins:
         _deliver(publication_id, "bulletin")
     return _deliver(publication_id, "pack")
@@ -132,10 +134,9 @@ def draft_bulletin(publication_id: int) -> dict[str, Any]:
 
 def tell_signatories(what: str, context: Any) -> dict[str, int]:
     """Send those who may sign and their deputies a request, a reminder or the news that nobody answered."""
-    drafted = context["ti"].xcom_pull(task_ids="draft")
     run = context["run_id"]
     link = _link(Settings.load(), f"/dags/public_release/runs/{run}/tasks/sign_off/required_actions")
-    return _deliver(drafted["publication_id"], what, run, link)
+    return _deliver(tasks.publication_of(context), what, run, link)
 
 
 def reminder_is_due(context: Any) -> bool:
@@ -157,40 +158,66 @@ def _is_answered(context: Any) -> bool:
 
 
 def release(context: Any) -> int:
-    """Put the answer on record: from here on the public reads these figures. Returns the publication."""
-    drafted = context["ti"].xcom_pull(task_ids="draft")
-    _decide(drafted["publication_id"], context["ti"].xcom_pull(task_ids="sign_off"), context["run_id"])
-    return int(drafted["publication_id"])
+    """Put the answer on record: from here on the public reads these figures. Returns the publication.
+
+    Raises ValueError when no person answered, when somebody did who may not (any more), or who rejected.
+    """
+    publication_id = tasks.publication_of(context)
+    if _decide(publication_id, context["run_id"]) != "released":
+        raise ValueError("the public figures were rejected: nothing is released")
+    return publication_id
 
 
-def record_rejection(context: Any, answer: dict[str, Any]) -> None:
+def record_rejection(context: Any) -> None:
     """Put a refusal and its reason on record."""
-    _decide(context["ti"].xcom_pull(task_ids="draft")["publication_id"], answer, context["run_id"])
+    _decide(tasks.publication_of(context), context["run_id"])
 
 
-def _decide(publication_id: int, answer: dict[str, Any] | None, run_id: str) -> None:
+def _decide(publication_id: int, run_id: str) -> str:
+    """The decision as Airflow's API recorded it, by the directory of officials as it is now: never as a task handed it on."""
     from yingjian.delivery import sign_off
+    from yingjian.orchestration.answers import APPROVE, answer_of
 
+    answer = answer_of(Settings.load(), "public_release", run_id, "sign_off")
+    if answer is None:
+        raise ValueError("nobody signed the public figures off: nothing is released")
     with _desk() as (_, conn, officials):
-        allowed = [user["id"] for user in sign_off.who_may(officials, "sign_off")]
-        decision = sign_off.decide(conn, publication_id, answer, run_id, allowed)
+        decision = sign_off.decide(
+            conn,
+            publication_id,
+            login=answer.login,
+            approves=answer.chosen == APPROVE,
+            reason=answer.reason,
+            # An answer that was given again, after the task was cleared, is another decision.
+            run_key=f"{run_id} {answer.answered_at.isoformat()}",
+            allowed=[user["id"] for user in sign_off.who_may(officials, "sign_off")],
+        )
     log.info("public figures of publication %s: %s", publication_id, decision)
+    return decision
 
 
 def expire(context: Any) -> dict[str, int]:
     """Nobody decided: put it on record and tell them; the public goes on reading what it read."""
     from yingjian.delivery import sign_off
 
-    drafted = context["ti"].xcom_pull(task_ids="draft")
-    if not drafted:
-        return {}
+    if not context["ti"].xcom_pull(task_ids="draft"):
+        return {}  # There was no draft, so nobody was asked.
     with _desk() as (_, conn, _officials):
-        sign_off.expire(conn, drafted["publication_id"], context["run_id"])
+        sign_off.expire(conn, tasks.publication_of(context), context["run_id"])
     return tell_signatories("expiry", context)
 
 
-def deliver_bulletin(publication_id: int) -> dict[str, int]:
-    """Send the released bulletin to whoever receives it. Raises Undelivered when something did not get through."""
+def deliver_bulletin(context: Any) -> dict[str, int]:
+    """Send the released bulletin to whoever receives it.
+
+    Raises ValueError when its last decision did not release it, Undelivered when something did not get through.
+    """
+    from yingjian.delivery import sign_off
+
+    publication_id = tasks.publication_of(context)
+    with _desk() as (_, conn, _officials):
+        if not sign_off.is_released(conn, publication_id):
+            raise ValueError(f"publication {publication_id} is not signed off: no bulletin is sent")
     return _deliver(publication_id, "bulletin")
 
 

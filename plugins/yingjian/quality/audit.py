@@ -163,9 +163,7 @@ def _result(conn: psycopg.Connection, suite: Suite, check: Check, success: bool)
     return CheckResult(suite.name, check, False, failing, check.says)
 
 
-def _keep(
-    conn: psycopg.Connection, results: tuple[CheckResult, ...], as_of_date: date, build_token: str
-) -> None:
+def _keep(conn: psycopg.Connection, results: tuple[CheckResult, ...], as_of_date: date, build_token: str) -> None:
     rows = [
         (
             as_of_date,

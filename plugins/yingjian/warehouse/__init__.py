@@ -181,7 +181,11 @@ def _note_definition(conn: psycopg.Connection, made: list[str]) -> None:
     """An event in the trail when a migration brought other roles or grants than were there."""
     from yingjian.warehouse.audit_trail import record
 
-    files = [*sorted(SQL_FOLDER.glob("*.sql")), *sorted(MIGRATIONS.glob("*.sql")), Path(__file__).parent / "protection.py"]
+    files = [
+        *sorted(SQL_FOLDER.glob("*.sql")),
+        *sorted(MIGRATIONS.glob("*.sql")),
+        Path(__file__).parent / "protection.py",
+    ]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     known = conn.execute("insert into access.definition (digest) values (%s) on conflict do nothing", (digest,))
     if known.rowcount:

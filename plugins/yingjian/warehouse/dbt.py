@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any, TypedDict
@@ -45,7 +45,7 @@ def build(
     artifacts = lineage.artifacts(settings)
     # Beside them the manifest stays as it is: DAGs are read from it.
     written = ("--target-path", str(artifacts)) if artifacts else ("--no-write-json",)
-    with _environment({"YINGJIAN_BUILD_TOKEN": token}), _said_meanwhile(states, say):
+    with shown(token), _said_meanwhile(states, say):
         result = invoke(settings, "build", *written, *_seeds_and_models(day), on_event=_kept_in(states))
     say(dict(states))
     if artifacts:
@@ -149,6 +149,11 @@ def _parsed(settings: Settings) -> Any:
     return _manifests[key]
 
 
+def shown(token: str) -> AbstractContextManager[None]:
+    """dbt shows a build's token to the warehouse, which lets nobody else write the schema `build`."""
+    return _environment({"YINGJIAN_BUILD_TOKEN": token})
+
+
 @contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in variables}
@@ -164,9 +169,7 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _said_meanwhile(
-    states: dict[str, NodeResult], say: Callable[[dict[str, NodeResult]], None]
-) -> Iterator[None]:
+def _said_meanwhile(states: dict[str, NodeResult], say: Callable[[dict[str, NodeResult]], None]) -> Iterator[None]:
     ended = threading.Event()
 
     def repeat() -> None:

@@ -296,7 +296,9 @@ def _require_complete_build(conn: psycopg.Connection, build: builds.Build) -> No
     )
     strangers = [mart for mart in marts if not made.get(mart)]
     if strangers:
-        raise NothingBuiltError(f"{', '.join(strangers)} in build were made by another build or for another day: {again}")
+        raise NothingBuiltError(
+            f"{', '.join(strangers)} in build were made by another build or for another day: {again}"
+        )
     wrong = [
         mart
         for mart in marts
@@ -306,7 +308,9 @@ def _require_complete_build(conn: psycopg.Connection, build: builds.Build) -> No
         ).fetchone()
     ]
     if wrong:
-        raise NothingBuiltError(f"{', '.join(wrong)} in build hold rows of another day than {build.as_of_date}: {again}")
+        raise NothingBuiltError(
+            f"{', '.join(wrong)} in build hold rows of another day than {build.as_of_date}: {again}"
+        )
 
 
 def _take_findings(conn: psycopg.Connection, build: builds.Build) -> None:

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 import trustme
 
+from tests import metadata
 from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
 from tests.unit.reports import town
 from yingjian import warehouse
@@ -125,6 +126,25 @@ def published(bare_server: Settings) -> str:
         warehouse.set_passwords(conn, settings, {"reporter"})
         conn.execute(REPORTER)
     return uri
+
+
+@pytest.fixture(scope="session")
+def airflow_database(published: str, bare_server: Settings, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URI of Airflow's metadata database, as a home whose warehouse is the published town finds it."""
+    settings = Settings.load({"YINGJIAN_WAREHOUSE": published, "YINGJIAN_PERSON_KEY": "key"})
+    with psycopg.connect(EmbeddedPostgres(bare_server).uri("postgres", "postgres")) as conn:
+        warehouse.set_passwords(conn, settings, {"airflow"})
+    uri = warehouse.airflow_uri(settings)
+    metadata.migrate(uri, tmp_path_factory.mktemp("airflow"))
+    return uri
+
+
+@pytest.fixture
+def airflow(airflow_database: str) -> Iterator[psycopg.Connection]:
+    """A connection to Airflow's metadata, without any run."""
+    with psycopg.connect(airflow_database, autocommit=True) as connection:
+        connection.execute("truncate dag_run cascade")
+        yield connection
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mailbox
+import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from tests import metadata
 from tests.integration.delivery.conftest import DIRECTORY, PUBLICATION, RobotServer, states
 from tests.integration.delivery.test_bounces import notice
 from tests.integration.delivery.test_mail import body, parsed, to
@@ -47,20 +49,38 @@ def few(home: Path) -> Path:
     return home
 
 
-def context(
-    answer: dict[str, Any] | None = None, state: str = "awaiting_input", started: datetime | None = None
-) -> Any:
-    """What Airflow gives a task of `public_release`."""
-    pulled = {"draft": {"publication_id": PUBLICATION}, "sign_off": answer}
+def context(state: str = "awaiting_input", started: datetime | None = None, run: str = RUN) -> Any:
+    """What Airflow gives a task of `public_release`; what tasks handed on is forged, and nobody may believe it."""
+    forged = {
+        "draft": {"publication_id": PUBLICATION + 1},
+        "sign_off": {
+            "chosen_options": ["Approve"],
+            "params_input": {"reason": ""},
+            "responded_by_user": {"id": "director", "name": "director"},
+        },
+    }
     return {
         "ti": SimpleNamespace(
-            xcom_pull=lambda task_ids: pulled[task_ids],
-            get_task_states=lambda dag_id, task_ids, run_ids: {RUN: {"sign_off": state}},
+            xcom_pull=lambda task_ids: forged[task_ids],
+            get_task_states=lambda dag_id, task_ids, run_ids: {run: {"sign_off": state}},
         ),
-        "run_id": RUN,
+        "run_id": run,
         "dag_run": SimpleNamespace(start_date=started or datetime.now(UTC)),
-        "params": {"remind_after_hours": 4},
+        "params": {"remind_after_hours": 4, "publication_id": PUBLICATION},
     }
+
+
+def asked(airflow: psycopg.Connection, run: str = RUN, state: str = "success") -> uuid.UUID:
+    """A run of `public_release` whose question is not answered; returns its task's id."""
+    metadata.put_run(airflow, "public_release", run)
+    task = metadata.put_task(airflow, "public_release", run, "sign_off", state)
+    metadata.put_question(airflow, task)
+    return task
+
+
+def is_public(conn: psycopg.Connection) -> bool:
+    with conn.transaction():
+        return bool(conn.execute("select from reporting_public.publication").fetchall())
 
 
 def test_the_whole_town_s_packs_over_every_channel(
@@ -124,7 +144,7 @@ def test_a_draft_is_what_a_signatory_reads(few: Path) -> None:
 
 
 def test_request_reminder_and_release(
-    few: Path, mail_server: MailServer, robot_server: RobotServer, conn: psycopg.Connection
+    few: Path, mail_server: MailServer, robot_server: RobotServer, conn: psycopg.Connection, airflow: psycopg.Connection
 ) -> None:
     assert steps.tell_signatories("request", context()) == {"sent": 4}
     request = to(mail_server, "deputy@example.org")
@@ -140,19 +160,65 @@ def test_request_reminder_and_release(
     assert steps.remind(context()) == {"sent": 4} and len(mail_server.accepted) == 4
     assert steps.remind(context()) == {"sent": 4} and len(mail_server.accepted) == 4, "reminded once"
 
-    given = {"chosen_options": ["Approve"], "params_input": {"reason": ""}, "responded_by_user": {"id": "deputy"}}
-    assert steps.release(context(given)) == PUBLICATION
+    metadata.put_answer(airflow, asked(airflow), "deputy")
+    assert steps.release(context()) == PUBLICATION
     assert conn.execute("select publication_id from reporting_public.publication").fetchall() == [(PUBLICATION,)]
     conn.commit()
-    assert steps.deliver_bulletin(PUBLICATION) == {"sent": 1}
+    assert steps.deliver_bulletin(context()) == {"sent": 1}
     assert (few / "shared" / "对外发布" / "2022-07-24-p12" / "bulletin.pdf").is_file()
 
 
-def test_a_rejection_and_the_end_of_the_time(
-    few: Path, mail_server: MailServer, robot_server: RobotServer, conn: psycopg.Connection
+def test_only_airflow_s_own_record_of_an_answer_releases(
+    few: Path, conn: psycopg.Connection, airflow: psycopg.Connection
 ) -> None:
-    given = {"chosen_options": ["Reject"], "params_input": {"reason": "待核"}, "responded_by_user": {"id": "director"}}
-    steps.record_rejection(context(), given)
+    """Not what a task handed on, not a task marked as successful, not an answer whose right was taken away meanwhile."""
+    task = asked(airflow)
+    with pytest.raises(ValueError, match="nobody signed"):
+        steps.release(context())
+    metadata.put_answer(airflow, task, "director")
+    directory = (few / "officials.yml").read_text(encoding="utf-8")
+    (few / "officials.yml").write_text(directory.replace("[release, sign_off]", "[release]"), encoding="utf-8")
+    with pytest.raises(ValueError, match="somebody who may not"):
+        steps.release(context())
+    (few / "officials.yml").write_text(directory, encoding="utf-8")
+    with pytest.raises(ValueError, match="not signed off"):
+        steps.deliver_bulletin(context())
+    assert not is_public(conn) and not (few / "shared").exists()
+
+    with pytest.raises(ValueError, match="nobody signed"):
+        steps.release(context(run="another"))
+    assert steps.release(context()) == PUBLICATION
+    assert is_public(conn)
+
+
+def test_a_rejection_releases_nothing_though_the_task_was_marked_as_successful(
+    few: Path, conn: psycopg.Connection, airflow: psycopg.Connection
+) -> None:
+    metadata.put_answer(airflow, asked(airflow), "director", "Reject", "待核")
+    with pytest.raises(ValueError, match="rejected"):
+        steps.release(context())
+    assert not is_public(conn)
+
+
+def test_an_answer_given_again_is_another_decision(
+    few: Path, conn: psycopg.Connection, airflow: psycopg.Connection
+) -> None:
+    task = asked(airflow)
+    metadata.put_answer(airflow, task, "director")
+    assert steps.release(context()) == steps.release(context()) == PUBLICATION
+    metadata.put_answer(airflow, task, "deputy", "Reject", "更正")
+    steps.record_rejection(context())
+    assert not is_public(conn)
+    assert conn.execute("select decision, decided_by from published.public_release order by decision_id").fetchall() == [
+        ("released", "director"), ("rejected", "deputy"),
+    ]  # fmt: skip
+
+
+def test_a_rejection_and_the_end_of_the_time(
+    few: Path, mail_server: MailServer, robot_server: RobotServer, conn: psycopg.Connection, airflow: psycopg.Connection
+) -> None:
+    metadata.put_answer(airflow, asked(airflow), "director", "Reject", "待核")
+    steps.record_rejection(context())
     steps.expire(context() | {"run_id": "later"})
     assert conn.execute("select decision, reason from published.public_release order by decision_id").fetchall() == [
         ("rejected", "待核"),
@@ -207,8 +273,10 @@ def test_the_command_line(
 
 
 def test_a_bulletin_that_a_person_wants_sent_again_goes_with_the_packs(
-    home: Path, mail_server: MailServer, conn: psycopg.Connection
+    home: Path, mail_server: MailServer, conn: psycopg.Connection, airflow: psycopg.Connection
 ) -> None:
+    metadata.put_answer(airflow, asked(airflow), "director")
+    steps.release(context())
     (home / "officials.yml").write_text(
         "officials:"
         + DIRECTORY.split("officials:")[1].split("  - login: director")[0]
@@ -218,7 +286,7 @@ def test_a_bulletin_that_a_person_wants_sent_again_goes_with_the_packs(
     )
     (home / "shared").write_text("not a folder")
     with pytest.raises(Undelivered):
-        steps.deliver_bulletin(PUBLICATION)
+        steps.deliver_bulletin(context())
     (home / "shared").unlink()
     conn.execute("update delivery.attempt set will_retry = false")
     conn.commit()

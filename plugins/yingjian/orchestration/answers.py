@@ -1,0 +1,54 @@
+"""Who answered a question, as Airflow's API recorded it.
+
+What a task hands on (XCom) can be written by any task and edited by whoever may edit the DAG's runs; the row of
+`hitl_detail` is written by Airflow's API alone, with the user who signed in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+
+from yingjian import warehouse
+from yingjian.settings import Settings
+
+APPROVE, REJECT = "Approve", "Reject"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A person's answer: login and name of Airflow's user, what was chosen, the reason (empty when none was given)."""
+
+    login: str
+    name: str
+    chosen: str
+    reason: str
+    answered_at: datetime
+
+
+def answer_of(settings: Settings, dag_id: str, run_id: str, task_id: str) -> Answer | None:
+    """The answer to the question of a task in its present try; None when no person answered it.
+
+    A task that somebody marked as successful, that timed out, or that was cleared after its answer has none.
+    """
+    with psycopg.connect(
+        warehouse.airflow_uri(settings), autocommit=True, options="-c TimeZone=Asia/Shanghai"
+    ) as metadata:
+        row = metadata.execute(
+            """
+            select
+                detail.responded_by ->> 'id', detail.responded_by ->> 'name', detail.chosen_options,
+                detail.params_input ->> 'reason', detail.responded_at
+            from hitl_detail as detail
+            inner join task_instance as task on task.id = detail.ti_id
+            where task.dag_id = %s and task.run_id = %s and task.task_id = %s
+            and detail.responded_at is not null and detail.responded_by ->> 'id' is not null
+            """,
+            (dag_id, run_id, task_id),
+        ).fetchone()
+    if row is None or row[2] not in ([APPROVE], [REJECT]):
+        return None
+    login, name, chosen, reason, answered_at = row
+    return Answer(login, name or login, chosen[0], str(reason or "").strip(), answered_at)

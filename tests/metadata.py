@@ -1,0 +1,74 @@
+"""Airflow's metadata database as tests need it: made by Airflow's own migrations, its rows as its services write them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Json
+
+
+def migrate(uri: str, home: Path) -> None:
+    """Make Airflow's tables in an empty database; `home` is a folder for Airflow's own files."""
+    driver = uri.replace("postgresql:", "postgresql+psycopg:", 1)
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": driver,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": driver.replace("+psycopg:", "+psycopg_async:", 1),
+    }
+    command = [sys.executable, "-m", "airflow", "db", "migrate"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def put(conn: psycopg.Connection, table: str, **values: Any) -> None:
+    names = ", ".join(values)
+    places = ", ".join(["%s"] * len(values))
+    conn.execute(f"insert into {table} ({names}) values ({places})", list(values.values()))  # type: ignore[arg-type]
+
+
+def put_run(conn: psycopg.Connection, dag_id: str, run_id: str, state: str = "running", **values: Any) -> None:
+    """A run of a DAG; `values` are further columns of dag_run."""
+    moment = values.pop("start_date", datetime.now(UTC))
+    put(
+        conn, "dag_run", dag_id=dag_id, run_id=run_id, state=state, run_type=values.pop("run_type", "manual"),
+        queued_at=moment, start_date=moment, run_after=moment, clear_number=0, span_status="ended",
+        **values,
+    )  # fmt: skip
+
+
+def put_task(conn: psycopg.Connection, dag_id: str, run_id: str, task_id: str, state: str, **values: Any) -> uuid.UUID:
+    """A task of a run; `values` are further columns of task_instance. Returns its id."""
+    number = uuid.uuid4()
+    put(
+        conn, "task_instance", id=number, dag_id=dag_id, run_id=run_id, task_id=task_id, state=state,
+        map_index=-1, try_number=values.pop("try_number", 1), max_tries=1, pool="default_pool", pool_slots=1,
+        span_status="ended", **values,
+    )  # fmt: skip
+    return number
+
+
+def put_question(conn: psycopg.Connection, task: uuid.UUID, created_at: datetime | None = None) -> None:
+    put(
+        conn, "hitl_detail", ti_id=task, options=Json(["Approve", "Reject"]), subject="?", params=Json({}),
+        params_input=Json({}), created_at=created_at or datetime.now(UTC),
+    )  # fmt: skip
+
+
+def put_answer(
+    conn: psycopg.Connection, task: uuid.UUID, login: str, chosen: str = "Approve", reason: str = ""
+) -> None:
+    """As Airflow's API records who answered."""
+    conn.execute(
+        "update hitl_detail set responded_at = now(), responded_by = %s, chosen_options = %s, params_input = %s"
+        " where ti_id = %s",
+        (Json({"id": login, "name": login}), Json([chosen]), Json({"reason": reason}), task),
+    )
