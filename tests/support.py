@@ -83,12 +83,10 @@ class DbtRun:
 def claim(settings: Settings, day: date, run_id: str = RUN) -> builds.Build:
     """Begin a build as a run that owns the schema `build`, whoever owned it before."""
     with warehouse.connect(settings, "publisher") as conn:
-        build = builds.ask(conn, run_id, day)
-        if build.as_of_date != day:
-            builds.end(conn, build, "failed")
-            build = builds.ask(conn, run_id, day)
-        assert builds.take_turn(conn, build, lambda other: False, lambda: False)
-        return builds.begin(conn, run_id)
+        newest = builds.ask(conn, run_id, day)
+        if newest.as_of_date != day:
+            builds.end(conn, newest, "failed")
+        return builds.claim(conn, run_id, day)
 
 
 def dbt(settings: Settings, *arguments: str, check: bool = True, token: str = "") -> DbtRun:

@@ -28,6 +28,7 @@ from yingjian import quality, simulate, warehouse
 from yingjian.bench_obligations import measure as measure_obligations
 from yingjian.bench_readers import Dashboard
 from yingjian.landing import land
+from yingjian.publishing import build as builds
 from yingjian.settings import Settings
 from yingjian.warehouse import dbt
 from yingjian.warehouse.embedded import EmbeddedPostgres
@@ -123,17 +124,17 @@ def run_day(settings: Settings, day: date) -> dict[str, float]:
         os.dup2(nothing.fileno(), 2)
     with timed("land"):
         land(settings.landing, warehouse.connector(settings, "loader"), settings.person_secret, settings.pulled)
+    run_id = f"bench {day}"
     with timed("build"):
-        dbt.build(settings, day)
+        with warehouse.connect(settings, "publisher") as conn:
+            token = builds.claim(conn, run_id, day).token
+        dbt.build(settings, day, token)
     with timed("audit"), warehouse.connect(settings, "auditor") as conn:
         suites = quality.load_suites(settings.root / "expectations", day)
-        audited = quality.audit(conn, warehouse.uri(settings, "auditor"), suites, day, None)
+        audited = quality.audit(conn, warehouse.uri(settings, "auditor"), suites, day, None, token)
         assert audited.passed, [failure.check.name for failure in audited.critical]
     with timed("publish"), warehouse.connect(settings, "publisher") as conn:
-        publication = publish(
-            conn, day, run_key=f"bench {day}", checks_run=len(audited.results), checks_failed=len(audited.failed),
-            code_version="bench",
-        )  # fmt: skip
+        publication = publish(conn, day, run_id=run_id, code_version="bench")
     with timed("report"), warehouse.connect(settings, "reporter") as conn:
         settings.reports.mkdir(parents=True, exist_ok=True)
         write_report(conn, publication, settings.reports)

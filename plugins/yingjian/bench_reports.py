@@ -6,10 +6,10 @@ in the database. A pack is written in a process of its own, so that its largest 
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import io
 import time
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from datetime import date, timedelta
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
@@ -20,10 +20,11 @@ import psycopg
 from psycopg import sql
 
 from yingjian import quality, warehouse
+from yingjian.publishing import build as builds
 from yingjian.reports import write_packs
 from yingjian.reports.audiences import OFFICE, Audience
 from yingjian.settings import Settings
-from yingjian.warehouse.dbt import dbt_environment
+from yingjian.warehouse.dbt import build
 from yingjian.warehouse.embedded import EmbeddedPostgres
 from yingjian.warehouse.publish import READER_SCHEMAS, publish
 
@@ -282,16 +283,14 @@ def written(
 
 def measure(settings: Settings, folder: Path) -> dict[str, dict[str, float]]:
     """Figures by town and audience; the embedded server of `settings` runs, its tables are there."""
-    built = subprocess.run(
-        [sys.executable, "-m", "dbt.cli.main", "build", "--exclude", "resource_type:test", "resource_type:unit_test",
-         "--vars", f"{{as_of_date: '{DAY}'}}"],
-        env=dbt_environment(settings), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert built.returncode == 0, built.stdout[-3000:]
+    with warehouse.connect(settings, "publisher") as conn:
+        token = builds.claim(conn, "bench", DAY).token
+    with redirect_stdout(io.StringIO()):
+        build(settings, DAY, token)
     with warehouse.connect(settings) as conn:
         suites = quality.load_suites(settings.root / "expectations", DAY)
-        quality.audit(conn, warehouse.uri(settings), suites, DAY, None)
-        base = publish(conn, DAY, run_key="bench", checks_run=0, checks_failed=0, code_version="bench")
+        quality.audit(conn, warehouse.uri(settings), suites, DAY, None, token)
+        base = publish(conn, DAY, run_id="bench", code_version="bench")
     # The rows are made by the server's own user, whoever else may write where.
     uri = EmbeddedPostgres(settings).uri("postgres")
     context = get_context("spawn")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,10 @@ def business_date(context: Any) -> date:
         return date.fromisoformat(str(asked))
     run = context["dag_run"]
     if run.data_interval_start is not None:
-        return run.data_interval_start.astimezone(clock.SHANGHAI).date()
+        start: datetime = run.data_interval_start
+        return start.astimezone(clock.SHANGHAI).date()
     demo = clock.demo_clock(Settings.load().home)
-    asked_at = demo.at(run.run_after) if demo else run.run_after.astimezone(clock.SHANGHAI)
+    asked_at: datetime = demo.at(run.run_after) if demo else run.run_after.astimezone(clock.SHANGHAI)
     return asked_at.date() - timedelta(days=1)
 
 

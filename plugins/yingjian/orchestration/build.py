@@ -117,7 +117,7 @@ class TurnTrigger(BaseTrigger):
         while True:
             try:
                 if await asyncio.to_thread(take_turn, settings, self.run_id, day):
-                    yield TriggerEvent({"owner": True})
+                    yield TriggerEvent({"owner": True})  # type: ignore[no-untyped-call]
                     return
             except psycopg.OperationalError as error:  # The server is being started again.
                 self.log.warning("the warehouse does not answer: %s", type(error).__name__)

@@ -178,6 +178,6 @@ class FeedsTrigger(BaseTrigger):
                     self.log.info("%s waits for %s", day, ", ".join(missing) or "nothing")
                     said = missing
                 if not missing or clock.now(settings.home) >= deadline(settings, day):
-                    yield TriggerEvent({"missing": missing})
+                    yield TriggerEvent({"missing": missing})  # type: ignore[no-untyped-call]
                     return
             await asyncio.sleep(POLL_SECONDS)

@@ -103,6 +103,14 @@ def take_turn(
         )
 
 
+def claim(conn: psycopg.Connection[Any], run_id: str, day: date) -> Build:
+    """Begin a build in a home in which nothing else is at work: whoever owned the schema is taken for dead."""
+    build = ask(conn, run_id, day)
+    if not take_turn(conn, build, lambda other: False, lambda: False):
+        raise NotOwnerError(f"an earlier business date than {day} waits for its turn to build")
+    return begin(conn, run_id)
+
+
 def begin(conn: psycopg.Connection[Any], run_id: str) -> Build:
     """Begin to build the models, with a new token: what was built and checked before does not count any more.
 

@@ -285,7 +285,7 @@ def _require_complete_build(conn: psycopg.Connection, build: builds.Build) -> No
     missing = [mart for mart in marts if not _exists(conn, "build", mart)]
     if missing:
         raise NothingBuiltError(f"build has no {', '.join(missing)}: {again}")
-    made = dict(
+    made: dict[str, bool] = dict(
         conn.execute(
             """
             select mart, token = %s and as_of_date = %s and relation = to_regclass(format('build.%%I', mart))::oid
