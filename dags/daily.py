@@ -124,9 +124,9 @@ def daily() -> None:
         outlet_events[PACKS].extra = {"publication_id": publication_id}
         return tasks.packs(publication_id)
 
-    built, gated, published = build(), gate(), publish()
-    wait_for_feeds >> claim_build >> built >> [audit() >> gated, models]
-    gated >> [release_by_hand, published]
+    built, audited, gated, published = build(), audit(), gate(), publish()
+    wait_for_feeds >> claim_build >> built >> [audited, models]
+    audited >> gated >> [release_by_hand, published]
     release_by_hand >> published
     report(published)
     packs(published)

@@ -95,7 +95,8 @@ class ClaimBuild(BaseOperator):
         day = tasks.business_date(context)
         missing = context["ti"].xcom_pull(task_ids=feeds.WAIT) or []
         ask(settings, run_id, day, missing)
-        self.defer(trigger=TurnTrigger(run_id, day.isoformat()), method_name="execute_complete")
+        if not take_turn(settings, run_id, day):
+            self.defer(trigger=TurnTrigger(run_id, day.isoformat()), method_name="execute_complete")
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> None:
         self.log.info("the schema build is this run's")

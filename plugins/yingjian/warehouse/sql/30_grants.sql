@@ -82,7 +82,7 @@ grant select, insert, update on published.current to publisher;
 -- Whose turn it is to build, and which marts are whose.
 grant usage on schema publishing to publisher;
 grant select, insert, update on publishing.build to publisher;
-grant select on publishing.built_mart to publisher;
+grant select on publishing.built_mart, quality.file_part to publisher;
 
 -- Report, packs, portal, delivery: read what was published.
 grant usage on schema published, quality, audit, delivery, intermediate to reporter;
