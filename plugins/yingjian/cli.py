@@ -385,7 +385,8 @@ def _up(arguments: argparse.Namespace) -> int:
     from yingjian import services, warehouse
 
     settings = Settings.load()
-    Path(settings.landing).mkdir(parents=True, exist_ok=True)
+    if "://" not in settings.landing:
+        Path(settings.landing).mkdir(parents=True, exist_ok=True)
     warehouse.ensure_running(settings)
     warehouse.migrate(settings)
     stop = threading.Event()
@@ -394,6 +395,7 @@ def _up(arguments: argparse.Namespace) -> int:
         print(f"Airflow: {airflow.url}  user {services.ADMIN}, password {airflow.password}")
         print(f"portal:  {airflow.url}{services.PORTAL}  for officials: {_who_signs_in(settings)}")
         print(
+            f"landing: {settings.landing}, looked at every {settings.landing_every.total_seconds() / 60:g} min\n"
             f"reports: {settings.reports}\nCtrl-C stops it; the warehouse stays up (`yingjian warehouse stop`).",
             flush=True,
         )

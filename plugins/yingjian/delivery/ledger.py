@@ -23,7 +23,7 @@ FAILURES = ("failed", "bounced", "uncertain")
 IS_SUPERSEDED = """exists (
     select from published.publication as newer
     inner join published.publication as mine on mine.publication_id = %(id)s
-    where newer.publication_id > mine.publication_id and newer.as_of_date >= mine.as_of_date
+    where (newer.as_of_date, newer.publication_id) > (mine.as_of_date, mine.publication_id)
 )"""
 INTERRUPTED = "发送过程被中断，无法确认是否送达；不会自动重发，请核实后人工处理"
 

@@ -70,18 +70,29 @@ class Edition:
     publication_id: int
     as_of_date: date
     is_by_hand: bool
+    is_correction: bool
+
+    @property
+    def marks(self) -> str:
+        """What a reader must know before anything else: that it replaces an earlier one, that its audit failed."""
+        return f"{'（更正版）' if self.is_correction else ''}{'（人工放行）' if self.is_by_hand else ''}"
 
 
 def read_edition(conn: psycopg.Connection[Any], publication_id: int) -> Edition:
     """Raises LookupError when there is no such publication."""
     found = records(
         conn,
-        "select as_of_date, quality_status from published.publication where publication_id = %(id)s",
+        "select as_of_date, quality_status, is_correction from published.publication where publication_id = %(id)s",
         id=publication_id,
     )
     if not found:
         raise LookupError(f"there is no publication {publication_id}")
-    return Edition(publication_id, found[0]["as_of_date"], found[0]["quality_status"] == "released_by_hand")
+    return Edition(
+        publication_id,
+        found[0]["as_of_date"],
+        found[0]["quality_status"] == "released_by_hand",
+        found[0]["is_correction"],
+    )
 
 
 class Composer:
@@ -125,7 +136,7 @@ class Composer:
             token=self._token(attempt),
             folder=self._folder,
             subject=f"{MARK}{text.day(self.edition.as_of_date)}日报 {audience.title}"
-            f"（第{self.edition.publication_id}期）{'（人工放行）' if by_hand else ''}",
+            f"（第{self.edition.publication_id}期）{self.edition.marks}",
             facts=facts,
             tasks=tasks,
             note="本期有质量检查未通过，经人工放行，详见日报。" if by_hand else "",

@@ -45,6 +45,13 @@ class Publication:
     code_version: str
     release_reason: str | None
     released_by: str | None
+    missing_feeds: list[str]
+    is_correction: bool
+
+    @property
+    def mark(self) -> str:
+        """What stands beside the report's title when the day had been published before."""
+        return "（更正版）" if self.is_correction else ""
 
     @property
     def released_by_hand(self) -> bool:
@@ -361,7 +368,7 @@ def _publication(conn: psycopg.Connection[Any], publication_id: int) -> Publicat
         select
             publication_id, as_of_date, published_at at time zone 'Asia/Shanghai' as published_at, policy_edition,
             quality_status, checks_run, checks_failed, input_files, input_rows, code_version,
-            release_reason, released_by
+            release_reason, released_by, missing_feeds, is_correction
         from publication
         where publication_id = %(id)s
         """,

@@ -80,7 +80,7 @@ def _content(figures: Figures, audience: Audience) -> dict[str, Any]:
     return {
         "audience": audience.title,
         "day": text.full_day(publication.as_of_date),
-        "number": str(publication.publication_id),
+        "number": f"{publication.publication_id}{publication.mark}",
         "edition": publication.policy_edition,
         "published": f"{publication.published_at:%Y-%m-%d %H:%M}",
         "notice": notice,

@@ -171,10 +171,14 @@ def _scope(figures: Figures, audience: Audience) -> str:
 
 
 def _arrival(figures: Figures) -> str:
-    late = [feed for feed in figures.feeds if feed.status != "ok"]
+    missing = set(figures.publication.missing_feeds)
+    late = [feed for feed in figures.feeds if feed.status != "ok" or feed.feed in missing]
     if not late:
         return f"{len(figures.feeds)} 类数据均按要求送到。"
-    named = _some([f"{feed.title}（{FEED_STATUS.get(feed.status, feed.status)}）" for feed in late])
+    named = _some([
+        f"{feed.title}（{'截稿时当日数据未到' if feed.feed in missing else FEED_STATUS.get(feed.status, feed.status)}）"
+        for feed in sorted(late, key=lambda feed: feed.feed not in missing)
+    ])  # fmt: skip
     return f"{len(late)} 类缺报、滞后、偏少或被退回：{named}。"
 
 

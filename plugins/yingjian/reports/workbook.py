@@ -147,7 +147,7 @@ def _summary(book: Book, figures: Figures, audience: Audience) -> None:
     sheet.set_column(3, 3, 22)
     sheet.set_column(4, 4, 40)
     sheet.set_column(5, 5, 16)
-    book.title(sheet, 0, f"北峰街道应检尽检日报（{audience.title}）")
+    book.title(sheet, 0, f"北峰街道应检尽检日报{publication.mark}（{audience.title}）")
     book.write(sheet, 1, ("业务日期", publication.as_of_date))
     book.write(sheet, 2, ("发布编号", publication.publication_id))
     book.write(sheet, 3, ("方案版本", publication.policy_edition))

@@ -37,6 +37,8 @@ def publication(**changes: Any) -> Publication:
         code_version="0.1.0",
         release_reason=None,
         released_by=None,
+        missing_feeds=[],
+        is_correction=False,
     )
     return replace(row, **changes)
 

@@ -59,6 +59,11 @@ def test_the_first_lines():
     assert "无上期数据" in said
 
 
+def test_a_day_that_was_published_before_is_called_a_correction():
+    assert "日报（更正版）" in render(figures(publication=publication(is_correction=True)))
+    assert "更正版" not in render(figures())
+
+
 def test_a_release_by_hand_shows_reason_and_person():
     page = render(
         figures(

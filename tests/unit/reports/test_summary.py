@@ -152,3 +152,12 @@ def test_what_a_department_has_no_part_in_is_named():
     assert box(figures(hidden=hidden), Audience("department", "卫健局"))["范围"] == (
         "只含卫健局的数据。风险区、60岁以上疫苗接种、备勤队伍不按部门分，见街道日报。"
     )
+
+
+def test_a_feed_that_the_day_did_not_wait_for_any_longer_is_named_first():
+    feeds = [feed(feed="arrivals", title="入丰申报", status="stale"), feed(feed="test_results", title="核酸检测结果")]
+    late = figures(feeds=feeds, publication=publication(missing_feeds=["test_results"]))
+    assert dict(data_box(late, OFFICE))["报送"].startswith(
+        "2 类缺报、滞后、偏少或被退回：核酸检测结果（截稿时当日数据未到）、"
+    )
+    assert "核酸检测结果" not in dict(data_box(figures(feeds=feeds), OFFICE))["报送"]

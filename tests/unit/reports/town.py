@@ -25,7 +25,8 @@ create schema published;
 create table published.publication (
     publication_id bigint primary key, as_of_date date, published_at timestamptz, policy_edition text,
     quality_status text, checks_run int, checks_failed int, input_files int, input_rows bigint, code_version text,
-    release_reason text, released_by text, previous_publication_id bigint);
+    release_reason text, released_by text, previous_publication_id bigint,
+    missing_feeds text[] not null default '{{}}', is_correction boolean not null default false);
 create table published.obligation ({OBLIGATION});
 create table published.overdue ({OBLIGATION});
 create table published.due ({OBLIGATION}, days_until_due int);

@@ -1,0 +1,184 @@
+"""A home that is started once and left alone: real services, real clock of a demo, real mail; nobody types a command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests import support
+from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
+from yingjian import clock, simulate
+from yingjian.settings import Settings
+from yingjian.warehouse.embedded import EmbeddedPostgres
+
+pytestmark = pytest.mark.slow
+
+DAY = date(2022, 7, 20)
+SPEED = 30.0  # The clock's seconds per second: the deadline of 05:30 comes eleven minutes after midnight.
+OFFICIALS = """
+officials:
+  - {login: director, name: 街道主要领导, audience: office, role: user, may: [release, sign_off],
+     receives: [{channel: mail, to: director@example.org}]}
+"""
+REQUIRED = ("test_results", "arrivals", "pharmacy_purchases")
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small town's exports of sixteen days, up to DAY."""
+    folder = tmp_path_factory.mktemp("exports")
+    simulate.write_landing(folder, persons=600, days=16, seed=7, last_day=DAY)
+    return folder
+
+
+@pytest.fixture
+def mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    server = MailServer(free_port())
+    controller = TlsController(server, server_context(authority), implicit=False)
+    controller.start()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", smtp_connection(server.port))
+    yield server
+    controller.stop()
+
+
+class Home:
+    """A home, its landing location, and `yingjian up` on it."""
+
+    def __init__(self, folder: Path, exports: Path) -> None:
+        self.settings = Settings.load({"YINGJIAN_HOME": str(folder / "home")})
+        self.settings.home.mkdir()
+        self.settings.officials.write_text(OFFICIALS, encoding="utf-8")
+        self.exports = exports
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def up(self, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "yingjian.cli", "up"],
+            env={
+                **os.environ, "YINGJIAN_HOME": str(self.settings.home), "YINGJIAN_PORT": str(free_port()),
+                "YINGJIAN_LANDING_MINUTES": "0.2", **environment,
+            },
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def down(self) -> None:
+        if self.process:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(60)
+
+    def drop(self, wanted: Callable[[Path], bool]) -> None:
+        """Put files of the exports where landing looks, whole at once, as a sender does that renames."""
+        for path in sorted(self.exports.glob("*/*")):
+            target = Path(self.settings.landing) / path.parent.name / path.name
+            if wanted(path) and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, target.with_suffix(".part"))
+                target.with_suffix(".part").rename(target)
+
+    def ask(self, query: str) -> list[tuple]:  # type: ignore[type-arg]
+        return support.query(self.settings, query)
+
+    def wait_for(self, condition: Callable[[], bool], seconds: int = 600) -> None:
+        """Limits how long a broken pipeline takes to fail the test; nothing is asserted on the time."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            assert self.process and self.process.poll() is None, "`yingjian up` ended"
+            try:
+                if condition():
+                    return
+            except Exception:  # The server or its tables are not there yet.
+                pass
+            time.sleep(1)
+        raise AssertionError("it did not come to that")
+
+    def staged(self) -> set[str]:
+        return {feed for (feed,) in self.ask("select distinct feed from quality.landed_file where status = 'staged'")}
+
+    def publications(self) -> list[tuple]:  # type: ignore[type-arg]
+        return self.ask(
+            "select as_of_date, missing_feeds, is_correction from published.publication order by publication_id"
+        )
+
+
+@pytest.fixture
+def home(tmp_path: Path, exports: Path) -> Iterator[Home]:
+    home = Home(tmp_path, exports)
+    yield home
+    home.down()
+    EmbeddedPostgres(home.settings).stop()
+
+
+def is_of_the_day(path: Path) -> bool:
+    return f"{DAY:%Y%m%d}" in path.name
+
+
+def shows(day: date, hour: int, minute: int) -> datetime:
+    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=clock.SHANGHAI)
+
+
+def test_a_day_whose_files_come_in_portions_is_published_delivered_and_corrected(home: Home, mail: MailServer) -> None:
+    late = sorted(home.exports.glob(f"test_results/*{DAY:%Y%m%d}_u.csv"))
+    home.drop(lambda path: not is_of_the_day(path))
+    clock.set_demo_clock(home.settings.home, shows(DAY, 23, 30), SPEED)
+    home.up()
+    home.wait_for(lambda: "residents" in home.staged())
+    home.drop(lambda path: is_of_the_day(path) and path.parent.name not in REQUIRED)
+    home.drop(lambda path: is_of_the_day(path) and path.parent.name in REQUIRED[1:])
+    home.wait_for(lambda: bool(home.ask(f"""
+        select from quality.landed_file where feed = 'arrivals' and newest_update >= '{DAY}'
+    """)))  # fmt: skip
+    assert home.publications() == []
+    home.drop(lambda path: is_of_the_day(path) and path.parent.name == REQUIRED[0] and path not in late)
+    home.wait_for(lambda: bool(home.publications()))
+    assert home.publications() == [(DAY, [], False)]
+    home.wait_for(lambda: "director@example.org" in mail.recipients)
+    home.drop(lambda path: path in late)
+    home.wait_for(lambda: len(home.publications()) > 1)
+    assert home.publications()[1] == (DAY, [], True)
+    home.wait_for(lambda: mail.recipients.count("director@example.org") > 1)
+    page = max(home.settings.reports.glob(f"{DAY}-p2.html"))
+    assert "更正版" in page.read_text(encoding="utf-8")
+
+
+def test_a_feed_that_does_not_come_is_waited_for_until_the_deadline_and_then_named(home: Home) -> None:
+    home.drop(lambda path: not is_of_the_day(path) or path.parent.name != "test_results")
+    clock.set_demo_clock(home.settings.home, shows(DAY, 23, 30), SPEED)
+    home.up(YINGJIAN_FEED_DEADLINE="00:40")
+    home.wait_for(lambda: bool(home.publications()))
+    assert home.publications() == [(DAY, ["test_results"], False)]
+    home.wait_for(lambda: bool(list(home.settings.reports.glob(f"{DAY}-p1.html"))))
+    assert "核酸检测结果（截稿时当日数据未到）" in next(home.settings.reports.glob("*.html")).read_text(
+        encoding="utf-8"
+    )
+
+
+def test_an_empty_home_waits_in_peace(home: Home) -> None:
+    clock.set_demo_clock(home.settings.home, shows(DAY + timedelta(days=1), 6, 0), 1.0)
+    home.up()
+    home.wait_for(lambda: runs(home, "daily") == {"skipped"})
+    assert home.publications() == []
+
+
+def runs(home: Home, dag_id: str) -> set[str]:
+    """States of the first task of a DAG's runs."""
+    from yingjian.orchestration.airflow_database import ask_airflow
+
+    return {
+        state
+        for (state,) in ask_airflow(
+            home.settings, "select state from task_instance where dag_id = %s and task_id = 'wait_for_feeds'", (dag_id,)
+        )
+    }
