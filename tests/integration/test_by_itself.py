@@ -132,9 +132,10 @@ def shows(day: date, hour: int, minute: int) -> datetime:
 def test_a_day_whose_files_come_in_portions_is_published_delivered_and_corrected(home: Home, mail: MailServer) -> None:
     late = sorted(home.exports.glob(f"test_results/*{DAY:%Y%m%d}_u.csv"))
     home.drop(lambda path: not is_of_the_day(path))
-    clock.set_demo_clock(home.settings.home, shows(DAY, 23, 30), SPEED)
+    clock.set_demo_clock(home.settings.home, shows(DAY, 23, 55))
     home.up()
-    home.wait_for(lambda: "residents" in home.staged())
+    home.wait_for(lambda: "vaccinations" in home.staged())
+    clock.set_demo_clock(home.settings.home, shows(DAY, 23, 55), SPEED)
     home.drop(lambda path: is_of_the_day(path) and path.parent.name not in REQUIRED)
     home.drop(lambda path: is_of_the_day(path) and path.parent.name in REQUIRED[1:])
     home.wait_for(lambda: bool(home.ask(f"""
@@ -155,8 +156,10 @@ def test_a_day_whose_files_come_in_portions_is_published_delivered_and_corrected
 
 def test_a_feed_that_does_not_come_is_waited_for_until_the_deadline_and_then_named(home: Home) -> None:
     home.drop(lambda path: not is_of_the_day(path) or path.parent.name != "test_results")
-    clock.set_demo_clock(home.settings.home, shows(DAY, 23, 30), SPEED)
+    clock.set_demo_clock(home.settings.home, shows(DAY, 23, 55))
     home.up(YINGJIAN_FEED_DEADLINE="00:40")
+    home.wait_for(lambda: "vaccinations" in home.staged())
+    clock.set_demo_clock(home.settings.home, shows(DAY, 23, 55), SPEED)
     home.wait_for(lambda: bool(home.publications()))
     assert home.publications() == [(DAY, ["test_results"], False)]
     home.wait_for(lambda: bool(list(home.settings.reports.glob(f"{DAY}-p1.html"))))
