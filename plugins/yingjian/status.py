@@ -4,8 +4,8 @@ The answer is one JSON-ready dict (`yingjian status --json`), its keys in the or
 
 - `down`: what must run and does not, one sentence each; the exit code is 1 when there is any.
 - `attention`: what somebody must look at, one sentence each, with its runbook; with `--strict` it makes the exit code 1.
-- `services`, `publication`, `runs`, `waiting`, `audit`, `feeds`, `quarantine`, `deliveries`, `disk`: the state behind it;
-  None where it cannot be read. Times are ISO 8601 in Asia/Shanghai, sizes bytes, ages hours.
+- `services`, `publication`, `runs`, `waiting`, `audit`, `feeds`, `quarantine`, `deliveries`, `is_migrated`, `disk`: the
+  state behind it; None where it cannot be read. Times are ISO 8601 in Asia/Shanghai, sizes bytes, ages hours.
 """
 
 from __future__ import annotations
@@ -45,9 +45,12 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
         "feeds": lambda conn: _feeds(conn, now),
         "quarantine": _quarantine,
         "deliveries": _deliveries,
+        "is_migrated": warehouse.is_migrated,
     }
     metadata: dict[str, Callable[[psycopg.Connection], Any]] = {"runs": _runs, "waiting": _waiting}
-    status |= dict.fromkeys(("publication", "runs", "waiting", "audit", "feeds", "quarantine", "deliveries"))
+    status |= dict.fromkeys(
+        ("publication", "runs", "waiting", "audit", "feeds", "quarantine", "deliveries", "is_migrated")
+    )
     if settings.warehouse is None and not (settings.home / "postgres" / "port").exists():
         down.append(f"there is no warehouse in {settings.home} yet: `yingjian warehouse start` makes one")
     else:
@@ -305,6 +308,8 @@ def _attention(status: dict[str, Any], now: datetime) -> list[str]:
         for run in status["runs"] or []
         if run["state"] == "failed"
     ]
+    if status["is_migrated"] is False:
+        found.append(f"{warehouse.BEHIND} (docs/runbooks/services.md)")
     publication, audit = status["publication"], status["audit"]
     if publication:
         day_ended = datetime.fromisoformat(publication["as_of_date"]).replace(tzinfo=SHANGHAI) + timedelta(days=1)

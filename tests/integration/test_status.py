@@ -95,7 +95,7 @@ def test_json_for_monitoring(
     found = json.loads(capsys.readouterr().out)
     assert list(found) == [
         "at", "down", "attention", "services", "publication", "runs", "waiting", "audit", "feeds", "quarantine",
-        "deliveries", "disk",
+        "deliveries", "is_migrated", "disk",
     ]  # fmt: skip
     assert any("the published day is 2022-07-20" in text for text in found["attention"]), "it is long ago"
     assert command(world, monkeypatch, "--strict") == 1
