@@ -31,7 +31,9 @@ alter table quality.landed_file drop column is_to_retry, drop column rows_delete
     drop constraint landed_file_status_check,
     add constraint landed_file_status_check check (status in ('staged', 'duplicate', 'rejected', 'unknown_feed'));
 alter table quality.rejected_row drop column sender cascade;
-alter table published.publication drop column last_check_id;
+alter table quality.check_result drop column build_token cascade;
+alter table published.publication drop column last_check_id, drop column missing_feeds, drop column last_file_id,
+    drop column is_correction cascade;
 alter table staging.residents drop column community cascade;
 insert into quality.landed_file (feed, file_name, location, modified_at, size_bytes, status)
 values ('residents', 'a.csv', '/a.csv', now(), 1, 'staged');
