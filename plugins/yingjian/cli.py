@@ -401,7 +401,8 @@ def _up(arguments: argparse.Namespace) -> int:
             flush=True,
         )
         try:
-            stop.wait()
+            while not stop.wait(1):
+                airflow.check()
         except KeyboardInterrupt:
             pass
     return 0
