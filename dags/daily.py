@@ -18,6 +18,7 @@ from yingjian.clock import SHANGHAI
 from yingjian.orchestration.build import ClaimBuild
 from yingjian.orchestration.feeds import WAIT, WaitForFeeds
 from yingjian.orchestration.timetable import BusinessDays
+from yingjian.orchestration.tries import tried_again
 
 ROOT = Path(__file__).resolve().parents[1]
 DBT_PROJECT = ROOT / "dbt_project"
@@ -37,7 +38,7 @@ PACKS = Asset("yingjian://packs")
     tags=["yingjian"],
     default_args={
         "owner": "data-team",
-        "retries": 1,
+        **tried_again(),
         "retry_delay": timedelta(seconds=10),
         "on_failure_callback": tasks.notify_failure,
     },

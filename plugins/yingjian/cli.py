@@ -59,12 +59,15 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="simulate a town of three weeks and run its last days")
     demo.set_defaults(command=_demo)
 
+    migrate = commands.add_parser("migrate", help="bring the warehouse's tables, views and rights to this version")
+    migrate.set_defaults(command=_migrate)
+
     warehouse = commands.add_parser("warehouse", help="the warehouse's server")
     actions = warehouse.add_subparsers(required=True, metavar="ACTION")
     uri = actions.add_parser("uri", help="connection URI for psql, a BI tool or a driver")
     uri.add_argument("--role", default="owner", help="a role, such as bi_reader; default: the owner")
     uri.set_defaults(command=_warehouse_uri)
-    actions.add_parser("start", help="start the embedded server").set_defaults(command=_warehouse_start)
+    actions.add_parser("start", help="start the embedded server, and migrate").set_defaults(command=_migrate)
     bootstrap = actions.add_parser(
         "bootstrap",
         help="once per server, as the superuser of YINGJIAN_SUPERUSER: the owner, Airflow's role, the databases",
@@ -400,7 +403,8 @@ def _up(arguments: argparse.Namespace) -> int:
             flush=True,
         )
         try:
-            stop.wait()
+            while not stop.wait(1):
+                airflow.check()
         except KeyboardInterrupt:
             pass
     return 0
@@ -641,7 +645,8 @@ def _warehouse_uri(arguments: argparse.Namespace) -> int:
     warehouse.ensure_running(settings)
     found = warehouse.uri(settings, arguments.role)
     if arguments.role != warehouse.OWNER:
-        warehouse.migrate(settings)  # Which makes the roles.
+        with warehouse.connect(settings) as conn:
+            warehouse.require_migrated(conn)
     print(found)
     return 0
 
@@ -667,11 +672,12 @@ def _warehouse_bootstrap(arguments: argparse.Namespace) -> int:
         )
     with psycopg.connect(superuser, autocommit=True) as conn:
         bootstrap(conn, warehouse.owner_password(settings), warehouse.password(settings, AIRFLOW_ROLE))
+    warehouse.migrate(settings)
     print("the server has its owner, Airflow's role and the two databases; nothing needs the superuser from now on")
     return 0
 
 
-def _warehouse_start(arguments: argparse.Namespace) -> int:
+def _migrate(arguments: argparse.Namespace) -> int:
     from yingjian import warehouse
 
     settings = Settings.load()
@@ -693,8 +699,8 @@ def _connection() -> Iterator[psycopg.Connection]:
 
     settings = Settings.load()
     warehouse.ensure_running(settings)
-    warehouse.migrate(settings)
     with warehouse.connect(settings) as conn:
+        warehouse.require_migrated(conn)
         yield conn
 
 

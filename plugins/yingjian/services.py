@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 import httpx
+import psutil
 
 from yingjian import broker, lineage, warehouse
 from yingjian.officials import read_officials
@@ -41,6 +42,8 @@ SERVICES = {
 }
 FINISHED = frozenset({"success", "failed"})
 READY_SECONDS = 180
+# A service that dies is started again, but not for ever: more deaths than this in so many seconds, and it does not stay up.
+DEATHS, DEATHS_SECONDS = 3, 600
 PORTAL = "/yingjian/"
 DAGS = ("landing", "daily", "maintenance", "delivery", "public_release", "bounces")
 # Of two runs at once these would disturb each other. The others are made to be left waiting and to be repeated.
@@ -100,11 +103,6 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(home / "logs" / "dag_processor"),
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(schedule),
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
-        "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-        # A task whose process was killed is noticed after this many seconds and tried again.
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
-        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
-        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",
         "AIRFLOW__COSMOS__ENABLE_CACHE": "False",
@@ -240,7 +238,7 @@ class Airflow:
     ) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._settings = settings
-        self._check = check  # raises when it is no use waiting any longer
+        self.check = check  # raises when it is no use waiting any longer
         self._is_own = is_own  # whether this process started the services
         self._client = httpx.Client(base_url=self.url, timeout=60)
 
@@ -257,7 +255,7 @@ class Airflow:
         """Wait for the API and for the DAGs to be known; raises SetupError when they do not come."""
         until = time.monotonic() + READY_SECONDS
         while time.monotonic() < until:
-            self._check()
+            self.check()
             try:
                 self._login()
                 missing = [dag for dag in DAGS if self._client.get(f"/api/v2/dags/{dag}").status_code != 200]
@@ -289,7 +287,7 @@ class Airflow:
     def _request(self, method: str, path: str, **options: Any) -> Any:
         """A request that outlives a restart of the API server or of the database."""
         for attempt in range(60):
-            self._check()
+            self.check()
             try:
                 response = self._client.request(method, path, **options)
                 if response.status_code == 401 and attempt == 0:
@@ -384,7 +382,8 @@ class _Supervisor:
         self._ports = ports
         self._commands = commands(settings)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._deaths: dict[str, int] = {}
+        self._deaths: dict[str, list[float]] = {}
+        self._is_down: str | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -395,9 +394,9 @@ class _Supervisor:
         self._thread.start()
 
     def check(self) -> None:
-        for service, deaths in self._deaths.items():
-            if deaths > 3:
-                raise SetupError(f"Airflow's {service} does not stay up: see {self._logs / f'{service}.log'}")
+        """Raises SetupError when a service does not stay up."""
+        if self._is_down:
+            raise SetupError(f"Airflow's {self._is_down} does not stay up: see {self._logs / f'{self._is_down}.log'}")
 
     def stop(self) -> None:
         self._stopping.set()
@@ -436,10 +435,14 @@ class _Supervisor:
                 if process.poll() is not None and not self._stopping.is_set():
                     _kill_session(process.pid)
                     _signal_group(process.pid, signal.SIGKILL)
-                    self._deaths[service] = self._deaths.get(service, 0) + 1
-                    if self._deaths[service] <= 3:
-                        self._revive_warehouse()
-                        self._spawn(service)
+                    now = time.monotonic()
+                    deaths = [then for then in self._deaths.get(service, []) if now - then < DEATHS_SECONDS]
+                    self._deaths[service] = [*deaths, now]
+                    if len(self._deaths[service]) > DEATHS:
+                        self._is_down = service
+                        return
+                    self._revive_warehouse()
+                    self._spawn(service)
 
     def _revive_warehouse(self) -> None:
         """A service often dies because the database did; a failure is told by the service's next death."""
@@ -458,21 +461,25 @@ def _die_with_parent() -> None:
         pass
 
 
-def _identity(pid: int) -> list[int]:
-    """A process, so that its number is not mistaken for another's later: pid and start time in clock ticks."""
+def _started(pid: int) -> float | None:
+    """When a process began, in seconds from the machine's own start, which no change of the clock moves; None: it ended."""
     try:
-        return [pid, int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])]
-    except OSError:
-        return [pid, 0]
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return round(float(process.create_time() - psutil.boot_time()), 2)
+    except psutil.Error:
+        return None
 
 
-def _is_alive(identity: list[int]) -> bool:
+def _identity(pid: int) -> list[float]:
+    """A process, so that its number is not mistaken for another's later: pid and when it began; 0 for one that ended."""
+    return [pid, _started(pid) or 0]
+
+
+def _is_alive(identity: list[float]) -> bool:
     pid, started = identity
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return False
-    return fields[0] != "Z" and int(fields[19]) == started
+    return _started(int(pid)) == started
 
 
 def _state_file(settings: Settings) -> Path:
@@ -491,7 +498,7 @@ def _sweep(state: dict[str, Any]) -> None:
     """Kill what a killed run of this home left behind: the services and the tasks at work.
 
     Each service leads a session of its own. A task leaves its service's process group, and writes its title over the
-    environment that /proc shows, but stays in the session. A session's number is not given to another process while a
+    environment that the system shows, but stays in the session. A session's number is not given to another process while a
     member is left; where the leader is another process than ours, the number was free in between and is not ours.
     """
     for pid, started in state["services"]:
@@ -501,12 +508,11 @@ def _sweep(state: dict[str, Any]) -> None:
 
 def _kill_session(session: int) -> None:
     """Kill -9 every process of Airflow or of its workers in a session."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for process in psutil.process_iter():
         try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-            if int(fields[3]) == session and re.search(b"airflow|celeryd", (stat.parent / "cmdline").read_bytes()):
-                os.kill(int(stat.parent.name), signal.SIGKILL)
-        except (OSError, ValueError, IndexError):
+            if os.getsid(process.pid) == session and re.search("airflow|celeryd", " ".join(process.cmdline())):
+                process.kill()
+        except (psutil.Error, OSError):
             continue
 
 

@@ -4,8 +4,8 @@ The answer is one JSON-ready dict (`yingjian status --json`), its keys in the or
 
 - `down`: what must run and does not, one sentence each; the exit code is 1 when there is any.
 - `attention`: what somebody must look at, one sentence each, with its runbook; with `--strict` it makes the exit code 1.
-- `services`, `publication`, `runs`, `waiting`, `audit`, `feeds`, `quarantine`, `deliveries`, `disk`: the state behind it;
-  None where it cannot be read. Times are ISO 8601 in Asia/Shanghai, sizes bytes, ages hours.
+- `services`, `publication`, `runs`, `waiting`, `audit`, `feeds`, `quarantine`, `deliveries`, `is_migrated`,
+  `import_errors`, `manifest`, `disk`: the state behind it; None where it cannot be read. Times are ISO 8601 in Asia/Shanghai, sizes bytes, ages hours.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import psycopg
 from yingjian import warehouse
 from yingjian.delivery import ledger
 from yingjian.settings import Settings, SetupError
+from yingjian.warehouse.dbt import manifest_fault
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 SECONDS = 3  # that a service has to answer
@@ -45,15 +46,28 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
         "feeds": lambda conn: _feeds(conn, now),
         "quarantine": _quarantine,
         "deliveries": _deliveries,
+        "is_migrated": warehouse.is_migrated,
     }
-    metadata: dict[str, Callable[[psycopg.Connection], Any]] = {"runs": _runs, "waiting": _waiting}
-    status |= dict.fromkeys(("publication", "runs", "waiting", "audit", "feeds", "quarantine", "deliveries"))
+    metadata: dict[str, Callable[[psycopg.Connection], Any]] = {
+        "runs": _runs,
+        "waiting": _waiting,
+        "import_errors": _import_errors,
+    }
+    status |= dict.fromkeys(
+        ("publication", "runs", "waiting", "audit", "feeds", "quarantine", "deliveries", "is_migrated", "import_errors")
+    )
     if settings.warehouse is None and not (settings.home / "postgres" / "port").exists():
         down.append(f"there is no warehouse in {settings.home} yet: `yingjian warehouse start` makes one")
     else:
         status |= _ask("the warehouse", lambda: warehouse.uri(settings), queries, down)
         status |= _ask("Airflow's database", lambda: warehouse.airflow_uri(settings), metadata, down)
+    status["manifest"] = manifest_fault(settings) or "ok"
     status["disk"] = _disk(settings)
+    if status["services"]["expected"]:
+        down += [
+            f"Airflow cannot read {error['file']} ({error['error']}): see docs/runbooks/services.md"
+            for error in status["import_errors"] or []
+        ]
     status["attention"] = _attention(status, now)
     return status
 
@@ -196,6 +210,19 @@ def _waiting(conn: psycopg.Connection) -> list[dict[str, Any]]:
     ]
 
 
+def _import_errors(conn: psycopg.Connection) -> list[dict[str, Any]]:
+    """DAG files that Airflow cannot read: the file's name, and the last line of what Python said."""
+    rows = conn.execute("select filename, stacktrace, timestamp from import_error order by filename").fetchall()
+    return [
+        {
+            "file": filename,
+            "error": (stacktrace or "").strip().rpartition("\n")[2][:200],
+            "since": since.astimezone(SHANGHAI).isoformat(timespec="seconds") if since else None,
+        }
+        for filename, stacktrace, since in rows
+    ]
+
+
 def _audit(conn: psycopg.Connection) -> dict[str, Any] | None:
     """When the last audit was, of which day, and which checks failed."""
     last = conn.execute(
@@ -305,6 +332,14 @@ def _attention(status: dict[str, Any], now: datetime) -> list[str]:
         for run in status["runs"] or []
         if run["state"] == "failed"
     ]
+    # Before the first `up` or `run` there is none; what they find stale they parse anew.
+    if status["manifest"] == "broken" or (status["manifest"] != "ok" and status["services"]["expected"]):
+        found.append(
+            f"the dbt manifest, from which Airflow reads the models, is {status['manifest']}:"
+            " see docs/runbooks/services.md"
+        )
+    if status["is_migrated"] is False:
+        found.append(f"{warehouse.BEHIND} (docs/runbooks/services.md)")
     publication, audit = status["publication"], status["audit"]
     if publication:
         day_ended = datetime.fromisoformat(publication["as_of_date"]).replace(tzinfo=SHANGHAI) + timedelta(days=1)

@@ -63,7 +63,7 @@ def test_readers_see_one_publication_or_the_other_and_never_wait(town: Settings)
 
 
 def test_migrating_waits_for_no_reader_and_none_waits_for_it(town: Settings) -> None:
-    """Every command migrates; a dashboard may hold its transaction open for as long as it likes."""
+    """`up` and `run` migrate; a dashboard may hold its transaction open for as long as it likes."""
     with psycopg.connect(warehouse.uri(town, "bi_reader")) as slow:
         slow.execute("select * from reporting.publication, (select count(*) from reporting.obligation) as o").fetchall()
         migrating = threading.Thread(target=warehouse.migrate, args=(town,), daemon=True)

@@ -177,6 +177,7 @@ def test_killed_in_the_middle_then_the_same_command(
     (home.home / "officials.yml").rename(home.home / "officials.later")
 
 
+@pytest.mark.slow  # That the build's process is gone is noticed after five minutes.
 def test_the_same_date_twice_with_the_scheduler_and_the_server_killed(
     home: Settings, world: Settings, simulated_landing: Path
 ) -> None:
@@ -188,7 +189,7 @@ def test_the_same_date_twice_with_the_scheduler_and_the_server_killed(
         if "scheduler" in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
             os.kill(pid, signal.SIGKILL)
             break
-    PRINTED.extend(process.communicate(timeout=400))
+    PRINTED.extend(process.communicate(timeout=1200))
     assert support.marts(home) == support.marts(world), "readers see the last publication or an equal one"
     if process.returncode != 0:
         assert run(home, simulated_landing).returncode == 0

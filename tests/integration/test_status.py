@@ -14,10 +14,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests import support
+from tests import metadata, support
 from tests.conftest import WORLD_DAY
 from yingjian import cli, services, status, warehouse
 from yingjian.settings import Settings
+from yingjian.warehouse import dbt
 from yingjian.warehouse.embedded import EmbeddedPostgres
 
 MORNING = datetime(2022, 7, 21, 7, tzinfo=status.SHANGHAI)
@@ -95,7 +96,7 @@ def test_json_for_monitoring(
     found = json.loads(capsys.readouterr().out)
     assert list(found) == [
         "at", "down", "attention", "services", "publication", "runs", "waiting", "audit", "feeds", "quarantine",
-        "deliveries", "disk",
+        "deliveries", "is_migrated", "import_errors", "manifest", "disk",
     ]  # fmt: skip
     assert any("the published day is 2022-07-20" in text for text in found["attention"]), "it is long ago"
     assert command(world, monkeypatch, "--strict") == 1
@@ -215,3 +216,30 @@ def test_what_somebody_must_look_at(home: Settings, monkeypatch: pytest.MonkeyPa
         and "deliveries of publication 1 of 2022-07-20: 1 bounced, 2 failed, 1 sent" in text
     )
     assert status.exit_code(found) == 0 and status.exit_code(found, strict=True) == 1
+
+
+def test_a_dag_that_airflow_cannot_read(home: Settings, airflow: dict[str, object], tmp_path: Path) -> None:
+    metadata.migrate(warehouse.airflow_uri(home), tmp_path)
+    assert status.collect(home)["down"] == []
+    with psycopg.connect(warehouse.airflow_uri(home)) as conn:
+        trace = "Traceback (most recent call last):\n  File ...\nValueError: Expecting value: line 1"
+        metadata.put(conn, "import_error", filename="daily.py", stacktrace=trace, timestamp=MORNING, bundle_name="dags-folder")  # fmt: skip
+    assert status.collect(home)["down"] == [
+        "Airflow cannot read daily.py (ValueError: Expecting value: line 1): see docs/runbooks/services.md"
+    ]
+
+
+def test_a_broken_manifest_is_seen_and_mended(home: Settings) -> None:
+    manifest = home.dbt_target / "manifest.json"
+    whole = manifest.read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"{}"):
+        manifest.write_bytes(content)
+        found = status.collect(home)
+        assert found["manifest"] == "broken"
+        assert any("the dbt manifest" in text and "is broken" in text for text in found["attention"])
+    assert dbt.prepare_manifest(home) == manifest
+    assert json.loads(manifest.read_text())["nodes"].keys() == json.loads(whole)["nodes"].keys()
+    assert status.collect(home)["manifest"] == "ok"
+    written = manifest.stat().st_mtime_ns
+    dbt.prepare_manifest(home)
+    assert manifest.stat().st_mtime_ns == written, "what is whole is not parsed again"

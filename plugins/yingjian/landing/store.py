@@ -86,12 +86,34 @@ drop function if exists staging.note_samples_that_came, staging.note_samples_tha
 
 
 def staging_ddl() -> str:
-    """Idempotent SQL that makes every staging table, with comments."""
+    """Idempotent SQL that makes every staging table, with comments, and adds the columns that a feed gained since."""
     statements = ["create schema if not exists staging;"]
     for feed in FEEDS.values():
-        columns = [f"{name} {kind}" for name, kind in _columns(feed).items()]
+        columns = _columns(feed)
+        listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         statements.append(
-            f"create table if not exists staging.{feed.name} ({', '.join(columns)}, primary key ({', '.join(feed.key)}));"
+            f"create table if not exists staging.{feed.name} ({listed}, primary key ({', '.join(feed.key)}));"
+        )
+        # Homes made before the feed had a column; only there, since altering a table waits for a landing that is at work.
+        added = ", ".join(f"('{name}', '{kind}')" for name, kind in columns.items())
+        statements.append(
+            f"""
+            do $$
+            declare
+                added record;
+            begin
+                for added in
+                    select name, kind from (values {added}) as columns (name, kind)
+                    where name not in (
+                        select attname from pg_attribute
+                        where attrelid = 'staging.{feed.name}'::regclass and not attisdropped
+                    )
+                loop
+                    execute format('alter table staging.{feed.name} add column %I %s', added.name, added.kind);
+                end loop;
+            end
+            $$;
+            """
         )
         statements.append(f"comment on table staging.{feed.name} is '{feed.title}：每条记录的最新版本';")
         statements += [

@@ -18,7 +18,7 @@ from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, scram
 
 SQL_FOLDER = Path(__file__).parent / "sql"
 MIGRATIONS = Path(__file__).parent / "migrations"
-GRANTS = "30_grants.sql"
+BEHIND = "the tables of this warehouse are not those of this version: run `yingjian migrate`"
 OWNER = "owner"
 
 # The services and the BI tool: each logs in as itself (sql/00_roles.sql).
@@ -112,7 +112,9 @@ def connector(settings: Settings, role: str = OWNER) -> Callable[[], psycopg.Con
 def migrate(settings: Settings) -> None:
     """Make every role, schema, table, view and grant that is not dbt's. Idempotent; one transaction under a lock.
 
-    Raises SetupError when the owner may not make roles.
+    First the tables, by the migrations that this database has not seen; then, each time, the files of SQL_FOLDER: views,
+    functions and grants. Raises SetupError when the owner may not make roles, or when a migration that was applied here
+    is another one now.
     """
     from yingjian.landing import staging_ddl
     from yingjian.warehouse.publish import protect_published
@@ -122,9 +124,8 @@ def migrate(settings: Settings) -> None:
         conn.execute("select pg_advisory_xact_lock(hashtext('yingjian.migrate'))")
         made = make_roles(conn, settings)
         conn.execute(staging_ddl())  # type: ignore[arg-type]
+        apply_migrations(conn, MIGRATIONS)
         for path in sorted(SQL_FOLDER.glob("*.sql"))[1:]:
-            if path.name == GRANTS:
-                apply_migrations(conn, MIGRATIONS)
             _run(conn, path)
         protect_published(conn)
         settle(conn, settings)
@@ -134,25 +135,63 @@ def migrate(settings: Settings) -> None:
 def apply_migrations(conn: psycopg.Connection, folder: Path) -> list[str]:
     """Run each file `NNNN_name.sql` of a folder that this database has not seen, in order; returns the names of those.
 
-    A migration runs once and is never edited afterwards: a later one changes what it made.
+    A migration runs once and is never edited afterwards: a later one changes what it made. Raises SetupError when one was
+    edited.
     """
     conn.execute(
         """
         create schema if not exists migration;
         create table if not exists migration.applied (
-            number int primary key, name text not null, applied_at timestamptz not null default now()
+            number int primary key, name text not null, digest text, applied_at timestamptz not null default now()
         );
+        -- Only where it is missing: altering a table waits for whoever reads it.
+        do $$
+        begin
+            if not exists (
+                select from pg_attribute where attrelid = 'migration.applied'::regclass and attname = 'digest'
+            ) then
+                alter table migration.applied add column digest text;
+            end if;
+        end
+        $$;
+        comment on table migration.applied is 'Which migrations this database has seen.';
+        comment on column migration.applied.digest is 'SHA-256 of the file as it was applied.';
         """
     )
-    applied = {number for (number,) in conn.execute("select number from migration.applied")}
+    applied: dict[int, str | None] = dict(conn.execute("select number, digest from migration.applied").fetchall())
     names = []
     for path in sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.sql")):
-        number = int(path.name[:4])
+        number, digest = int(path.name[:4]), hashlib.sha256(path.read_bytes()).hexdigest()
         if number not in applied:
             _run(conn, path)
-            conn.execute("insert into migration.applied (number, name) values (%s, %s)", (number, path.stem))
+            conn.execute(
+                "insert into migration.applied (number, name, digest) values (%s, %s, %s)", (number, path.stem, digest)
+            )
             names.append(path.stem)
+        elif applied[number] not in (digest, None):
+            raise SetupError(
+                f"migration {path.stem} is not the one that was applied here: put the file back as it was, and write a"
+                " new migration for what it should change"
+            )
     return names
+
+
+def is_migrated(conn: psycopg.Connection) -> bool:
+    """Whether `migrate` of this version of the program has been here; on the owner's connection."""
+    try:
+        with conn.transaction():
+            row = conn.execute(
+                "select exists (select from access.definition where digest = %s)", (_definition(),)
+            ).fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        return False
+    return row == (True,)
+
+
+def require_migrated(conn: psycopg.Connection) -> None:
+    """Raises SetupError where the database has not what this version of the program needs: reading changes nothing."""
+    if not is_migrated(conn):
+        raise SetupError(BEHIND)
 
 
 def make_roles(conn: psycopg.Connection, settings: Settings) -> list[str]:
@@ -177,16 +216,23 @@ def make_roles(conn: psycopg.Connection, settings: Settings) -> list[str]:
     return made
 
 
-def _note_definition(conn: psycopg.Connection, made: list[str]) -> None:
-    """An event in the trail when a migration brought other roles or grants than were there."""
-    from yingjian.warehouse.audit_trail import record
+def _definition() -> str:
+    """SHA-256 over all that `migrate` makes."""
+    from yingjian.landing import staging_ddl
 
     files = [
         *sorted(SQL_FOLDER.glob("*.sql")),
         *sorted(MIGRATIONS.glob("*.sql")),
         Path(__file__).parent / "protection.py",
     ]
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    return hashlib.sha256(staging_ddl().encode() + b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def _note_definition(conn: psycopg.Connection, made: list[str]) -> None:
+    """An event in the trail when a migration brought other tables, roles or grants than were there."""
+    from yingjian.warehouse.audit_trail import record
+
+    digest = _definition()
     known = conn.execute("insert into access.definition (digest) values (%s) on conflict do nothing", (digest,))
     if known.rowcount:
         record(conn, getpass.getuser(), "role_change", "roles and grants", None, digest=digest, made=made)

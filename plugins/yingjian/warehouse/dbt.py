@@ -6,6 +6,7 @@ The manifest is parsed when the project changed, never while Airflow reads a DAG
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import shutil
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 SOURCES = ("*.sql", "*.yml", "*.csv", "*.md")
 SAY_SECONDS = 2.0
+PARTIAL_PARSE = "partial_parse.msgpack"  # What dbt keeps of a project, so that it reads changed files only.
 
 
 class BuildError(RuntimeError):
@@ -213,25 +215,44 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def prepare_manifest(settings: Settings) -> Path:
-    """The manifest of the project as it stands; parsed anew only when one of its files changed.
+def manifest_fault(settings: Settings) -> str | None:
+    """What is wrong with the manifest from which DAGs are read: missing, broken or stale; None where nothing is."""
+    manifest, stamp = settings.dbt_target / "manifest.json", settings.dbt_target / "manifest.stamp"
+    try:
+        if not json.loads(manifest.read_bytes())["nodes"]:
+            return "broken"
+    except FileNotFoundError:
+        return "missing"
+    except (ValueError, KeyError, TypeError):
+        return "broken"
+    return None if stamp.exists() and stamp.read_text() == _digest(dbt_folder(settings)) else "stale"
 
-    Raises SetupError with dbt's last words when the project does not parse.
+
+def prepare_manifest(settings: Settings) -> Path:
+    """The manifest of the project as it stands; parsed anew only when one of its files changed, or when it is broken.
+
+    Whoever reads it meanwhile sees the old one or the new one. Raises SetupError with dbt's last words when the project
+    does not parse.
     """
-    manifest = settings.dbt_target / "manifest.json"
-    stamp = settings.dbt_target / "manifest.stamp"
-    digest = _digest(dbt_folder(settings))
-    if manifest.exists() and stamp.exists() and stamp.read_text() == digest:
-        return manifest
-    settings.dbt_target.mkdir(parents=True, exist_ok=True)
-    parsed = subprocess.run(
-        [sys.executable, "-m", "dbt.cli.main", "parse"],
-        env=dbt_environment(settings), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if parsed.returncode:
-        raise SetupError(f"dbt cannot read the project: {' '.join(parsed.stdout.strip().splitlines()[-4:])}")
-    stamp.write_text(digest)
-    return manifest
+    target = settings.dbt_target
+    if manifest_fault(settings):
+        digest = _digest(dbt_folder(settings))
+        target.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target) as making:
+            if (target / PARTIAL_PARSE).exists():
+                shutil.copy(target / PARTIAL_PARSE, making)
+            parsed = subprocess.run(
+                [sys.executable, "-m", "dbt.cli.main", "parse", "--target-path", making],
+                env=dbt_environment(settings), capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if parsed.returncode:
+                raise SetupError(f"dbt cannot read the project: {' '.join(parsed.stdout.strip().splitlines()[-4:])}")
+            for name in (PARTIAL_PARSE, "manifest.json"):
+                (Path(making) / name).replace(target / name)
+            stamp = Path(making) / "manifest.stamp"
+            stamp.write_text(digest)
+            stamp.replace(target / stamp.name)
+    return target / "manifest.json"
 
 
 def _digest(folder: Path) -> str:

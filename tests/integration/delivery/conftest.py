@@ -24,7 +24,7 @@ from yingjian import warehouse
 from yingjian.delivery.messages import Composer
 from yingjian.officials import Officials, read_officials
 from yingjian.settings import Settings
-from yingjian.warehouse import SQL_FOLDER
+from yingjian.warehouse import MIGRATIONS, SQL_FOLDER
 from yingjian.warehouse.embedded import EmbeddedPostgres
 
 KEY, SECRET = "robot-key-4711", "SECdingtalk-secret"
@@ -99,8 +99,8 @@ def published(bare_server: Settings) -> str:
     with psycopg.connect(uri, options="-c TimeZone=Asia/Shanghai") as conn:
         town.load(conn)
         conn.execute("alter table published.publication add run_key text")
-        for name in ("25_audit.sql", "27_delivery.sql"):
-            conn.execute((SQL_FOLDER / name).read_bytes())
+        for path in (MIGRATIONS / "0003_audit.sql", SQL_FOLDER / "25_audit.sql", MIGRATIONS / "0005_delivery.sql", SQL_FOLDER / "27_delivery.sql"):  # fmt: skip
+            conn.execute(path.read_bytes())
         conn.execute(
             """
             create table published.public_figure (

@@ -7,7 +7,7 @@ create schema if not exists build;
 create schema if not exists reporting_public;
 
 -- Through which change each increment has read its source. Unlogged as the increments are: a crash empties both, and
--- the next build reads everything.
+-- the next build reads everything. No backup holds this schema, so no migration, which runs once, may make its table.
 create unlogged table if not exists intermediate.increment_progress (
     model text primary key, definition text not null, change_id bigint not null
 );

@@ -1,7 +1,7 @@
 -- What landing recorded of each file and of each row that it could not take, and what the audit found.
 create schema if not exists quality;
 
--- Homes made before archives and senders: only there, since altering a table waits for a landing that is at work.
+-- Homes that are older than this file may have these tables already, without what was added to them since.
 do $$
 begin
     if to_regclass('quality.landed_file') is not null and not exists (

@@ -1,0 +1,41 @@
+"""How often a task is tried: a failure of its own counts, an interruption from outside does not (docs/decisions/slow-is-not-dead.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Context
+from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+
+FAILURES = "failures"  # The key under which Airflow keeps them with the task from one try to the next.
+INTERRUPTIONS = 5
+
+
+class OwnFailures(RetryPolicy):
+    """A task that failed by an exception of its own is tried `retries` times more.
+
+    A try whose process, worker or scheduler was lost ends without an exception. Airflow counts it among the task's
+    `retries` all the same, so `tried_again` gives it more of them.
+    """
+
+    def __init__(self, retries: int = 1) -> None:
+        self.retries = retries
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
+    ) -> RetryDecision:
+        store: Any = context["task_state_store"] if context else None
+        if store is None:
+            return RetryDecision.default()
+        # Who clears the task gives it all its tries again: Airflow then moves its max_tries up.
+        of_tries, failures = store.get(FAILURES, [max_tries, 0])
+        failures = failures + 1 if of_tries == max_tries else 1
+        store.set(FAILURES, [max_tries, failures])
+        if failures > self.retries:
+            return RetryDecision.fail(f"it failed {failures} times by itself")
+        return RetryDecision.default()
+
+
+def tried_again(retries: int = 1) -> dict[str, Any]:
+    """The arguments of a task, or of all tasks of a DAG, that is tried again so many times after failures of its own."""
+    return {"retries": retries + INTERRUPTIONS, "retry_policy": OwnFailures(retries)}
