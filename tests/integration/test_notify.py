@@ -36,8 +36,13 @@ def inbox() -> Inbox:
 
 
 def failure() -> dict[str, object]:
-    task = SimpleNamespace(dag_id="daily", task_id="publish", task=None)
-    return {"task_instance": task, "ti": task, "data_interval_start": pendulum.datetime(2022, 7, 9, 16, tz="UTC")}
+    task = SimpleNamespace(dag_id="daily", task_id="publish", task=None, try_number=1, max_tries=0)
+    return {
+        "task_instance": task,
+        "ti": task,
+        "run_id": "scheduled__1",
+        "data_interval_start": pendulum.datetime(2022, 7, 9, 16, tz="UTC"),
+    }
 
 
 def test_mail_on_failure(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:

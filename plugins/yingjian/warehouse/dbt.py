@@ -31,6 +31,8 @@ SAY_SECONDS = 2.0
 class BuildError(RuntimeError):
     """Some models were not built; the text names them."""
 
+    may_be_told = True
+
 
 def build(
     settings: Settings, day: date, token: str, say: Callable[[dict[str, NodeResult]], None] = lambda results: None
