@@ -23,6 +23,7 @@ import psycopg
 
 from yingjian import warehouse
 from yingjian.delivery import ledger
+from yingjian.orchestration import notices
 from yingjian.settings import Settings, SetupError
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -55,6 +56,8 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
         status |= _ask("Airflow's database", lambda: warehouse.airflow_uri(settings), metadata, down)
     status["disk"] = _disk(settings)
     status["attention"] = _attention(status, now)
+    if sentence := notices.unset(settings):
+        status["attention"].append(f"{sentence}: see docs/runbooks/watch.md")
     return status
 
 

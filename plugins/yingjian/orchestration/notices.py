@@ -18,7 +18,7 @@ import psycopg
 from psycopg.types.json import Json
 
 from yingjian import warehouse
-from yingjian.settings import Settings
+from yingjian.settings import Settings, SetupError
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +204,7 @@ def say(settings: Settings, notice: Notice) -> None:
             with warehouse.connect(settings, "reporter") as conn:
                 see(conn, [notice], moment)
                 tell_due(conn, settings, moment)
-        except psycopg.Error as error:
+        except (psycopg.Error, OSError, SetupError) as error:
             log.warning("notice %s is not on record (%s)", notice.key, first_line(error))
             _tell(settings, notice.key, "new", notice.subject, notice.facts, notice.runbook, notice.link, moment)
     except Undelivered as error:  # It is on record; the watch tries again.

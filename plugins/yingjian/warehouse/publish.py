@@ -82,6 +82,8 @@ class NothingBuiltError(RuntimeError):
 class NotReleasedError(RuntimeError):
     """The audit failed, and nobody who may has released the build."""
 
+    may_be_told = True
+
 
 @dataclass(frozen=True)
 class Release:

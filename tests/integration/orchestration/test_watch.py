@@ -87,7 +87,7 @@ def test_the_run_of_the_day_has_not_begun(see: Any, conn: psycopg.Connection, ai
 
 def test_the_day_was_begun_by_hand(see: Any, conn: psycopg.Connection) -> None:
     put_file(conn, ago(hours=12))
-    put(conn, "publishing.build", run_key="by hand", as_of_date=YESTERDAY)
+    put(conn, "publishing.build", run_id="by hand", run_key="by hand", as_of_date=YESTERDAY)
     assert see(watch.not_started) == []
 
 
@@ -133,9 +133,17 @@ def test_a_publication_is_stale_at_the_hour_of_delivery(see: Any, conn: psycopg.
 
 
 def test_a_day_was_built_without_required_feeds(see: Any, conn: psycopg.Connection) -> None:
-    put(conn, "publishing.build", run_key="1", as_of_date=YESTERDAY, state="published", missing_feeds=["arrivals"])
+    put(
+        conn,
+        "publishing.build",
+        run_id="1",
+        run_key="1",
+        as_of_date=YESTERDAY,
+        state="published",
+        missing_feeds=["arrivals"],
+    )
     assert subjects(see(watch.missing_feeds)) == ["2026-01-04 was built without arrivals"]
-    put(conn, "publishing.build", run_key="correction", as_of_date=YESTERDAY, state="published")
+    put(conn, "publishing.build", run_id="correction", run_key="correction", as_of_date=YESTERDAY, state="published")
     assert see(watch.missing_feeds) == []
 
 
