@@ -93,6 +93,8 @@ def backup(settings: Settings, out: Path, key: str | None) -> Manifest:
             raise _explained(content.failure or error, f"the backup could not be written to {out}") from None
         finally:
             os.unlink(file.name)
+    with warehouse.connect(settings) as conn:
+        conn.execute("insert into operations.backup (size_bytes) values (%s)", (out.stat().st_size,))
     assert content.manifest is not None
     return content.manifest
 

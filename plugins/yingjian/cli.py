@@ -386,6 +386,7 @@ def _up(arguments: argparse.Namespace) -> int:
     import threading
 
     from yingjian import services, warehouse
+    from yingjian.orchestration import notices
 
     settings = Settings.load()
     if "://" not in settings.landing:
@@ -394,6 +395,8 @@ def _up(arguments: argparse.Namespace) -> int:
     warehouse.migrate(settings)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    if sentence := notices.unset(settings):
+        print(f"{sentence} (docs/runbooks/watch.md)", flush=True)
     with services.running_services(settings, schedule=True) as airflow:
         print(f"Airflow: {airflow.url}  user {services.ADMIN}, password {airflow.password}")
         print(f"portal:  {airflow.url}{services.PORTAL}  for officials: {_who_signs_in(settings)}")

@@ -45,7 +45,7 @@ READY_SECONDS = 180
 # A service that dies is started again, but not for ever: more deaths than this in so many seconds, and it does not stay up.
 DEATHS, DEATHS_SECONDS = 3, 600
 PORTAL = "/yingjian/"
-DAGS = ("landing", "daily", "maintenance", "delivery", "public_release", "bounces")
+DAGS = ("landing", "daily", "maintenance", "delivery", "public_release", "bounces", "watch")
 # Of two runs at once these would disturb each other. The others are made to be left waiting and to be repeated.
 ONE_AT_A_TIME = ("landing", "daily", "maintenance")
 # Where a run waits for its hour or for a person, for hours: nobody at the command line waits with it.

@@ -40,7 +40,56 @@ def no_core_files() -> None:
 
 
 class SetupError(RuntimeError):
-    """Something on this machine must be changed first; the text is one sentence that says what to do."""
+    """Something on this machine must be changed first; the text is one sentence that says what to do.
+
+    may_be_told: the text of such an exception names no person and may leave in an alert; of others only the type does.
+    """
+
+    may_be_told = True
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """How the data team is told, and after how many hours of what.
+
+    mail: addresses; wecom, dingtalk: Airflow connections of group robots; webhook: a URL that gets JSON; heartbeat: a URL
+    that is fetched by every turn of the watch. again: a state that lasts is told again; landing: nothing landed; long: a
+    task is at work; backup: the newest backup is older.
+    """
+
+    mail: tuple[str, ...] = ()
+    wecom: str | None = None
+    dingtalk: str | None = None
+    webhook: str | None = field(default=None, repr=False)
+    heartbeat: str | None = field(default=None, repr=False)
+    again_hours: float = 12
+    landing_hours: float = 26
+    long_hours: float = 3
+    backup_hours: float = 26
+
+    @classmethod
+    def load(cls, env: Mapping[str, str]) -> Alerts:
+        """Read YINGJIAN_ALERT_MAIL, _WECOM, _DINGTALK, _WEBHOOK, _AGAIN_HOURS, _LANDING_HOURS, _LONG_HOURS, _BACKUP_HOURS
+        and YINGJIAN_HEARTBEAT_URL. Raises SetupError for hours that are none."""
+        hours = {}
+        for name in ("again_hours", "landing_hours", "long_hours", "backup_hours"):
+            given = env.get(f"YINGJIAN_ALERT_{name.upper()}") or str(getattr(cls, name))
+            if not re.fullmatch(r"\d+(\.\d+)?", given, re.ASCII) or not float(given):
+                raise SetupError(f"YINGJIAN_ALERT_{name.upper()} is {given}: give a number of hours above 0")
+            hours[name] = float(given)
+        mail = (env.get("YINGJIAN_ALERT_MAIL") or "").split(",")
+        return cls(
+            tuple(address.strip() for address in mail if address.strip()),
+            env.get("YINGJIAN_ALERT_WECOM") or None,
+            env.get("YINGJIAN_ALERT_DINGTALK") or None,
+            env.get("YINGJIAN_ALERT_WEBHOOK") or None,
+            env.get("YINGJIAN_HEARTBEAT_URL") or None,
+            **hours,
+        )
+
+    @property
+    def is_anybody_told(self) -> bool:
+        return bool(self.mail or self.wecom or self.dingtalk or self.webhook)
 
 
 @dataclass(frozen=True)
@@ -70,12 +119,13 @@ class Settings:
     broker: str | None = field(default=None, repr=False)
     workers: int = 2
     airflow_url: str | None = None
+    alerts: Alerts = field(default_factory=Alerts)
 
     @classmethod
     def load(cls, env: Mapping[str, str] = os.environ) -> Settings:
         """Read YINGJIAN_HOME, _WAREHOUSE, _LANDING, _PERSON_KEY, _OFFICIALS, _SHARED_FOLDER, _DELIVERY_TIME,
         _FEED_DEADLINE, _LANDING_MINUTES, _CATCH_UP_DAYS, _URL,
-        _OPENLINEAGE_URL, _BROKER, _WORKERS, _AIRFLOW_URL and YINGJIAN_ROLE_PASSWORD_<ROLE>.
+        _OPENLINEAGE_URL, _BROKER, _WORKERS, _AIRFLOW_URL, what Alerts reads, and YINGJIAN_ROLE_PASSWORD_<ROLE>.
 
         Raises SetupError when the warehouse is not embedded and no person key is given, when the hour is none, when the
         broker is of another kind or lets everybody in, or when the workers cannot be counted.
@@ -126,6 +176,7 @@ class Settings:
             broker=broker,
             workers=int(workers),
             airflow_url=(env.get("YINGJIAN_AIRFLOW_URL") or "").rstrip("/") or None,
+            alerts=Alerts.load(env),
         )
 
     @cached_property

@@ -23,6 +23,7 @@ import psycopg
 
 from yingjian import warehouse
 from yingjian.delivery import ledger
+from yingjian.orchestration import notices
 from yingjian.settings import Settings, SetupError
 from yingjian.warehouse.dbt import manifest_fault
 
@@ -69,6 +70,8 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
             for error in status["import_errors"] or []
         ]
     status["attention"] = _attention(status, now)
+    if sentence := notices.unset(settings):
+        status["attention"].append(f"{sentence}: see docs/runbooks/watch.md")
     return status
 
 

@@ -233,30 +233,7 @@ def verify_trail() -> int:
 
 
 def notify_failure(context: dict[str, Any]) -> None:
-    """Tell the team that a task failed: in the log, and by mail when SMTP_DEFAULT or its connection is set."""
-    from yingjian.delivery.errors import Undelivered
+    """Airflow's callback for a task that failed for good: the data team is told."""
+    from yingjian.orchestration import notices
 
-    task = context["task_instance"]
-    day = context.get("data_interval_start")
-    text = f"{task.dag_id}.{task.task_id} failed for {day.in_timezone('Asia/Shanghai').date() if day else 'no date'}"
-    log.error("%s; the last publication stays. What to do: docs/runbooks/%s.md", text, task.dag_id)
-    problem = context.get("exception")
-    # Of all exceptions only this one's text is made to be read outside.
-    tell_team(text, task.dag_id, str(problem) if isinstance(problem, Undelivered) else "")
-
-
-def tell_team(text: str, runbook: str, detail: str = "") -> None:
-    """Mail the team at YINGJIAN_ALERT_MAIL, if it is set; nothing of what is told names a person."""
-    import html
-    import os
-
-    recipients = os.environ.get("YINGJIAN_ALERT_MAIL")
-    if recipients:
-        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-
-        lines = [text, *detail.splitlines(), f"docs/runbooks/{runbook}.md"]
-        SmtpNotifier(
-            to=recipients.split(","),
-            subject=f"[应检] {text}",
-            html_content="".join(f"<p>{html.escape(line)}</p>" for line in lines),
-        ).notify({})  # type: ignore[typeddict-item]
+    notices.notify_failure(context)

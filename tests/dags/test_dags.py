@@ -13,7 +13,7 @@ from yingjian.settings import PROJECT_ROOT
 
 def test_dags_are_found_without_errors(bag: dict) -> None:  # type: ignore[type-arg]
     assert bag["errors"] == {}
-    assert set(bag["dags"]) == {"landing", "daily", "maintenance", "delivery", "public_release", "bounces"}
+    assert set(bag["dags"]) == {"landing", "daily", "maintenance", "delivery", "public_release", "bounces", "watch"}
 
 
 def test_every_dag_says_what_to_do(bag: dict) -> None:  # type: ignore[type-arg]

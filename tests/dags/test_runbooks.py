@@ -6,6 +6,7 @@ import re
 from datetime import date
 
 from yingjian import quality
+from yingjian.orchestration import watch
 from yingjian.services import SERVICES
 from yingjian.settings import PROJECT_ROOT
 
@@ -41,6 +42,15 @@ def test_every_service_that_can_be_down_has_its_entry() -> None:
     source = (PROJECT_ROOT / "plugins" / "yingjian" / "status.py").read_text()
     for said in ("the broker does not answer", "no worker answers"):
         assert said in source and f'| "{said}" |' in text
+
+
+def test_every_look_of_the_watch_has_its_entry() -> None:
+    text = (RUNBOOKS / "watch.md").read_text()
+    looks = [look.__name__ for look in (*watch.ABOUT_TIME, *watch.ABOUT_STATE)]
+    assert len(looks) > 10
+    assert [name for name in looks if not re.search(rf"^\| .*\(`{name}`\) \|", text, re.M)] == []
+    source = (PROJECT_ROOT / "plugins" / "yingjian" / "orchestration" / "watch.py").read_text()
+    assert [name for name in looks if f'"{name}"' not in source and name != "failures"] == []
 
 
 def test_runbooks_that_status_names_are_there() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 
 import pendulum
@@ -36,8 +37,20 @@ def inbox() -> Inbox:
 
 
 def failure() -> dict[str, object]:
-    task = SimpleNamespace(dag_id="daily", task_id="publish", task=None)
-    return {"task_instance": task, "ti": task, "data_interval_start": pendulum.datetime(2022, 7, 9, 16, tz="UTC")}
+    task = SimpleNamespace(dag_id="daily", task_id="publish", task=None, try_number=1, max_tries=0)
+    return {
+        "task_instance": task,
+        "ti": task,
+        "run_id": "scheduled__1",
+        "data_interval_start": pendulum.datetime(2022, 7, 9, 16, tz="UTC"),
+    }
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home without a warehouse: what failed is told all the same."""
+    monkeypatch.setenv("YINGJIAN_HOME", str(tmp_path))
+    monkeypatch.delenv("YINGJIAN_WAREHOUSE", raising=False)
 
 
 def test_mail_on_failure(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:

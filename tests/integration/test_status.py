@@ -17,6 +17,7 @@ import pytest
 from tests import metadata, support
 from tests.conftest import WORLD_DAY
 from yingjian import cli, services, status, warehouse
+from yingjian.orchestration import notices
 from yingjian.settings import Settings
 from yingjian.warehouse import dbt
 from yingjian.warehouse.embedded import EmbeddedPostgres
@@ -114,8 +115,14 @@ def test_the_day_is_late_the_noon_after_the_next(world: Settings) -> None:
 def test_before_the_first_run(
     home: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert command(home, monkeypatch, "--strict") == 1
+    shown = capsys.readouterr().out
+    assert (
+        "nothing published yet" in shown and "LOOK       nobody is told of failures: set YINGJIAN_ALERT_MAIL" in shown
+    )
+    monkeypatch.setenv("YINGJIAN_ALERT_WEBHOOK", "https://monitor.example/yingjian")
     assert command(home, monkeypatch, "--strict") == 0
-    assert "nothing published yet" in capsys.readouterr().out
+    assert "nobody is told" not in capsys.readouterr().out
 
 
 def test_nothing_is_made_where_there_is_nothing(
@@ -207,6 +214,7 @@ def test_what_somebody_must_look_at(home: Settings, monkeypatch: pytest.MonkeyPa
         "feed arrivals: 1 files were rejected: see docs/runbooks/landing.md",
         "deliveries of the current publication: 2 failed, 1 bounced: see docs/runbooks/delivery.md",
         f"1.0 GiB free for {home.home}: see docs/runbooks/services.md",
+        f"{notices.UNSET}: see docs/runbooks/watch.md",
     ]
     assert [run["dag"] for run in found["runs"]] == ["daily", "landing"]
     assert found["runs"][0]["business_date"] == "2022-07-20" and found["runs"][0]["seconds"] == 60

@@ -30,3 +30,5 @@ class MaybeSent(Exception):
 
 class Undelivered(Exception):
     """A run ended with something undelivered; the text names officials and channels, no address, and may be mailed."""
+
+    may_be_told = True

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from yingjian import tasks, warehouse
 from yingjian.delivery.errors import Undelivered
+from yingjian.orchestration.notices import ui_link
 from yingjian.settings import Settings
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _deliver(publication_id: int, what: str, occasion: str = "", link: str | Non
         edition = read_edition(conn, publication_id)
         due = courier.due_at(edition.as_of_date, settings.delivery_time) if what == "pack" else datetime.now(UTC)
         courier.plan(conn, publication_id, what, officials, due, occasion)
-        composer = Composer(conn, publication_id, settings.reports, settings.person_secret, link or _link(settings))
+        composer = Composer(conn, publication_id, settings.reports, settings.person_secret, link or ui_link(settings))
         channels: dict[str, courier.Channel] = {
             "mail": Mail(),
             "wecom": WeCom(),
@@ -99,14 +100,6 @@ def _raise_if_undelivered(publication_id: int, what: str, done: Delivered) -> No
     if done.failures:
         problem = Undelivered if done.will_retry else UndeliveredForGood
         raise problem(f"publication {publication_id}, {what}: " + "\n".join(done.failures))
-
-
-def _link(settings: Settings, path: str = "/") -> str:
-    """Where an official finds Airflow's UI."""
-    from airflow.sdk.configuration import conf
-
-    base = settings.url or str(conf.get("api", "base_url", fallback="") or "")
-    return f"{base.rstrip('/')}{path}" if base else ""
 
 
 def draft_bulletin(publication_id: int) -> dict[str, Any]:
@@ -135,7 +128,7 @@ def draft_bulletin(publication_id: int) -> dict[str, Any]:
 def tell_signatories(what: str, context: Any) -> dict[str, int]:
     """Send those who may sign and their deputies a request, a reminder or the news that nobody answered."""
     run = context["run_id"]
-    link = _link(Settings.load(), f"/dags/public_release/runs/{run}/tasks/sign_off/required_actions")
+    link = ui_link(Settings.load(), f"/dags/public_release/runs/{run}/tasks/sign_off/required_actions")
     return _deliver(tasks.publication_of(context), what, run, link)
 
 
@@ -224,6 +217,7 @@ def deliver_bulletin(context: Any) -> dict[str, int]:
 def read_bounces() -> int:
     """Read the mailbox to which mails come back; returns how many came back, and tells the team of them."""
     from yingjian.delivery import bounces
+    from yingjian.orchestration import notices
 
     if not bounces.has_mailbox():
         log.info("no connection %s: bounces are not read", bounces.CONNECTION)
@@ -231,5 +225,10 @@ def read_bounces() -> int:
     with _desk() as (_, conn, _officials), bounces.imap() as box:
         news = bounces.read_bounces(conn, box)
     if news:
-        tasks.tell_team(f"{news} mails came back", "delivery", "yingjian delivery list")
+        notices.say(
+            Settings.load(),
+            notices.Notice(
+                notices.EVENT, "bounces", f"{news} mails came back", "delivery", (("see", "yingjian delivery list"),)
+            ),
+        )
     return news

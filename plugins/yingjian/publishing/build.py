@@ -25,6 +25,8 @@ _COLUMNS = "build_id, run_id, run_key, token::text, as_of_date, state"
 class NotOwnerError(RuntimeError):
     """The schema `build` does not belong to the run that wants to use it; the text says whose it is."""
 
+    may_be_told = True
+
 
 @dataclass(frozen=True)
 class Build:

@@ -33,6 +33,8 @@ PARTIAL_PARSE = "partial_parse.msgpack"  # What dbt keeps of a project, so that 
 class BuildError(RuntimeError):
     """Some models were not built; the text names them."""
 
+    may_be_told = True
+
 
 def build(
     settings: Settings, day: date, token: str, say: Callable[[dict[str, NodeResult]], None] = lambda results: None

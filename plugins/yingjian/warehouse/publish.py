@@ -76,9 +76,13 @@ SETTLE_SECONDS = 5
 class NothingBuiltError(RuntimeError):
     """There is no complete build to publish."""
 
+    may_be_told = True
+
 
 class NotReleasedError(RuntimeError):
     """The audit failed, and nobody who may has released the build."""
+
+    may_be_told = True
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,11 @@ grant select on published.released to reporter, view_owner;
 grant select on published.publication, published.current to reporter;
 grant select on quality.landed_file, quality.rejected_row, quality.check_result to reporter;
 
+-- The watch, beside the reporter's work: it reads what the pipeline did and keeps what it told.
+grant usage on schema operations, publishing to reporter;
+grant select, insert, update on operations.notice to reporter;
+grant select on operations.backup, publishing.build to reporter;
+
 -- Who does something with persons' data says so in the trail.
 grant usage on schema audit to loader, publisher, reporter;
 grant execute on function audit.record to loader, publisher, reporter;

@@ -1,0 +1,44 @@
+"""What needs somebody is told, and told again until it is over."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import CronTriggerTimetable, dag, task
+
+from yingjian import tasks
+from yingjian.orchestration import watch as watching
+from yingjian.settings import Settings
+
+
+@dag(
+    schedule=CronTriggerTimetable("*/5 * * * *", timezone="Asia/Shanghai"),
+    start_date=datetime(2022, 7, 1, tzinfo=ZoneInfo("Asia/Shanghai")),
+    catchup=False,
+    max_active_runs=1,
+    tags=["yingjian"],
+    default_args={
+        "owner": "data-team",
+        "retries": 1,
+        "retry_delay": timedelta(seconds=30),
+        "execution_timeout": timedelta(minutes=4),
+        "on_failure_callback": tasks.notify_failure,
+    },
+    doc_md="""
+    ### Nobody has to look: whoever must know is told
+    Nothing landed, the day not begun, a task too long, a question, a stale publication, a file that cannot be read, no
+    backup: one notice for each, again while it lasts, one when it is over. Fetches YINGJIAN_HEARTBEAT_URL each time.
+
+    **When `look` fails:** its log says which look or which channel. See `docs/runbooks/watch.md`.
+    """,
+)
+def watch() -> None:
+    @task(doc_md="Every look, and what is due is told.")
+    def look() -> dict[str, int]:
+        return watching.turn(Settings.load())
+
+    look()
+
+
+watch()

@@ -1,0 +1,85 @@
+"""Telling the data team: by mail, group robots and a webhook, as the settings say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+
+from yingjian.delivery.errors import MaybeSent, NotSent, Undelivered
+from yingjian.delivery.mail import Mail
+from yingjian.delivery.messages import Message
+from yingjian.delivery.robots import DingTalk, Robot, WeCom
+from yingjian.settings import Alerts
+
+TIMEOUT_SECONDS = 15
+
+
+def tell(alerts: Alerts, message: Message, content: Mapping[str, Any]) -> tuple[str, ...]:
+    """Send a message over every channel that is set; returns why some of them did not take it.
+
+    content: what the webhook gets as JSON. Raises Undelivered when channels are set and none of them took it. No address
+    and no URL is ever raised or returned: a webhook's URL is a secret.
+    """
+    ways: list[Callable[[], None]] = [lambda to=address: _mail(to, message) for address in alerts.mail]  # type: ignore[misc]
+    if alerts.wecom:
+        ways.append(lambda: _robot(WeCom(), alerts.wecom, message))
+    if alerts.dingtalk:
+        ways.append(lambda: _robot(DingTalk(), alerts.dingtalk, message))
+    if alerts.webhook:
+        ways.append(lambda: _post(alerts.webhook, content))
+    failures = []
+    for way in ways:
+        try:
+            way()
+        except (NotSent, MaybeSent) as error:
+            failures.append(error.reason)
+    if ways and len(failures) == len(ways):
+        raise Undelivered("no alert channel took the message: " + "; ".join(dict.fromkeys(failures)))
+    return tuple(failures)
+
+
+def beat(alerts: Alerts) -> str | None:
+    """Fetch the heartbeat's URL, so that whoever waits for it knows that the watch is alive; returns why it failed."""
+    if alerts.heartbeat:
+        try:
+            _client().get(alerts.heartbeat).raise_for_status()
+        except httpx.HTTPStatusError as error:
+            return f"the heartbeat was refused (HTTP {error.response.status_code})"
+        except httpx.HTTPError as error:
+            return f"the heartbeat did not get through ({type(error).__name__})"
+    return None
+
+
+def _mail(address: str, message: Message) -> None:
+    mail = Mail()
+    try:
+        mail.open()
+        mail.send(address, message)
+    finally:
+        mail.close()
+
+
+def _robot(robot: Robot, connection: str | None, message: Message) -> None:
+    try:
+        robot.send(connection or "", message)
+    finally:
+        robot.close()
+
+
+def _post(url: str | None, content: Mapping[str, Any]) -> None:
+    try:
+        response = _client().post(url or "", json=content)
+    except httpx.HTTPError as error:
+        raise NotSent(f"the webhook did not answer ({type(error).__name__})", again=True) from None
+    if response.status_code >= 300:
+        raise NotSent(f"the webhook refused (HTTP {response.status_code})", again=True)
+
+
+def _client() -> httpx.Client:
+    # Its log of requests would show the URL.
+    import logging
+
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    return httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False)

@@ -1,0 +1,399 @@
+"""The watch: what needs somebody is seen every few minutes, told once, told again while it lasts, and told when it is over.
+
+Each look is a function that returns notices; one that is about time says nothing in a demo, whose clock is its own.
+`docs/runbooks/watch.md` has every notice with what to do.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from yingjian import clock, warehouse
+from yingjian.orchestration import notices
+from yingjian.orchestration.notices import FAILURE, SHANGHAI, Notice, task_link, ui_link
+from yingjian.settings import Settings, SetupError
+
+log = logging.getLogger(__name__)
+
+# The day's run begins at midnight; after this long it is late.
+STARTS_WITHIN = timedelta(minutes=30)
+# How long a task may wait for a slot, and a service be silent, before somebody should look.
+STUCK = timedelta(hours=1)
+SILENT = timedelta(minutes=5)
+# A failure that no callback told of within this time is told by the watch.
+CALLBACK = timedelta(minutes=3)
+RECENT = timedelta(days=3)
+LOW_DISK = 5 << 30
+REJECTED_SHARE, ROWS_AT_LEAST = 0.05, 100
+
+
+@dataclass(frozen=True)
+class View:
+    """What looks look at. now: the home's own time; moment: the machine's, by which databases date what they record."""
+
+    settings: Settings
+    conn: psycopg.Connection[Any]
+    metadata: psycopg.Connection[Any]
+    now: datetime
+    moment: datetime
+
+    def row(self, query: str, *parameters: Any) -> tuple[Any, ...]:
+        """The only row of a query over the warehouse."""
+        return self.conn.execute(query, parameters).fetchone() or ()  # type: ignore[arg-type]
+
+    def runs(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Rows of a query over Airflow's metadata."""
+        return self.metadata.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+
+    @property
+    def born_at(self) -> datetime | None:
+        """The first run that Airflow remembers: a home is not late before it was there."""
+        [(first,)] = self.runs("select min(start_date) from dag_run")
+        return first  # type: ignore[no-any-return]
+
+
+Look = Callable[[View], list[Notice]]
+
+
+def not_landed(view: View) -> list[Notice]:
+    """Nothing was landed for some hours."""
+    (last,) = view.row("select max(received_at) from quality.landed_file")
+    since = last or view.born_at
+    if since is None or view.moment - since <= timedelta(hours=view.settings.alerts.landing_hours):
+        return []
+    return [
+        Notice(
+            "not_landed", "not_landed", f"nothing landed since {_time(since)}", "landing",
+            (("last file", _time(last) if last else "none ever"),), ui_link(view.settings, "/dags/landing"),
+        )
+    ]  # fmt: skip
+
+
+def not_started(view: View) -> list[Notice]:
+    """The run of the day that is over has not begun."""
+    day = view.now.date() - timedelta(days=1)
+    (has_data,) = view.row("select exists (select from quality.landed_file where status = 'staged')")
+    if not has_data or view.now - _midnight(view.now) < STARTS_WITHIN:
+        return []
+    (is_asked,) = view.row("select exists (select from publishing.build where as_of_date >= %s)", day)
+    [(has_run, is_paused)] = view.runs(
+        """
+        select
+            exists (
+                select from dag_run where dag_id = 'daily'
+                and (data_interval_start at time zone 'Asia/Shanghai')::date >= %s
+            ),
+            exists (select from dag where dag_id = 'daily' and is_paused)
+        """,
+        day,
+    )
+    if is_asked or has_run:
+        return []
+    return [
+        Notice(
+            "not_started", f"not_started:{day}", f"the run of {day} has not begun", "daily",
+            (("why", "the DAG daily is paused" if is_paused else "not known: is the scheduler alive?"),),
+            ui_link(view.settings, "/dags/daily"),
+        )
+    ]  # fmt: skip
+
+
+def too_long(view: View) -> list[Notice]:
+    """A task is at work for hours, or waits for a slot; one that waits for feeds or for a person is neither."""
+    at_work = view.moment - timedelta(hours=view.settings.alerts.long_hours)
+    rows = view.runs(
+        """
+        select dag_id, run_id, task_id, state, since
+        from (
+            select
+                dag_id, run_id, task_id, state,
+                case when state = 'running' then greatest(start_date, queued_dttm) else scheduled_dttm end as since
+            from task_instance where state in ('running', 'queued', 'scheduled')
+        ) as busy
+        where since < case when state = 'running' then %s else %s end
+        order by since
+        """,
+        at_work,
+        view.moment - STUCK,
+    )
+    return [
+        Notice(
+            "too_long", f"too_long:{dag}.{task}:{run}",
+            f"{dag}.{task} {'is at work' if state == 'running' else 'waits for a slot'} since {_time(since)}", dag,
+            (("run", run),), task_link(view.settings, dag, run, task),
+        )
+        for dag, run, task, state, since in rows
+    ]  # fmt: skip
+
+
+def waiting(view: View) -> list[Notice]:
+    """A task waits for a person's answer."""
+    rows = view.runs(
+        """
+        select task.dag_id, task.run_id, task.task_id, detail.created_at
+        from hitl_detail as detail
+        inner join task_instance as task on task.id = detail.ti_id
+        where detail.responded_at is null and task.state in ('awaiting_input', 'deferred')
+        order by detail.created_at
+        """
+    )
+    return [
+        Notice(
+            "waiting", f"waiting:{dag}.{task}:{run}", f"{dag}.{task} waits for a person since {_time(since)}", dag,
+            (("run", run),), f"{task_link(view.settings, dag, run, task)}/required_actions",
+        )
+        for dag, run, task, since in rows
+    ]  # fmt: skip
+
+
+def stale(view: View) -> list[Notice]:
+    """At the hour of delivery the day before is not published."""
+    day = view.now.date() - timedelta(days=1)
+    (newest, is_there) = view.row(
+        "select max(as_of_date), coalesce(max(as_of_date) >= %s, true) from published.publication", day
+    )
+    if is_there or view.now < datetime.combine(view.now.date(), view.settings.delivery_time, SHANGHAI):
+        return []
+    return [
+        Notice(
+            "stale", f"stale:{day}", f"{day} is not published; readers see {newest}", "daily",
+            (), ui_link(view.settings, "/dags/daily"),
+        )
+    ]  # fmt: skip
+
+
+def missing_feeds(view: View) -> list[Notice]:
+    """The newest day was built without feeds that are required."""
+    row = view.row(
+        """
+        select as_of_date, missing_feeds from publishing.build
+        where state <> 'waiting' order by as_of_date desc, build_id desc limit 1
+        """
+    )
+    if not row or not row[1]:
+        return []
+    day, feeds = row
+    return [
+        Notice(
+            "missing_feeds", f"missing_feeds:{day}", f"{day} was built without {', '.join(feeds)}", "landing",
+            (("then", "a file that comes later makes the day again"),),
+        )
+    ]  # fmt: skip
+
+
+def rejected_files(view: View) -> list[Notice]:
+    """Files of the last days were refused as a whole and wait for a decision."""
+    rows = view.conn.execute(
+        """
+        select feed, count(*) from quality.landed_file
+        where status in ('rejected', 'unknown_feed') and not is_to_retry and received_at > %s
+        group by feed order by feed
+        """,
+        (view.moment - RECENT,),
+    )
+    return [
+        Notice("rejected_files", f"rejected_files:{feed}", f"{count} files of {feed} were refused", "landing")
+        for feed, count in rows
+    ]
+
+
+def rejected_rows(view: View) -> list[Notice]:
+    """More rows of a feed than usual went to quarantine within a day."""
+    rows = view.conn.execute(
+        """
+        select feed, sum(rows_rejected), sum(rows_read) from quality.landed_file
+        where status = 'staged' and received_at > %s
+        group by feed having sum(rows_read) >= %s and sum(rows_rejected) > %s * sum(rows_read)
+        order by feed
+        """,
+        (view.moment - timedelta(days=1), ROWS_AT_LEAST, REJECTED_SHARE),
+    )
+    return [
+        Notice(
+            "rejected_rows", f"rejected_rows:{feed}", f"{rejected} of {read} rows of {feed} went to quarantine", "landing",
+            (("see", "yingjian quarantine list"),),
+        )
+        for feed, rejected, read in rows
+    ]  # fmt: skip
+
+
+def backup(view: View) -> list[Notice]:
+    """There is no backup, or the newest one is old."""
+    (last,) = view.row("select max(made_at) from operations.backup")
+    since = last or view.born_at
+    if since is None or view.moment - since <= timedelta(hours=view.settings.alerts.backup_hours):
+        return []
+    subject = f"the newest backup is of {_time(last)}" if last else "there is no backup"
+    return [Notice("backup", "backup", subject, "recovery")]
+
+
+def archive(view: View) -> list[Notice]:
+    """PostgreSQL's archive fails: the write-ahead log fills its disk, and the moments since are lost with it."""
+    row = view.row(
+        """
+        select last_failed_time, last_archived_time from pg_stat_archiver
+        where last_failed_time > coalesce(last_archived_time, '-infinity')
+        """
+    )
+    if not row:
+        return []
+    failed, archived = row
+    return [
+        Notice(
+            "archive", "archive", f"PostgreSQL's archive fails since {_time(failed)}", "recovery",
+            (("last archived", _time(archived) if archived else "never"),),
+        )
+    ]  # fmt: skip
+
+
+def import_errors(view: View) -> list[Notice]:
+    """A DAG's file cannot be read."""
+    rows = view.runs("select filename, stacktrace from import_error order by filename")
+    return [
+        Notice(
+            "import_errors", f"import_errors:{filename}", f"{filename} cannot be read", "services",
+            (("error", (trace or "").strip().rpartition("\n")[2].partition(":")[0]),), ui_link(view.settings, "/"),
+        )
+        for filename, trace in rows
+    ]  # fmt: skip
+
+
+def silent_services(view: View) -> list[Notice]:
+    """The triggerer or the DAG processor gives no sign of life. Of the scheduler the heartbeat's other end knows."""
+    rows = view.runs(
+        """
+        select job_type, max(latest_heartbeat) from job
+        where job_type in ('TriggererJob', 'DagProcessorJob') and latest_heartbeat > %s
+        group by job_type having max(latest_heartbeat) < %s order by job_type
+        """,
+        view.moment - RECENT,
+        view.moment - SILENT,
+    )
+    names = {"TriggererJob": "triggerer", "DagProcessorJob": "dag-processor"}
+    return [
+        Notice(
+            "silent_services",
+            f"silent_services:{kind}",
+            f"Airflow's {names[kind]} is silent since {_time(beat)}",
+            "services",
+        )
+        for kind, beat in rows
+    ]
+
+
+def disk(view: View) -> list[Notice]:
+    """The home's disk is nearly full."""
+    free = shutil.disk_usage(view.settings.home).free
+    if free >= LOW_DISK:
+        return []
+    return [Notice("disk", "disk", f"{free / (1 << 30):.1f} GiB free for the home", "services")]
+
+
+def failures(view: View) -> list[Notice]:
+    """Failures that were told and are not mended, and those of the last days that nobody told of."""
+    told = {
+        key: Notice(FAILURE, key, subject, runbook, tuple((label, value) for label, value in facts), link)
+        for key, subject, runbook, facts, link in view.conn.execute(
+            "select key, subject, runbook, facts, link from operations.notice where about = 'failure' and ended_at is null"
+        )
+    }
+    lasting = [notice for notice in told.values() if not _is_mended(view, notice)]
+    known = view.conn.execute(
+        "select distinct split_part(key, ':', 1) || '/' || (fact ->> 1) from operations.notice,"
+        " jsonb_array_elements(facts) as fact where about = 'failure' and fact ->> 0 = 'run'"
+    )
+    is_told = {name for (name,) in known}
+    rows = view.runs(
+        """
+        select dag_id, run_id, task_id, try_number, end_date from task_instance
+        where state = 'failed' and end_date between %s and %s and task_id not like 'models.%%'
+        order by end_date
+        """,
+        view.moment - RECENT,
+        view.moment - CALLBACK,
+    )
+    untold = [
+        Notice(
+            FAILURE, f"{dag}.{task}:{run}:{tries}", f"{dag}.{task} failed", dag,
+            (("run", run), ("try", str(tries)), ("task", f"{dag}.{task}"), ("ended", _time(ended))),
+            task_link(view.settings, dag, run, task),
+        )
+        for dag, run, task, tries, ended in rows
+        if f"{dag}.{task}/{run}" not in is_told
+    ]  # fmt: skip
+    return lasting + [notice for notice in untold if not _is_mended(view, notice)]
+
+
+def _is_mended(view: View, notice: Notice) -> bool:
+    """Whether the task did its work after it failed, or is known no longer."""
+    dag, _, task = notice.key.partition(":")[0].partition(".")
+    rows = view.runs(
+        """
+        select state from task_instance where dag_id = %s and task_id = %s and state in ('success', 'failed')
+        order by end_date desc nulls last limit 1
+        """,
+        dag,
+        task,
+    )
+    return not rows or rows[0][0] == "success"
+
+
+ABOUT_TIME: tuple[Look, ...] = (
+    not_landed,
+    not_started,
+    too_long,
+    stale,
+    missing_feeds,
+    backup,
+    rejected_rows,
+    rejected_files,
+)
+ABOUT_STATE: tuple[Look, ...] = (failures, waiting, archive, import_errors, silent_services, disk)
+
+
+def turn(settings: Settings) -> dict[str, int]:
+    """Look at everything, put it on record, tell what is due, and say that the watch is alive; returns counts.
+
+    Raises SetupError when looks failed, and Undelivered when no alert channel works: the watch itself is not silent.
+    """
+    from yingjian.delivery import alerts
+
+    moment = datetime.now(UTC)
+    looks = ABOUT_STATE if clock.demo_clock(settings.home) else ABOUT_STATE + ABOUT_TIME
+    seen: list[Notice] = []
+    done, broken = [], []
+    with (
+        warehouse.connect(settings, "reporter") as conn,
+        psycopg.connect(warehouse.airflow_uri(settings), autocommit=True) as metadata,
+    ):
+        conn.autocommit = True
+        view = View(settings, conn, metadata, clock.now(settings.home), moment)
+        for look in looks:
+            try:
+                seen += look(view)
+                done.append(look.__name__ if look is not failures else FAILURE)
+            except psycopg.Error as error:
+                broken.append(f"{look.__name__} ({notices.first_line(error)})")
+        notices.see(conn, seen, moment, done)
+        told = notices.tell_due(conn, settings, moment)
+    if problem := alerts.beat(settings.alerts):
+        log.warning("%s", problem)
+    if broken:
+        raise SetupError(f"the watch could not look: {', '.join(broken)}")
+    log.info("the watch: %s looks, %s notices, %s told", len(looks), len(seen), told)
+    return {"looks": len(looks), "notices": len(seen), "told": told}
+
+
+def _midnight(now: datetime) -> datetime:
+    return now.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(SHANGHAI).isoformat(" ", "minutes")

@@ -1,0 +1,99 @@
+"""A home whose tables and whose Airflow metadata are real and empty, and servers that take alerts."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests import metadata
+from tests.conftest import HomeFactory
+from tests.integration.delivery.conftest import authority, mail_server, robot_server, tls  # noqa: F401
+from yingjian import warehouse
+from yingjian.settings import Alerts, Settings
+
+
+@pytest.fixture(scope="session")
+def watched(home_factory: HomeFactory, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home with Airflow's metadata database; tests leave nothing in it."""
+    settings = home_factory("watched")
+    metadata.migrate(warehouse.airflow_uri(settings), tmp_path_factory.mktemp("airflow"))
+    return settings
+
+
+@pytest.fixture
+def airflow(watched: Settings) -> Iterator[psycopg.Connection]:
+    """A connection to Airflow's metadata, without any run."""
+    with psycopg.connect(warehouse.airflow_uri(watched), autocommit=True) as connection:
+        connection.execute("truncate dag_run, job, import_error cascade")
+        yield connection
+
+
+@pytest.fixture
+def conn(watched: Settings) -> Iterator[psycopg.Connection]:
+    """A connection as the owner, with nothing landed, built, published, saved or told."""
+    with warehouse.connect(watched) as connection:
+        connection.autocommit = True
+        connection.execute(
+            "truncate operations.notice, operations.backup, publishing.build, quality.landed_file,"
+            " published.publication cascade"
+        )
+        yield connection
+
+
+@dataclass
+class Hook:
+    """What a webhook got: JSON of each POST, path of each GET; `status` is what it answers."""
+
+    url: str = ""
+    posted: list[dict[str, Any]] = field(default_factory=list)
+    fetched: list[str] = field(default_factory=list)
+    status: int = 200
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """An HTTP server that takes alerts and heartbeats."""
+    state = Hook()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            state.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self._answer()
+
+        def do_GET(self) -> None:
+            state.fetched.append(self.path)
+            self._answer()
+
+        def _answer(self) -> None:
+            self.send_response(state.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    state.url = f"http://127.0.0.1:{server.server_port}"
+    yield state
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def told(watched: Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    """The home, with a webhook for alerts, as settings and in the environment."""
+    monkeypatch.setenv("YINGJIAN_HOME", str(watched.home))
+    monkeypatch.setenv("YINGJIAN_ALERT_WEBHOOK", f"{hook.url}/alert?token=secret")
+    monkeypatch.setenv("YINGJIAN_HEARTBEAT_URL", f"{hook.url}/beat")
+    monkeypatch.setenv("YINGJIAN_URL", "https://yingjian.example")
+    alerts = Alerts(webhook=f"{hook.url}/alert?token=secret", heartbeat=f"{hook.url}/beat")
+    return replace(watched, alerts=alerts, url="https://yingjian.example")
