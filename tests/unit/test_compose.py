@@ -21,6 +21,14 @@ TEXT = compose.FILE.read_text()
 MUST = set(re.findall(r"\$\{(\w+):\?", TEXT))
 COMPOSE = compose.load(dict.fromkeys(MUST, "secret"))
 ONCE = {"bootstrap", "init"}
+# What no container is given for good: of one command, of single processes, of the image.
+OF_OTHERS = {
+    "YINGJIAN_SUPERUSER",
+    "YINGJIAN_PERSON_KEY_NEXT",
+    "YINGJIAN_BUILD_TOKEN",
+    "YINGJIAN_PROJECT_DIGEST",
+    "YINGJIAN_PORT",
+}
 OURS = {name for name, found in COMPOSE["services"].items() if found["image"].startswith("yingjian/")}
 
 
@@ -71,6 +79,14 @@ def test_what_it_tells_airflow() -> None:
     assert environment["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
     assert list(services.commands(settings)) == list(services.SERVICES)
     assert re.search(r"ENV .*YINGJIAN_PORT=8080", (PROJECT_ROOT / "Dockerfile").read_text())
+
+
+def test_every_setting_of_the_program_may_be_set() -> None:
+    code = "\n".join(path.read_text() for path in (PROJECT_ROOT / "plugins").rglob("*.py"))
+    read = {name for name in re.findall(r'"(YINGJIAN_[A-Z_]+)"', code) if not name.startswith("YINGJIAN_PG_")}
+    given = set(COMPOSE["services"]["worker"]["environment"])
+    assert "YINGJIAN_HOME" in read
+    assert {name for name in read - OF_OTHERS if not name.endswith("_")} <= given
 
 
 def test_mounted_folders() -> None:
