@@ -1,6 +1,11 @@
 FROM python:3.11.14-slim-bookworm
 WORKDIR /opt/yingjian
-RUN pip install --no-cache-dir uv==0.13.9 && useradd --system --home-dir /var/lib/yingjian --create-home yingjian
+# The user that owns the home's volume and reads and writes the mounted folders: docker compose build takes both from .env.
+ARG YINGJIAN_UID=1000
+ARG YINGJIAN_GID=1000
+RUN pip install --no-cache-dir uv==0.13.9 \
+    && groupadd --gid $YINGJIAN_GID yingjian \
+    && useradd --uid $YINGJIAN_UID --gid yingjian --home-dir /var/lib/yingjian --create-home yingjian
 COPY pyproject.toml uv.lock ./
 COPY plugins plugins
 # With lineage: docker compose build --build-arg UV_GROUPS='--group lineage'

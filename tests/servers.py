@@ -1,7 +1,8 @@
-"""Servers on loopback that speak the real protocols: mail with TLS and a login, Redis with a password."""
+"""Servers on loopback that speak the real protocols: mail with TLS and a login, Redis and SFTP with a password."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import socket
@@ -11,8 +12,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import asyncssh
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
@@ -21,6 +24,8 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 PASSWORD = "mail-Passw0rd"
+SFTP_PASSWORD = "sftp-Passw0rd"
+asyncssh.set_log_level("ERROR")
 
 
 def free_port() -> int:
@@ -152,3 +157,46 @@ class RedisServer:
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait()
+
+
+class SftpServer:
+    """An SSH server whose root is a folder. connection: Airflow's connection to it, as JSON."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        key = asyncssh.generate_private_key("ssh-ed25519")
+
+        class Server(asyncssh.SSHServer):
+            def password_auth_supported(self) -> bool:
+                return True
+
+            def validate_password(self, username: str, password: str) -> bool:
+                return password == SFTP_PASSWORD
+
+        async def listen() -> Any:
+            return await asyncssh.listen(
+                "127.0.0.1", 0, server_factory=Server, server_host_keys=[key],
+                sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(root).encode()),
+            )  # fmt: skip
+
+        self._server = asyncio.run_coroutine_threadsafe(listen(), self._loop).result(20)
+        self.connection = json.dumps(
+            {
+                "conn_type": "sftp", "host": "127.0.0.1", "port": self._server.get_port(), "login": "town",
+                "password": SFTP_PASSWORD, "extra": {"no_host_key_check": True},
+            }
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        async def close() -> None:
+            self._server.close()
+            await self._server.wait_closed()
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+
+        asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)

@@ -66,10 +66,14 @@ def check(settings: Settings) -> None:
         ) from None
 
 
-def workers(settings: Settings) -> list[str]:
-    """The names of the workers that answer, sorted. Raises SetupError when the broker itself does not."""
+def workers(settings: Settings, pattern: str | None = None) -> list[str]:
+    """The names of the workers that answer, sorted: of all, or the first whose name is like `pattern` (with *).
+
+    Raises SetupError when the broker itself does not answer.
+    """
     check(settings)
     from celery import Celery
 
-    answers = Celery(broker=settings.broker, set_as_current=False).control.ping(timeout=SECONDS) or []
+    one = {"pattern": pattern, "matcher": "glob", "limit": 1} if pattern else {}
+    answers = Celery(broker=settings.broker, set_as_current=False).control.ping(timeout=SECONDS, **one) or []
     return sorted(name for answer in answers for name in answer)

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yingjian.operations import service
 from yingjian.settings import Settings, SetupError, no_core_files
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     up.set_defaults(command=_up)
 
     worker = commands.add_parser("worker", help="one more worker for the tasks of `up` or `run`, here or elsewhere")
-    worker.set_defaults(command=_worker)
+    worker.set_defaults(command=_service, name=service.WORKER)
+    _add_service(commands)
 
     demo = commands.add_parser("demo", help="simulate a town of three weeks and run its last days")
     demo.set_defaults(command=_demo)
@@ -102,6 +104,17 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("licences", help="write docs/licences.md").set_defaults(command=_licences)
     _add_status(commands)
     return parser
+
+
+def _add_service(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    one = commands.add_parser("service", help="one of Airflow's services as this process, for containers and systemd")
+    actions = one.add_subparsers(required=True, metavar="SERVICE")
+    actions.add_parser("init", help="once before them: the databases and the home").set_defaults(command=_service_init)
+    for name in service.NAMES:
+        actions.add_parser(name).set_defaults(command=_service, name=name)
+    check = actions.add_parser("check", help="exit code 1 when a service of this machine does not work")
+    check.add_argument("name", choices=service.NAMES)
+    check.set_defaults(command=_service_check)
 
 
 def _add_status(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
@@ -413,10 +426,22 @@ def _up(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _worker(arguments: argparse.Namespace) -> int:
-    from yingjian import services
+def _service(arguments: argparse.Namespace) -> int:
+    service.become(Settings.load(), arguments.name)
 
-    services.become_worker(Settings.load())
+
+def _service_init(arguments: argparse.Namespace) -> int:
+    service.init(Settings.load())
+    return 0
+
+
+def _service_check(arguments: argparse.Namespace) -> int:
+    try:
+        service.check(Settings.load(), arguments.name)
+    except SetupError as error:
+        print(f"yingjian: {error}: see docs/runbooks/services.md", file=sys.stderr)
+        return 1  # A container's health check knows 0 and 1 only.
+    return 0
 
 
 def _who_signs_in(settings: Settings) -> str:

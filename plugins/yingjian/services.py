@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -44,6 +45,7 @@ FINISHED = frozenset({"success", "failed"})
 READY_SECONDS = 180
 # A service that dies is started again, but not for ever: more deaths than this in so many seconds, and it does not stay up.
 DEATHS, DEATHS_SECONDS = 3, 600
+DEFAULT_PORT = 8080  # Of `yingjian service api-server`.
 PORTAL = "/yingjian/"
 DAGS = ("landing", "daily", "maintenance", "delivery", "public_release", "bounces", "watch")
 # Of two runs at once these would disturb each other. The others are made to be left waiting and to be repeated.
@@ -119,30 +121,6 @@ def commands(settings: Settings) -> dict[str, tuple[str, ...]]:
     return SERVICES | {name: broker.worker_command(name) for name in names}
 
 
-def become_worker(settings: Settings) -> NoReturn:
-    """This process becomes a worker for the services of this home, here or on the machine of YINGJIAN_AIRFLOW_URL.
-
-    Raises SetupError when there is no broker, when it does not answer, and when nothing tells where the services are.
-    """
-    if not settings.broker:
-        raise SetupError("YINGJIAN_BROKER is not set: a worker gets its tasks from the broker that it names")
-    broker.check(settings)
-    port = recorded_port(settings)
-    api = settings.airflow_url or (port and f"http://127.0.0.1:{port}")
-    if not api:
-        raise SetupError(
-            f"no services run in {settings.home}: start `yingjian up` first, or set YINGJIAN_AIRFLOW_URL to where they are"
-        )
-    environment = {
-        **os.environ,
-        **airflow_environment(settings, schedule=True, ports={"api": port or 0}),
-        "AIRFLOW__API__BASE_URL": api,
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{api}/execution/",
-    }
-    command = [sys.executable, "-m", "yingjian.airflow_service", *broker.worker_command(f"worker-{os.getpid()}")]
-    os.execve(sys.executable, command, environment)  # noqa: S606
-
-
 def users(settings: Settings) -> dict[str, str]:
     """Airflow's users and their roles: its administrator, and every official of officials.yml.
 
@@ -162,8 +140,10 @@ def password(settings: Settings, login: str) -> str:
 def write_passwords(settings: Settings) -> None:
     """The file by which Airflow's simple auth manager knows its users; readable by its owner only."""
     path = settings.home / "airflow" / "passwords.json"
-    path.touch(mode=0o600)
-    path.write_text(json.dumps({login: password(settings, login) for login in users(settings)}))
+    descriptor, made = tempfile.mkstemp(dir=path.parent)  # mode 0600
+    with os.fdopen(descriptor, "w") as file:
+        json.dump({login: password(settings, login) for login in users(settings)}, file)
+    os.replace(made, path)  # A service that starts meanwhile reads the old file or the new one.
 
 
 def _fernet_key(settings: Settings) -> str:
@@ -197,31 +177,43 @@ class RunResult:
 
 @contextmanager
 def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[Airflow]:
-    """Airflow's services for this home: those that run already, else started here and stopped at the end.
+    """Airflow's services for this home: those that run already, here or where YINGJIAN_AIRFLOW_URL says, else started
+    here and stopped at the end.
 
     A service that dies meanwhile is started again. Raises SetupError when they do not come up.
     """
+    if settings.airflow_url and not schedule:
+        airflow = Airflow(settings, settings.airflow_url, is_own=False)
+        airflow.wait_until_ready()
+        yield airflow
+        return
     state_file = _state_file(settings)
     state = _read_state(state_file)
     if state and _is_alive(state["owner"]):
-        airflow = Airflow(settings, state["ports"]["api"], is_own=False)
+        airflow = Airflow(settings, f"http://127.0.0.1:{state['ports']['api']}", is_own=False)
         airflow.wait_until_ready()
         yield airflow
         return
     if state:
         _sweep(state)
     broker.check(settings)
-    ports = _free_ports("api", wanted={"api": _wanted_port()})
+    ports = _free_ports("api", wanted={"api": wanted_port()})
     environment = {**os.environ, **airflow_environment(settings, schedule=schedule, ports=ports)}
-    _prepare_home(settings, environment)
+    prepare_home(settings, environment)
     supervisor = _Supervisor(settings, environment, ports, state_file)
     supervisor.start()
     try:
-        airflow = Airflow(settings, ports["api"], supervisor.check)
+        airflow = Airflow(settings, f"http://127.0.0.1:{ports['api']}", supervisor.check)
         airflow.wait_until_ready()
         yield airflow
     finally:
         supervisor.stop()
+
+
+def services_url(settings: Settings) -> str | None:
+    """Where Airflow's services of this home are, or are meant to be; None where none run."""
+    port = recorded_port(settings)
+    return f"http://127.0.0.1:{port}" if port else settings.airflow_url
 
 
 def recorded_port(settings: Settings) -> int | None:
@@ -234,9 +226,9 @@ class Airflow:
     """Airflow's REST API, as its administrator."""
 
     def __init__(
-        self, settings: Settings, port: int, check: Callable[[], None] = lambda: None, *, is_own: bool = True
+        self, settings: Settings, url: str, check: Callable[[], None] = lambda: None, *, is_own: bool = True
     ) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = url
         self._settings = settings
         self.check = check  # raises when it is no use waiting any longer
         self._is_own = is_own  # whether this process started the services
@@ -523,7 +515,8 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         pass
 
 
-def _wanted_port() -> int | None:
+def wanted_port() -> int | None:
+    """The port that YINGJIAN_PORT asks for."""
     wanted = os.environ.get("YINGJIAN_PORT")
     return int(wanted) if wanted else None
 
@@ -545,7 +538,7 @@ def _free_ports(*names: str, wanted: dict[str, int | None]) -> dict[str, int]:
             opened.close()
 
 
-def _prepare_home(settings: Settings, environment: dict[str, str]) -> None:
+def prepare_home(settings: Settings, environment: dict[str, str]) -> None:
     """Airflow's home and its metadata database, migrated when Airflow's version is new."""
     from importlib.metadata import version
 

@@ -99,7 +99,8 @@ class Settings:
     delivery_time: when the packs of D go out on D + 1, Asia/Shanghai; feed_deadline: until when D waits on D + 1 for its
     feeds; landing_every: how often the landing location is looked at; catch_up_days: how many missed days are made up; url: where officials find Airflow's UI.
     broker: URL of the message broker by which workers get Airflow's tasks, None = none, the scheduler's machine runs them;
-    workers: how many `up` and `run` start beside the services; airflow_url: where workers of other machines find these.
+    workers: how many `up` and `run` start beside the services; airflow_url: where services that run on
+    their own, workers and commands find the api-server, when it is not of this machine.
     """
 
     home: Path

@@ -105,12 +105,11 @@ def _ask(
 def _services(settings: Settings, down: list[str]) -> dict[str, Any]:
     """Airflow's services of this home: whether they are meant to run, where, and how each is; workers wherever they are."""
     from yingjian import broker
-    from yingjian.services import recorded_port
+    from yingjian.services import services_url
 
-    port = recorded_port(settings)
-    if port is None:
+    url = services_url(settings)
+    if url is None:
         return {"expected": False, "url": None, "states": {}}
-    url = f"http://127.0.0.1:{port}"
     try:
         with build_opener(ProxyHandler({})).open(f"{url}/api/v2/monitor/health", timeout=SECONDS) as response:
             health = json.load(response)

@@ -16,6 +16,7 @@ import pytest
 from tests import support
 from yingjian import cli, warehouse
 from yingjian.settings import Settings, SetupError
+from yingjian.warehouse import embedded
 from yingjian.warehouse.embedded import EmbeddedPostgres
 
 
@@ -185,3 +186,23 @@ def test_an_owner_who_may_make_no_roles_is_told_how(fresh_home: Settings) -> Non
     warehouse.ensure_running(fresh_home)
     warehouse.migrate(fresh_home)
     warehouse.connect(fresh_home, "bi_reader").close()
+
+
+def test_the_server_has_the_settings_of_its_file(bare_server: Settings) -> None:
+    """As PostgreSQL itself reads that file, which docker-compose.yml mounts; the machine decides what is named here."""
+    options = embedded.shared_options()
+    read_by_the_server = {
+        name: subprocess.run(
+            [embedded.binaries() / "postgres", "-C", name, "-D", EmbeddedPostgres(bare_server).data,
+             "-c", f"config_file={embedded.CONFIGURATION}"],
+            capture_output=True, text=True, check=True,
+        ).stdout.strip()
+        for name in options
+    }  # fmt: skip
+    at_work = {
+        name: support.query(bare_server, "select setting from pg_settings where lower(name) = %s", name)[0][0]
+        for name in options
+    }
+    assert {name for name in options if at_work[name] != read_by_the_server[name]} <= {"shared_buffers"}
+    assert options["log_min_error_statement"] == at_work["log_min_error_statement"] == "panic"
+    assert len(options) > 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import multiprocessing
@@ -19,17 +18,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
-import asyncssh
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from tests.servers import SftpServer
 from tests.support import query, sample, write_feed
 from yingjian import warehouse
 from yingjian.landing import LandingSummary, land, locations
 from yingjian.settings import Settings
 
-asyncssh.set_log_level("ERROR")
 BUCKET = "exports"
 PASSWORD = "only-for-this-test"
 SUMS = "select count(*) from staging.test_results"
@@ -70,51 +68,17 @@ class _S3:
         self._server.stop()
 
 
-class _Sftp:
-    """An SSH server whose root is a folder."""
+class _Sftp(SftpServer):
+    """The SFTP server with a `landing/` folder."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        key = asyncssh.generate_private_key("ssh-ed25519")
-
-        class Server(asyncssh.SSHServer):
-            def password_auth_supported(self) -> bool:
-                return True
-
-            def validate_password(self, username: str, password: str) -> bool:
-                return password == PASSWORD
-
-        async def listen() -> Any:
-            return await asyncssh.listen(
-                "127.0.0.1", 0, server_factory=Server, server_host_keys=[key],
-                sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(root).encode()),
-            )  # fmt: skip
-
-        self._server = asyncio.run_coroutine_threadsafe(listen(), self._loop).result(20)
-        connection = {
-            "conn_type": "sftp", "host": "127.0.0.1", "port": self._server.get_port(), "login": "town",
-            "password": PASSWORD, "extra": {"no_host_key_check": True},
-        }  # fmt: skip
-        os.environ["AIRFLOW_CONN_YINGJIAN_SFTP"] = json.dumps(connection)
+        super().__init__(root)
+        os.environ["AIRFLOW_CONN_YINGJIAN_SFTP"] = self.connection
         self.uri = "sftp://yingjian_sftp@/landing"
 
     def fill(self, folder: Path) -> None:
-        shutil.rmtree(self._root / "landing", ignore_errors=True)
-        shutil.copytree(folder, self._root / "landing")
-
-    def stop(self) -> None:
-        async def close() -> None:
-            self._server.close()
-            await self._server.wait_closed()
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
-
-        asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        shutil.rmtree(self.root / "landing", ignore_errors=True)
+        shutil.copytree(folder, self.root / "landing")
 
 
 class _Api:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import yaml
 
+from yingjian import warehouse
+from yingjian.reports.audiences import Audience
 from yingjian.settings import PROJECT_ROOT, Settings
+from yingjian.warehouse import access
 from yingjian.warehouse.embedded import EmbeddedPostgres, allow_search, binaries
 
 COMPOSE = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml").read_text())["services"]["postgres"]
+UPGRADING = (PROJECT_ROOT / "docs" / "upgrading.md").read_text()
 RUNBOOK = (PROJECT_ROOT / "docs" / "runbooks" / "recovery.md").read_text()
 
 
@@ -66,6 +72,65 @@ def test_rows_that_were_deleted_are_back(tmp_path: Path) -> None:
         assert (server.data.parent / "before-recovery" / "PG_VERSION").exists()
     finally:
         server.stop()
+
+
+def test_a_new_server_has_all_that_the_old_one_had(home_factory: Callable[[str], Settings], tmp_path: Path) -> None:
+    """docs/upgrading.md, by its own two commands: rows, roles with their passwords, whose everything is."""
+    old = home_factory("old")
+    with warehouse.connect(old) as conn:
+        password = access.grant(conn, "grid", [Audience("community", "第1社区")], False, "tester", "到岗")
+    dump, load = re.findall(r"docker compose exec -T --user postgres postgres ((?:pg_dumpall|psql).*)", UPGRADING)
+    environment = {
+        **os.environ,
+        "PATH": f"{binaries()}:{os.environ['PATH']}",
+        "PGHOST": "127.0.0.1",
+        "PGUSER": "postgres",
+    }
+
+    def run(command: str, server: EmbeddedPostgres) -> str:
+        there = {"PGPORT": str(server.port()), "PGPASSWORD": server.settings.secret("role_postgres")}
+        done = subprocess.run(
+            ["sh", "-c", command], env=environment | there, cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        return done.stderr
+
+    server = EmbeddedPostgres(old)
+    assert run(dump, server) == ""
+    before = contents(server)
+    new = EmbeddedPostgres(Settings.load({"YINGJIAN_HOME": str(tmp_path / "new")}))
+    shutil.copytree(old.home / "secrets", new.settings.home / "secrets")
+    new.folder.mkdir()
+    new._own_folder()
+    new._make_cluster()
+    new._start()
+    try:
+        assert re.fullmatch(r'.*ERROR:  role "postgres" already exists\n', run(load, new))
+        assert contents(new) == before and len(before["roles"]) > 10
+        with psycopg.connect(new.uri("grid").replace(new.settings.secret("role_grid"), str(password))) as conn:
+            assert conn.execute("select session_user").fetchone() == ("grid",)
+        warehouse.migrate(new.settings)
+    finally:
+        new.stop()
+
+
+def contents(server: EmbeddedPostgres) -> dict[str, list[tuple]]:  # type: ignore[type-arg]
+    """Roles with the verifiers of their passwords; every relation with its owner, rights and policies; rows of tables."""
+    with psycopg.connect(server.uri("postgres", "yingjian")) as conn:
+        found = {
+            "roles": conn.execute("select rolname, rolpassword, rolcreaterole from pg_authid order by 1").fetchall(),
+            "members": conn.execute(
+                "select roleid::regrole::text, member::regrole::text, admin_option from pg_auth_members order by 1, 2"
+            ).fetchall(),
+            "relations": conn.execute(
+                """
+                select oid::regclass::text, relkind, relowner::regrole::text, relacl::text, relrowsecurity from pg_class
+                where relnamespace::regnamespace::text !~ '^pg_|information_schema' order by 1
+                """
+            ).fetchall(),
+        }
+        tables = [name for name, kind, *_ in found["relations"] if kind == "r"]
+        found["rows"] = [(name, *row) for name in tables for row in conn.execute(f"select count(*) from {name}")]  # type: ignore[arg-type]
+    return found
 
 
 def test_the_archive_belongs_to_the_server() -> None:

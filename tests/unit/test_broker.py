@@ -9,6 +9,7 @@ import pytest
 
 from tests.servers import free_port
 from yingjian import broker, services
+from yingjian.operations import service
 from yingjian.settings import Settings, SetupError
 
 
@@ -42,7 +43,7 @@ def test_without_one_tasks_run_beside_the_scheduler(tmp_path: Path, monkeypatch:
     assert services.commands(settings(tmp_path)) == services.SERVICES
     broker.check(settings(tmp_path))
     with pytest.raises(SetupError, match="YINGJIAN_BROKER is not set"):
-        services.become_worker(settings(tmp_path))
+        service.become(settings(tmp_path), "worker")
 
 
 def test_workers_are_counted(tmp_path: Path) -> None:
@@ -55,16 +56,10 @@ def test_workers_are_counted(tmp_path: Path) -> None:
 
 def test_one_that_does_not_answer_is_told_in_one_sentence(tmp_path: Path) -> None:
     silent = settings(tmp_path, f"redis://:letmein@127.0.0.1:{free_port()}/0")
-    for ask in (broker.check, broker.workers, services.become_worker):
+    for ask in (broker.check, broker.workers, lambda settings: service.become(settings, "worker")):
         with pytest.raises(SetupError, match="does not answer") as refused:
             ask(silent)
         assert "letmein" not in str(refused.value)
-
-
-def test_a_worker_must_be_told_where_the_services_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker, "check", lambda settings: None)
-    with pytest.raises(SetupError, match="YINGJIAN_AIRFLOW_URL"):
-        services.become_worker(settings(tmp_path, "redis://:letmein@127.0.0.1:6379/0"))
 
 
 def test_without_its_packages_one_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

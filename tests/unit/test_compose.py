@@ -1,19 +1,35 @@
-"""docker-compose.yml: valid by the Compose schema, images pinned, and the same command and environment as `make up`."""
+"""docker-compose.yml: valid by the Compose schema, images pinned, limits and health checks, and what Airflow gets from it."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import yaml
 
+from tests import compose
 from yingjian import cli, services
+from yingjian.operations import service
 from yingjian.settings import PROJECT_ROOT, Settings
+from yingjian.warehouse import embedded
 
-COMPOSE = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml").read_text())
+TEXT = compose.FILE.read_text()
+MUST = set(re.findall(r"\$\{(\w+):\?", TEXT))
+COMPOSE = compose.load(dict.fromkeys(MUST, "secret"))
+ONCE = {"bootstrap", "init"}
+# What no container is given for good: of one command, of single processes, of the image.
+OF_OTHERS = {
+    "YINGJIAN_SUPERUSER",
+    "YINGJIAN_PERSON_KEY_NEXT",
+    "YINGJIAN_BUILD_TOKEN",
+    "YINGJIAN_PROJECT_DIGEST",
+    "YINGJIAN_PORT",
+}
+OURS = {name for name, found in COMPOSE["services"].items() if found["image"].startswith("yingjian/")}
 
 
 def is_valid(path: Path) -> bool:
@@ -23,7 +39,7 @@ def is_valid(path: Path) -> bool:
 
 
 def test_valid_by_the_compose_schema() -> None:
-    assert is_valid(PROJECT_ROOT / "docker-compose.yml")
+    assert is_valid(compose.FILE)
 
 
 def test_a_mistake_is_found(tmp_path: Path) -> None:
@@ -32,53 +48,131 @@ def test_a_mistake_is_found(tmp_path: Path) -> None:
 
 
 def test_images_are_pinned_and_ports_are_on_loopback() -> None:
-    for name, service in COMPOSE["services"].items():
-        assert re.search(r":[^:]*(\d|\$\{YINGJIAN_VERSION)", service["image"]), name
-        assert "latest" not in service["image"]
-        for port in service.get("ports", []):
+    for name, found in COMPOSE["services"].items():
+        assert name in OURS or re.search(r":v?\d+\.\d+(\.\d+)?(-\w+)?$", found["image"]), name
+        for port in found.get("ports", []):
             assert str(port).startswith("127.0.0.1:"), name
 
 
-def settings_of(service: str) -> Settings:
-    """As Compose hands them over with a .env that has what must be in it: what has a default gets it."""
-    return Settings.load(
-        {
-            name: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", re.sub(r"\$\{\w+:\?[^}]*\}", "secret", str(value)))
-            for name, value in COMPOSE["services"][service]["environment"].items()
-        }
-    )
+def settings_of(name: str) -> Settings:
+    return Settings.load({key: str(value) for key, value in COMPOSE["services"][name]["environment"].items()})
 
 
-def command_of(service: str) -> object:
-    command = COMPOSE["services"][service]["command"]
-    assert command[0] == "yingjian"
-    return cli._parser().parse_args(command[1:]).command
-
-
-def test_airflow_runs_what_make_up_runs() -> None:
-    assert command_of("airflow") is cli._up
-    assert "yingjian up" in (PROJECT_ROOT / "Makefile").read_text()
-    settings = settings_of("airflow")
-    assert settings.home == Path("/var/lib/yingjian")
-    assert str(settings.delivery_time) == "07:00:00" and str(settings.officials) == "/etc/yingjian/officials.yml"
-    assert str(settings.shared_folder) == "/srv/yingjian/shared"
-    text = (PROJECT_ROOT / "docker-compose.yml").read_text()
-    assert f":{settings.officials}:ro" in text and f":{settings.shared_folder}\n" in text
-    assert settings.warehouse and settings.given_person_key
-
-
-def test_workers_share_all_but_their_place_with_airflow() -> None:
-    """Image, home, landing, officials and settings are Airflow's; the broker says the same to both."""
-    airflow, worker = COMPOSE["services"]["airflow"], COMPOSE["services"]["worker"]
-    assert command_of("worker") is cli._worker and worker["deploy"]["replicas"] >= 2
-    assert {key: worker[key] for key in ("image", "volumes", "env_file")} == {
-        key: airflow[key] for key in ("image", "volumes", "env_file")
-    }
-    assert settings_of("worker") == replace(settings_of("airflow"), airflow_url="http://airflow:8080")
-    environment = services.airflow_environment(settings_of("airflow"), schedule=True, ports={"api": 8080})
-    assert environment["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
-    assert list(services.commands(settings_of("airflow"))) == list(services.SERVICES)
+def test_one_service_per_container() -> None:
+    """All of Airflow's, by commands that exist, with one image, home, officials and settings."""
+    assert {*service.NAMES, *ONCE} == OURS
+    for name in OURS - {"bootstrap"}:
+        program, *arguments = COMPOSE["services"][name]["command"]
+        assert (program, arguments) == ("yingjian", ["service", name])
+        assert cli._parser().parse_args(arguments).command in (cli._service, cli._service_init)
+        for key in ("image", "volumes", "env_file", "environment", "cap_drop", "security_opt", "init"):
+            assert COMPOSE["services"][name][key] == COMPOSE["services"]["init"][key], (name, key)
+    assert COMPOSE["services"]["worker"]["deploy"]["replicas"] >= 2
     assert "--group celery" in (PROJECT_ROOT / "Dockerfile").read_text()
+
+
+def test_what_it_tells_airflow() -> None:
+    settings = settings_of("scheduler")
+    assert settings.home == Path("/var/lib/yingjian") and settings.warehouse and settings.given_person_key
+    assert str(settings.delivery_time) == "07:00:00" and settings.airflow_url == "http://api-server:8080"
+    environment = services.airflow_environment(settings, schedule=True, ports={"api": 8080})
+    assert environment["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+    assert list(services.commands(settings)) == list(services.SERVICES)
+    assert re.search(r"ENV .*YINGJIAN_PORT=8080", (PROJECT_ROOT / "Dockerfile").read_text())
+
+
+def test_every_setting_of_the_program_may_be_set() -> None:
+    code = "\n".join(path.read_text() for path in (PROJECT_ROOT / "plugins").rglob("*.py"))
+    read = {name for name in re.findall(r'"(YINGJIAN_[A-Z_]+)"', code) if not name.startswith("YINGJIAN_PG_")}
+    given = set(COMPOSE["services"]["worker"]["environment"])
+    assert "YINGJIAN_HOME" in read
+    assert {name for name in read - OF_OTHERS if not name.endswith("_")} <= given
+
+
+def test_mounted_folders() -> None:
+    """Where settings look for them; what is only read is mounted so, and what must be there is not made by root."""
+    settings = settings_of("worker")
+    mounted = {}
+    for volume in COMPOSE["services"]["worker"]["volumes"]:
+        if isinstance(volume, str):
+            target, _, mode = volume.partition(":")[2].partition(":")
+            mounted[target] = mode == "ro"
+        else:
+            mounted[volume["target"]] = volume.get("read_only", False)
+            assert volume["bind"] == {"create_host_path": False}
+    assert mounted == {
+        str(settings.home): False,
+        settings.landing: True,
+        str(settings.officials): True,
+        str(settings.shared_folder): False,
+        "/backups": False,
+    }
+    assert not Path(settings.landing).is_relative_to(settings.home), "a volume within a volume belongs to root"
+
+
+@pytest.mark.parametrize(
+    "uri", ["sftp://exports@/outgoing", "s3://exports@bucket/prefix", "https://platform.example/v1"]
+)
+def test_exports_come_from_elsewhere(uri: str) -> None:
+    """The address reaches the settings as it is, and is no folder of any mount."""
+    found = compose.load(dict.fromkeys(MUST, "secret") | {"YINGJIAN_LANDING": uri})["services"]["worker"]
+    assert found["environment"]["YINGJIAN_LANDING"] == uri
+    assert uri not in str(found["volumes"])
+
+
+def test_the_user_of_the_folders_is_the_image_s() -> None:
+    assert COMPOSE["services"]["init"]["build"]["args"] == {"YINGJIAN_UID": "1000", "YINGJIAN_GID": "1000"}
+    dockerfile = (PROJECT_ROOT / "Dockerfile").read_text()
+    assert "--uid $YINGJIAN_UID" in dockerfile and "--gid $YINGJIAN_GID" in dockerfile
+    assert dockerfile.index("USER yingjian") < dockerfile.index("CMD")
+
+
+@pytest.mark.parametrize("name", sorted(COMPOSE["services"]))
+def test_every_container_has_limits_and_a_bounded_log(name: str) -> None:
+    found = COMPOSE["services"][name]
+    assert set(found["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
+    assert found["logging"]["driver"] == "json-file" and set(found["logging"]["options"]) == {"max-size", "max-file"}
+    assert found["security_opt"] == ["no-new-privileges:true"]
+    assert found["ulimits"] == {"core": 1}, "it may hold persons' data in memory"
+    assert found["restart"] == ("no" if name in ONCE else "unless-stopped")
+    assert name in ONCE or found["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+
+
+def test_each_checks_itself() -> None:
+    for name in service.NAMES:
+        _, *command = COMPOSE["services"][name]["healthcheck"]["test"]
+        assert command == ["yingjian", "service", "check", name]
+
+
+def test_what_waits_for_what() -> None:
+    """Nothing of Airflow's begins before the databases and the home are as this version wants them."""
+
+    def waits(name: str) -> dict[str, str]:
+        return {on: how["condition"] for on, how in COMPOSE["services"][name].get("depends_on", {}).items()}
+
+    for name in service.NAMES:
+        assert waits(name) == {"init": "service_completed_successfully", "redis": "service_healthy"}
+    assert waits("init") == {"bootstrap": "service_completed_successfully"}
+    assert waits("bootstrap") == {"postgres": "service_healthy"}
+
+
+def test_a_worker_may_end_its_task() -> None:
+    assert COMPOSE["services"]["worker"]["stop_grace_period"] == "30m"
+
+
+def test_postgres_has_the_settings_that_were_measured() -> None:
+    """One file: mounted here, read by the embedded server; what stands beside it is of the place, not of the server."""
+    postgres = COMPOSE["services"]["postgres"]
+    options = dict(line.split("=", 1) for line in postgres["command"] if "=" in line)
+    assert (
+        f"./{embedded.CONFIGURATION.relative_to(PROJECT_ROOT)}:{options.pop('config_file')}:ro" in postgres["volumes"]
+    )
+    assert options.pop("listen_addresses") == "*", "PostgreSQL's own default is localhost"
+    assert set(options) & set(embedded.shared_options()) == {"shared_buffers"}
+    assert set(options) - {"wal_level", "archive_mode", "archive_command", "archive_timeout"} <= set(
+        embedded.server_options(5432)
+    )
+    assert postgres["shm_size"] == options["shared_buffers"].lower().removesuffix("b")
 
 
 def test_the_broker_is_seen_inside_only_and_asks_for_its_password(tmp_path: Path) -> None:
@@ -88,20 +182,35 @@ def test_the_broker_is_seen_inside_only_and_asks_for_its_password(tmp_path: Path
     (tmp_path / "docker-entrypoint.sh").write_text("#!/bin/sh\necho $*; cat\n")
     (tmp_path / "docker-entrypoint.sh").chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "REDISCLI_AUTH": "secret"}
-    said = subprocess.run(
-        [shell, option, script.replace("$$", "$")], env=environment, capture_output=True, text=True, check=True
-    ).stdout
+    said = subprocess.run([shell, option, script], env=environment, capture_output=True, text=True, check=True).stdout
     assert said.splitlines() == ["redis-server -", "requirepass secret", 'save ""']
 
 
-def test_nothing_that_holds_persons_leaves_a_core_file() -> None:
-    for name in ("postgres", "airflow", "worker"):
-        assert COMPOSE["services"][name]["ulimits"] == {"core": 1}
-
-
-def test_every_secret_comes_from_the_environment() -> None:
-    text = (PROJECT_ROOT / "docker-compose.yml").read_text()
-    wanted = set(re.findall(r"\$\{(\w+)", text))
+def test_every_variable_is_offered_and_none_has_a_value_that_is_a_secret() -> None:
+    wanted = set(re.findall(r"\$\{(\w+)", TEXT)) - {"YINGJIAN_VERSION"}
     offered = set(re.findall(r"^(\w+)=", (PROJECT_ROOT / ".env.example").read_text(), re.M))
-    assert {name for name in wanted if re.search(r"PASSWORD|KEY|DOMAIN", name)} <= offered
-    assert not re.search(r"(PASSWORD|SECRET_KEY|PERSON_KEY): (?!\$)", text)
+    assert wanted == offered
+    assert not re.search(r"(PASSWORD|SECRET_KEY|PERSON_KEY): (?!\$)", TEXT)
+    for name in MUST:
+        with pytest.raises(KeyError, match=name):
+            compose.load(dict.fromkeys(MUST - {name}, "secret"))
+
+
+def test_the_example_of_env_is_what_has_a_default_anyway() -> None:
+    example = compose.env_file((PROJECT_ROOT / ".env.example").read_text())
+    given = {name: value for name, value in example.items() if value and name != "YINGJIAN_OFFICIALS_FILE"}
+    assert compose.load(dict.fromkeys(MUST, "secret") | given) == COMPOSE
+
+
+@pytest.mark.parametrize("name", ["airflow.env", "connections.env"])
+def test_airflow_s_settings_and_connections_have_files_of_their_own(name: str) -> None:
+    """Not required, never committed; each example line is what Airflow understands."""
+    assert {"path": name, "required": False} in COMPOSE["services"]["init"]["env_file"]
+    assert f"/{name}" in (PROJECT_ROOT / ".gitignore").read_text().splitlines()
+    text = (PROJECT_ROOT / "docs" / "examples" / name).read_text()
+    lines = compose.env_file("\n".join(re.findall(r"^(?:# )?(AIRFLOW_.*=.*)$", text, re.M)))
+    assert len(lines) >= 3
+    for key, value in lines.items():
+        if "{" in value:
+            assert json.loads(value)
+        assert key.startswith("AIRFLOW__" if name == "airflow.env" else "AIRFLOW_CONN_")

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Collection
 from pathlib import Path
-from urllib.parse import quote, unquote, urlparse
+from urllib.parse import parse_qsl, quote, unquote, urlparse
 
 import psycopg
 from psycopg import sql
@@ -20,6 +20,7 @@ SQL_FOLDER = Path(__file__).parent / "sql"
 MIGRATIONS = Path(__file__).parent / "migrations"
 BEHIND = "the tables of this warehouse are not those of this version: run `yingjian migrate`"
 OWNER = "owner"
+TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")  # What a URI may say of it, as libpq names it.
 
 # The services and the BI tool: each logs in as itself (sql/00_roles.sql).
 ROLES = ("loader", "transformer", "auditor", "publisher", "reporter", "bi_reader")
@@ -88,9 +89,11 @@ def _external(owner_uri: str, role: str, password: str, path: str | None = None)
 
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
-    """What dbt_project/profiles.yml reads from the environment: dbt connects as `transformer`."""
+    """What dbt_project/profiles.yml reads from the environment: dbt connects as `transformer`, with the TLS of the URI."""
     parsed = urlparse(uri(settings, "transformer"))
+    given = dict(parse_qsl(parsed.query))
     return {
+        **{f"YINGJIAN_PG_{name.upper()}": given.get(name, "") for name in TLS},
         "YINGJIAN_PG_HOST": parsed.hostname or "127.0.0.1",
         "YINGJIAN_PG_PORT": str(parsed.port or 5432),
         "YINGJIAN_PG_USER": unquote(parsed.username or ""),

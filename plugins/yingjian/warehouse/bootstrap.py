@@ -12,8 +12,10 @@ DATABASES = {"yingjian": OWNER_ROLE, "airflow": AIRFLOW_ROLE}
 def bootstrap(conn: psycopg.Connection, owner_password: str, airflow_password: str) -> None:
     """Make or mend them on a superuser's connection in autocommit; again changes nothing but the passwords.
 
-    The owner is no superuser: it makes the other roles (CREATEROLE) and everything in its database.
+    The owner is no superuser: it makes the other roles (CREATEROLE) and everything in its database. A second one at the
+    same time waits until this connection is closed.
     """
+    conn.execute("select pg_advisory_lock(hashtext('yingjian.bootstrap'))")
     for role, password, attribute in (
         (OWNER_ROLE, owner_password, "createrole"),
         (AIRFLOW_ROLE, airflow_password, "nocreaterole"),

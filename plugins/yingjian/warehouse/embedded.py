@@ -26,6 +26,7 @@ from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, bootstrap
 
 SERVER_USER = "yingjian"
 HOST = "127.0.0.1"
+CONFIGURATION = Path(__file__).with_name("postgresql.conf")
 
 RECOVERY_SECONDS = 60
 _MEBIBYTE = 1 << 20
@@ -246,33 +247,25 @@ class EmbeddedPostgres:
 
 
 def server_options(port: int) -> dict[str, str]:
-    """Server settings for the machine found. Statements and their values never go into the server's log."""
+    """Server settings: those of postgresql.conf, and what the machine that was found adds to them."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     cores = os.cpu_count() or 2
-    return {
+    return shared_options() | {
         "port": str(port),
         "listen_addresses": HOST,
         "unix_socket_directories": "",
-        "timezone": "Asia/Shanghai",
-        "max_connections": "120",
         "shared_buffers": f"{min(memory // 16, 1024 * _MEBIBYTE) // _MEBIBYTE}MB",
-        "work_mem": "64MB",
-        "maintenance_work_mem": "256MB",
-        # What the system keeps in memory besides, and disks without a head that moves: for the planner.
+        # What the system keeps in memory besides, for the planner.
         "effective_cache_size": f"{memory // 2 // _MEBIBYTE}MB",
-        "random_page_cost": "1.1",
         "max_parallel_workers": str(cores),
         "max_parallel_workers_per_gather": str(min(cores, 4)),
-        "max_wal_size": "4GB",
-        # Segments of the log that are written over: making new ones took a quarter of what COPY takes.
-        "min_wal_size": "1GB",
-        "checkpoint_timeout": "15min",
-        "jit": "off",
-        "log_min_error_statement": "panic",
-        "log_error_verbosity": "terse",
-        "log_parameter_max_length": "0",
-        "log_parameter_max_length_on_error": "0",
     }
+
+
+def shared_options() -> dict[str, str]:
+    """The settings of postgresql.conf, as the server reads them: `name = value`, comments after #."""
+    lines = [line.partition("#")[0].partition("=") for line in CONFIGURATION.read_text(encoding="utf-8").splitlines()]
+    return {name.strip(): value.strip() for name, is_setting, value in lines if is_setting}
 
 
 def binaries() -> Path:

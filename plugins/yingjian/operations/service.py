@@ -1,0 +1,134 @@
+"""`yingjian service NAME`: one of Airflow's services as a process of its own, for containers and for systemd.
+
+`yingjian up` starts all of them on one machine and watches over them. Here whoever starts containers or units does that:
+`init` once, then each service, as docker-compose.yml has it (docs/decisions/one-service-per-container.md).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import sys
+from typing import NoReturn
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+from yingjian.settings import Settings, SetupError
+
+WORKER = "worker"
+# Airflow's name of the job whose heartbeat shows that a service works.
+JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
+NAMES = ("api-server", *JOBS, WORKER)
+SECONDS = 3  # that a service or a database has to answer
+HEARTBEAT_SECONDS = 60  # Twice what Airflow waits: a service on a busy machine is slow, not dead.
+
+
+def become(settings: Settings, name: str) -> NoReturn:
+    """This process becomes one of NAMES. DAGs run by their schedule.
+
+    Raises SetupError when a worker has no broker, or when the broker does not answer.
+    """
+    from yingjian import broker, services
+
+    command = services.SERVICES.get(name)
+    if command is None:
+        if not settings.broker:
+            raise SetupError("YINGJIAN_BROKER is not set: a worker gets its tasks from the broker that it names")
+        broker.check(settings)
+        command = broker.worker_command(f"worker-{os.getpid()}")
+    if name == "api-server":
+        services.write_passwords(settings)  # Officials may have come since `init`.
+        command = (*command, "--proxy-headers")  # Of the proxies that FORWARDED_ALLOW_IPS names.
+    arguments = [sys.executable, "-m", "yingjian.airflow_service", *command]
+    os.execve(sys.executable, arguments, environment(settings))  # noqa: S606
+
+
+def init(settings: Settings) -> None:
+    """Make or bring up to date what all services share: warehouse, Airflow's database, home. A second one waits.
+
+    Raises SetupError.
+    """
+    from yingjian import services, warehouse
+
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        lock = (settings.home / "init.lock").open("w")
+    except OSError as error:
+        raise SetupError(f"cannot write to {settings.home} ({error.strerror}): whose folder is it?") from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        warehouse.ensure_running(settings)
+        warehouse.migrate(settings)
+        services.prepare_home(settings, environment(settings))
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of each service: this process's with Airflow's settings in it.
+
+    A setting of Airflow (AIRFLOW__…) that this process was given wins over the one that Yingjian would choose.
+    """
+    from yingjian import services
+
+    port = services.recorded_port(settings) or services.wanted_port() or services.DEFAULT_PORT
+    here = f"http://127.0.0.1:{port}"
+    chosen = services.airflow_environment(settings, schedule=True, ports={"api": port})
+    chosen["AIRFLOW__API__BASE_URL"] = settings.url or here
+    chosen["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] = f"{settings.airflow_url or here}/execution/"
+    # By which `check` knows the heartbeats of its machine.
+    chosen["AIRFLOW__CORE__HOSTNAME_CALLABLE"] = "socket.gethostname"
+    given = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW__")}
+    return {**os.environ, **chosen, **given}
+
+
+def check(settings: Settings, name: str) -> None:
+    """Raises SetupError when the service `name` of this machine does not work. It imports no Airflow: a second is enough."""
+    if name == WORKER:
+        _check_worker(settings)
+    elif name in JOBS:
+        _check_heartbeat(settings, name)
+    else:
+        _check_api_server()
+
+
+def _check_api_server() -> None:
+    from yingjian import services
+
+    url = f"http://127.0.0.1:{services.wanted_port() or services.DEFAULT_PORT}/api/v2/monitor/health"
+    try:
+        with build_opener(ProxyHandler({})).open(url, timeout=SECONDS) as response:
+            health = json.load(response)
+    except (URLError, OSError, ValueError) as error:
+        raise SetupError(f"the api-server does not answer ({type(error).__name__})") from None
+    if health["metadatabase"]["status"] != "healthy":
+        raise SetupError("the api-server answers, but does not reach Airflow's database")
+
+
+def _check_heartbeat(settings: Settings, name: str) -> None:
+    import psycopg
+
+    from yingjian import warehouse
+
+    try:
+        with psycopg.connect(warehouse.airflow_uri(settings), connect_timeout=SECONDS) as conn:
+            row = conn.execute(
+                "select extract(epoch from now() - max(latest_heartbeat))::int from job"
+                " where job_type = %s and hostname = %s and state = 'running'",
+                (JOBS[name], socket.gethostname()),
+            ).fetchone()
+    except psycopg.Error as error:
+        raise SetupError(f"Airflow's database does not answer ({type(error).__name__})") from None
+    age = row[0] if row else None
+    if age is None:
+        raise SetupError(f"no {name} of this machine is at work")
+    if age > HEARTBEAT_SECONDS:
+        raise SetupError(f"the {name} gave its last sign of life {age} s ago")
+
+
+def _check_worker(settings: Settings) -> None:
+    from yingjian import broker
+
+    host = socket.gethostname()
+    if not broker.workers(settings, f"*@{host}"):
+        raise SetupError("no worker of this machine answers")
