@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
@@ -19,10 +19,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from yingjian.reports.audiences import Audience
-    from yingjian.services import Airflow
-
-DEMO_PERSONS, DEMO_DAYS, DEMO_RUNS = 3000, 21, 3
-DEMO_LAST_DAY = date(2022, 7, 24)  # A day of the plan's own edition; today most of its duties have ended.
+    from yingjian.services import Airflow, TaskResult
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -58,9 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     worker.set_defaults(command=_service, name=service.WORKER)
     _add_service(commands)
 
-    demo = commands.add_parser("demo", help="simulate a town of three weeks and run its last days")
-    demo.set_defaults(command=_demo)
-
+    _add_demo(commands)
     migrate = commands.add_parser("migrate", help="bring the warehouse's tables, views and rights to this version")
     migrate.set_defaults(command=_migrate)
 
@@ -81,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--persons", type=int, required=True, metavar="N")
     simulate.add_argument("--days", type=int, required=True, metavar="K")
     simulate.add_argument("--seed", type=int, default=1, metavar="S")
-    simulate.add_argument("--last-day", type=date.fromisoformat, default=DEMO_LAST_DAY, metavar="D")
+    simulate.add_argument("--last-day", type=date.fromisoformat, default=date(2022, 7, 24), metavar="D")
     simulate.add_argument("out", type=Path, metavar="OUT")
     simulate.set_defaults(command=_simulate)
 
@@ -115,6 +110,17 @@ def _add_service(commands: argparse._SubParsersAction) -> None:  # type: ignore[
     check = actions.add_parser("check", help="exit code 1 when a service of this machine does not work")
     check.add_argument("name", choices=service.NAMES)
     check.set_defaults(command=_service_check)
+
+
+def _add_demo(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    demo = commands.add_parser("demo", help="simulate a town of three weeks and run its last days")
+    demo.set_defaults(command=_demo)
+
+    live = commands.add_parser(
+        "live", help="on a demo: the town goes on, and everything happens by itself until Ctrl-C"
+    )
+    live.add_argument("--day-every", type=_duration, default=timedelta(minutes=3), metavar="TIME", help="default: 3m")
+    live.set_defaults(command=_live)
 
 
 def _add_status(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
@@ -248,20 +254,22 @@ def run_days(settings: Settings, days: list[date], landing: str, *, delivers: bo
             raise FileNotFoundError(f"landing location {landing} is not a folder: make it, or give another --landing")
     settings = replace(settings, landing=landing)
     with _one_run_at_a_time(settings):
+        print("starting the warehouse", flush=True)
         warehouse.ensure_running(settings)
         warehouse.migrate(settings)
         clock.mark("warehouse")
+        print("starting Airflow", flush=True)
         with services.running_services(settings) as airflow:
             airflow.clear_the_way()
             clock.mark("Airflow start-up")
-            landed = airflow.run_dag("landing", days[0])
+            landed = airflow.run_dag("landing", days[0], on_task=_say_step("landing"))
             clock.mark("landing")
             if landed.state != "success":
                 print(f"landing failed: see {settings.home}/airflow/logs/dag_id=landing", file=sys.stderr)
                 return 1
             _say_refused(settings)
             for day in days:
-                result = airflow.run_dag("daily", day, {"date": day.isoformat()})
+                result = airflow.run_dag("daily", day, {"date": day.isoformat()}, on_task=_say_step(str(day)))
                 clock.mark(f"daily run {day}", _by_step(result.tasks))
                 if not _explain(settings, day, result):
                     return 1
@@ -270,6 +278,16 @@ def run_days(settings: Settings, days: list[date], landing: str, *, delivers: bo
     clock.mark("shutdown")
     print(clock.table())
     return 0
+
+
+def _say_step(what: str) -> Callable[[TaskResult], None]:
+    """A line for each step that ended; not for each model."""
+
+    def say(task: TaskResult) -> None:
+        if not task.task_id.startswith("models."):
+            print(f"{what}: {task.task_id} {task.state} in {task.seconds:.1f} s", flush=True)
+
+    return say
 
 
 def _say_refused(settings: Settings) -> None:
@@ -395,13 +413,17 @@ def _one_run_at_a_time(settings: Settings):  # type: ignore[no-untyped-def]
 
 
 def _up(arguments: argparse.Namespace) -> int:
+    return _serve(Settings.load())
+
+
+def _serve(settings: Settings, begin: Callable[[], None] = lambda: None, end: Callable[[], None] = lambda: None) -> int:
+    """Airflow's services and the warehouse until Ctrl-C; begin and end are called when they are there and before they go."""
     import signal
     import threading
 
-    from yingjian import services, warehouse
+    from yingjian import clock, services, warehouse
     from yingjian.orchestration import notices
 
-    settings = Settings.load()
     if "://" not in settings.landing:
         Path(settings.landing).mkdir(parents=True, exist_ok=True)
     warehouse.ensure_running(settings)
@@ -411,6 +433,11 @@ def _up(arguments: argparse.Namespace) -> int:
     if sentence := notices.unset(settings):
         print(f"{sentence} (docs/runbooks/watch.md)", flush=True)
     with services.running_services(settings, schedule=True) as airflow:
+        demo = clock.demo_clock(settings.home)
+        if demo and not demo.speed:
+            print(
+                f"demo:    its clock stands at {demo.shown:%Y-%m-%d %H:%M}, so no day begins; `yingjian live` lets it go on"
+            )
         print(f"Airflow: {airflow.url}  user {services.ADMIN}, password {airflow.password}")
         print(f"portal:  {airflow.url}{services.PORTAL}  for officials: {_who_signs_in(settings)}")
         print(
@@ -418,11 +445,14 @@ def _up(arguments: argparse.Namespace) -> int:
             f"reports: {settings.reports}\nCtrl-C stops it; the warehouse stays up (`yingjian warehouse stop`).",
             flush=True,
         )
+        begin()
         try:
             while not stop.wait(1):
                 airflow.check()
         except KeyboardInterrupt:
             pass
+        finally:
+            end()
     return 0
 
 
@@ -472,23 +502,36 @@ def _users(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from yingjian import simulate
+    from yingjian.operations import demo
 
     settings = Settings.load()
-    last_day = DEMO_LAST_DAY
-    landing = settings.home / f"demo-landing-{last_day}"
-    if not landing.exists():
-        making = landing.with_name(f"{landing.name}.making")
-        print(f"simulating a town of {DEMO_PERSONS} people, {DEMO_DAYS} days up to {last_day}")
-        simulate.write_landing(making, DEMO_PERSONS, DEMO_DAYS, seed=1, last_day=last_day)
-        making.rename(landing)
-    if not settings.officials.exists():
-        settings.officials.write_text((settings.root / "docs" / "officials.example.yml").read_text(encoding="utf-8"))
-    days = [last_day - timedelta(days=i) for i in reversed(range(DEMO_RUNS))]
-    code = run_days(settings, days, str(landing), delivers=False)  # Nobody is at the made-up addresses.
+    landing = demo.make_town(settings, print)
+    days = [demo.LAST_DAY - timedelta(days=i) for i in reversed(range(demo.RUNS))]
+    code = run_days(settings, days, str(landing))
     if code == 0:
         print(f'marts: psql "$({Path(sys.argv[0])} warehouse uri)"  (schema reporting)')
     return code
+
+
+def _live(arguments: argparse.Namespace) -> int:
+    from yingjian.operations import demo
+
+    settings = Settings.load()
+    settings = replace(
+        settings,
+        landing=str(settings.home / "landing"),
+        landing_every=max(arguments.day_every / 12, timedelta(seconds=6)),
+    )
+    town = demo.Live(settings, arguments.day_every, lambda line: print(line, flush=True))
+    return _serve(settings, town.start, town.stop)
+
+
+def _duration(text: str) -> timedelta:
+    """A time as people write it: 90s, 3m, 1h."""
+    amount, unit = text[:-1], text[-1:]
+    if not amount.isdigit() or unit not in ("s", "m", "h") or int(amount) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is no time: write 90s, 3m or 1h")
+    return timedelta(**{{"s": "seconds", "m": "minutes", "h": "hours"}[unit]: int(amount)})
 
 
 def _backup(arguments: argparse.Namespace) -> int:

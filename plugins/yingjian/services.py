@@ -70,6 +70,7 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "YINGJIAN_HOME": str(settings.home),
         "YINGJIAN_WAREHOUSE": settings.warehouse or "",
         "YINGJIAN_LANDING": settings.landing,
+        "YINGJIAN_LANDING_MINUTES": f"{settings.landing_every.total_seconds() / 60:.3f}",
         "YINGJIAN_PERSON_KEY": settings.given_person_key or "",
         "YINGJIAN_OFFICIALS": str(settings.officials),
         "YINGJIAN_SHARED_FOLDER": str(settings.shared_folder),
@@ -316,10 +317,17 @@ class Airflow:
                 raise SetupError(f"a run of {dag_id} is at work or waits for a person: see {self.url}, then run again")
             self._request("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", json={"state": "failed"})
 
-    def run_dag(self, dag_id: str, day: date, conf: dict[str, Any] | None = None) -> RunResult:
+    def run_dag(
+        self,
+        dag_id: str,
+        day: date,
+        conf: dict[str, Any] | None = None,
+        on_task: Callable[[TaskResult], None] = lambda task: None,
+    ) -> RunResult:
         """Trigger a DAG for the data interval of `day` (Asia/Shanghai) and wait until it ends.
 
-        A run that waits for a person or for its hour, with nothing else at work, is left waiting.
+        on_task: called once for each task that ended well or failed, as it ends. A run that waits for a person or for its
+        hour, with nothing else at work, is left waiting.
         """
         start = datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
         run = self._request(
@@ -334,12 +342,19 @@ class Airflow:
         )
         run_id = run["dag_run_id"]
         seen_waiting = False
+        told: set[str] = set()
         while True:
             time.sleep(0.5)
             path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
             state = self._get(path)["state"]
-            if state in FINISHED:
-                return RunResult(dag_id, run_id, state, self._tasks(dag_id, run_id))
+            is_over = state in FINISHED
+            tasks = self._tasks(dag_id, run_id) if is_over else self._newest(path)
+            for task in tasks:
+                if task.state in FINISHED and task.task_id not in told:
+                    told.add(task.task_id)
+                    on_task(task)
+            if is_over:
+                return RunResult(dag_id, run_id, state, tasks)
             if dag_id in WAITS_AT:
                 is_waiting = self._get(f"{path}/taskInstances/{WAITS_AT[dag_id]}")["state"] in WAITING
                 tasks = self._tasks(dag_id, run_id) if is_waiting else []
@@ -349,6 +364,11 @@ class Airflow:
                     return RunResult(dag_id, run_id, "awaiting", tasks)
                 seen_waiting = is_waiting
 
+    def _newest(self, path: str) -> list[TaskResult]:
+        """The tasks of a run that ended last, in the order of their end."""
+        page = self._get(f"{path}/taskInstances", state=sorted(FINISHED), order_by="-end_date", limit=50)
+        return [_task_result(task) for task in reversed(page["task_instances"])]
+
     def _tasks(self, dag_id: str, run_id: str) -> list[TaskResult]:
         instances: list[Any] = []
         while True:  # A page has at most a hundred entries, whatever is asked for.
@@ -356,9 +376,11 @@ class Airflow:
             instances += page["task_instances"]
             if len(instances) >= page["total_entries"] or not page["task_instances"]:
                 break
-        return [
-            TaskResult(task["task_id"], task["state"] or "none", float(task["duration"] or 0)) for task in instances
-        ]
+        return [_task_result(task) for task in instances]
+
+
+def _task_result(task: dict[str, Any]) -> TaskResult:
+    return TaskResult(task["task_id"], task["state"] or "none", float(task["duration"] or 0))
 
 
 class _Supervisor:

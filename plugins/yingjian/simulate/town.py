@@ -32,16 +32,19 @@ class Written:
     files: int
 
 
-def write_landing(out: Path, persons: int, days: int, seed: int, last_day: date) -> Written:
+def write_landing(
+    out: Path, persons: int, days: int, seed: int, last_day: date, people_of: date | None = None
+) -> Written:
     """Write `<out>/<feed>/…` for `days` days up to `last_day`: the full state on the first, then increments.
 
+    people_of: the last day of the town whose people these are, for a town that goes on; default `last_day`.
     Deterministic: the same arguments give the same bytes. Memory follows the number of persons, not of days.
     """
     out.mkdir(parents=True, exist_ok=True)
     exports, scale = Exports(out, seed), Scale(persons)
     # Each part of the story draws from a generator of its own: one that changes leaves the others as they are.
     draws = [np.random.Generator(np.random.PCG64([seed, part])) for part in range(8)]
-    people = make_people(draws[0], scale, last_day)
+    people = make_people(draws[0], scale, people_of or last_day)
     first_day = last_day - timedelta(days=days - 1)
     appointments = Appointments(draws[1])
     registers = Registers(exports, draws[2], people, scale, first_day)

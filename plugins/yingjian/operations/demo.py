@@ -1,0 +1,143 @@
+"""A made-up town in a home of its own: its first weeks, and a town that goes on while one watches (`yingjian live`).
+
+The home's clock stays in the town's days (docs/decisions/demo-clock.md): nothing is scheduled for the machine's today, and
+nothing of the town is deleted because years have passed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+
+import yaml
+
+from yingjian import clock, simulate
+from yingjian.orchestration.feeds import required_feeds
+from yingjian.settings import Settings, SetupError
+
+PERSONS, DAYS, RUNS, SEED = 3000, 21, 3, 1
+LAST_DAY = date(2022, 7, 24)  # A day of the plan's own edition; today most of its duties have ended.
+MORNING = time(6, 30)
+
+# When files of a day come, by the town's clock: hours after the day has begun. The day ends after 24 of them.
+OTHERS_AT, REQUIRED_AT, LAST_AT, LATE_AT = 12.0, 24.75, 25.75, 32.5
+LATE_EVERY = 2  # On every second day one file of results comes after the report: the day is published again.
+
+
+def make_town(settings: Settings, say: Callable[[str], None]) -> Path:
+    """The landing folder of the town's first weeks, made when it is not there; the home becomes a demo.
+
+    Raises SetupError in a home whose data are not a demo's.
+    """
+    landing = settings.home / "landing"
+    if clock.demo_clock(settings.home) is None:
+        if landing.exists() and any(landing.iterdir()):
+            raise SetupError(
+                f"{settings.home} is a home with files of its own: set YINGJIAN_HOME to an empty folder for the demo"
+            )
+        settings.home.mkdir(parents=True, exist_ok=True)
+        clock.set_demo_clock(settings.home, _at(LAST_DAY + timedelta(days=1), MORNING))
+    if not landing.exists() or not any(landing.iterdir()):
+        say(f"simulating a town of {PERSONS} people, {DAYS} days up to {LAST_DAY}")
+        with tempfile.TemporaryDirectory(dir=settings.home) as making:
+            simulate.write_landing(Path(making) / "landing", PERSONS, DAYS, SEED, LAST_DAY)
+            if landing.exists():
+                landing.rmdir()
+            (Path(making) / "landing").rename(landing)
+    if not settings.officials.exists():
+        settings.officials.write_text(_officials(settings), encoding="utf-8")
+    return landing
+
+
+def _officials(settings: Settings) -> str:
+    """The example's officials, who get their pages in the shared folder: nobody is at the made-up addresses."""
+    example = yaml.safe_load((settings.root / "docs" / "officials.example.yml").read_text(encoding="utf-8"))
+    for official in example["officials"]:
+        what = {receipt.get("what", "pack") for receipt in official.pop("receives", [])}
+        if what:
+            official["receives"] = [{"channel": "folder", "path": official["login"], "what": min(what)}]
+    return yaml.safe_dump(example, allow_unicode=True, sort_keys=False)
+
+
+class Live:
+    """The town goes on: each day's files arrive in the landing folder by themselves, by the clock of the home."""
+
+    def __init__(self, settings: Settings, day_every: timedelta, say: Callable[[str], None]) -> None:
+        """Start the home's clock. Raises SetupError in a home that is no demo."""
+        before = clock.demo_clock(settings.home)
+        if before is None:
+            raise SetupError(f"{settings.home} is no demo: `yingjian demo` (make run) makes one")
+        self._settings = settings
+        self._say = say
+        self._stop = threading.Event()
+        self._landing = settings.home / "landing"
+        now = clock.now(settings.home)
+        clock.set_demo_clock(settings.home, now, timedelta(days=1) / day_every)
+        self._day = now.date()
+        self._thread = threading.Thread(target=self._run, name="town", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the town and its clock, at the time that it shows."""
+        self._stop.set()
+        self._thread.join()
+        clock.set_demo_clock(self._settings.home, clock.now(self._settings.home))
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            day = self._day
+            with tempfile.TemporaryDirectory(dir=self._settings.home) as folder:
+                exports = self._exports(Path(folder), day)
+                for hours, name, files in self._portions(day, exports):
+                    if not self._wait_until(_at(day, time()) + timedelta(hours=hours)):
+                        return
+                    for source in files:
+                        self._arrive(source)
+                    if files:
+                        self._say(f"{clock.now(self._settings.home):%m-%d %H:%M}  {day}: {name} ({len(files)} files)")
+            self._day = day + timedelta(days=1)
+
+    def _exports(self, folder: Path, day: date) -> list[Path]:
+        """The files of a day: what the same town writes when it goes on until then, and has not sent yet."""
+        days = DAYS + (day - LAST_DAY).days
+        simulate.write_landing(folder, PERSONS, days, SEED, day, people_of=LAST_DAY)
+        return [
+            path
+            for path in sorted(folder.glob("*/*"))
+            if f"{day:%Y%m%d}" in path.name and not (self._landing / path.parent.name / path.name).exists()
+        ]
+
+    def _portions(self, day: date, exports: list[Path]) -> list[tuple[float, str, list[Path]]]:
+        required = required_feeds(self._settings)
+        last = [path for path in exports if path.parent.name == required[0]]
+        late = last[-1:] if day.toordinal() % LATE_EVERY == 0 and len(last) > 1 else []
+        return [
+            (OTHERS_AT, "registers and logs came", [path for path in exports if path.parent.name not in required]),
+            (REQUIRED_AT, "required feeds came", [path for path in exports if path.parent.name in required[1:]]),
+            (LAST_AT, "results came", [path for path in last if path not in late]),
+            (LATE_AT, "a late file of results came", late),
+        ]
+
+    def _wait_until(self, shown: datetime) -> bool:
+        """Whether the time came; false when the town is stopped before."""
+        while clock.now(self._settings.home) < shown:
+            if self._stop.wait(0.5):
+                return False
+        return not self._stop.is_set()
+
+    def _arrive(self, source: Path) -> None:
+        target = self._landing / source.parent.name / source.name
+        target.parent.mkdir(exist_ok=True)
+        unfinished = target.with_name(f"{target.name}.part")
+        shutil.move(source, unfinished)
+        unfinished.rename(target)
+
+
+def _at(day: date, hour: time) -> datetime:
+    return datetime.combine(day, hour, clock.SHANGHAI)
