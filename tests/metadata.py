@@ -64,11 +64,11 @@ def put_question(conn: psycopg.Connection, task: uuid.UUID, created_at: datetime
 
 
 def put_answer(
-    conn: psycopg.Connection, task: uuid.UUID, login: str, chosen: str = "Approve", reason: str = ""
+    conn: psycopg.Connection, task: uuid.UUID, login: str, chosen: str = "Approve", reason: str = "", name: str = ""
 ) -> None:
     """As Airflow's API records who answered."""
     conn.execute(
         "update hitl_detail set responded_at = now(), responded_by = %s, chosen_options = %s, params_input = %s"
         " where ti_id = %s",
-        (Json({"id": login, "name": login}), Json([chosen]), Json({"reason": reason}), task),
+        (Json({"id": login, "name": name or login}), Json([chosen]), Json({"reason": reason}), task),
     )

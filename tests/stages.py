@@ -1,5 +1,6 @@
 """One stage of a run in a process of its own, for tests that hurt it in the middle: `python -m tests.stages STAGE [ARGUMENT]`.
 
+The argument is the run that owns the build; of the report, the publication. Landing takes its location from the settings.
 With YINGJIAN_TEST_HOOK set it says `here` in the midst of its work and goes on when it is told a line.
 """
 
@@ -13,9 +14,10 @@ import time
 from typing import Any
 
 from tests.conftest import WORLD_DAY
-from yingjian import tasks
+from yingjian import tasks, warehouse
+from yingjian.publishing import build as builds
 from yingjian.settings import Settings
-from yingjian.warehouse.dbt import invoke
+from yingjian.warehouse.dbt import invoke, shown
 
 # Stage -> where its midst is: module, function, and the how-manieth call of it.
 MIDST = {
@@ -48,8 +50,8 @@ def hook(stage: str) -> None:
     setattr(module, name, paused)
 
 
-def models(is_hooked: bool) -> None:
-    done = 0
+def models(run_id: str, is_hooked: bool) -> None:
+    settings, done = Settings.load(), 0
 
     def watch(event: Any) -> None:
         nonlocal done
@@ -59,10 +61,13 @@ def models(is_hooked: bool) -> None:
                 pause()
 
     selected = ["build", "--select", *MODELS, "--exclude", "resource_type:test", "resource_type:unit_test"]
-    result = invoke(
-        Settings.load(), *selected, "--vars", f"{{as_of_date: '{WORLD_DAY}'}}", "--quiet", "--no-write-json",
-        on_event=watch,
-    )  # fmt: skip
+    with warehouse.connect(settings, "publisher") as conn:
+        token = builds.begin(conn, run_id).token
+    with shown(token):
+        result = invoke(
+            settings, *selected, "--vars", f"{{as_of_date: '{WORLD_DAY}'}}", "--quiet", "--no-write-json",
+            on_event=watch,
+        )  # fmt: skip
     if not result.success:
         raise RuntimeError("dbt failed")
 
@@ -73,13 +78,13 @@ def main(stage: str, argument: str = "") -> None:
         hook(stage)
     match stage:
         case "landing":
-            tasks.land(argument)
+            tasks.land()
         case "models":
-            models(is_hooked)
+            models(argument, is_hooked)
         case "audit":
-            tasks.audit(str(WORLD_DAY))
+            tasks.audit(WORLD_DAY, argument)
         case "publish" | "switch":
-            tasks.publish(str(WORLD_DAY), argument, {"passed": True, "checks_run": 1, "checks_failed": 0}, None)
+            tasks.publish(WORLD_DAY, argument)
         case "report":
             tasks.report(int(argument))
             tasks.packs(int(argument))

@@ -98,13 +98,17 @@ def dbt(settings: Settings, *arguments: str, check: bool = True, token: str = ""
     return done
 
 
+def dbt_of(settings: Settings, day: date, *arguments: str) -> DbtRun:
+    """A dbt command that goes on with the build of a day."""
+    token = renew(settings, day).token
+    return dbt(settings, *arguments, "--vars", f"{{as_of_date: '{day}'}}", token=token)
+
+
 def build(settings: Settings, day: date, *select: str) -> None:
     """Every model and seed, or those that are selected, as dbt understands it."""
     if select:
-        token = renew(settings, day).token
         tests = ("resource_type:test", "resource_type:unit_test")
-        variables = ("--vars", f"{{as_of_date: '{day}'}}")
-        dbt(settings, "build", "--select", *select, "--exclude", *tests, *variables, token=token)
+        dbt_of(settings, day, "build", "--select", *select, "--exclude", *tests)
         return
     token = claim(settings, day).token
     with redirect_stdout(io.StringIO()):
@@ -162,33 +166,44 @@ def run_day(settings: Settings, day: date, run_key: str | None = None) -> int:
     return release(settings, day, run_key)
 
 
-def rebuild(settings: Settings) -> None:
-    """A build as dbt leaves it and with what the audit found, from what is published."""
+def rebuild(settings: Settings, run_id: str = RUN, *, is_audited: bool = True, publication: int | None = None) -> str:
+    """A run's build as dbt leaves it, and with what the audit found, from a publication; returns the build's token.
+
+    publication: the current one when None.
+    """
     with warehouse.connect(settings) as conn:
-        ((day,),) = conn.execute("select as_of_date from reporting.publication").fetchall()
-    token = claim(settings, day).token
+        ((publication, day),) = conn.execute(
+            """
+            select publication_id, as_of_date from published.publication
+            where publication_id = coalesce(%s, (select publication_id from published.current))
+            """,
+            (publication,),
+        ).fetchall()
+    token = claim(settings, day, run_id).token
     with warehouse.connect(settings) as conn:
         for mart in publishing.READER_SCHEMAS.keys() - {publishing.FINDINGS}:
             conn.execute(
                 f"""
                 drop table if exists build.{mart};
                 create table build.{mart} as select * from published.{mart}
-                where publication_id = (select publication_id from published.current);
+                where publication_id = {publication};
                 alter table build.{mart} drop column publication_id;
                 alter table build.{mart} owner to build_owner;
                 grant select on build.{mart} to auditor;
                 select publishing.note_mart('{mart}', '{token}', '{day}')
                 """  # type: ignore[arg-type]
             )
-        conn.execute(
-            """
-            insert into quality.check_result
-                (as_of_date, suite, check_name, table_name, severity, success, failing_rows, message, build_token)
-            select as_of_date, suite, check_name, table_name, severity, success, failing_rows, message, %s
-            from published.quality_check where publication_id = (select publication_id from published.current)
-            """,
-            (token,),
-        )
+        if is_audited:
+            conn.execute(
+                """
+                insert into quality.check_result
+                    (as_of_date, suite, check_name, table_name, severity, success, failing_rows, message, build_token)
+                select as_of_date, suite, check_name, table_name, severity, success, failing_rows, message, %s
+                from published.quality_check where publication_id = %s
+                """,
+                (token, publication),
+            )
+    return token
 
 
 def query(settings: Settings, text: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]

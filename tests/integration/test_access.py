@@ -112,7 +112,7 @@ ATTEMPTS = {
 @pytest.fixture(scope="module")
 def objects(town: Town) -> list[tuple[str, str, str, str, str]]:
     # A publication takes every mart out of `build`: one is built again, to have its rights tried there.
-    support.dbt(town.settings, "run", "--select", "feed_quality", "--vars", f"{{as_of_date: '{WORLD_DAY}'}}")
+    support.dbt_of(town.settings, WORLD_DAY, "run", "--select", "feed_quality")
     with warehouse.connect(town.settings) as conn:
         found = conn.execute(OBJECTS).fetchall()
     assert len(found) > 200

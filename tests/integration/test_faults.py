@@ -118,6 +118,8 @@ def start(
     town: Settings, stage: str, argument: str = "", *, is_hooked: bool = False, **env: str
 ) -> subprocess.Popen[str]:
     environment = {**os.environ, "YINGJIAN_HOME": str(town.home), **env}
+    if stage == "landing":
+        environment["YINGJIAN_LANDING"] = argument
     if is_hooked:
         environment["YINGJIAN_TEST_HOOK"] = "1"
     return subprocess.Popen(
@@ -151,14 +153,14 @@ def prepare(town: Settings, stage: str, folder: Path) -> str:
                 rows = [common | {"记录编号": f"{folder.name}-{i}-{j}"} for j in range(300)]
                 write_feed(folder, "vaccinations", rows, f"{i}.csv")
             return str(folder)
-        case "models":
-            return ""
         case "report":
             return str(query(town, "select publication_id from reporting.publication")[0][0])
-    support.rebuild(town)
-    if stage == "audit":
-        return str(query(town, "select max(check_id) from quality.check_result")[0][0])
-    return f"run {folder.name}"
+    run_id = f"run {folder.name}"
+    if stage == "models":
+        support.claim(town, WORLD_DAY, run_id)
+    else:
+        support.rebuild(town, run_id, is_audited=stage != "audit")
+    return run_id
 
 
 def check(town: Settings, stage: str, argument: str, before: dict[str, list[tuple]]) -> None:  # type: ignore[type-arg]
@@ -170,10 +172,9 @@ def check(town: Settings, stage: str, argument: str, before: dict[str, list[tupl
             assert query(town, "select bool_and(rows_read = rows_staged + rows_rejected + rows_superseded), count(*) filter (where location like %s) from quality.landed_file", f"%{argument}%") == [(True, 5)]  # fmt: skip
         case "models":
             assert query(town, "select count(*) > 0 from build.vaccination_60plus") == [(True,)]
+            assert query(town, "select count(*) from publishing.built_mart inner join publishing.build using (token) where run_id = %s and mart in ('vaccination_60plus', 'disinfection_daily')", argument) == [(2,)]  # fmt: skip
         case "audit":
-            assert query(town, "select count(*) > 50 from quality.check_result where check_id > %s", int(argument)) == [
-                (True,)
-            ]
+            assert query(town, "select count(*) > 50 from quality.check_result inner join publishing.build on token = build_token where run_id = %s", argument) == [(True,)]  # fmt: skip
         case "publish" | "switch":
             published = query(town, "select run_key, (select count(*) from published.staged) from published.publication where publication_id = (select publication_id from published.current)")  # fmt: skip
             assert published == [(argument, 0)]
@@ -320,7 +321,7 @@ def test_the_clock_set_back(town: Settings, reader: Reader, tmp_path: Path, monk
         mend(town, "clock", reader)
         complete(start(town, "landing", landing, **earlier))
         check(town, "landing", landing, before)
-        complete(start(town, "audit", **earlier))
+        complete(start(town, "audit", argument, **earlier))
         complete(start(town, "publish", argument, **earlier))
         check(town, "publish", argument, before)
         publication = prepare(town, "report", tmp_path)
@@ -335,9 +336,9 @@ def test_the_clock_set_back(town: Settings, reader: Reader, tmp_path: Path, monk
         reader.is_down = True
         EmbeddedPostgres(town).stop()
         mend(town, "clock", reader)
-    argument = prepare(town, "publish", tmp_path)
-    complete(start(town, "publish", f"{argument} today"))
-    check(town, "publish", f"{argument} today", before)
+    argument = prepare(town, "publish", tmp_path / "today")
+    complete(start(town, "publish", argument))
+    check(town, "publish", argument, before)
 
 
 # Airflow's own

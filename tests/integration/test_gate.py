@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
-from tests import support
+from tests import metadata, support
 from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian import quality, tasks, warehouse
 from yingjian.settings import PROJECT_ROOT, Settings
+from yingjian.warehouse import publish as publishing
 from yingjian.warehouse.embedded import EmbeddedPostgres
 
+TOKEN = str(uuid4())  # Of a build that nobody publishes.
 SUITES = quality.load_suites(PROJECT_ROOT / "expectations", WORLD_DAY)
 
 # For each check what breaks it: SQL over the build or staging that a fault could have left.
@@ -207,7 +211,7 @@ def test_the_rows_that_are_checked_stay_in_the_database(lean: Settings, monkeypa
     )
     monkeypatch.setattr(psycopg.Cursor, "execute", counted)
     with warehouse.connect(failing) as conn:
-        result = quality.audit(conn, warehouse.uri(failing), SUITES, WORLD_DAY, None)
+        result = quality.audit(conn, warehouse.uri(failing), SUITES, WORLD_DAY, None, TOKEN)
     assert obligations in {found.failing_rows for found in result.critical}
     assert len(fetched) > 100 and max(fetched) < 50 < min(samples, obligations), "names of columns at most"
 
@@ -261,7 +265,7 @@ def fails_on(poison: str, name: str, lean: Settings) -> None:
         conn.execute(poison)  # type: ignore[arg-type]
     with warehouse.connect(poisoned) as conn:
         alone = quality.Suite(suite.schema, suite.table, (check,))
-        result = quality.audit(conn, warehouse.uri(poisoned), [alone], WORLD_DAY, None)
+        result = quality.audit(conn, warehouse.uri(poisoned), [alone], WORLD_DAY, None, TOKEN)
     assert [failure.check.name for failure in result.failed] == [check.name]
     assert result.passed is (check.severity == "warn")
 
@@ -276,41 +280,57 @@ def make_copy(settings: Settings, name: str, template: str) -> Settings:
     return replace(settings, warehouse=server.uri("yingjian_owner", name), given_person_key="x")
 
 
-def test_a_poisoned_mart_is_not_published(built: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Yesterday's publication stays; only a person with a reason releases the build, and the publication says so."""
+@pytest.fixture
+def question(built: Settings, tmp_path: Path) -> Iterator[tuple[psycopg.Connection, UUID]]:
+    """A connection to Airflow's own record, and the question of the run that builds: release it by hand?"""
+    metadata.migrate(warehouse.airflow_uri(built), tmp_path)
+    (built.home / "officials.yml").write_text(
+        "officials: [{login: director, name: 王主任, audience: office, role: user, may: [release]},"
+        " {login: press, name: 宣传组, audience: office, role: user, may: [sign_off]}]"
+    )
+    with psycopg.connect(warehouse.airflow_uri(built), autocommit=True) as airflow:
+        metadata.put_run(airflow, "daily", support.RUN)
+        task = metadata.put_task(airflow, "daily", support.RUN, "release_by_hand", "success")
+        metadata.put_question(airflow, task)
+        yield airflow, task
+
+
+def test_a_poisoned_mart_is_not_published(
+    built: Settings, question: tuple[psycopg.Connection, UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Yesterday's publication stays; only a person with a reason releases the build, and the publication says so.
+
+    Nothing that a task hands on counts: the verdict is the audit's, the answer Airflow's own record.
+    """
     monkeypatch.setenv("YINGJIAN_HOME", str(built.home))
     before = support.marts(built)
     support.build_marts(built, WORLD_DAY)
     with warehouse.connect(built) as conn:
         conn.execute("update build.obligation set unit = '13812345678' where group_code = '9'")
-    audited = tasks.audit(WORLD_DAY.isoformat())
+    audited = tasks.audit(WORLD_DAY, support.RUN)
     assert audited["passed"] is False
     assert audited["critical"] == ["build.obligation: 报表字段中出现证件号码或手机号"]
-    with pytest.raises(ValueError, match="nobody released"):
-        tasks.publish(WORLD_DAY.isoformat(), "r1", audited, None)
-    with pytest.raises(ValueError, match="nobody released"):
-        tasks.publish(
-            WORLD_DAY.isoformat(), "r1", audited, {"chosen_options": ["Reject"], "params_input": {"reason": "x"}}
-        )
-    with pytest.raises(ValueError, match="needs a reason"):
-        tasks.publish(
-            WORLD_DAY.isoformat(), "r1", audited, {"chosen_options": ["Approve"], "params_input": {"reason": " "}}
-        )
+    assert tasks.is_released(support.RUN) is False
+    reason = "电话为公开的单位总机"
+    with pytest.raises(publishing.NotReleasedError, match="nobody released"):
+        tasks.publish(WORLD_DAY, support.RUN)
+    for login, chosen, given in (
+        ("director", "Reject", "x"), ("director", "Approve", " "), ("press", "Approve", reason), ("", "Approve", reason),
+    ):  # fmt: skip
+        metadata.put_answer(*question, login, chosen, given)
+        with pytest.raises(publishing.NotReleasedError, match="nobody released"):
+            tasks.publish(WORLD_DAY, support.RUN)
     assert support.marts(built) == before
 
-    approval = {
-        "chosen_options": ["Approve"],
-        "params_input": {"reason": "电话为公开的单位总机"},
-        "responded_by_user": {"id": "director", "name": "王主任"},
-    }
-    publication_id = tasks.publish(WORLD_DAY.isoformat(), "r1", audited, approval)
+    metadata.put_answer(*question, "director", "Approve", reason, "王主任")
+    publication_id = tasks.publish(WORLD_DAY, support.RUN)
     assert support.query(
         built,
         "select publication_id, as_of_date, quality_status, release_reason, released_by from reporting.publication",
-    ) == [(publication_id, WORLD_DAY, "released_by_hand", "电话为公开的单位总机", "王主任")]
-    assert tasks.publish(WORLD_DAY.isoformat(), "r1", audited, approval) == publication_id
+    ) == [(publication_id, WORLD_DAY, "released_by_hand", reason, "王主任")]
+    assert tasks.publish(WORLD_DAY, support.RUN) == publication_id
     assert support.query(built, "select actor, object, reason from audit.event where action = 'release'") == [
-        ("director", f"publication:{publication_id}", "电话为公开的单位总机")
+        ("director", f"publication:{publication_id}", reason)
     ], "in the audit trail, once"
 
 
@@ -319,7 +339,7 @@ def test_a_check_that_cannot_run_fails(built: Settings) -> None:
         "quality", "landed_file", (quality.Check("broken", "fail", "坏", None, "select nothing from {batch}"),)
     )
     with warehouse.connect(built) as conn:
-        result = quality.audit(conn, warehouse.uri(built), [broken], WORLD_DAY, None)
+        result = quality.audit(conn, warehouse.uri(built), [broken], WORLD_DAY, None, TOKEN)
     assert not result.passed
 
 

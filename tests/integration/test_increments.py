@@ -142,10 +142,8 @@ def kept(home: Settings) -> dict[str, list[str]]:
 
 
 def build(home: Settings, today: date, *options: str, select: Sequence[str] = MODELS) -> None:
-    support.dbt(
-        home, "build", "--select", *select, "--exclude", "resource_type:test", "resource_type:unit_test",
-        "--vars", f"{{as_of_date: '{today}'}}", *options,
-    )  # fmt: skip
+    without_tests = ("--exclude", "resource_type:test", "resource_type:unit_test")
+    support.dbt_of(home, today, "build", "--select", *select, *without_tests, *options)
 
 
 def test_a_closed_slot_is_not_touched_again(begun: Town) -> None:
@@ -240,7 +238,7 @@ def test_a_build_that_died_between_two_increments_goes_on(begun: Town) -> None:
     home = begun.home
     begun.day(FIRST + timedelta(days=1))
     begun.land()
-    support.dbt(home, "build", "--select", "+int_sample__by_day", "--vars", f"{{as_of_date: '{FIRST}'}}")
+    support.dbt_of(home, FIRST, "build", "--select", "+int_sample__by_day")
     build(home, FIRST + timedelta(days=1))
     assert since(home) is not None
     increments = kept(home)

@@ -52,7 +52,8 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 def test_each_model_is_told_with_what_it_reads(fresh_home: Settings, endpoint: Endpoint) -> None:
-    dbt_project.build(replace(fresh_home, openlineage_url=endpoint.url), DAY)
+    token = support.claim(fresh_home, DAY).token
+    dbt_project.build(replace(fresh_home, openlineage_url=endpoint.url), DAY, token)
     assert {event["job"]["namespace"] for event in endpoint.events} == {lineage.NAMESPACE}
     written = {
         output["name"]: {source["name"] for source in event["inputs"]}
@@ -69,7 +70,7 @@ def test_an_endpoint_that_refuses_stops_nothing(
 ) -> None:
     endpoint.status = 400
     home = replace(fresh_home, openlineage_url=endpoint.url)
-    dbt_project.build(home, DAY)
+    dbt_project.build(home, DAY, support.claim(home, DAY).token)
     assert "OpenLineage: the models of this build were not told" in caplog.text
     assert support.query(home, "select count(*) from build.obligation") == [(0,)]
 

@@ -11,6 +11,7 @@ import pytest
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian import warehouse
+from yingjian.publishing import build as builds
 from yingjian.settings import Settings
 from yingjian.warehouse import publish as publishing
 
@@ -79,14 +80,22 @@ def test_publishing_twice_for_one_run_publishes_once(town: Settings) -> None:
 
 
 def test_nothing_built_is_said(town: Settings) -> None:
-    with pytest.raises(publishing.NothingBuiltError, match="run the models for 2022-07-20 again"):
-        support.publish(town, WORLD_DAY, "nothing built")
+    with pytest.raises(builds.NotOwnerError, match="the schema build belongs to nobody"):
+        support.publish(town, WORLD_DAY, "nothing claimed")
+    support.claim(town, WORLD_DAY)
+    with pytest.raises(publishing.NothingBuiltError, match="the build of 2022-07-20 was not audited"):
+        support.publish(town, WORLD_DAY, "nothing audited")
+    support.rebuild(town)
+    with warehouse.connect(town) as conn:
+        conn.execute("drop table build.due, build.person")
+    with pytest.raises(publishing.NothingBuiltError, match="build has no due, person: run the models for 2022-07-20"):
+        support.publish(town, WORLD_DAY, "something missing")
 
 
 def test_a_build_for_another_date_is_not_published(town: Settings) -> None:
     support.build_marts(town, WORLD_DAY)
     support.audit(town, WORLD_DAY)
-    with pytest.raises(publishing.NothingBuiltError, match="build holds 2022-07-20, not 2022-07-21"):
+    with pytest.raises(publishing.NothingBuiltError, match="the run builds 2022-07-20, not 2022-07-21"):
         support.publish(town, date(2022, 7, 21), "wrong date")
 
 
@@ -172,7 +181,9 @@ def test_the_contract_of_the_marts(town: Settings) -> None:
             "select column_name from information_schema.columns where table_schema = 'restricted' and table_name = 'person'",
         )
     }
-    assert person == set(["person_key", "name", "id_type", "id_number", "phone", "address", "community", "grid"])
+    assert person == set(
+        ["as_of_date", "person_key", "name", "id_type", "id_number", "phone", "address", "community", "grid"]
+    )
 
 
 def test_the_public_sees_only_what_is_signed_off_and_goes_on_seeing_it(town: Settings) -> None:

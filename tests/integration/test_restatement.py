@@ -62,6 +62,7 @@ def test_late_samples_and_corrected_memberships(home: Settings, tmp_path: Path) 
 
 @pytest.mark.skipif(not (support.SHARED / "risk_areas").is_dir(), reason="no real snapshots beside the checkout")
 def test_every_real_list_lands_and_gives_the_history_of_its_zones(home: Settings, tmp_path: Path) -> None:
+    day = date(2022, 9, 13)
     (tmp_path / "risk_areas").mkdir()
     lists = list((support.SHARED / "risk_areas").glob("*.json"))
     for path in lists:
@@ -71,7 +72,7 @@ def test_every_real_list_lands_and_gives_the_history_of_its_zones(home: Settings
         (0,)
     ]
     assert query(home, "select count(*) from quality.landed_file where feed = 'risk_areas'") == [(len(lists),)]
-    support.dbt(home, "run", "--select", "+zone_history", "--vars", "{as_of_date: '2022-09-13'}")
+    support.dbt_of(home, day, "run", "--select", "+zone_history")
     [(stays, areas, odd)] = query(
         home,
         """
@@ -90,9 +91,7 @@ def test_every_real_list_lands_and_gives_the_history_of_its_zones(home: Settings
     )
     assert 5 <= float(median) <= 10
     # The rule of seven clear days: most high zones stay about that long, and the summary says so.
-    support.dbt(
-        home, "run", "--select", "zone_stay_summary", "+int_policy__zone_rules", "--vars", "{as_of_date: '2022-09-13'}"
-    )
+    support.dbt_of(home, day, "run", "--select", "zone_stay_summary", "+int_policy__zone_rules")
     summary = {
         row[0]: row[1:]
         for row in query(

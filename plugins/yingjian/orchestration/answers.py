@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-import psycopg
-
-from yingjian import warehouse
+from yingjian import clock
+from yingjian.orchestration.airflow_database import ask_airflow
 from yingjian.settings import Settings
 
 APPROVE, REJECT = "Approve", "Reject"
@@ -33,22 +32,21 @@ def answer_of(settings: Settings, dag_id: str, run_id: str, task_id: str) -> Ans
 
     A task that somebody marked as successful, that timed out, or that was cleared after its answer has none.
     """
-    with psycopg.connect(
-        warehouse.airflow_uri(settings), autocommit=True, options="-c TimeZone=Asia/Shanghai"
-    ) as metadata:
-        row = metadata.execute(
-            """
-            select
-                detail.responded_by ->> 'id', detail.responded_by ->> 'name', detail.chosen_options,
-                detail.params_input ->> 'reason', detail.responded_at
-            from hitl_detail as detail
-            inner join task_instance as task on task.id = detail.ti_id
-            where task.dag_id = %s and task.run_id = %s and task.task_id = %s
-            and detail.responded_at is not null and detail.responded_by ->> 'id' is not null
-            """,
-            (dag_id, run_id, task_id),
-        ).fetchone()
-    if row is None or row[2] not in ([APPROVE], [REJECT]):
+    rows = ask_airflow(
+        settings,
+        """
+        select
+            detail.responded_by ->> 'id', detail.responded_by ->> 'name', detail.chosen_options,
+            detail.params_input ->> 'reason', detail.responded_at
+        from hitl_detail as detail
+        inner join task_instance as task on task.id = detail.ti_id
+        where task.dag_id = %s and task.run_id = %s and task.task_id = %s
+        and detail.responded_at is not null and detail.responded_by ->> 'id' is not null
+        """,
+        (dag_id, run_id, task_id),
+    )
+    if not rows or rows[0][2] not in ([APPROVE], [REJECT]):
         return None
-    login, name, chosen, reason, answered_at = row
-    return Answer(login, name or login, chosen[0], str(reason or "").strip(), answered_at)
+    login, name, chosen, reason, answered_at = rows[0]
+    moment = answered_at.astimezone(clock.SHANGHAI)
+    return Answer(login, name or login, chosen[0], str(reason or "").strip(), moment)

@@ -150,10 +150,18 @@ def ask_person(conn: psycopg.Connection[Any], run_id: str) -> None:
         conn.execute("update publishing.build set state = 'asking' where build_id = %s", (build.build_id,))
 
 
-def end(conn: psycopg.Connection[Any], build: Build, state: str) -> None:
-    """Give the schema free. state: published or failed."""
+def keep(conn: psycopg.Connection[Any], run_id: str) -> None:
+    """From now on no other run may take the build's place: it was released. Raises NotOwnerError."""
     with conn.transaction():
-        _end(conn, build.build_id, state)
+        _lock(conn)
+        build = owned(conn, run_id)
+        conn.execute("update publishing.build set state = 'building' where build_id = %s", (build.build_id,))
+
+
+def end(conn: psycopg.Connection[Any], build: Build, state: str) -> bool:
+    """Give the schema free; returns whether the build had not ended before. state: published or failed."""
+    with conn.transaction():
+        return _end(conn, build.build_id, state)
 
 
 @contextmanager
@@ -210,8 +218,9 @@ def _owner(conn: psycopg.Connection[Any]) -> Build | None:
     return Build(*row) if row else None
 
 
-def _end(conn: psycopg.Connection[Any], build_id: int, state: str) -> None:
-    conn.execute(
+def _end(conn: psycopg.Connection[Any], build_id: int, state: str) -> bool:
+    ended = conn.execute(
         "update publishing.build set state = %s, ended_at = clock_timestamp() where build_id = %s and ended_at is null",
         (state, build_id),
     )
+    return ended.rowcount == 1

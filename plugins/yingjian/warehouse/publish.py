@@ -124,9 +124,12 @@ def publish(
         found = verdict(conn, build)
         if found.critical and release is None:
             raise NotReleasedError("the audit failed and nobody released the build: nothing is published")
+        builds.keep(conn, run_id)
         publication_id = _stage(conn, build)
         _wait_for_older_statements(conn)
         with conn.transaction():
+            if not builds.end(conn, build, "published"):
+                raise builds.NotOwnerError("the run was taken for dead, and another one builds: nothing is published")
             _insert_publication(conn, publication_id, build, found, code_version, release if found.critical else None)
             _note_policy(conn, publication_id, code_version)
             conn.execute(
@@ -138,7 +141,6 @@ def publish(
                 (publication_id, as_of_date),
             )
             conn.execute("delete from published.staged where publication_id = %s", (publication_id,))
-            builds.end(conn, build, "published")
             if found.critical and release:
                 audit_trail.record(
                     conn, release.login, "release", f"publication:{publication_id}", release.reason,

@@ -9,12 +9,12 @@ begin
     select token, as_of_date, run_id into owner from publishing.build where state = 'building';
     if not found then
         raise exception 'nobody owns the schema build: use yingjian run --date D, yingjian dbt, or the target dev'
-        using errcode = 'insufficient_privilege';
+        using errcode = 'object_not_in_prerequisite_state';
     end if;
     if owner.token::text is distinct from given_token or owner.as_of_date is distinct from business_date then
         raise exception 'the schema build belongs to run % of business date %: wait for it, or use the target dev',
             owner.run_id, owner.as_of_date
-        using errcode = 'insufficient_privilege';
+        using errcode = 'object_not_in_prerequisite_state';
     end if;
 end
 $$;

@@ -1,0 +1,450 @@
+"""One build at a time: who may write the schema `build`, in which order, and what publishing refuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from tests import support
+from tests.conftest import WORLD_DAY, HomeFactory
+from yingjian import warehouse
+from yingjian.orchestration import build as door
+from yingjian.publishing import build as builds
+from yingjian.settings import PROJECT_ROOT, Settings
+from yingjian.warehouse import publish as publishing
+
+DAY = date(2022, 7, 10)
+Turn = Callable[[str], bool]
+
+
+@pytest.fixture
+def line(home: Settings) -> Iterator[psycopg.Connection]:
+    """The publisher's connection to a home in which nobody has asked yet."""
+    with warehouse.connect(home) as conn:
+        conn.execute("truncate publishing.build")
+    with warehouse.connect(home, "publisher") as conn:
+        yield conn
+
+
+def ask(conn: psycopg.Connection, run_id: str, days: int = 0) -> builds.Build:
+    return builds.ask(conn, run_id, DAY + timedelta(days=days))
+
+
+def take(conn: psycopg.Connection, build: builds.Build, *, alive: bool = True, earlier: bool = False) -> bool:
+    return builds.take_turn(conn, build, lambda run_id: alive, lambda: earlier)
+
+
+def states(conn: psycopg.Connection) -> dict[str, str]:
+    return dict(conn.execute("select run_key, state from publishing.build").fetchall())
+
+
+# Whose turn it is
+
+
+def test_the_second_waits_until_the_first_has_ended(line: psycopg.Connection) -> None:
+    first, second = ask(line, "first"), ask(line, "second", 1)
+    assert take(line, first) and not take(line, second)
+    assert ask(line, "first") == builds.owned(line, "first"), "asking again changes nothing"
+    with pytest.raises(builds.NotOwnerError, match="the schema build belongs to run first of 2022-07-10"):
+        builds.begin(line, "second")
+    assert builds.end(line, first, "published") and not builds.end(line, first, "failed"), "it ends once"
+    assert take(line, second)
+    assert states(line) == {"first": "published", "second": "building"}
+
+
+def test_of_many_at_once_one_begins(home: Settings, line: psycopg.Connection) -> None:
+    claims = [ask(line, f"run {number}") for number in range(6)]
+    line.commit()
+    together, owners = threading.Barrier(len(claims)), []
+
+    def try_to(claim: builds.Build) -> None:
+        with warehouse.connect(home, "publisher") as conn:
+            together.wait()
+            if take(conn, claim):
+                owners.append(claim.run_id)
+
+    threads = [threading.Thread(target=try_to, args=(claim,)) for claim in claims]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert owners == ["run 0"], "of one date who asked first"
+
+
+def test_they_build_in_the_order_of_their_dates(line: psycopg.Connection) -> None:
+    building = ask(line, "building")
+    assert take(line, building)
+    days = {"fourth": 4, "first": 1, "third": 3, "second": 2}
+    waiting = {name: ask(line, name, day) for name, day in days.items()}
+    assert not any(take(line, claim) for claim in waiting.values())
+    builds.end(line, building, "published")
+    built = []
+    while waiting:
+        owners = [name for name, claim in waiting.items() if take(line, claim)]
+        assert len(owners) == 1
+        built += owners
+        builds.end(line, waiting.pop(owners[0]), "published")
+    assert built == ["first", "second", "third", "fourth"]
+
+
+def test_who_is_about_to_ask_for_an_earlier_day_is_waited_for(line: psycopg.Connection) -> None:
+    claim = ask(line, "later", 1)
+    assert not take(line, claim, earlier=True)
+    assert take(line, claim)
+
+
+def test_one_that_waited_and_is_not_seen_any_more_is_not_waited_for(line: psycopg.Connection) -> None:
+    ask(line, "gone")
+    claim = ask(line, "there", 1)
+    assert not take(line, claim)
+    line.execute("update publishing.build set seen_at = seen_at - %s where run_id = 'gone'", (2 * builds.UNSEEN,))
+    assert take(line, claim)
+
+
+def test_the_build_of_a_dead_run_is_taken(line: psycopg.Connection) -> None:
+    dead, next_one = ask(line, "dead"), ask(line, "next", 1)
+    assert take(line, dead) and not take(line, next_one)
+    assert take(line, next_one, alive=False)
+    assert states(line) == {"dead": "failed", "next": "building"}
+    with pytest.raises(builds.NotOwnerError, match="belongs to run next of 2022-07-11"):
+        builds.begin(line, "dead")
+
+
+@pytest.mark.parametrize(("days", "is_superseded"), [(-1, False), (0, True), (1, True)])
+def test_one_that_asks_a_person_gives_way_to_no_earlier_date(
+    line: psycopg.Connection, days: int, is_superseded: bool
+) -> None:
+    asking = ask(line, "asking")
+    assert take(line, asking)
+    other = ask(line, "other", days)
+    assert not take(line, other), "it builds yet"
+    builds.ask_person(line, "asking")
+    assert take(line, other) is is_superseded
+    assert states(line)["asking"] == ("superseded" if is_superseded else "asking")
+    if is_superseded:
+        with pytest.raises(builds.NotOwnerError, match="clear claim_build with what follows"):
+            builds.keep(line, "asking")
+
+
+def test_once_released_it_gives_way_no_more(line: psycopg.Connection) -> None:
+    asking, other = ask(line, "asking"), ask(line, "other", 1)
+    assert take(line, asking)
+    builds.ask_person(line, "asking")
+    builds.keep(line, "asking")
+    assert not take(line, other)
+
+
+def test_a_run_that_asks_again_gets_a_number_and_each_begin_a_token(line: psycopg.Connection) -> None:
+    first = builds.claim(line, "run", DAY)
+    second = builds.begin(line, "run")
+    assert second.build_id == first.build_id and second.token != first.token, "what was built before does not count"
+    builds.end(line, second, "published")
+    again = builds.claim(line, "run", DAY)
+    assert (again.run_id, again.run_key) == ("run", "run#2") and again.build_id != first.build_id
+
+
+# By hand
+
+BY_HAND = """
+import sys
+from datetime import date
+from yingjian.orchestration import build
+from yingjian.settings import Settings
+with build.by_hand(Settings.load(), date.fromisoformat(sys.argv[1])) as shown:
+    print(shown["YINGJIAN_BUILD_TOKEN"], flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def by_hand(home: Settings) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Starts processes that own the schema from the token that they print until they are told a line."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start() -> subprocess.Popen[str]:
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-c", BY_HAND, str(DAY)], cwd=PROJECT_ROOT, text=True, stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, env={**os.environ, "YINGJIAN_HOME": str(home.home)},
+            )
+        )  # fmt: skip
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def token_of(process: subprocess.Popen[str]) -> str:
+    """Waits until the process owns the schema."""
+    assert process.stdout
+    return process.stdout.readline().strip()
+
+
+def test_who_builds_by_hand_waits_in_line(
+    home: Settings, line: psycopg.Connection, by_hand: Callable[[], subprocess.Popen[str]]
+) -> None:
+    owner = by_hand()
+    first = token_of(owner)
+    second = by_hand()
+    while support.query(home, "select state from publishing.build order by build_id") != [("building",), ("waiting",)]:
+        assert second.poll() is None
+    owner.communicate("done\n")
+    token = token_of(second)
+    assert support.query(home, "select token::text, as_of_date from publishing.build where state = 'building'") == [
+        (token, DAY)
+    ]
+    second.communicate("done\n")
+    assert (owner.returncode, second.returncode) == (0, 0) and first != token
+    assert list(states(line).values()) == ["failed", "failed"], "nothing that was built by hand is published"
+
+
+def test_the_door_is_free_when_the_process_that_builds_by_hand_is_killed(
+    home: Settings, line: psycopg.Connection, by_hand: Callable[[], subprocess.Popen[str]]
+) -> None:
+    process = by_hand()
+    assert token_of(process)
+    ask(line, "next", 1)
+    assert not door.take_turn(home, "next", DAY + timedelta(days=1))
+    process.send_signal(signal.SIGSTOP)
+    assert not door.take_turn(home, "next", DAY + timedelta(days=1)), "one that stands still is not dead"
+    process.kill()
+    process.wait()
+    while not door.take_turn(home, "next", DAY + timedelta(days=1)):  # The server notices it in its time.
+        pass
+    assert builds.owned(line, "next").as_of_date == DAY + timedelta(days=1)
+
+
+# What dbt may write
+
+
+@pytest.fixture(scope="module")
+def town(home_factory: HomeFactory, built_town: Settings) -> Settings:
+    """Published for two days."""
+    settings = home_factory("door", built_town)
+    support.release(settings, WORLD_DAY, "today")
+    return settings
+
+
+def marts(settings: Settings) -> list[tuple[object, ...]]:
+    """Which build made each mart, and the tables themselves."""
+    return support.query(
+        settings,
+        """
+        select mart, token, as_of_date, relation, to_regclass('build.' || mart)::oid, (
+            select pg_relation_filenode(oid) from pg_class where oid = relation
+        ) from publishing.built_mart order by mart
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    ("day", "shows_token", "sentence"),
+    [
+        (WORLD_DAY - timedelta(days=5), True, "the schema build belongs to run door of business date 2022-07-20"),
+        (WORLD_DAY - timedelta(days=5), False, "the schema build belongs to run door of business date 2022-07-20"),
+        (WORLD_DAY, False, "the schema build belongs to run door of business date 2022-07-20"),
+    ],
+)
+def test_dbt_of_another_day_or_without_the_token_writes_nothing(
+    town: Settings, day: date, shows_token: bool, sentence: str
+) -> None:
+    """Between a build and its publication; which is then made of what was audited."""
+    token = support.rebuild(town, "door")
+    before = marts(town)
+    command = ("run", "--select", "feed_quality", "--vars", f"{{as_of_date: '{day}'}}")
+    done = support.dbt(town, *command, check=False, token=token if shows_token else "")
+    assert not done.success
+    assert done.stdout.count(f"{sentence}: wait for it, or use the target dev") >= 1, done.stdout
+    assert "Traceback" not in done.stdout and "of 1 START" not in done.stdout, "refused before a model began"
+    assert marts(town) == before
+    assert support.dbt(town, *command[:-1], f"{{as_of_date: '{WORLD_DAY}'}}", token=token).success
+
+
+def test_dbt_writes_nothing_while_nobody_builds(town: Settings) -> None:
+    with warehouse.connect(town, "publisher") as conn:
+        builds.end(conn, builds.claim(conn, "over", WORLD_DAY), "failed")
+    command = ("run", "--select", "feed_quality", "--vars", f"{{as_of_date: '{WORLD_DAY}'}}")
+    done = support.dbt(town, *command, check=False, token=str(uuid4()))
+    assert not done.success and "nobody owns the schema build: use yingjian run --date D" in done.stdout
+
+
+# What is not published
+
+
+def publish(settings: Settings, run_id: str, release: publishing.Release | None = None) -> int:
+    with warehouse.connect(settings, "publisher") as conn:
+        return publishing.publish(conn, WORLD_DAY, run_id=run_id, code_version="test", release=release)
+
+
+def refused(settings: Settings, error: type[Exception], sentence: str, run_id: str = support.RUN) -> None:
+    """Publishing is refused with this sentence, and readers see what they saw."""
+    before = support.query(settings, "select * from reporting.publication")
+    with pytest.raises(error, match=sentence):
+        publish(settings, run_id)
+    assert support.query(settings, "select * from reporting.publication") == before
+
+
+def test_a_mart_of_another_build_is_not_published(town: Settings) -> None:
+    """A run died after its models, and the next one built but one of them."""
+    support.rebuild(town, "died")
+    support.claim(town, WORLD_DAY)
+    support.dbt_of(town, WORLD_DAY, "run", "--select", "feed_quality")
+    found(town, support.renew(town, WORLD_DAY).token)
+    refused(town, publishing.NothingBuiltError, "obligation, due, .* in build were made by another build")
+    with pytest.raises(publishing.NothingBuiltError) as error:
+        publish(town, support.RUN)
+    assert "feed_quality" not in str(error.value)
+
+
+def test_a_mart_that_was_exchanged_behind_the_build_is_not_published(town: Settings) -> None:
+    support.rebuild(town)
+    with warehouse.connect(town) as conn:
+        conn.execute("alter table build.due rename to due_before")
+        conn.execute("create table build.due as table build.due_before; drop table build.due_before")
+    refused(town, publishing.NothingBuiltError, "^due in build were made by another build or for another day")
+
+
+@pytest.mark.parametrize("other", ["as_of_date - 1", "null"])
+def test_a_mart_of_another_date_is_not_published(town: Settings, other: str) -> None:
+    support.rebuild(town)
+    with warehouse.connect(town) as conn:
+        conn.execute("alter table build.feed_quality alter as_of_date drop not null")
+        conn.execute(
+            f"update build.feed_quality set as_of_date = {other} where feed = 'residents'"  # type: ignore[arg-type]
+        )
+    refused(town, publishing.NothingBuiltError, "^feed_quality in build hold rows of another day than 2022-07-20")
+
+
+def found(settings: Settings, token: str, *, success: bool = True) -> None:
+    """What an audit of a build found, as the audit keeps it."""
+    with warehouse.connect(settings, "auditor") as conn:
+        conn.execute(
+            """
+            insert into quality.check_result
+                (as_of_date, suite, check_name, table_name, severity, success, failing_rows, message, build_token)
+            values (%s, 'build.due', 'made_up', 'build.due', 'fail', %s, %s, '试验', %s)
+            """,
+            (WORLD_DAY, success, None if success else 3, token),
+        )
+
+
+def test_a_build_that_nobody_audited_is_not_published(town: Settings) -> None:
+    """What was found of another build, and of the same run's build before it began again, says nothing of this one."""
+    before = support.rebuild(town)
+    support.rebuild(town, is_audited=False)
+    found(town, str(uuid4()))
+    found(town, before)
+    refused(town, publishing.NothingBuiltError, "the build of 2022-07-20 was not audited")
+
+
+def test_a_failed_audit_stands_whatever_is_found_of_another_build(town: Settings) -> None:
+    token = support.rebuild(town)
+    found(town, token, success=False)
+    found(town, str(uuid4()))
+    refused(town, publishing.NotReleasedError, "nobody released the build")
+    publication = publish(town, support.RUN, publishing.Release("试验", "王主任", "director"))
+    status = "select publication_id, quality_status, checks_failed from reporting.publication"
+    assert support.query(town, status) == [(publication, "released_by_hand", 1)], "the last audit of this build"
+
+
+def test_the_last_audit_of_a_build_counts(town: Settings) -> None:
+    token = support.rebuild(town)
+    found(town, token, success=False)
+    found(town, token)
+    publication = publish(town, support.RUN, publishing.Release("needless", "王主任", "director"))
+    status = "select publication_id, quality_status, checks_run, release_reason from reporting.publication"
+    assert support.query(town, status) == [(publication, "passed", 1, None)], "nothing had to be released"
+
+
+def test_who_does_not_own_the_build_publishes_nothing(town: Settings) -> None:
+    support.rebuild(town, "owner")
+    refused(town, builds.NotOwnerError, "belongs to run owner of 2022-07-20", "stranger")
+
+
+def test_a_run_taken_for_dead_while_it_publishes_changes_nothing(
+    town: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    support.rebuild(town)
+    wait = publishing._wait_for_older_statements
+
+    def taken_meanwhile(conn: psycopg.Connection) -> None:
+        support.claim(town, WORLD_DAY, "another")
+        wait(conn)
+
+    monkeypatch.setattr(publishing, "_wait_for_older_statements", taken_meanwhile)
+    refused(town, builds.NotOwnerError, "taken for dead")
+    monkeypatch.undo()
+    support.rebuild(town, "another")
+    assert support.query(town, "select publication_id from reporting.publication") == [(publish(town, "another"),)]
+
+
+def test_a_build_that_was_released_is_not_superseded_while_it_is_published(
+    town: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = support.rebuild(town)
+    found(town, token, success=False)
+    with warehouse.connect(town, "publisher") as conn:
+        builds.ask_person(conn, support.RUN)
+    wait = publishing._wait_for_older_statements
+
+    def next_day_meanwhile(conn: psycopg.Connection) -> None:
+        with warehouse.connect(town, "publisher") as other:
+            assert not take(other, builds.ask(other, "next day", WORLD_DAY + timedelta(days=1)))
+        wait(conn)
+
+    monkeypatch.setattr(publishing, "_wait_for_older_statements", next_day_meanwhile)
+    publication = publish(town, support.RUN, publishing.Release("试验", "王主任", "director"))
+    assert support.query(town, "select publication_id from reporting.publication") == [(publication,)]
+    with warehouse.connect(town, "publisher") as conn:
+        assert take(conn, builds.ask(conn, "next day", WORLD_DAY + timedelta(days=1)))
+
+
+# What is published
+
+
+def test_a_run_that_was_cleared_publishes_again(town: Settings) -> None:
+    support.rebuild(town, "cleared")
+    first = publish(town, "cleared")
+    assert publish(town, "cleared") == first, "the step again publishes nothing"
+    support.rebuild(town, "cleared")
+    again = publish(town, "cleared")
+    assert again > first
+    assert support.query(
+        town,
+        "select publication_id, run_key, is_correction from published.publication where run_key like 'cleared%' order by 1",
+    ) == [(first, "cleared", True), (again, "cleared#2", True)]
+    assert support.query(town, "select publication_id from reporting.publication") == [(again,)]
+
+
+def test_a_past_day_goes_on_record_and_into_history_and_never_becomes_current(town: Settings) -> None:
+    yesterday = WORLD_DAY - timedelta(days=1)
+    [(first,)] = support.query(
+        town, "select publication_id from published.publication where as_of_date = %s", yesterday
+    )
+    current = support.query(town, "select * from reporting.publication")
+    seen = support.marts(town)
+    support.rebuild(town, "past day", publication=first)
+    with warehouse.connect(town) as conn:
+        conn.execute("update build.compliance_daily set unit = 'of a past day, computed again'")
+    publication = support.publish(town, yesterday, "past day")
+    assert support.query(
+        town,
+        "select as_of_date, run_key, is_correction from published.publication where publication_id = %s",
+        publication,
+    ) == [(yesterday, "past day", True)]
+    assert support.query(town, "select * from reporting.publication") == current
+    after = support.marts(town)
+    assert {name for name, rows in after.items() if rows != seen[name]} == {"compliance_daily"}
+    history = "select distinct as_of_date, unit = 'of a past day, computed again' from reporting.compliance_daily"
+    assert sorted(support.query(town, history)) == [(yesterday, True), (WORLD_DAY, False)]
