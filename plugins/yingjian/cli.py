@@ -58,13 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     worker.set_defaults(command=_service, name=service.WORKER)
     _add_service(commands)
 
-    for name, command in (("airflow", _airflow), ("dbt", _dbt)):
-        # No prefix is one of its options: whatever follows is for the other command line.
-        other = commands.add_parser(
-            name, help=f"{name}'s own command line, with this home's environment", prefix_chars="\0", add_help=False
-        )
-        other.add_argument("arguments", nargs=argparse.REMAINDER)
-        other.set_defaults(command=command)
+    _add_command_lines(commands)
 
     demo = commands.add_parser("demo", help="simulate a town of three weeks and run its last days")
     demo.set_defaults(command=_demo)
@@ -112,6 +106,16 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("licences", help="write docs/licences.md").set_defaults(command=_licences)
     _add_status(commands)
     return parser
+
+
+def _add_command_lines(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    for name, command in (("airflow", _airflow), ("dbt", _dbt)):
+        # No prefix is one of its options: whatever follows is for the other command line.
+        other = commands.add_parser(
+            name, help=f"{name}'s own command line, with this home's environment", prefix_chars="\0", add_help=False
+        )
+        other.add_argument("arguments", nargs=argparse.REMAINDER)
+        other.set_defaults(command=command)
 
 
 def _add_service(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]

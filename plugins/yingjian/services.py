@@ -42,13 +42,12 @@ SERVICES = {
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 FINISHED = frozenset({"success", "failed"})
-# Where `up` serves Airflow unless YINGJIAN_PORT says otherwise; the portal's own service has the next one.
+# Where `up` and `service api-server` serve Airflow unless YINGJIAN_PORT says otherwise; the portal's own service has the next one.
 PORT = 8080
 PORTAL_PORT = 8081
 READY_SECONDS = 180
 # A service that dies is started again, but not for ever: more deaths than this in so many seconds, and it does not stay up.
 DEATHS, DEATHS_SECONDS = 3, 600
-DEFAULT_PORT = 8080  # Of `yingjian service api-server`.
 PORTAL = "/yingjian/"
 DAGS = ("landing", "daily", "maintenance", "delivery", "public_release", "bounces", "watch")
 # Of two runs at once these would disturb each other. The others are made to be left waiting and to be repeated.

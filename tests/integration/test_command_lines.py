@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -44,8 +43,7 @@ def test_airflows_own_command_line(fresh_home: Settings) -> None:
     listed = yingjian(fresh_home, "airflow", "config", "get-value", "core", "dags_folder")
     assert listed.returncode == 0 and listed.stdout.strip().endswith("/dags"), listed.stderr
     assert yingjian(fresh_home, "airflow", "--no-such-option").returncode == 2
-    runs = yingjian(fresh_home, "airflow", "dags", "list-runs", "daily", "--output", "json")
-    assert runs.returncode == 0 and json.loads(runs.stdout.strip().splitlines()[-1]) == [], runs.stderr
+    assert yingjian(fresh_home, "airflow", "db", "check").returncode == 0, "it knows this home's metadata"
 
 
 def test_dbts_own_command_line(town: Settings) -> None:

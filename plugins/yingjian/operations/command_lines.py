@@ -20,6 +20,7 @@ from typing import Any
 from psycopg import sql
 
 from yingjian import services, warehouse
+from yingjian.operations import service
 from yingjian.settings import Settings, SetupError
 from yingjian.warehouse import dbt
 from yingjian.warehouse.publish import READER_SCHEMAS
@@ -33,9 +34,8 @@ BUILT_SCHEMAS = ("staging_latest", "intermediate", "policy")
 def airflow(settings: Settings, arguments: Sequence[str]) -> int:
     """Airflow's command line; returns its exit code. Raises SetupError when the home cannot be prepared."""
     warehouse.ensure_running(settings)
-    port = services.recorded_port(settings) or services.wanted_port()
-    environment = services.airflow_environment(settings, schedule=True, ports={"api": port})
-    services.prepare_home(settings, {**os.environ, **environment})
+    environment = service.environment(settings)
+    services.prepare_home(settings, environment)
     return _run("airflow", arguments, environment)
 
 
