@@ -15,6 +15,6 @@ COPY dags dags
 COPY dbt_project dbt_project
 COPY expectations expectations
 COPY docs docs
-ENV PATH=/opt/yingjian/.venv/bin:$PATH YINGJIAN_PORT=8080
+ENV PATH=/opt/yingjian/.venv/bin:$PATH
 USER yingjian
 CMD ["yingjian", "up"]

@@ -92,7 +92,7 @@ def running_portal(world: Settings, home: Path) -> Iterator[Portal]:
         )
         write_packs(conn, 2, settings.reports, audiences)
     _data_docs(settings)
-    ports = services._free_ports("api", "worker_log", "trigger_log", wanted={})
+    ports = {"api": services._port(0)}
     metadata = EmbeddedPostgres(world).uri("airflow", "airflow").replace("postgresql:", "postgresql+psycopg:", 1)
     environment = {**os.environ, **services.airflow_environment(settings, schedule=False, ports=ports)}
     environment |= {

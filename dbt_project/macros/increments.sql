@@ -4,9 +4,14 @@
     touch. `partition_by` names a date by whose days the table is partitioned; without it, rows are replaced by
     `unique_key`. Rows that must go first are deleted by the model's pre-hook. -#}
 
+{% macro is_kept() -%}
+    {#- Whether models are kept from build to build: Spark, and the target dev, make them anew each time. -#}
+    {%- do return(target.type != 'spark' and target.name != 'dev') -%}
+{%- endmacro %}
+
 {% macro kept() -%}
-    {#- How a model that is kept from build to build is made: Spark makes it anew each time. -#}
-    {{ 'table' if target.type == 'spark' else 'increment' }}
+    {#- How a model that is kept from build to build is made. -#}
+    {{ 'increment' if is_kept() else 'table' }}
 {%- endmacro %}
 
 {% macro on_postgres(statement) -%}
@@ -15,7 +20,7 @@
 
 {% macro increment_since() -%}
     {#- The change after which this build reads; none: everything is read anew. -#}
-    {%- if execute and target.type != 'spark' -%}
+    {%- if execute and is_kept() -%}
         {%- do return(run_query('select since_change_id from ' ~ ref('int_sample__bounds')).columns[0].values()[0]) -%}
     {%- endif -%}
     {%- do return(none) -%}

@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     worker.set_defaults(command=_service, name=service.WORKER)
     _add_service(commands)
 
+    _add_command_lines(commands)
     _add_demo(commands)
     migrate = commands.add_parser("migrate", help="bring the warehouse's tables, views and rights to this version")
     migrate.set_defaults(command=_migrate)
@@ -99,6 +100,16 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("licences", help="write docs/licences.md").set_defaults(command=_licences)
     _add_status(commands)
     return parser
+
+
+def _add_command_lines(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    for name, command in (("airflow", _airflow), ("dbt", _dbt)):
+        # No prefix is one of its options: whatever follows is for the other command line.
+        other = commands.add_parser(
+            name, help=f"{name}'s own command line, with this home's environment", prefix_chars="\0", add_help=False
+        )
+        other.add_argument("arguments", nargs=argparse.REMAINDER)
+        other.set_defaults(command=command)
 
 
 def _add_service(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
@@ -472,6 +483,18 @@ def _service_check(arguments: argparse.Namespace) -> int:
         print(f"yingjian: {error}: see docs/runbooks/services.md", file=sys.stderr)
         return 1  # A container's health check knows 0 and 1 only.
     return 0
+
+
+def _airflow(arguments: argparse.Namespace) -> int:
+    from yingjian.operations import command_lines
+
+    return command_lines.airflow(Settings.load(), arguments.arguments)
+
+
+def _dbt(arguments: argparse.Namespace) -> int:
+    from yingjian.operations import command_lines
+
+    return command_lines.run_dbt(Settings.load(), arguments.arguments)
 
 
 def _who_signs_in(settings: Settings) -> str:

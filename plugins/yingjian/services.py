@@ -42,10 +42,12 @@ SERVICES = {
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 FINISHED = frozenset({"success", "failed"})
+# Where `up` and `service api-server` serve Airflow unless YINGJIAN_PORT says otherwise; the portal's own service has the next one.
+PORT = 8080
+PORTAL_PORT = 8081
 READY_SECONDS = 180
 # A service that dies is started again, but not for ever: more deaths than this in so many seconds, and it does not stay up.
 DEATHS, DEATHS_SECONDS = 3, 600
-DEFAULT_PORT = 8080  # Of `yingjian service api-server`.
 PORTAL = "/yingjian/"
 DAGS = ("landing", "daily", "maintenance", "delivery", "public_release", "bounces", "watch")
 # Of two runs at once these would disturb each other. The others are made to be left waiting and to be repeated.
@@ -181,7 +183,8 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
     """Airflow's services for this home: those that run already, here or where YINGJIAN_AIRFLOW_URL says, else started
     here and stopped at the end.
 
-    A service that dies meanwhile is started again. Raises SetupError when they do not come up.
+    schedule: for as long as somebody wants, at the port that stays the same; else at a free one. A service that dies
+    meanwhile is started again. Raises SetupError when they do not come up, or when the port is taken.
     """
     if settings.airflow_url and not schedule:
         airflow = Airflow(settings, settings.airflow_url, is_own=False)
@@ -198,7 +201,7 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
     if state:
         _sweep(state)
     broker.check(settings)
-    ports = _free_ports("api", wanted={"api": wanted_port()})
+    ports = {"api": _port(wanted_port() if schedule else 0)}
     environment = {**os.environ, **airflow_environment(settings, schedule=schedule, ports=ports)}
     prepare_home(settings, environment)
     supervisor = _Supervisor(settings, environment, ports, state_file)
@@ -537,27 +540,27 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         pass
 
 
-def wanted_port() -> int | None:
-    """The port that YINGJIAN_PORT asks for."""
-    wanted = os.environ.get("YINGJIAN_PORT")
-    return int(wanted) if wanted else None
+def wanted_port() -> int:
+    """Where `up` serves Airflow: YINGJIAN_PORT, else PORT. Raises SetupError when it is no port."""
+    wanted = os.environ.get("YINGJIAN_PORT") or str(PORT)
+    if not re.fullmatch(r"[1-9]\d{0,4}", wanted, re.ASCII) or int(wanted) > 65535:
+        raise SetupError(f"YINGJIAN_PORT is {wanted}: give a port, as in {PORT}")
+    return int(wanted)
 
 
-def _free_ports(*names: str, wanted: dict[str, int | None]) -> dict[str, int]:
-    sockets = {}
-    try:
-        for name in names:
-            sockets[name] = socket.socket()
-            try:
-                sockets[name].bind(("127.0.0.1", wanted.get(name) or 0))
-            except OSError:
-                raise SetupError(
-                    f"port {wanted.get(name)} is in use: set YINGJIAN_PORT to another one, or leave it unset"
-                ) from None
-        return {name: int(opened.getsockname()[1]) for name, opened in sockets.items()}
-    finally:
-        for opened in sockets.values():
-            opened.close()
+def _port(wanted: int) -> int:
+    """A port that nobody listens on: the wanted one; any, where 0 is wanted."""
+    with socket.socket() as probe:
+        # A connection of the services before that is not quite over takes no port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((os.environ.get("YINGJIAN_BIND", "127.0.0.1"), wanted))
+        except OSError:
+            raise SetupError(
+                f"port {wanted} is taken, by `yingjian up` of another home or by another program (`ss -ltnp` names it):"
+                " stop that one, or set YINGJIAN_PORT to another port"
+            ) from None
+        return int(probe.getsockname()[1])
 
 
 def prepare_home(settings: Settings, environment: dict[str, str]) -> None:

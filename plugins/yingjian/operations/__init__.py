@@ -1,0 +1,1 @@
+"""Running it: the command lines of what it stands on."""

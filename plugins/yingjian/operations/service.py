@@ -71,7 +71,7 @@ def environment(settings: Settings) -> dict[str, str]:
     """
     from yingjian import services
 
-    port = services.recorded_port(settings) or services.wanted_port() or services.DEFAULT_PORT
+    port = services.recorded_port(settings) or services.wanted_port()
     here = f"http://127.0.0.1:{port}"
     chosen = services.airflow_environment(settings, schedule=True, ports={"api": port})
     chosen["AIRFLOW__API__BASE_URL"] = settings.url or here
@@ -95,7 +95,7 @@ def check(settings: Settings, name: str) -> None:
 def _check_api_server() -> None:
     from yingjian import services
 
-    url = f"http://127.0.0.1:{services.wanted_port() or services.DEFAULT_PORT}/api/v2/monitor/health"
+    url = f"http://127.0.0.1:{services.wanted_port()}/api/v2/monitor/health"
     try:
         with build_opener(ProxyHandler({})).open(url, timeout=SECONDS) as response:
             health = json.load(response)

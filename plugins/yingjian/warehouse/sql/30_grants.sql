@@ -48,7 +48,7 @@ grant select on published.publication, published.current to loader;
 grant usage on schema staging, quality, published, delivery to transformer;
 grant select on delivery.attempt to transformer;
 grant select on all tables in schema staging to transformer;
-grant select on quality.landed_file, published.publication to transformer;
+grant select on quality.landed_file, published.publication, published.current to transformer;
 grant select (rejected_id, file_id, feed, reason_codes, sender, rejected_at, resolved_at)
 on quality.rejected_row to transformer;
 grant usage, create on schema staging_latest, intermediate, policy, build to transformer;

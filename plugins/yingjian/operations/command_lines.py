@@ -1,0 +1,168 @@
+"""`yingjian airflow …` and `yingjian dbt …`: the real command lines of both, with the environment of this home.
+
+Neither needs running services. dbt has two targets: `warehouse`, where who writes owns the schema `build` meanwhile, and
+`dev`, a schema of one's own over what is published (docs/runbooks/services.md).
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from psycopg import sql
+
+from yingjian import services, warehouse
+from yingjian.operations import service
+from yingjian.settings import Settings, SetupError
+from yingjian.warehouse import dbt
+from yingjian.warehouse.publish import READER_SCHEMAS
+
+# dbt's commands that write to the warehouse.
+WRITING = frozenset({"build", "clone", "retry", "run", "run-operation", "seed", "snapshot"})
+# Where the models and seeds stand that are not published.
+BUILT_SCHEMAS = ("staging_latest", "intermediate", "policy")
+
+
+def airflow(settings: Settings, arguments: Sequence[str]) -> int:
+    """Airflow's command line; returns its exit code. Raises SetupError when the home cannot be prepared."""
+    warehouse.ensure_running(settings)
+    environment = service.environment(settings)
+    services.prepare_home(settings, environment)
+    return _run("airflow", arguments, environment)
+
+
+def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
+    """dbt's command line; returns its exit code.
+
+    What writes to the target `warehouse` waits until the schema `build` is this process's, and gives it free at the end.
+    Raises SetupError for a writing command without a business date, and for a bad YINGJIAN_DEV_SCHEMA.
+    """
+    warehouse.ensure_running(settings)
+    with warehouse.connect(settings) as conn:
+        warehouse.require_migrated(conn)
+    asked = understand(arguments)
+    environment = dbt.dbt_environment(settings)
+    door: AbstractContextManager[Mapping[str, str]] = nullcontext({})
+    if asked.target == "dev":
+        schema = dev_schema()
+        published = prepare_dev(settings, schema)
+        environment |= {"YINGJIAN_DEV_SCHEMA": schema, "DBT_TARGET_PATH": str(settings.dbt_target / "dev")}
+        if asked.command and asked.day is None and published:
+            arguments = [*arguments, "--vars", f"{{as_of_date: '{published}'}}"]
+    elif asked.command in WRITING:
+        from yingjian.orchestration import build
+
+        if asked.day is None:
+            raise SetupError(
+                f"dbt {asked.command} writes to the schema build: say for which business date,"
+                " --vars '{as_of_date: YYYY-MM-DD}', or use --target dev"
+            )
+        door = build.by_hand(settings, asked.day)
+    with door as shown:
+        return _run("dbt.cli.main", arguments, {**environment, **shown})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a dbt command line asks for: command and target as dbt understands them; day: the variable as_of_date."""
+
+    command: str | None
+    target: str
+    day: date | None
+
+
+def understand(arguments: Sequence[str]) -> Asked:
+    """Read a command line as dbt itself does. Raises SetupError when as_of_date is no date."""
+    from dbt.cli.main import cli
+
+    # Nothing is run and nothing is refused here: what is wrong with it dbt says.
+    context = cli.make_context("dbt", list(arguments), resilient_parsing=True)
+    rest = [*context._protected_args, *context.args]
+    name = rest[0] if rest else None
+    command = cli.commands.get(name or "")
+    given: dict[str, Any] = dict(context.params)
+    if command and name:
+        own = command.make_context(name, rest[1:], parent=context, resilient_parsing=True).params
+        given |= {key: value for key, value in own.items() if value is not None}
+    day = (given.get("vars") or {}).get("as_of_date")
+    try:
+        return Asked(name, given.get("target") or "warehouse", date.fromisoformat(str(day)) if day else None)
+    except ValueError:
+        raise SetupError(f"as_of_date is {day}: give a date as in 2022-07-24") from None
+
+
+def dev_schema() -> str:
+    """The schema of one's own: YINGJIAN_DEV_SCHEMA, else dev_ and the login. Raises SetupError for a name of another kind."""
+    login = re.sub(r"[^a-z0-9]+", "_", getpass.getuser().lower())
+    name = os.environ.get("YINGJIAN_DEV_SCHEMA") or f"dev_{login}"
+    if not re.fullmatch(r"dev_[a-z0-9_]{1,50}", name, re.ASCII):
+        raise SetupError(f"YINGJIAN_DEV_SCHEMA is {name}: give dev_ and small letters, digits or underscores")
+    return name
+
+
+def prepare_dev(settings: Settings, schema: str) -> date | None:
+    """Make the schema `schema`, with a view of each model that it has none of: of a mart what is published, else what the
+    last build left. Returns the published business date; None before the first publication.
+    """
+    with warehouse.connect(settings) as conn:
+        conn.execute(sql.SQL("create schema if not exists {} authorization transformer").format(sql.Identifier(schema)))
+    with warehouse.connect(settings, "transformer") as conn:
+        there = _relations(conn, (schema,)).keys()
+        views = {
+            name: sql.SQL("select * from {}").format(sql.Identifier(source, name))
+            for name, source in _relations(conn, BUILT_SCHEMAS).items()
+        }
+        for mart in _relations(conn, ("published",)).keys() & READER_SCHEMAS.keys():
+            columns = conn.execute(
+                "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped"
+                " and attname <> 'publication_id' order by attnum",
+                (f"published.{mart}",),
+            ).fetchall()
+            views[mart] = sql.SQL(
+                "select {} from {} where publication_id = (select publication_id from published.current)"
+            ).format(
+                sql.SQL(", ").join(sql.Identifier(column) for (column,) in columns),
+                sql.Identifier("published", mart),
+            )
+        for name in sorted(views.keys() - there):
+            view = sql.Identifier(schema, name)
+            conn.execute(sql.SQL("create view {} as {}").format(view, views[name]))
+            # A simple view hands on what is written to it: nothing of one's own may reach what stands behind it.
+            conn.execute(sql.SQL("revoke insert, update, delete on {} from transformer").format(view))
+        row = conn.execute(
+            "select as_of_date from published.publication"
+            " where publication_id = (select publication_id from published.current)"
+        ).fetchone()
+        return row[0] if row else None
+
+
+def _relations(conn: Any, schemas: Sequence[str]) -> dict[str, str]:
+    """Tables and views, without partitions, to their schema."""
+    return dict(
+        conn.execute(
+            """
+            select relname, nspname from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace
+            where nspname = any(%s) and relkind in ('r', 'p', 'v') and not relispartition
+            """,
+            (list(schemas),),
+        ).fetchall()
+    )
+
+
+def _run(module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command line in a process of its own, which gets Ctrl-C itself; returns its exit code as a shell gives it."""
+    process = subprocess.Popen([sys.executable, "-m", module, *arguments], env={**os.environ, **environment})
+    while True:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            continue
+        return code if code >= 0 else 128 - code
