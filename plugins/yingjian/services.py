@@ -143,6 +143,7 @@ def password(settings: Settings, login: str) -> str:
 def write_passwords(settings: Settings) -> None:
     """The file by which Airflow's simple auth manager knows its users; readable by its owner only."""
     path = settings.home / "airflow" / "passwords.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, made = tempfile.mkstemp(dir=path.parent)  # mode 0600
     with os.fdopen(descriptor, "w") as file:
         json.dump({login: password(settings, login) for login in users(settings)}, file)

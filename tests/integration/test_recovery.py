@@ -119,7 +119,7 @@ def contents(server: EmbeddedPostgres) -> dict[str, list[tuple]]:  # type: ignor
         found = {
             "roles": conn.execute("select rolname, rolpassword, rolcreaterole from pg_authid order by 1").fetchall(),
             "members": conn.execute(
-                "select roleid::regrole::text, member::regrole::text, admin_option from pg_auth_members order by 1, 2"
+                "select roleid::regrole::text, member::regrole::text, admin_option from pg_auth_members order by 1, 2, 3"
             ).fetchall(),
             "relations": conn.execute(
                 """

@@ -34,8 +34,7 @@ def become(settings: Settings, name: str) -> NoReturn:
 
     command = services.SERVICES.get(name)
     if command is None:
-        if not settings.broker:
-            raise SetupError("YINGJIAN_BROKER is not set: a worker gets its tasks from the broker that it names")
+        _require_broker(settings)
         broker.check(settings)
         command = broker.worker_command(f"worker-{os.getpid()}")
     if name == "api-server":
@@ -129,6 +128,11 @@ def _check_heartbeat(settings: Settings, name: str) -> None:
 def _check_worker(settings: Settings) -> None:
     from yingjian import broker
 
-    host = socket.gethostname()
-    if not broker.workers(settings, f"*@{host}"):
+    _require_broker(settings)
+    if not broker.workers(settings, f"*@{socket.gethostname()}"):
         raise SetupError("no worker of this machine answers")
+
+
+def _require_broker(settings: Settings) -> None:
+    if not settings.broker:
+        raise SetupError("YINGJIAN_BROKER is not set: a worker gets its tasks from the broker that it names")
