@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import ssl
 import threading
@@ -24,7 +25,7 @@ from yingjian import warehouse
 from yingjian.delivery.messages import Composer
 from yingjian.officials import Officials, read_officials
 from yingjian.settings import Settings
-from yingjian.warehouse import SQL_FOLDER
+from yingjian.warehouse import MIGRATIONS, SQL_FOLDER
 from yingjian.warehouse.embedded import EmbeddedPostgres
 
 KEY, SECRET = "robot-key-4711", "SECdingtalk-secret"
@@ -90,7 +91,7 @@ REPORTER = """
 
 
 @pytest.fixture(scope="session")
-def published(bare_server: Settings) -> str:
+def published(bare_server: Settings, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The URI of a database with a published town, public figures, the record of deliveries and the audit trail."""
     server = EmbeddedPostgres(bare_server)
     with psycopg.connect(server.uri("postgres", "postgres"), autocommit=True) as conn:
@@ -101,6 +102,9 @@ def published(bare_server: Settings) -> str:
         conn.execute("alter table published.publication add run_key text")
         for name in ("25_audit.sql", "27_delivery.sql"):
             conn.execute((SQL_FOLDER / name).read_bytes())
+        folder = tmp_path_factory.mktemp("migrations")
+        shutil.copy(MIGRATIONS / "0041_letters.sql", folder)
+        warehouse.apply_migrations(conn, folder)
         conn.execute(
             """
             create table published.public_figure (
