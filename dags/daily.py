@@ -13,7 +13,7 @@ from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, 
 from cosmos.constants import DbtResourceType, ExecutionMode, LoadMode, SeedRenderingBehavior, TestBehavior
 
 from yingjian import model_tasks, tasks
-from yingjian.approval import ApprovalByRight
+from yingjian.approval import ReleaseByHand
 from yingjian.clock import SHANGHAI
 from yingjian.orchestration.build import ClaimBuild
 from yingjian.orchestration.feeds import WAIT, WaitForFeeds
@@ -98,14 +98,11 @@ def daily() -> None:
     def gate(**context: Any) -> str:
         return "publish" if tasks.is_released(context["run_id"]) else "release_by_hand"
 
-    release_by_hand = ApprovalByRight(
+    release_by_hand = ReleaseByHand(
         task_id="release_by_hand",
-        right="release",
-        subject="质量检查未通过：是否仍要发布？ Release a build that failed its audit?",
-        body="{{ '\n'.join(ti.xcom_pull(task_ids='audit')['critical']) }}",
         params={"reason": Param("", type="string", title="理由（将写入日报）/ reason, shown in the report")},
-        retries=0,
-        doc_md="Waits for a person with the right; the reason goes into the report.",
+        retries=2,
+        doc_md="Tells those who may, later their deputies, and waits, deferred; the next run supersedes it.",
     )
 
     @task(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from airflow.sdk import Asset, Param, TriggerRule, dag, task
+from airflow.sdk import Asset, Param, dag, task
 
 from yingjian import tasks
-from yingjian.approval import ApprovalByRight
+from yingjian.approval import SignOff
 from yingjian.delivery import steps
 
 PACKS = Asset("yingjian://packs")
@@ -22,7 +22,6 @@ PACKS = Asset("yingjian://packs")
     params={
         "publication_id": Param(None, type=["null", "integer"], title="发布编号 / publication to release"),
         "time_limit_hours": Param(10, type="number", exclusiveMinimum=0, title="审签时限（小时）/ time limit"),
-        "remind_after_hours": Param(4, type="number", minimum=0, title="几小时后催办 / reminder after"),
     },
     tags=["yingjian"],
     default_args={
@@ -34,8 +33,9 @@ PACKS = Asset("yingjian://packs")
     },
     doc_md="""
     ### What goes to the public is signed off first
-    Writes the bulletin, asks those with the right `sign_off` and their deputies, reminds them, and shows the figures in
-    `reporting_public` and sends the bulletin once one of them approved. Runs beside the daily run and never holds it up.
+    Writes the bulletin, asks those with the right `sign_off`, later their deputies too, and shows the figures in
+    `reporting_public` and sends the bulletin once one of them approved. Runs beside the daily run and never holds it up;
+    a newer publication supersedes the question.
 
     **When `sign_off` fails:** nobody answered within the time limit, and nothing was released; trigger the DAG again with
     the publication. **When `release` fails:** its log says why the answer was not taken. **When `bulletin` fails:** the
@@ -44,36 +44,15 @@ PACKS = Asset("yingjian://packs")
 )
 def public_release() -> None:
     @task.short_circuit(doc_md="The bulletin as it would go out; ends here when nobody signs or receives one.")
-    def draft(**context: object) -> dict[str, object]:
-        return steps.draft_bulletin(tasks.publication_of(context))
+    def draft(**context: object) -> bool:
+        return bool(steps.draft_bulletin(tasks.publication_of(context)))
 
-    sign_off = ApprovalByRight(
+    sign_off = SignOff(
         task_id="sign_off",
-        right="sign_off",
-        limit_param="time_limit_hours",
-        on_reject=steps.record_rejection,
-        subject="{{ ti.xcom_pull(task_ids='draft')['subject'] }}",
-        body="{{ ti.xcom_pull(task_ids='draft')['body'] }}",
         params={"reason": Param("", type="string", title="意见，退回时请写明理由 / reason, above all of a rejection")},
-        retries=0,
-        doc_md="Waits for one of those who may; a rejection is on record with its reason and ends the run.",
+        retries=2,
+        doc_md="Tells those who may, later their deputies, and waits, deferred; a rejection is on record and ends the run.",
     )
-
-    @task(doc_md="Tells those who may sign that a draft waits.")
-    def ask(**context: object) -> dict[str, int]:
-        return steps.tell_signatories("request", context)
-
-    @task.sensor(mode="reschedule", poke_interval=60, doc_md="Until it is time for a reminder, or somebody answered.")
-    def time_to_remind(**context: object) -> bool:
-        return steps.reminder_is_due(context)
-
-    @task(doc_md="Reminds them and their deputies, unless one answered.")
-    def remind(**context: object) -> dict[str, int]:
-        return steps.remind(context)
-
-    @task(trigger_rule=TriggerRule.ONE_FAILED, doc_md="On record that nobody decided, and they are told.")
-    def expired(**context: object) -> dict[str, int]:
-        return steps.expire(context)
 
     @task(doc_md="On record in `published.public_release`; from here on `reporting_public` shows these figures.")
     def release(**context: object) -> int:
@@ -83,11 +62,7 @@ def public_release() -> None:
     def bulletin(**context: object) -> dict[str, int]:
         return steps.deliver_bulletin(context)
 
-    drafted = draft()
-    released = release()
-    drafted >> [sign_off, ask(), time_to_remind() >> remind()]
-    sign_off >> [released, expired()]
-    released >> bulletin()
+    draft() >> sign_off >> release() >> bulletin()
 
 
 public_release()

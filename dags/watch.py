@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import CronTriggerTimetable, dag, task
 
 from yingjian import tasks
+from yingjian.orchestration import absence as absences
 from yingjian.orchestration import watch as watching
 from yingjian.settings import Settings
 
@@ -30,7 +31,8 @@ from yingjian.settings import Settings
     Nothing landed, the day not begun, a task too long, a question, a stale publication, a file that cannot be read, no
     backup: one notice for each, again while it lasts, one when it is over. Fetches YINGJIAN_HEARTBEAT_URL each time.
 
-    **When `look` fails:** its log says which look or which channel. See `docs/runbooks/watch.md`.
+    **When `look` fails:** its log says which look or which channel. **When `absence` fails:** a line to an official did not
+    get through (`yingjian delivery list`). See `docs/runbooks/watch.md`.
     """,
 )
 def watch() -> None:
@@ -38,7 +40,12 @@ def watch() -> None:
     def look() -> dict[str, int]:
         return watching.turn(Settings.load())
 
+    @task(doc_md="At the hour of delivery: recipients of packs read why there is none yet.")
+    def absence() -> dict[str, int]:
+        return absences.tell(Settings.load())
+
     look()
+    absence()
 
 
 watch()

@@ -1,44 +1,248 @@
-"""Airflow's approval task, answered by whom the directory of officials gives the right."""
+"""Questions to those whom the directory of officials gives the right: told, told again, with an end, never in the way.
+
+A task that asks is deferred until it is answered, until its time is over, or until something newer makes the question
+moot. Airflow's API takes the answer; what decides is Airflow's own record of it (orchestration/answers.py). Who may answer
+is told at once, deputies after some hours, and all of them again until there is an answer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any, ClassVar
 
+import psycopg
 from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.execution_time.hitl import upsert_hitl_detail
+from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from yingjian import tasks
+from yingjian import clock, tasks
+from yingjian.delivery import steps
+from yingjian.orchestration.answers import APPROVE, REJECT, Answer, answer_of
+from yingjian.orchestration.notices import first_line, task_link
+from yingjian.settings import Settings
+
+POLL_SECONDS = 5.0
+
+
+class UnansweredError(AirflowFailException):
+    """Nobody answered in time."""
+
+    may_be_told = True
 
 
 class ApprovalByRight(ApprovalOperator):
-    """Waits for one of the officials with `right` (for sign_off their deputies too), as the directory is at run time.
+    """Asks the officials with `right` (for sign_off their deputies too), as the directory is at run time.
 
-    `limit_param` names a parameter of the run: the hours after which the wait ends and the task fails. `on_reject` is
-    called with the run's context when the answer is no: nothing that comes after the task runs then.
+    A subclass says what is asked, whom it tells, what makes it moot, and when it ends. Approval lets what follows run, a
+    rejection or a newer state of things skips it, and the task fails when nobody answered in time.
     """
 
-    def __init__(
-        self,
-        *,
-        right: str,
-        limit_param: str | None = None,
-        on_reject: Callable[[Any], object] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.right = right
-        self.limit_param = limit_param
-        self.on_reject = on_reject
+    right: ClassVar[str]
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(subject="", **kwargs)
+
+    def question(self, context: Any) -> tuple[str, str]:
+        """Subject and body, as they are read where it is answered."""
+        raise NotImplementedError
+
+    def subject_of(self, context: Any, asked_at: datetime) -> dict[str, Any]:
+        """By which `superseded_by` knows what is asked about; of JSON's types."""
+        raise NotImplementedError
+
+    @staticmethod
+    def superseded_by(settings: Settings, **subject: Any) -> str | None:
+        """What makes the question moot, in a sentence; None while it is open. Called every few seconds by the triggerer."""
+        raise NotImplementedError
+
+    def ends_at(self, context: Any, asked_at: datetime) -> datetime:
+        raise NotImplementedError
+
+    def tell(self, what: str, occasion: str, link: str, context: Any, *, deputies: bool) -> dict[str, int]:
+        """Send a request, a reminder or the expiry; returns how many messages are in each state."""
+        raise NotImplementedError
+
+    def on_reject(self, context: Any) -> None:
+        """Before what follows is skipped."""
+
+    def on_expiry(self, context: Any) -> None:
+        """Before the task fails."""
 
     def execute(self, context: Any) -> Any:
+        task = context["ti"]
+        is_first_try = task.try_number <= task.max_tries - (self.retries or 0) + 1
+        if not is_first_try and (answer := self._answer(context)):  # The process died after it was answered.
+            return self._finish(context, answer)
         self.assigned_users = tasks.who_may(self.right)  # type: ignore[assignment]
-        if self.limit_param is not None:
-            self.response_timeout = timedelta(hours=float(context["params"][self.limit_param]))
-        return super().execute(context)
+        self.subject, self.body = self.question(context)
+        upsert_hitl_detail(
+            ti_id=task.id,
+            options=self.options,
+            subject=self.subject,
+            body=self.body,
+            defaults=None,
+            multiple=False,
+            params=self.serialized_params,
+            assigned_users=self.assigned_users,
+        )
+        self._tell("request", context, "", deputies=False)
+        self._wait(context, datetime.now(UTC), 1)
 
-    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        # First: what a rejection skips, Airflow skips by an exception.
-        if self.on_reject is not None and event.get("chosen_options") == [self.REJECT]:
-            self.on_reject(context)
-        return super().execute_complete(context, event)
+    def go_on(self, context: Any, asked_at: str, told: int, event: dict[str, Any] | None = None) -> Any:
+        """Something happened: what it was is read from the record, never from the event."""
+        if answer := self._answer(context):
+            return self._finish(context, answer)
+        settings, begun = Settings.load(), datetime.fromisoformat(asked_at)
+        if why := self.superseded_by(settings, **self.subject_of(context, begun)):
+            self.skip(ti=context["ti"], tasks=context["task"].get_direct_relatives(upstream=False))
+            raise AirflowSkipException(f"superseded, nobody needs to answer any more: {why}")
+        now = datetime.now(UTC)
+        if now >= self.ends_at(context, begun):
+            self.on_expiry(context)
+            self._tell("expiry", context, "", deputies=True)
+            raise UnansweredError(f"nobody answered {context['ti'].task_id} in time")
+        if now >= self._next_at(settings, begun, told):
+            self._tell("reminder", context, f"#{told + 1}", deputies=True)
+            told += 1
+        self._wait(context, begun, told)
+
+    def _wait(self, context: Any, asked_at: datetime, told: int) -> None:
+        task = context["ti"]
+        wake_at = min(self.ends_at(context, asked_at), self._next_at(Settings.load(), asked_at, told))
+        trigger = QuestionTrigger(
+            [task.dag_id, task.run_id, task.task_id],
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            self.subject_of(context, asked_at),
+            wake_at.isoformat(),
+        )
+        self.defer(trigger=trigger, method_name="go_on", kwargs={"asked_at": asked_at.isoformat(), "told": told})
+
+    def _next_at(self, settings: Settings, asked_at: datetime, told: int) -> datetime:
+        hours = settings.deputies_after_hours + (told - 1) * settings.remind_every_hours
+        return asked_at + timedelta(hours=hours)
+
+    def _answer(self, context: Any) -> Answer | None:
+        task = context["ti"]
+        return answer_of(Settings.load(), task.dag_id, task.run_id, task.task_id)
+
+    def _finish(self, context: Any, answer: Answer) -> Any:
+        if answer.chosen == REJECT:
+            self.on_reject(context)  # First: what a rejection skips, Airflow skips by an exception.
+        event = {
+            "chosen_options": [answer.chosen],
+            "params_input": {"reason": answer.reason},
+            "responded_at": answer.answered_at,
+            "responded_by_user": {"id": answer.login, "name": answer.name},
+        }
+        self.log.info("%s by %s", "approved" if answer.chosen == APPROVE else "rejected", answer.login)
+        return self.execute_complete(context, event)
+
+    def _tell(self, what: str, context: Any, number: str, *, deputies: bool) -> None:
+        """Whoever cannot be told keeps nobody from answering: the team is told that the question waits (the watch)."""
+        task = context["ti"]
+        cleared = max(0, task.max_tries - (self.retries or 0))  # One that was cleared asks anew.
+        occasion = f"{task.dag_id}/{task.run_id}{f'/{cleared}' if cleared else ''}{number}"
+        link = f"{task_link(Settings.load(), task.dag_id, task.run_id, task.task_id)}/required_actions"
+        try:
+            states = self.tell(what, occasion, link, context, deputies=deputies)
+            self.log.info("%s: %s", what, states or "nobody of officials.yml can be told; the data team is")
+        except Exception as error:
+            self.log.error("%s did not reach everybody: %s", what, first_line(error))
+
+
+class ReleaseByHand(ApprovalByRight):
+    """Whether a build that failed its audit is published all the same; until the next midnight, or the next run."""
+
+    right = "release"
+
+    def question(self, context: Any) -> tuple[str, str]:
+        failed = tasks.failed_checks(context["run_id"])
+        return "质量检查未通过：是否仍要发布？ Release a build that failed its audit?", "\n".join(failed)
+
+    def subject_of(self, context: Any, asked_at: datetime) -> dict[str, Any]:
+        return {"run_id": context["run_id"]}
+
+    @staticmethod
+    def superseded_by(settings: Settings, **subject: Any) -> str | None:
+        return tasks.newer_run(settings, subject["run_id"])
+
+    def ends_at(self, context: Any, asked_at: datetime) -> datetime:
+        midnight = asked_at.astimezone(clock.SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
+        return midnight + timedelta(days=1)
+
+    def tell(self, what: str, occasion: str, link: str, context: Any, *, deputies: bool) -> dict[str, int]:
+        day = tasks.business_date(context)
+        return steps.tell_releasers(
+            what, day, occasion, link, tasks.failed_checks(context["run_id"]), deputies=deputies
+        )
+
+
+class SignOff(ApprovalByRight):
+    """Whether the public figures of a publication are released (article 31); until `time_limit_hours`, or a newer one."""
+
+    right = "sign_off"
+
+    def question(self, context: Any) -> tuple[str, str]:
+        drafted = steps.draft_bulletin(tasks.publication_of(context))
+        return drafted["subject"], drafted["body"]
+
+    def subject_of(self, context: Any, asked_at: datetime) -> dict[str, Any]:
+        return {"publication_id": tasks.publication_of(context), "asked_at": asked_at.isoformat()}
+
+    @staticmethod
+    def superseded_by(settings: Settings, **subject: Any) -> str | None:
+        asked_at = datetime.fromisoformat(subject["asked_at"])
+        newer = steps.newer_publication(settings, subject["publication_id"], asked_at)
+        return f"publication {newer} is there" if newer is not None else None
+
+    def ends_at(self, context: Any, asked_at: datetime) -> datetime:
+        return asked_at + timedelta(hours=float(context["params"]["time_limit_hours"]))
+
+    def tell(self, what: str, occasion: str, link: str, context: Any, *, deputies: bool) -> dict[str, int]:
+        return steps.tell_signatories(what, tasks.publication_of(context), occasion, link, deputies=deputies)
+
+    def on_reject(self, context: Any) -> None:
+        steps.record_rejection(context)
+
+    def on_expiry(self, context: Any) -> None:
+        steps.expire(tasks.publication_of(context), context["run_id"])
+
+
+class QuestionTrigger(BaseTrigger):
+    """Fires when a question is answered, when it is moot, or at a time; what happened is read from the record."""
+
+    def __init__(self, asked: list[str], asker: str, subject: dict[str, Any], wake_at: str) -> None:
+        """asked: DAG, run and task; asker: the operator's class; subject: what its `superseded_by` gets."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.asked, self.asker, self.subject, self.wake_at = asked, asker, subject, wake_at
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        names = ("asked", "asker", "subject", "wake_at")
+        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
+
+    def is_over(self) -> bool:
+        settings = Settings.load()
+        return (
+            datetime.now(UTC) >= datetime.fromisoformat(self.wake_at)
+            or answer_of(settings, *self.asked) is not None
+            or self._asker().superseded_by(settings, **self.subject) is not None
+        )
+
+    def _asker(self) -> type[ApprovalByRight]:
+        module, _, name = self.asker.rpartition(".")
+        asker: type[ApprovalByRight] = getattr(import_module(module), name)
+        return asker
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        while True:
+            try:
+                if await asyncio.to_thread(self.is_over):
+                    yield TriggerEvent({})  # type: ignore[no-untyped-call]
+                    return
+            except psycopg.OperationalError as error:  # The server is being started again.
+                self.log.warning("the database does not answer: %s", type(error).__name__)
+            await asyncio.sleep(POLL_SECONDS)

@@ -48,6 +48,13 @@ class SetupError(RuntimeError):
     may_be_told = True
 
 
+def _hours(env: Mapping[str, str], name: str, default: float) -> float:
+    given = env.get(name) or str(default)
+    if not re.fullmatch(r"\d+(\.\d+)?", given, re.ASCII) or not float(given):
+        raise SetupError(f"{name} is {given}: give a number of hours above 0")
+    return float(given)
+
+
 @dataclass(frozen=True)
 class Alerts:
     """How the data team is told, and after how many hours of what.
@@ -71,12 +78,6 @@ class Alerts:
     def load(cls, env: Mapping[str, str]) -> Alerts:
         """Read YINGJIAN_ALERT_MAIL, _WECOM, _DINGTALK, _WEBHOOK, _AGAIN_HOURS, _LANDING_HOURS, _LONG_HOURS, _BACKUP_HOURS
         and YINGJIAN_HEARTBEAT_URL. Raises SetupError for hours that are none."""
-        hours = {}
-        for name in ("again_hours", "landing_hours", "long_hours", "backup_hours"):
-            given = env.get(f"YINGJIAN_ALERT_{name.upper()}") or str(getattr(cls, name))
-            if not re.fullmatch(r"\d+(\.\d+)?", given, re.ASCII) or not float(given):
-                raise SetupError(f"YINGJIAN_ALERT_{name.upper()} is {given}: give a number of hours above 0")
-            hours[name] = float(given)
         mail = (env.get("YINGJIAN_ALERT_MAIL") or "").split(",")
         return cls(
             tuple(address.strip() for address in mail if address.strip()),
@@ -84,7 +85,10 @@ class Alerts:
             env.get("YINGJIAN_ALERT_DINGTALK") or None,
             env.get("YINGJIAN_ALERT_WEBHOOK") or None,
             env.get("YINGJIAN_HEARTBEAT_URL") or None,
-            **hours,
+            _hours(env, "YINGJIAN_ALERT_AGAIN_HOURS", cls.again_hours),
+            _hours(env, "YINGJIAN_ALERT_LANDING_HOURS", cls.landing_hours),
+            _hours(env, "YINGJIAN_ALERT_LONG_HOURS", cls.long_hours),
+            _hours(env, "YINGJIAN_ALERT_BACKUP_HOURS", cls.backup_hours),
         )
 
     @property
@@ -97,10 +101,12 @@ class Settings:
     """home: folder of all state; warehouse: URI of a PostgreSQL server, None = embedded; landing: location URI.
 
     delivery_time: when the packs of D go out on D + 1, Asia/Shanghai; feed_deadline: until when D waits on D + 1 for its
-    feeds; landing_every: how often the landing location is looked at; catch_up_days: how many missed days are made up; url: where officials find Airflow's UI.
+    feeds; landing_every: how often the landing location is looked at; catch_up_days: how many missed days are made up;
+    url: where officials find Airflow's UI.
     broker: URL of the message broker by which workers get Airflow's tasks, None = none, the scheduler's machine runs them;
     workers: how many `up` and `run` start beside the services; airflow_url: where services that run on
     their own, workers and commands find the api-server, when it is not of this machine.
+    deputies_after_hours: when deputies are told of a question that nobody answered; remind_every_hours: all of them, again.
     """
 
     home: Path
@@ -120,13 +126,16 @@ class Settings:
     broker: str | None = field(default=None, repr=False)
     workers: int = 2
     airflow_url: str | None = None
+    deputies_after_hours: float = 2
+    remind_every_hours: float = 4
     alerts: Alerts = field(default_factory=Alerts)
 
     @classmethod
     def load(cls, env: Mapping[str, str] = os.environ) -> Settings:
         """Read YINGJIAN_HOME, _WAREHOUSE, _LANDING, _PERSON_KEY, _OFFICIALS, _SHARED_FOLDER, _DELIVERY_TIME,
         _FEED_DEADLINE, _LANDING_MINUTES, _CATCH_UP_DAYS, _URL,
-        _OPENLINEAGE_URL, _BROKER, _WORKERS, _AIRFLOW_URL, what Alerts reads, and YINGJIAN_ROLE_PASSWORD_<ROLE>.
+        _OPENLINEAGE_URL, _BROKER, _WORKERS, _AIRFLOW_URL, _QUESTION_DEPUTIES_HOURS,
+        _QUESTION_AGAIN_HOURS, what Alerts reads, and YINGJIAN_ROLE_PASSWORD_<ROLE>.
 
         Raises SetupError when the warehouse is not embedded and no person key is given, when the hour is none, when the
         broker is of another kind or lets everybody in, or when the workers cannot be counted.
@@ -177,6 +186,8 @@ class Settings:
             broker=broker,
             workers=int(workers),
             airflow_url=(env.get("YINGJIAN_AIRFLOW_URL") or "").rstrip("/") or None,
+            deputies_after_hours=_hours(env, "YINGJIAN_QUESTION_DEPUTIES_HOURS", cls.deputies_after_hours),
+            remind_every_hours=_hours(env, "YINGJIAN_QUESTION_AGAIN_HOURS", cls.remind_every_hours),
             alerts=Alerts.load(env),
         )
 

@@ -137,6 +137,33 @@ def release_of(settings: Settings, run_id: str) -> Any:
     return Release(answer.reason, answer.name, answer.login)
 
 
+def failed_checks(run_id: str) -> list[str]:
+    """What the critical checks say that failed in the build of a run. Raises NotOwnerError when it is not its build."""
+    from yingjian.warehouse import publish as publishing
+
+    with warehouse.connect(Settings.load(), "publisher") as conn:
+        return list(publishing.verdict(conn, builds.owned(conn, run_id)).critical)
+
+
+def newer_run(settings: Settings, run_id: str) -> str | None:
+    """Why nobody needs to say whether the build of a run is published: whose it is now; None while it is the run's."""
+    with warehouse.connect(settings, "publisher") as conn:
+        row = conn.execute(
+            """
+            select mine.state, later.run_id, later.as_of_date
+            from publishing.build as mine
+            left join publishing.build as later on later.began_at >= mine.ended_at
+            where mine.run_id = %s
+            order by mine.build_id desc, later.began_at limit 1
+            """,
+            (run_id,),
+        ).fetchone()
+    if row is None or row[0] in ("waiting", "building", "asking"):
+        return None
+    state, later, day = row
+    return f"its build is {state}" + (f", the schema build went to run {later} of {day}" if later else "")
+
+
 def who_may(right: str) -> list[dict[str, str]]:
     """Whose answer an approval task takes: the officials with a right; the administrator where nobody has it."""
     from yingjian.delivery.sign_off import who_may as assigned

@@ -56,8 +56,8 @@ def test_only_an_audited_build_is_published(bag: dict) -> None:  # type: ignore[
 def test_nothing_goes_to_the_public_before_it_is_signed_off(bag: dict) -> None:  # type: ignore[type-arg]
     tasks = bag["dags"]["public_release"]["tasks"]
     assert tasks["bulletin"]["upstream"] == ["release"] and tasks["release"]["upstream"] == ["sign_off"]
-    assert tasks["expired"]["upstream"] == ["sign_off"]
-    assert tasks["sign_off"]["type"] == bag["dags"]["daily"]["tasks"]["release_by_hand"]["type"] == "ApprovalByRight"
+    assert tasks["sign_off"]["type"] == "SignOff"
+    assert bag["dags"]["daily"]["tasks"]["release_by_hand"]["type"] == "ReleaseByHand"
 
 
 def test_nothing_is_delivered_before_its_hour(bag: dict) -> None:  # type: ignore[type-arg]

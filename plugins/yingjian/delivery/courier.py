@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
@@ -17,8 +17,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from yingjian.delivery import ledger
 from yingjian.delivery.errors import Bounced, MaybeSent, NotSent
 from yingjian.delivery.ledger import Attempt
-from yingjian.delivery.messages import Composer, Message
-from yingjian.delivery.recipients import recipients
+from yingjian.delivery.messages import Message, Writer
+from yingjian.delivery.recipients import Recipient, recipients
 from yingjian.officials import Officials
 
 log = logging.getLogger(__name__)
@@ -55,22 +55,24 @@ def due_at(as_of_date: date, at: time_of_day) -> datetime:
 
 def plan(
     conn: psycopg.Connection[Any],
-    publication_id: int,
+    publication_id: int | None,
     what: str,
     officials: Officials,
     not_before: datetime,
     occasion: str = "",
+    to: Sequence[Recipient] | None = None,
 ) -> int:
-    """Put on record who receives what of a publication; returns the number of attempts."""
-    return ledger.plan(conn, publication_id, what, recipients(officials, what), not_before, occasion)
+    """Put on record who receives what; returns the number of attempts. `to`: not those who receive it every day."""
+    receiving = recipients(officials, what) if to is None else to
+    return ledger.plan(conn, publication_id, what, receiving, not_before, occasion)
 
 
 def deliver(
     conn: psycopg.Connection[Any],
-    publication_id: int,
+    publication_id: int | None,
     what: str,
     officials: Officials,
-    composer: Composer,
+    writer: Writer,
     channels: Mapping[str, Channel],
     *,
     occasion: str = "",
@@ -80,7 +82,7 @@ def deliver(
 
     What cannot be sent does not keep the others from theirs. `sleep` waits the given seconds.
     """
-    if what == "pack":
+    if what == "pack" and publication_id is not None:
         ledger.supersede(conn, publication_id)
     broken: dict[str, NotSent] = {}
     try:
@@ -89,7 +91,7 @@ def deliver(
                 official = officials.get(attempt.official) if attempt else None
                 if attempt and official:
                     _make(
-                        conn, attempt, channels[attempt.channel], lambda a=attempt, o=official: composer.message(a, o),  # type: ignore[misc]
+                        conn, attempt, channels[attempt.channel], lambda a=attempt, o=official: writer.message(a, o),  # type: ignore[misc]
                         broken, sleep,
                     )  # fmt: skip
     finally:
@@ -157,7 +159,7 @@ def _make(
             ledger.sent(conn, attempt)
 
 
-def _delivered(conn: psycopg.Connection[Any], publication_id: int, what: str, occasion: str) -> Delivered:
+def _delivered(conn: psycopg.Connection[Any], publication_id: int | None, what: str, occasion: str) -> Delivered:
     states: dict[str, int] = {}
     failures, will_retry = [], False
     for row in ledger.attempts(conn, publication_id):

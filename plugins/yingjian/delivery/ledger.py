@@ -33,7 +33,7 @@ class Attempt:
     """A row of delivery.attempt."""
 
     attempt_id: int
-    publication_id: int
+    publication_id: int | None
     what: str
     occasion: str
     official: str
@@ -54,7 +54,7 @@ def _durably(conn: psycopg.Connection[Any]) -> Iterator[None]:
 
 def plan(
     conn: psycopg.Connection[Any],
-    publication_id: int,
+    publication_id: int | None,
     what: str,
     recipients: Sequence[Recipient],
     not_before: datetime,
@@ -72,7 +72,7 @@ def plan(
         conn.execute(
             """
             update delivery.attempt set state = 'cancelled', ended_at = clock_timestamp()
-            where publication_id = %(id)s and what = %(what)s and occasion = %(occasion)s
+            where publication_id is not distinct from %(id)s and what = %(what)s and occasion = %(occasion)s
             and (state in ('planned', 'shared') or (state = 'failed' and will_retry))
             """,
             key,
@@ -89,7 +89,7 @@ def plan(
                     %(kind)s, %(audience)s, %(not_before)s,
                     case when exists (
                         select from delivery.attempt as other
-                        where other.publication_id = %(id)s and other.what = %(what)s and other.occasion = %(occasion)s
+                        where other.publication_id is not distinct from %(id)s and other.what = %(what)s and other.occasion = %(occasion)s
                         and other.channel = %(channel)s and other.target = %(target)s
                         and other.audience_kind = %(kind)s and other.audience = %(audience)s
                         and other.state not in ('shared', 'cancelled')
@@ -114,7 +114,7 @@ def plan(
         row = conn.execute(
             """
             select count(*) from delivery.attempt
-            where publication_id = %(id)s and what = %(what)s and occasion = %(occasion)s
+            where publication_id is not distinct from %(id)s and what = %(what)s and occasion = %(occasion)s
             and state not in ('shared', 'cancelled')
             """,
             key,
@@ -137,7 +137,9 @@ def supersede(conn: psycopg.Connection[Any], publication_id: int) -> int:
         ).rowcount
 
 
-def open_attempts(conn: psycopg.Connection[Any], publication_id: int, what: str, occasion: str = "") -> list[int]:
+def open_attempts(
+    conn: psycopg.Connection[Any], publication_id: int | None, what: str, occasion: str = ""
+) -> list[int]:
     """The attempts that are to be made now, or that somebody is at: their numbers, in the order of planning."""
     with _durably(conn):
         return [
@@ -145,7 +147,7 @@ def open_attempts(conn: psycopg.Connection[Any], publication_id: int, what: str,
             for (number,) in conn.execute(
                 """
                 select attempt_id from delivery.attempt
-                where publication_id = %s and what = %s and occasion = %s and not_before <= clock_timestamp()
+                where publication_id is not distinct from %s and what = %s and occasion = %s and not_before <= clock_timestamp()
                 and (state in ('planned', 'sending') or (state = 'failed' and will_retry))
                 order by attempt_id
                 """,
@@ -220,7 +222,7 @@ def sent(conn: psycopg.Connection[Any], attempt: Attempt) -> None:
     with _durably(conn):
         _set(conn, attempt, "sent", "error = %(text)s, will_retry = false, ended_at = clock_timestamp()", None)
         audit_trail.record(
-            conn, "delivery", "delivery", f"publication:{attempt.publication_id}",
+            conn, "delivery", "delivery", f"publication:{attempt.publication_id or 'none'}",
             what=attempt.what, official=attempt.official, channel=attempt.channel, audience=attempt.audience.code,
         )  # fmt: skip
 
@@ -300,7 +302,7 @@ def retry(conn: psycopg.Connection[Any], publication_id: int, attempt_ids: Seque
         ]
 
 
-def attempts(conn: psycopg.Connection[Any], publication_id: int) -> list[dict[str, Any]]:
+def attempts(conn: psycopg.Connection[Any], publication_id: int | None) -> list[dict[str, Any]]:
     """Every attempt of a publication, for people to read; columns of delivery.attempt, without the addresses."""
     return records(
         conn,
@@ -308,7 +310,7 @@ def attempts(conn: psycopg.Connection[Any], publication_id: int) -> list[dict[st
         select
             attempt_id, what, occasion, official, channel, audience_kind, audience, state, will_retry, tries, error,
             not_before, ended_at
-        from delivery.attempt where publication_id = %(id)s
+        from delivery.attempt where publication_id is not distinct from %(id)s
         order by attempt_id
         """,
         id=publication_id,
@@ -324,7 +326,7 @@ def summary(conn: psycopg.Connection[Any], publications: int = 3) -> list[str]:
         conn,
         """
         with newest as (
-            select distinct publication_id from delivery.attempt order by publication_id desc limit %(publications)s
+            select distinct publication_id from delivery.attempt where publication_id is not null order by publication_id desc limit %(publications)s
         )
         select
             publication_id, publication.as_of_date,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -95,6 +95,33 @@ def read_edition(conn: psycopg.Connection[Any], publication_id: int) -> Edition:
     )
 
 
+class Writer(Protocol):
+    """Makes the message of an attempt."""
+
+    def message(self, attempt: Attempt, official: Official) -> Message: ...
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A few lines, the same for everybody: about no publication. The subject goes without the mark."""
+
+    subject: str
+    facts: tuple[tuple[str, str], ...] = ()
+    note: str = ""
+    link: str = ""
+    secret: bytes = field(default=b"", repr=False)
+
+    def message(self, attempt: Attempt, official: Official) -> Message:
+        return Message(token(attempt, self.secret), "", f"{MARK}{self.subject}", self.facts, (), self.note, self.link)
+
+
+def token(attempt: Attempt, secret: bytes) -> str:
+    """The same for the same attempt whoever makes it; not to be guessed, so that no stranger reports a bounce."""
+    name = f"{attempt.publication_id}/{attempt.what}/{attempt.occasion}/{attempt.official}/{attempt.channel}/{attempt.number}"
+    digest = hashlib.blake2b(name.encode(), key=secret[:64], digest_size=12, person=b"message-id").hexdigest()
+    return f"{attempt.what}.{attempt.publication_id or 0}.{digest}"
+
+
 class Composer:
     """Makes the messages of a publication; what several of them need is read or written once."""
 
@@ -115,15 +142,6 @@ class Composer:
             return self._pack(attempt, official)
         return self._of_bulletin(attempt)
 
-    def _token(self, attempt: Attempt) -> str:
-        """The same for the same attempt whoever makes it; not to be guessed, so that no stranger reports a bounce."""
-        name = (
-            f"{attempt.publication_id}/{attempt.what}/{attempt.occasion}/{attempt.official}/{attempt.channel}"
-            f"/{attempt.number}"
-        )
-        digest = hashlib.blake2b(name.encode(), key=self._secret[:64], digest_size=12, person=b"message-id").hexdigest()
-        return f"{attempt.what}.{attempt.publication_id}.{digest}"
-
     @property
     def _folder(self) -> str:
         return f"{self.edition.as_of_date:%Y-%m-%d}-p{self.edition.publication_id}"
@@ -133,7 +151,7 @@ class Composer:
         by_hand = self.edition.is_by_hand
         facts, tasks = self._summary(audience)
         return Message(
-            token=self._token(attempt),
+            token=token(attempt, self._secret),
             folder=self._folder,
             subject=f"{MARK}{text.day(self.edition.as_of_date)}日报 {audience.title}"
             f"（第{self.edition.publication_id}期）{self.edition.marks}",
@@ -181,7 +199,7 @@ class Composer:
         facts = [("状态", content.state)]
         facts += [(topic.lines[0].title, topic.lines[0].value) for topic in content.topics]
         return Message(
-            token=self._token(attempt),
+            token=token(attempt, self._secret),
             folder=self._folder,
             subject=f"{MARK}{subject}",
             facts=tuple(facts),

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from yingjian.officials import Channel, Official, Officials
 from yingjian.reports.audiences import OFFICE, Audience
 
-ABOUT_SIGN_OFF = ("request", "reminder", "expiry")
-
 
 @dataclass(frozen=True)
 class Recipient:
@@ -23,17 +21,7 @@ class Recipient:
 
 
 def recipients(officials: Officials, what: str) -> list[Recipient]:
-    """Who receives a pack, a bulletin, or a message about a sign-off.
-
-    What a pack shows is the official's own part of the town; everything else is the same for everyone. About a sign-off
-    those are told who may sign and their deputies, over every channel on which a message is read (not in a folder).
-    """
-    if what in ABOUT_SIGN_OFF:
-        return [
-            one
-            for official in signatories(officials)
-            for one in _numbered(official, (each for each in official.channels if each.kind != "folder"), OFFICE)
-        ]
+    """Who receives a pack or a bulletin: a pack of the official's own part of the town, the bulletin as everyone."""
     return [
         one
         for official in officials.by_login.values()
@@ -42,6 +30,17 @@ def recipients(officials: Officials, what: str) -> list[Recipient]:
             (each for each in official.channels if each.what == what),
             official.audience if what == "pack" else OFFICE,
         )
+    ]
+
+
+def askable(officials: Officials, right: str, *, deputies: bool) -> list[Recipient]:
+    """Whom a question is told to: those with the right, and their deputies, over every channel on which a message is read
+    (not in a folder)."""
+    chosen = officials.with_right(right)
+    return [
+        one
+        for official in [*chosen, *(officials.deputies(chosen) if deputies else [])]
+        for one in _numbered(official, (each for each in official.channels if each.kind != "folder"), OFFICE)
     ]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
@@ -18,12 +19,15 @@ from yingjian.settings import Settings
 if TYPE_CHECKING:
     import psycopg
 
-    from yingjian.delivery.courier import Delivered
+    from yingjian.delivery.courier import Channel, Delivered
+    from yingjian.delivery.messages import Letter
+    from yingjian.delivery.recipients import Recipient
     from yingjian.officials import Officials
 
 log = logging.getLogger(__name__)
 
-ANSWERED = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
+ABOUT_A_QUESTION = ("request", "reminder", "expiry")
+Counts = dict[str, int]
 
 
 class UndeliveredForGood(Undelivered, AirflowFailException):
@@ -70,36 +74,50 @@ def deliver(publication_id: int) -> dict[str, int]:
     return _deliver(publication_id, "pack")
 
 
-def _deliver(publication_id: int, what: str, occasion: str = "", link: str | None = None) -> dict[str, int]:
+def _deliver(publication_id: int, what: str, occasion: str = "", link: str = "", *, deputies: bool = False) -> Counts:
+    """Send a publication's pack or bulletin, or a message about its sign-off (`request`, `reminder`, `expiry`)."""
     from yingjian.delivery import courier
-    from yingjian.delivery.folder import Folder
-    from yingjian.delivery.mail import Mail
     from yingjian.delivery.messages import Composer, read_edition
-    from yingjian.delivery.robots import DingTalk, WeCom
+    from yingjian.delivery.recipients import askable
 
     with _desk() as (settings, conn, officials):
         edition = read_edition(conn, publication_id)
         due = courier.due_at(edition.as_of_date, settings.delivery_time) if what == "pack" else datetime.now(UTC)
-        courier.plan(conn, publication_id, what, officials, due, occasion)
+        to = askable(officials, "sign_off", deputies=deputies) if what in ABOUT_A_QUESTION else None
+        courier.plan(conn, publication_id, what, officials, due, occasion, to)
         composer = Composer(conn, publication_id, settings.reports, settings.person_secret, link or ui_link(settings))
-        channels: dict[str, courier.Channel] = {
-            "mail": Mail(),
-            "wecom": WeCom(),
-            "dingtalk": DingTalk(),
-            "folder": Folder(settings.shared_folder),
-        }
-        done = courier.deliver(conn, publication_id, what, officials, composer, channels, occasion=occasion)
-    log.info(
-        "publication %s, %s: %s", publication_id, what, ", ".join(f"{n} {state}" for state, n in done.states.items())
-    )
-    _raise_if_undelivered(publication_id, what, done)
-    return dict(done.states)
+        done = courier.deliver(conn, publication_id, what, officials, composer, _channels(settings), occasion=occasion)
+    return _told(f"publication {publication_id}, {what}", done)
 
 
-def _raise_if_undelivered(publication_id: int, what: str, done: Delivered) -> None:
+def send_letter(what: str, occasion: str, letter: Letter, to: Callable[[Officials], list[Recipient]]) -> Counts:
+    """Send a few lines that are about no publication, once per occasion, to those whom `to` chooses of the officials.
+
+    Raises Undelivered when something did not get through.
+    """
+    from yingjian.delivery import courier
+
+    with _desk() as (settings, conn, officials):
+        courier.plan(conn, None, what, officials, datetime.now(UTC), occasion, to(officials))
+        written = replace(letter, secret=settings.person_secret)
+        done = courier.deliver(conn, None, what, officials, written, _channels(settings), occasion=occasion)
+    return _told(f"{what} {occasion}", done)
+
+
+def _channels(settings: Settings) -> dict[str, Channel]:
+    from yingjian.delivery.folder import Folder
+    from yingjian.delivery.mail import Mail
+    from yingjian.delivery.robots import DingTalk, WeCom
+
+    return {"mail": Mail(), "wecom": WeCom(), "dingtalk": DingTalk(), "folder": Folder(settings.shared_folder)}
+
+
+def _told(about: str, done: Delivered) -> Counts:
+    log.info("%s: %s", about, ", ".join(f"{n} {state}" for state, n in done.states.items()) or "nobody receives it")
     if done.failures:
         problem = Undelivered if done.will_retry else UndeliveredForGood
-        raise problem(f"publication {publication_id}, {what}: " + "\n".join(done.failures))
+        raise problem(f"{about}: " + "\n".join(done.failures))
+    return dict(done.states)
 
 
 def draft_bulletin(publication_id: int) -> dict[str, Any]:
@@ -125,29 +143,40 @@ def draft_bulletin(publication_id: int) -> dict[str, Any]:
     }
 
 
-def tell_signatories(what: str, context: Any) -> dict[str, int]:
-    """Send those who may sign and their deputies a request, a reminder or the news that nobody answered."""
-    run = context["run_id"]
-    link = ui_link(Settings.load(), f"/dags/public_release/runs/{run}/tasks/sign_off/required_actions")
-    return _deliver(tasks.publication_of(context), what, run, link)
+def tell_signatories(what: str, publication_id: int, occasion: str, link: str, *, deputies: bool) -> Counts:
+    """Send those who may sign, and their deputies, a request, a reminder or the news that nobody answered."""
+    return _deliver(publication_id, what, occasion, link, deputies=deputies)
 
 
-def reminder_is_due(context: Any) -> bool:
-    """Whether the time for a reminder has come, or the sign-off is answered so that none is needed."""
-    started = context["dag_run"].start_date
-    after = timedelta(hours=float(context["params"]["remind_after_hours"]))
-    return _is_answered(context) or datetime.now(UTC) >= started + after
+def tell_releasers(what: str, day: date, occasion: str, link: str, failed: list[str], *, deputies: bool) -> Counts:
+    """Tell those who may release a build that failed its audit, and their deputies, that they are asked."""
+    from yingjian.delivery.messages import Letter
+    from yingjian.delivery.recipients import askable
+    from yingjian.reports import text
+
+    title = f"{text.day(day)}日报质量检查未通过"
+    subject, note = {
+        "request": (f"请决定是否放行：{title}", "放行须写明理由，理由将写入日报；退回则昨日的发布保持不变。"),
+        "reminder": (f"催办，请决定是否放行：{title}", "尚未有人答复。有权人员请尽快处理，代理人请督促；次日的运行将取代本次询问。"),
+        "expiry": (f"未放行：{title}", "时限内无人答复，本日没有发布，读者看到的仍是前一期。"),
+    }[what]  # fmt: skip
+    shown = [("未通过的检查", f"{len(failed)}项"), *((str(n), says) for n, says in enumerate(failed[:5], 1))]
+    letter = Letter(subject, (("业务日期", day.isoformat()), *shown), note, link)
+    return send_letter(what, occasion, letter, lambda officials: askable(officials, "release", deputies=deputies))
 
 
-def remind(context: Any) -> dict[str, int]:
-    """Remind those who may sign, unless one of them did."""
-    return {} if _is_answered(context) else tell_signatories("reminder", context)
-
-
-def _is_answered(context: Any) -> bool:
-    run = context["run_id"]
-    found = context["ti"].get_task_states(dag_id="public_release", task_ids=["sign_off"], run_ids=[run])
-    return found.get(run, {}).get("sign_off") in ANSWERED
+def newer_publication(settings: Settings, publication_id: int, since: datetime) -> int | None:
+    """A publication of the same or a later day that was made after a moment; None when there is none."""
+    with warehouse.connect(settings, "reporter") as conn:
+        row = conn.execute(
+            """
+            select max(newer.publication_id) from published.publication as newer
+            inner join published.publication as mine on newer.as_of_date >= mine.as_of_date
+            where mine.publication_id = %s and newer.publication_id > mine.publication_id and newer.published_at > %s
+            """,
+            (publication_id, since),
+        ).fetchone()
+    return int(row[0]) if row and row[0] is not None else None
 
 
 def release(context: Any) -> int:
@@ -189,15 +218,12 @@ def _decide(publication_id: int, run_id: str) -> str:
     return decision
 
 
-def expire(context: Any) -> dict[str, int]:
-    """Nobody decided: put it on record and tell them; the public goes on reading what it read."""
+def expire(publication_id: int, run_id: str) -> None:
+    """Put on record that nobody decided; the public goes on reading what it read."""
     from yingjian.delivery import sign_off
 
-    if not context["ti"].xcom_pull(task_ids="draft"):
-        return {}  # There was no draft, so nobody was asked.
     with _desk() as (_, conn, _officials):
-        sign_off.expire(conn, tasks.publication_of(context), context["run_id"])
-    return tell_signatories("expiry", context)
+        sign_off.expire(conn, publication_id, run_id)
 
 
 def deliver_bulletin(context: Any) -> dict[str, int]:

@@ -30,7 +30,8 @@ class Answer:
 def answer_of(settings: Settings, dag_id: str, run_id: str, task_id: str) -> Answer | None:
     """The answer to the question of a task in its present try; None when no person answered it.
 
-    A task that somebody marked as successful, that timed out, or that was cleared after its answer has none.
+    A task that somebody marked as successful, or whose time was over, has none. One that was cleared keeps its answer
+    until it asks again.
     """
     rows = ask_airflow(
         settings,

@@ -180,6 +180,7 @@ def deliveries(conn: Conn) -> Rows | None:
         conn,
         """
         select publication_id, what, channel, state, count(*) as attempts from delivery.attempt
+        where publication_id is not null
         group by publication_id, what, channel, state
         order by publication_id desc, what collate "C", channel collate "C", state collate "C" limit %(limit)s
         """,

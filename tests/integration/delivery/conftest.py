@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import ssl
 import threading
@@ -90,7 +91,7 @@ REPORTER = """
 
 
 @pytest.fixture(scope="session")
-def published(bare_server: Settings) -> str:
+def published(bare_server: Settings, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The URI of a database with a published town, public figures, the record of deliveries and the audit trail."""
     server = EmbeddedPostgres(bare_server)
     with psycopg.connect(server.uri("postgres", "postgres"), autocommit=True) as conn:
@@ -101,6 +102,9 @@ def published(bare_server: Settings) -> str:
         conn.execute("alter table published.publication add run_key text")
         for path in (MIGRATIONS / "0003_audit.sql", SQL_FOLDER / "25_audit.sql", MIGRATIONS / "0005_delivery.sql", SQL_FOLDER / "27_delivery.sql"):  # fmt: skip
             conn.execute(path.read_bytes())
+        folder = tmp_path_factory.mktemp("migrations")
+        shutil.copy(MIGRATIONS / "0041_letters.sql", folder)
+        warehouse.apply_migrations(conn, folder)
         conn.execute(
             """
             create table published.public_figure (

@@ -22,8 +22,8 @@ from yingjian.delivery import courier, ledger
 from yingjian.delivery.courier import Delivered
 from yingjian.delivery.errors import MaybeSent, NotSent
 from yingjian.delivery.mail import Mail
-from yingjian.delivery.messages import Composer, Message
-from yingjian.delivery.recipients import recipients
+from yingjian.delivery.messages import Composer, Letter, Message
+from yingjian.delivery.recipients import askable, recipients
 from yingjian.officials import Officials
 from yingjian.settings import PROJECT_ROOT
 
@@ -79,9 +79,11 @@ def test_who_receives_what(officials: Officials) -> None:
         ("grid", "folder", "招丰社区"),
     ]  # fmt: skip
     assert [one.official.login for one in recipients(officials, "bulletin")] == ["press"]
-    assert [(one.official.login, one.channel.kind) for one in recipients(officials, "reminder")] == [
+    assert [(one.official.login, one.channel.kind) for one in askable(officials, "sign_off", deputies=True)] == [
         ("director", "mail"), ("director", "wecom"), ("director", "dingtalk"), ("deputy", "mail"),
     ]  # fmt: skip
+    assert {one.official.login for one in askable(officials, "release", deputies=False)} == {"director"}
+    assert askable(officials, "quarantine", deputies=True) == []
 
 
 def test_before_the_hour_nothing_is_sent(conn: psycopg.Connection, deliver: Callable[..., Delivered]) -> None:
@@ -289,11 +291,24 @@ def test_the_bulletin_goes_to_those_who_receive_it(deliver: Callable[..., Delive
 
 def test_a_request_goes_out_once_per_run(conn: psycopg.Connection, composer: Composer, officials: Officials) -> None:
     for occasion, expected in (("run-1", 4), ("run-1", 0), ("run-2", 4)):
-        courier.plan(conn, PUBLICATION, "request", officials, DUE, occasion)
+        asked = askable(officials, "sign_off", deputies=True)
+        courier.plan(conn, PUBLICATION, "request", officials, DUE, occasion, asked)
         channels = spies()
         courier.deliver(conn, PUBLICATION, "request", officials, composer, channels, occasion=occasion)
         assert sum(len(spy.sent) for spy in channels.values()) == expected
         assert all("请审签" in message.subject for spy in channels.values() for _, message in spy.sent)
+
+
+def test_a_letter_is_about_no_publication_and_goes_out_once(conn: psycopg.Connection, officials: Officials) -> None:
+    letter = Letter("7月25日日报未能按时发布", (("原因", "等待核酸检测结果"),), secret=b"secret")
+    asked = askable(officials, "release", deputies=True)
+    for occasion, expected in (("2022-07-25", 4), ("2022-07-25", 0), ("2022-07-26", 4)):
+        courier.plan(conn, None, "absence", officials, DUE, occasion, asked)
+        channels = spies()
+        done = courier.deliver(conn, None, "absence", officials, letter, channels, occasion=occasion)
+        assert done.states == {"sent": 4} and sum(len(spy.sent) for spy in channels.values()) == expected
+    with pytest.raises(psycopg.errors.CheckViolation):
+        courier.plan(conn, None, "pack", officials, DUE)
 
 
 def test_every_table_and_column_has_its_comment(conn: psycopg.Connection) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mailbox
 import uuid
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,7 +48,7 @@ def few(home: Path) -> Path:
     return home
 
 
-def context(state: str = "awaiting_input", started: datetime | None = None, run: str = RUN) -> Any:
+def context(run: str = RUN) -> Any:
     """What Airflow gives a task of `public_release`; what tasks handed on is forged, and nobody may believe it."""
     forged = {
         "draft": {"publication_id": PUBLICATION + 1},
@@ -60,13 +59,9 @@ def context(state: str = "awaiting_input", started: datetime | None = None, run:
         },
     }
     return {
-        "ti": SimpleNamespace(
-            xcom_pull=lambda task_ids: forged[task_ids],
-            get_task_states=lambda dag_id, task_ids, run_ids: {run: {"sign_off": state}},
-        ),
+        "ti": SimpleNamespace(xcom_pull=lambda task_ids: forged[task_ids]),
         "run_id": run,
-        "dag_run": SimpleNamespace(start_date=started or datetime.now(UTC)),
-        "params": {"remind_after_hours": 4, "publication_id": PUBLICATION},
+        "params": {"publication_id": PUBLICATION},
     }
 
 
@@ -144,21 +139,25 @@ def test_a_draft_is_what_a_signatory_reads(few: Path) -> None:
 
 
 def test_request_reminder_and_release(
-    few: Path, mail_server: MailServer, robot_server: RobotServer, conn: psycopg.Connection, airflow: psycopg.Connection
+    few: Path,
+    mail_server: MailServer,
+    robot_server: RobotServer,
+    conn: psycopg.Connection,
+    airflow: psycopg.Connection,
 ) -> None:
-    assert steps.tell_signatories("request", context()) == {"sent": 4}
-    request = to(mail_server, "deputy@example.org")
-    assert request["Subject"].startswith("【应检】请审签：7月24日")
-    assert f"/dags/public_release/runs/{RUN}/tasks/sign_off/required_actions" in body(request, "html")
-    assert [part.get_filename() for part in request.iter_attachments()] == ["bulletin.html", "bulletin.pdf"]
-    assert len(robot_server.requests) == 2
+    def tell(what: str, occasion: str = RUN, *, deputies: bool = False) -> dict[str, int]:
+        return steps.tell_signatories(what, PUBLICATION, occasion, "https://yingjian.example/answer", deputies=deputies)
 
-    assert not steps.reminder_is_due(context())
-    assert steps.reminder_is_due(context(started=datetime.now(UTC) - timedelta(hours=5)))
-    assert steps.reminder_is_due(context(state="success")), "answered: the run need not wait for the reminder"
-    assert steps.remind(context(state="success")) == {} and len(mail_server.accepted) == 2
-    assert steps.remind(context()) == {"sent": 4} and len(mail_server.accepted) == 4
-    assert steps.remind(context()) == {"sent": 4} and len(mail_server.accepted) == 4, "reminded once"
+    assert tell("request") == {"sent": 3} == tell("request")
+    request = to(mail_server, "director@example.org")
+    assert request["Subject"].startswith("【应检】请审签：7月24日")
+    assert "https://yingjian.example/answer" in body(request, "html")
+    assert [part.get_filename() for part in request.iter_attachments()] == ["bulletin.html", "bulletin.pdf"]
+    assert len(robot_server.requests) == 2 and len(mail_server.accepted) == 1
+
+    assert tell("reminder", f"{RUN}#2", deputies=True) == {"sent": 4} and len(mail_server.accepted) == 3
+    assert tell("reminder", f"{RUN}#2", deputies=True) == {"sent": 4} and len(mail_server.accepted) == 3, "once"
+    assert tell("reminder", f"{RUN}#3", deputies=True) == {"sent": 4} and len(mail_server.accepted) == 5, "again"
 
     metadata.put_answer(airflow, asked(airflow), "deputy")
     assert steps.release(context()) == PUBLICATION
@@ -219,14 +218,14 @@ def test_a_rejection_and_the_end_of_the_time(
 ) -> None:
     metadata.put_answer(airflow, asked(airflow), "director", "Reject", "待核")
     steps.record_rejection(context())
-    steps.expire(context() | {"run_id": "later"})
+    steps.expire(PUBLICATION, "later")
+    steps.tell_signatories("expiry", PUBLICATION, "later", "", deputies=True)
     assert conn.execute("select decision, reason from published.public_release order by decision_id").fetchall() == [
         ("rejected", "待核"),
         ("expired", None),
     ]
     assert [str(parsed(one)["Subject"])[:10] for one in mail_server.accepted] == ["【应检】审签未完成，"] * 2
     assert not (few / "shared").exists()
-    assert steps.expire(context() | {"ti": SimpleNamespace(xcom_pull=lambda task_ids: None)}) == {}
 
 
 def test_which_publication_a_run_is_about() -> None:

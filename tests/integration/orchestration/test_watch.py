@@ -39,12 +39,17 @@ def ago(**span: float) -> datetime:
 
 
 def put_file(
-    conn: psycopg.Connection, received_at: datetime, status: str = "staged", read: int = 0, rejected: int = 0
+    conn: psycopg.Connection,
+    received_at: datetime,
+    status: str = "staged",
+    read: int = 0,
+    rejected: int = 0,
+    **values: Any,
 ) -> None:
     put(
         conn, "quality.landed_file", feed="arrivals", file_name="a.csv", location=f"/{received_at}", size_bytes=1,
         modified_at=received_at, received_at=received_at, status=status, rows_read=read, rows_rejected=rejected,
-        rows_staged=read - rejected,
+        rows_staged=read - rejected, **values,
     )  # fmt: skip
 
 

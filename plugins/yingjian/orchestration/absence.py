@@ -1,0 +1,98 @@
+"""One line to the recipients of packs when the hour of delivery comes and there is no publication: that, and why."""
+
+from __future__ import annotations
+
+import csv
+from datetime import date, datetime, timedelta
+
+import psycopg
+
+from yingjian import clock, warehouse
+from yingjian.delivery import steps
+from yingjian.delivery.messages import Letter
+from yingjian.delivery.recipients import Recipient, recipients
+from yingjian.officials import Officials
+from yingjian.orchestration import feeds
+from yingjian.orchestration.airflow_database import ask_airflow
+from yingjian.reports import text
+from yingjian.settings import Settings
+
+# Later in the day the line helps nobody: a machine that was switched on in the evening keeps quiet.
+WITHIN = timedelta(hours=6)
+
+
+def tell(settings: Settings) -> dict[str, int]:
+    """Tell recipients, once a day, that the pack of the day before has not come; returns messages by state, empty for none.
+
+    Nothing is sent in a demo, before the hour, for a day that is published or that nobody expects. Raises Undelivered.
+    """
+    if clock.demo_clock(settings.home):
+        return {}
+    now = clock.now(settings.home)
+    day = now.date() - timedelta(days=1)
+    since = now - datetime.combine(now.date(), settings.delivery_time, clock.SHANGHAI)
+    if not timedelta(0) <= since < WITHIN or feeds.reason_to_skip(settings, day):
+        return {}
+    letter = Letter(f"{text.day(day)}日报未能按时发布", (("原因", why(settings, day)),), "发布后将立即送达。")
+    return steps.send_letter("absence", day.isoformat(), letter, read_in_messages)
+
+
+def read_in_messages(officials: Officials) -> list[Recipient]:
+    """Those who receive packs, without the shared folders."""
+    return [one for one in recipients(officials, "pack") if one.channel.kind != "folder"]
+
+
+def why(settings: Settings, day: date) -> str:
+    """Why a day is not published, for officials to read."""
+    with warehouse.connect(settings, "reporter") as conn:
+        state = _build_state(conn, day)
+    if state == "asking":
+        return "质量检查未通过，等待有权人员决定是否放行"
+    runs = ask_airflow(
+        settings,
+        """
+        select run_id, state from dag_run
+        where dag_id = 'daily' and coalesce(
+            (conf ->> 'date')::date, (data_interval_start at time zone 'Asia/Shanghai')::date
+        ) = %s
+        order by queued_at desc nulls last limit 1
+        """,
+        (day,),
+    )
+    if not runs:
+        return "当日运行没有启动，数据组已获通知"
+    [(run_id, run_state)] = runs
+    tasks = ask_airflow(
+        settings,
+        """
+        select task_id, state from task_instance
+        where dag_id = 'daily' and run_id = %s and state in ('failed', 'deferred', 'up_for_reschedule')
+        and task_id not like 'models.%%' order by end_date nulls last
+        """,
+        (run_id,),
+    )
+    if (feeds.WAIT, "deferred") in tasks and (missing := feeds.read_missing(settings, day)):
+        return f"等待报送：{'、'.join(titles(settings, missing))}"
+    if run_state == "failed":
+        failed = [task for task, task_state in tasks if task_state == "failed"]
+        if failed == ["release_by_hand"]:
+            return "质量检查未通过，时限内无人决定是否放行"
+        return f"运行在“{failed[0] if failed else '未知'}”一步失败，数据组已获通知"
+    if run_state == "success":
+        return "质量检查未通过，有权人员决定不放行"
+    return "数据处理尚未完成"
+
+
+def titles(settings: Settings, missing: list[str]) -> list[str]:
+    """The Chinese names of feeds, as the seed has them."""
+    seed = settings.root / "dbt_project" / "seeds" / "reference" / "feed.csv"
+    with seed.open(encoding="utf-8") as file:
+        names = {row["feed"]: row["title"] for row in csv.DictReader(file)}
+    return [names[feed] for feed in missing]
+
+
+def _build_state(conn: psycopg.Connection, day: date) -> str | None:
+    row = conn.execute(
+        "select state from publishing.build where as_of_date = %s order by build_id desc limit 1", (day,)
+    ).fetchone()
+    return row[0] if row else None

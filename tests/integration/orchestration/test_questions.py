@@ -1,0 +1,215 @@
+"""A question is told, told again to deputies, ends, and never outlives what made it; Airflow's record decides."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
+
+from tests.integration.delivery.conftest import DIRECTORY
+from tests.integration.delivery.test_mail import body, to
+from tests.integration.orchestration.test_watch import put_publication
+from tests.metadata import put, put_answer, put_question, put_run, put_task
+from tests.servers import MailServer
+from yingjian import approval, clock
+from yingjian.approval import QuestionTrigger, ReleaseByHand, SignOff, UnansweredError
+from yingjian.settings import Settings
+
+RUN, DAY = "scheduled__2026-01-04", date(2026, 1, 4)
+MAIL_ONLY = "\n".join(line for line in DIRECTORY.splitlines() if "wecom" not in line and "dingtalk" not in line)
+
+
+@pytest.fixture
+def asked(
+    watched: Settings, conn: psycopg.Connection, airflow: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    """A run of the day whose audit failed and that asks for its release; returns the task's id."""
+    monkeypatch.setenv("YINGJIAN_HOME", str(watched.home))
+    monkeypatch.setenv("YINGJIAN_URL", "https://yingjian.example")
+    (watched.home / "officials.yml").write_text(MAIL_ONLY, encoding="utf-8")
+    conn.execute("delete from delivery.attempt; delete from quality.check_result")
+    put(conn, "publishing.build", run_id=RUN, run_key=RUN, as_of_date=DAY, state="asking", began_at=datetime.now(UTC))
+    conn.execute(
+        """
+        insert into quality.check_result (as_of_date, suite, check_name, table_name, severity, success, message, build_token)
+        select as_of_date, 'build.due', 'some', 'due', 'fail', false, '不一致', token from publishing.build
+        """
+    )
+    put_run(airflow, "daily", RUN)
+    task = put_task(airflow, "daily", RUN, "release_by_hand", "deferred")
+    put_question(airflow, task)
+    return task
+
+
+@pytest.fixture
+def release(monkeypatch: pytest.MonkeyPatch) -> ReleaseByHand:
+    monkeypatch.setattr(ReleaseByHand, "skip", lambda self, ti, tasks: skipped.extend(task.task_id for task in tasks))
+    skipped.clear()
+    return ReleaseByHand(task_id="release_by_hand", retries=2)
+
+
+skipped: list[str] = []
+PUBLISH = SimpleNamespace(task_id="publish", is_teardown=False)
+
+
+def context(operator: approval.ApprovalByRight) -> Any:
+    ti = SimpleNamespace(dag_id="daily", run_id=RUN, task_id=operator.task_id, try_number=1, max_tries=2)
+    return {
+        "ti": ti,
+        "task": SimpleNamespace(get_direct_relatives=lambda upstream: [PUBLISH]),
+        "run_id": RUN,
+        "dag_run": SimpleNamespace(data_interval_start=datetime(2026, 1, 4, tzinfo=clock.SHANGHAI)),
+        "params": {"time_limit_hours": 10, "publication_id": 1},
+    }
+
+
+def at(moment: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return moment.astimezone(tz)
+
+    monkeypatch.setattr(approval, "datetime", Clock)
+
+
+def go_on(operator: approval.ApprovalByRight, asked_at: datetime, told: int = 1) -> Any:
+    return operator.go_on(
+        context(operator), asked_at=asked_at.isoformat(), told=told, event={"chosen_options": ["Approve"]}
+    )
+
+
+SIX = datetime(2026, 1, 5, 6, tzinfo=clock.SHANGHAI)
+
+
+def test_deputies_are_told_after_a_while_and_all_again(
+    release: ReleaseByHand, asked: Any, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = release
+    link = "https://yingjian.example/dags/daily/runs/scheduled__2026-01-04/tasks/release_by_hand/required_actions"
+    operator._tell("request", context(operator), "", deputies=False)
+    request = to(mail_server, "director@example.org")
+    assert request["Subject"] == "【应检】请决定是否放行：1月4日日报质量检查未通过"
+    text = body(request, "plain")
+    assert "未通过的检查：1项" in text and "build.due: 不一致" in text and link in text
+    assert mail_server.recipients == ["director@example.org"]
+
+    at(SIX + timedelta(hours=1, minutes=59), monkeypatch)
+    with pytest.raises(TaskDeferred) as deferred:
+        go_on(operator, SIX)
+    assert deferred.value.kwargs == {"asked_at": SIX.isoformat(), "told": 1}
+    assert datetime.fromisoformat(deferred.value.trigger.wake_at) == SIX + timedelta(hours=2)
+    assert len(mail_server.accepted) == 1
+
+    at(SIX + timedelta(hours=2), monkeypatch)
+    with pytest.raises(TaskDeferred) as deferred:
+        go_on(operator, SIX)
+    assert mail_server.recipients == ["deputy@example.org", "director@example.org", "director@example.org"]
+    assert deferred.value.kwargs["told"] == 2
+    assert datetime.fromisoformat(deferred.value.trigger.wake_at) == SIX + timedelta(hours=6)
+
+    at(SIX + timedelta(hours=6), monkeypatch)
+    with pytest.raises(TaskDeferred):
+        go_on(operator, SIX, told=2)
+    assert len(mail_server.accepted) == 5, "again, until it is answered"
+
+
+def test_it_ends_at_midnight(
+    release: ReleaseByHand, asked: Any, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    midnight = datetime(2026, 1, 6, tzinfo=clock.SHANGHAI)
+    at(midnight - timedelta(seconds=1), monkeypatch)
+    with pytest.raises(TaskDeferred) as deferred:
+        go_on(release, SIX, told=9)
+    assert datetime.fromisoformat(deferred.value.trigger.wake_at) == midnight
+    at(midnight, monkeypatch)
+    with pytest.raises(UnansweredError, match="nobody answered release_by_hand in time"):
+        go_on(release, SIX, told=9)
+    assert to(mail_server, "deputy@example.org")["Subject"] == "【应检】未放行：1月4日日报质量检查未通过"
+
+
+def test_the_next_run_supersedes_it(
+    release: ReleaseByHand,
+    asked: Any,
+    conn: psycopg.Connection,
+    mail_server: MailServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at(SIX, monkeypatch)
+    trigger = QuestionTrigger(
+        ["daily", RUN, "release_by_hand"], "yingjian.approval.ReleaseByHand", {"run_id": RUN},
+        (SIX + timedelta(hours=2)).isoformat(),
+    )  # fmt: skip
+    assert not trigger.is_over()
+    conn.execute("update publishing.build set state = 'superseded', ended_at = clock_timestamp()")
+    put(
+        conn, "publishing.build", run_id="next", run_key="next", as_of_date=DAY + timedelta(days=1), state="building",
+        began_at=datetime.now(UTC) + timedelta(seconds=1),
+    )  # fmt: skip
+    assert trigger.is_over()
+    with pytest.raises(AirflowSkipException, match=r"superseded.*the schema build went to run next of 2026-01-05"):
+        go_on(release, SIX)
+    assert skipped == ["publish"] and mail_server.accepted == []
+
+
+@pytest.mark.parametrize(("chosen", "what_follows"), [("Approve", []), ("Reject", ["publish"])])
+def test_the_answer_is_airflow_s_record_of_it(
+    chosen: str, what_follows: list[str], release: ReleaseByHand, asked: Any, airflow: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """An event that says Approve is no answer; one that came in the last second is."""
+    at(SIX, monkeypatch)
+    with pytest.raises(TaskDeferred):
+        go_on(release, SIX)
+    put_answer(airflow, asked, "director", chosen, "已核")
+    at(SIX + timedelta(days=2), monkeypatch)
+    release.downstream_task_ids.add("publish")
+    answered = go_on(release, SIX)
+    assert answered["chosen_options"] == [chosen] and answered["responded_by_user"]["id"] == "director"
+    assert list(skipped) == what_follows
+
+
+def test_a_try_after_the_process_died_does_not_ask_again(
+    release: ReleaseByHand, asked: Any, airflow: psycopg.Connection
+) -> None:
+    put_answer(airflow, asked, "director", reason="已核")
+    died = context(release)
+    died["ti"].try_number = 2
+    assert release.execute(died)["chosen_options"] == ["Approve"]
+
+
+def test_whoever_cannot_be_told_keeps_nobody_from_answering(
+    release: ReleaseByHand, asked: Any, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail_server.answers = {"deputy@example.org": ["550 5.1.1 no"]}
+    at(SIX + timedelta(hours=2), monkeypatch)
+    with pytest.raises(TaskDeferred):
+        go_on(release, SIX)
+    assert mail_server.recipients == ["director@example.org"]
+
+
+def test_a_sign_off_is_superseded_by_a_publication_that_comes_after_it(
+    watched: Settings, conn: psycopg.Connection, release: ReleaseByHand
+) -> None:
+    def moot(asked_at: datetime) -> str | None:
+        return SignOff.superseded_by(watched, publication_id=DAY.toordinal(), asked_at=asked_at.isoformat())
+
+    put_publication(conn, DAY)
+    put_publication(conn, DAY - timedelta(days=1))
+    [(published,)] = conn.execute("select max(published_at) from published.publication").fetchall()
+    assert moot(published - timedelta(hours=1)) is None, "that of an earlier day is none"
+    put_publication(conn, DAY + timedelta(days=1))
+    newer = (DAY + timedelta(days=1)).toordinal()
+    assert moot(published) == f"publication {newer} is there"
+    [(published,)] = conn.execute("select max(published_at) from published.publication").fetchall()
+    assert moot(published) is None, "asked about again, to take it back"
+
+
+def test_a_trigger_is_made_again_from_what_airflow_keeps() -> None:
+    trigger = QuestionTrigger(["daily", RUN, "x"], "yingjian.approval.ReleaseByHand", {"run_id": RUN}, SIX.isoformat())
+    path, kept = trigger.serialize()
+    assert path == "yingjian.approval.QuestionTrigger"
+    assert QuestionTrigger(**kept).serialize() == (path, kept)
