@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from urllib.parse import urlparse
 
 import psycopg
@@ -13,8 +12,9 @@ from psycopg import sql
 
 from tests import support
 from tests.conftest import WORLD_DAY
+from tests.readers import Town, with_logins
 from yingjian import cli, warehouse
-from yingjian.reports.audiences import OFFICE, Audience
+from yingjian.reports.audiences import Audience
 from yingjian.settings import PROJECT_ROOT, Settings
 from yingjian.warehouse import access
 
@@ -22,51 +22,10 @@ TABLE = access.read_table()
 GROUPS = {"community_reader": "m-community", "department_reader": "m-department", "case_worker": "m-case"}
 
 
-@dataclass
-class Town:
-    """The published town with a login for each kind of reader; `community` and `department` are theirs."""
-
-    settings: Settings
-    community: str
-    department: str
-    passwords: dict[str, str]
-
-    @contextmanager
-    def as_(self, role: str) -> Iterator[psycopg.Connection]:
-        if role in self.passwords:
-            found = urlparse(warehouse.uri(self.settings))
-            uri = found._replace(netloc=f"{role}:{self.passwords[role]}@{found.hostname}:{found.port}").geturl()
-        else:
-            uri = warehouse.uri(self.settings, role)
-        with psycopg.connect(uri, autocommit=True) as conn:
-            yield conn
-
-
 @pytest.fixture(scope="module")
 def town(world: Settings) -> Iterator[Town]:
-    [(community, department)] = support.query(
-        world,
-        """
-        select community, split_part(department, '、', 1) from reporting.obligation
-        where community <> '' and department like '%%、%%' group by 1, 2 order by count(*) desc, 1, 2 limit 1
-        """,
-    )
-    parts = {
-        "m-community": ([Audience("community", community)], False),
-        "m-department": ([Audience("department", department)], False),
-        "m-duty": ([Audience("department", department)], True),
-        "m-case": ([Audience("community", community)], True),
-        "m-office": ([OFFICE], True),
-    }
-    with warehouse.connect(world) as conn:
-        passwords = {
-            login: access.grant(conn, login, part, persons, "tester", "测试") or ""
-            for login, (part, persons) in parts.items()
-        }
-    yield Town(world, community, department, passwords)
-    with warehouse.connect(world) as conn:
-        for login in passwords:
-            access.revoke(conn, login, [], False, "tester", "测试完毕")
+    with with_logins(world) as town:
+        yield town
 
 
 # The matrix
@@ -356,7 +315,7 @@ def test_policies_are_asked_once_per_query_and_partitions_stay_pruned(town: Town
     finally:
         with warehouse.connect(town.settings) as conn:
             conn.execute("drop table published.obligation_p999999")
-    assert "Seq Scan on obligation_p999999 obligation_2 (never executed)" in plan
+    assert re.search(r"Seq Scan on obligation_p999999 obligation_\d \(never executed\)", plan)
     assert plan.count("InitPlan 2\n") == 1 and "access." not in plan, (
         "what a login sees is asked before the rows, not for each"
     )

@@ -202,7 +202,7 @@ def test_editions_follow_each_other_without_gap() -> None:
         assert date.fromisoformat(earlier["effective_to"]) + timedelta(days=1) == date.fromisoformat(
             later["effective_from"]
         )
-    assert not editions[-1]["effective_to"]
+    assert not editions[0]["effective_from"] and not editions[-1]["effective_to"]
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (SEEDS / "policy").glob("*.csv")))

@@ -37,7 +37,7 @@ def bootstrap(conn: psycopg.Connection, owner_password: str, airflow_password: s
             conn.execute(sql.SQL("revoke all on database {database} from public").format(**names))
         elif owners[database] != owner:
             conn.execute(sql.SQL("alter database {database} owner to {owner}").format(**names))
-    # The owner hands it to publishing (sql/00_roles.sql).
+    # What the owner's function published.older_statements counts.
     _give(conn, "pg_read_all_stats")
     # A role that was made before the owner could make roles.
     for (role,) in conn.execute("select rolname from pg_roles where rolname = 'bi_reader'").fetchall():

@@ -1,17 +1,18 @@
--- Each edition with the days on which it is in force: from its first day to the day before the next one's.
+-- Each edition with the days on which it is in force: to the day before the next one's first; the first one always was.
 with editions as (select * from {{ ref('policy_edition') }}),
 
 final as (
     select
         edition_code,
         title,
-        effective_from,
+        case when row_number() over by_date = 1 then {{ no_start() }} else effective_from end as effective_from,
         -- A later edition ends the one before it, whatever that one's last day says.
         least(
             coalesce(effective_to, {{ no_end() }}),
-            lead(effective_from) over (order by effective_from) - 1
+            lead(effective_from) over by_date - 1
         ) as effective_to
     from editions
+    window by_date as (order by effective_from nulls first)
 )
 
 select * from final

@@ -39,9 +39,7 @@ begin
 
     for wanted in
         select * from (values
-            ('build_owner', 'transformer'), ('build_owner', 'publisher'), ('view_owner', 'publisher'),
-            -- Publishing waits for statements that began before it; it sees that they are there, not what they say.
-            ('pg_read_all_stats', 'publisher')
+            ('build_owner', 'transformer'), ('build_owner', 'publisher'), ('view_owner', 'publisher')
         ) as memberships (role, member)
     loop
         if not exists (

@@ -2,6 +2,16 @@
 create schema if not exists reporting;
 create schema if not exists restricted;
 
+-- Publishing waits for statements that began before it. It learns how many there are, not whose they are or what they
+-- say: the owner alone may read that.
+create or replace function published.older_statements(since timestamptz) returns bigint
+language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+    select count(*) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+    and coalesce(state, 'active') = 'active' and coalesce(query_start, since) <= since
+$$;
+comment on function published.older_statements is 'How many statements are at work in this database that began before a moment.';
+
 -- Only where it is new or shows other columns: replacing a view waits for whoever reads it, and readers wait behind.
 do $$
 begin
@@ -30,7 +40,8 @@ begin
             released_by,
             previous_publication_id
         from published.publication
-        where publication_id = (select current.publication_id from published.current);
+        where publication_id = (select current.publication_id from published.current)
+        offset 0;
 
         comment on view reporting.publication is 'The current publication; one row.';
     end if;

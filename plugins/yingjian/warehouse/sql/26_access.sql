@@ -16,6 +16,14 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 $$;
 comment on function access.sees_office is 'Whether the login reads the rows of the whole town.';
 
+-- Immutable although it is not: so it is evaluated while a statement is planned, and of a reader view only the branch of
+-- this login is left. It chooses a plan; which rows are read is for the policies, which ask anew each time.
+create or replace function access.plans_as_office() returns boolean
+language sql immutable security definer set search_path = pg_catalog, pg_temp as $$
+    select access.sees_office()
+$$;
+comment on function access.plans_as_office is 'Whether statements of the login are planned without the barrier: the login reads the rows of the whole town.';
+
 create or replace function access.communities() returns text[]
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select coalesce(array_agg(name), '{}') from access.reader where login = session_user and kind = 'community'
@@ -65,6 +73,12 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     ) and access.is_of_own_part(may_read_person.person_key)
 $$;
 comment on function access.may_read_person is 'Whether the login said why it looks at a person, in a transaction that is committed, within the last hour.';
+
+create or replace function access.persons_looked_at() returns setof text
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select person_key from access.look where login = session_user and access.may_read_person(person_key)
+$$;
+comment on function access.persons_looked_at is 'The persons that the login may read now.';
 
 create or replace function access.sees_all_persons() returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$

@@ -27,15 +27,27 @@ comment on column published.released.publication_id is 'The publication that rep
 comment on column published.released.as_of_date is 'Its business date.';
 comment on column published.released.decided_at is 'When it was signed off.';
 
-create or replace view reporting_public.publication as
-select
-    publication.publication_id,
-    publication.as_of_date,
-    publication.published_at,
-    publication.policy_edition,
-    released.decided_at as released_at
-from published.publication
-inner join published.released on publication.publication_id = released.publication_id;
+-- Only where it is new or has no barrier: replacing a view waits for whoever reads it.
+do $$
+begin
+    if not exists (
+        select from pg_class
+        where oid = to_regclass('reporting_public.publication') and 'security_barrier=true' = any (reloptions)
+    )
+    then
+        create or replace view reporting_public.publication with (security_barrier = true) as
+        select
+            publication.publication_id,
+            publication.as_of_date,
+            publication.published_at,
+            publication.policy_edition,
+            released.decided_at as released_at
+        from published.publication
+        inner join published.released on publication.publication_id = released.publication_id
+        offset 0;
+    end if;
+end
+$$;
 
 comment on view reporting_public.publication is 'The publication whose figures the public reads; at most one row.';
 comment on column reporting_public.publication.publication_id is 'Number of the publication, rising with time.';

@@ -5,6 +5,7 @@ create schema if not exists intermediate;
 create schema if not exists policy;
 create schema if not exists build;
 create schema if not exists reporting_public;
+create schema if not exists own_part;
 
 -- Through which change each increment has read its source. Unlogged as the increments are: a crash empties both, and
 -- the next build reads everything. No backup holds this schema, so no migration, which runs once, may make its table.
@@ -27,7 +28,7 @@ end
 $$;
 
 revoke all on schema public from public;
-revoke all on all functions in schema audit, access, restricted, staging, publishing from public;
+revoke all on all functions in schema audit, access, restricted, staging, publishing, published from public;
 alter default privileges revoke execute on functions from public;
 alter default privileges for role transformer revoke execute on functions from public;
 alter default privileges for role publisher revoke execute on functions from public;
@@ -83,6 +84,7 @@ grant select, insert, update on published.current to publisher;
 grant usage on schema publishing to publisher;
 grant select, insert, update on publishing.build to publisher;
 grant select on publishing.built_mart, quality.file_part to publisher;
+grant execute on function published.older_statements to publisher;
 
 -- Report, packs, portal, delivery: read what was published.
 grant usage on schema published, quality, audit, delivery, intermediate to reporter;
@@ -103,14 +105,17 @@ grant execute on function audit.record to loader, publisher, reporter;
 
 -- The views that readers query belong to view_owner, and the policies of the tables behind them are its own.
 grant usage on schema published to view_owner;
-grant usage, create on schema reporting, reporting_public, restricted to view_owner;
+grant usage, create on schema reporting, reporting_public, restricted, own_part to view_owner;
+grant usage, create on schema own_part to publisher;
 grant select on published.publication, published.current to view_owner;
 grant usage on schema reporting, reporting_public to bi_reader, community_reader, department_reader, case_worker;
 grant usage on schema restricted to case_worker;
 grant execute on function restricted.resolve to case_worker;
-grant execute on function access.is_reader, access.sees_office, access.communities, access.departments
+grant execute on function
+access.is_reader, access.sees_office, access.plans_as_office, access.communities, access.departments
 to publisher, bi_reader, community_reader, department_reader, case_worker;
-grant execute on function access.may_read_person, access.sees_all_persons to publisher, case_worker;
+grant usage on schema access to view_owner;
+grant execute on function access.may_read_person, access.sees_all_persons, access.persons_looked_at to view_owner;
 
 -- Each object belongs to the role that makes it; homes made before had one owner for all.
 do $$
@@ -122,7 +127,7 @@ begin
             relation.oid::regclass as name,
             case when relation.relkind = 'v' then 'view' else 'table' end as kind,
             case
-                when schema.nspname in ('reporting', 'reporting_public', 'restricted') then 'view_owner'
+                when schema.nspname in ('reporting', 'reporting_public', 'restricted', 'own_part') then 'view_owner'
                 when schema.nspname = 'build' then 'build_owner'
                 when schema.nspname = 'published' then 'publisher'
                 else 'transformer'
@@ -131,7 +136,8 @@ begin
         inner join pg_namespace as schema on schema.oid = relation.relnamespace
         where relation.relkind in ('r', 'p', 'v') and (
             schema.nspname in (
-                'reporting', 'reporting_public', 'restricted', 'build', 'staging_latest', 'intermediate', 'policy'
+                'reporting', 'reporting_public', 'restricted', 'own_part', 'build', 'staging_latest', 'intermediate',
+                'policy'
             )
             or (schema.nspname = 'published' and relation.relname not in (
                 'publication', 'staged', 'current', 'policy_state', 'public_release', 'released'

@@ -1,0 +1,169 @@
+"""What a plan tells: nothing of rows that its reader does not see, neither what it counted nor what it estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests import support
+from tests.conftest import WORLD_DAY, HomeFactory
+from tests.readers import Town, with_logins
+from yingjian import warehouse
+from yingjian.settings import Settings
+
+READERS = ["m-community", "m-department", "m-case"]
+COUNTED = "explain (analyze, costs off, timing off, summary off, buffers off)"
+ESTIMATED = "explain"
+# A value of the same type that no feed brings.
+ABSENT = {"text": "text '从未有过'", "date": "date '2222-02-22'", "integer": "222222", "bigint": "222222"}
+
+
+@pytest.fixture(scope="module")
+def town(home_factory: HomeFactory, built_town: Settings) -> Iterator[Town]:
+    """Two publications, of whose values PostgreSQL has statistics."""
+    settings = home_factory("plans", built_town)
+    support.release(settings, WORLD_DAY)
+    with warehouse.connect(settings) as conn:
+        conn.execute("analyze")
+    with with_logins(settings) as town:
+        yield town
+
+
+def readable(conn: psycopg.Connection) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Schema, name and columns (name, type) of every view that the login may read."""
+    return conn.execute(
+        """
+        select nspname, relname, array_agg(array[attname::text, format_type(atttypid, null)] order by attnum)
+        from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace
+        inner join pg_attribute on attrelid = pg_class.oid and attnum > 0
+        where relkind in ('v', 'r', 'p', 'm') and nspname !~ '^(pg_|information_schema)'
+        and has_schema_privilege(nspname, 'usage') and has_table_privilege(pg_class.oid, 'select')
+        group by 1, 2 order by 1, 2
+        """
+    ).fetchall()
+
+
+def plan(conn: psycopg.Connection, how: str, view: sql.Identifier, condition: sql.Composed) -> list[str]:
+    """The plan's lines, without the condition itself."""
+    lines = [
+        line for (line,) in conn.execute(sql.SQL("{} select * from {} where {}").format(sql.SQL(how), view, condition))
+    ]
+    return [line.split(":")[0] if line.lstrip().startswith(("Filter:", "Index Cond:")) else line for line in lines]
+
+
+def elsewhere(town: Town, schema: str, name: str, column: str, seen: set[object]) -> str | None:
+    """The value of a column that most rows have of those that the login does not see, as SQL."""
+    with warehouse.connect(town.settings) as conn:
+        rows = conn.execute(
+            sql.SQL(
+                "select {column} from {table} where {column} is not null group by 1 order by count(*) desc, 1"
+            ).format(column=sql.Identifier(column), table=sql.Identifier("published", name))
+        )
+        value = next((value for (value,) in rows if value not in seen), None)
+        return None if value is None else sql.Literal(value).as_string(conn)
+
+
+@pytest.mark.parametrize("login", READERS)
+def test_a_plan_does_not_tell_whether_a_value_exists_elsewhere(login: str, town: Town) -> None:
+    told, tried = set(), 0
+    with town.as_(login) as conn:
+        views = readable(conn)
+        for schema, name, columns in views:
+            view = sql.Identifier(schema, name)
+            for column, kind in columns:
+                if kind not in ABSENT:
+                    continue
+                seen = {
+                    value
+                    for (value,) in conn.execute(sql.SQL("select {} from {}").format(sql.Identifier(column), view))
+                }
+                present = elsewhere(town, schema, name, column, seen)
+                if present is None:
+                    continue
+                tried += 1
+                for how, operator in ((COUNTED, "="), (ESTIMATED, "="), (ESTIMATED, "<=")):
+                    plans = [
+                        plan(conn, how, view, sql.SQL("{} " + operator + " {}").format(sql.Identifier(column), sql.SQL(value)))
+                        for value in (present, ABSENT[kind])
+                    ]  # fmt: skip
+                    if plans[0] != plans[1]:
+                        told.add(f"{schema}.{name}.{column}: {how[:17]} {operator}")
+    assert len(views) > 35 and tried > 100
+    assert told == set()
+
+
+def test_the_plan_of_a_person_tells_nothing_without_a_look(town: Town) -> None:
+    [(mine,)] = support.query(
+        town.settings, "select min(person_key) from restricted.person where community = %s", town.community
+    )
+    [(theirs,)] = support.query(
+        town.settings, "select min(person_key) from restricted.person where community <> %s", town.community
+    )
+    view = sql.Identifier("restricted", "person")
+
+    def plans(conn: psycopg.Connection, key: str) -> list[list[str]]:
+        return [
+            plan(conn, how, view, sql.SQL("person_key = {}").format(sql.Literal(key))) for how in (COUNTED, ESTIMATED)
+        ]
+
+    with town.as_("m-case") as conn:
+        nobody = plans(conn, "nobody")
+        assert plans(conn, mine) == plans(conn, theirs) == nobody
+        assert not any("published" in line or "_p" in line for lines in nobody for line in lines)
+        conn.execute("select restricted.resolve(%s, '流调')", (mine,))
+        assert plans(conn, mine)[0] != nobody[0], "the test would see a difference"
+        assert plans(conn, theirs) == plans(conn, "nobody")
+
+
+def test_whoever_sees_the_whole_town_keeps_the_indexes(town: Town) -> None:
+    for login in ("bi_reader", "m-office"):
+        with town.as_(login) as conn:
+            conn.execute("set enable_seqscan to off")
+            lines = plan(conn, COUNTED, sql.Identifier("reporting", "obligation"), sql.SQL("person_key = 'x'").format())
+        assert any("Index" in line for line in lines) and not any("Subquery" in line for line in lines), lines
+
+
+def test_a_view_of_an_older_version_is_made_anew_by_the_next_migration(town: Town) -> None:
+    with warehouse.connect(town.settings) as conn:
+        [(columns,)] = conn.execute(
+            """
+            select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
+            where attrelid = 'reporting.due'::regclass and attnum > 0
+            """
+        )
+        conn.execute(f"create or replace view reporting.due as select {columns} from published.due")
+        conn.execute('comment on rule "_RETURN" on reporting.due is null')
+    warehouse.migrate(town.settings)
+    assert "plans_as_office" in support.query(town.settings, "select pg_get_viewdef('reporting.due')")[0][0]
+
+
+def test_statistics_and_other_statements_are_not_read(town: Town) -> None:
+    """What PostgreSQL knows of a column's values, and what others ask."""
+    values = "select count(*) from pg_stats where schemaname = 'published' and starts_with(tablename, 'obligation')"
+    others = """
+        select count(*) from pg_stat_activity
+        where usename <> current_user and query not in ('', '<insufficient privilege>')
+    """
+    [(known,)] = support.query(town.settings, values)
+    assert known > 10
+    for login in [*READERS, "m-office", *warehouse.ROLES]:
+        with town.as_(login) as conn:
+            assert login == "publisher" or conn.execute(values).fetchone() == (0,), login
+            assert conn.execute(others).fetchone() == (0,), login
+            assert conn.execute("select pg_has_role(current_user, 'pg_read_all_stats', 'member')").fetchone() == (
+                False,
+            )
+
+
+def test_publishing_counts_statements_that_began_before_without_reading_them(town: Town) -> None:
+    count = "select published.older_statements(clock_timestamp())"
+    with town.as_("publisher") as conn, town.as_("bi_reader") as other:
+        assert conn.execute(count).fetchone() == (0,)
+        other.pgconn.send_query(b"select pg_sleep(60)")
+        while conn.execute(count).fetchone() != (1,):
+            pass
+        other.cancel()
+        other.close()
