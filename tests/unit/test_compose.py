@@ -28,6 +28,7 @@ OF_OTHERS = {
     "YINGJIAN_BUILD_TOKEN",
     "YINGJIAN_PROJECT_DIGEST",
     "YINGJIAN_PORT",
+    "YINGJIAN_DEV_SCHEMA",
 }
 OURS = {name for name, found in COMPOSE["services"].items() if found["image"].startswith("yingjian/")}
 
