@@ -7,6 +7,8 @@ begin
     ) then
         revoke pg_read_all_stats from publisher;
     end if;
-    revoke execute on function access.may_read_person, access.sees_all_persons from case_worker, publisher;
+    if to_regproc('access.may_read_person') is not null then
+        revoke execute on function access.may_read_person, access.sees_all_persons from case_worker, publisher;
+    end if;
 end
 $$;
