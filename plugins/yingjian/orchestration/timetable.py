@@ -35,6 +35,10 @@ class BusinessDays(CronDataIntervalTimetable):
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
+        if restriction.latest is not None:  # A backfill asks for the days between two dates, whatever the clock shows.
+            return super().next_dagrun_info(
+                last_automated_data_interval=last_automated_data_interval, restriction=restriction
+            )
         settings = Settings.load()
         demo = clock.demo_clock(settings.home)
         if demo and not demo.speed:
