@@ -125,6 +125,7 @@ def publish(
         found = verdict(conn, build)
         if found.critical and release is None:
             raise NotReleasedError("the audit failed and nobody released the build: nothing is published")
+        conn.commit()
         builds.keep(conn, run_id)
         publication_id = _stage(conn, build)
         _wait_for_older_statements(conn)
