@@ -28,7 +28,8 @@ OF_OTHERS = {
     "YINGJIAN_BUILD_TOKEN",
     "YINGJIAN_PROJECT_DIGEST",
     "YINGJIAN_PORT",
-    "YINGJIAN_DEV_SCHEMA",
+    "YINGJIAN_DEV_SCHEMA",  # Of one person, at the command line.
+    "YINGJIAN_VERSION",  # Of the image, when it is built.
 }
 OURS = {name for name, found in COMPOSE["services"].items() if found["image"].startswith("yingjian/")}
 
