@@ -6,7 +6,7 @@ ARG YINGJIAN_GID=1000
 RUN pip install --no-cache-dir uv==0.13.9 \
     && groupadd --gid $YINGJIAN_GID yingjian \
     && useradd --uid $YINGJIAN_UID --gid yingjian --home-dir /var/lib/yingjian --create-home yingjian
-COPY pyproject.toml uv.lock ./
+COPY pyproject.toml uv.lock hatch_build.py ./
 COPY plugins plugins
 # With lineage: docker compose build --build-arg UV_GROUPS='--group lineage'
 ARG UV_GROUPS=
@@ -15,6 +15,8 @@ COPY dags dags
 COPY dbt_project dbt_project
 COPY expectations expectations
 COPY docs docs
-ENV PATH=/opt/yingjian/.venv/bin:$PATH
+# The commit, which every publication names: git describe --always --dirty --abbrev=12
+ARG YINGJIAN_VERSION=
+ENV PATH=/opt/yingjian/.venv/bin:$PATH YINGJIAN_VERSION=$YINGJIAN_VERSION
 USER yingjian
 CMD ["yingjian", "up"]

@@ -426,7 +426,7 @@ class _Target:
             )
         warehouse.ensure_running(self._settings)
         uri = _uri(self._settings, database)
-        if self._settings.warehouse is not None:
+        if not _is_own(self._settings, database):
             with psycopg.connect(uri) as conn:
                 if _counts(conn):
                     raise SetupError(
@@ -442,7 +442,7 @@ class _Target:
         owner = ["--no-owner", "--no-privileges"] if database == "airflow" else []
         if database == DATABASES[0] and self._settings.warehouse is not None:
             owner.append("--no-owner")  # Only a superuser may give things away at once; the migration does.
-        if database == "airflow" and self._settings.warehouse is None:
+        if database == "airflow" and _is_own(self._settings, database):
             owner.append("--role=airflow")
         self._database = database
         self._errors.truncate(0)
@@ -512,9 +512,14 @@ def _stop(settings: Settings) -> None:
 
 def _uri(settings: Settings, database: str) -> str:
     """As whoever may read and make everything: the superuser of a home's own server, else the owner."""
-    if settings.warehouse is None:
+    if _is_own(settings, database):
         return EmbeddedPostgres(settings).uri("postgres", database)
-    return warehouse.airflow_uri(settings) if database == "airflow" else settings.warehouse
+    return warehouse.airflow_uri(settings) if database == "airflow" else warehouse.uri(settings)
+
+
+def _is_own(settings: Settings, database: str) -> bool:
+    """Whether a database is on the home's own server."""
+    return settings.warehouse is None and not (database == "airflow" and settings.airflow_database)
 
 
 def _start(program: str, uri: str, *options: str, stdin: int, errors: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -747,10 +747,12 @@ def _warehouse_uri(arguments: argparse.Namespace) -> int:
 
 def _warehouse_bootstrap(arguments: argparse.Namespace) -> int:
     import os
+    from urllib.parse import urlparse
 
     import psycopg
 
     from yingjian import warehouse
+    from yingjian.warehouse import server
     from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, bootstrap
 
     settings = Settings.load()
@@ -760,10 +762,12 @@ def _warehouse_bootstrap(arguments: argparse.Namespace) -> int:
             "bootstrap prepares a server that is not embedded: set YINGJIAN_WAREHOUSE to the owner's URI and"
             " YINGJIAN_SUPERUSER to a superuser's"
         )
-    if not settings.warehouse.startswith(f"postgresql://{OWNER_ROLE}:") or not settings.warehouse.endswith("/yingjian"):
+    named = urlparse(settings.warehouse)
+    if (named.scheme, named.username, named.path) != ("postgresql", OWNER_ROLE, "/yingjian"):
         raise SetupError(
             f"bootstrap makes the role {OWNER_ROLE} and the database yingjian: name them in YINGJIAN_WAREHOUSE"
         )
+    server.require(superuser, "YINGJIAN_SUPERUSER")
     with psycopg.connect(superuser, autocommit=True) as conn:
         bootstrap(conn, warehouse.owner_password(settings), warehouse.password(settings, AIRFLOW_ROLE))
     warehouse.migrate(settings)

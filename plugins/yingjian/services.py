@@ -71,6 +71,7 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         **warehouse.dbt_environment(settings),
         "YINGJIAN_HOME": str(settings.home),
         "YINGJIAN_WAREHOUSE": settings.warehouse or "",
+        "YINGJIAN_AIRFLOW_DATABASE": settings.airflow_database or "",
         "YINGJIAN_LANDING": settings.landing,
         "YINGJIAN_LANDING_MINUTES": f"{settings.landing_every.total_seconds() / 60:.3f}",
         "YINGJIAN_PERSON_KEY": settings.given_person_key or "",
@@ -295,7 +296,8 @@ class Airflow:
                     return response.json()
             except httpx.TransportError:
                 pass
-            warehouse.ensure_running(self._settings)
+            if self._settings.warehouse is None:
+                warehouse.ensure_running(self._settings)
             time.sleep(1)
         raise SetupError(
             f"Airflow's API at {self.url} stopped answering: see {self._settings.home / 'airflow' / 'logs'}"
@@ -590,13 +592,17 @@ def prepare_home(settings: Settings, environment: dict[str, str]) -> None:
 
 
 def _database_identity(settings: Settings) -> str:
+    """Which database it is; YINGJIAN_AIRFLOW_DATABASE may name another one than before. Raises SetupError."""
     import psycopg
 
+    from yingjian.warehouse import server
+
+    uri = warehouse.airflow_uri(settings)
     try:
-        with psycopg.connect(warehouse.airflow_uri(settings)) as conn:
+        with psycopg.connect(uri) as conn:
             row = conn.execute("select oid from pg_database where datname = current_database()").fetchone()
-            return str(row[0]) if row else ""
+            where = conn.info.host if settings.airflow_database else ""
+            return f"{where}{row[0] if row else ''}"
     except psycopg.Error as error:
-        raise SetupError(
-            f"Airflow's database does not answer ({type(error).__name__}): run `yingjian warehouse bootstrap` once"
-        ) from None
+        variable = "YINGJIAN_AIRFLOW_DATABASE" if settings.airflow_database else "YINGJIAN_WAREHOUSE"
+        raise server.explained(error, uri, variable) from None

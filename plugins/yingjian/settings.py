@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time, timedelta
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -105,7 +106,8 @@ class Settings:
     url: where officials find Airflow's UI.
     broker: URL of the message broker by which workers get Airflow's tasks, None = none, the scheduler's machine runs them;
     workers: how many `up` and `run` start beside the services; airflow_url: where services that run on
-    their own, workers and commands find the api-server, when it is not of this machine.
+    their own, workers and commands find the api-server, when it is not of this machine; airflow_database: URI of Airflow's
+    metadata, None = the database `airflow` beside the warehouse.
     deputies_after_hours: when deputies are told of a question that nobody answered; remind_every_hours: all of them, again.
     """
 
@@ -128,13 +130,14 @@ class Settings:
     airflow_url: str | None = None
     deputies_after_hours: float = 2
     remind_every_hours: float = 4
+    airflow_database: str | None = field(default=None, repr=False)
     alerts: Alerts = field(default_factory=Alerts)
 
     @classmethod
     def load(cls, env: Mapping[str, str] = os.environ) -> Settings:
         """Read YINGJIAN_HOME, _WAREHOUSE, _LANDING, _PERSON_KEY, _OFFICIALS, _SHARED_FOLDER, _DELIVERY_TIME,
         _FEED_DEADLINE, _LANDING_MINUTES, _CATCH_UP_DAYS, _URL,
-        _OPENLINEAGE_URL, _BROKER, _WORKERS, _AIRFLOW_URL, _QUESTION_DEPUTIES_HOURS,
+        _OPENLINEAGE_URL, _BROKER, _WORKERS, _AIRFLOW_URL, _AIRFLOW_DATABASE, _QUESTION_DEPUTIES_HOURS,
         _QUESTION_AGAIN_HOURS, what Alerts reads, and YINGJIAN_ROLE_PASSWORD_<ROLE>.
 
         Raises SetupError when the warehouse is not embedded and no person key is given, when the hour is none, when the
@@ -166,6 +169,9 @@ class Settings:
             raise SetupError(
                 "YINGJIAN_BROKER must be like redis://:PASSWORD@HOST:6379/0 or amqp://USER:PASSWORD@HOST//"
             )
+        airflow_database = env.get("YINGJIAN_AIRFLOW_DATABASE") or None
+        if airflow_database and not airflow_database.startswith("postgresql://"):
+            raise SetupError("YINGJIAN_AIRFLOW_DATABASE must be like postgresql://USER:PASSWORD@HOST:5432/DATABASE")
         workers = env.get("YINGJIAN_WORKERS") or "2"
         if not re.fullmatch(r"\d{1,3}", workers, re.ASCII):
             raise SetupError(f"YINGJIAN_WORKERS is {workers}: give a number, 0 where all workers are started elsewhere")
@@ -188,6 +194,7 @@ class Settings:
             airflow_url=(env.get("YINGJIAN_AIRFLOW_URL") or "").rstrip("/") or None,
             deputies_after_hours=_hours(env, "YINGJIAN_QUESTION_DEPUTIES_HOURS", cls.deputies_after_hours),
             remind_every_hours=_hours(env, "YINGJIAN_QUESTION_AGAIN_HOURS", cls.remind_every_hours),
+            airflow_database=airflow_database,
             alerts=Alerts.load(env),
         )
 
@@ -235,14 +242,23 @@ class Settings:
 
     @cached_property
     def code_version(self) -> str:
-        """The checkout's commit, as git names it, or the package's version."""
+        """The code's commit, as git names it: YINGJIAN_VERSION in an image, a file in a wheel (hatch_build.py), else the
+        checkout; where none of them is, the package's version.
+        """
+        baked = Path(__file__).with_name("VERSION")
+        if given := os.environ.get("YINGJIAN_VERSION") or (
+            baked.exists() and baked.read_text(encoding="utf-8").strip()
+        ):
+            return str(given)
         try:
-            return subprocess.run(
-                ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-                cwd=self.root, capture_output=True, text=True, check=True,
-            ).stdout.strip()  # fmt: skip
+            if (self.root / ".git").exists():  # Installed elsewhere, it may lie in somebody else's repository.
+                return subprocess.run(
+                    ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+                    cwd=self.root, capture_output=True, text=True, check=True,
+                ).stdout.strip()  # fmt: skip
         except (OSError, subprocess.CalledProcessError):
-            return "0.1.0"
+            pass
+        return version("yingjian")
 
     def existing_secret(self, name: str) -> str | None:
         """A secret of this home, if it was made."""

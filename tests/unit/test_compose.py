@@ -28,7 +28,8 @@ OF_OTHERS = {
     "YINGJIAN_BUILD_TOKEN",
     "YINGJIAN_PROJECT_DIGEST",
     "YINGJIAN_PORT",
-    "YINGJIAN_DEV_SCHEMA",
+    "YINGJIAN_DEV_SCHEMA",  # Of one person, at the command line.
+    "YINGJIAN_VERSION",  # Of the image, when it is built.
 }
 OURS = {name for name, found in COMPOSE["services"].items() if found["image"].startswith("yingjian/")}
 
@@ -122,7 +123,8 @@ def test_exports_come_from_elsewhere(uri: str) -> None:
 
 
 def test_the_user_of_the_folders_is_the_image_s() -> None:
-    assert COMPOSE["services"]["init"]["build"]["args"] == {"YINGJIAN_UID": "1000", "YINGJIAN_GID": "1000"}
+    args = COMPOSE["services"]["init"]["build"]["args"]
+    assert args == {"YINGJIAN_UID": "1000", "YINGJIAN_GID": "1000", "YINGJIAN_VERSION": ""}
     dockerfile = (PROJECT_ROOT / "Dockerfile").read_text()
     assert "--uid $YINGJIAN_UID" in dockerfile and "--gid $YINGJIAN_GID" in dockerfile
     assert dockerfile.index("USER yingjian") < dockerfile.index("CMD")

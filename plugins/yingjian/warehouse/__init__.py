@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from yingjian.settings import ROLE_PASSWORD, Settings, SetupError
+from yingjian.warehouse import server
 from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, scram
 
 SQL_FOLDER = Path(__file__).parent / "sql"
@@ -27,11 +28,16 @@ ROLES = ("loader", "transformer", "auditor", "publisher", "reporter", "bi_reader
 
 
 def ensure_running(settings: Settings) -> None:
-    """Start the embedded server if the warehouse is embedded and does not answer."""
+    """Start the embedded server if the warehouse is embedded and does not answer; another one must answer by itself.
+
+    Raises SetupError with a sentence that says what to do.
+    """
     if settings.warehouse is None:
         from yingjian.warehouse.embedded import EmbeddedPostgres
 
         EmbeddedPostgres(settings).ensure_running()
+    elif urlparse(settings.warehouse).password:  # A worker need not know the owner's.
+        server.require(settings.warehouse)
 
 
 def uri(settings: Settings, role: str = OWNER) -> str:
@@ -49,7 +55,11 @@ def uri(settings: Settings, role: str = OWNER) -> str:
 
 
 def airflow_uri(settings: Settings) -> str:
-    """Connection URI of Airflow's metadata: database `airflow` on the warehouse's server, as Airflow's own role."""
+    """Connection URI of Airflow's metadata: YINGJIAN_AIRFLOW_DATABASE, else database `airflow` on the warehouse's server, as
+    Airflow's own role.
+    """
+    if settings.airflow_database:
+        return settings.airflow_database
     if settings.warehouse is None:
         from yingjian.warehouse.embedded import EmbeddedPostgres
 
@@ -116,8 +126,8 @@ def migrate(settings: Settings) -> None:
     """Make every role, schema, table, view and grant that is not dbt's. Idempotent; one transaction under a lock.
 
     First the tables, by the migrations that this database has not seen; then, each time, the files of SQL_FOLDER: views,
-    functions and grants. Raises SetupError when the owner may not make roles, or when a migration that was applied here
-    is another one now.
+    functions and grants. Raises SetupError when the owner may not make roles or schemas, or when a migration that was
+    applied here is another one now.
     """
     from yingjian.landing import staging_ddl
     from yingjian.warehouse.publish import protect_published
@@ -126,11 +136,16 @@ def migrate(settings: Settings) -> None:
     with connect(settings) as conn:
         conn.execute("select pg_advisory_xact_lock(hashtext('yingjian.migrate'))")
         made = make_roles(conn, settings)
-        conn.execute(staging_ddl())  # type: ignore[arg-type]
-        apply_migrations(conn, MIGRATIONS)
-        for path in sorted(SQL_FOLDER.glob("*.sql"))[1:]:
-            _run(conn, path)
-        protect_published(conn)
+        try:
+            conn.execute(staging_ddl())  # type: ignore[arg-type]
+            apply_migrations(conn, MIGRATIONS)
+            for path in sorted(SQL_FOLDER.glob("*.sql"))[1:]:
+                _run(conn, path)
+            protect_published(conn)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise SetupError(
+                f"the owner of the warehouse lacks a right ({error.diag.message_primary}): {server.BOOTSTRAP}"
+            ) from None
         settle(conn, settings)
         _note_definition(conn, made)
 

@@ -1,0 +1,55 @@
+"""Every publication names the code that made it: from a checkout, a wheel or an image."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from yingjian.settings import PROJECT_ROOT
+
+ASK = "from yingjian.settings import Settings; print(Settings.load().code_version)"
+
+
+def asked(folder: Path, **env: str) -> str:
+    """What the package in a folder says; the folder lies in a repository that is somebody else's."""
+    clean = {name: value for name, value in os.environ.items() if name != "YINGJIAN_VERSION"}
+    return subprocess.run(
+        [sys.executable, "-c", ASK], env={**clean, "PYTHONPATH": str(folder), **env}, cwd=folder,
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+
+
+def commit() -> str:
+    return subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+        cwd=PROJECT_ROOT, capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+
+
+@pytest.mark.skipif(not (PROJECT_ROOT / ".git").exists(), reason="this is no checkout")
+def test_a_wheel_knows_its_commit(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "YINGJIAN_VERSION"}
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)],
+        cwd=PROJECT_ROOT, env=environment, capture_output=True, check=True,
+    )  # fmt: skip
+    [wheel] = tmp_path.glob("*.whl")
+    installed = tmp_path / "lib" / "site-packages"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    assert asked(installed) == commit()
+    (installed / "yingjian" / "VERSION").unlink()
+    assert asked(installed) == version("yingjian"), "not the commit of a repository that it lies in"
+    assert asked(installed, YINGJIAN_VERSION="v2022.7") == "v2022.7", "as an image is built with"
+
+
+@pytest.mark.skipif(not (PROJECT_ROOT / ".git").exists(), reason="this is no checkout")
+def test_a_checkout_knows_its_commit() -> None:
+    assert asked(PROJECT_ROOT / "plugins") == commit()
