@@ -472,7 +472,12 @@ def _service(arguments: argparse.Namespace) -> int:
 
 
 def _service_init(arguments: argparse.Namespace) -> int:
-    service.init(Settings.load())
+    from yingjian.orchestration import notices
+
+    settings = Settings.load()
+    service.init(settings)
+    if sentence := notices.unset(settings):
+        print(f"{sentence} (docs/runbooks/watch.md)")
     return 0
 
 

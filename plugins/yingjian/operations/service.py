@@ -1,7 +1,7 @@
 """`yingjian service NAME`: one of Airflow's services as a process of its own, for containers and for systemd.
 
-`yingjian up` starts all of them on one machine and watches over them. Here whoever starts containers or units does that:
-`init` once, then each service, as docker-compose.yml has it (docs/decisions/one-service-per-container.md).
+`yingjian up` starts all of them on one machine and watches over them. Here whoever starts containers or units does so:
+`init` once, then each service, as in docker-compose.yml (docs/decisions/one-service-per-container.md).
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def check(settings: Settings, name: str) -> None:
-    """Raises SetupError when the service `name` of this machine does not work. It imports no Airflow: a second is enough."""
+    """Raises SetupError when the service `name` of this machine does not work. Imports no Airflow, so it is quick."""
     if name == WORKER:
         _check_worker(settings)
     elif name in JOBS:
