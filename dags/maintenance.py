@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import CronTriggerTimetable, dag, task
 
 from yingjian import tasks
+from yingjian.orchestration import housekeeping
+from yingjian.settings import Settings
 
 KEEP_PUBLICATIONS = 40
 
@@ -28,7 +30,7 @@ KEEP_PUBLICATIONS = 40
     ### What is over goes; the trail is verified
     Publications stay on record with their figures; rows of persons go when their days are over (seed `retention_rule`).
 
-    **When `prune`, `retain` or `docs` fails:** nothing is lost and nothing waits for it; clear the task.
+    **When `prune`, `retain`, `docs` or `clean` fails:** nothing is lost and nothing waits for it; clear the task.
     **When `verify_trail` fails:** somebody changed the audit trail. Do not clear it; see `docs/runbooks/maintenance.md`.
     """,
 )
@@ -49,10 +51,17 @@ def maintenance() -> None:
     def docs() -> str:
         return tasks.docs()
 
+    @task(
+        doc_md="Airflow's record of runs and its logs go after YINGJIAN_AIRFLOW_DAYS; what runs took stays on record."
+    )
+    def clean() -> dict[str, int]:
+        return housekeeping.clean(Settings.load())
+
     prune()
     retain()
     verify_trail()
     docs()
+    clean()
 
 
 maintenance()

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any, ClassVar
 
 import psycopg
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DownstreamTasksSkipped
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -98,7 +99,8 @@ class ApprovalByRight(ApprovalOperator):
             return self._finish(context, answer)
         settings, begun = Settings.load(), datetime.fromisoformat(asked_at)
         if why := self.superseded_by(settings, **self.subject_of(context, begun)):
-            self.skip(ti=context["ti"], tasks=context["task"].get_direct_relatives(upstream=False))
+            with suppress(DownstreamTasksSkipped):  # Left on record for what follows; this task is to be skipped too.
+                self.skip(ti=context["ti"], tasks=context["task"].get_direct_relatives(upstream=False))
             raise AirflowSkipException(f"superseded, nobody needs to answer any more: {why}")
         now = datetime.now(UTC)
         if now >= self.ends_at(context, begun):

@@ -108,7 +108,8 @@ class Settings:
     workers: how many `up` and `run` start beside the services; airflow_url: where services that run on
     their own, workers and commands find the api-server, when it is not of this machine; airflow_database: URI of Airflow's
     metadata, None = the database `airflow` beside the warehouse.
-    deputies_after_hours: when deputies are told of a question that nobody answered; remind_every_hours: all of them, again.
+    deputies_after_hours: when deputies are told of a question that nobody answered; remind_every_hours: all of them, again;
+    airflow_days: how long Airflow keeps its record of runs, and its logs.
     """
 
     home: Path
@@ -131,6 +132,7 @@ class Settings:
     deputies_after_hours: float = 2
     remind_every_hours: float = 4
     airflow_database: str | None = field(default=None, repr=False)
+    airflow_days: int = 90
     alerts: Alerts = field(default_factory=Alerts)
 
     @classmethod
@@ -138,7 +140,7 @@ class Settings:
         """Read YINGJIAN_HOME, _WAREHOUSE, _LANDING, _PERSON_KEY, _OFFICIALS, _SHARED_FOLDER, _DELIVERY_TIME,
         _FEED_DEADLINE, _LANDING_MINUTES, _CATCH_UP_DAYS, _URL,
         _OPENLINEAGE_URL, _BROKER, _WORKERS, _AIRFLOW_URL, _AIRFLOW_DATABASE, _QUESTION_DEPUTIES_HOURS,
-        _QUESTION_AGAIN_HOURS, what Alerts reads, and YINGJIAN_ROLE_PASSWORD_<ROLE>.
+        _QUESTION_AGAIN_HOURS, _AIRFLOW_DAYS, what Alerts reads, and YINGJIAN_ROLE_PASSWORD_<ROLE>.
 
         Raises SetupError when the warehouse is not embedded and no person key is given, when the hour is none, when the
         broker is of another kind or lets everybody in, or when the workers cannot be counted.
@@ -175,6 +177,9 @@ class Settings:
         workers = env.get("YINGJIAN_WORKERS") or "2"
         if not re.fullmatch(r"\d{1,3}", workers, re.ASCII):
             raise SetupError(f"YINGJIAN_WORKERS is {workers}: give a number, 0 where all workers are started elsewhere")
+        airflow_days = env.get("YINGJIAN_AIRFLOW_DAYS") or str(cls.airflow_days)
+        if not re.fullmatch(r"[1-9]\d{0,3}", airflow_days, re.ASCII):
+            raise SetupError(f"YINGJIAN_AIRFLOW_DAYS is {airflow_days}: give a number of days")
         return cls(
             home,
             warehouse,
@@ -195,6 +200,7 @@ class Settings:
             deputies_after_hours=_hours(env, "YINGJIAN_QUESTION_DEPUTIES_HOURS", cls.deputies_after_hours),
             remind_every_hours=_hours(env, "YINGJIAN_QUESTION_AGAIN_HOURS", cls.remind_every_hours),
             airflow_database=airflow_database,
+            airflow_days=int(airflow_days),
             alerts=Alerts.load(env),
         )
 

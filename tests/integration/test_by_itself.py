@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -12,14 +13,19 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import psutil
+import psycopg
 import pytest
 import trustme
 
 from tests import support
 from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
-from yingjian import clock, simulate
+from yingjian import clock, simulate, warehouse
+from yingjian.orchestration.airflow_database import ask_airflow
+from yingjian.publishing import build as builds
 from yingjian.settings import Settings
 from yingjian.warehouse.embedded import EmbeddedPostgres
+from yingjian.warehouse.publish import READER_SCHEMAS
 
 pytestmark = pytest.mark.slow
 
@@ -104,6 +110,27 @@ class Home:
             time.sleep(1)
         raise AssertionError("it did not come to that")
 
+    def airflow(self, *arguments: str) -> None:
+        """Airflow's own command line, as the data team types it."""
+        subprocess.run(
+            [sys.executable, "-m", "yingjian.cli", "airflow", *arguments],
+            env={**os.environ, "YINGJIAN_HOME": str(self.settings.home)}, check=True, capture_output=True,
+        )  # fmt: skip
+
+    def states(self, dag_id: str, task_id: str) -> list[str]:
+        """The states of a task in all runs of its DAG."""
+        rows = ask_airflow(
+            self.settings, "select state from task_instance where dag_id = %s and task_id = %s", (dag_id, task_id)
+        )
+        return [state for (state,) in rows]
+
+    def kill_services(self) -> None:
+        """Kill -9 every service, and wait until they are there again."""
+        services = json.loads((self.settings.home / "airflow" / "services.json").read_text())["services"]
+        for service in services:
+            os.kill(service[0], signal.SIGKILL)
+        self.wait_for(lambda: not any(is_running(service[0]) for service in services))
+
     def staged(self) -> set[str]:
         return {feed for (feed,) in self.ask("select distinct feed from quality.landed_file where status = 'staged'")}
 
@@ -119,6 +146,10 @@ def home(tmp_path: Path, exports: Path) -> Iterator[Home]:
     yield home
     home.down()
     EmbeddedPostgres(home.settings).stop()
+
+
+def is_running(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def is_of_the_day(path: Path) -> bool:
@@ -171,17 +202,56 @@ def test_a_feed_that_does_not_come_is_waited_for_until_the_deadline_and_then_nam
 def test_an_empty_home_waits_in_peace(home: Home) -> None:
     clock.set_demo_clock(home.settings.home, shows(DAY + timedelta(days=1), 6, 0), 1.0)
     home.up()
-    home.wait_for(lambda: runs(home, "daily") == {"skipped"})
+    home.wait_for(lambda: home.states("daily", "wait_for_feeds") == ["skipped"])
     assert home.publications() == []
 
 
-def runs(home: Home, dag_id: str) -> set[str]:
-    """States of the first task of a DAG's runs."""
-    from yingjian.orchestration.airflow_database import ask_airflow
+def test_services_killed_while_a_day_waits(home: Home) -> None:
+    """For its feeds, and for its turn: nothing is lost, and nobody needs to type anything."""
+    home.drop(lambda path: not is_of_the_day(path))
+    clock.set_demo_clock(home.settings.home, shows(DAY, 23, 55))
+    home.up()
+    home.wait_for(lambda: "vaccinations" in home.staged())
+    clock.set_demo_clock(home.settings.home, shows(DAY, 23, 59), 2.0)
+    home.wait_for(lambda: home.states("daily", "wait_for_feeds") == ["deferred"])
+    home.kill_services()
+    with psycopg.connect(warehouse.uri(home.settings, "publisher")) as conn:
+        owner = builds.by_hand(conn, DAY, lambda run_id: False, lambda: None)
+        with owner:  # Somebody builds by hand, in this process, and the day has to wait for its turn.
+            home.drop(is_of_the_day)
+            home.wait_for(lambda: home.states("daily", "claim_build") == ["deferred"])
+            home.kill_services()
+            assert home.publications() == []
+    home.wait_for(lambda: bool(home.publications()))
+    assert home.publications() == [(DAY, [], False)]
 
-    return {
-        state
-        for (state,) in ask_airflow(
-            home.settings, "select state from task_instance where dag_id = %s and task_id = 'wait_for_feeds'", (dag_id,)
-        )
-    }
+
+def test_five_days_asked_for_at_once_and_a_week_that_was_missed(home: Home) -> None:
+    """A backfill of five days, by Airflow's own rule ten at once: five publications in order, readers on the newest date.
+
+    Then two days pass while the home is switched off: they are made up, the oldest first, when it is switched on.
+    """
+    home.drop(lambda path: True)
+    clock.set_demo_clock(home.settings.home, shows(DAY - timedelta(days=1), 6, 0))
+    home.up()
+    home.wait_for(lambda: "vaccinations" in home.staged())
+    days = [DAY - timedelta(days=back) for back in (6, 5, 4, 3, 2)]
+    home.airflow(
+        "backfill", "create", "--dag-id", "daily", "--max-active-runs", "10",
+        "--from-date", f"{days[0]}T00:00:00+08:00", "--to-date", f"{days[-1]}T00:00:00+08:00",
+    )  # fmt: skip
+    home.wait_for(lambda: len(home.publications()) == len(days), 1200)
+    assert [day for day, _, _ in home.publications()] == days
+    assert home.ask("select count(distinct mart), min(as_of_date), max(as_of_date) from publishing.built_mart") == [
+        (len(READER_SCHEMAS) - 1, days[-1], days[-1])
+    ]
+    home.airflow("dags", "trigger", "daily", "--conf", f'{{"date": "{days[0]}"}}')
+    home.wait_for(lambda: len(home.publications()) == len(days) + 1)
+    assert home.ask("select as_of_date from reporting.publication") == [(days[-1],)]
+    assert home.ask("select distinct as_of_date from reporting.compliance_daily order by 1") == [(day,) for day in days]
+    home.down()
+    clock.set_demo_clock(home.settings.home, shows(DAY + timedelta(days=1), 6, 0), 1.0)
+    home.up()
+    home.wait_for(lambda: home.ask("select as_of_date from reporting.publication") == [(DAY,)], 1200)
+    made_up = [day for day, _, _ in home.publications()][len(days) + 1 :]
+    assert made_up == sorted(made_up) and made_up[-1] == DAY

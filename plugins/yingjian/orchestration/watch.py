@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 
 from yingjian import clock, warehouse
-from yingjian.orchestration import notices
+from yingjian.orchestration import memory, notices
 from yingjian.orchestration.notices import FAILURE, SHANGHAI, Notice, task_link, ui_link
 from yingjian.settings import Settings, SetupError
 
@@ -381,6 +381,7 @@ def turn(settings: Settings) -> dict[str, int]:
                 done.append(look.__name__ if look is not failures else FAILURE)
             except psycopg.Error as error:
                 broken.append(f"{look.__name__} ({notices.first_line(error)})")
+        memory.keep(conn, metadata)
         notices.see(conn, seen, moment, done)
         told = notices.tell_due(conn, settings, moment)
     if problem := alerts.beat(settings.alerts):

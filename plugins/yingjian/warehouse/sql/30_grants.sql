@@ -97,7 +97,11 @@ grant select on quality.landed_file, quality.rejected_row, quality.check_result 
 -- The watch, beside the reporter's work: it reads what the pipeline did and keeps what it told.
 grant usage on schema operations, publishing to reporter;
 grant select, insert, update on operations.notice to reporter;
-grant select on operations.backup, publishing.build to reporter;
+grant select on operations.backup, operations.model_run, publishing.build to reporter;
+grant select, insert, update on operations.task_run to reporter;
+-- The build says what each model took.
+grant usage on schema operations to publisher;
+grant select, insert, update on operations.model_run to publisher;
 
 -- Who does something with persons' data says so in the trail.
 grant usage on schema audit to loader, publisher, reporter;

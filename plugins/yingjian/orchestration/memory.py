@@ -1,0 +1,54 @@
+"""The memory of runs: what every step took and how it ended, kept from Airflow's record before that is cleaned."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+
+# A task's end may come on record after that of a later one.
+OVERLAP = timedelta(hours=6)
+
+
+def keep(conn: psycopg.Connection[Any], metadata: psycopg.Connection[Any]) -> int:
+    """Take over the tries of tasks that ended since the last one on record; returns how many were looked at.
+
+    A try whose state somebody changed by hand is on record as it is now.
+    """
+    row = conn.execute("select max(ended_at) - %s from operations.task_run", (OVERLAP,)).fetchone()
+    ended = metadata.execute(
+        """
+        select
+            ended.dag_id, ended.run_id, ended.task_id, ended.try_number,
+            case
+                when run.conf ->> 'date' ~ '^\\d{4}-\\d\\d-\\d\\d$' then (run.conf ->> 'date')::date
+                else (run.data_interval_start at time zone 'Asia/Shanghai')::date
+            end,
+            ended.state, ended.start_date, ended.end_date, ended.duration
+        from (
+            select dag_id, run_id, task_id, map_index, try_number, state, start_date, end_date, duration
+            from task_instance
+            union all
+            select dag_id, run_id, task_id, map_index, try_number, state, start_date, end_date, duration
+            from task_instance_history
+        ) as ended
+        inner join dag_run as run on run.dag_id = ended.dag_id and run.run_id = ended.run_id
+        where ended.end_date > coalesce(%s, '-infinity'::timestamptz) and ended.map_index < 0
+        and ended.state in ('success', 'failed', 'skipped', 'upstream_failed', 'removed')
+        """,
+        (row[0] if row else None,),
+    ).fetchall()
+    with conn.transaction(), conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            insert into operations.task_run (
+                dag_id, run_id, task_id, try_number, business_date, state, started_at, ended_at, seconds
+            )
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+            on conflict (dag_id, run_id, task_id, try_number) do update
+            set state = excluded.state, ended_at = excluded.ended_at, seconds = excluded.seconds
+            """,
+            ended,
+        )
+    return len(ended)
