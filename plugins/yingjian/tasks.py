@@ -78,7 +78,17 @@ def build(day: date, run_id: str, say: Callable[[dict[str, Any]], None]) -> int:
     settings = Settings.load()
     with warehouse.connect(settings, "publisher") as conn:
         owned = builds.begin(conn, run_id)
-    return build_models(settings, day, owned.token, say)
+    results: dict[str, Any] = {}
+
+    def keep(newest: dict[str, Any]) -> None:
+        results.update(newest)
+        say(newest)
+
+    try:
+        return build_models(settings, day, owned.token, keep)
+    finally:
+        with warehouse.connect(settings, "publisher") as conn:
+            builds.keep_models(conn, owned, results)
 
 
 def audit(day: date, run_id: str) -> dict[str, Any]:

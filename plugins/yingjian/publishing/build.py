@@ -134,6 +134,24 @@ def begin(conn: psycopg.Connection[Any], run_id: str) -> Build:
     return Build(*row)
 
 
+def keep_models(conn: psycopg.Connection[Any], build: Build, results: dict[str, Any]) -> None:
+    """Keep what each model took in the build's last try. results: state, seconds and rows by dbt's unique id."""
+    with conn.transaction(), conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            insert into operations.model_run (run_key, as_of_date, model, state, seconds, rows, ended_at)
+            values (%s, %s, %s, %s, %s, %s, clock_timestamp())
+            on conflict (run_key, model) do update set
+                state = excluded.state, seconds = excluded.seconds, rows = excluded.rows, ended_at = excluded.ended_at
+            """,
+            [
+                (build.run_key, build.as_of_date, name.rpartition(".")[2], node["state"], node["seconds"], node["rows"])
+                for name, node in results.items()
+                if name.startswith("model.")
+            ],
+        )
+
+
 def owned(conn: psycopg.Connection[Any], run_id: str) -> Build:
     """The build that a run owns. Raises NotOwnerError."""
     owner = _owner(conn)
