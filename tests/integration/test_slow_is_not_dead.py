@@ -50,8 +50,7 @@ class Up:
             env={**os.environ, "YINGJIAN_HOME": str(settings.home), "YINGJIAN_PORT": str(self.port)},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        self.airflow = services.Airflow(settings, self.port)
-        self.airflow.wait_until_ready()
+        self.airflow = services.Airflow(settings, f"http://127.0.0.1:{self.port}")
 
     def pid(self, service: str) -> int:
         state = json.loads((self.settings.home / "airflow" / "services.json").read_text())
@@ -84,9 +83,12 @@ def up(home_factory: HomeFactory, landed_town: Settings) -> Iterator[Up]:
     # A demo's clock that stands still: nothing is scheduled for today.
     clock.set_demo_clock(settings.home, datetime(2022, 7, 21, 7, tzinfo=clock.SHANGHAI))
     running = Up(settings)
-    yield running
-    running.process.terminate()
-    running.process.communicate()
+    try:
+        running.airflow.wait_until_ready()
+        yield running
+    finally:
+        running.process.terminate()
+        running.process.communicate()
 
 
 def session(leader: int) -> list[psutil.Process]:
