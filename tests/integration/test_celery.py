@@ -186,14 +186,14 @@ def test_nothing_personal_and_no_password_goes_through(home: Settings, redis: Re
 
 def test_up_has_workers_of_its_own(home: Settings, tmp_path: Path) -> None:
     """They start and stop with the services, and one that dies is started again."""
-    with services.running_services(replace(home, workers=2)) as airflow:
+    with services.running_services(replace(home, workers=2, landing=str(tmp_path))) as airflow:
         recorded = home.home / "airflow" / "services.json"
         sessions = [pid for pid, _ in json.loads(recorded.read_text())["services"]]
         assert len(sessions) == len(services.SERVICES) + 2
         wait_for(lambda: [name.partition("@")[0] for name in answering(home)] == ["worker-1", "worker-2"])
         kill_machine(sessions[-1])
         wait_for(lambda: sessions[-1] not in {pid for pid, _ in json.loads(recorded.read_text())["services"]})
-        assert airflow.run_dag("landing", WORLD_DAY, {"landing": str(tmp_path)}).state == "success"
+        assert airflow.run_dag("landing", WORLD_DAY).state == "success"
         wait_for(lambda: len(answering(home)) == 2)
         sessions += [pid for pid, _ in json.loads(recorded.read_text())["services"]]
     assert not [pid for session in sessions for pid in processes(session)]
