@@ -198,6 +198,11 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
     state_file = _state_file(settings)
     state = _read_state(state_file)
     if state and _is_alive(state["owner"]):
+        if state.get("landing") not in (None, settings.landing):
+            raise SetupError(
+                f"the services that run in {settings.home} land from another location than {settings.landing}: stop them,"
+                " or start them with YINGJIAN_LANDING set to it"
+            )
         airflow = Airflow(settings, f"http://127.0.0.1:{state['ports']['api']}", is_own=False)
         airflow.wait_until_ready()
         yield airflow
@@ -445,6 +450,7 @@ class _Supervisor:
         state = {
             "owner": _identity(os.getpid()),
             "ports": self._ports,
+            "landing": self._settings.landing,
             "services": [_identity(process.pid) for process in self._processes.values()],
         }
         temporary = self._state_file.with_suffix(".new")

@@ -42,7 +42,9 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="module")
-def home(world: Settings, redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def home(
+    simulated_landing: Path, world: Settings, redis: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
     """A home with a broker and the person key of the session's town, so that the same rows must come out."""
     settings = Settings.load(
         {
@@ -50,6 +52,7 @@ def home(world: Settings, redis: RedisServer, tmp_path_factory: pytest.TempPathF
             "YINGJIAN_PERSON_KEY": world.secret("person_key"),
             "YINGJIAN_BROKER": redis.url,
             "YINGJIAN_WORKERS": "0",
+            "YINGJIAN_LANDING": str(simulated_landing),
         }
     )
     warehouse.ensure_running(settings)
@@ -62,7 +65,7 @@ def start(home: Settings, *arguments: str) -> subprocess.Popen[bytes]:
     """A command that leads a session of its own; what it prints goes to a file of the home that its number names."""
     environment = {
         **os.environ, "YINGJIAN_HOME": str(home.home), "YINGJIAN_PERSON_KEY": home.given_person_key or "",
-        "YINGJIAN_BROKER": home.broker or "",
+        "YINGJIAN_BROKER": home.broker or "", "YINGJIAN_LANDING": home.landing,
     }  # fmt: skip
     with (home.home / "printed").open("wb") as out:
         process = subprocess.Popen(
