@@ -166,7 +166,7 @@ def test_a_day_whose_files_come_in_portions_is_published_delivered_and_corrected
     clock.set_demo_clock(home.settings.home, shows(DAY, 23, 55))
     home.up()
     home.wait_for(lambda: "vaccinations" in home.staged())
-    clock.set_demo_clock(home.settings.home, shows(DAY, 23, 55), SPEED)
+    clock.set_demo_clock(home.settings.home, shows(DAY + timedelta(days=1), 0, 1), SPEED)
     home.drop(lambda path: is_of_the_day(path) and path.parent.name not in REQUIRED)
     home.drop(lambda path: is_of_the_day(path) and path.parent.name in REQUIRED[1:])
     home.wait_for(lambda: bool(home.ask(f"""
@@ -190,7 +190,7 @@ def test_a_feed_that_does_not_come_is_waited_for_until_the_deadline_and_then_nam
     clock.set_demo_clock(home.settings.home, shows(DAY, 23, 55))
     home.up(YINGJIAN_FEED_DEADLINE="00:40")
     home.wait_for(lambda: "vaccinations" in home.staged())
-    clock.set_demo_clock(home.settings.home, shows(DAY, 23, 55), SPEED)
+    clock.set_demo_clock(home.settings.home, shows(DAY + timedelta(days=1), 0, 1), SPEED)
     home.wait_for(lambda: bool(home.publications()))
     assert home.publications() == [(DAY, ["test_results"], False)]
     home.wait_for(lambda: bool(list(home.settings.reports.glob(f"{DAY}-p1.html"))))
@@ -212,7 +212,7 @@ def test_services_killed_while_a_day_waits(home: Home) -> None:
     clock.set_demo_clock(home.settings.home, shows(DAY, 23, 55))
     home.up()
     home.wait_for(lambda: "vaccinations" in home.staged())
-    clock.set_demo_clock(home.settings.home, shows(DAY, 23, 59), 2.0)
+    clock.set_demo_clock(home.settings.home, shows(DAY + timedelta(days=1), 0, 1), 2.0)
     home.wait_for(lambda: home.states("daily", "wait_for_feeds") == ["deferred"])
     home.kill_services()
     with psycopg.connect(warehouse.uri(home.settings, "publisher")) as conn:
