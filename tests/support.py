@@ -70,7 +70,8 @@ def empty_staging(settings: Settings) -> None:
         tables = conn.execute("select tablename from pg_tables where schemaname = 'staging'").fetchall()
         staging = ", ".join(f"staging.{table}" for (table,) in tables)
         conn.execute(
-            f"truncate quality.landed_file, quality.rejected_row, quality.layout_decision, {staging}"  # type: ignore[arg-type]
+            f"truncate quality.landed_file, quality.rejected_row, quality.layout_decision, quality.file_part,"
+            f" quality.contradiction, {staging}"  # type: ignore[arg-type]
         )
 
 

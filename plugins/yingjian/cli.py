@@ -214,12 +214,19 @@ def _add_quarantine(commands: argparse._SubParsersAction) -> None:  # type: igno
     for name, command, text in (
         ("list", _quarantine_list, "open rows by feed, sender, file and reason, and files rejected whole"),
         ("export", _quarantine_export, "open rows as a spreadsheet for their sender (personal data)"),
+        (
+            "contradictions",
+            _quarantine_contradictions,
+            "versions of a record with the same 更新时间 and different values, by feed, columns and files",
+        ),
         ("retry", _quarantine_retry, "read files that were rejected whole again at the next landing"),
     ):
         action = actions.add_parser(name, help=text)
         action.add_argument("--feed", metavar="FEED")
         action.set_defaults(command=command)
-        if name != "retry":
+        if name == "contradictions":
+            action.add_argument("--keys", action="store_true", help="name the records, too")
+        elif name != "retry":
             action.add_argument("--sender", metavar="NAME", help="laboratory, pharmacy, department or community")
         if name == "export":
             action.add_argument("--xlsx", type=Path, required=True, metavar="FILE")
@@ -836,6 +843,22 @@ def _quarantine_list(arguments: argparse.Namespace) -> int:
     for feed, sender, file_name, codes, count in rows:
         print(f"{count:8,}  {feed}  {sender or '-'}  {file_name}  {codes}")
     print(_waiting(rows, files))
+    return 0
+
+
+def _quarantine_contradictions(arguments: argparse.Namespace) -> int:
+    from yingjian.landing import quarantine
+
+    with _connection() as conn:
+        rows = quarantine.contradictions(conn, arguments.feed)
+        records = quarantine.contradicting_records(conn, arguments.feed) if arguments.keys else []
+    for feed, columns, file_id, other_file_id, count in rows:
+        print(f"{count:8,}  {feed}  {columns}  file {file_id} over file {other_file_id}")
+    for feed, key, columns, file_id, line, other_file_id, other_line in records:
+        print(
+            f"  {feed}  {key or '-'}  {columns}  file {file_id} line {line} over file {other_file_id} line {other_line}"
+        )
+    print(f"{sum(count for *_, count in rows):,} versions gave way to another of the same 更新时间 with other values")
     return 0
 
 

@@ -32,6 +32,7 @@ SECONDS = 3  # that a service has to answer
 LOW_DISK = 5 << 30
 # A day is published the morning after; by the next noon somebody should have seen that it was not.
 LATE = timedelta(hours=36)
+DOUBT_DAYS = 7  # in which a file that may be half, or a contradiction, is shown
 _COMPONENTS = {"scheduler": "scheduler", "dag_processor": "dag-processor", "triggerer": "triggerer"}
 
 
@@ -46,6 +47,7 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
         "audit": _audit,
         "feeds": lambda conn: _feeds(conn, now),
         "quarantine": _quarantine,
+        "doubts": lambda conn: _doubts(conn, now),
         "deliveries": _deliveries,
         "is_migrated": warehouse.is_migrated,
     }
@@ -55,7 +57,18 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
         "import_errors": _import_errors,
     }
     status |= dict.fromkeys(
-        ("publication", "runs", "waiting", "audit", "feeds", "quarantine", "deliveries", "is_migrated", "import_errors")
+        (
+            "publication",
+            "runs",
+            "waiting",
+            "audit",
+            "feeds",
+            "quarantine",
+            "doubts",
+            "deliveries",
+            "is_migrated",
+            "import_errors",
+        )
     )
     if settings.warehouse is None and not (settings.home / "postgres" / "port").exists():
         down.append(f"there is no warehouse in {settings.home} yet: `yingjian warehouse start` makes one")
@@ -299,6 +312,23 @@ def _quarantine(conn: psycopg.Connection) -> dict[str, Any]:
     }
 
 
+def _doubts(conn: psycopg.Connection, now: datetime) -> dict[str, Any]:
+    """Files of the last DOUBT_DAYS days that may not be whole, by reason, and contradictions, by feed."""
+    since = now - timedelta(days=DOUBT_DAYS)
+    reasons = conn.execute(
+        "select code, count(*) from quality.landed_file, unnest(suspicions) as code where received_at > %s"
+        " group by code order by code",
+        (since,),
+    ).fetchall()
+    [(files,)] = conn.execute(
+        "select count(*) from quality.landed_file where received_at > %s and suspicions <> '{}'", (since,)
+    )
+    versions = conn.execute(
+        "select feed, count(*) from quality.contradiction where found_at > %s group by feed order by feed", (since,)
+    ).fetchall()
+    return {"files": files, "reasons": dict(reasons), "contradictions": dict(versions)}
+
+
 def _deliveries(conn: psycopg.Connection) -> dict[str, Any]:
     """Attempts of the current publication by state, and in words what became of those of the newest ones."""
     states = {
@@ -408,6 +438,13 @@ def render(status: dict[str, Any]) -> str:
     quarantine = status["quarantine"] or {"open_rows": 0, "by_feed": {}}
     by_feed = ", ".join(f"{feed} {count:,}" for feed, count in quarantine["by_feed"].items())
     lines.append(f"quarantine {quarantine['open_rows']:,} open rows{': ' + by_feed if by_feed else ''}")
+    doubts = status["doubts"] or {"files": 0, "reasons": {}, "contradictions": {}}
+    if doubts["files"]:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in doubts["reasons"].items())
+        lines.append(f"half files {doubts['files']} in {DOUBT_DAYS} days: {reasons}: see docs/runbooks/landing.md")
+    if doubts["contradictions"]:
+        by_feed = ", ".join(f"{feed} {count:,}" for feed, count in doubts["contradictions"].items())
+        lines.append(f"contradictions in {DOUBT_DAYS} days: {by_feed}: see docs/runbooks/landing.md")
     lines += (status["deliveries"] or {"words": []})["words"]
     disk = status["disk"]
     lines.append(f"disk       {_size(disk['free_bytes'])} of {_size(disk['total_bytes'])} free at {disk['folder']}")

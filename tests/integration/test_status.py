@@ -97,7 +97,7 @@ def test_json_for_monitoring(
     found = json.loads(capsys.readouterr().out)
     assert list(found) == [
         "at", "down", "attention", "services", "publication", "runs", "waiting", "audit", "feeds", "quarantine",
-        "deliveries", "is_migrated", "import_errors", "manifest", "disk",
+        "doubts", "deliveries", "is_migrated", "import_errors", "manifest", "disk",
     ]  # fmt: skip
     assert any("the published day is 2022-07-20" in text for text in found["attention"]), "it is long ago"
     assert command(world, monkeypatch, "--strict") == 1

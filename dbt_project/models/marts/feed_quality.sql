@@ -1,7 +1,28 @@
 -- What came in by each feed, so that the report can say what is missing.
+{% set doubts -%}
+    concat_ws(
+        '；',
+        case
+            when suspicious_files > 0 then '有文件疑似不全：' || concat_ws(
+                '，',
+                case when cut_files > 0 then cut_files || '个末行残缺' end,
+                case when unended_files > 0 then unended_files || '个末尾缺少换行' end,
+                case when small_files > 0 then small_files || '个行数不足报送单位平日一半' end
+            )
+        end,
+        case
+            when contradictions > 0
+                then '更新时间相同而内容不同的记录' || contradictions || '条' || case
+                    when changed_results > 0 then '（其中检测结果不同' || changed_results || '条）' else ''
+                end || '，以后到的为准'
+        end
+    )
+{%- endset %}
 with files as (select * from {{ ref('stg_quality__landed_files') }}),
 
 feeds as (select * from {{ ref('feed') }}),
+
+contradictions as (select * from {{ ref('stg_quality__contradictions') }}),
 
 previous as (
     select max(published_at) as published_at from {{ ref('stg_published__publications') }}
@@ -51,6 +72,39 @@ last_days as (
     select * from {{ first_per('followed', 'feed', 'day desc') }} as newest
 ),
 
+-- Files that brought something of D or later: what an earlier day's file lacked was told then.
+doubtful_files as (
+    select
+        file_id,
+        feed,
+        {{ is_in("'cut_row'", 'suspicions') }} as is_cut,
+        {{ is_in("'no_newline'", 'suspicions') }} as has_no_newline,
+        {{ is_in("'few_rows'", 'suspicions') }} as is_few
+    from files
+    where status = 'staged' and newest_update >= {{ as_of_date() }}
+),
+
+doubted as (
+    select
+        feed,
+        count(*) filter (where is_cut or has_no_newline or is_few) as suspicious_files,
+        count(*) filter (where is_cut) as cut_files,
+        count(*) filter (where has_no_newline) as unended_files,
+        count(*) filter (where is_few) as small_files
+    from doubtful_files
+    group by feed
+),
+
+contradicted as (
+    select
+        contradictions.feed,
+        count(*) as contradictions,
+        count(*) filter (where {{ is_in("'检测结果'", 'contradictions.columns') }}) as changed_results
+    from contradictions
+    inner join doubtful_files on contradictions.file_id = doubtful_files.file_id
+    group by contradictions.feed
+),
+
 judged as (
     select
         counted.*,
@@ -58,17 +112,26 @@ judged as (
         feeds.title,
         last_days.last_rows,
         last_days.rows_before,
+        coalesce(doubted.suspicious_files, 0) as suspicious_files,
+        doubted.cut_files,
+        doubted.unended_files,
+        doubted.small_files,
+        coalesce(contradicted.contradictions, 0) as contradictions,
+        contradicted.changed_results,
         case
             when counted.rejected_files > 0 then 'rejected'
             when coalesce(counted.rows_read, 0) = 0 and feeds.is_expected then 'missing'
             when counted.newest_update < {{ as_of_date() }} - feeds.stale_after_days + 1 then 'stale'
             when last_days.rows_before >= feeds.thin_from_rows
                 and last_days.last_rows < last_days.rows_before * feeds.thin_below_share then 'thin'
+            when doubted.suspicious_files > 0 or contradicted.contradictions > 0 then 'doubtful'
             else 'ok'
         end as status
     from feeds
     full outer join counted on feeds.feed = counted.feed
     left join last_days on feeds.feed = last_days.feed
+    left join doubted on feeds.feed = doubted.feed
+    left join contradicted on feeds.feed = contradicted.feed
 ),
 
 final as (
@@ -91,7 +154,10 @@ final as (
             when 'missing' then '未收到任何数据'
             when 'stale' then '最近一次更新停留在' || {{ chinese_date('newest_update') }}
             when 'thin' then '最近一日' || last_rows || '行，前一日' || rows_before || '行，数量异常偏少'
-        end as message
+            when 'doubtful' then {{ doubts }}
+        end as message,
+        suspicious_files::int as suspicious_files,
+        contradictions::bigint as contradictions
     from judged
 )
 

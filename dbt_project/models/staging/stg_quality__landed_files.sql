@@ -10,6 +10,7 @@ select
     rows_rejected,
     rows_superseded,
     rows_repaired,
-    newest_update
+    newest_update,
+    suspicions
 from {{ source('quality', 'landed_file') }}
 where status <> 'unpacked'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,16 +16,26 @@ from typing import cast
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import psycopg
 
-from yingjian.landing import archives, check, decisions, quarantine
+from yingjian.landing import archives, check, decisions, quarantine, suspicions
 from yingjian.landing.errors import REASONS, FileRejectedError, label
 from yingjian.landing.feeds import FEEDS, RISK_AREAS, Feed
 from yingjian.landing.locations import Found, open_location
 from yingjian.landing.readers import Chunk, Record, open_table
 from yingjian.landing.readers.xlsx_file import SHEET_LINES
 from yingjian.landing.risk_areas import read_snapshot
-from yingjian.landing.store import Block, Incoming, Sent, staging_ddl, write_rejected
+from yingjian.landing.store import (
+    Block,
+    Incoming,
+    Part,
+    Sent,
+    key_column,
+    staging_ddl,
+    write_parts,
+    write_rejected,
+)
 from yingjian.warehouse import person_key
 
 __all__ = ["LandingSummary", "land", "staging_ddl"]
@@ -291,8 +302,8 @@ def _stage_table(
     incoming = Incoming(conn, feed, file_id)
     read = rejected = repaired = 0
     failures: Counter[str] = Counter()
-    senders: set[str] = set()
     newest_update: str | None = None
+    is_cut = False
     local_receipt = received_at.astimezone(SHANGHAI).replace(tzinfo=None)
 
     def prepare(chunk: Chunk) -> _Prepared:
@@ -303,19 +314,20 @@ def _stage_table(
         repaired += chunk.repaired
         rejected += len(chunk.problems)
         failures.update(chunk.failures)
-        senders |= chunk.senders
         newest_update = max(filter(None, (newest_update, chunk.newest_update)), default=None)
-        if chunk.good:
-            incoming.write(chunk.block, chunk.good)
+        is_cut = chunk.is_cut
+        if chunk.parts:
+            incoming.write(chunk.block, chunk.parts)
         if chunk.problems:
             write_rejected(conn, file_id, feed.name, file.name, chunk.problems)
     _require_unchanged_meaning(feed, failures, read)
     # In a row whose cells stand in the wrong columns, a person's name may stand where the sender should.
     conn.execute(
         "update quality.rejected_row set sender = null where file_id = %s and not (sender = any(%s))",
-        (file_id, sorted(senders)),
+        (file_id, sorted(incoming.senders())),
     )
     balance = incoming.balance()
+    incoming.write_parts()
     conn.execute(
         """
         update quality.landed_file
@@ -328,20 +340,30 @@ def _stage_table(
             balance.staged, balance.superseded, repaired, file_id,
         ),
     )  # fmt: skip
+    suspicions.note(conn, feed.name, file_id, is_cut, None if table.encoding == "xlsx" else _ends_with_newline(path))
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() in (b"\n", b"\r")
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A chunk on its way to the database; `block` has its good rows."""
+    """A chunk on its way to the database; `block` has its good rows, `parts` how many there are by sender and day.
+
+    is_cut: whether the last of its rows has fewer cells than the header.
+    """
 
     read: int
-    good: int
+    parts: dict[Part, int]
     repaired: int
     newest_update: str | None
     block: Block
     problems: list[Problem]
+    is_cut: bool
     failures: Counter[str] = field(default_factory=Counter)
-    senders: frozenset[str] = frozenset()
 
 
 def _prepare(
@@ -349,7 +371,7 @@ def _prepare(
 ) -> _Prepared:
     problems = [_broken(record, chunk, feed, file_name) for record in chunk.broken]
     if not chunk.cells.height:
-        return _Prepared(chunk.rows, 0, 0, None, Block((), "", b""), problems)
+        return _Prepared(chunk.rows, {}, 0, None, Block((), "", b""), problems, _is_cut(chunk))
     checked = check.type_and_check(chunk.cells, feed, received_at)
     keys = chunk.cells[feed.columns[_key_column(feed)].name]
     senders = None if feed.sender is None else checked.typed[feed.sender.name]
@@ -372,11 +394,24 @@ def _prepare(
     if chunk.delimiter and columns:
         sent = Sent(chunk.raw.filter(is_good), checked.is_as_sent.filter(is_good), columns, chunk.delimiter)
     return _Prepared(
-        chunk.rows, good.height, int(checked.is_repaired.filter(is_good).sum()),
+        chunk.rows, _parts(good, feed), int(checked.is_repaired.filter(is_good).sum()),
         cast("str | None", good["updated_at"].max()), incoming.serialize(good, sent), sorted(problems, key=itemgetter(0)),
-        Counter(checked.reasons["columns"].explode().drop_nulls().to_list()),
-        frozenset() if feed.sender is None else frozenset(good[feed.sender.name].unique().drop_nulls().to_list()),
+        _is_cut(chunk), Counter(checked.reasons["columns"].explode().drop_nulls().to_list()),
     )  # fmt: skip
+
+
+def _parts(good: pl.DataFrame, feed: Feed) -> dict[Part, int]:
+    sender = pl.lit(None, pl.String) if feed.sender is None else pl.col(feed.sender.name)
+    counted = good.group_by(sender.alias("sender"), pl.col("updated_at").str.slice(0, 10).alias("day")).len()
+    return {(sender, day): rows for sender, day, rows in counted.iter_rows()}
+
+
+def _is_cut(chunk: Chunk) -> bool:
+    """Whether the last row has fewer cells than the header."""
+    last = max(chunk.broken, key=lambda record: record.line, default=None)
+    if last is None or (chunk.lines.len() and last.line < chunk.lines[-1]):
+        return False
+    return len(last.cells) < chunk.layout.width
 
 
 def _ahead(chunks: Iterator[Chunk], prepare: Callable[[Chunk], _Prepared]) -> Iterator[_Prepared]:
@@ -429,7 +464,7 @@ def _require_unchanged_meaning(feed: Feed, failures: Counter[str], rows: int) ->
 
 
 def _key_column(feed: Feed) -> int:
-    return next(i for i, column in enumerate(feed.columns) if column.name == quarantine.key_column(feed))
+    return next(i for i, column in enumerate(feed.columns) if column.name == key_column(feed))
 
 
 def _stage_snapshot(conn: psycopg.Connection, file: Found, path: Path, file_id: int) -> None:
@@ -445,6 +480,16 @@ def _stage_snapshot(conn: psycopg.Connection, file: Found, path: Path, file_id: 
             for line, code, raw in snapshot.rejected
         ],
     )
+    before = set(
+        conn.execute(
+            "select level, province, city, county, area from staging.risk_areas where listed_at = %s",
+            (snapshot.listed_at,),
+        )
+    )
+    rows_new = sum(
+        (area.level, area.province, area.city, area.county, area.area) not in before for area in snapshot.areas
+    )
+    write_parts(conn, file_id, [(None, snapshot.listed_at.date(), len(snapshot.areas), rows_new)])
     conn.execute(
         """
         with replaced as (

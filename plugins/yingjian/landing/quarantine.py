@@ -10,6 +10,7 @@ import xlsxwriter
 from psycopg import sql
 
 from yingjian.landing.feeds import FEEDS, RISK_AREAS, Feed
+from yingjian.landing.store import key_column
 
 _OPEN = """
     from quality.rejected_row
@@ -17,11 +18,6 @@ _OPEN = """
     and (%(sender)s::text is null or sender = %(sender)s)
 """
 _SHEET_ROWS = 1_000_000
-
-
-def key_column(feed: Feed) -> str:
-    """The column by which quarantine names a record: the first of its key that is no type of document."""
-    return next(name for name in feed.key if name != "id_type")
 
 
 def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
@@ -87,6 +83,28 @@ def rejected_files(conn: psycopg.Connection, feed: str | None = None) -> list[tu
             where later.feed = file.feed and later.location = file.location and later.file_id > file.file_id
         )
         order by file_id
+        """,
+        {"feed": feed},
+    ).fetchall()
+
+
+def contradictions(conn: psycopg.Connection[Any], feed: str | None = None) -> list[tuple[Any, ...]]:
+    """Versions that gave way to others with the same 更新时间: (feed, columns, file_id, other_file_id, rows)."""
+    return conn.execute(
+        """
+        select feed, array_to_string(columns, '、'), file_id, other_file_id, count(*) from quality.contradiction
+        where %(feed)s::text is null or feed = %(feed)s group by 1, 2, 3, 4 order by 1, 3, 4, 2
+        """,
+        {"feed": feed},
+    ).fetchall()
+
+
+def contradicting_records(conn: psycopg.Connection[Any], feed: str | None = None) -> list[tuple[Any, ...]]:
+    """The same one by one: (feed, record_key, columns, file_id, line, other_file_id, other_line)."""
+    return conn.execute(
+        """
+        select feed, record_key, array_to_string(columns, '、'), file_id, line, other_file_id, other_line
+        from quality.contradiction where %(feed)s::text is null or feed = %(feed)s order by feed, contradiction_id
         """,
         {"feed": feed},
     ).fetchall()

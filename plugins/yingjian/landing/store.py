@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 import polars as pl
 import psycopg
 from psycopg import sql
 
-from yingjian.landing.feeds import FEEDS, Feed
+from yingjian.landing.feeds import FEEDS, Column, Feed
 
 _TYPES = {"date": "date", "time": "timestamp", "number": "numeric"}
 
@@ -153,6 +155,10 @@ class Balance:
     superseded: int
 
 
+# Sender and date of 更新时间 (ISO text): what a row is a part of.
+Part = tuple[str | None, str | None]
+
+
 @dataclass(frozen=True)
 class Sent:
     """What was sent for each of some rows: `columns` of staging as a line of CSV, with `delimiter` between them.
@@ -187,6 +193,8 @@ class Incoming:
         self._feed = feed
         self._file_id = file_id
         self._names = [name for name in _columns(feed) if name != "file_id"]
+        self._parts: Counter[Part] = Counter()
+        self._new: Counter[Part] = Counter()
         self._rows = self._staged = 0
         self._all_new = True
         # Until the transaction ends: the trigger notes by it whose rows come.
@@ -208,21 +216,32 @@ class Incoming:
         )
         return Block((*columns, *added), delimiter, data.getvalue())
 
-    def write(self, block: Block, rows: int) -> None:
-        """Stage rows that `serialize` wrote."""
+    def write(self, block: Block, parts: Mapping[Part, int]) -> None:
+        """Stage rows that `serialize` wrote; parts: how many there are of each part."""
+        rows = sum(parts.values())
         self._rows += rows
+        self._parts.update(parts)
         if self._all_new:
             try:
                 with self._conn.transaction():
                     self._copy(sql.Identifier("staging", self._feed.name), block)
                 self._staged += rows
+                self._new.update(parts)
                 return
             except psycopg.errors.UniqueViolation:
                 self._all_new = False
-        self._staged += self._merge(block)
+        self._staged += self._merge(block, rows)
 
     def balance(self) -> Balance:
         return Balance(self._staged, self._rows - self._staged)
+
+    def senders(self) -> set[str]:
+        """Who answers for the rows that were written."""
+        return {sender for sender, _ in self._parts if sender is not None}
+
+    def write_parts(self) -> None:
+        """Put on record what the file brought by sender and day."""
+        write_parts(self._conn, self._file_id, [(*part, rows, self._new[part]) for part, rows in self._parts.items()])
 
     def _copy(self, table: sql.Composable, block: Block) -> None:
         # Where nothing is quoted or escaped, the formats read the same, and text is the quicker one.
@@ -236,44 +255,67 @@ class Incoming:
         with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
             copy.write(block.data)
 
-    def _merge(self, block: Block) -> int:
+    def _merge(self, block: Block, rows: int) -> int:
         """Stage rows of which some may repeat a record; returns how many more rows of this file are in staging than before."""
         key = sql.SQL(", ").join(map(sql.Identifier, self._feed.key))
+        compared = [column for column in self._feed.columns if column.name not in {*self._feed.key, "updated_at"}]
+        values = [sql.Identifier(column.name) for column in compared]
         names = {
             "table": sql.Identifier("staging", self._feed.name),
             "key": key,
             "same_key": sql.SQL(" and ").join(
                 sql.SQL("old.{0} = new.{0}").format(sql.Identifier(name)) for name in self._feed.key
             ),
+            "is_later": sql.SQL("(old.updated_at, old.file_id, old.line) < (new.updated_at, new.file_id, new.line)"),
+            "differs": sql.SQL("({}) is distinct from ({})").format(
+                sql.SQL(", ").join(sql.SQL("old.{}").format(name) for name in values),
+                sql.SQL(", ").join(sql.SQL("new.{}").format(name) for name in values),
+            ),
+            "sender": sql.SQL("new.{}").format(sql.Identifier(self._feed.sender.name))
+            if self._feed.sender
+            else sql.NULL,
         }
         self._conn.execute("drop table if exists incoming, newest")
         self._conn.execute(sql.SQL("create temp table incoming (like {table}) on commit drop").format(**names))
         self._copy(sql.Identifier("incoming"), block)
-        self._conn.execute(
+        newest = self._conn.execute(
             sql.SQL(
                 "create temp table newest on commit drop as"
                 " select distinct on ({key}) * from incoming order by {key}, updated_at desc, line desc"
             ).format(**names)
-        )
+        ).rowcount
         self._conn.execute("analyze newest")
-        replaced: dict[int, int] = dict(
-            self._conn.execute(
-                sql.SQL(
-                    """
-                    select old.file_id, count(*) as rows
-                    from {table} as old inner join newest as new on {same_key}
-                    where (old.updated_at, old.file_id, old.line) < (new.updated_at, new.file_id, new.line)
-                    group by old.file_id
-                    """
-                ).format(**names)
-            ).fetchall()
-        )
+        found = self._conn.execute(
+            sql.SQL(
+                """
+                select
+                    old.file_id, {sender}, new.updated_at::date::text,
+                    count(*) filter (where {is_later}),
+                    count(*) filter (where old.file_id is null or ({is_later} and {differs})),
+                    count(*) filter (where old.updated_at = new.updated_at and {differs})
+                from newest as new left join {table} as old on {same_key}
+                group by 1, 2, 3
+                """
+            ).format(**names)
+        ).fetchall()
+        replaced: Counter[int] = Counter()
+        for file_id, sender, day, rows_replaced, rows_new, _ in found:
+            self._new[sender, day] += rows_new
+            if rows_replaced:
+                replaced[file_id] += rows_replaced
+        if any(contradictions for *_, contradictions in found):
+            self._write_contradictions(
+                compared, sql.SQL("{table} as old inner join newest as new on {same_key}"), names
+            )
+        if newest < rows:
+            within = sql.SQL("incoming as old inner join newest as new on {same_key} and old.line <> new.line")
+            self._write_contradictions(compared, within, names)
         of_this_file = replaced.pop(self._file_id, 0)
-        for file_id, rows in replaced.items():
+        for file_id, rows_replaced in replaced.items():
             self._conn.execute(
-                "update quality.landed_file set rows_staged = rows_staged - %s, rows_superseded = rows_superseded + %s"
-                " where file_id = %s",
-                (rows, rows, file_id),
+                "update quality.landed_file set rows_staged = rows_staged - %(rows)s,"
+                " rows_superseded = rows_superseded + %(rows)s where file_id = %(file_id)s",
+                {"rows": rows_replaced, "file_id": file_id},
             )
         columns = ["file_id", *self._names]
         staged: int = self._conn.execute(
@@ -293,6 +335,51 @@ class Incoming:
             )
         ).rowcount
         return staged - of_this_file
+
+    def _write_contradictions(
+        self, compared: Iterable[Column], pairs: sql.SQL, names: Mapping[str, sql.Composable]
+    ) -> None:
+        """Put on record which versions (`old`) gave way to others with the same 更新时间 (`new`), and in which columns."""
+        differing = sql.SQL(", ").join(
+            sql.SQL("case when old.{0} is distinct from new.{0} then {1} end").format(
+                sql.Identifier(column.name), sql.Literal(column.source)
+            )
+            for column in compared
+        )
+        key = key_column(self._feed)
+        self._conn.execute(
+            sql.SQL(
+                """
+                insert into quality.contradiction (file_id, line, feed, record_key, other_file_id, other_line, columns)
+                select
+                    new.file_id, new.line, {feed}, {record_key}, old.file_id, old.line,
+                    array_remove(array[{differing}], null)
+                from {pairs} where old.updated_at = new.updated_at and {differs}
+                """
+            ).format(
+                feed=sql.Literal(self._feed.name),
+                record_key=sql.NULL if key == "id_number" else sql.SQL("new.{}").format(sql.Identifier(key)),
+                differing=differing,
+                pairs=pairs.format(**names),
+                differs=names["differs"],
+            )
+        )
+
+
+def key_column(feed: Feed) -> str:
+    """The column by which quarantine names a record: the first of its key that is no type of document."""
+    return next(name for name in feed.key if name != "id_type")
+
+
+def write_parts(
+    conn: psycopg.Connection, file_id: int, parts: Iterable[tuple[str | None, str | date | None, int, int]]
+) -> None:
+    """Put on record what a file brought: (sender, day, rows, rows that are new)."""
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "insert into quality.file_part (file_id, sender, day, rows, rows_new) values (%s, %s, %s, %s, %s)",
+            [(file_id, *part) for part in parts],
+        )
 
 
 def write_rejected(

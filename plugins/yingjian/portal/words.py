@@ -350,6 +350,7 @@ CODES: dict[str, tuple[str, str]] = {
     "missing": ("缺报", "missing"),
     "stale": ("滞后", "stale"),
     "thin": ("偏少", "thin"),
+    "doubtful": ("存疑", "doubtful"),
     "rejected": ("被退回", "rejected"),
     "success": ("成功", "success"),
     "failed": ("失败", "failed"),

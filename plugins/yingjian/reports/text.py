@@ -7,7 +7,14 @@ from math import floor
 
 NOTHING = "—"
 WEEKDAYS = "一二三四五六日"
-FEED_STATUS = {"ok": "正常", "missing": "缺报", "stale": "滞后", "thin": "偏少", "rejected": "被退回"}
+FEED_STATUS = {
+    "ok": "正常",
+    "missing": "缺报",
+    "stale": "滞后",
+    "thin": "偏少",
+    "doubtful": "存疑",
+    "rejected": "被退回",
+}
 
 
 def number(value: int | None) -> str:

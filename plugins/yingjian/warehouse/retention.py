@@ -316,7 +316,7 @@ def _delete(conn: psycopg.Connection[Any], feed: str, before: Mapping[str, date]
 
 
 def _rejected(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list[Deletion]:
-    """Rows in quarantine lose what names a person and stay to be counted."""
+    """Rows in quarantine, and versions that contradict each other, lose what names a person and stay to be counted."""
     if "rejected_row" not in before:
         return []
     day = before["rejected_row"]
@@ -324,6 +324,13 @@ def _rejected(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list
         """
         update quality.rejected_row set raw_text = '', record_key = null
         where (rejected_at at time zone 'Asia/Shanghai')::date < %s and (raw_text <> '' or record_key is not null)
+        """,
+        (day,),
+    ).rowcount
+    emptied += conn.execute(
+        """
+        update quality.contradiction set record_key = null
+        where (found_at at time zone 'Asia/Shanghai')::date < %s and record_key is not null
         """,
         (day,),
     ).rowcount

@@ -41,7 +41,8 @@ grant select, insert, update, delete on all tables in schema staging to loader;
 grant execute on function staging.settle_samples to loader;
 grant select, insert, update on quality.landed_file to loader;
 grant select, insert, update, delete on quality.rejected_row to loader;
-grant select, insert on quality.layout_decision, quality.deletion to loader;
+grant select, insert on quality.layout_decision, quality.deletion, quality.file_part to loader;
+grant select, insert, update on quality.contradiction to loader;
 -- Retention asks the current publication who still has something open.
 grant select on published.publication, published.current to loader;
 
@@ -49,7 +50,9 @@ grant select on published.publication, published.current to loader;
 grant usage on schema staging, quality, published, delivery to transformer;
 grant select on delivery.attempt to transformer;
 grant select on all tables in schema staging to transformer;
-grant select on quality.landed_file, published.publication, published.current to transformer;
+grant select on quality.landed_file, quality.file_part, published.publication, published.current to transformer;
+grant select (contradiction_id, file_id, line, feed, other_file_id, other_line, columns, found_at)
+on quality.contradiction to transformer;
 grant select (rejected_id, file_id, feed, reason_codes, sender, rejected_at, resolved_at)
 on quality.rejected_row to transformer;
 grant usage, create on schema staging_latest, intermediate, policy, build to transformer;
@@ -75,7 +78,7 @@ grant execute on function audit.hash_of to auditor;
 grant usage, create on schema build, published to publisher;
 grant usage on schema intermediate, policy, quality, access to publisher;
 grant select on intermediate.increment_progress to publisher;
-grant select on quality.landed_file, quality.check_result to publisher;
+grant select on quality.landed_file, quality.file_part, quality.check_result to publisher;
 grant select, insert on quality.deletion to publisher;
 grant select, insert on published.publication, published.policy_state to publisher;
 grant select, insert, delete on published.staged to publisher;
@@ -83,7 +86,7 @@ grant select, insert, update on published.current to publisher;
 -- Whose turn it is to build, and which marts are whose.
 grant usage on schema publishing to publisher;
 grant select, insert, update on publishing.build to publisher;
-grant select on publishing.built_mart, quality.file_part to publisher;
+grant select on publishing.built_mart to publisher;
 grant execute on function published.older_statements to publisher;
 
 -- Report, packs, portal, delivery: read what was published.
