@@ -149,13 +149,15 @@ def _services(settings: Settings, down: list[str]) -> dict[str, Any]:
 def _publication(conn: psycopg.Connection, now: datetime) -> dict[str, Any] | None:
     row = conn.execute(
         """
-        select publication_id, as_of_date, published_at, quality_status, checks_run, checks_failed, release_reason
-        from reporting.publication
+        select publication_id, as_of_date, published_at, quality_status, checks_run, checks_failed, release_reason,
+            missing_feeds, is_correction
+        from published.publication
+        where publication_id = (select publication_id from published.current)
         """
     ).fetchone()
     if row is None:
         return None
-    number, day, published_at, quality, run, failed, reason = row
+    number, day, published_at, quality, run, failed, reason, missing, is_correction = row
     return {
         "publication_id": number,
         "as_of_date": day.isoformat(),
@@ -165,6 +167,8 @@ def _publication(conn: psycopg.Connection, now: datetime) -> dict[str, Any] | No
         "checks_run": run,
         "checks_failed": failed,
         "release_reason": reason,
+        "missing_feeds": missing,
+        "is_correction": is_correction,
     }
 
 
@@ -379,6 +383,10 @@ def _attention(status: dict[str, Any], now: datetime) -> list[str]:
             found.append(
                 f"the published day is {publication['as_of_date']}, {(now - day_ended).days} days ago:"
                 " see docs/runbooks/daily.md"
+            )
+        if publication["missing_feeds"]:
+            found.append(
+                f"the published day was built without {', '.join(publication['missing_feeds'])}: see docs/runbooks/daily.md"
             )
         if publication["quality_status"] != "passed":
             found.append("the current publication was released by hand: see docs/runbooks/daily.md")

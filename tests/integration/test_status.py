@@ -192,6 +192,7 @@ def test_what_somebody_must_look_at(home: Settings, monkeypatch: pytest.MonkeyPa
             insert into published.publication values
                 (1, '2022-07-20', '2022-07-21 03:00+08', 'beifeng-2', 'released_by_hand', 9, 1, 1, 1, 'x', 'why', 'who', null, 'k');
             insert into published.current values (true, 1);
+            update published.publication set missing_feeds = '{test_results}';
             insert into delivery.attempt
                 (publication_id, what, official, channel, number, target, audience_kind, audience, not_before, state, error)
                 select 1, 'pack', official, 'mail', 1, official || '@example.org', 'office', official, now(), state, '无法连接'
@@ -209,6 +210,7 @@ def test_what_somebody_must_look_at(home: Settings, monkeypatch: pytest.MonkeyPa
     assert found["attention"] == [
         "daily.release_by_hand waits for a person since 2022-07-21 02:00: see docs/runbooks/daily.md",
         "the last run of daily (2022-07-20) failed in build, models.due_run: see docs/runbooks/daily.md",
+        "the published day was built without test_results: see docs/runbooks/daily.md",
         "the current publication was released by hand: see docs/runbooks/daily.md",
         "the last audit failed 1 critical checks: see docs/runbooks/checks.md",
         "feed arrivals: 1 files were rejected: see docs/runbooks/landing.md",
