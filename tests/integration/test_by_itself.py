@@ -230,6 +230,26 @@ def test_services_killed_while_a_day_waits(home: Home) -> None:
     assert home.publications() == [(DAY, [], False)]
 
 
+def test_a_question_that_nobody_answers_and_the_next_day(home: Home) -> None:
+    """The day before waits for a person; the day comes, is published all the same, and the question ends by itself."""
+    home.drop(lambda path: True)
+    clock.set_demo_clock(home.settings.home, shows(DAY + timedelta(days=1), 6, 0))
+    home.up()
+    home.wait_for(lambda: "vaccinations" in home.staged())
+    spoil = "update staging.test_results set result = {} where sample_key = (select min(sample_key) from staging.test_results)"
+    with warehouse.connect(home.settings) as conn:
+        conn.execute(spoil.format("'不明'"))  # type: ignore[arg-type]
+    home.airflow("dags", "trigger", "daily", "--conf", f'{{"date": "{DAY - timedelta(days=1)}"}}')
+    home.wait_for(lambda: home.states("daily", "release_by_hand") == ["deferred"])
+    with warehouse.connect(home.settings) as conn:
+        conn.execute(spoil.format("'阴性'"))  # type: ignore[arg-type]
+    home.airflow("dags", "trigger", "daily", "--conf", f'{{"date": "{DAY}"}}')
+    home.wait_for(lambda: bool(home.publications()))
+    assert home.publications() == [(DAY, [], False)]
+    home.wait_for(lambda: "deferred" not in home.states("daily", "release_by_hand"))
+    assert home.ask("select state from publishing.build order by build_id") == [("superseded",), ("published",)]
+
+
 def test_five_days_asked_for_at_once_and_a_week_that_was_missed(home: Home) -> None:
     """A backfill of five days, by Airflow's own rule ten at once: five publications in order, readers on the newest date.
 
