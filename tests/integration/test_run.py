@@ -101,12 +101,12 @@ def start(settings: Settings, landing: Path) -> subprocess.Popen[str]:
 
 def run(settings: Settings, landing: Path) -> subprocess.CompletedProcess[str]:
     process = start(settings, landing)
-    out, err = process.communicate(timeout=400)
+    out, err = process.communicate(timeout=900)
     PRINTED.extend([out, err])
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def wait_for(condition: Callable[[], bool], seconds: int = 200) -> None:
+def wait_for(condition: Callable[[], bool], seconds: int = 500) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
