@@ -18,7 +18,8 @@ PublicationId = Annotated[int, Field(ge=0, lt=2**63)]
 
 _PUBLICATION = """
     select publication_id, as_of_date, timezone('Asia/Shanghai', published_at) as published_at, policy_edition,
-        quality_status, checks_run, checks_failed, input_files, input_rows, code_version, release_reason, released_by
+        quality_status, checks_run, checks_failed, input_files, input_rows, code_version, release_reason, released_by,
+        missing_feeds, is_correction
     from published.publication
 """
 
