@@ -544,7 +544,10 @@ def _demo(arguments: argparse.Namespace) -> int:
     days = [demo.LAST_DAY - timedelta(days=i) for i in reversed(range(demo.RUNS))]
     code = run_days(settings, days, str(landing))
     if code == 0:
-        print(f'marts: psql "$({Path(sys.argv[0])} warehouse uri)"  (schema reporting)')
+        command = Path(sys.argv[0])
+        print(f"report: {max(settings.reports.glob('*.html'), key=lambda path: path.stat().st_mtime)}")
+        print(f'marts: psql "$({command} warehouse uri)"  (schema reporting)')
+        print(f"next: `{command} live` lets the town go on by itself; `{command} up` starts the UI and the portal")
     return code
 
 

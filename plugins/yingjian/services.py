@@ -99,6 +99,8 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "AIRFLOW__API__PORT": str(ports["api"]),
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API__WORKERS": "1",
+        # A task that cannot reach the API as it starts fails without a log; a busy machine takes longer than five seconds.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "AIRFLOW__API__EXPOSE_CONFIG": "False",
         "AIRFLOW__API__EXPOSE_STACKTRACE": "False",
         "AIRFLOW__API__SECRET_KEY": settings.secret("airflow_api"),

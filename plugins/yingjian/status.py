@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from yingjian import warehouse
+from yingjian import clock, warehouse
 from yingjian.delivery import ledger
 from yingjian.orchestration import notices
 from yingjian.settings import Settings, SetupError
@@ -38,6 +38,9 @@ _COMPONENTS = {"scheduler": "scheduler", "dag_processor": "dag-processor", "trig
 
 def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
     """The state of a home, as described above. `now`: the moment that ages are counted to."""
+    business_now = now or clock.now(
+        settings.home
+    )  # A demo's days are its own; what databases recorded is the machine's.
     now = (now or datetime.now(UTC)).astimezone(SHANGHAI)
     down: list[str] = []
     status: dict[str, Any] = {"at": now.isoformat(timespec="seconds"), "down": down, "attention": []}
@@ -82,7 +85,7 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
             f"Airflow cannot read {error['file']} ({error['error']}): see docs/runbooks/services.md"
             for error in status["import_errors"] or []
         ]
-    status["attention"] = _attention(status, now)
+    status["attention"] = _attention(status, business_now)
     if sentence := notices.unset(settings):
         status["attention"].append(f"{sentence}: see docs/runbooks/watch.md")
     return status
@@ -158,6 +161,15 @@ def _publication(conn: psycopg.Connection, now: datetime) -> dict[str, Any] | No
     if row is None:
         return None
     number, day, published_at, quality, run, failed, reason, missing, is_correction = row
+    unpublished = conn.execute(
+        """
+        select day::date from generate_series(
+            greatest(%(day)s - 7, (select min(as_of_date) from published.publication)), %(day)s, interval '1 day'
+        ) as day
+        where not exists (select from published.publication where as_of_date = day::date) order by 1
+        """,
+        {"day": day},
+    ).fetchall()
     return {
         "publication_id": number,
         "as_of_date": day.isoformat(),
@@ -169,6 +181,7 @@ def _publication(conn: psycopg.Connection, now: datetime) -> dict[str, Any] | No
         "release_reason": reason,
         "missing_feeds": missing,
         "is_correction": is_correction,
+        "unpublished_days": [missed.isoformat() for (missed,) in unpublished],
     }
 
 
@@ -384,6 +397,9 @@ def _attention(status: dict[str, Any], now: datetime) -> list[str]:
                 f"the published day is {publication['as_of_date']}, {(now - day_ended).days} days ago:"
                 " see docs/runbooks/daily.md"
             )
+        if publication["unpublished_days"]:
+            days = ", ".join(publication["unpublished_days"])
+            found.append(f"not published within the last week: {days}: see docs/runbooks/daily.md")
         if publication["missing_feeds"]:
             found.append(
                 f"the published day was built without {', '.join(publication['missing_feeds'])}: see docs/runbooks/daily.md"

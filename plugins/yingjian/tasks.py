@@ -36,13 +36,24 @@ def business_date(context: Any) -> date:
 
 
 def land() -> dict[str, Any]:
-    """Land everything new in the landing location of the settings; returns counts of files and rows, and rows by feed."""
+    """Land everything new in the landing location of the settings; returns counts of files and rows, and rows by feed.
+
+    Waits for a build that is at work, and a build that begins waits for it.
+    """
     from dataclasses import asdict
+    from time import sleep
 
     from yingjian.landing import land as land_files
+    from yingjian.orchestration import build as door
 
     settings = Settings.load()
-    with warehouse.connect(settings, "loader") as conn:
+    with (
+        warehouse.connect(settings, "publisher") as publisher,
+        builds.staging_at_rest(
+            publisher, lambda run_id: door.is_alive(settings, publisher, run_id), lambda: sleep(door.POLL_SECONDS)
+        ),
+        warehouse.connect(settings, "loader") as conn,
+    ):
         before = conn.execute("select coalesce(max(file_id), 0) from quality.landed_file").fetchone()
         conn.commit()
         summary: dict[str, Any] = asdict(

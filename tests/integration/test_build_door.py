@@ -451,3 +451,44 @@ def test_a_past_day_goes_on_record_and_into_history_and_never_becomes_current(to
     assert {name for name, rows in after.items() if rows != seen[name]} == {"compliance_daily"}
     history = "select distinct as_of_date, unit = 'of a past day, computed again' from reporting.compliance_daily"
     assert sorted(support.query(town, history)) == [(yesterday, True), (WORLD_DAY, False)]
+
+
+# Landing and building exclude each other
+
+
+def test_a_landing_waits_for_a_build_at_work_and_not_for_a_dead_one(home: Settings, line: psycopg.Connection) -> None:
+    build = ask(line, "builds")
+    assert take(line, build)
+    looks: list[str] = []
+
+    def is_alive(run_id: str) -> bool:
+        looks.append(run_id)
+        return len(looks) < 3
+
+    waits: list[None] = []
+    with (
+        warehouse.connect(home, "publisher") as conn,
+        builds.staging_at_rest(conn, is_alive, lambda: waits.append(None)),
+    ):
+        assert looks == ["builds"] * 3 and len(waits) == 2, "it looked until the build was over"
+
+
+def test_a_build_that_begins_waits_for_a_landing(home: Settings, line: psycopg.Connection) -> None:
+    build = ask(line, "builds")
+    assert take(line, build)
+    began = threading.Event()
+
+    def begin() -> None:
+        with warehouse.connect(home, "publisher") as conn:
+            builds.begin(conn, "builds")
+        began.set()
+
+    with (
+        warehouse.connect(home, "publisher") as conn,
+        builds.staging_at_rest(conn, lambda run_id: False, lambda: None),
+    ):
+        waiting = threading.Thread(target=begin)
+        waiting.start()
+        assert not began.wait(1)
+    waiting.join(60)
+    assert began.is_set()

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
+import psycopg
 import yaml
 
-from yingjian import clock, simulate
+from yingjian import clock, simulate, warehouse
 from yingjian.orchestration.feeds import required_feeds
 from yingjian.settings import Settings, SetupError
 
@@ -81,6 +82,10 @@ class Live:
         self._thread = threading.Thread(target=self._run, name="town", daemon=True)
 
     def start(self) -> None:
+        self._say(
+            f"town:    its clock shows {clock.now(self._settings.home):%Y-%m-%d %H:%M}; its files come by themselves"
+        )
+        self._told = max([0, *self._publications()])
         self._thread.start()
 
     def stop(self) -> None:
@@ -126,10 +131,32 @@ class Live:
 
     def _wait_until(self, shown: datetime) -> bool:
         """Whether the time came; false when the town is stopped before."""
-        while clock.now(self._settings.home) < shown:
-            if self._stop.wait(0.5):
+        while (now := clock.now(self._settings.home)) < shown:
+            for number, line in self._publications().items():
+                if number > self._told:
+                    self._told = number
+                    self._say(f"{now:%m-%d %H:%M}  {line}")
+            if self._stop.wait(1):
                 return False
         return not self._stop.is_set()
+
+    def _publications(self) -> dict[int, str]:
+        """The newest publications by number, in words; none while the warehouse does not answer."""
+        try:
+            with warehouse.connect(self._settings) as conn:
+                rows = conn.execute(
+                    """
+                    select publication_id, as_of_date, is_correction, missing_feeds from published.publication
+                    order by publication_id desc limit 3
+                    """
+                ).fetchall()
+        except psycopg.Error:
+            return {}
+        return {
+            number: f"{day}: published{' again, as a correction' if is_correction else ''}"
+            f"{f', without {chr(44).join(missing)}' if missing else ''}: {self._settings.reports / f'{day}-p{number}.html'}"
+            for number, day, is_correction, missing in reversed(rows)
+        }
 
     def _arrive(self, source: Path) -> None:
         target = self._landing / source.parent.name / source.name

@@ -18,6 +18,7 @@ import psycopg
 # A run that waits looks every few seconds; one that was not seen for this long is not waited for.
 UNSEEN = timedelta(minutes=2)
 BY_HAND = "hand:"
+STAGING_LOCK = "yingjian.staging"
 
 _COLUMNS = "build_id, run_id, run_key, token::text, as_of_date, state"
 
@@ -119,6 +120,9 @@ def begin(conn: psycopg.Connection[Any], run_id: str) -> Build:
     Raises NotOwnerError.
     """
     with conn.transaction():
+        conn.execute(
+            "select pg_advisory_xact_lock(hashtext(%s))", (STAGING_LOCK,)
+        )  # A landing that is at work ends first.
         _lock(conn)
         build = owned(conn, run_id)
         row = conn.execute(
@@ -150,6 +154,30 @@ def keep_models(conn: psycopg.Connection[Any], build: Build, results: dict[str, 
                 if name.startswith("model.")
             ],
         )
+
+
+@contextmanager
+def staging_at_rest(
+    conn: psycopg.Connection[Any], is_alive: Callable[[str], bool], wait: Callable[[], None]
+) -> Iterator[None]:
+    """Nobody builds or checks while the caller writes staging: models and checks would see two states of it.
+
+    Waits for a build that is at work until it asks a person or has ended; one whose run is dead is none.
+    """
+    while True:
+        conn.execute("select pg_advisory_lock(hashtext(%s))", (STAGING_LOCK,))
+        owner = _owner(conn)
+        conn.commit()
+        if owner is None or owner.state != "building" or not is_alive(owner.run_id):
+            break
+        conn.execute("select pg_advisory_unlock(hashtext(%s))", (STAGING_LOCK,))
+        conn.commit()
+        wait()
+    try:
+        yield
+    finally:
+        conn.execute("select pg_advisory_unlock(hashtext(%s))", (STAGING_LOCK,))
+        conn.commit()
 
 
 def owned(conn: psycopg.Connection[Any], run_id: str) -> Build:
