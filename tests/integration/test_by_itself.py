@@ -250,6 +250,7 @@ def test_a_question_that_nobody_answers_and_the_next_day(home: Home) -> None:
     assert home.ask("select state from publishing.build order by build_id") == [("superseded",), ("published",)]
 
 
+@pytest.mark.beyond  # Eight days are built one after the other.
 def test_five_days_asked_for_at_once_and_a_week_that_was_missed(home: Home) -> None:
     """A backfill of five days, by Airflow's own rule ten at once: five publications in order, readers on the newest date.
 

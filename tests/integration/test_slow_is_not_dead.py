@@ -22,7 +22,7 @@ from tests.servers import free_port
 from yingjian import clock, services, warehouse
 from yingjian.settings import Settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.beyond]
 
 PAUSE_SECONDS = 60
 
