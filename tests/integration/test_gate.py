@@ -38,6 +38,8 @@ POISON = {
     "build.feed_quality.expected_feeds_arrived": "update build.feed_quality set status = 'missing' where feed = 'residents'",
     "build.feed_quality.feeds_are_fresh": "update build.feed_quality set status = 'stale' where feed = 'residents'",
     "build.feed_quality.volume_is_usual": "update build.feed_quality set status = 'thin' where feed = 'test_results'",
+    "build.feed_quality.files_are_whole": "update build.feed_quality set suspicious_files = 1 where feed = 'test_results'",
+    "build.feed_quality.versions_agree": "update build.feed_quality set contradictions = 1 where feed = 'test_results'",
     "build.restatement.restated_days_are_past": "insert into build.restatement (as_of_date, restated_date, base_publication_id, group_code, reason_code, reason, from_status, to_status, rows) values ('2022-07-20', '2022-07-21', 1, '1', 'x', 'x', 'x', 'x', 1)",
     "build.risk_zone.one_place_has_one_level": "update build.risk_zone set is_level_contested = true",
     "build.zone_blocker.person_key_is_a_keyed_hash": "insert into build.zone_blocker (as_of_date, zone_id, level, person_key, community, grid, building, reason, round_from_date, explanation) values ('2022-07-20', 'Z1', '高', '350503194205022751', '', '', '', 'not_sampled', '2022-07-20', 'x')",
