@@ -613,7 +613,8 @@ def _copy_comments(conn: psycopg.Connection, mart: str, schema: str) -> None:
         """,
         (f"published.{mart}",),
     ).fetchone()
-    assert partition is not None
+    if partition is None:  # All rows of this mart are gone; the view keeps the comments that it has.
+        return
     name, comment = partition
     conn.execute(
         sql.SQL("comment on view {}.{} is {}").format(

@@ -53,9 +53,9 @@ alter table quality.check_result add column build_token uuid;
 comment on column quality.check_result.build_token is 'The build that was checked (publishing.build.token); null before there were tokens.';
 
 alter table published.publication
-add column missing_feeds text[] not null default '{}',
-add column last_file_id bigint,
-add column is_correction boolean not null default false;
+add column if not exists missing_feeds text[] not null default '{}',
+add column if not exists last_file_id bigint,
+add column if not exists is_correction boolean not null default false;
 comment on column published.publication.missing_feeds is 'Required feeds that had not brought this day''s data when it was built.';
 comment on column published.publication.last_file_id is 'The newest file that may be in it; a required feed''s later file makes the day again.';
 comment on column published.publication.is_correction is 'True when the day had been published before (更正版).';
