@@ -103,8 +103,10 @@ def published(bare_server: Settings, tmp_path_factory: pytest.TempPathFactory) -
         for path in (MIGRATIONS / "0003_audit.sql", SQL_FOLDER / "25_audit.sql", MIGRATIONS / "0005_delivery.sql", SQL_FOLDER / "27_delivery.sql"):  # fmt: skip
             conn.execute(path.read_bytes())
         folder = tmp_path_factory.mktemp("migrations")
-        shutil.copy(MIGRATIONS / "0041_letters.sql", folder)
+        for name in ("0002_published.sql", "0004_access.sql", "0041_letters.sql"):
+            shutil.copy(MIGRATIONS / name, folder)
         warehouse.apply_migrations(conn, folder)
+        warehouse._note_definition(conn, [])  # What is here is of this version: commands read it.
         conn.execute(
             """
             create table published.public_figure (

@@ -249,7 +249,6 @@ def test_the_command_line(
     tmp_path: Path,
 ) -> None:
     asked = ["--publication", str(PUBLICATION)]
-    assert cli.main(["migrate"]) == 0
     assert cli.main(["delivery", "retry", *asked]) == 1
     assert cli.main(["delivery", "list", "--publication", "99"]) == 2
     assert "there is no publication 99" in capsys.readouterr().err
