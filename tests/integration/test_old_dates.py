@@ -18,23 +18,30 @@ REFUSED = "0202-07-01"  # Landing takes no year of three digits: the row goes in
 
 
 def kinds_of_rows(settings: Settings, feed: Feed) -> list[dict[str, str]]:
-    """One row of each group and code that the town has in a feed: header text -> cell."""
+    """One row of each group and code that the town has in a feed, with as many dates as any of them: header text -> cell."""
     kinds = [column.name for column in feed.columns if column.kind in ("code", "group")] or ["file_id"]
+    dates = [column.name for column in feed.columns if column.kind in ("date", "time")]
     with warehouse.connect(settings) as conn:
         rows = conn.execute(
-            sql.SQL("select distinct on ({kinds}) {columns} from staging.{feed} order by {kinds}").format(
+            sql.SQL(
+                "select distinct on ({kinds}) {columns} from staging.{feed} order by {kinds}, num_nulls({dates})"
+            ).format(
                 kinds=sql.SQL(", ").join(map(sql.Identifier, kinds)),
                 columns=sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(c.name)) for c in feed.columns),
                 feed=sql.Identifier(feed.name),
+                dates=sql.SQL(", ").join(map(sql.Identifier, dates)),
             )
         ).fetchall()
     return [{c.source: cell or "" for c, cell in zip(feed.columns, row, strict=True)} for row in rows]
 
 
 def with_old_dates(feed: Feed, rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Each row once more for each date that it has and each old date, as a record of its own; and with all dates old."""
+    """Each row once more for each date that it has and each old date, as a record of its own; and with all dates old.
+
+    A record whose key is a document number stays the same record: the last line counts, which has all dates old.
+    """
     dates = [column for column in feed.columns if column.kind in ("date", "time")]
-    columns = [[column] for column in dates] + [dates]
+    columns = [[column] for column in dates] + [[column for column in dates if column.name != "updated_at"]]
     old = []
     for row in rows:
         for place, changed in enumerate(columns):

@@ -91,8 +91,9 @@ def test_another_version(bare_server: Settings, monkeypatch: pytest.MonkeyPatch,
 def test_airflows_metadata_elsewhere(fresh_home: Settings, bare_server: Settings) -> None:
     elsewhere = EmbeddedPostgres(bare_server)
     with psycopg.connect(elsewhere.uri("postgres", "postgres"), autocommit=True) as conn:
-        conn.execute("create database metadata owner airflow")
-    uri = elsewhere.uri("airflow", "metadata")
+        conn.execute(f"create role keeper login password '{SECRET}'")  # type: ignore[arg-type]
+        conn.execute("create database metadata owner keeper")
+    uri = f"postgresql://keeper:{SECRET}@127.0.0.1:{elsewhere.port()}/metadata"
     done = subprocess.run(
         [sys.executable, "-m", "yingjian.cli", "airflow", "db", "check"],
         env={**os.environ, "YINGJIAN_HOME": str(fresh_home.home), "YINGJIAN_AIRFLOW_DATABASE": uri},
