@@ -27,7 +27,7 @@ def test_nothing_connects_without_tls_where_it_is_required(bare_server: Settings
     with psycopg.connect(EmbeddedPostgres(bare_server).uri("postgres", "postgres"), autocommit=True) as conn:
         if conn.execute("select to_regrole('transformer') is null").fetchone() == (True,):
             conn.execute("create role transformer login")
-        conn.execute(f"alter role transformer password '{warehouse.password(settings, 'transformer')}'")  # type: ignore[arg-type]
+        conn.execute(f"alter role transformer login password '{warehouse.password(settings, 'transformer')}'")  # type: ignore[arg-type]
         conn.execute("grant connect on database yingjian to transformer")
     for uri in (warehouse.uri(settings), warehouse.uri(settings, "loader"), warehouse.airflow_uri(settings)):
         with pytest.raises(psycopg.OperationalError, match="server does not support SSL"):
