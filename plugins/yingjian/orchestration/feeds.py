@@ -32,15 +32,29 @@ def required_feeds(settings: Settings) -> list[str]:
 
 
 def missing_feeds(conn: psycopg.Connection[Any], settings: Settings, day: date) -> list[str]:
-    """The required feeds that have not brought a day's data: no row updated on that day or later, and no empty file sent
-    after it was over, by which a sender says that there was nothing."""
+    """The required feeds that have not brought a day's data.
+
+    A file brings it when it has a row updated on that day or later, and no more new rows of the days before: an export of
+    the day before that was taken after midnight has some rows of the day, too. An empty file sent after the day was over
+    says that there was nothing.
+    """
     arrived = {
         feed
         for (feed,) in conn.execute(
             """
-            select distinct feed from quality.landed_file
-            where status in ('staged', 'duplicate')
-            and (newest_update >= %(day)s or (rows_read = 0 and modified_at >= %(next)s))
+            select distinct file.feed from quality.landed_file as file
+            cross join lateral (
+                select
+                    coalesce(sum(part.rows_new) filter (where part.day >= %(day)s), 0) as of_the_day,
+                    coalesce(sum(part.rows_new) filter (where part.day < %(day)s), 0) as of_days_before
+                from quality.file_part as part
+                where part.file_id = file.file_id
+            ) as brought
+            where file.status in ('staged', 'duplicate')
+            and (
+                (file.newest_update >= %(day)s and brought.of_the_day >= brought.of_days_before)
+                or (file.rows_read = 0 and file.modified_at >= %(next)s)
+            )
             """,
             {"day": day, "next": datetime.combine(day + timedelta(days=1), datetime.min.time(), clock.SHANGHAI)},
         )
