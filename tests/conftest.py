@@ -17,9 +17,9 @@ from tests import support
 from tests.portal import Portal, running_portal
 from tests.unit.reports import town
 from yingjian import simulate
+from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.settings import Settings
 from yingjian.warehouse.dbt import prepare_manifest
-from yingjian.warehouse.embedded import EmbeddedPostgres
 
 WORLD_DAY = date(2022, 7, 20)
 

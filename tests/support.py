@@ -15,12 +15,12 @@ from uuid import uuid4
 import psycopg
 
 from yingjian import quality, warehouse
+from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.landing import LandingSummary, land
 from yingjian.publishing import build as builds
 from yingjian.settings import PROJECT_ROOT, Settings
 from yingjian.warehouse import dbt as dbt_project
 from yingjian.warehouse import publish as publishing
-from yingjian.warehouse.embedded import EmbeddedPostgres
 
 SHARED = Path(os.environ.get("YINGJIAN_SHARED") or PROJECT_ROOT.parent / "shared")
 CASES = SHARED / "cases"

@@ -30,9 +30,9 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from yingjian import warehouse
+from yingjian.database.embedded import EmbeddedPostgres, binaries
 from yingjian.settings import Settings, SetupError
 from yingjian.warehouse import audit_trail
-from yingjian.warehouse.embedded import EmbeddedPostgres, binaries
 
 FORMAT = 1
 DATABASES = ("yingjian", "airflow")

@@ -26,12 +26,12 @@ import psycopg
 import xlsxwriter
 
 from yingjian import bench_days, bench_obligations, bench_readers, bench_reports, bench_simulate, warehouse
+from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.landing import land, repair
 from yingjian.landing.feeds import FEEDS, RESIDENT_ID
 from yingjian.settings import Settings
 from yingjian.simulate.people import make_people
 from yingjian.simulate.scale import Scale
-from yingjian.warehouse.embedded import EmbeddedPostgres
 
 ROWS, XLSX_ROWS, ROUNDS = 1_000_000, 100_000, 3
 FEED = FEEDS["test_results"]

@@ -767,8 +767,8 @@ def _warehouse_bootstrap(arguments: argparse.Namespace) -> int:
     import psycopg
 
     from yingjian import warehouse
-    from yingjian.warehouse import server
-    from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, bootstrap
+    from yingjian.database import server
+    from yingjian.database.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, bootstrap
 
     settings = Settings.load()
     superuser = os.environ.get("YINGJIAN_SUPERUSER")
@@ -800,7 +800,7 @@ def _migrate(arguments: argparse.Namespace) -> int:
 
 
 def _warehouse_stop(arguments: argparse.Namespace) -> int:
-    from yingjian.warehouse.embedded import EmbeddedPostgres
+    from yingjian.database.embedded import EmbeddedPostgres
 
     EmbeddedPostgres(Settings.load()).stop()
     return 0

@@ -605,7 +605,7 @@ def _database_identity(settings: Settings) -> str:
     """Which database it is; YINGJIAN_AIRFLOW_DATABASE may name another one than before. Raises SetupError."""
     import psycopg
 
-    from yingjian.warehouse import server
+    from yingjian.database import server
 
     uri = warehouse.airflow_uri(settings)
     try:

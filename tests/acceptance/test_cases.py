@@ -15,8 +15,8 @@ import pytest
 
 from tests import support
 from tests.conftest import HomeFactory
+from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.settings import Settings
-from yingjian.warehouse.embedded import EmbeddedPostgres
 
 pytestmark = pytest.mark.skipif(
     not support.CASES.is_dir(), reason=f"the worked cases are not at {support.CASES}; set YINGJIAN_SHARED"

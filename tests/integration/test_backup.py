@@ -23,11 +23,11 @@ from tests import support
 from tests.conftest import WORLD_DAY
 from yingjian import backup, warehouse
 from yingjian.cli import main
+from yingjian.database.bootstrap import AIRFLOW_ROLE, bootstrap
+from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.reports import write_report
 from yingjian.settings import Settings, SetupError
 from yingjian.warehouse import audit_trail
-from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, bootstrap
-from yingjian.warehouse.embedded import EmbeddedPostgres
 
 KEY = backup.make_key()
 

@@ -21,10 +21,10 @@ import trustme
 from tests import support
 from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
 from yingjian import clock, simulate, warehouse
+from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.orchestration.airflow_database import ask_airflow
 from yingjian.publishing import build as builds
 from yingjian.settings import Settings
-from yingjian.warehouse.embedded import EmbeddedPostgres
 
 pytestmark = pytest.mark.slow
 

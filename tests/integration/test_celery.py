@@ -24,8 +24,8 @@ from tests import support
 from tests.conftest import WORLD_DAY
 from tests.servers import RedisServer
 from yingjian import services, status, warehouse
+from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.settings import Settings
-from yingjian.warehouse.embedded import EmbeddedPostgres
 
 pytestmark = [
     pytest.mark.beyond,

@@ -15,9 +15,9 @@ from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
 from tests.support import query
 from yingjian import cli, services, warehouse
+from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.operations import command_lines
 from yingjian.settings import Settings, SetupError
-from yingjian.warehouse.embedded import EmbeddedPostgres
 
 
 @pytest.fixture(scope="module")

@@ -24,9 +24,9 @@ from aiosmtpd.handlers import Sink
 from tests import compose
 from tests.conftest import WORLD_DAY
 from tests.servers import SftpServer, free_port
+from yingjian.database.embedded import CONFIGURATION, EmbeddedPostgres, allow_search, binaries
 from yingjian.operations import service
 from yingjian.settings import Settings
-from yingjian.warehouse.embedded import CONFIGURATION, EmbeddedPostgres, allow_search, binaries
 
 pytestmark = pytest.mark.slow
 PROGRAMS = Path(sys.executable).parent

@@ -15,9 +15,9 @@ import pytest
 
 from tests import support
 from yingjian import cli, warehouse
+from yingjian.database import embedded
+from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.settings import Settings, SetupError
-from yingjian.warehouse import embedded
-from yingjian.warehouse.embedded import EmbeddedPostgres
 
 
 def answers(settings: Settings) -> bool:

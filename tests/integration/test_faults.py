@@ -27,9 +27,9 @@ from tests.conftest import WORLD_DAY
 from tests.integration.test_embedded import kill_server
 from tests.support import IDENTITY, query, write_feed
 from yingjian import cli, warehouse
+from yingjian.database import embedded
+from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.settings import PROJECT_ROOT, Settings
-from yingjian.warehouse import embedded
-from yingjian.warehouse.embedded import EmbeddedPostgres
 from yingjian.warehouse.publish import READER_SCHEMAS
 
 STAGES = ("landing", "models", "audit", "publish", "switch", "report")

@@ -26,9 +26,9 @@ from tests import marked, support
 from tests.conftest import WORLD_DAY
 from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
 from yingjian import services, warehouse
+from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.landing.feeds import FEEDS
 from yingjian.settings import Settings
-from yingjian.warehouse.embedded import EmbeddedPostgres
 
 YINGJIAN = [sys.executable, "-m", "yingjian.cli"]
 PRINTED: list[str] = []  # by every command of this module

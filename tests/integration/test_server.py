@@ -12,9 +12,9 @@ import pytest
 
 from tests.servers import free_port
 from yingjian import cli, warehouse
+from yingjian.database import server
+from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.settings import Settings, SetupError
-from yingjian.warehouse import server
-from yingjian.warehouse.embedded import EmbeddedPostgres
 
 SECRET = "not-to-be-shown"
 

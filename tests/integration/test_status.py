@@ -17,10 +17,10 @@ import pytest
 from tests import metadata, support
 from tests.conftest import WORLD_DAY
 from yingjian import cli, services, status, warehouse
+from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.orchestration import notices
 from yingjian.settings import Settings
 from yingjian.warehouse import dbt
-from yingjian.warehouse.embedded import EmbeddedPostgres
 
 MORNING = datetime(2022, 7, 21, 7, tzinfo=status.SHANGHAI)
 HEALTHY = {

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from yingjian import warehouse
+from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.settings import Settings
 from yingjian.warehouse import dbt
-from yingjian.warehouse.embedded import EmbeddedPostgres
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import yaml
 
 from tests import compose
 from yingjian import cli, services
+from yingjian.database import embedded
 from yingjian.operations import service
 from yingjian.settings import PROJECT_ROOT, Settings
-from yingjian.warehouse import embedded
 
 TEXT = compose.FILE.read_text()
 MUST = set(re.findall(r"\$\{(\w+):\?", TEXT))

@@ -14,9 +14,9 @@ from typing import Any
 
 import psycopg
 
+from yingjian.database.rows import records
 from yingjian.delivery.recipients import Recipient
 from yingjian.reports.audiences import Audience
-from yingjian.reports.rows import records
 from yingjian.warehouse import audit_trail
 
 FAILURES = ("failed", "bounced", "uncertain")

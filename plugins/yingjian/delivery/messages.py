@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import psycopg
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from yingjian.database.rows import records
 from yingjian.delivery.ledger import Attempt
 from yingjian.officials import Official
 from yingjian.reports import text, write_packs
@@ -20,7 +21,6 @@ from yingjian.reports.audiences import Audience, narrowed
 from yingjian.reports.bulletin import Bulletin, read_content, write_bulletin
 from yingjian.reports.figures import read_figures
 from yingjian.reports.html import tiles
-from yingjian.reports.rows import records
 
 MARK = "【应检】"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from yingjian.database.rows import records
 from yingjian.portal.reading import Conn, is_readable
 from yingjian.reports.audiences import OFFICE, Audience
-from yingjian.reports.rows import records
 
 ROWS = 50
 ZONES = 300

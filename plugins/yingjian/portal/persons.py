@@ -13,10 +13,10 @@ from typing import Any
 
 from psycopg import sql
 
+from yingjian.database.rows import records
 from yingjian.portal.reading import Conn, is_readable
 from yingjian.reports.figures import Publication
 from yingjian.reports.lists import MASKED_NUMBER
-from yingjian.reports.rows import records
 from yingjian.warehouse.publish import READER_SCHEMAS
 
 KEY_PATTERN = "^[A-Za-z0-9_-]{1,128}$"

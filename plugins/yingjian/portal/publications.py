@@ -10,9 +10,9 @@ from typing import Annotated, Any
 from psycopg import sql
 from pydantic import Field
 
+from yingjian.database.rows import records, rows
 from yingjian.portal.reading import Conn
 from yingjian.reports.figures import Publication
-from yingjian.reports.rows import records, rows
 
 PublicationId = Annotated[int, Field(ge=0, lt=2**63)]
 

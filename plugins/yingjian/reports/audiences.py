@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from yingjian.reports.rows import records
+from yingjian.database.rows import records
 from yingjian.warehouse.protection import TOWN_WIDE
 from yingjian.warehouse.publish import READER_SCHEMAS
 

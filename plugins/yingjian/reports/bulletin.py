@@ -15,9 +15,9 @@ from typing import Any
 import psycopg
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from yingjian.database.rows import records
 from yingjian.reports import text
 from yingjian.reports.pdf import typeset
-from yingjian.reports.rows import records
 from yingjian.reports.whole import write_whole
 
 HIDDEN = "＊"

@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from yingjian.database.rows import records
 from yingjian.reports import text
-from yingjian.reports.rows import records
 from yingjian.warehouse.publish import HISTORY
 
 NAMED = 3  # places of which a figure says that they rose

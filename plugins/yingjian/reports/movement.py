@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from yingjian.reports.rows import records, rows
+from yingjian.database.rows import records, rows
 
 # Causes in the order in which they are told. Articles 18 and 21: a test that was due is done, on its day.
 NEW = {

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from yingjian.reports.rows import leading, records
+from yingjian.database.rows import leading, records
 from yingjian.reports.text import articles, citation, number, percent, share, time_of_day
 
 NAMED = 3  # how many places a sentence names

@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlparse
 import psycopg
 from psycopg import sql
 
+from yingjian.database import server
+from yingjian.database.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, scram
 from yingjian.settings import ROLE_PASSWORD, Settings, SetupError
-from yingjian.warehouse import server
-from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, scram
 
 SQL_FOLDER = Path(__file__).parent / "sql"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -33,7 +33,7 @@ def ensure_running(settings: Settings) -> None:
     Raises SetupError with a sentence that says what to do.
     """
     if settings.warehouse is None:
-        from yingjian.warehouse.embedded import EmbeddedPostgres
+        from yingjian.database.embedded import EmbeddedPostgres
 
         EmbeddedPostgres(settings).ensure_running()
     elif urlparse(settings.warehouse).password:  # A worker need not know the owner's.
@@ -48,7 +48,7 @@ def uri(settings: Settings, role: str = OWNER) -> str:
     if role != OWNER and role not in ROLES:
         raise SetupError(f"there is no role {role} whose password is known here: one of {OWNER}, {', '.join(ROLES)}")
     if settings.warehouse is None:
-        from yingjian.warehouse.embedded import EmbeddedPostgres
+        from yingjian.database.embedded import EmbeddedPostgres
 
         return EmbeddedPostgres(settings).uri(OWNER_ROLE if role == OWNER else role)
     return settings.warehouse if role == OWNER else _external(settings.warehouse, role, password(settings, role))
@@ -61,7 +61,7 @@ def airflow_uri(settings: Settings) -> str:
     if settings.airflow_database:
         return settings.airflow_database
     if settings.warehouse is None:
-        from yingjian.warehouse.embedded import EmbeddedPostgres
+        from yingjian.database.embedded import EmbeddedPostgres
 
         return EmbeddedPostgres(settings).uri(AIRFLOW_ROLE, "airflow")
     return _external(settings.warehouse, AIRFLOW_ROLE, password(settings, AIRFLOW_ROLE), "/airflow")

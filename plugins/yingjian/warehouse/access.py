@@ -14,10 +14,10 @@ import psycopg
 import yaml
 from psycopg import sql
 
+from yingjian.database.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, scram
 from yingjian.reports.audiences import Audience
 from yingjian.warehouse import ROLES
 from yingjian.warehouse.audit_trail import record
-from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, scram
 
 TABLE = Path(__file__).parent / "access.yml"
 DOCUMENT = Path("docs") / "access.md"

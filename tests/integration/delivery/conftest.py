@@ -22,11 +22,11 @@ from tests import metadata
 from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
 from tests.unit.reports import town
 from yingjian import warehouse
+from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.delivery.messages import Composer
 from yingjian.officials import Officials, read_officials
 from yingjian.settings import Settings
 from yingjian.warehouse import MIGRATIONS, SQL_FOLDER
-from yingjian.warehouse.embedded import EmbeddedPostgres
 
 KEY, SECRET = "robot-key-4711", "SECdingtalk-secret"
 PUBLICATION = town.PUBLICATION_ID

@@ -15,10 +15,10 @@ from tests.conftest import HomeFactory
 from tests.integration.orchestration.conftest import Hook
 from tests.metadata import put, put_answer, put_question, put_run, put_task
 from yingjian import clock, tasks
+from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.orchestration import watch
 from yingjian.orchestration.notices import SHANGHAI, Notice
 from yingjian.settings import Settings, SetupError
-from yingjian.warehouse.embedded import EmbeddedPostgres
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=SHANGHAI)
 YESTERDAY, TODAY = date(2026, 1, 4), date(2026, 1, 5)

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import psycopg
 
+from yingjian.database.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, bootstrap
 from yingjian.settings import Settings, SetupError, no_core_files
-from yingjian.warehouse.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, bootstrap
 
 SERVER_USER = "yingjian"
 HOST = "127.0.0.1"
