@@ -11,9 +11,9 @@ import psycopg
 
 from tests import support
 from yingjian import warehouse
+from yingjian.privacy import access
 from yingjian.reports.audiences import OFFICE, Audience
 from yingjian.settings import Settings
-from yingjian.warehouse import access
 
 
 @dataclass

@@ -31,8 +31,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from yingjian import warehouse
 from yingjian.database.embedded import EmbeddedPostgres, binaries
+from yingjian.privacy import audit_trail
 from yingjian.settings import Settings, SetupError
-from yingjian.warehouse import audit_trail
 
 FORMAT = 1
 DATABASES = ("yingjian", "airflow")

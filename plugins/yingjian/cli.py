@@ -624,7 +624,7 @@ def _licences(arguments: argparse.Namespace) -> int:
 
 
 def _audit_verify(arguments: argparse.Namespace) -> int:
-    from yingjian.warehouse import audit_trail
+    from yingjian.privacy import audit_trail
 
     with _connection() as conn:
         verdict = audit_trail.verify(conn, Settings.load().audit_end)
@@ -636,7 +636,7 @@ def _audit_verify(arguments: argparse.Namespace) -> int:
 
 
 def _audit_list(arguments: argparse.Namespace) -> int:
-    from yingjian.warehouse import audit_trail, rotation
+    from yingjian.privacy import audit_trail, rotation
 
     objects = [arguments.object] if arguments.object else None
     if arguments.person:
@@ -659,7 +659,7 @@ def _rotate_person_key(arguments: argparse.Namespace) -> int:
     import getpass
     import os
 
-    from yingjian.warehouse import rotation
+    from yingjian.privacy import rotation
 
     settings = Settings.load()
     with _connection() as conn:
@@ -680,7 +680,7 @@ def _access_grant(arguments: argparse.Namespace) -> int:
     import getpass
 
     from yingjian.officials import read_officials
-    from yingjian.warehouse import access
+    from yingjian.privacy import access
 
     parts, persons = _parts(arguments), arguments.persons
     if not parts and not persons:
@@ -701,7 +701,7 @@ def _access_grant(arguments: argparse.Namespace) -> int:
 def _access_revoke(arguments: argparse.Namespace) -> int:
     import getpass
 
-    from yingjian.warehouse import access
+    from yingjian.privacy import access
 
     with _connection() as conn:
         gone = access.revoke(
@@ -720,7 +720,7 @@ def _parts(arguments: argparse.Namespace) -> list[Audience]:
 
 
 def _access_list(arguments: argparse.Namespace) -> int:
-    from yingjian.warehouse import access
+    from yingjian.privacy import access
 
     with _connection() as conn:
         for reader in access.readers(conn):
@@ -739,7 +739,7 @@ def _access_passwords(arguments: argparse.Namespace) -> int:
 
 
 def _access_document(arguments: argparse.Namespace) -> int:
-    from yingjian.warehouse import access
+    from yingjian.privacy import access
 
     path = Settings.load().root / access.DOCUMENT
     path.write_text(access.document(access.read_table()), encoding="utf-8")
@@ -869,7 +869,7 @@ def _quarantine_export(arguments: argparse.Namespace) -> int:
     import getpass
 
     from yingjian.landing import quarantine
-    from yingjian.warehouse import audit_trail
+    from yingjian.privacy import audit_trail
 
     with _connection() as conn:
         audit_trail.record(

@@ -256,7 +256,7 @@ def docs() -> str:
 
 def retain() -> dict[str, int]:
     """Delete personal data whose days are over by the clock of the home; returns rows that went, by place."""
-    from yingjian.warehouse import retention
+    from yingjian.privacy import retention
 
     settings = Settings.load()
     with warehouse.connect(settings, "loader") as loader, warehouse.connect(settings, "publisher") as publisher:
@@ -270,7 +270,7 @@ def retain() -> dict[str, int]:
 
 def verify_trail() -> int:
     """Check the audit trail; returns its number of events. Raises ValueError when one is not as it was written."""
-    from yingjian.warehouse import audit_trail
+    from yingjian.privacy import audit_trail
 
     settings = Settings.load()
     with warehouse.connect(settings, "auditor") as conn:

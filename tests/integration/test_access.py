@@ -14,9 +14,9 @@ from tests import support
 from tests.conftest import WORLD_DAY
 from tests.readers import Town, with_logins
 from yingjian import cli, warehouse
+from yingjian.privacy import access
 from yingjian.reports.audiences import Audience
 from yingjian.settings import PROJECT_ROOT, Settings
-from yingjian.warehouse import access
 
 TABLE = access.read_table()
 GROUPS = {"community_reader": "m-community", "department_reader": "m-department", "case_worker": "m-case"}

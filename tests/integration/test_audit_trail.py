@@ -9,8 +9,8 @@ import pytest
 
 from tests import support
 from yingjian import cli, warehouse
+from yingjian.privacy import audit_trail
 from yingjian.settings import Settings
-from yingjian.warehouse import audit_trail
 
 
 @pytest.fixture

@@ -25,9 +25,9 @@ from yingjian import backup, warehouse
 from yingjian.cli import main
 from yingjian.database.bootstrap import AIRFLOW_ROLE, bootstrap
 from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.privacy import audit_trail
 from yingjian.reports import write_report
 from yingjian.settings import Settings, SetupError
-from yingjian.warehouse import audit_trail
 
 KEY = backup.make_key()
 

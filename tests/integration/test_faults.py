@@ -329,7 +329,7 @@ def test_the_clock_set_back(town: Settings, reader: Reader, tmp_path: Path, monk
         complete(start(town, "report", publication, **earlier))
         check(town, "report", publication, before)
         with warehouse.connect(town) as conn:
-            from yingjian.warehouse import audit_trail
+            from yingjian.privacy import audit_trail
 
             audit_trail.record(conn, "tester", "export", "with the clock set back")
             assert audit_trail.verify(conn, tmp_path / "end.json").broken is None

@@ -15,8 +15,8 @@ import pytest
 
 from tests.portal import Portal
 from yingjian import warehouse
+from yingjian.privacy import audit_trail
 from yingjian.reports.audiences import Audience, narrowed
-from yingjian.warehouse import audit_trail
 
 LOGINS = ("director", "case-worker", "health", "grid", "clerk", "engineer", "operator", "stranger")
 OFFICIALS = {"director", "case-worker", "health", "grid", "clerk", "engineer"}

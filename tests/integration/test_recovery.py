@@ -15,9 +15,9 @@ import yaml
 
 from yingjian import warehouse
 from yingjian.database.embedded import EmbeddedPostgres, allow_search, binaries
+from yingjian.privacy import access
 from yingjian.reports.audiences import Audience
 from yingjian.settings import PROJECT_ROOT, Settings
-from yingjian.warehouse import access
 
 COMPOSE = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml").read_text())["services"]["postgres"]
 UPGRADING = (PROJECT_ROOT / "docs" / "upgrading.md").read_text()

@@ -12,9 +12,9 @@ import pytest
 from tests import support
 from tests.support import IDENTITY, sample, write_feed
 from yingjian import clock, tasks, warehouse
+from yingjian.privacy import audit_trail, retention
 from yingjian.reports import write_report
 from yingjian.settings import Settings
-from yingjian.warehouse import audit_trail, retention
 
 DAY = date(2022, 7, 10)
 DAYS = 365

@@ -18,8 +18,8 @@ import pytest
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian import cli, warehouse
+from yingjian.privacy import audit_trail, person_key, rotation
 from yingjian.settings import Settings, SetupError
-from yingjian.warehouse import audit_trail, person_key, rotation
 
 KEY = re.compile(r"[0-9a-f]{64}")
 

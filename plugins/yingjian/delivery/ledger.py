@@ -16,8 +16,8 @@ import psycopg
 
 from yingjian.database.rows import records
 from yingjian.delivery.recipients import Recipient
+from yingjian.privacy import audit_trail
 from yingjian.reports.audiences import Audience
-from yingjian.warehouse import audit_trail
 
 FAILURES = ("failed", "bounced", "uncertain")
 IS_SUPERSEDED = """exists (

@@ -8,7 +8,7 @@ import psycopg
 
 from yingjian.delivery.recipients import signatories
 from yingjian.officials import Officials
-from yingjian.warehouse import audit_trail
+from yingjian.privacy import audit_trail
 
 ADMIN = "admin"
 

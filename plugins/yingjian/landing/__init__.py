@@ -36,7 +36,7 @@ from yingjian.landing.store import (
     write_parts,
     write_rejected,
 )
-from yingjian.warehouse import person_key
+from yingjian.privacy import person_key
 
 __all__ = ["LandingSummary", "land", "staging_ddl"]
 

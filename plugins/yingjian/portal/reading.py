@@ -10,8 +10,8 @@ import psycopg
 
 from yingjian import warehouse
 from yingjian.portal.readers import Need, Reader, settings
+from yingjian.privacy import audit_trail
 from yingjian.reports.audiences import Audience, narrowed
-from yingjian.warehouse import audit_trail
 
 Conn = psycopg.Connection[Any]
 Found = TypeVar("Found")

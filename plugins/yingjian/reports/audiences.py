@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from yingjian.database.rows import records
-from yingjian.warehouse.protection import TOWN_WIDE
+from yingjian.privacy.protection import TOWN_WIDE
 from yingjian.warehouse.publish import READER_SCHEMAS
 
 

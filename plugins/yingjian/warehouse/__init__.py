@@ -130,8 +130,8 @@ def migrate(settings: Settings) -> None:
     applied here is another one now.
     """
     from yingjian.landing import staging_ddl
+    from yingjian.privacy.rotation import settle
     from yingjian.warehouse.publish import protect_published
-    from yingjian.warehouse.rotation import settle
 
     with connect(settings) as conn:
         conn.execute("select pg_advisory_xact_lock(hashtext('yingjian.migrate'))")
@@ -241,14 +241,14 @@ def _definition() -> str:
     files = [
         *sorted(SQL_FOLDER.glob("*.sql")),
         *sorted(MIGRATIONS.glob("*.sql")),
-        Path(__file__).parent / "protection.py",
+        Path(__file__).parent.parent / "privacy" / "protection.py",
     ]
     return hashlib.sha256(staging_ddl().encode() + b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def _note_definition(conn: psycopg.Connection, made: list[str]) -> None:
     """An event in the trail when a migration brought other tables, roles or grants than were there."""
-    from yingjian.warehouse.audit_trail import record
+    from yingjian.privacy.audit_trail import record
 
     digest = _definition()
     known = conn.execute("insert into access.definition (digest) values (%s) on conflict do nothing", (digest,))

@@ -17,9 +17,9 @@ from datetime import date
 import psycopg
 from psycopg import sql
 
+from yingjian.privacy import audit_trail
+from yingjian.privacy.protection import protect
 from yingjian.publishing import build as builds
-from yingjian.warehouse import audit_trail
-from yingjian.warehouse.protection import protect
 
 # Marts as dbt builds them, by the schema in which readers find them.
 READER_SCHEMAS = {

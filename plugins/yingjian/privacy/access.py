@@ -15,9 +15,9 @@ import yaml
 from psycopg import sql
 
 from yingjian.database.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, scram
+from yingjian.privacy.audit_trail import record
 from yingjian.reports.audiences import Audience
 from yingjian.warehouse import ROLES
-from yingjian.warehouse.audit_trail import record
 
 TABLE = Path(__file__).parent / "access.yml"
 DOCUMENT = Path("docs") / "access.md"
@@ -96,7 +96,7 @@ def document(table: Table) -> str:
     lines = [
         "# Who may do what in the warehouse",
         "",
-        "Written by `yingjian access document` from `plugins/yingjian/warehouse/access.yml`; a test logs in as each role and tries",
+        "Written by `yingjian access document` from `plugins/yingjian/privacy/access.yml`; a test logs in as each role and tries",
         "everything on every object. What is not here is denied; PUBLIC has nothing. Why it is so: `docs/decisions/roles.md`.",
         "",
         "| role | logs in | what it is |",

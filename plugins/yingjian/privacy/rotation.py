@@ -18,10 +18,10 @@ from psycopg import sql
 
 from yingjian.landing.check import person_keys
 from yingjian.landing.feeds import FEEDS
+from yingjian.privacy import person_key
+from yingjian.privacy.audit_trail import record
+from yingjian.privacy.person_key import fingerprint
 from yingjian.settings import Settings, SetupError
-from yingjian.warehouse import person_key
-from yingjian.warehouse.audit_trail import record
-from yingjian.warehouse.person_key import fingerprint
 
 NEXT = "person_key_next"
 _CHUNK = 100_000

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg import sql
 
-from yingjian.warehouse.audit_trail import record
+from yingjian.privacy.audit_trail import record
 from yingjian.warehouse.publish import HISTORY, READER_SCHEMAS
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
