@@ -18,8 +18,8 @@ from tests.portal import Portal, running_portal
 from tests.unit.reports import town
 from yingjian import simulate
 from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.modelling.dbt import prepare_manifest
 from yingjian.settings import Settings
-from yingjian.warehouse.dbt import prepare_manifest
 
 WORLD_DAY = date(2022, 7, 20)
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from tests.conftest import WORLD_DAY
 from yingjian import tasks, warehouse
+from yingjian.modelling.dbt import invoke, shown
 from yingjian.publishing import build as builds
 from yingjian.settings import Settings
-from yingjian.warehouse.dbt import invoke, shown
 
 # Stage -> where its midst is: module, function, and the how-manieth call of it.
 MIDST = {

@@ -29,9 +29,9 @@ from yingjian.bench_obligations import measure as measure_obligations
 from yingjian.bench_readers import Dashboard
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.landing import land
+from yingjian.modelling import dbt
 from yingjian.publishing import build as builds
 from yingjian.settings import Settings
-from yingjian.warehouse import dbt
 from yingjian.warehouse.publish import publish
 
 LAST_DAY, SEED = date(2022, 7, 24), 1

@@ -16,8 +16,8 @@ import polars as pl
 import psycopg
 
 from yingjian import warehouse
+from yingjian.modelling import dbt
 from yingjian.settings import Settings
-from yingjian.warehouse import dbt
 
 DATES = (
     "int_sample__bounds", "int_sample__changes", "int_sample__valid", "int_sample__dates", "int_sample__person_dates",

@@ -21,11 +21,11 @@ from psycopg import sql
 
 from yingjian import quality, warehouse
 from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.modelling.dbt import build
 from yingjian.publishing import build as builds
 from yingjian.reports import write_packs
 from yingjian.reports.audiences import OFFICE, Audience
 from yingjian.settings import Settings
-from yingjian.warehouse.dbt import build
 from yingjian.warehouse.publish import READER_SCHEMAS, publish
 
 PERSONS = (100_000, 1_000_000)

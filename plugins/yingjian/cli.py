@@ -608,7 +608,7 @@ def _coverage(arguments: argparse.Namespace) -> int:
 
 def _docs(arguments: argparse.Namespace) -> int:
     from yingjian import warehouse
-    from yingjian.warehouse.dbt import write_docs
+    from yingjian.modelling.dbt import write_docs
 
     settings = Settings.load()
     warehouse.ensure_running(settings)

@@ -28,7 +28,8 @@ from zoneinfo import ZoneInfo
 import httpx
 import psutil
 
-from yingjian import broker, lineage, warehouse
+from yingjian import broker, warehouse
+from yingjian.modelling import lineage
 from yingjian.officials import read_officials
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError, no_core_files
 
@@ -580,7 +581,7 @@ def prepare_home(settings: Settings, environment: dict[str, str]) -> None:
     """Airflow's home and its metadata database, migrated when Airflow's version is new."""
     from importlib.metadata import version
 
-    from yingjian.warehouse.dbt import prepare_manifest
+    from yingjian.modelling.dbt import prepare_manifest
 
     home = settings.home / "airflow"
     (home / "plugins").mkdir(parents=True, exist_ok=True)

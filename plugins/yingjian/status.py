@@ -23,9 +23,9 @@ import psycopg
 
 from yingjian import clock, warehouse
 from yingjian.delivery import ledger
+from yingjian.modelling.dbt import manifest_fault
 from yingjian.orchestration import notices
 from yingjian.settings import Settings, SetupError
-from yingjian.warehouse.dbt import manifest_fault
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 SECONDS = 3  # that a service has to answer

@@ -84,7 +84,7 @@ def late_day() -> dict[str, str]:
 
 def build(day: date, run_id: str, say: Callable[[dict[str, Any]], None]) -> int:
     """Build every mart of a business date as its run; `say` gets what became of each model so far. Returns their number."""
-    from yingjian.warehouse.dbt import build as build_models
+    from yingjian.modelling.dbt import build as build_models
 
     settings = Settings.load()
     with warehouse.connect(settings, "publisher") as conn:
@@ -249,7 +249,7 @@ def prune(keep: int) -> list[int]:
 
 def docs() -> str:
     """Write the data dictionary; returns its path."""
-    from yingjian.warehouse.dbt import write_docs
+    from yingjian.modelling.dbt import write_docs
 
     return str(write_docs(Settings.load()))
 

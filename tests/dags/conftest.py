@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
+from yingjian.modelling.dbt import prepare_manifest
 from yingjian.settings import PROJECT_ROOT, Settings
-from yingjian.warehouse.dbt import prepare_manifest
 
 SCRIPT = """
 import json, sys

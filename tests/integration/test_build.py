@@ -8,8 +8,8 @@ import pytest
 
 from tests import support
 from yingjian import warehouse
+from yingjian.modelling import dbt as dbt_project
 from yingjian.settings import Settings
-from yingjian.warehouse import dbt as dbt_project
 
 DAY = date(2022, 7, 20)
 

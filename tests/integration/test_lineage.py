@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests import support
-from yingjian import lineage
+from yingjian.modelling import dbt as dbt_project
+from yingjian.modelling import lineage
 from yingjian.settings import Settings, SetupError
-from yingjian.warehouse import dbt as dbt_project
 
 DAY = date(2022, 7, 20)
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
+from yingjian.modelling.dbt import prepare_manifest, write_docs
 from yingjian.settings import PROJECT_ROOT, Settings
-from yingjian.warehouse.dbt import prepare_manifest, write_docs
 
 
 @pytest.fixture(scope="module")

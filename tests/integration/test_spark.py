@@ -57,7 +57,7 @@ def spark_python() -> Path:
 
 def build_on_spark(python: Path, settings: Settings, days: list[date], folder: Path, *options: str) -> None:
     done = subprocess.run(
-        [str(python), "-m", "yingjian.warehouse.spark", str(folder), "--date", *map(str, days), *options],
+        [str(python), "-m", "yingjian.modelling.spark", str(folder), "--date", *map(str, days), *options],
         env={**os.environ, "YINGJIAN_HOME": str(settings.home)}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]

@@ -18,9 +18,9 @@ from tests import metadata, support
 from tests.conftest import WORLD_DAY
 from yingjian import cli, services, status, warehouse
 from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.modelling import dbt
 from yingjian.orchestration import notices
 from yingjian.settings import Settings
-from yingjian.warehouse import dbt
 
 MORNING = datetime(2022, 7, 21, 7, tzinfo=status.SHANGHAI)
 HEALTHY = {

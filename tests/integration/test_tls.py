@@ -9,8 +9,8 @@ import pytest
 
 from yingjian import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.modelling import dbt
 from yingjian.settings import Settings
-from yingjian.warehouse import dbt
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from typing import Any
 from psycopg import sql
 
 from yingjian import services, warehouse
+from yingjian.modelling import dbt
 from yingjian.operations import service
 from yingjian.settings import Settings, SetupError
-from yingjian.warehouse import dbt
 from yingjian.warehouse.publish import READER_SCHEMAS
 
 # dbt's commands that write to the warehouse.

@@ -16,10 +16,10 @@ from tests.integration.orchestration.conftest import Hook
 from tests.servers import MailServer
 from yingjian import tasks
 from yingjian.delivery.errors import Undelivered
+from yingjian.modelling.dbt import BuildError
 from yingjian.orchestration import notices
 from yingjian.orchestration.notices import EVENT, Notice
 from yingjian.settings import Alerts, Settings, SetupError
-from yingjian.warehouse.dbt import BuildError
 
 NOON = datetime(2026, 1, 5, 4, tzinfo=UTC)
 DAY = datetime(2022, 7, 10, tzinfo=notices.SHANGHAI)

@@ -1,6 +1,6 @@
 """The models on Spark, the second engine (docs/spark.md): what was landed, exported, and every mart as Parquet.
 
-`python -m yingjian.warehouse.spark FOLDER --date D …` needs Java 17 and the packages of the group `spark`.
+`python -m yingjian.modelling.spark FOLDER --date D …` needs Java 17 and the packages of the group `spark`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import yaml
 from psycopg import sql
 
 from yingjian import warehouse
+from yingjian.modelling.dbt import BuildError, build_on, dbt_folder
 from yingjian.settings import Settings, SetupError
-from yingjian.warehouse.dbt import BuildError, build_on, dbt_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -128,7 +128,7 @@ def _session(folder: Path, master: str) -> SparkSession:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m yingjian.warehouse.spark", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m yingjian.modelling.spark", description=__doc__)
     parser.add_argument("folder", type=Path, help="a new folder for sources and marts: persons' data")
     parser.add_argument("--date", required=True, nargs="+", type=date.fromisoformat, metavar="D", help="business dates")
     parser.add_argument("--master", default="local[*]", help="where Spark runs: its master URL (default: this process)")

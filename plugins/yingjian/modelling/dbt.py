@@ -20,7 +20,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypedDict
 
-from yingjian import lineage, warehouse
+from yingjian import warehouse
+from yingjian.modelling import lineage
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError
 
 log = logging.getLogger(__name__)
