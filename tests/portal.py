@@ -20,10 +20,10 @@ from tests import support
 from yingjian import services, warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.dbt import prepare_manifest
+from yingjian.publishing.publish import READER_SCHEMAS
 from yingjian.reports import write_packs, write_report
 from yingjian.reports.audiences import OFFICE, Audience
 from yingjian.settings import Settings
-from yingjian.warehouse.publish import READER_SCHEMAS
 
 # Users of Airflow who are no officials: one who may look, one of the data team.
 OTHERS = {"stranger": "viewer", "operator": "op"}

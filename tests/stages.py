@@ -23,8 +23,8 @@ from yingjian.settings import Settings
 MIDST = {
     "landing": ("yingjian.landing.quarantine", "clear_corrected", 3),
     "audit": ("yingjian.quality.audit", "_keep", 1),
-    "publish": ("yingjian.warehouse.publish", "_attach_partition", 9),
-    "switch": ("yingjian.warehouse.publish", "_insert_publication", 1),
+    "publish": ("yingjian.publishing.publish", "_attach_partition", 9),
+    "switch": ("yingjian.publishing.publish", "_insert_publication", 1),
     "report": ("yingjian.reports.packs", "render", 4),
 }
 MODELS, MODELS_BEFORE_MIDST = ["+vaccination_60plus", "+disinfection_daily"], 3  # enough of them to be in their midst

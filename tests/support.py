@@ -19,8 +19,8 @@ from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.landing import LandingSummary, land
 from yingjian.modelling import dbt as dbt_project
 from yingjian.publishing import build as builds
+from yingjian.publishing import publish as publishing
 from yingjian.settings import PROJECT_ROOT, Settings
-from yingjian.warehouse import publish as publishing
 
 SHARED = Path(os.environ.get("YINGJIAN_SHARED") or PROJECT_ROOT.parent / "shared")
 CASES = SHARED / "cases"

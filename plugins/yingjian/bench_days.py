@@ -31,8 +31,8 @@ from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.landing import land
 from yingjian.modelling import dbt
 from yingjian.publishing import build as builds
+from yingjian.publishing.publish import publish
 from yingjian.settings import Settings
-from yingjian.warehouse.publish import publish
 
 LAST_DAY, SEED = date(2022, 7, 24), 1
 DAYS_MEASURED = 5  # The median of so many days in a row.

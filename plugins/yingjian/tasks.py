@@ -122,7 +122,7 @@ def audit(day: date, run_id: str) -> dict[str, Any]:
 
 def is_released(run_id: str) -> bool:
     """Whether the build of a run may be published as it is; where it may not, a person is asked from now on."""
-    from yingjian.warehouse import publish as publishing
+    from yingjian.publishing import publish as publishing
 
     with warehouse.connect(Settings.load(), "publisher") as conn:
         if not publishing.verdict(conn, builds.owned(conn, run_id)).critical:
@@ -137,7 +137,7 @@ def publish(day: date, run_id: str) -> int:
     The verdict is that of quality.check_result, the answer that of Airflow's record of who answered, and whether that
     person may is asked again here. Raises NotReleasedError when nobody released a build that failed.
     """
-    from yingjian.warehouse import publish as publishing
+    from yingjian.publishing import publish as publishing
 
     settings = Settings.load()
     release = release_of(settings, run_id)
@@ -148,7 +148,7 @@ def publish(day: date, run_id: str) -> int:
 def release_of(settings: Settings, run_id: str) -> Any:
     """Who released the build of a run by hand and why; None when nobody did who may and gave a reason."""
     from yingjian.orchestration.answers import APPROVE, answer_of
-    from yingjian.warehouse.publish import Release
+    from yingjian.publishing.publish import Release
 
     answer = answer_of(settings, "daily", run_id, "release_by_hand")
     if answer is None or answer.chosen != APPROVE or not answer.reason:
@@ -160,7 +160,7 @@ def release_of(settings: Settings, run_id: str) -> Any:
 
 def failed_checks(run_id: str) -> list[str]:
     """What the critical checks say that failed in the build of a run. Raises NotOwnerError when it is not its build."""
-    from yingjian.warehouse import publish as publishing
+    from yingjian.publishing import publish as publishing
 
     with warehouse.connect(Settings.load(), "publisher") as conn:
         return list(publishing.verdict(conn, builds.owned(conn, run_id)).critical)
@@ -240,7 +240,7 @@ def packs(publication_id: int) -> dict[str, int]:
 
 def prune(keep: int) -> list[int]:
     """Drop the rows of old publications; returns the ids of those whose rows were dropped."""
-    from yingjian.warehouse.publish import prune as prune_publications
+    from yingjian.publishing.publish import prune as prune_publications
 
     settings = Settings.load()
     with warehouse.connect(settings, "publisher") as conn:

@@ -19,8 +19,8 @@ from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian import warehouse
 from yingjian.orchestration import build as door
 from yingjian.publishing import build as builds
+from yingjian.publishing import publish as publishing
 from yingjian.settings import PROJECT_ROOT, Settings
-from yingjian.warehouse import publish as publishing
 
 DAY = date(2022, 7, 10)
 Turn = Callable[[str], bool]

@@ -29,8 +29,8 @@ from tests.support import IDENTITY, query, write_feed
 from yingjian import cli, warehouse
 from yingjian.database import embedded
 from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.publishing.publish import READER_SCHEMAS
 from yingjian.settings import PROJECT_ROOT, Settings
-from yingjian.warehouse.publish import READER_SCHEMAS
 
 STAGES = ("landing", "models", "audit", "publish", "switch", "report")
 FAULTS = ("process killed", "connections dropped", "database killed", "disk full")

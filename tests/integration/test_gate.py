@@ -15,8 +15,8 @@ from tests import metadata, support
 from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian import quality, tasks, warehouse
 from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.publishing import publish as publishing
 from yingjian.settings import PROJECT_ROOT, Settings
-from yingjian.warehouse import publish as publishing
 
 TOKEN = str(uuid4())  # Of a build that nobody publishes.
 SUITES = quality.load_suites(PROJECT_ROOT / "expectations", WORLD_DAY)

@@ -12,8 +12,8 @@ from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian import warehouse
 from yingjian.publishing import build as builds
+from yingjian.publishing import publish as publishing
 from yingjian.settings import Settings
-from yingjian.warehouse import publish as publishing
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from psycopg import sql
 from yingjian import services, warehouse
 from yingjian.modelling import dbt
 from yingjian.operations import service
+from yingjian.publishing.publish import READER_SCHEMAS
 from yingjian.settings import Settings, SetupError
-from yingjian.warehouse.publish import READER_SCHEMAS
 
 # dbt's commands that write to the warehouse.
 WRITING = frozenset({"build", "clone", "retry", "run", "run-operation", "seed", "snapshot"})

@@ -15,9 +15,9 @@ from psycopg import sql
 
 from yingjian.database.rows import records
 from yingjian.portal.reading import Conn, is_readable
+from yingjian.publishing.publish import READER_SCHEMAS
 from yingjian.reports.figures import Publication
 from yingjian.reports.lists import MASKED_NUMBER
-from yingjian.warehouse.publish import READER_SCHEMAS
 
 KEY_PATTERN = "^[A-Za-z0-9_-]{1,128}$"
 SHOWN = 400  # rows of one kind; of a person there are a few dozen

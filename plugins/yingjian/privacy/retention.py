@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 
 from yingjian.privacy.audit_trail import record
-from yingjian.warehouse.publish import HISTORY, READER_SCHEMAS
+from yingjian.publishing.publish import HISTORY, READER_SCHEMAS
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 _PACKS = re.compile(r"(\d{4}-\d{2}-\d{2})-p\d+")

@@ -19,7 +19,7 @@ from psycopg import sql
 
 from yingjian.database.rows import records
 from yingjian.privacy.protection import TOWN_WIDE
-from yingjian.warehouse.publish import READER_SCHEMAS
+from yingjian.publishing.publish import READER_SCHEMAS
 
 
 @dataclass(frozen=True)

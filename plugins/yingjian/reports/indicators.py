@@ -14,8 +14,8 @@ import psycopg
 from psycopg import sql
 
 from yingjian.database.rows import records
+from yingjian.publishing.publish import HISTORY
 from yingjian.reports import text
-from yingjian.warehouse.publish import HISTORY
 
 NAMED = 3  # places of which a figure says that they rose
 

@@ -131,7 +131,7 @@ def migrate(settings: Settings) -> None:
     """
     from yingjian.landing import staging_ddl
     from yingjian.privacy.rotation import settle
-    from yingjian.warehouse.publish import protect_published
+    from yingjian.publishing.publish import protect_published
 
     with connect(settings) as conn:
         conn.execute("select pg_advisory_xact_lock(hashtext('yingjian.migrate'))")
