@@ -17,7 +17,8 @@ import psycopg
 import yaml
 
 from tests import support
-from yingjian import services, warehouse
+from yingjian import services
+from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.dbt import prepare_manifest
 from yingjian.publishing.publish import READER_SCHEMAS

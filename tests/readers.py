@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 import psycopg
 
 from tests import support
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.privacy import access
 from yingjian.reports.audiences import OFFICE, Audience
 from yingjian.settings import Settings

@@ -14,7 +14,8 @@ import time
 from typing import Any
 
 from tests.conftest import WORLD_DAY
-from yingjian import tasks, warehouse
+from yingjian import tasks
+from yingjian.database import warehouse
 from yingjian.modelling.dbt import invoke, shown
 from yingjian.publishing import build as builds
 from yingjian.settings import Settings

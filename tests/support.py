@@ -14,10 +14,12 @@ from uuid import uuid4
 
 import psycopg
 
-from yingjian import quality, warehouse
+from yingjian import quality
+from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.landing import LandingSummary, land
 from yingjian.modelling import dbt as dbt_project
+from yingjian.operations import migration
 from yingjian.publishing import build as builds
 from yingjian.publishing import publish as publishing
 from yingjian.settings import PROJECT_ROOT, Settings
@@ -36,7 +38,7 @@ def make_home(folder: Path, *, durable: bool = True) -> Settings:
         with psycopg.connect(EmbeddedPostgres(settings).uri("postgres", "postgres"), autocommit=True) as conn:
             conn.execute("alter system set fsync = off")
             conn.execute("select pg_reload_conf()")
-    warehouse.migrate(settings)
+    migration.migrate(settings)
     return settings
 
 

@@ -29,8 +29,9 @@ import pyrage
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from yingjian import warehouse
+from yingjian.database import roles, warehouse
 from yingjian.database.embedded import EmbeddedPostgres, binaries
+from yingjian.operations import migration
 from yingjian.privacy import audit_trail
 from yingjian.settings import Settings, SetupError
 
@@ -436,8 +437,8 @@ class _Target:
         if database == DATABASES[0]:
             # A dump gives things to roles and knows no roles, and theirs here have no passwords yet.
             with warehouse.connect(self._settings) as conn:
-                warehouse.make_roles(conn, self._settings)
-                warehouse.set_passwords(conn, self._settings, warehouse.ROLES)
+                roles.make_roles(conn, self._settings)
+                roles.set_passwords(conn, self._settings, warehouse.ROLES)
         # The server's own roles differ for Airflow's database: `airflow` in a home, the owner elsewhere.
         owner = ["--no-owner", "--no-privileges"] if database == "airflow" else []
         if database == DATABASES[0] and self._settings.warehouse is not None:
@@ -471,7 +472,7 @@ class _Target:
                 if _counts(conn) != manifest.tables[database]:
                     raise SetupError(f"the rows of {database} are not those of the backup: nothing was restored")
                 conn.execute("analyze")
-        warehouse.migrate(self._settings)  # Rights on the database itself are in no dump.
+        migration.migrate(self._settings)  # Rights on the database itself are in no dump.
         with warehouse.connect(self._settings) as conn:
             verdict = audit_trail.verify(conn, self._settings.home / "audit_end.json")
             if verdict.broken is not None:

@@ -25,10 +25,12 @@ import polars as pl
 import psycopg
 import xlsxwriter
 
-from yingjian import bench_days, bench_obligations, bench_readers, bench_reports, bench_simulate, warehouse
+from yingjian import bench_days, bench_obligations, bench_readers, bench_reports, bench_simulate
+from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.landing import land, repair
 from yingjian.landing.feeds import FEEDS, RESIDENT_ID
+from yingjian.operations import migration
 from yingjian.settings import Settings
 from yingjian.simulate.people import make_people
 from yingjian.simulate.scale import Scale
@@ -214,7 +216,7 @@ def _warehouse(folder: Path) -> Iterator[Settings]:
     settings = Settings.load({"YINGJIAN_HOME": f"{folder}/home"})
     warehouse.ensure_running(settings)
     try:
-        warehouse.migrate(settings)
+        migration.migrate(settings)
         yield settings
     finally:
         EmbeddedPostgres(settings).stop()

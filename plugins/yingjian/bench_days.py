@@ -24,12 +24,14 @@ from statistics import median
 
 import psycopg
 
-from yingjian import quality, simulate, warehouse
+from yingjian import quality, simulate
 from yingjian.bench_obligations import measure as measure_obligations
 from yingjian.bench_readers import Dashboard
+from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.landing import land
 from yingjian.modelling import dbt
+from yingjian.operations import migration
 from yingjian.publishing import build as builds
 from yingjian.publishing.publish import publish
 from yingjian.settings import Settings
@@ -67,7 +69,7 @@ class Town:
         self.folder, self.landing = folder, folder / "landing"
         self.settings = Settings.load({"YINGJIAN_HOME": str(folder / "home"), "YINGJIAN_LANDING": str(self.landing)})
         warehouse.ensure_running(self.settings)
-        warehouse.migrate(self.settings)
+        migration.migrate(self.settings)
 
     def copied(self, folder: Path) -> Town:
         """The town as it stands, with a server of its own; of this one the server is started anew, too."""

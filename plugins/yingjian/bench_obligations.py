@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import psycopg
 
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.modelling import dbt
 from yingjian.settings import Settings
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.settings import Settings
 
 # What the tiles of a dashboard ask the reporting schema, as the role of the BI tool.

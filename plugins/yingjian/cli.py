@@ -12,7 +12,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yingjian.operations import service
+from yingjian.database import roles
+from yingjian.operations import migration, service
 from yingjian.settings import Settings, SetupError, no_core_files
 
 if TYPE_CHECKING:
@@ -263,7 +264,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def run_days(settings: Settings, days: list[date], landing: str, *, delivers: bool = True) -> int:
     """Land everything in `landing`, then run and deliver each day in order; stops at the first that is not published."""
-    from yingjian import services, warehouse
+    from yingjian import services
+    from yingjian.database import warehouse
 
     clock = _Clock()
     if "://" not in landing:
@@ -274,7 +276,7 @@ def run_days(settings: Settings, days: list[date], landing: str, *, delivers: bo
     with _one_run_at_a_time(settings):
         print("starting the warehouse", flush=True)
         warehouse.ensure_running(settings)
-        warehouse.migrate(settings)
+        migration.migrate(settings)
         clock.mark("warehouse")
         print("starting Airflow", flush=True)
         with services.running_services(settings) as airflow:
@@ -310,7 +312,7 @@ def _say_step(what: str) -> Callable[[TaskResult], None]:
 
 def _say_refused(settings: Settings) -> None:
     """Say what landing could not take, this time or before, and nobody has seen to yet; nothing where there is nothing."""
-    from yingjian import warehouse
+    from yingjian.database import warehouse
     from yingjian.landing import quarantine
 
     with warehouse.connect(settings) as conn:
@@ -351,7 +353,7 @@ def _explain(settings: Settings, day: date, result: object) -> bool:
 
 def _deliver(settings: Settings, airflow: Airflow, day: date, run_id: str, clock: _Clock) -> None:
     """Have a published day delivered and its public figures put to those who sign; nothing where nobody receives."""
-    from yingjian import warehouse
+    from yingjian.database import warehouse
     from yingjian.delivery.recipients import recipients, signatories
     from yingjian.officials import read_officials
 
@@ -439,13 +441,14 @@ def _serve(settings: Settings, begin: Callable[[], None] = lambda: None, end: Ca
     import signal
     import threading
 
-    from yingjian import clock, services, warehouse
+    from yingjian import clock, services
+    from yingjian.database import warehouse
     from yingjian.orchestration import notices
 
     if "://" not in settings.landing:
         Path(settings.landing).mkdir(parents=True, exist_ok=True)
     warehouse.ensure_running(settings)
-    warehouse.migrate(settings)
+    migration.migrate(settings)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     if sentence := notices.unset(settings):
@@ -607,7 +610,7 @@ def _coverage(arguments: argparse.Namespace) -> int:
 
 
 def _docs(arguments: argparse.Namespace) -> int:
-    from yingjian import warehouse
+    from yingjian.database import warehouse
     from yingjian.modelling.dbt import write_docs
 
     settings = Settings.load()
@@ -730,10 +733,10 @@ def _access_list(arguments: argparse.Namespace) -> int:
 
 
 def _access_passwords(arguments: argparse.Namespace) -> int:
-    from yingjian import warehouse
+    from yingjian.database import warehouse
 
     with _connection() as conn:
-        warehouse.set_passwords(conn, Settings.load(), set(warehouse.ROLES))
+        roles.set_passwords(conn, Settings.load(), set(warehouse.ROLES))
     print(f"passwords set: {', '.join(warehouse.ROLES)}")
     return 0
 
@@ -748,14 +751,14 @@ def _access_document(arguments: argparse.Namespace) -> int:
 
 
 def _warehouse_uri(arguments: argparse.Namespace) -> int:
-    from yingjian import warehouse
+    from yingjian.database import warehouse
 
     settings = Settings.load()
     warehouse.ensure_running(settings)
     found = warehouse.uri(settings, arguments.role)
     if arguments.role != warehouse.OWNER:
         with warehouse.connect(settings) as conn:
-            warehouse.require_migrated(conn)
+            migration.require_migrated(conn)
     print(found)
     return 0
 
@@ -766,8 +769,7 @@ def _warehouse_bootstrap(arguments: argparse.Namespace) -> int:
 
     import psycopg
 
-    from yingjian import warehouse
-    from yingjian.database import server
+    from yingjian.database import server, warehouse
     from yingjian.database.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, bootstrap
 
     settings = Settings.load()
@@ -785,17 +787,17 @@ def _warehouse_bootstrap(arguments: argparse.Namespace) -> int:
     server.require(superuser, "YINGJIAN_SUPERUSER")
     with psycopg.connect(superuser, autocommit=True) as conn:
         bootstrap(conn, warehouse.owner_password(settings), warehouse.password(settings, AIRFLOW_ROLE))
-    warehouse.migrate(settings)
+    migration.migrate(settings)
     print("the server has its owner, Airflow's role and the two databases; nothing needs the superuser from now on")
     return 0
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
-    from yingjian import warehouse
+    from yingjian.database import warehouse
 
     settings = Settings.load()
     warehouse.ensure_running(settings)
-    warehouse.migrate(settings)
+    migration.migrate(settings)
     return 0
 
 
@@ -808,12 +810,12 @@ def _warehouse_stop(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _connection() -> Iterator[psycopg.Connection]:
-    from yingjian import warehouse
+    from yingjian.database import warehouse
 
     settings = Settings.load()
     warehouse.ensure_running(settings)
     with warehouse.connect(settings) as conn:
-        warehouse.require_migrated(conn)
+        migration.require_migrated(conn)
         yield conn
 
 

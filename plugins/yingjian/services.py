@@ -28,7 +28,8 @@ from zoneinfo import ZoneInfo
 import httpx
 import psutil
 
-from yingjian import broker, warehouse
+from yingjian import broker
+from yingjian.database import warehouse
 from yingjian.modelling import lineage
 from yingjian.officials import read_officials
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError, no_core_files

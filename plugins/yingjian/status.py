@@ -21,9 +21,11 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from yingjian import clock, warehouse
+from yingjian import clock
+from yingjian.database import warehouse
 from yingjian.delivery import ledger
 from yingjian.modelling.dbt import manifest_fault
+from yingjian.operations import migration
 from yingjian.orchestration import notices
 from yingjian.settings import Settings, SetupError
 
@@ -52,7 +54,7 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
         "quarantine": _quarantine,
         "doubts": lambda conn: _doubts(conn, now),
         "deliveries": _deliveries,
-        "is_migrated": warehouse.is_migrated,
+        "is_migrated": migration.is_migrated,
     }
     metadata: dict[str, Callable[[psycopg.Connection], Any]] = {
         "runs": _runs,
@@ -388,7 +390,7 @@ def _attention(status: dict[str, Any], now: datetime) -> list[str]:
             " see docs/runbooks/services.md"
         )
     if status["is_migrated"] is False:
-        found.append(f"{warehouse.BEHIND} (docs/runbooks/services.md)")
+        found.append(f"{migration.BEHIND} (docs/runbooks/services.md)")
     publication, audit = status["publication"], status["audit"]
     if publication:
         day_ended = datetime.fromisoformat(publication["as_of_date"]).replace(tzinfo=SHANGHAI) + timedelta(days=1)

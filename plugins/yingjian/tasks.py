@@ -11,7 +11,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from yingjian import clock, warehouse
+from yingjian import clock
+from yingjian.database import warehouse
 from yingjian.publishing import build as builds
 from yingjian.settings import Settings
 

@@ -13,7 +13,9 @@ from psycopg import sql
 from tests import support
 from tests.conftest import WORLD_DAY
 from tests.readers import Town, with_logins
-from yingjian import cli, warehouse
+from yingjian import cli
+from yingjian.database import warehouse
+from yingjian.operations import migration
 from yingjian.privacy import access
 from yingjian.reports.audiences import Audience
 from yingjian.settings import PROJECT_ROOT, Settings
@@ -342,7 +344,7 @@ def test_a_home_from_before_the_roles_is_brought_up_to_date(world: Settings) -> 
         ):
             conn.execute(statement)  # type: ignore[arg-type]
     for _ in range(2):
-        warehouse.migrate(world)
+        migration.migrate(world)
         after = support.query(world, state)
         assert [row[:3] + row[4:] for row in after] == [row[:3] + row[4:] for row in before]
         for (*_, acl, _, _), (*_, was, _, _) in zip(after, before, strict=True):

@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from tests import support
-from yingjian import cli, warehouse
+from yingjian import cli
+from yingjian.database import warehouse
 from yingjian.privacy import audit_trail
 from yingjian.settings import Settings
 

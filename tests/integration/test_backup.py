@@ -21,10 +21,12 @@ import pytest
 
 from tests import support
 from tests.conftest import WORLD_DAY
-from yingjian import backup, warehouse
+from yingjian import backup
 from yingjian.cli import main
+from yingjian.database import warehouse
 from yingjian.database.bootstrap import AIRFLOW_ROLE, bootstrap
 from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.operations import migration
 from yingjian.privacy import audit_trail
 from yingjian.reports import write_report
 from yingjian.settings import Settings, SetupError
@@ -120,7 +122,7 @@ def test_files_secrets_roles_and_comments_come_back(world: Settings, restored: S
             [(number,)] = conn.execute("select publication_id from reporting.publication").fetchall()
             pages.append(write_report(conn, number, tmp_path / name).read_bytes())
     assert pages[0] == pages[1], "the same publication gives the same bytes"
-    warehouse.migrate(restored)
+    migration.migrate(restored)
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from tests import support
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.modelling import dbt as dbt_project
 from yingjian.settings import Settings
 

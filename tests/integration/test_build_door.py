@@ -16,7 +16,7 @@ import pytest
 
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.orchestration import build as door
 from yingjian.publishing import build as builds
 from yingjian.publishing import publish as publishing

@@ -20,7 +20,8 @@ import trustme
 
 from tests import support
 from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
-from yingjian import clock, simulate, warehouse
+from yingjian import clock, simulate
+from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.orchestration.airflow_database import ask_airflow
 from yingjian.publishing import build as builds

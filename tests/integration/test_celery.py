@@ -23,8 +23,10 @@ from kombu import Connection
 from tests import support
 from tests.conftest import WORLD_DAY
 from tests.servers import RedisServer
-from yingjian import services, status, warehouse
+from yingjian import services, status
+from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.operations import migration
 from yingjian.settings import Settings
 
 pytestmark = [
@@ -56,7 +58,7 @@ def home(
         }
     )
     warehouse.ensure_running(settings)
-    warehouse.migrate(settings)
+    migration.migrate(settings)
     yield settings
     EmbeddedPostgres(settings).stop()
 

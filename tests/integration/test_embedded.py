@@ -14,9 +14,10 @@ import psycopg
 import pytest
 
 from tests import support
-from yingjian import cli, warehouse
-from yingjian.database import embedded
+from yingjian import cli
+from yingjian.database import embedded, warehouse
 from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.operations import migration
 from yingjian.settings import Settings, SetupError
 
 
@@ -144,7 +145,7 @@ def test_a_server_of_ones_own_is_made_ready_once_by_its_superuser(
         monkeypatch.setenv("YINGJIAN_SUPERUSER", superuser)
         for _ in range(2):
             assert cli.main(["warehouse", "bootstrap"]) == 0
-            warehouse.migrate(settings)
+            migration.migrate(settings)
         for role in warehouse.ROLES:
             with warehouse.connect(settings, role) as conn:
                 assert conn.execute(
@@ -181,10 +182,10 @@ def test_an_owner_who_may_make_no_roles_is_told_how(fresh_home: Settings) -> Non
         conn.execute("drop owned by bi_reader")
         conn.execute("drop role bi_reader")
     with pytest.raises(SetupError, match=r"may not make its roles .*`yingjian warehouse stop`"):
-        warehouse.migrate(fresh_home)
+        migration.migrate(fresh_home)
     EmbeddedPostgres(fresh_home).stop()
     warehouse.ensure_running(fresh_home)
-    warehouse.migrate(fresh_home)
+    migration.migrate(fresh_home)
     warehouse.connect(fresh_home, "bi_reader").close()
 
 

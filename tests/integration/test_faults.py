@@ -26,8 +26,8 @@ from tests import support
 from tests.conftest import WORLD_DAY
 from tests.integration.test_embedded import kill_server
 from tests.support import IDENTITY, query, write_feed
-from yingjian import cli, warehouse
-from yingjian.database import embedded
+from yingjian import cli
+from yingjian.database import embedded, warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.publishing.publish import READER_SCHEMAS
 from yingjian.settings import PROJECT_ROOT, Settings

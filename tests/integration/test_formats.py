@@ -455,7 +455,7 @@ def test_a_home_made_before_archives_and_senders_gets_both(home: Settings, tmp_p
             add constraint landed_file_status_check check (status in ('staged', 'duplicate', 'rejected', 'unknown_feed'))
             """
         )
-    support.warehouse.migrate(home)
+    support.migration.migrate(home)
     packed(tmp_path, "b.zip", {"x.csv": content_of(tmp_path, "S1")})
     write_feed(tmp_path, "test_results", [sample("S2", 检测结果="不明", 检测机构="甲"), sample("S3", 检测机构="甲")])
     land_folder(home, tmp_path)

@@ -13,7 +13,8 @@ import pytest
 
 from tests import metadata, support
 from tests.conftest import WORLD_DAY, HomeFactory
-from yingjian import quality, tasks, warehouse
+from yingjian import quality, tasks
+from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.publishing import publish as publishing
 from yingjian.settings import PROJECT_ROOT, Settings

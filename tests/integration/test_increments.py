@@ -12,7 +12,7 @@ import pytest
 
 from tests import support
 from tests.support import IDENTITY, land_folder, query, sample, tables_read, write_feed
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.settings import Settings
 from yingjian.simulate.people import resident_numbers
 

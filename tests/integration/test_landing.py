@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support import IDENTITY, land_folder, query, sample, write_feed
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.landing.feeds import FEEDS
 from yingjian.landing.readers import csv_file
 from yingjian.settings import Settings

@@ -24,7 +24,7 @@ from moto.server import ThreadedMotoServer
 
 from tests.servers import SftpServer
 from tests.support import query, sample, write_feed
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.landing import LandingSummary, land, locations
 from yingjian.settings import Settings
 

@@ -10,7 +10,9 @@ import psycopg
 import pytest
 
 from tests.support import query
-from yingjian import backup, cli, status, warehouse
+from yingjian import backup, cli, status
+from yingjian.database import schema, warehouse
+from yingjian.operations import migration
 from yingjian.settings import Settings, SetupError
 
 
@@ -18,8 +20,8 @@ from yingjian.settings import Settings, SetupError
 def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the migrations, which this process takes for them: a test may add some."""
     folder = tmp_path / "migrations"
-    shutil.copytree(warehouse.MIGRATIONS, folder)
-    monkeypatch.setattr(warehouse, "MIGRATIONS", folder)
+    shutil.copytree(schema.MIGRATIONS, folder)
+    monkeypatch.setattr(migration, "MIGRATIONS", folder)
     return folder
 
 
@@ -43,15 +45,15 @@ def test_an_older_home_gets_columns_constraints_and_a_check(fresh_home: Settings
     made_anew = query(fresh_home, SHAPE)
     with warehouse.connect(fresh_home) as conn:
         conn.execute(OLDER_HOME)
-    warehouse.migrate(fresh_home)
+    migration.migrate(fresh_home)
     assert query(fresh_home, SHAPE) == made_anew, "an older home is what a new one is"
     assert query(fresh_home, "select count(*) from quality.landed_file") == [(1,)]
 
     (migrations / "9001_sizes.sql").write_text(
         "alter table quality.landed_file add constraint has_a_size check (size_bytes >= 0);", encoding="utf-8"
     )
-    warehouse.migrate(fresh_home)
-    warehouse.migrate(fresh_home)
+    migration.migrate(fresh_home)
+    migration.migrate(fresh_home)
     with warehouse.connect(fresh_home) as conn:
         conn.execute(INSERT, (1, "unpacked"))
         with pytest.raises(psycopg.errors.CheckViolation, match="has_a_size"):
@@ -75,11 +77,11 @@ def test_a_migration_runs_once_and_is_not_edited(fresh_home: Settings, migration
     added = migrations / "9001_note.sql"
     added.write_text("create table quality.note (said text);", encoding="utf-8")
     with warehouse.connect(fresh_home) as conn:
-        assert warehouse.apply_migrations(conn, migrations) == ["9001_note"]
-        assert warehouse.apply_migrations(conn, migrations) == []
+        assert schema.apply_migrations(conn, migrations) == ["9001_note"]
+        assert schema.apply_migrations(conn, migrations) == []
     added.write_text("create table quality.note (said text not null);", encoding="utf-8")
     with pytest.raises(SetupError, match="9001_note is not the one that was applied here"):
-        warehouse.migrate(fresh_home)
+        migration.migrate(fresh_home)
 
 
 def test_reading_changes_nothing_and_says_what_to_run(
@@ -114,7 +116,7 @@ def test_an_empty_database_says_so_too(
 def test_files_that_run_each_time_make_no_table_that_a_backup_holds() -> None:
     made = {
         name
-        for path in warehouse.SQL_FOLDER.glob("*.sql")
+        for path in schema.SQL_FOLDER.glob("*.sql")
         for name in re.findall(r"create (?:unlogged )?table (?:if not exists )?(\S+)", path.read_text(encoding="utf-8"))
     }
     assert made == {"intermediate.increment_progress"}

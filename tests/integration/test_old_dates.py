@@ -9,7 +9,7 @@ from psycopg import sql
 
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.landing.feeds import FEEDS, Feed
 from yingjian.settings import Settings
 

@@ -11,7 +11,8 @@ from psycopg import sql
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
 from tests.readers import Town, with_logins
-from yingjian import warehouse
+from yingjian.database import warehouse
+from yingjian.operations import migration
 from yingjian.settings import Settings
 
 READERS = ["m-community", "m-department", "m-case"]
@@ -136,7 +137,7 @@ def test_a_view_of_an_older_version_is_made_anew_by_the_next_migration(town: Tow
         )
         conn.execute(f"create or replace view reporting.due as select {columns} from published.due")
         conn.execute('comment on rule "_RETURN" on reporting.due is null')
-    warehouse.migrate(town.settings)
+    migration.migrate(town.settings)
     assert "plans_as_office" in support.query(town.settings, "select pg_get_viewdef('reporting.due')")[0][0]
 
 

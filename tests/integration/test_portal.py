@@ -14,7 +14,7 @@ import openpyxl
 import pytest
 
 from tests.portal import Portal
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.privacy import audit_trail
 from yingjian.reports.audiences import Audience, narrowed
 

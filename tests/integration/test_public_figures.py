@@ -12,7 +12,7 @@ import pytest
 from scipy.optimize import linprog
 
 from tests import support
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.settings import Settings
 
 PARTS = {

@@ -10,7 +10,8 @@ import pytest
 
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
-from yingjian import warehouse
+from yingjian.database import warehouse
+from yingjian.operations import migration
 from yingjian.publishing import build as builds
 from yingjian.publishing import publish as publishing
 from yingjian.settings import Settings
@@ -67,7 +68,7 @@ def test_migrating_waits_for_no_reader_and_none_waits_for_it(town: Settings) -> 
     """`up` and `run` migrate; a dashboard may hold its transaction open for as long as it likes."""
     with psycopg.connect(warehouse.uri(town, "bi_reader")) as slow:
         slow.execute("select * from reporting.publication, (select count(*) from reporting.obligation) as o").fetchall()
-        migrating = threading.Thread(target=warehouse.migrate, args=(town,), daemon=True)
+        migrating = threading.Thread(target=migration.migrate, args=(town,), daemon=True)
         migrating.start()
         migrating.join(60)
         assert not migrating.is_alive()

@@ -13,8 +13,9 @@ from pathlib import Path
 import psycopg
 import yaml
 
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres, allow_search, binaries
+from yingjian.operations import migration
 from yingjian.privacy import access
 from yingjian.reports.audiences import Audience
 from yingjian.settings import PROJECT_ROOT, Settings
@@ -108,7 +109,7 @@ def test_a_new_server_has_all_that_the_old_one_had(home_factory: Callable[[str],
         assert contents(new) == before and len(before["roles"]) > 10
         with psycopg.connect(new.uri("grid").replace(new.settings.secret("role_grid"), str(password))) as conn:
             assert conn.execute("select session_user").fetchone() == ("grid",)
-        warehouse.migrate(new.settings)
+        migration.migrate(new.settings)
     finally:
         new.stop()
 

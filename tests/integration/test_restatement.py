@@ -10,7 +10,7 @@ import pytest
 
 from tests import support
 from tests.support import IDENTITY, land_folder, query, run_day, sample, tables_read, write_feed
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.settings import Settings
 
 RESTATED = "select restated_date::text, group_code, reason_code, from_status, to_status, rows from reporting.restatement order by 1, 2, 3"

@@ -11,7 +11,8 @@ import pytest
 
 from tests import support
 from tests.support import IDENTITY, sample, write_feed
-from yingjian import clock, tasks, warehouse
+from yingjian import clock, tasks
+from yingjian.database import warehouse
 from yingjian.privacy import audit_trail, retention
 from yingjian.reports import write_report
 from yingjian.settings import Settings

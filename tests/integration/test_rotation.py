@@ -17,7 +17,9 @@ import pytest
 
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
-from yingjian import cli, warehouse
+from yingjian import cli
+from yingjian.database import warehouse
+from yingjian.operations import migration
 from yingjian.privacy import audit_trail, person_key, rotation
 from yingjian.settings import Settings, SetupError
 
@@ -250,7 +252,7 @@ def test_a_crash_after_the_commit_is_finished_by_the_next_command(
     support.write_feed(tmp_path, "test_results", [support.sample("S-new")])
     with pytest.raises(SetupError, match="another secret"):
         support.land_folder(fresh(town), tmp_path)
-    warehouse.migrate(fresh(town))
+    migration.migrate(fresh(town))
     assert support.land_folder(fresh(town), tmp_path).rows_staged == 1
     assert not (town.home / "secrets" / "person_key_next.json").exists()
 

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from tests.servers import free_port
-from yingjian import cli, warehouse
-from yingjian.database import server
+from yingjian import cli
+from yingjian.database import server, warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.settings import Settings, SetupError
 

@@ -19,7 +19,8 @@ import pytest
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
 from tests.servers import free_port
-from yingjian import clock, services, warehouse
+from yingjian import clock, services
+from yingjian.database import warehouse
 from yingjian.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.beyond]

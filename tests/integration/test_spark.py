@@ -20,7 +20,7 @@ import pytest
 
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.settings import PROJECT_ROOT, Settings
 
 pytestmark = [

@@ -16,7 +16,8 @@ import pytest
 
 from tests import metadata, support
 from tests.conftest import WORLD_DAY
-from yingjian import cli, services, status, warehouse
+from yingjian import cli, services, status
+from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling import dbt
 from yingjian.orchestration import notices

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from yingjian import tasks, warehouse
+from yingjian import tasks
+from yingjian.database import warehouse
 from yingjian.delivery.errors import Undelivered
 from yingjian.orchestration.notices import ui_link
 from yingjian.settings import Settings

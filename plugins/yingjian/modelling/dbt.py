@@ -20,7 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypedDict
 
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.modelling import lineage
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError
 

@@ -17,7 +17,7 @@ import psycopg
 import yaml
 from psycopg import sql
 
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.modelling.dbt import BuildError, build_on, dbt_folder
 from yingjian.settings import Settings, SetupError
 

@@ -19,9 +19,10 @@ from typing import Any
 
 from psycopg import sql
 
-from yingjian import services, warehouse
+from yingjian import services
+from yingjian.database import warehouse
 from yingjian.modelling import dbt
-from yingjian.operations import service
+from yingjian.operations import migration, service
 from yingjian.publishing.publish import READER_SCHEMAS
 from yingjian.settings import Settings, SetupError
 
@@ -47,7 +48,7 @@ def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
     """
     warehouse.ensure_running(settings)
     with warehouse.connect(settings) as conn:
-        warehouse.require_migrated(conn)
+        migration.require_migrated(conn)
     asked = understand(arguments)
     environment = dbt.dbt_environment(settings)
     door: AbstractContextManager[Mapping[str, str]] = nullcontext({})

@@ -16,7 +16,8 @@ from pathlib import Path
 import psycopg
 import yaml
 
-from yingjian import clock, simulate, warehouse
+from yingjian import clock, simulate
+from yingjian.database import warehouse
 from yingjian.orchestration.feeds import required_feeds
 from yingjian.settings import Settings, SetupError
 

@@ -15,6 +15,7 @@ from typing import NoReturn
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from yingjian.operations import migration
 from yingjian.settings import Settings, SetupError
 
 WORKER = "worker"
@@ -49,7 +50,8 @@ def init(settings: Settings) -> None:
 
     Raises SetupError.
     """
-    from yingjian import services, warehouse
+    from yingjian import services
+    from yingjian.database import warehouse
 
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
@@ -59,7 +61,7 @@ def init(settings: Settings) -> None:
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         warehouse.ensure_running(settings)
-        warehouse.migrate(settings)
+        migration.migrate(settings)
         services.prepare_home(settings, environment(settings))
 
 
@@ -107,7 +109,7 @@ def _check_api_server() -> None:
 def _check_heartbeat(settings: Settings, name: str) -> None:
     import psycopg
 
-    from yingjian import warehouse
+    from yingjian.database import warehouse
 
     try:
         with psycopg.connect(warehouse.airflow_uri(settings), connect_timeout=SECONDS) as conn:

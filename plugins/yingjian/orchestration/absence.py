@@ -7,7 +7,8 @@ from datetime import date, datetime, timedelta
 
 import psycopg
 
-from yingjian import clock, warehouse
+from yingjian import clock
+from yingjian.database import warehouse
 from yingjian.delivery import steps
 from yingjian.delivery.messages import Letter
 from yingjian.delivery.recipients import Recipient, recipients

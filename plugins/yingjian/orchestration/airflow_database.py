@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.settings import Settings
 
 

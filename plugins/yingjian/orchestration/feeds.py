@@ -14,7 +14,8 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from yingjian import clock, tasks, warehouse
+from yingjian import clock, tasks
+from yingjian.database import warehouse
 from yingjian.settings import Settings
 
 WAIT = "wait_for_feeds"

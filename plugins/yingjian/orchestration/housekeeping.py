@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.orchestration import memory
 from yingjian.settings import Settings, SetupError
 

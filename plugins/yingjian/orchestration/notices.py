@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg.types.json import Json
 
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.settings import Settings, SetupError
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,8 @@ from typing import Any
 
 import psycopg
 
-from yingjian import clock, warehouse
+from yingjian import clock
+from yingjian.database import warehouse
 from yingjian.orchestration import memory, notices
 from yingjian.orchestration.notices import FAILURE, SHANGHAI, Notice, task_link, ui_link
 from yingjian.settings import Settings, SetupError

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.portal.readers import Need, Reader, settings
 from yingjian.privacy import audit_trail
 from yingjian.reports.audiences import Audience, narrowed

@@ -15,9 +15,9 @@ import yaml
 from psycopg import sql
 
 from yingjian.database.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, scram
+from yingjian.database.warehouse import ROLES
 from yingjian.privacy.audit_trail import record
 from yingjian.reports.audiences import Audience
-from yingjian.warehouse import ROLES
 
 TABLE = Path(__file__).parent / "access.yml"
 DOCUMENT = Path("docs") / "access.md"

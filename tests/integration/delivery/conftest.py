@@ -21,12 +21,13 @@ import trustme
 from tests import metadata
 from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
 from tests.unit.reports import town
-from yingjian import warehouse
+from yingjian.database import roles, schema, warehouse
 from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.database.schema import MIGRATIONS, SQL_FOLDER
 from yingjian.delivery.messages import Composer
 from yingjian.officials import Officials, read_officials
+from yingjian.operations import migration
 from yingjian.settings import Settings
-from yingjian.warehouse import MIGRATIONS, SQL_FOLDER
 
 KEY, SECRET = "robot-key-4711", "SECdingtalk-secret"
 PUBLICATION = town.PUBLICATION_ID
@@ -105,8 +106,8 @@ def published(bare_server: Settings, tmp_path_factory: pytest.TempPathFactory) -
         folder = tmp_path_factory.mktemp("migrations")
         for name in ("0002_published.sql", "0004_access.sql", "0041_letters.sql"):
             shutil.copy(MIGRATIONS / name, folder)
-        warehouse.apply_migrations(conn, folder)
-        warehouse._note_definition(conn, [])  # What is here is of this version: commands read it.
+        schema.apply_migrations(conn, folder)
+        migration._note_definition(conn, [])  # What is here is of this version: commands read it.
         conn.execute(
             """
             create table published.public_figure (
@@ -129,7 +130,7 @@ def published(bare_server: Settings, tmp_path_factory: pytest.TempPathFactory) -
             """
         )
         conn.execute((SQL_FOLDER / "00_roles.sql").read_bytes())
-        warehouse.set_passwords(conn, settings, {"reporter"})
+        roles.set_passwords(conn, settings, {"reporter"})
         conn.execute(REPORTER)
     return uri
 
@@ -139,7 +140,7 @@ def airflow_database(published: str, bare_server: Settings, tmp_path_factory: py
     """The URI of Airflow's metadata database, as a home whose warehouse is the published town finds it."""
     settings = Settings.load({"YINGJIAN_WAREHOUSE": published, "YINGJIAN_PERSON_KEY": "key"})
     with psycopg.connect(EmbeddedPostgres(bare_server).uri("postgres", "postgres")) as conn:
-        warehouse.set_passwords(conn, settings, {"airflow"})
+        roles.set_passwords(conn, settings, {"airflow"})
     uri = warehouse.airflow_uri(settings)
     metadata.migrate(uri, tmp_path_factory.mktemp("airflow"))
     return uri

@@ -16,7 +16,7 @@ import pytest
 from tests import metadata
 from tests.conftest import HomeFactory
 from tests.integration.delivery.conftest import authority, mail_server, robot_server, tls  # noqa: F401
-from yingjian import warehouse
+from yingjian.database import warehouse
 from yingjian.settings import Alerts, Settings
 
 
