@@ -17,10 +17,10 @@ import psycopg
 import yaml
 
 from tests import support
-from yingjian import services
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.dbt import prepare_manifest
+from yingjian.operations import services
 from yingjian.publishing.publish import READER_SCHEMAS
 from yingjian.reports import write_packs, write_report
 from yingjian.reports.audiences import OFFICE, Audience

@@ -19,8 +19,8 @@ from yingjian.settings import Settings, SetupError, no_core_files
 if TYPE_CHECKING:
     import psycopg
 
+    from yingjian.operations.services import Airflow, TaskResult
     from yingjian.reports.audiences import Audience
-    from yingjian.services import Airflow, TaskResult
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -139,7 +139,9 @@ def _add_status(commands: argparse._SubParsersAction) -> None:  # type: ignore[t
     status = commands.add_parser(
         "status", help="what is up, published and waiting; exit code 1 when what must run does not"
     )
-    status.add_argument("--json", action="store_true", help="for monitoring: keys as in plugins/yingjian/status.py")
+    status.add_argument(
+        "--json", action="store_true", help="for monitoring: keys as in plugins/yingjian/operations/status.py"
+    )
     status.add_argument("--strict", action="store_true", help="exit code 1 also when somebody must look at something")
     status.set_defaults(command=_status)
 
@@ -264,8 +266,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def run_days(settings: Settings, days: list[date], landing: str, *, delivers: bool = True) -> int:
     """Land everything in `landing`, then run and deliver each day in order; stops at the first that is not published."""
-    from yingjian import services
     from yingjian.database import warehouse
+    from yingjian.operations import services
 
     clock = _Clock()
     if "://" not in landing:
@@ -327,7 +329,7 @@ def _waiting(rows: Sequence[tuple[Any, ...]], files: Sequence[object]) -> str:
 
 def _explain(settings: Settings, day: date, result: object) -> bool:
     """Say how a daily run ended; returns whether the day was published."""
-    from yingjian.services import RunResult
+    from yingjian.operations.services import RunResult
 
     assert isinstance(result, RunResult)
     logs = settings.home / "airflow" / "logs" / "dag_id=daily" / f"run_id={result.run_id}"
@@ -441,8 +443,9 @@ def _serve(settings: Settings, begin: Callable[[], None] = lambda: None, end: Ca
     import signal
     import threading
 
-    from yingjian import clock, services
+    from yingjian import clock
     from yingjian.database import warehouse
+    from yingjian.operations import services
     from yingjian.orchestration import notices
 
     if "://" not in settings.landing:
@@ -513,7 +516,7 @@ def _dbt(arguments: argparse.Namespace) -> int:
 
 
 def _who_signs_in(settings: Settings) -> str:
-    from yingjian import services
+    from yingjian.operations import services
 
     officials = len(services.users(settings)) - 1
     if not officials:
@@ -522,8 +525,8 @@ def _who_signs_in(settings: Settings) -> str:
 
 
 def _users(arguments: argparse.Namespace) -> int:
-    from yingjian import services
     from yingjian.officials import read_officials
+    from yingjian.operations import services
 
     settings = Settings.load()
     officials = read_officials(settings.officials)
@@ -578,7 +581,7 @@ def _duration(text: str) -> timedelta:
 def _backup(arguments: argparse.Namespace) -> int:
     import os
 
-    from yingjian import backup
+    from yingjian.operations import backup
 
     made = backup.backup(Settings.load(), arguments.out, os.environ.get("YINGJIAN_BACKUP_KEY"))
     print(f"{arguments.out}: publication {made.publication or 'none'}, {made.rows:,} rows")
@@ -588,7 +591,7 @@ def _backup(arguments: argparse.Namespace) -> int:
 def _restore(arguments: argparse.Namespace) -> int:
     import os
 
-    from yingjian import backup
+    from yingjian.operations import backup
 
     made = backup.restore(arguments.file, arguments.home, os.environ.get("YINGJIAN_BACKUP_KEY"))
     print(f"{arguments.home}: publication {made.publication or 'none'}, {made.rows:,} rows; set YINGJIAN_HOME to it")
@@ -596,7 +599,7 @@ def _restore(arguments: argparse.Namespace) -> int:
 
 
 def _backup_key(arguments: argparse.Namespace) -> int:
-    from yingjian import backup
+    from yingjian.operations import backup
 
     print(backup.make_key(), end="")
     return 0
@@ -932,8 +935,8 @@ def _delivery_list(arguments: argparse.Namespace) -> int:
 
 
 def _delivery_retry(arguments: argparse.Namespace) -> int:
-    from yingjian import services
     from yingjian.delivery import ledger
+    from yingjian.operations import services
 
     settings = Settings.load()
     with _connection() as conn:
@@ -984,7 +987,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     import json
 
-    from yingjian import status
+    from yingjian.operations import status
 
     found = status.collect(Settings.load())
     print(json.dumps(found, ensure_ascii=False, indent=2) if arguments.json else status.render(found))

@@ -6,8 +6,8 @@ import re
 from datetime import date
 
 from yingjian import quality
+from yingjian.operations.services import SERVICES
 from yingjian.orchestration import watch
-from yingjian.services import SERVICES
 from yingjian.settings import PROJECT_ROOT
 
 RUNBOOKS = PROJECT_ROOT / "docs" / "runbooks"

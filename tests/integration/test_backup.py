@@ -21,12 +21,11 @@ import pytest
 
 from tests import support
 from tests.conftest import WORLD_DAY
-from yingjian import backup
 from yingjian.cli import main
 from yingjian.database import warehouse
 from yingjian.database.bootstrap import AIRFLOW_ROLE, bootstrap
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.operations import migration
+from yingjian.operations import backup, migration
 from yingjian.privacy import audit_trail
 from yingjian.reports import write_report
 from yingjian.settings import Settings, SetupError

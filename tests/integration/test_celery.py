@@ -23,10 +23,9 @@ from kombu import Connection
 from tests import support
 from tests.conftest import WORLD_DAY
 from tests.servers import RedisServer
-from yingjian import services, status
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.operations import migration
+from yingjian.operations import migration, services, status
 from yingjian.settings import Settings
 
 pytestmark = [

@@ -14,10 +14,10 @@ import pytest
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
 from tests.support import query
-from yingjian import cli, services
+from yingjian import cli
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.operations import command_lines
+from yingjian.operations import command_lines, services
 from yingjian.settings import Settings, SetupError
 
 

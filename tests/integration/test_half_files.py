@@ -12,10 +12,10 @@ from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
 from tests.integration.test_old_dates import kinds_of_rows
 from yingjian import cli, quality
-from yingjian import status as home_status
 from yingjian.clock import SHANGHAI
 from yingjian.database import warehouse
 from yingjian.landing.feeds import FEEDS
+from yingjian.operations import status as home_status
 from yingjian.settings import Settings
 
 FIRST = date(2022, 7, 4)  # A Monday.

@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from tests.support import query
-from yingjian import backup, cli, status
+from yingjian import cli
 from yingjian.database import schema, warehouse
-from yingjian.operations import migration
+from yingjian.operations import backup, migration, status
 from yingjian.settings import Settings, SetupError
 
 

@@ -15,8 +15,8 @@ from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
 from tests.integration.test_run import OFFICIALS, answer_path, as_official, mail, wait_for  # noqa: F401
 from tests.servers import MailServer
-from yingjian import services
 from yingjian.database import warehouse
+from yingjian.operations import services
 from yingjian.settings import Settings
 
 

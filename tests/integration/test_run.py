@@ -25,10 +25,10 @@ from pypdf import PdfReader
 from tests import marked, support
 from tests.conftest import WORLD_DAY
 from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
-from yingjian import services
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.landing.feeds import FEEDS
+from yingjian.operations import services
 from yingjian.settings import Settings
 
 YINGJIAN = [sys.executable, "-m", "yingjian.cli"]

@@ -19,8 +19,9 @@ import pytest
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
 from tests.servers import free_port
-from yingjian import clock, services
+from yingjian import clock
 from yingjian.database import warehouse
+from yingjian.operations import services
 from yingjian.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.beyond]

@@ -16,10 +16,11 @@ import pytest
 
 from tests import metadata, support
 from tests.conftest import WORLD_DAY
-from yingjian import cli, services, status
+from yingjian import cli
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling import dbt
+from yingjian.operations import services, status
 from yingjian.orchestration import notices
 from yingjian.settings import Settings
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import free_port
-from yingjian import broker, services
-from yingjian.operations import service
+from yingjian.operations import broker, service, services
 from yingjian.settings import Settings, SetupError
 
 

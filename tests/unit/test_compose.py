@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from tests import compose
-from yingjian import cli, services
+from yingjian import cli
 from yingjian.database import embedded
-from yingjian.operations import service
+from yingjian.operations import service, services
 from yingjian.settings import PROJECT_ROOT, Settings
 
 TEXT = compose.FILE.read_text()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from yingjian import cli, services
+from yingjian import cli
+from yingjian.operations import services
 from yingjian.settings import PROJECT_ROOT, Settings, SetupError
 
 

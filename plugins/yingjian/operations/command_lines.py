@@ -19,10 +19,9 @@ from typing import Any
 
 from psycopg import sql
 
-from yingjian import services
 from yingjian.database import warehouse
 from yingjian.modelling import dbt
-from yingjian.operations import migration, service
+from yingjian.operations import migration, service, services
 from yingjian.publishing.publish import READER_SCHEMAS
 from yingjian.settings import Settings, SetupError
 

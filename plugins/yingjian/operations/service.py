@@ -31,7 +31,7 @@ def become(settings: Settings, name: str) -> NoReturn:
 
     Raises SetupError when a worker has no broker, or when the broker does not answer.
     """
-    from yingjian import broker, services
+    from yingjian.operations import broker, services
 
     command = services.SERVICES.get(name)
     if command is None:
@@ -50,8 +50,8 @@ def init(settings: Settings) -> None:
 
     Raises SetupError.
     """
-    from yingjian import services
     from yingjian.database import warehouse
+    from yingjian.operations import services
 
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
     A setting of Airflow (AIRFLOW__…) that this process was given wins over the one that Yingjian would choose.
     """
-    from yingjian import services
+    from yingjian.operations import services
 
     port = services.recorded_port(settings) or services.wanted_port()
     here = f"http://127.0.0.1:{port}"
@@ -94,7 +94,7 @@ def check(settings: Settings, name: str) -> None:
 
 
 def _check_api_server() -> None:
-    from yingjian import services
+    from yingjian.operations import services
 
     url = f"http://127.0.0.1:{services.wanted_port()}/api/v2/monitor/health"
     try:
@@ -128,7 +128,7 @@ def _check_heartbeat(settings: Settings, name: str) -> None:
 
 
 def _check_worker(settings: Settings) -> None:
-    from yingjian import broker
+    from yingjian.operations import broker
 
     _require_broker(settings)
     if not broker.workers(settings, f"*@{socket.gethostname()}"):

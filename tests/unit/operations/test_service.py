@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.servers import free_port
-from yingjian import cli, services
-from yingjian.operations import service
+from yingjian import cli
+from yingjian.operations import service, services
 from yingjian.settings import Settings
 
 

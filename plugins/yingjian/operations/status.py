@@ -122,8 +122,8 @@ def _ask(
 
 def _services(settings: Settings, down: list[str]) -> dict[str, Any]:
     """Airflow's services of this home: whether they are meant to run, where, and how each is; workers wherever they are."""
-    from yingjian import broker
-    from yingjian.services import services_url
+    from yingjian.operations import broker
+    from yingjian.operations.services import services_url
 
     url = services_url(settings)
     if url is None:

@@ -175,7 +175,7 @@ def _identities(key: str | None) -> list[pyrage.x25519.Identity]:
 
 def _fingerprint(settings: Settings) -> str:
     """By which a restored home knows that it makes the same person keys."""
-    return hashlib.sha256(b"yingjian.backup:" + settings.person_secret).hexdigest()[:16]
+    return hashlib.sha256(b"yingjian.operations.backup:" + settings.person_secret).hexdigest()[:16]
 
 
 # Writing

@@ -28,10 +28,10 @@ from zoneinfo import ZoneInfo
 import httpx
 import psutil
 
-from yingjian import broker
 from yingjian.database import warehouse
 from yingjian.modelling import lineage
 from yingjian.officials import read_officials
+from yingjian.operations import broker
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError, no_core_files
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
