@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
-from yingjian import tasks
-from yingjian.delivery import steps
+from yingjian.orchestration import delivery_tasks, tasks
 
 
 @dag(
@@ -33,7 +32,7 @@ from yingjian.delivery import steps
 def bounces() -> None:
     @task(doc_md="A delivery whose mail came back is `bounced`, and the team is told.")
     def read() -> int:
-        return steps.read_bounces()
+        return delivery_tasks.read_bounces()
 
     read()
 

@@ -12,9 +12,9 @@ from airflow.sdk import Asset, Param, TriggerRule, dag, task
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import DbtResourceType, ExecutionMode, LoadMode, SeedRenderingBehavior, TestBehavior
 
-from yingjian import model_tasks, tasks
-from yingjian.approval import ReleaseByHand
 from yingjian.clock import SHANGHAI
+from yingjian.orchestration import model_tasks, tasks
+from yingjian.orchestration.approval import ReleaseByHand
 from yingjian.orchestration.build import ClaimBuild
 from yingjian.orchestration.feeds import WAIT, WaitForFeeds
 from yingjian.orchestration.timetable import BusinessDays

@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 from airflow.providers.standard.sensors.date_time import DateTimeSensor
 from airflow.sdk import Asset, Param, dag, task
 
-from yingjian import tasks
-from yingjian.delivery import steps
+from yingjian.orchestration import delivery_tasks, tasks
 
 PACKS = Asset("yingjian://packs")
 
@@ -42,7 +41,7 @@ PACKS = Asset("yingjian://packs")
 def delivery() -> None:
     @task.short_circuit(doc_md="On record who receives what; ends here when nobody does.")
     def plan(**context: object) -> dict[str, object]:
-        return steps.plan(tasks.publication_of(context))
+        return delivery_tasks.plan(tasks.publication_of(context))
 
     wait = DateTimeSensor(
         task_id="wait",
@@ -54,7 +53,7 @@ def delivery() -> None:
 
     @task(doc_md="Each attempt is on record in `delivery.attempt` before and after.")
     def deliver(planned: dict[str, int]) -> dict[str, int]:
-        return steps.deliver(planned["publication_id"])
+        return delivery_tasks.deliver(planned["publication_id"])
 
     planned = plan()
     planned >> wait >> deliver(planned)

@@ -9,8 +9,8 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Asset, DeltaTriggerTimetable, TriggerRule, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from yingjian import tasks
 from yingjian.clock import SHANGHAI
+from yingjian.orchestration import tasks
 from yingjian.settings import Settings
 
 STAGING = Asset("yingjian://staging")

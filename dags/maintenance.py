@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
-from yingjian import tasks
-from yingjian.orchestration import housekeeping
+from yingjian.orchestration import housekeeping, tasks
 from yingjian.settings import Settings
 
 KEEP_PUBLICATIONS = 40

@@ -7,9 +7,8 @@ from zoneinfo import ZoneInfo
 
 from airflow.sdk import Asset, Param, dag, task
 
-from yingjian import tasks
-from yingjian.approval import SignOff
-from yingjian.delivery import steps
+from yingjian.orchestration import delivery_tasks, tasks
+from yingjian.orchestration.approval import SignOff
 
 PACKS = Asset("yingjian://packs")
 
@@ -45,7 +44,7 @@ PACKS = Asset("yingjian://packs")
 def public_release() -> None:
     @task.short_circuit(doc_md="The bulletin as it would go out; ends here when nobody signs or receives one.")
     def draft(**context: object) -> bool:
-        return bool(steps.draft_bulletin(tasks.publication_of(context)))
+        return bool(delivery_tasks.draft_bulletin(tasks.publication_of(context)))
 
     sign_off = SignOff(
         task_id="sign_off",
@@ -56,11 +55,11 @@ def public_release() -> None:
 
     @task(doc_md="On record in `published.public_release`; from here on `reporting_public` shows these figures.")
     def release(**context: object) -> int:
-        return steps.release(context)
+        return delivery_tasks.release(context)
 
     @task(doc_md="To whoever receives the bulletin.")
     def bulletin(**context: object) -> dict[str, int]:
-        return steps.deliver_bulletin(context)
+        return delivery_tasks.deliver_bulletin(context)
 
     draft() >> sign_off >> release() >> bulletin()
 

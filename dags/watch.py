@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
-from yingjian import tasks
 from yingjian.orchestration import absence as absences
+from yingjian.orchestration import tasks
 from yingjian.orchestration import watch as watching
 from yingjian.settings import Settings
 

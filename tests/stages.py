@@ -14,9 +14,9 @@ import time
 from typing import Any
 
 from tests.conftest import WORLD_DAY
-from yingjian import tasks
 from yingjian.database import warehouse
 from yingjian.modelling.dbt import invoke, shown
+from yingjian.orchestration import tasks
 from yingjian.publishing import build as builds
 from yingjian.settings import Settings
 

@@ -13,9 +13,10 @@ import pytest
 
 from tests import metadata, support
 from tests.conftest import WORLD_DAY, HomeFactory
-from yingjian import quality, tasks
+from yingjian import quality
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.orchestration import tasks
 from yingjian.publishing import publish as publishing
 from yingjian.settings import PROJECT_ROOT, Settings
 

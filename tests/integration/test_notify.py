@@ -11,7 +11,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
 
-from yingjian import tasks
+from yingjian.orchestration import tasks
 
 
 class Inbox(Message):

@@ -11,8 +11,9 @@ import pytest
 
 from tests import support
 from tests.support import IDENTITY, sample, write_feed
-from yingjian import clock, tasks
+from yingjian import clock
 from yingjian.database import warehouse
+from yingjian.orchestration import tasks
 from yingjian.privacy import audit_trail, retention
 from yingjian.reports import write_report
 from yingjian.settings import Settings

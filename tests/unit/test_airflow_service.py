@@ -11,7 +11,7 @@ SCRIPT = """
 import threading
 from importlib import import_module
 import airflow.__main__
-from yingjian import airflow_service
+from yingjian.operations import airflow_service
 for module in airflow_service.IN_EVERY_CHILD:
     import_module(module)
 print("THREADS", threading.active_count(), len(__import__("os").listdir("/proc/self/task")))

@@ -6,7 +6,7 @@ import pytest
 from airflow.sdk import TriggerRule
 from airflow.triggers.base import BaseTaskEndEvent, TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent
 
-from yingjian.model_tasks import ModelTask, ModelTrigger, verdict
+from yingjian.orchestration.model_tasks import ModelTask, ModelTrigger, verdict
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def become(settings: Settings, name: str) -> NoReturn:
     if name == "api-server":
         services.write_passwords(settings)  # Officials may have come since `init`.
         command = (*command, "--proxy-headers")  # Of the proxies that FORWARDED_ALLOW_IPS names.
-    arguments = [sys.executable, "-m", "yingjian.airflow_service", *command]
+    arguments = [sys.executable, "-m", "yingjian.operations.airflow_service", *command]
     os.execve(sys.executable, arguments, environment(settings))  # noqa: S606
 
 

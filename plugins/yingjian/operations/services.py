@@ -447,7 +447,7 @@ class _Supervisor:
     def _spawn(self, service: str) -> None:
         with (self._logs / f"{service}.log").open("ab") as log:
             self._processes[service] = subprocess.Popen(
-                [sys.executable, "-m", "yingjian.airflow_service", *self._commands[service]],
+                [sys.executable, "-m", "yingjian.operations.airflow_service", *self._commands[service]],
                 env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, preexec_fn=_die_with_parent,
             )  # fmt: skip

@@ -9,11 +9,10 @@ import psycopg
 
 from yingjian import clock
 from yingjian.database import warehouse
-from yingjian.delivery import steps
 from yingjian.delivery.messages import Letter
 from yingjian.delivery.recipients import Recipient, recipients
 from yingjian.officials import Officials
-from yingjian.orchestration import feeds
+from yingjian.orchestration import delivery_tasks, feeds
 from yingjian.orchestration.airflow_database import ask_airflow
 from yingjian.reports import text
 from yingjian.settings import Settings
@@ -35,7 +34,7 @@ def tell(settings: Settings) -> dict[str, int]:
     if not timedelta(0) <= since < WITHIN or feeds.reason_to_skip(settings, day):
         return {}
     letter = Letter(f"{text.day(day)}日报未能按时发布", (("原因", why(settings, day)),), "发布后将立即送达。")
-    return steps.send_letter("absence", day.isoformat(), letter, read_in_messages)
+    return delivery_tasks.send_letter("absence", day.isoformat(), letter, read_in_messages)
 
 
 def read_in_messages(officials: Officials) -> list[Recipient]:

@@ -13,9 +13,8 @@ import psycopg
 from airflow.sdk import BaseOperator
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from yingjian import tasks
 from yingjian.database import warehouse
-from yingjian.orchestration import feeds
+from yingjian.orchestration import feeds, tasks
 from yingjian.orchestration.airflow_database import ask_airflow
 from yingjian.publishing import build as builds
 from yingjian.settings import Settings

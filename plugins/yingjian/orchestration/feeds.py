@@ -14,8 +14,9 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from yingjian import clock, tasks
+from yingjian import clock
 from yingjian.database import warehouse
+from yingjian.orchestration import tasks
 from yingjian.settings import Settings
 
 WAIT = "wait_for_feeds"

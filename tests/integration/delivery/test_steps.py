@@ -17,9 +17,10 @@ from tests.integration.delivery.conftest import DIRECTORY, PUBLICATION, RobotSer
 from tests.integration.delivery.test_bounces import notice
 from tests.integration.delivery.test_mail import body, parsed, to
 from tests.servers import MailServer
-from yingjian import cli, tasks
-from yingjian.delivery import ledger, steps
+from yingjian import cli
+from yingjian.delivery import ledger
 from yingjian.delivery.errors import Undelivered
+from yingjian.orchestration import delivery_tasks, tasks
 from yingjian.settings import Settings, SetupError
 
 RUN = "manual__2022-07-25"
@@ -81,19 +82,19 @@ def is_public(conn: psycopg.Connection) -> bool:
 def test_the_whole_town_s_packs_over_every_channel(
     home: Path, mail_server: MailServer, robot_server: RobotServer, conn: psycopg.Connection
 ) -> None:
-    planned = steps.plan(PUBLICATION)
+    planned = delivery_tasks.plan(PUBLICATION)
     assert planned == {"publication_id": PUBLICATION, "due_at": "2022-07-25T07:00:00+08:00", "deliveries": 7}
-    assert steps.deliver(PUBLICATION) == {"sent": 7}
+    assert delivery_tasks.deliver(PUBLICATION) == {"sent": 7}
     assert len(mail_server.accepted) == 4 and len(robot_server.requests) == 2
     assert (home / "shared" / "招丰社区" / "2022-07-24-p12" / "community-招丰社区.xlsx").is_file()
-    assert steps.deliver(PUBLICATION) == {"sent": 7}
+    assert delivery_tasks.deliver(PUBLICATION) == {"sent": 7}
     assert len(mail_server.accepted) == 4 and len(robot_server.requests) == 2
     assert "https://yingjian.example/" in body(to(mail_server, "director@example.org"), "plain")
 
 
 def test_without_officials_there_is_nothing_to_do(home: Path) -> None:
     (home / "officials.yml").unlink()
-    assert steps.plan(PUBLICATION) == {} and steps.draft_bulletin(PUBLICATION) == {}
+    assert delivery_tasks.plan(PUBLICATION) == {} and delivery_tasks.draft_bulletin(PUBLICATION) == {}
 
 
 def test_what_did_not_get_through_ends_the_run_and_is_in_the_alert(
@@ -103,7 +104,7 @@ def test_what_did_not_get_through_ends_the_run_and_is_in_the_alert(
     monkeypatch.setenv("YINGJIAN_ALERT_MAIL", "night@example.org")
     mail_server.answers = {"deputy@example.org": ["550 5.1.1 no"]}
     with pytest.raises(Undelivered, match="deputy/mail：收件地址被拒绝") as raised:
-        steps.deliver(PUBLICATION)
+        delivery_tasks.deliver(PUBLICATION)
     assert isinstance(raised.value, AirflowFailException), "a bounce is not tried again"
     assert "@" not in str(raised.value)
     failed = SimpleNamespace(dag_id="delivery", task_id="deliver")
@@ -126,13 +127,13 @@ def test_a_cause_that_may_pass_is_left_to_airflow_s_next_try(
     monkeypatch.setattr("yingjian.delivery.courier.FIRST_PAUSE_SECONDS", 0)
     mail_server.answers = {"deputy@example.org": ["450 4.2.0 busy"] * 4}
     with pytest.raises(Undelivered) as raised:
-        steps.deliver(PUBLICATION)
+        delivery_tasks.deliver(PUBLICATION)
     assert not isinstance(raised.value, AirflowFailException)
-    assert steps.deliver(PUBLICATION) == {"sent": 4}
+    assert delivery_tasks.deliver(PUBLICATION) == {"sent": 4}
 
 
 def test_a_draft_is_what_a_signatory_reads(few: Path) -> None:
-    drafted = steps.draft_bulletin(PUBLICATION)
+    drafted = delivery_tasks.draft_bulletin(PUBLICATION)
     assert drafted["publication_id"] == PUBLICATION and "7月24日" in drafted["subject"]
     assert "应急状态" in drafted["body"] and "- 当日新增本土感染者：＊" in drafted["body"]
     assert (few / "reports" / "2022-07-24-p12" / "bulletin.pdf").is_file()
@@ -146,7 +147,9 @@ def test_request_reminder_and_release(
     airflow: psycopg.Connection,
 ) -> None:
     def tell(what: str, occasion: str = RUN, *, deputies: bool = False) -> dict[str, int]:
-        return steps.tell_signatories(what, PUBLICATION, occasion, "https://yingjian.example/answer", deputies=deputies)
+        return delivery_tasks.tell_signatories(
+            what, PUBLICATION, occasion, "https://yingjian.example/answer", deputies=deputies
+        )
 
     assert tell("request") == {"sent": 3} == tell("request")
     request = to(mail_server, "director@example.org")
@@ -160,10 +163,10 @@ def test_request_reminder_and_release(
     assert tell("reminder", f"{RUN}#3", deputies=True) == {"sent": 4} and len(mail_server.accepted) == 5, "again"
 
     metadata.put_answer(airflow, asked(airflow), "deputy")
-    assert steps.release(context()) == PUBLICATION
+    assert delivery_tasks.release(context()) == PUBLICATION
     assert conn.execute("select publication_id from reporting_public.publication").fetchall() == [(PUBLICATION,)]
     conn.commit()
-    assert steps.deliver_bulletin(context()) == {"sent": 1}
+    assert delivery_tasks.deliver_bulletin(context()) == {"sent": 1}
     assert (few / "shared" / "对外发布" / "2022-07-24-p12" / "bulletin.pdf").is_file()
 
 
@@ -173,20 +176,20 @@ def test_only_airflow_s_own_record_of_an_answer_releases(
     """Not what a task handed on, not a task marked as successful, not an answer whose right was taken away meanwhile."""
     task = asked(airflow)
     with pytest.raises(ValueError, match="nobody signed"):
-        steps.release(context())
+        delivery_tasks.release(context())
     metadata.put_answer(airflow, task, "director")
     directory = (few / "officials.yml").read_text(encoding="utf-8")
     (few / "officials.yml").write_text(directory.replace("[release, sign_off]", "[release]"), encoding="utf-8")
     with pytest.raises(ValueError, match="somebody who may not"):
-        steps.release(context())
+        delivery_tasks.release(context())
     (few / "officials.yml").write_text(directory, encoding="utf-8")
     with pytest.raises(ValueError, match="not signed off"):
-        steps.deliver_bulletin(context())
+        delivery_tasks.deliver_bulletin(context())
     assert not is_public(conn) and not (few / "shared").exists()
 
     with pytest.raises(ValueError, match="nobody signed"):
-        steps.release(context(run="another"))
-    assert steps.release(context()) == PUBLICATION
+        delivery_tasks.release(context(run="another"))
+    assert delivery_tasks.release(context()) == PUBLICATION
     assert is_public(conn)
 
 
@@ -195,7 +198,7 @@ def test_a_rejection_releases_nothing_though_the_task_was_marked_as_successful(
 ) -> None:
     metadata.put_answer(airflow, asked(airflow), "director", "Reject", "待核")
     with pytest.raises(ValueError, match="rejected"):
-        steps.release(context())
+        delivery_tasks.release(context())
     assert not is_public(conn)
 
 
@@ -204,9 +207,9 @@ def test_an_answer_given_again_is_another_decision(
 ) -> None:
     task = asked(airflow)
     metadata.put_answer(airflow, task, "director")
-    assert steps.release(context()) == steps.release(context()) == PUBLICATION
+    assert delivery_tasks.release(context()) == delivery_tasks.release(context()) == PUBLICATION
     metadata.put_answer(airflow, task, "deputy", "Reject", "更正")
-    steps.record_rejection(context())
+    delivery_tasks.record_rejection(context())
     assert not is_public(conn)
     assert conn.execute("select decision, decided_by from published.public_release order by decision_id").fetchall() == [
         ("released", "director"), ("rejected", "deputy"),
@@ -217,9 +220,9 @@ def test_a_rejection_and_the_end_of_the_time(
     few: Path, mail_server: MailServer, robot_server: RobotServer, conn: psycopg.Connection, airflow: psycopg.Connection
 ) -> None:
     metadata.put_answer(airflow, asked(airflow), "director", "Reject", "待核")
-    steps.record_rejection(context())
-    steps.expire(PUBLICATION, "later")
-    steps.tell_signatories("expiry", PUBLICATION, "later", "", deputies=True)
+    delivery_tasks.record_rejection(context())
+    delivery_tasks.expire(PUBLICATION, "later")
+    delivery_tasks.tell_signatories("expiry", PUBLICATION, "later", "", deputies=True)
     assert conn.execute("select decision, reason from published.public_release order by decision_id").fetchall() == [
         ("rejected", "待核"),
         ("expired", None),
@@ -252,7 +255,7 @@ def test_the_command_line(
     assert cli.main(["delivery", "retry", *asked]) == 1
     assert cli.main(["delivery", "list", "--publication", "99"]) == 2
     assert "there is no publication 99" in capsys.readouterr().err
-    steps.deliver(PUBLICATION)
+    delivery_tasks.deliver(PUBLICATION)
     assert cli.main(["delivery", "list", *asked]) == 0
     shown = capsys.readouterr().out
     assert "pack  deputy  mail  sent" in shown and f"4  deliveries of publication {PUBLICATION} of 2022-07-24" in shown
@@ -268,14 +271,14 @@ def test_the_command_line(
     assert cli.main(["delivery", "bounces", "--maildir", str(tmp_path / "nowhere")]) == 2
     assert cli.main(["delivery", "bounces"]) == 2
     assert "AIRFLOW_CONN_IMAP_DEFAULT" in capsys.readouterr().err
-    assert steps.read_bounces() == 0, "no mailbox, nothing to do"
+    assert delivery_tasks.read_bounces() == 0, "no mailbox, nothing to do"
 
 
 def test_a_bulletin_that_a_person_wants_sent_again_goes_with_the_packs(
     home: Path, mail_server: MailServer, conn: psycopg.Connection, airflow: psycopg.Connection
 ) -> None:
     metadata.put_answer(airflow, asked(airflow), "director")
-    steps.release(context())
+    delivery_tasks.release(context())
     (home / "officials.yml").write_text(
         "officials:"
         + DIRECTORY.split("officials:")[1].split("  - login: director")[0]
@@ -285,14 +288,14 @@ def test_a_bulletin_that_a_person_wants_sent_again_goes_with_the_packs(
     )
     (home / "shared").write_text("not a folder")
     with pytest.raises(Undelivered):
-        steps.deliver_bulletin(context())
+        delivery_tasks.deliver_bulletin(context())
     (home / "shared").unlink()
     conn.execute("update delivery.attempt set will_retry = false")
     conn.commit()
-    assert steps.plan(PUBLICATION) == {}
+    assert delivery_tasks.plan(PUBLICATION) == {}
     assert len(ledger.retry(conn, PUBLICATION)) == 1
-    assert steps.plan(PUBLICATION)["deliveries"] == 1
-    steps.deliver(PUBLICATION)
+    assert delivery_tasks.plan(PUBLICATION)["deliveries"] == 1
+    delivery_tasks.deliver(PUBLICATION)
     assert states(conn) == {"press/folder": "sent"}
 
 

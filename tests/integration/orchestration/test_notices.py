@@ -14,10 +14,9 @@ import pytest
 from tests.integration.delivery.test_mail import body, to
 from tests.integration.orchestration.conftest import Hook
 from tests.servers import MailServer
-from yingjian import tasks
 from yingjian.delivery.errors import Undelivered
 from yingjian.modelling.dbt import BuildError
-from yingjian.orchestration import notices
+from yingjian.orchestration import notices, tasks
 from yingjian.orchestration.notices import EVENT, Notice
 from yingjian.settings import Alerts, Settings, SetupError
 

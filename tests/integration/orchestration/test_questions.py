@@ -15,8 +15,9 @@ from tests.integration.delivery.test_mail import body, to
 from tests.integration.orchestration.test_watch import put_publication
 from tests.metadata import put, put_answer, put_question, put_run, put_task
 from tests.servers import MailServer
-from yingjian import approval, clock
-from yingjian.approval import QuestionTrigger, ReleaseByHand, SignOff, UnansweredError
+from yingjian import clock
+from yingjian.orchestration import approval
+from yingjian.orchestration.approval import QuestionTrigger, ReleaseByHand, SignOff, UnansweredError
 from yingjian.settings import Settings
 
 RUN, DAY = "scheduled__2026-01-04", date(2026, 1, 4)
@@ -140,7 +141,7 @@ def test_the_next_run_supersedes_it(
 ) -> None:
     at(SIX, monkeypatch)
     trigger = QuestionTrigger(
-        ["daily", RUN, "release_by_hand"], "yingjian.approval.ReleaseByHand", {"run_id": RUN},
+        ["daily", RUN, "release_by_hand"], "yingjian.orchestration.approval.ReleaseByHand", {"run_id": RUN},
         (SIX + timedelta(hours=2)).isoformat(),
     )  # fmt: skip
     assert not trigger.is_over()
@@ -209,7 +210,9 @@ def test_a_sign_off_is_superseded_by_a_publication_that_comes_after_it(
 
 
 def test_a_trigger_is_made_again_from_what_airflow_keeps() -> None:
-    trigger = QuestionTrigger(["daily", RUN, "x"], "yingjian.approval.ReleaseByHand", {"run_id": RUN}, SIX.isoformat())
+    trigger = QuestionTrigger(
+        ["daily", RUN, "x"], "yingjian.orchestration.approval.ReleaseByHand", {"run_id": RUN}, SIX.isoformat()
+    )
     path, kept = trigger.serialize()
-    assert path == "yingjian.approval.QuestionTrigger"
+    assert path == "yingjian.orchestration.approval.QuestionTrigger"
     assert QuestionTrigger(**kept).serialize() == (path, kept)

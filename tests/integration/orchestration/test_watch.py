@@ -14,9 +14,9 @@ import pytest
 from tests.conftest import HomeFactory
 from tests.integration.orchestration.conftest import Hook
 from tests.metadata import put, put_answer, put_question, put_run, put_task
-from yingjian import clock, tasks
+from yingjian import clock
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.orchestration import watch
+from yingjian.orchestration import tasks, watch
 from yingjian.orchestration.notices import SHANGHAI, Notice
 from yingjian.settings import Settings, SetupError
 

@@ -45,7 +45,7 @@ def test_it_becomes_that_service_and_runs_dags_by_their_schedule(settings: Setti
     with pytest.raises(Became) as became:
         service.become(settings, name)
     arguments, environment = became.value.args
-    assert arguments[:2] == ["-m", "yingjian.airflow_service"] and arguments[2] == name
+    assert arguments[:2] == ["-m", "yingjian.operations.airflow_service"] and arguments[2] == name
     assert ("--proxy-headers" in arguments) == (name == "api-server")
     assert environment["AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE"] == "True"
     assert (

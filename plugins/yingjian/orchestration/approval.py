@@ -20,8 +20,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, D
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from yingjian import clock, tasks
-from yingjian.delivery import steps
+from yingjian import clock
+from yingjian.orchestration import delivery_tasks, tasks
 from yingjian.orchestration.answers import APPROVE, REJECT, Answer, answer_of
 from yingjian.orchestration.notices import first_line, task_link
 from yingjian.settings import Settings
@@ -178,7 +178,7 @@ class ReleaseByHand(ApprovalByRight):
 
     def tell(self, what: str, occasion: str, link: str, context: Any, *, deputies: bool) -> dict[str, int]:
         day = tasks.business_date(context)
-        return steps.tell_releasers(
+        return delivery_tasks.tell_releasers(
             what, day, occasion, link, tasks.failed_checks(context["run_id"]), deputies=deputies
         )
 
@@ -189,7 +189,7 @@ class SignOff(ApprovalByRight):
     right = "sign_off"
 
     def question(self, context: Any) -> tuple[str, str]:
-        drafted = steps.draft_bulletin(tasks.publication_of(context))
+        drafted = delivery_tasks.draft_bulletin(tasks.publication_of(context))
         return drafted["subject"], drafted["body"]
 
     def subject_of(self, context: Any, asked_at: datetime) -> dict[str, Any]:
@@ -198,20 +198,20 @@ class SignOff(ApprovalByRight):
     @staticmethod
     def superseded_by(settings: Settings, **subject: Any) -> str | None:
         asked_at = datetime.fromisoformat(subject["asked_at"])
-        newer = steps.newer_publication(settings, subject["publication_id"], asked_at)
+        newer = delivery_tasks.newer_publication(settings, subject["publication_id"], asked_at)
         return f"publication {newer} is there" if newer is not None else None
 
     def ends_at(self, context: Any, asked_at: datetime) -> datetime:
         return asked_at + timedelta(hours=float(context["params"]["time_limit_hours"]))
 
     def tell(self, what: str, occasion: str, link: str, context: Any, *, deputies: bool) -> dict[str, int]:
-        return steps.tell_signatories(what, tasks.publication_of(context), occasion, link, deputies=deputies)
+        return delivery_tasks.tell_signatories(what, tasks.publication_of(context), occasion, link, deputies=deputies)
 
     def on_reject(self, context: Any) -> None:
-        steps.record_rejection(context)
+        delivery_tasks.record_rejection(context)
 
     def on_expiry(self, context: Any) -> None:
-        steps.expire(tasks.publication_of(context), context["run_id"])
+        delivery_tasks.expire(tasks.publication_of(context), context["run_id"])
 
 
 class QuestionTrigger(BaseTrigger):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from yingjian import tasks
 from yingjian.database import warehouse
 from yingjian.delivery.errors import Undelivered
+from yingjian.orchestration import tasks
 from yingjian.orchestration.notices import ui_link
 from yingjian.settings import Settings
 

@@ -1,4 +1,4 @@
-"""`python -m yingjian.airflow_service SERVICE`: one of Airflow's services, with what its children need imported once.
+"""`python -m yingjian.operations.airflow_service SERVICE`: one of Airflow's services, with what its children need imported once.
 
 The scheduler or a worker forks a process for each task and the DAG processor one for each look at a file; each would first
 import the same modules, which takes it longer than most tasks. They are imported here, before the first fork. Only what
@@ -20,9 +20,9 @@ IN_EVERY_CHILD = (
     "cosmos.airflow.task_group",
     "cosmos.operators.local",
     "cosmos.plugin.airflow3",
-    "yingjian.approval",
-    "yingjian.model_tasks",
-    "yingjian.tasks",
+    "yingjian.orchestration.approval",
+    "yingjian.orchestration.model_tasks",
+    "yingjian.orchestration.tasks",
 )
 FORKING = ("celery", "dag-processor", "scheduler")
 
