@@ -21,9 +21,9 @@ from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.dbt import prepare_manifest
 from yingjian.operations import services
+from yingjian.people.audience import OFFICE, Audience
 from yingjian.publishing.publish import READER_SCHEMAS
 from yingjian.reports import write_packs, write_report
-from yingjian.reports.audiences import OFFICE, Audience
 from yingjian.settings import Settings
 
 # Users of Airflow who are no officials: one who may look, one of the data team.

@@ -11,8 +11,8 @@ import psycopg
 
 from tests import support
 from yingjian.database import warehouse
+from yingjian.people.audience import OFFICE, Audience
 from yingjian.privacy import access
-from yingjian.reports.audiences import OFFICE, Audience
 from yingjian.settings import Settings
 
 

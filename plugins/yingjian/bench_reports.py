@@ -23,10 +23,10 @@ from yingjian import quality
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.dbt import build
+from yingjian.people.audience import OFFICE, Audience
 from yingjian.publishing import build as builds
 from yingjian.publishing.publish import READER_SCHEMAS, publish
 from yingjian.reports import write_packs
-from yingjian.reports.audiences import OFFICE, Audience
 from yingjian.settings import Settings
 
 PERSONS = (100_000, 1_000_000)

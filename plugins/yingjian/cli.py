@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from yingjian.operations.services import Airflow, TaskResult
-    from yingjian.reports.audiences import Audience
+    from yingjian.people.audience import Audience
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -357,7 +357,7 @@ def _deliver(settings: Settings, airflow: Airflow, day: date, run_id: str, clock
     """Have a published day delivered and its public figures put to those who sign; nothing where nobody receives."""
     from yingjian.database import warehouse
     from yingjian.delivery.recipients import recipients, signatories
-    from yingjian.officials import read_officials
+    from yingjian.people.officials import read_officials
 
     officials = read_officials(settings.officials)
     wanted = {
@@ -525,8 +525,8 @@ def _who_signs_in(settings: Settings) -> str:
 
 
 def _users(arguments: argparse.Namespace) -> int:
-    from yingjian.officials import read_officials
     from yingjian.operations import services
+    from yingjian.people.officials import read_officials
 
     settings = Settings.load()
     officials = read_officials(settings.officials)
@@ -606,7 +606,7 @@ def _backup_key(arguments: argparse.Namespace) -> int:
 
 
 def _coverage(arguments: argparse.Namespace) -> int:
-    from yingjian import coverage
+    from yingjian.documents import coverage
 
     print(coverage.write(Settings.load().root))
     return 0
@@ -623,7 +623,7 @@ def _docs(arguments: argparse.Namespace) -> int:
 
 
 def _licences(arguments: argparse.Namespace) -> int:
-    from yingjian import licences
+    from yingjian.documents import licences
 
     print(licences.write(Settings.load().root))
     return 0
@@ -685,7 +685,7 @@ def _rotate_person_key(arguments: argparse.Namespace) -> int:
 def _access_grant(arguments: argparse.Namespace) -> int:
     import getpass
 
-    from yingjian.officials import read_officials
+    from yingjian.people.officials import read_officials
     from yingjian.privacy import access
 
     parts, persons = _parts(arguments), arguments.persons
@@ -718,7 +718,7 @@ def _access_revoke(arguments: argparse.Namespace) -> int:
 
 
 def _parts(arguments: argparse.Namespace) -> list[Audience]:
-    from yingjian.reports.audiences import OFFICE, Audience
+    from yingjian.people.audience import OFFICE, Audience
 
     named = [Audience("community", name) for name in arguments.community]
     named += [Audience("department", name) for name in arguments.department]

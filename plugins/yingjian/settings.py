@@ -215,7 +215,7 @@ class Settings:
 
     @property
     def officials(self) -> Path:
-        """The file that says who reads what (`yingjian.officials`)."""
+        """The file that says who reads what (`yingjian.people.officials`)."""
         return Path(self.given_officials).absolute() if self.given_officials else self.home / "officials.yml"
 
     @property

@@ -16,8 +16,8 @@ from tests.readers import Town, with_logins
 from yingjian import cli
 from yingjian.database import warehouse
 from yingjian.operations import migration
+from yingjian.people.audience import Audience
 from yingjian.privacy import access
-from yingjian.reports.audiences import Audience
 from yingjian.settings import PROJECT_ROOT, Settings
 
 TABLE = access.read_table()

@@ -12,8 +12,9 @@ import pypdf
 import pytest
 
 from tests.unit.reports import town
+from yingjian.people.audience import OFFICE
 from yingjian.reports import lists, workbook, write_packs
-from yingjian.reports.audiences import OFFICE, narrowed
+from yingjian.reports.audiences import narrowed
 from yingjian.reports.figures import read_figures
 from yingjian.reports.html import TABLE_ROWS
 from yingjian.reports.workbook import write_workbook

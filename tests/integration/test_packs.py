@@ -12,8 +12,9 @@ import pypdf
 import pytest
 
 from tests.unit.reports import town
+from yingjian.people.audience import OFFICE, Audience
 from yingjian.reports import Pack, write_packs
-from yingjian.reports.audiences import OFFICE, Audience, audiences, narrowed
+from yingjian.reports.audiences import audiences, narrowed
 from yingjian.reports.lists import LISTS
 
 COMMUNITY = Audience("community", "招丰社区")

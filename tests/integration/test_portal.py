@@ -15,8 +15,9 @@ import pytest
 
 from tests.portal import Portal
 from yingjian.database import warehouse
+from yingjian.people.audience import Audience
 from yingjian.privacy import audit_trail
-from yingjian.reports.audiences import Audience, narrowed
+from yingjian.reports.audiences import narrowed
 
 LOGINS = ("director", "case-worker", "health", "grid", "clerk", "engineer", "operator", "stranger")
 OFFICIALS = {"director", "case-worker", "health", "grid", "clerk", "engineer"}
@@ -536,7 +537,7 @@ def test_a_town_that_nothing_was_published_for_is_told_so(portal, clients):
 def test_a_look_cannot_write_and_ends_by_itself(portal):
     script = """
 from yingjian.portal import reading
-from yingjian.reports.audiences import Audience
+from yingjian.people.audience import Audience
 import psycopg
 reading.STATEMENT_SECONDS = 1
 with reading.reading(Audience("community", "x")) as conn:

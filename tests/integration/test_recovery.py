@@ -16,8 +16,8 @@ import yaml
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres, allow_search, binaries
 from yingjian.operations import migration
+from yingjian.people.audience import Audience
 from yingjian.privacy import access
-from yingjian.reports.audiences import Audience
 from yingjian.settings import PROJECT_ROOT, Settings
 
 COMPOSE = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml").read_text())["services"]["postgres"]

@@ -8,10 +8,11 @@ import psycopg
 import pytest
 
 from tests.unit.reports import town
+from yingjian.people.audience import OFFICE
 from yingjian.reports import figures as reading
 from yingjian.reports import write_report
 from yingjian.reports.actions import actions
-from yingjian.reports.audiences import OFFICE, narrowed
+from yingjian.reports.audiences import narrowed
 from yingjian.reports.figures import Figures
 from yingjian.reports.movement import NEW
 

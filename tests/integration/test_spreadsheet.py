@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from openpyxl.cell import Cell
 
+from yingjian.people.audience import OFFICE, Audience
 from yingjian.reports import Pack, write_packs
-from yingjian.reports.audiences import OFFICE, Audience
 
 SOFFICE = os.environ.get("YINGJIAN_SOFFICE") or shutil.which("soffice")
 COMMUNITY = Audience("community", "招丰社区")

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests import support
-from yingjian import coverage
+from yingjian.documents import coverage
 from yingjian.reports.topics import SECTIONS
 from yingjian.settings import PROJECT_ROOT
 

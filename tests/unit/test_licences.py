@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from yingjian import licences
+from yingjian.documents import licences
 from yingjian.settings import PROJECT_ROOT
 
 UV = PROJECT_ROOT / ".venv" / "bin" / "uv"

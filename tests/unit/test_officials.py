@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from yingjian.officials import Officials, read_officials
-from yingjian.reports.audiences import OFFICE, Audience
+from yingjian.people.audience import OFFICE, Audience
+from yingjian.people.officials import Officials, read_officials
 from yingjian.settings import PROJECT_ROOT, Settings, SetupError
 
 EXAMPLE = PROJECT_ROOT / "docs" / "officials.example.yml"

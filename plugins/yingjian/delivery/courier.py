@@ -19,7 +19,7 @@ from yingjian.delivery.errors import Bounced, MaybeSent, NotSent
 from yingjian.delivery.ledger import Attempt
 from yingjian.delivery.messages import Message, Writer
 from yingjian.delivery.recipients import Recipient, recipients
-from yingjian.officials import Officials
+from yingjian.people.officials import Officials
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ import psycopg
 
 from yingjian.database.rows import records
 from yingjian.delivery.recipients import Recipient
+from yingjian.people.audience import Audience
 from yingjian.privacy import audit_trail
-from yingjian.reports.audiences import Audience
 
 FAILURES = ("failed", "bounced", "uncertain")
 IS_SUPERSEDED = """exists (

@@ -14,10 +14,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from yingjian.database.rows import records
 from yingjian.delivery.ledger import Attempt
-from yingjian.officials import Official
+from yingjian.people.audience import Audience
+from yingjian.people.officials import Official
 from yingjian.reports import text, write_packs
 from yingjian.reports.actions import actions
-from yingjian.reports.audiences import Audience, narrowed
+from yingjian.reports.audiences import narrowed
 from yingjian.reports.bulletin import Bulletin, read_content, write_bulletin
 from yingjian.reports.figures import read_figures
 from yingjian.reports.html import tiles

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from yingjian.officials import Channel, Official, Officials
-from yingjian.reports.audiences import OFFICE, Audience
+from yingjian.people.audience import OFFICE, Audience
+from yingjian.people.officials import Channel, Official, Officials
 
 
 @dataclass(frozen=True)

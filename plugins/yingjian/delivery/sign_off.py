@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from yingjian.delivery.recipients import signatories
-from yingjian.officials import Officials
+from yingjian.people.officials import Officials
 from yingjian.privacy import audit_trail
 
 ADMIN = "admin"

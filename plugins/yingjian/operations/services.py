@@ -30,8 +30,8 @@ import psutil
 
 from yingjian.database import warehouse
 from yingjian.modelling import lineage
-from yingjian.officials import read_officials
 from yingjian.operations import broker
+from yingjian.people.officials import read_officials
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError, no_core_files
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

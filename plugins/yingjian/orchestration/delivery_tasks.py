@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from yingjian.delivery.courier import Channel, Delivered
     from yingjian.delivery.messages import Letter
     from yingjian.delivery.recipients import Recipient
-    from yingjian.officials import Officials
+    from yingjian.people.officials import Officials
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class UndeliveredForGood(Undelivered, AirflowFailException):
 
 @contextmanager
 def _desk() -> Iterator[tuple[Settings, psycopg.Connection, Officials]]:
-    from yingjian.officials import read_officials
+    from yingjian.people.officials import read_officials
 
     settings = Settings.load()
     officials = read_officials(settings.officials)

@@ -189,7 +189,7 @@ def newer_run(settings: Settings, run_id: str) -> str | None:
 def who_may(right: str) -> list[dict[str, str]]:
     """Whose answer an approval task takes: the officials with a right; the administrator where nobody has it."""
     from yingjian.delivery.sign_off import who_may as assigned
-    from yingjian.officials import read_officials
+    from yingjian.people.officials import read_officials
 
     found: list[dict[str, str]] = assigned(read_officials(Settings.load().officials), right)
     return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from yingjian.database.rows import records
+from yingjian.people.audience import OFFICE, Audience
 from yingjian.portal.reading import Conn, is_readable
-from yingjian.reports.audiences import OFFICE, Audience
 
 ROWS = 50
 ZONES = 300

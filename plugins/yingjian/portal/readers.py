@@ -1,6 +1,6 @@
 """The portal's readers and what each may see. What is not granted here is refused.
 
-What an official may see stands in `yingjian.officials` alone; nothing here knows of Airflow (`access` does).
+What an official may see stands in `yingjian.people.officials` alone; nothing here knows of Airflow (`access` does).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from yingjian import officials
-from yingjian.officials import Official, Officials
-from yingjian.reports.audiences import OFFICE, Audience
+from yingjian.people import officials
+from yingjian.people.audience import OFFICE, Audience
+from yingjian.people.officials import Official, Officials
 from yingjian.settings import Settings
 
 # Narrowed to this audience, only what is the same for everyone in the town is left (`reports.audiences.TOWN_WIDE`).

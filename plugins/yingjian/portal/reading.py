@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import psycopg
 
 from yingjian.database import warehouse
+from yingjian.people.audience import Audience
 from yingjian.portal.readers import Need, Reader, settings
 from yingjian.privacy import audit_trail
-from yingjian.reports.audiences import Audience, narrowed
+from yingjian.reports.audiences import narrowed
 
 Conn = psycopg.Connection[Any]
 Found = TypeVar("Found")

@@ -16,8 +16,8 @@ from psycopg import sql
 
 from yingjian.database.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, scram
 from yingjian.database.warehouse import ROLES
+from yingjian.people.audience import Audience
 from yingjian.privacy.audit_trail import record
-from yingjian.reports.audiences import Audience
 
 TABLE = Path(__file__).parent / "access.yml"
 DOCUMENT = Path("docs") / "access.md"

@@ -7,48 +7,17 @@ set of queries, and a mart that nobody thought of shows nothing.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from yingjian.database.rows import records
+from yingjian.people.audience import OFFICE, Audience
 from yingjian.privacy.protection import TOWN_WIDE
 from yingjian.publishing.publish import READER_SCHEMAS
-
-
-@dataclass(frozen=True)
-class Audience:
-    """A reader of a pack: the office (no name), a competent department or a community."""
-
-    kind: str
-    name: str = ""
-
-    @property
-    def code(self) -> str:
-        """Part of a file name: what senders wrote, without what a file system takes amiss."""
-        name = re.sub(r"[^\w（）“”·-]+", "_", self.name)
-        if len(name) > NAME_LENGTH:
-            name = f"{name[:NAME_LENGTH]}-{hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
-        return f"{self.kind}-{name}" if name else self.kind
-
-    @property
-    def title(self) -> str:
-        return self.name or "街道"
-
-    @property
-    def sees_names(self) -> bool:
-        """Names stand only in the packs of those who must find the persons."""
-        return self.kind != "office"
-
-
-OFFICE = Audience("office")
-NAME_LENGTH = 50
 
 
 def audiences(conn: psycopg.Connection[Any], publication_id: int) -> list[Audience]:

@@ -16,7 +16,8 @@ import psycopg
 from psycopg import sql
 
 from yingjian.database.rows import records, rows
-from yingjian.reports.audiences import OFFICE, Audience, hidden_marts
+from yingjian.people.audience import OFFICE, Audience
+from yingjian.reports.audiences import hidden_marts
 from yingjian.reports.indicators import Series, read_series
 from yingjian.reports.movement import Movement, ZoneChange, read_movement, read_zone_changes
 from yingjian.reports.topics import Topic, read_topics

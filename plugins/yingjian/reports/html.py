@@ -8,9 +8,9 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from yingjian.people.audience import OFFICE, Audience
 from yingjian.reports import charts, text
 from yingjian.reports.actions import actions
-from yingjian.reports.audiences import OFFICE, Audience
 from yingjian.reports.definitions import definitions
 from yingjian.reports.figures import UNIT_ROWS, Band, Figures, Headline, Slice
 from yingjian.reports.indicators import Series

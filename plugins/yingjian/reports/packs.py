@@ -10,7 +10,8 @@ from typing import Any
 
 import psycopg
 
-from yingjian.reports.audiences import OFFICE, Audience, audiences, narrowed
+from yingjian.people.audience import OFFICE, Audience
+from yingjian.reports.audiences import audiences, narrowed
 from yingjian.reports.figures import read_figures
 from yingjian.reports.html import render
 from yingjian.reports.pdf import write_pdf

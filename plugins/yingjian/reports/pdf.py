@@ -12,9 +12,9 @@ from typing import Any
 
 import typst
 
+from yingjian.people.audience import Audience
 from yingjian.reports import text
 from yingjian.reports.actions import actions
-from yingjian.reports.audiences import Audience
 from yingjian.reports.definitions import definitions
 from yingjian.reports.figures import Figures, Slice
 from yingjian.reports.html import ZONE_ROWS, breakdowns, charts_of, forecast_table, movement_of, tiles

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from yingjian.reports.audiences import Audience
+from yingjian.people.audience import Audience
 from yingjian.reports.figures import Figures
 from yingjian.reports.indicators import Series
 from yingjian.reports.movement import CAUSES, CLEARED, DIMENSIONS, NEW, Movement, Share

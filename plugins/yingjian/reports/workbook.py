@@ -12,9 +12,9 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
+from yingjian.people.audience import Audience
 from yingjian.reports import text
 from yingjian.reports.actions import actions
-from yingjian.reports.audiences import Audience
 from yingjian.reports.definitions import definitions
 from yingjian.reports.figures import Figures, Slice
 from yingjian.reports.html import tiles

@@ -25,8 +25,8 @@ from yingjian.database import roles, schema, warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.database.schema import MIGRATIONS, SQL_FOLDER
 from yingjian.delivery.messages import Composer
-from yingjian.officials import Officials, read_officials
 from yingjian.operations import migration
+from yingjian.people.officials import Officials, read_officials
 from yingjian.settings import Settings
 
 KEY, SECRET = "robot-key-4711", "SECdingtalk-secret"

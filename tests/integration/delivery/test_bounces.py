@@ -21,7 +21,7 @@ from tests.integration.delivery.conftest import PUBLICATION, states
 from tests.servers import free_port
 from tests.unit.reports import town
 from yingjian.delivery import bounces, courier
-from yingjian.officials import Officials
+from yingjian.people.officials import Officials
 from yingjian.settings import SetupError
 
 IMAP_PASSWORD = "imap-Passw0rd"

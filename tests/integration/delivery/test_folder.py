@@ -15,7 +15,7 @@ from yingjian.delivery import courier
 from yingjian.delivery.errors import NotSent
 from yingjian.delivery.folder import Folder
 from yingjian.delivery.messages import Composer, Message
-from yingjian.officials import Officials
+from yingjian.people.officials import Officials
 
 
 def message(folder: str, *files: Path) -> Message:

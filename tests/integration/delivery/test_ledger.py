@@ -24,7 +24,7 @@ from yingjian.delivery.errors import MaybeSent, NotSent
 from yingjian.delivery.mail import Mail
 from yingjian.delivery.messages import Composer, Letter, Message
 from yingjian.delivery.recipients import askable, recipients
-from yingjian.officials import Officials
+from yingjian.people.officials import Officials
 from yingjian.settings import PROJECT_ROOT
 
 DUE = courier.due_at(town.LAST_DAY, time(7))
@@ -151,7 +151,7 @@ def test_a_killed_sender_leaves_an_uncertain_mail_and_the_rest_is_sent_once(
         from yingjian.delivery.folder import Folder
         from yingjian.delivery.mail import Mail
         from yingjian.delivery.messages import Composer
-        from yingjian.officials import read_officials
+        from yingjian.people.officials import read_officials
         from tests.unit.reports import town
         officials = read_officials(Path({str(tmp_path / "officials.yml")!r}))
         with psycopg.connect({published!r}) as conn:

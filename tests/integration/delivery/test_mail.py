@@ -25,8 +25,8 @@ from yingjian.delivery import courier
 from yingjian.delivery.courier import Delivered
 from yingjian.delivery.mail import Mail
 from yingjian.delivery.messages import Composer
-from yingjian.officials import Officials
-from yingjian.reports.audiences import Audience
+from yingjian.people.audience import Audience
+from yingjian.people.officials import Officials
 
 PERSON = re.compile(r"王测试|key-\d|\d{17}[\dX]|(?<!\d)1[3-9]\d{9}(?!\d)")
 NOW = courier.due_at(date(2022, 7, 24), time(7))

@@ -20,7 +20,7 @@ from yingjian.delivery import courier
 from yingjian.delivery.courier import Delivered
 from yingjian.delivery.messages import Composer
 from yingjian.delivery.robots import DingTalk, WeCom
-from yingjian.officials import Officials
+from yingjian.people.officials import Officials
 
 PERSON = re.compile(r"王测试|key-\d{2,}|\d{17}[\dX]|(?<!\d)1[3-9]\d{9}(?!\d)")
 

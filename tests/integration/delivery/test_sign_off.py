@@ -12,7 +12,7 @@ import pytest
 from tests.integration.delivery.conftest import DIRECTORY, PUBLICATION, directory
 from tests.unit.reports import town
 from yingjian.delivery import sign_off
-from yingjian.officials import Officials
+from yingjian.people.officials import Officials
 
 ALLOWED = ["director", "deputy"]
 

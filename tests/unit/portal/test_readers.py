@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from yingjian.officials import Official
+from yingjian.people.audience import OFFICE, Audience
+from yingjian.people.officials import Official
 from yingjian.portal import readers
 from yingjian.portal.readers import NOBODY, Need, Reader
-from yingjian.reports.audiences import OFFICE, Audience
 from yingjian.settings import Settings
 
 

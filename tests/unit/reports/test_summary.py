@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from tests.unit.reports.hand_made import all_series, feed, figures, headline, publication, series
-from yingjian.reports.audiences import OFFICE, Audience
+from yingjian.people.audience import OFFICE, Audience
 from yingjian.reports.figures import Check, Rejection, Restatement, Totals
 from yingjian.reports.movement import Movement, Share, ZoneChange
 from yingjian.reports.summary import data_box, findings, improved, movement_table

@@ -10,13 +10,13 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
 
+from yingjian.people.audience import Audience
 from yingjian.portal import figures, lists, publications, reading, runs
 from yingjian.portal.access import CheckedForm, Entering, OfPart
 from yingjian.portal.pages import LANGUAGE_COOKIE, page
 from yingjian.portal.publications import PublicationId
 from yingjian.portal.readers import Need, Reader, settings
 from yingjian.portal.words import LANGUAGES
-from yingjian.reports.audiences import Audience
 from yingjian.reports.figures import Publication
 from yingjian.reports.packs import pack_of
 

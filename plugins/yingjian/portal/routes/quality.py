@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from yingjian.people.audience import OFFICE
 from yingjian.portal import figures, publications, reading
 from yingjian.portal.access import Entering, OfQuarantine
 from yingjian.portal.pages import page
-from yingjian.reports.audiences import OFFICE
 
 router = APIRouter()
 

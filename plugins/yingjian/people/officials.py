@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from yingjian.reports.audiences import OFFICE, Audience
+from yingjian.people.audience import OFFICE, Audience
 from yingjian.settings import SetupError
 
 ROLES = ("viewer", "user", "op", "admin")
