@@ -20,9 +20,9 @@ from tests import support
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.dbt import prepare_manifest
+from yingjian.modelling.marts import READER_SCHEMAS
 from yingjian.operations import services
 from yingjian.people.audience import OFFICE, Audience
-from yingjian.publishing.publish import READER_SCHEMAS
 from yingjian.reports import write_packs, write_report
 from yingjian.settings import Settings
 

@@ -23,9 +23,10 @@ from yingjian import quality
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.dbt import build
+from yingjian.modelling.marts import READER_SCHEMAS
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.publishing import build as builds
-from yingjian.publishing.publish import READER_SCHEMAS, publish
+from yingjian.publishing.publish import publish
 from yingjian.reports import write_packs
 from yingjian.settings import Settings
 

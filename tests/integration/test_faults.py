@@ -29,7 +29,7 @@ from tests.support import IDENTITY, query, write_feed
 from yingjian import cli
 from yingjian.database import embedded, warehouse
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.publishing.publish import READER_SCHEMAS
+from yingjian.modelling.marts import READER_SCHEMAS
 from yingjian.settings import PROJECT_ROOT, Settings
 
 STAGES = ("landing", "models", "audit", "publish", "switch", "report")

@@ -21,8 +21,8 @@ from psycopg import sql
 
 from yingjian.database import warehouse
 from yingjian.modelling import dbt
+from yingjian.modelling.marts import READER_SCHEMAS
 from yingjian.operations import migration, service, services
-from yingjian.publishing.publish import READER_SCHEMAS
 from yingjian.settings import Settings, SetupError
 
 # dbt's commands that write to the warehouse.

@@ -14,8 +14,8 @@ from typing import Any
 from psycopg import sql
 
 from yingjian.database.rows import records
+from yingjian.modelling.marts import READER_SCHEMAS
 from yingjian.portal.reading import Conn, is_readable
-from yingjian.publishing.publish import READER_SCHEMAS
 from yingjian.reports.figures import Publication
 from yingjian.reports.lists import MASKED_NUMBER
 

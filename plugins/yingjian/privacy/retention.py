@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg import sql
 
+from yingjian.modelling.marts import HISTORY, READER_SCHEMAS
 from yingjian.privacy.audit_trail import record
-from yingjian.publishing.publish import HISTORY, READER_SCHEMAS
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 _PACKS = re.compile(r"(\d{4}-\d{2}-\d{2})-p\d+")

@@ -15,9 +15,9 @@ import psycopg
 from psycopg import sql
 
 from yingjian.database.rows import records
+from yingjian.modelling.marts import READER_SCHEMAS
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.privacy.protection import TOWN_WIDE
-from yingjian.publishing.publish import READER_SCHEMAS
 
 
 def audiences(conn: psycopg.Connection[Any], publication_id: int) -> list[Audience]:

@@ -17,8 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from yingjian.database.rows import records
 from yingjian.reports import text
+from yingjian.reports.atomic_file import write_whole
 from yingjian.reports.pdf import typeset
-from yingjian.reports.whole import write_whole
 
 HIDDEN = "＊"
 TITLE = "北峰街道疫情防控信息"

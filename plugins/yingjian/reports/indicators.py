@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from yingjian.database.rows import records
-from yingjian.publishing.publish import HISTORY
+from yingjian.modelling.marts import HISTORY
 from yingjian.reports import text
 
 NAMED = 3  # places of which a figure says that they rose

@@ -11,11 +11,11 @@ from typing import Any
 import psycopg
 
 from yingjian.people.audience import OFFICE, Audience
+from yingjian.reports.atomic_file import write_whole
 from yingjian.reports.audiences import audiences, narrowed
 from yingjian.reports.figures import read_figures
 from yingjian.reports.html import render
 from yingjian.reports.pdf import write_pdf
-from yingjian.reports.whole import write_whole
 from yingjian.reports.workbook import write_workbook
 
 
