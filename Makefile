@@ -25,7 +25,7 @@ sbom: .venv/ready      ## every package that runs, with its hashes, as a Cyclone
 	@$(BIN)/uv export --quiet --frozen --no-dev --group celery --group lineage --format cyclonedx1.5
 
 bench: .venv/ready     ## speed and memory, as ratios measured in one run
-	$(BIN)/python -m yingjian.bench
+	$(BIN)/python -m tests.bench
 
 format: .venv/ready    ## let ruff write it
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .

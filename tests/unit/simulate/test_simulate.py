@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from yingjian import bench_simulate, cli, simulate
+from tests.bench import bench_simulate
+from yingjian import cli, simulate
 from yingjian.landing.feeds import FEEDS, RISK_AREAS
 from yingjian.landing.readers import open_table
 from yingjian.simulate import exports, scale

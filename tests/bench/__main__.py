@@ -1,7 +1,7 @@
 """`make bench`: each part of the work against what it is to be compared with, as ratios measured in one run.
 
 The database, the disk and the processor are the same for both, so the ratio says something on any machine; the
-seconds do not. One part alone: `python -m yingjian.bench history`.
+seconds do not. One part alone: `python -m tests.bench history`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ import polars as pl
 import psycopg
 import xlsxwriter
 
-from yingjian import bench_days, bench_obligations, bench_readers, bench_reports, bench_simulate
+from tests.bench import bench_days, bench_obligations, bench_readers, bench_reports, bench_simulate
+from tests.bench.memory import peak_mib
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.landing import land, repair
@@ -103,12 +104,6 @@ def _copied(conn: psycopg.Connection, statement: LiteralString, path: Path) -> f
 def _empty(conn: psycopg.Connection) -> None:
     conn.execute("truncate staging.test_results, quality.landed_file, quality.rejected_row")
     conn.commit()
-
-
-def peak_mib() -> int:
-    """The largest resident size of this process so far (Linux); getrusage would count the parent's, too."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
 
 def landed(settings: Settings, folder: Path, queue: Queue[tuple[float, int]]) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tests.bench.memory import peak_mib
 from yingjian import quality
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
@@ -275,8 +276,6 @@ def written(
     uri: str, publication_id: int, audience: Audience, out: Path, queue: Queue[tuple[float, int, list[int]]]
 ) -> None:
     """Write one pack in a process of its own; seconds, peak memory in MiB and the files' bytes go to the queue."""
-    from yingjian.bench import peak_mib
-
     start = time.perf_counter()
     with psycopg.connect(uri) as conn:
         (pack,) = write_packs(conn, publication_id, out, [audience])

@@ -24,9 +24,9 @@ from statistics import median
 
 import psycopg
 
+from tests.bench.bench_obligations import measure as measure_obligations
+from tests.bench.bench_readers import Dashboard
 from yingjian import quality, simulate
-from yingjian.bench_obligations import measure as measure_obligations
-from yingjian.bench_readers import Dashboard
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.landing import land

@@ -8,6 +8,7 @@ from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 
+from tests.bench.memory import peak_mib
 from yingjian import simulate
 
 SEED, LAST_DAY = 1, date(2022, 7, 24)
@@ -36,6 +37,4 @@ def show(figures: dict[str, float]) -> None:
 
 def _written(folder: Path, persons: int, days: int) -> tuple[simulate.Written, int]:
     made = simulate.write_landing(folder, persons, days, SEED, LAST_DAY)
-    from yingjian.bench import peak_mib  # Its imports are no part of the peak.
-
     return made, peak_mib()
