@@ -211,7 +211,7 @@ def test_an_empty_home_waits_in_peace(home: Home) -> None:
     assert home.publications() == []
 
 
-@pytest.mark.beyond  # It has not been seen to pass since landing waits while somebody builds.
+@pytest.mark.slow
 def test_services_killed_while_a_day_waits(home: Home) -> None:
     """For its feeds, and for its turn: nothing is lost, and nobody needs to type anything."""
     home.drop(lambda path: not is_of_the_day(path))
@@ -233,7 +233,7 @@ def test_services_killed_while_a_day_waits(home: Home) -> None:
     assert (day, sorted(missing), is_correction) == (DAY, sorted(REQUIRED), False)
 
 
-@pytest.mark.beyond  # It has not been seen to pass.
+@pytest.mark.slow
 def test_a_question_that_nobody_answers_and_the_next_day(home: Home) -> None:
     """The day before waits for a person; the day comes, is published all the same, and the question ends by itself."""
     home.drop(lambda path: True)
