@@ -1,0 +1,63 @@
+"""The registry of marts: read from their YAML, and refused where it contradicts itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from yingjian.modelling.marts import AUDIENCE_COLUMNS, QUALITY_CHECK, Mart, marts, published
+from yingjian.settings import PROJECT_ROOT
+
+MODELS = PROJECT_ROOT / "dbt_project" / "models" / "marts"
+
+
+def project(root: Path, meta: str) -> Path:
+    """A project of one mart with the columns community and grid."""
+    folder = root / "dbt_project" / "models" / "marts"
+    folder.mkdir(parents=True)
+    columns = "columns: [{name: community}, {name: grid}]"
+    (folder / "stock.yml").write_text(
+        f"models:\n  - name: stock\n    config: {{meta: {{{meta}}}}}\n    {columns}\n", encoding="utf-8"
+    )
+    return root
+
+
+def test_every_mart_is_in_the_registry() -> None:
+    assert marts().keys() == {path.stem for path in MODELS.glob("*.sql")}
+    assert published().keys() == marts().keys() - {"public_count"} | {QUALITY_CHECK.name}
+
+
+def test_facts_are_read_from_the_yaml(tmp_path: Path) -> None:
+    mart = marts(project(tmp_path, "reader_schema: reporting, history: true, audience: [community]"))["stock"]
+    assert (mart.reader_schema, mart.is_history, mart.audience) == ("reporting", True, ("community",))
+    assert (mart.is_signed_off, mart.is_town_wide, mart.columns) == (False, False, ("community", "grid"))
+
+
+def test_a_mart_without_a_reader_schema_is_not_published(tmp_path: Path) -> None:
+    root = project(tmp_path, "title: 储备")
+    assert "stock" in marts(root) and published(root).keys() == {QUALITY_CHECK.name}
+
+
+@pytest.mark.parametrize(
+    ("meta", "wrong"),
+    [
+        ("reader_schema: public", "none of reporting"),
+        ("reader_schema: reporting, audience: [department]", "does not have"),
+        ("reader_schema: reporting, audience: [grid]", "none of community"),
+        ("reader_schema: reporting, audience: [community], town_wide: true", "town_wide and names"),
+        ("reader_schema: reporting, history: true, signed_off: true", "history and signed_off"),
+        ("audience: [community]", "no reader_schema"),
+    ],
+)
+def test_facts_that_contradict_themselves_are_refused(tmp_path: Path, meta: str, wrong: str) -> None:
+    with pytest.raises(ValueError, match=f"mart stock: .*{wrong}"):
+        marts(project(tmp_path, meta))
+
+
+@pytest.mark.parametrize(
+    "mart", [mart for mart in published().values() if not mart.is_town_wide], ids=lambda mart: mart.name
+)
+def test_a_column_that_says_whose_a_row_is_belongs_to_the_audience(mart: Mart) -> None:
+    """Whoever adds such a column says whether it decides who sees the row."""
+    assert set(mart.audience) == set(mart.columns) & set(AUDIENCE_COLUMNS)
