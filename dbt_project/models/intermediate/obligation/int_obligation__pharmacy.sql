@@ -51,15 +51,9 @@ final as (
         '' as grid,
         purchased_at::date as anchor_date,
         due_date,
-        case
-            when lifted_state is not null then lifted_state
-            when satisfied_on <= due_date then 'satisfied'
-            when satisfied_on is not null then 'satisfied_late'
-            when due_date > {{ as_of_date() }} then 'upcoming'
-            else 'overdue'
-        end as status,
-        case when lifted_state is null then satisfied_on end as satisfied_on,
-        satisfied_on as tested_on,
+        satisfied_on as sampled_on,
+        satisfied_on <= due_date as is_in_time,
+        lifted_state,
         {{ chinese_date('purchased_at') }} || '购买' || drug_category || '类药品' as evidence
     from evidence
 )

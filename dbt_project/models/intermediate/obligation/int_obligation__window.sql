@@ -91,15 +91,9 @@ final as (
         membership_id,
         slot,
         due_date,
-        case
-            when lifted_state is not null then lifted_state
-            when satisfied_on <= due_date then 'satisfied'
-            when satisfied_on is not null then 'satisfied_late'
-            when end_date < {{ as_of_date() }} then 'missed'
-            when due_date > {{ as_of_date() }} then 'upcoming'
-            else 'overdue'
-        end as status,
-        case when lifted_state is null then satisfied_on end as satisfied_on,
+        satisfied_on as sampled_on,
+        lifted_state,
+        coalesce(end_date, {{ no_end() }}) as last_day,
         rule_text,
         {{ chinese_date('anchor_date') }} || '抵达，第' || slot || '检'
         || case when slot = 2 then '（与第1检间隔满24小时）' else '' end as evidence
