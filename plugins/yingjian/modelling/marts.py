@@ -7,6 +7,7 @@
 | `signed_off` | readers see only the newest publication that was signed off (article 31) |
 | `town_wide` | it is the same for everyone in the town and says nothing of other places' people |
 | `audience` | the columns that say whose a row is; without one it is the office's alone |
+| `report` | the section of the report that reads it |
 """
 
 from __future__ import annotations
@@ -39,6 +40,16 @@ class Mart:
     is_signed_off: bool = False
     is_town_wide: bool = False
     audience: tuple[str, ...] = ()
+    report: str | None = None
+
+    @property
+    def rows(self) -> str:
+        """Whose its rows are: the whole town's, one person's each, a place's (counts), or the office's alone."""
+        if self.is_town_wide or self.reader_schema == "reporting_public":
+            return "town"
+        if not self.audience:
+            return "office"
+        return "persons" if "person_key" in self.columns else "places"
 
 
 # The one mart that dbt does not build: what the audit found of the build.
@@ -75,6 +86,7 @@ def _mart(model: Mapping[str, Any]) -> Mart:
         is_signed_off=meta.get("signed_off", False),
         is_town_wide=meta.get("town_wide", False),
         audience=tuple(meta.get("audience", ())),
+        report=meta.get("report"),
     )
     if wrong := _wrong(mart):
         raise ValueError(f"the YAML of the mart {name}: {wrong}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from yingjian.modelling import exposures
 from yingjian.modelling.marts import AUDIENCE_COLUMNS, QUALITY_CHECK, Mart, marts, published
 from yingjian.settings import PROJECT_ROOT
 
@@ -61,3 +62,23 @@ def test_facts_that_contradict_themselves_are_refused(tmp_path: Path, meta: str,
 def test_a_column_that_says_whose_a_row_is_belongs_to_the_audience(mart: Mart) -> None:
     """Whoever adds such a column says whether it decides who sees the row."""
     assert set(mart.audience) == set(mart.columns) & set(AUDIENCE_COLUMNS)
+
+
+def test_the_committed_exposures_are_those_that_would_be_written() -> None:
+    path = PROJECT_ROOT / "dbt_project" / "models" / "exposures" / "exposures.yml"
+    assert path.read_text(encoding="utf-8") == exposures.page(PROJECT_ROOT), "run yingjian coverage"
+
+
+def test_a_new_mart_is_in_the_exposures(tmp_path: Path) -> None:
+    page = exposures.page(project(tmp_path, "reader_schema: reporting, report: supplies"))
+    assert page.count("ref('stock')") == 2
+    assert exposures.page(project(tmp_path / "other", "title: 储备")).count("ref('stock')") == 0
+
+
+@pytest.mark.parametrize(
+    ("mart", "rows"),
+    [("feed_quality", "town"), ("public_figure", "town"), ("overdue", "persons"), ("risk_zone", "places"),
+     ("restatement", "office"), ("quality_check", "town")],
+)  # fmt: skip
+def test_whose_the_rows_of_a_mart_are(mart: str, rows: str) -> None:
+    assert published()[mart].rows == rows
