@@ -17,59 +17,18 @@ from datetime import date
 import psycopg
 from psycopg import sql
 
+from yingjian.modelling.marts import QUALITY_CHECK, published
 from yingjian.publishing import build as builds
 from yingjian.warehouse import audit_trail
 from yingjian.warehouse.protection import protect
 
-# Marts as dbt builds them, by the schema in which readers find them.
-READER_SCHEMAS = {
-    "obligation": "reporting",
-    "due": "reporting",
-    "overdue": "reporting",
-    "compliance_daily": "reporting",
-    "due_forecast": "reporting",
-    "risk_zone": "reporting",
-    "control": "reporting",
-    "sampling_unit_daily": "reporting",
-    "sampling_proposal": "reporting",
-    "screening_round": "reporting",
-    "screening_building": "reporting",
-    "screening_outstanding": "reporting",
-    "screening_progress": "reporting",
-    "vaccination_60plus": "reporting",
-    "disinfection_daily": "reporting",
-    "terminal_disinfection": "reporting",
-    "readiness": "reporting",
-    "grid_population": "reporting",
-    "town_state": "reporting",
-    "contact_clock": "reporting",
-    "push_clearance": "reporting",
-    "push_outstanding": "reporting",
-    "pool_followup": "reporting",
-    "pharmacy_followup": "reporting",
-    "signal": "reporting",
-    "unscheduled": "reporting",
-    "feed_quality": "reporting",
-    "rejection_summary": "reporting",
-    "rejection_by_sender": "reporting",
-    "restatement": "reporting",
-    "zone_blocker": "reporting",
-    "zone_stay_summary": "reporting",
-    "zone_history": "reporting",
-    "quality_check": "reporting",
-    "delivery_outcome": "reporting",
-    "public_figure": "reporting_public",
-    "responsibility": "reporting",
-    "person": "restricted",
-}
-
-# Marts that readers see for every published business date: the newest publication of each.
-HISTORY = frozenset({"compliance_daily"})
-
+# What each mart says of itself in its YAML: the schema in which readers find it, whether they see every published business
+# date, and whether they see only what was signed off (article 31).
+READER_SCHEMAS = {name: mart.reader_schema for name, mart in published().items() if mart.reader_schema}
+HISTORY = frozenset(name for name, mart in published().items() if mart.is_history)
+SIGNED_OFF = frozenset(name for name, mart in published().items() if mart.is_signed_off)
 # The one mart that is not dbt's: what the audit found of this build.
-FINDINGS = "quality_check"
-# Marts that readers see only of the newest publication that was signed off (article 31).
-SIGNED_OFF = frozenset({"public_figure"})
+FINDINGS = QUALITY_CHECK.name
 
 SETTLE_SECONDS = 5
 
@@ -217,7 +176,7 @@ def _stage(conn: psycopg.Connection, build: builds.Build) -> int:
         publication_id = int(row[0])
         for mart, schema in READER_SCHEMAS.items():
             _ensure_published_table(conn, mart)
-            protect(conn, mart, schema, _columns(conn, "published", mart))
+            protect(conn, published()[mart], _columns(conn, "published", mart))
             _attach_partition(conn, mart, publication_id)
             _ensure_reader_view(conn, mart, schema)
     return publication_id
@@ -459,7 +418,7 @@ def protect_published(conn: psycopg.Connection) -> None:
     """Put the policies and the reader views of every mart that was published before in place."""
     for mart, schema in READER_SCHEMAS.items():
         if columns := _columns(conn, "published", mart):
-            protect(conn, mart, schema, columns)
+            protect(conn, published()[mart], columns)
             _ensure_reader_view(conn, mart, schema)
 
 
