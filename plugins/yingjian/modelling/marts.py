@@ -104,6 +104,8 @@ def _wrong(mart: Mart) -> str | None:
             return f"audience names the column {column}, which it does not have"
     if mart.is_town_wide and mart.audience:
         return "it is town_wide and names an audience"
+    if mart.rows == "town" and "person_key" in mart.columns:
+        return "everyone would read its rows, and they are of persons"
     if mart.is_history and mart.is_signed_off:
         return "it is history and signed_off"
     if mart.reader_schema is None and (mart.audience or mart.is_history or mart.is_signed_off or mart.is_town_wide):

@@ -14,10 +14,10 @@ MODELS = PROJECT_ROOT / "dbt_project" / "models" / "marts"
 
 
 def project(root: Path, meta: str) -> Path:
-    """A project of one mart with the columns community and grid."""
+    """A project of one mart with the columns community, grid and person_key."""
     folder = root / "dbt_project" / "models" / "marts"
     folder.mkdir(parents=True)
-    columns = "columns: [{name: community}, {name: grid}]"
+    columns = "columns: [{name: community}, {name: grid}, {name: person_key}]"
     (folder / "stock.yml").write_text(
         f"models:\n  - name: stock\n    config: {{meta: {{{meta}}}}}\n    {columns}\n", encoding="utf-8"
     )
@@ -32,7 +32,7 @@ def test_every_mart_is_in_the_registry() -> None:
 def test_facts_are_read_from_the_yaml(tmp_path: Path) -> None:
     mart = marts(project(tmp_path, "reader_schema: reporting, history: true, audience: [community]"))["stock"]
     assert (mart.reader_schema, mart.is_history, mart.audience) == ("reporting", True, ("community",))
-    assert (mart.is_signed_off, mart.is_town_wide, mart.columns) == (False, False, ("community", "grid"))
+    assert (mart.is_signed_off, mart.is_town_wide, mart.columns) == (False, False, ("community", "grid", "person_key"))
 
 
 def test_a_mart_without_a_reader_schema_is_not_published(tmp_path: Path) -> None:
@@ -48,6 +48,8 @@ def test_a_mart_without_a_reader_schema_is_not_published(tmp_path: Path) -> None
         ("reader_schema: reporting, audience: [grid]", "none of community"),
         ("reader_schema: reporting, audience: [community], town_wide: true", "town_wide and names"),
         ("reader_schema: reporting, history: true, signed_off: true", "history and signed_off"),
+        ("reader_schema: reporting, town_wide: true", "they are of persons"),
+        ("reader_schema: reporting_public, signed_off: true", "they are of persons"),
         ("audience: [community]", "no reader_schema"),
     ],
 )
