@@ -20,7 +20,7 @@ from tests import support
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.dbt import prepare_manifest
-from yingjian.modelling.marts import READER_SCHEMAS
+from yingjian.modelling.marts import published
 from yingjian.operations import services
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.reports import write_packs, write_report
@@ -192,7 +192,7 @@ def _officials(own: str, department: str) -> list[dict[str, object]]:
 
 def _publish_again(conn: psycopg.Connection, own: str) -> None:
     """Publication 2, of the same day: as late data would, one obligation goes, one comes, and some say something else."""
-    for mart in READER_SCHEMAS:
+    for mart in published():
         conn.execute(
             f"create table published.{mart}_p2 (like published.{mart}_p1 including defaults including comments)"
         )

@@ -19,7 +19,7 @@ from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.landing import LandingSummary, land
 from yingjian.modelling import dbt as dbt_project
-from yingjian.modelling.marts import FINDINGS, READER_SCHEMAS
+from yingjian.modelling.marts import QUALITY_CHECK, published
 from yingjian.operations import migration
 from yingjian.publishing import build as builds
 from yingjian.publishing import publish as publishing
@@ -185,7 +185,7 @@ def rebuild(settings: Settings, run_id: str = RUN, *, is_audited: bool = True, p
         ).fetchall()
     token = claim(settings, day, run_id).token
     with warehouse.connect(settings) as conn:
-        for mart in READER_SCHEMAS.keys() - {FINDINGS}:
+        for mart in published().keys() - {QUALITY_CHECK.name}:
             conn.execute(
                 f"""
                 drop table if exists build.{mart};

@@ -97,7 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     rotate.add_argument("--reason", required=True, help="why; kept in the trail")
     rotate.set_defaults(command=_rotate_person_key)
     commands.add_parser("docs", help="write the data dictionary: every table and column").set_defaults(command=_docs)
-    commands.add_parser("coverage", help="write docs/coverage.md").set_defaults(command=_coverage)
+    commands.add_parser(
+        "coverage", help="write docs/coverage.md and dbt's exposures, from the metadata of the models"
+    ).set_defaults(command=_coverage)
     commands.add_parser("licences", help="write docs/licences.md").set_defaults(command=_licences)
     _add_status(commands)
     return parser
@@ -607,8 +609,11 @@ def _backup_key(arguments: argparse.Namespace) -> int:
 
 def _coverage(arguments: argparse.Namespace) -> int:
     from yingjian.documents import coverage
+    from yingjian.modelling import exposures
 
-    print(coverage.write(Settings.load().root))
+    root = Settings.load().root
+    print(coverage.write(root))
+    print(exposures.write(root))
     return 0
 
 

@@ -23,7 +23,11 @@ DATES = (
     "int_sample__bounds", "int_sample__changes", "int_sample__valid", "int_sample__dates", "int_sample__person_dates",
     "int_sample__person_days",
 )  # fmt: skip
-OBLIGATIONS = ("int_obligation__rolling", "int_obligation__anchored")
+OBLIGATIONS = (
+    "int_obligation__rolling", "int_obligation__anchored", "int_obligation__window", "int_obligation__outbreak",
+    "int_obligation__pharmacy", "int_obligation__positive_tube", "int_obligation__unioned",
+)  # fmt: skip
+
 INPUTS = {
     "samples": "select person_key, sampled_at from staging.test_results where result <> '无效'",
     "memberships": """
@@ -41,9 +45,8 @@ INPUTS = {
     """,
 }
 OF_DBT = """
-    select membership_id, slot, due_date, status from intermediate.int_obligation__rolling
-    union all
-    select membership_id, slot, due_date, status from intermediate.int_obligation__anchored
+    select membership_id, slot, due_date, status from intermediate.int_obligation__unioned
+    where rule_family in ('rolling', 'as_required', 'anchored', 'admission')
 """
 
 OF_DUCKDB = """

@@ -24,7 +24,7 @@ from yingjian import quality
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.dbt import build
-from yingjian.modelling.marts import READER_SCHEMAS
+from yingjian.modelling.marts import published
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.publishing import build as builds
 from yingjian.publishing.publish import publish
@@ -190,7 +190,7 @@ def publish_town(conn: psycopg.Connection[Any], base: int, publication_id: int, 
         "units": str(persons // 200),
         "shift": str(day.toordinal()),
     }
-    for mart in READER_SCHEMAS:
+    for mart in published():
         tables = {
             "base": sql.Identifier(f"{mart}_p{base}"),
             "new": sql.Identifier(f"{mart}_p{publication_id}"),

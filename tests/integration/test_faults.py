@@ -29,7 +29,7 @@ from tests.support import IDENTITY, query, write_feed
 from yingjian import cli
 from yingjian.database import embedded, warehouse
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.modelling.marts import READER_SCHEMAS
+from yingjian.modelling.marts import published
 from yingjian.settings import PROJECT_ROOT, Settings
 
 STAGES = ("landing", "models", "audit", "publish", "switch", "report")
@@ -45,8 +45,8 @@ class Reader(threading.Thread):
         ["select 'publication', publication_id::text from reporting.publication"]
         + [
             f"select '{mart}', md5(coalesce(string_agg(t::text, '' order by t::text), '')) || count(*) from reporting.{mart} as t"
-            for mart, schema in READER_SCHEMAS.items()
-            if schema == "reporting"
+            for mart, facts in published().items()
+            if facts.reader_schema == "reporting"
         ]
     )
 

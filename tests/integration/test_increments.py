@@ -146,35 +146,6 @@ def build(home: Settings, today: date, *options: str, select: Sequence[str] = MO
     support.dbt_of(home, today, "build", "--select", *select, *without_tests, *options)
 
 
-def test_a_closed_slot_is_not_touched_again(begun: Town) -> None:
-    """Not even its bytes move while nothing comes that can change it, though its person is sampled; what is open is computed anew."""
-    home = begun.home
-
-    def slots() -> dict[tuple[str, int], tuple[str, str]]:
-        kept = query(
-            home,
-            "select membership_id, slot, status, ctid::text || xmin::text from intermediate.int_obligation__anchored",
-        )
-        return {(key, slot): (status, place) for key, slot, status, place in kept}
-
-    ended = {"移出日期": f"{FIRST + timedelta(days=9)}", "更新时间": f"{FIRST} 08:00:00"}
-    begun.write("key_population", [old | ended for old in begun.members[::2]])
-    begun.land()
-    build(home, FIRST + timedelta(days=20))
-    before = slots()
-    begun.write("test_results", [
-        sample(f"L{number}", f"{FIRST + timedelta(days=20)} 10:00:00", **IDENTITY | {"证件号码": number}) for number in begun.numbers
-    ])  # fmt: skip
-    begun.land()
-    build(home, FIRST + timedelta(days=21))
-    after = slots()
-    closed = {key for key, (status, _) in before.items() if status not in ("upcoming", "overdue")}
-    whole = {key for key in closed if all(other in closed for other in before if other[0] == key[0])}
-    assert whole and {key: before[key] for key in whole} == {key: after[key] for key in whole}
-    opened = before.keys() - whole
-    assert opened and all(before[key] != after[key] for key in opened)
-
-
 def since(home: Settings) -> int | None:
     ((change,),) = query(home, "select since_change_id from intermediate.int_sample__bounds")
     return change  # type: ignore[no-any-return]

@@ -5,7 +5,7 @@ with purchases as (select * from {{ ref('int_purchase__monitored') }}),
 
 pushes as (select * from {{ ref('int_push__records') }} where feed = 'pharmacy_purchases'),
 
-tests as (select * from {{ ref('int_obligation__pharmacy') }}),
+tests as (select * from {{ ref('int_obligation__unioned') }} where group_code = 'P19'),
 
 followed as (
     select
@@ -14,7 +14,7 @@ followed as (
         pushes.cleared_at as investigated_at,
         pushes.clearance,
         tests.due_date as test_due_date,
-        tests.tested_on,
+        tests.sampled_on as tested_on,
         tests.status
     from purchases
     inner join pushes on purchases.purchase_key = pushes.record_key

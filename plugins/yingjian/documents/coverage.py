@@ -78,7 +78,7 @@ def _model(
         name=name,
         title=meta.get("title", ""),
         description=" ".join(model.get("description", "").split()),
-        path=str(path.with_suffix(".sql").relative_to(root)),
+        path=str(path.with_name(f"{name}.sql").relative_to(root)),
         articles=tuple(_numbers(meta.get("articles", []))),
         annex_rows=tuple(_numbers(meta.get("annex_rows", []))),
         report=meta.get("report", ""),

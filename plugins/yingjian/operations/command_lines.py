@@ -21,7 +21,7 @@ from psycopg import sql
 
 from yingjian.database import warehouse
 from yingjian.modelling import dbt
-from yingjian.modelling.marts import READER_SCHEMAS
+from yingjian.modelling.marts import published
 from yingjian.operations import migration, service, services
 from yingjian.settings import Settings, SetupError
 
@@ -120,7 +120,7 @@ def prepare_dev(settings: Settings, schema: str) -> date | None:
             name: sql.SQL("select * from {}").format(sql.Identifier(source, name))
             for name, source in _relations(conn, BUILT_SCHEMAS).items()
         }
-        for mart in _relations(conn, ("published",)).keys() & READER_SCHEMAS.keys():
+        for mart in _relations(conn, ("published",)).keys() & published().keys():
             columns = conn.execute(
                 "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped"
                 " and attname <> 'publication_id' order by attnum",

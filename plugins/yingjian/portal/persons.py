@@ -14,7 +14,7 @@ from typing import Any
 from psycopg import sql
 
 from yingjian.database.rows import records
-from yingjian.modelling.marts import READER_SCHEMAS
+from yingjian.modelling.marts import published
 from yingjian.portal.reading import Conn, is_readable
 from yingjian.reports.figures import Publication
 from yingjian.reports.lists import MASKED_NUMBER
@@ -66,7 +66,7 @@ class Person:
 
 def is_in_part(conn: Conn, publication_id: int, person_key: str) -> bool:
     """Whether any row of the reader's part is about this person."""
-    marts = [*_FIRST, *(mart for mart in READER_SCHEMAS if mart not in _FIRST)]
+    marts = [*_FIRST, *(mart for mart in published() if mart not in _FIRST)]
     for mart in marts:
         is_about_persons = records(
             conn,

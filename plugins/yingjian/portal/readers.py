@@ -17,7 +17,7 @@ from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Official, Officials
 from yingjian.settings import Settings
 
-# Narrowed to this audience, only what is the same for everyone in the town is left (`reports.audiences.TOWN_WIDE`).
+# Narrowed to this audience, only what is the same for everyone in the town is left (`town_wide` in their YAML).
 NOBODY = Audience("nobody")
 FORM_SECONDS = 12 * 3600
 

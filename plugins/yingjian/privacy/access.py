@@ -16,6 +16,7 @@ from psycopg import sql
 
 from yingjian.database.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, scram
 from yingjian.database.warehouse import ROLES
+from yingjian.modelling.marts import published
 from yingjian.people.audience import Audience
 from yingjian.privacy.audit_trail import record
 
@@ -78,7 +79,9 @@ def read_table(path: Path = TABLE) -> Table:
 
 
 def _line(entry: Mapping[str, Any], roles: Iterable[str]) -> Line:
-    kind, objects = entry["kind"], tuple(entry["objects"])
+    kind, objects = entry["kind"], (*entry.get("objects", ()), *_views(entry.get("marts")))
+    if not objects:
+        raise ValueError(f"access.yml: a line for a {kind} names neither objects nor marts that there are")
     if kind not in PRIVILEGES:
         raise ValueError(f"access.yml: {objects[0]}: {kind} is none of {', '.join(PRIVILEGES)}")
     may = {}
@@ -89,6 +92,12 @@ def _line(entry: Mapping[str, Any], roles: Iterable[str]) -> Line:
             raise ValueError(f"access.yml: {objects[0]}: `{role}: {text}` is no grant of a {kind}")
         may[role] = Grant(named, rows or "all")
     return Line(kind, objects, may, entry["why"].strip())
+
+
+def _views(rows: str | None) -> list[str]:
+    """The reader views of the marts whose rows are those: the town's, persons', places' or the office's."""
+    return [f"{mart.reader_schema}.{mart.name}" for mart in published().values()
+            if mart.rows == rows and mart.reader_schema != "restricted"]  # fmt: skip
 
 
 def document(table: Table) -> str:

@@ -1,7 +1,7 @@
-"""Row-level security of what is published: who sees which rows, decided by the columns that a mart has.
+"""Row-level security of what is published: who sees which rows, by what a mart's YAML says of it.
 
 Readers query views of `view_owner`; the policies below are that role's, and ask who the login is (sql/26_access.sql).
-A mart without a column that says whose a row is shows a community or a department nothing: default deny.
+A mart without an audience shows a community or a department nothing: default deny.
 """
 
 from __future__ import annotations
@@ -12,37 +12,38 @@ from collections.abc import Collection
 import psycopg
 from psycopg import sql
 
-# What is the same for everyone in the town and says nothing of other places' people.
-TOWN_WIDE = frozenset({"town_state", "feed_quality", "quality_check", "rejection_summary", "responsibility"})
+from yingjian.modelling.marts import Mart
 
 # Roles that read whole marts: what writes the pages; dbt, which restates what it made; retention, which asks who has
 # something open.
 SERVICES = ("reporter", "transformer", "loader")
 
 
-def row_rule(mart: str, schema: str, columns: Collection[str]) -> str:
-    """The condition under which a reader sees a row of `published.<mart>`, for readers of `<schema>.<mart>`.
+def row_rule(mart: Mart, columns: Collection[str]) -> str:
+    """The condition under which a reader sees a row of a published mart that has these columns.
 
-    The functions stand in subqueries, so that each is evaluated once per query and not per row.
+    A column that a new version adds to the audience is there from the next publication on. The functions stand in
+    subqueries, so that each is evaluated once per query and not per row.
     """
-    if schema == "restricted":
+    if mart.reader_schema == "restricted":
         return "(select access.sees_all_persons()) or access.may_read_person(person_key)"
-    if mart in TOWN_WIDE or schema == "reporting_public":
+    if mart.rows == "town":
         return "(select access.is_reader())"
+    audience = set(mart.audience) & set(columns)
     parts = ["(select access.sees_office())"]
-    if "community" in columns:
+    if "community" in audience:
         parts.append("community = any ((select access.communities())::text[])")
-    elif "communities" in columns:
+    elif "communities" in audience:
         parts.append("communities && (select access.communities())::text[]")
-    if "department" in columns:
+    if "department" in audience:
         # Several departments may be competent for one group.
         parts.append("string_to_array(department, '、') && (select access.departments())::text[]")
     return " or ".join(parts)
 
 
-def protect(conn: psycopg.Connection, mart: str, schema: str, columns: Collection[str]) -> None:
+def protect(conn: psycopg.Connection, mart: Mart, columns: Collection[str]) -> None:
     """Put the policies of `published.<mart>` in place; where they are, nothing is locked and nothing changes."""
-    rule = row_rule(mart, schema, columns)
+    rule = row_rule(mart, columns)
     digest = hashlib.sha256(f"{rule} {SERVICES}".encode()).hexdigest()[:16]
     row = conn.execute(
         """
@@ -50,12 +51,12 @@ def protect(conn: psycopg.Connection, mart: str, schema: str, columns: Collectio
         inner join pg_class as mart on mart.oid = policy.polrelid and mart.relrowsecurity
         where mart.oid = to_regclass(%s) and policy.polname = 'readers'
         """,
-        (f"published.{mart}",),
+        (f"published.{mart.name}",),
     ).fetchone()
     if row and row[0] == digest:
         return
     names = {
-        "mart": sql.Identifier("published", mart),
+        "mart": sql.Identifier("published", mart.name),
         "services": sql.SQL(", ").join(map(sql.Identifier, SERVICES)),
         "rule": sql.SQL(rule),
         "digest": sql.Literal(digest),

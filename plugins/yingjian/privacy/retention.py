@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg import sql
 
-from yingjian.modelling.marts import HISTORY, READER_SCHEMAS
+from yingjian.modelling.marts import published
 from yingjian.privacy.audit_trail import record
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -375,7 +375,7 @@ def _published(conn: psycopg.Connection[Any], before: Mapping[str, date], curren
         and as_of_date < %s and publication_id <> %s
         order by publication_id, mart.relname
         """,
-        ([mart for mart in READER_SCHEMAS if mart not in HISTORY], day, current),
+        ([mart.name for mart in published().values() if not mart.is_history], day, current),
     ).fetchall()
     conn.commit()
     done = []

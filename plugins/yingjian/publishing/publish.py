@@ -17,7 +17,7 @@ from datetime import date
 import psycopg
 from psycopg import sql
 
-from yingjian.modelling.marts import FINDINGS, HISTORY, READER_SCHEMAS, SIGNED_OFF
+from yingjian.modelling.marts import QUALITY_CHECK, Mart, published
 from yingjian.privacy import audit_trail
 from yingjian.privacy.protection import protect
 from yingjian.publishing import build as builds
@@ -61,15 +61,15 @@ def publish(
     """
     conn.commit()
     with _one_at_a_time(conn):
-        published = conn.execute(
+        publication = conn.execute(
             """
             select publication_id from published.publication
             where run_key = (select run_key from publishing.build where run_id = %s order by build_id desc limit 1)
             """,
             (run_id,),
         ).fetchone()
-        if published:
-            return int(published[0])
+        if publication:
+            return int(publication[0])
         build = builds.owned(conn, run_id)
         if build.as_of_date != as_of_date:
             raise NothingBuiltError(f"the run builds {build.as_of_date}, not {as_of_date}")
@@ -154,9 +154,9 @@ def _stage(conn: psycopg.Connection, build: builds.Build) -> int:
             if owner == build.run_key:
                 return int(publication_id)
             # A run died between its two transactions and another one took its place.
-            for mart in READER_SCHEMAS:
+            for name in published():
                 conn.execute(
-                    sql.SQL("drop table if exists published.{}").format(sql.Identifier(f"{mart}_p{publication_id}"))
+                    sql.SQL("drop table if exists published.{}").format(sql.Identifier(f"{name}_p{publication_id}"))
                 )
             conn.execute("delete from published.staged where publication_id = %s", (publication_id,))
         _require_complete_build(conn, build)
@@ -166,11 +166,11 @@ def _stage(conn: psycopg.Connection, build: builds.Build) -> int:
         ).fetchone()
         assert row is not None
         publication_id = int(row[0])
-        for mart, schema in READER_SCHEMAS.items():
-            _ensure_published_table(conn, mart)
-            protect(conn, mart, schema, _columns(conn, "published", mart))
-            _attach_partition(conn, mart, publication_id)
-            _ensure_reader_view(conn, mart, schema)
+        for mart in published().values():
+            _ensure_published_table(conn, mart.name)
+            protect(conn, mart, _columns(conn, "published", mart.name))
+            _attach_partition(conn, mart.name, publication_id)
+            _ensure_reader_view(conn, mart)
     return publication_id
 
 
@@ -195,7 +195,7 @@ def _wait_for_older_statements(conn: psycopg.Connection) -> None:
 def prune(conn: psycopg.Connection, keep: int) -> list[int]:
     """Drop the rows of all but the newest `keep` publications; returns the ids whose rows were dropped.
 
-    The publications themselves and what `HISTORY` and `SIGNED_OFF` keep stay on record, and so do the rows of the
+    The publications themselves and the rows of marts with `history` or `signed_off` stay on record, and so do the rows of the
     newest publication of every business date. Waits for a publishing and for a backup that are at work.
     """
     conn.commit()
@@ -218,9 +218,10 @@ def _prune(conn: psycopg.Connection, keep: int) -> list[int]:
     dropped = []
     for (publication_id,) in rows:
         partitions = [
-            mart
-            for mart in READER_SCHEMAS
-            if mart not in HISTORY | SIGNED_OFF and _exists(conn, "published", f"{mart}_p{publication_id}")
+            mart.name
+            for mart in published().values()
+            if not (mart.is_history or mart.is_signed_off)
+            and _exists(conn, "published", f"{mart.name}_p{publication_id}")
         ]
         for mart in partitions:
             conn.execute(sql.SQL("drop table published.{}").format(sql.Identifier(f"{mart}_p{publication_id}")))
@@ -233,7 +234,7 @@ def _prune(conn: psycopg.Connection, keep: int) -> list[int]:
 def _require_complete_build(conn: psycopg.Connection, build: builds.Build) -> None:
     """Every mart is there, as this build made it, and holds this business date only."""
     again = f"run the models for {build.as_of_date} again before publishing"
-    marts = [mart for mart in READER_SCHEMAS if mart != FINDINGS]
+    marts = [mart for mart in published() if mart != QUALITY_CHECK.name]
     missing = [mart for mart in marts if not _exists(conn, "build", mart)]
     if missing:
         raise NothingBuiltError(f"build has no {', '.join(missing)}: {again}")
@@ -408,10 +409,10 @@ def _columns(conn: psycopg.Connection, schema: str, table: str) -> dict[str, tup
 
 def protect_published(conn: psycopg.Connection) -> None:
     """Put the policies and the reader views of every mart that was published before in place."""
-    for mart, schema in READER_SCHEMAS.items():
-        if columns := _columns(conn, "published", mart):
-            protect(conn, mart, schema, columns)
-            _ensure_reader_view(conn, mart, schema)
+    for mart in published().values():
+        if columns := _columns(conn, "published", mart.name):
+            protect(conn, mart, columns)
+            _ensure_reader_view(conn, mart)
 
 
 def _ensure_published_table(conn: psycopg.Connection, mart: str) -> None:
@@ -464,23 +465,24 @@ def _attach_partition(conn: psycopg.Connection, mart: str, publication_id: int) 
     )
 
 
-def _ensure_reader_view(conn: psycopg.Connection, mart: str, schema: str) -> None:
+def _ensure_reader_view(conn: psycopg.Connection, mart: Mart) -> None:
     """The view that readers query; made anew only when its definition changed, so that nobody waits for it.
 
     A reader's condition must not meet rows that the policies keep from that reader: PostgreSQL evaluates leakproof
     operators before a policy, and `explain (analyze)` counts what they removed (docs/decisions/plans.md).
     """
-    columns = [name for name in _columns(conn, "published", mart) if name != "publication_id"]
+    columns = [name for name in _columns(conn, "published", mart.name) if name != "publication_id"]
     names = {
-        "view": sql.Identifier(schema, mart),
-        "own_part": sql.Identifier("own_part", mart),
-        "published": sql.Identifier("published", mart),
+        "view": sql.Identifier(mart.reader_schema, mart.name),
+        "own_part": sql.Identifier("own_part", mart.name),
+        "published": sql.Identifier("published", mart.name),
         "columns": sql.SQL(", ").join(map(sql.Identifier, columns)),
         "publications": sql.SQL(_shown_publications(mart)),
-        "looked_at": sql.Identifier("restricted", f"{mart}_looked_at"),
+        "looked_at": sql.Identifier("restricted", f"{mart.name}_looked_at"),
     }
     definition = [
-        statement.format(**names) for statement in (_LOOKED_AT_VIEW if schema == "restricted" else _READER_VIEW)
+        statement.format(**names)
+        for statement in (_LOOKED_AT_VIEW if mart.reader_schema == "restricted" else _READER_VIEW)
     ]
     digest = hashlib.sha256("".join(statement.as_string() for statement in definition).encode()).hexdigest()[:16]
     row = conn.execute(
@@ -488,24 +490,24 @@ def _ensure_reader_view(conn: psycopg.Connection, mart: str, schema: str) -> Non
         select obj_description(oid, 'pg_rewrite') from pg_rewrite
         where ev_class = to_regclass(%s) and rulename = '_RETURN'
         """,
-        (f"{schema}.{mart}",),
+        (f"{mart.reader_schema}.{mart.name}",),
     ).fetchone()
     if row and row[0] == digest:
         return
     for statement in definition:
         conn.execute(statement)
     conn.execute(sql.SQL('comment on rule "_RETURN" on {view} is {digest}').format(**names, digest=sql.Literal(digest)))
-    _copy_comments(conn, mart, schema)
+    _copy_comments(conn, mart.name, mart.reader_schema)
 
 
-def _shown_publications(mart: str) -> str:
-    if mart in HISTORY:
+def _shown_publications(mart: Mart) -> str:
+    if mart.is_history:
         return """
         in (
             select distinct on (as_of_date) publication_id from published.publication
             order by as_of_date, publication_id desc
         )"""
-    return f"= (select publication_id from published.{'released' if mart in SIGNED_OFF else 'current'})"
+    return f"= (select publication_id from published.{'released' if mart.is_signed_off else 'current'})"
 
 
 # Whoever sees the whole town reads the table itself, by its indexes. Everybody else reads it behind a barrier: nothing is

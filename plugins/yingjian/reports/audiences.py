@@ -15,9 +15,8 @@ import psycopg
 from psycopg import sql
 
 from yingjian.database.rows import records
-from yingjian.modelling.marts import READER_SCHEMAS
+from yingjian.modelling.marts import published
 from yingjian.people.audience import OFFICE, Audience
-from yingjian.privacy.protection import TOWN_WIDE
 
 
 def audiences(conn: psycopg.Connection[Any], publication_id: int) -> list[Audience]:
@@ -65,7 +64,8 @@ def _views(conn: psycopg.Connection[Any], audience: Audience) -> Iterator[sql.Co
 
 
 def _marts(conn: psycopg.Connection[Any]) -> list[tuple[str, frozenset[str]]]:
-    """The published marts that belong to places, with their columns."""
+    """The published marts that belong to places, with the columns that say whose a row is."""
+    belonging = {mart.name: mart.audience for mart in published().values() if not mart.is_town_wide}
     found = records(
         conn,
         """
@@ -75,9 +75,9 @@ def _marts(conn: psycopg.Connection[Any]) -> list[tuple[str, frozenset[str]]]:
             and attnum > 0 and not attisdropped
         group by relname order by relname
         """,
-        marts=sorted(READER_SCHEMAS.keys() - TOWN_WIDE),
+        marts=list(belonging),
     )
-    return [(row["mart"], frozenset(row["columns"])) for row in found]
+    return [(row["mart"], frozenset(belonging[row["mart"]]).intersection(row["columns"])) for row in found]
 
 
 def _condition(columns: frozenset[str], audience: Audience) -> sql.Composable | None:

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from yingjian.database.rows import records
-from yingjian.modelling.marts import HISTORY
+from yingjian.modelling.marts import published
 from yingjian.reports import text
 
 NAMED = 3  # places of which a figure says that they rose
@@ -227,12 +227,12 @@ def read_series(
 ) -> tuple[Series, ...]:
     """Every indicator on the days of the trend: `by_day` are their publications, the report's own last, None a gap.
 
-    Of publications that are not in `kept` only the marts of `HISTORY` are still there. `before` is the publication of
+    Of publications that are not in `kept` only the marts with `history` are still there. `before` is the publication of
     the day before, None where there is none. Figures of `hidden` marts are left out: the audience has no part in them.
     """
     all_kept = [publication_id if publication_id in kept else None for publication_id in by_day]
     return tuple(
-        _series(conn, indicator, by_day if indicator.mart in HISTORY else all_kept, before)
+        _series(conn, indicator, by_day if published()[indicator.mart].is_history else all_kept, before)
         for indicator in INDICATORS
         if indicator.mart not in hidden
     )

@@ -3,9 +3,14 @@
 with periods as (select * from {{ ref('int_control__periods') }}),
 
 slots as (
-    select membership_id, slot, due_date, status, satisfied_on from {{ ref('int_obligation__anchored') }}
-    union all
-    select membership_id, slot, due_date, status, satisfied_on from {{ ref('int_obligation__window') }}
+    select
+        membership_id,
+        slot,
+        due_date,
+        status,
+        satisfied_on
+    from {{ ref('int_obligation__unioned') }}
+    where rule_family in ('anchored', 'admission', 'window')
 ),
 
 -- The days of a person on which not every sample was negative: few, and found by an index of them.

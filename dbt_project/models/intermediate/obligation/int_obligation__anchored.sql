@@ -1,21 +1,8 @@
 -- Rule families 2 and 4: tests on fixed days from an anchor (annex rows 29–33, 35–37; articles 4, 6, 18, 30).
--- One row per slot: a day number whose date lies within the membership. Closed slots are kept from build to build.
-{{ config(
-    materialized=kept(),
-    unique_key='membership_id, slot',
-    indexes=[{'columns': ['membership_id', 'slot'], 'unique': true}],
-    pre_hook="{{ forget_changed_slots(this, ref('int_membership__fingerprints')) }}",
-) }}
--- depends_on: {{ ref('int_sample__bounds') }}, {{ ref('int_sample__changes') }}
-
+-- One row per slot: a day number whose date lies within the membership.
 with memberships as (
-    select
-        memberships.*,
-        fingerprints.fingerprint
-    from {{ ref('int_membership__unified') }} as memberships
-    left join {{ ref('int_membership__fingerprints') }} as fingerprints
-        on memberships.membership_id = fingerprints.membership_id
-    where memberships.rule_family in ('anchored', 'admission') and {{ not_kept(this, {'membership_id': 'memberships.membership_id'}) }}
+    select * from {{ ref('int_membership__unified') }}
+    where rule_family in ('anchored', 'admission')
 ),
 
 days as (select * from {{ ref('int_policy__rule_days') }}),
@@ -29,7 +16,6 @@ slots as (
         memberships.group_code,
         memberships.anchor_date,
         memberships.rule_text,
-        memberships.fingerprint,
         coalesce(memberships.end_date, {{ no_end() }}) as end_date,
         days.day_number as slot,
         memberships.anchor_date + days.day_number - 1 + memberships.first_day_offset as due_date
@@ -71,21 +57,11 @@ final as (
         membership_id,
         slot,
         due_date,
-        case
-            when lifted_state is not null then lifted_state
-            when satisfied_on = due_date then 'satisfied'
-            when satisfied_on is not null then 'satisfied_late'
-            when due_date > {{ as_of_date() }} then 'upcoming'
-            when until_date > {{ as_of_date() }} then 'overdue'
-            else 'missed'
-        end as status,
-        case when lifted_state is null then satisfied_on end as satisfied_on,
+        satisfied_on as sampled_on,
+        lifted_state,
+        until_date - 1 as last_day,
         rule_text,
-        '自' || {{ chinese_date('anchor_date') }} || '起算第' || slot || '天' as evidence,
-        person_key,
-        fingerprint,
-        coalesce(satisfied_on, until_date) as samples_until,
-        {{ as_of_date() }} as computed_for
+        '自' || {{ chinese_date('anchor_date') }} || '起算第' || slot || '天' as evidence
     from evidence
 )
 

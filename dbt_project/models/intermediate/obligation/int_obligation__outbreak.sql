@@ -29,15 +29,9 @@ final as (
         membership_id,
         outbreak_number as slot,
         due_date,
-        case
-            when lifted_state is not null then lifted_state
-            when satisfied_on <= due_date then 'satisfied'
-            when satisfied_on is not null then 'satisfied_late'
-            when due_date > {{ as_of_date() }} then 'upcoming'
-            when until_date >= {{ as_of_date() }} then 'overdue'
-            else 'missed'
-        end as status,
-        case when lifted_state is null then satisfied_on end as satisfied_on,
+        satisfied_on as sampled_on,
+        lifted_state,
+        until_date as last_day,
         rule_text,
         {{ chinese_date('start_date') }} || '疫情启动，全员检测一次' as evidence
     from evidence

@@ -1,29 +1,13 @@
 -- Rule family 7, P19: a test after the purchase of a monitored drug (article 19).
 -- One row per purchase on a day of an edition that asks for it; a counting sample from the moment of purchase discharges it.
--- Closed slots are kept from build to build.
-{{ config(
-    materialized=kept(),
-    unique_key='membership_id',
-    indexes=[{'columns': ['membership_id'], 'unique': true}],
-    pre_hook="{{ forget_changed_slots(this, ref('int_purchase__fingerprints'), is_open='kept.tested_on is null') }}",
-) }}
--- depends_on: {{ ref('int_sample__bounds') }}, {{ ref('int_sample__changes') }}
-
 with purchases as (
-    select
-        purchases.*,
-        fingerprints.fingerprint
-    from {{ ref('stg_platform__pharmacy_purchases') }} as purchases
+    select purchases.* from {{ ref('stg_platform__pharmacy_purchases') }} as purchases
     inner join {{ ref('int_policy__rules') }} as rules
         on
             rules.group_code = 'P19'
             and rules.rule_family <> 'none'
             and purchases.purchased_at::date between rules.effective_from and rules.effective_to
-    left join {{ ref('int_purchase__fingerprints') }} as fingerprints
-        on 'pharmacy_purchases:' || purchases.purchase_key = fingerprints.membership_id
-    where
-        purchases.purchased_at::date <= {{ as_of_date() }}
-        and {{ not_kept(this, {'membership_id': "'pharmacy_purchases:' || purchases.purchase_key"}) }}
+    where purchases.purchased_at::date <= {{ as_of_date() }}
 ),
 
 samples as (select * from {{ ref('int_sample__counting') }}),
@@ -67,19 +51,10 @@ final as (
         '' as grid,
         purchased_at::date as anchor_date,
         due_date,
-        case
-            when lifted_state is not null then lifted_state
-            when satisfied_on <= due_date then 'satisfied'
-            when satisfied_on is not null then 'satisfied_late'
-            when due_date > {{ as_of_date() }} then 'upcoming'
-            else 'overdue'
-        end as status,
-        case when lifted_state is null then satisfied_on end as satisfied_on,
-        satisfied_on as tested_on,
-        {{ chinese_date('purchased_at') }} || '购买' || drug_category || '类药品' as evidence,
-        fingerprint,
-        satisfied_on as samples_until,
-        {{ as_of_date() }} as computed_for
+        satisfied_on as sampled_on,
+        satisfied_on <= due_date as is_in_time,
+        lifted_state,
+        {{ chinese_date('purchased_at') }} || '购买' || drug_category || '类药品' as evidence
     from evidence
 )
 

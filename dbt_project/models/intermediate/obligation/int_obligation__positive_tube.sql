@@ -12,14 +12,9 @@ final as (
         '' as grid,
         result_at::date as anchor_date,
         due_at::date as due_date,
-        case
-            when lifted_state is not null then lifted_state
-            when resampled_at <= due_at then 'satisfied'
-            when resampled_at is not null then 'satisfied_late'
-            when due_at::date > {{ as_of_date() }} then 'upcoming'
-            else 'overdue'
-        end as status,
-        case when lifted_state is null then resampled_at::date end as satisfied_on,
+        resampled_at::date as sampled_on,
+        resampled_at <= due_at as is_in_time,
+        lifted_state,
         {{ chinese_time('result_at') }} || '混管结果阳性' as evidence
     from evidence
 )

@@ -69,12 +69,9 @@ final as (
         membership_id,
         null::int as slot,
         due_date,
-        case
-            when lifted_state is not null then lifted_state
-            when due_date <= {{ as_of_date() }} then 'overdue'
-            else 'upcoming'
-        end as status,
-        null::date as satisfied_on,
+        null::date as sampled_on,
+        lifted_state,
+        {{ no_end() }} as last_day,
         {{ item('sample_dates', 1) }} as last_sample_date,
         case
             when rule_family = 'rolling' then rule_text

@@ -1,4 +1,6 @@
--- Every obligation of every rule family, with what its membership and its rule say of it.
+-- Every obligation of every rule family, with what its membership and its rule say of it, and its state as of D.
+-- A family says when a slot is due, when it was sampled (sampled_on), what lifts it (lifted_state) and until which day it
+-- can be made up for (last_day); what that comes to is said once, here.
 with memberships as (select * from {{ ref('int_membership__unified') }}),
 
 rules as (select * from {{ ref('int_policy__rules') }}),
@@ -16,26 +18,28 @@ pharmacy as (select * from {{ ref('int_obligation__pharmacy') }}),
 positive_tube as (select * from {{ ref('int_obligation__positive_tube') }}),
 
 of_memberships as (
-    select membership_id, slot, due_date, status, satisfied_on, rule_text, evidence from rolling
+    select membership_id, slot, due_date, sampled_on, lifted_state, last_day, rule_text, evidence from rolling
     union all
-    select membership_id, slot, due_date, status, satisfied_on, rule_text, evidence from anchored
+    select membership_id, slot, due_date, sampled_on, lifted_state, last_day, rule_text, evidence from anchored
     union all
-    select membership_id, slot, due_date, status, satisfied_on, rule_text, evidence from arrival_window
+    select membership_id, slot, due_date, sampled_on, lifted_state, last_day, rule_text, evidence from arrival_window
     union all
-    select membership_id, slot, due_date, status, satisfied_on, rule_text, evidence from outbreak
+    select membership_id, slot, due_date, sampled_on, lifted_state, last_day, rule_text, evidence from outbreak
 ),
 
 of_events as (
     select
-        membership_id, person_key, group_code, unit, community, grid, anchor_date, due_date, status, satisfied_on, evidence
+        membership_id, person_key, group_code, unit, community, grid, anchor_date, due_date,
+        sampled_on, is_in_time, lifted_state, evidence
     from pharmacy
     union all
     select
-        membership_id, person_key, group_code, unit, community, grid, anchor_date, due_date, status, satisfied_on, evidence
+        membership_id, person_key, group_code, unit, community, grid, anchor_date, due_date,
+        sampled_on, is_in_time, lifted_state, evidence
     from positive_tube
 ),
 
-final as (
+unioned as (
     select
         obligations.membership_id,
         memberships.person_key,
@@ -50,8 +54,10 @@ final as (
         memberships.community,
         memberships.grid,
         obligations.due_date,
-        obligations.status,
-        obligations.satisfied_on,
+        obligations.sampled_on,
+        obligations.sampled_on <= obligations.due_date as is_in_time,
+        obligations.lifted_state,
+        obligations.last_day,
         obligations.evidence,
         memberships.needs_review
     from of_memberships as obligations
@@ -71,8 +77,10 @@ final as (
         of_events.community,
         of_events.grid,
         of_events.due_date,
-        of_events.status,
-        of_events.satisfied_on,
+        of_events.sampled_on,
+        of_events.is_in_time,
+        of_events.lifted_state,
+        {{ no_end() }} as last_day,
         of_events.evidence,
         false as needs_review
     from of_events
@@ -81,6 +89,21 @@ final as (
             of_events.group_code = rules.group_code
             and of_events.anchor_date between rules.effective_from and rules.effective_to
     where rules.rule_family <> 'none'
+),
+
+final as (
+    select
+        *,
+        case
+            when lifted_state is not null then lifted_state
+            when is_in_time then 'satisfied'
+            when sampled_on is not null then 'satisfied_late'
+            when due_date > {{ as_of_date() }} then 'upcoming'
+            when last_day >= {{ as_of_date() }} then 'overdue'
+            else 'missed'
+        end as status,
+        case when lifted_state is null then sampled_on end as satisfied_on
+    from unioned
 )
 
 select * from final

@@ -1,22 +1,8 @@
 -- Rule family 3: two tests within three days of arrival, the first on arrival (annex row 34; article 30).
--- One row per slot (1 and 2); each stays open until it is discharged or the membership ends. Closed ones are kept from
--- build to build.
-{{ config(
-    materialized=kept(),
-    unique_key='membership_id, slot',
-    indexes=[{'columns': ['membership_id', 'slot'], 'unique': true}],
-    pre_hook="{{ forget_changed_slots(this, ref('int_membership__fingerprints')) }}",
-) }}
--- depends_on: {{ ref('int_sample__bounds') }}, {{ ref('int_sample__changes') }}
-
+-- One row per slot (1 and 2); each stays open until it is discharged or the membership ends.
 with memberships as (
-    select
-        memberships.*,
-        fingerprints.fingerprint
-    from {{ ref('int_membership__unified') }} as memberships
-    left join {{ ref('int_membership__fingerprints') }} as fingerprints
-        on memberships.membership_id = fingerprints.membership_id
-    where memberships.rule_family = 'window' and {{ not_kept(this, {'membership_id': 'memberships.membership_id'}) }}
+    select * from {{ ref('int_membership__unified') }}
+    where rule_family = 'window'
 ),
 
 persons as (select * from {{ ref('int_sample__person_dates') }}),
@@ -89,13 +75,11 @@ existing as {{ once() }} (
     select
         slots.membership_id,
         slots.person_key,
-        slots.fingerprint,
         slots.slot,
         slots.due_date,
         slots.end_date,
         slots.anchor_date,
         slots.rule_text,
-        coalesce(slots.satisfied_on, slots.end_date, {{ no_end() }}) as samples_until,
         case when slots.satisfied_on <= coalesce(slots.end_date, {{ no_end() }}) then slots.satisfied_on end as satisfied_on,
         {{ lifted_state('slots.person_key', 'slots.group_code', 'slots.due_date') }} as lifted_state
     from slots
@@ -107,22 +91,12 @@ final as (
         membership_id,
         slot,
         due_date,
-        case
-            when lifted_state is not null then lifted_state
-            when satisfied_on <= due_date then 'satisfied'
-            when satisfied_on is not null then 'satisfied_late'
-            when end_date < {{ as_of_date() }} then 'missed'
-            when due_date > {{ as_of_date() }} then 'upcoming'
-            else 'overdue'
-        end as status,
-        case when lifted_state is null then satisfied_on end as satisfied_on,
+        satisfied_on as sampled_on,
+        lifted_state,
+        coalesce(end_date, {{ no_end() }}) as last_day,
         rule_text,
         {{ chinese_date('anchor_date') }} || '抵达，第' || slot || '检'
-        || case when slot = 2 then '（与第1检间隔满24小时）' else '' end as evidence,
-        person_key,
-        fingerprint,
-        samples_until,
-        {{ as_of_date() }} as computed_for
+        || case when slot = 2 then '（与第1检间隔满24小时）' else '' end as evidence
     from existing
 )
 

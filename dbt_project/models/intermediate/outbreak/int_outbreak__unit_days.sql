@@ -1,34 +1,6 @@
 -- Articles 10 and 11: each unit's roster on each day of an outbreak up to D, and how many of it were sampled.
 -- Who was exempt or infected on the day is on the roster, and is not asked for in the full round.
--- A day is kept from build to build until the roster, its lifts or a sample up to that day changes.
-{{ config(
-    materialized=kept(),
-    indexes=[{'columns': ['start_date', 'unit', 'group_code']}],
-    pre_hook="{{ forget_changed_unit_days(this) }}",
-) }}
--- depends_on: {{ ref('int_sample__bounds') }}, {{ ref('int_sample__changes') }}
-
-with kept_days as (
-    {{ last_days_kept(this) }}
-),
-
-rounds as (
-    select
-        rounds.*,
-        fingerprints.fingerprint,
-        coalesce(kept_days.last_day + 1, rounds.start_date) as from_date
-    from {{ ref('int_outbreak__rounds') }} as rounds
-    inner join {{ ref('int_outbreak__fingerprints') }} as fingerprints
-        on
-            rounds.start_date = fingerprints.start_date
-            and rounds.unit = fingerprints.unit
-            and rounds.group_code = fingerprints.group_code
-    left join kept_days
-        on
-            rounds.start_date = kept_days.start_date
-            and rounds.unit = kept_days.unit
-            and rounds.group_code = kept_days.group_code
-),
+with rounds as (select * from {{ ref('int_outbreak__rounds') }}),
 
 samples as (select * from {{ ref('int_sample__dates') }}),
 
@@ -46,11 +18,10 @@ members as (
         min(rounds.due_date) as round_due_date,
         min(rounds.group_name) as group_name,
         min(rounds.department) as department,
-        min(rounds.community) as community,
-        min(rounds.fingerprint) as fingerprint
+        min(rounds.community) as community
     from rounds
     cross join lateral {{ days(
-        'greatest(rounds.from_date, rounds.member_from)',
+        'greatest(rounds.start_date, rounds.member_from)',
         'least(rounds.end_date, rounds.member_to, ' ~ as_of_date() ~ ')'
     ) }} as counted (sampling_day)
     group by rounds.start_date, rounds.unit, rounds.group_code, rounds.person_key, sampling_day
@@ -99,8 +70,7 @@ final as (
             where
                 sampled.last_sample_date >= sampled.start_date
                 and sampled.last_sample_date > sampled.sampling_day - coverage.coverage_days
-        ) as sampled_lately,
-        min(sampled.fingerprint) as fingerprint
+        ) as sampled_lately
     from sampled
     inner join coverage on sampled.sampling_day = coverage.sampling_day
     group by sampled.start_date, sampled.unit, sampled.group_code, sampled.sampling_day

@@ -1,11 +1,6 @@
 -- Article 21: the first counting sample of everyone in the scope of a round from its start on, whatever the business date;
--- null while there is none. Kept from build to build until a sample of the person changes it.
-{{ config(
-    materialized=kept(),
-    indexes=[{'columns': ['round_id', 'person_key'], 'unique': true}],
-    pre_hook="{{ forget_changed_first_samples(this) }}",
-) }}
--- depends_on: {{ ref('int_sample__bounds') }}, {{ ref('int_sample__changes') }}
+-- null while there is none.
+{{ config(indexes=[{'columns': ['round_id', 'person_key'], 'unique': true}]) }}
 
 -- A sample of the first day may have been taken before the round began: then the next day's is the first.
 with scope as (
@@ -17,7 +12,6 @@ with scope as (
         {{ first_date('dates.sample_dates', 'scope.started_at::date + 1') }} as next_date
     from {{ ref('int_screening__scope') }} as scope
     left join {{ ref('int_sample__dates') }} as dates on scope.person_key = dates.person_key
-    where {{ not_kept(this, {'round_id': 'scope.round_id', 'person_key': 'scope.person_key'}) }}
 ),
 
 first_samples as (
