@@ -17,7 +17,7 @@ import psycopg
 from yingjian import quality
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.landing import LandingSummary, land
+from yingjian.landing.land import LandingSummary, land
 from yingjian.modelling import dbt as dbt_project
 from yingjian.modelling.marts import QUALITY_CHECK, published
 from yingjian.operations import migration

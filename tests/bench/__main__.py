@@ -29,8 +29,9 @@ from tests.bench import bench_days, bench_obligations, bench_readers, bench_repo
 from tests.bench.memory import peak_mib
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.landing import land, repair
+from yingjian.landing import repair
 from yingjian.landing.feeds import FEEDS, RESIDENT_ID
+from yingjian.landing.land import land
 from yingjian.operations import migration
 from yingjian.settings import Settings
 from yingjian.simulate.people import make_people

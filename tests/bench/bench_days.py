@@ -29,7 +29,7 @@ from tests.bench.bench_readers import Dashboard
 from yingjian import quality, simulate
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.landing import land
+from yingjian.landing.land import land
 from yingjian.modelling import dbt
 from yingjian.operations import migration
 from yingjian.publishing import build as builds

@@ -226,18 +226,18 @@ def test_only_regular_files_of_the_feed_are_opened(home: Settings, tmp_path: Pat
 def test_a_file_exchanged_for_a_link_while_it_lands(
     home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from yingjian import landing
+    from yingjian.landing import land as landing
 
     path = write_feed(tmp_path / "landing", "test_results", [sample("S1")])
     outside = write_feed(tmp_path / "outside", "test_results", [sample("SECRET")])
-    known_files = landing._known_files
+    known_files = landing.manifest.known_files
 
     def exchange(conn: object) -> object:
         path.unlink()
         path.symlink_to(outside)
         return known_files(conn)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(landing, "_known_files", exchange)
+    monkeypatch.setattr(landing.manifest, "known_files", exchange)
     assert land_folder(home, tmp_path / "landing").files_rejected == 1
     assert query(home, "select count(*) from staging.test_results") == [(0,)]
 

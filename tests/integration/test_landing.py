@@ -339,7 +339,7 @@ def test_a_list_with_half_a_character(home: Settings, tmp_path: Path) -> None:
 def test_a_file_that_goes_or_grows_is_left_for_the_next_landing(
     home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from yingjian import landing
+    from yingjian.landing import land as landing
 
     gone = write_feed(tmp_path, "test_results", [sample("S1")], "a.csv")
     grows = write_feed(tmp_path, "test_results", [sample("S2")], "b.csv")

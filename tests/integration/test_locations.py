@@ -25,7 +25,8 @@ from moto.server import ThreadedMotoServer
 from tests.servers import SftpServer
 from tests.support import query, sample, write_feed
 from yingjian.database import warehouse
-from yingjian.landing import LandingSummary, land, locations
+from yingjian.landing import locations
+from yingjian.landing.land import LandingSummary, land
 from yingjian.settings import Settings
 
 BUCKET = "exports"

@@ -12,7 +12,7 @@ from yingjian.database import server
 from yingjian.database.roles import make_roles
 from yingjian.database.schema import MIGRATIONS, SQL_FOLDER, apply_migrations, run_file
 from yingjian.database.warehouse import connect
-from yingjian.landing import staging_ddl
+from yingjian.landing.store import staging_ddl
 from yingjian.privacy import protection
 from yingjian.privacy.audit_trail import record
 from yingjian.privacy.rotation import settle

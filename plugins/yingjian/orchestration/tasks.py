@@ -44,7 +44,7 @@ def land() -> dict[str, Any]:
     from dataclasses import asdict
     from time import sleep
 
-    from yingjian.landing import land as land_files
+    from yingjian.landing.land import land as land_files
     from yingjian.orchestration import build as door
 
     settings = Settings.load()

@@ -1,0 +1,209 @@
+"""Landing: every file of a landing location into staging, or into quarantine with a reason; nothing is dropped."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+from yingjian.landing import archives, decisions, manifest, quarantine
+from yingjian.landing.errors import FileRejectedError, label
+from yingjian.landing.feeds import FEEDS, RISK_AREAS, Feed
+from yingjian.landing.locations import Found, open_location
+from yingjian.landing.stage_snapshot import stage_snapshot
+from yingjian.landing.stage_table import stage_table
+from yingjian.privacy import person_key
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class LandingSummary:
+    """Counts of one landing: files by what became of them, and rows."""
+
+    files_staged: int = 0
+    files_duplicate: int = 0
+    files_rejected: int = 0
+    files_known: int = 0
+    rows_read: int = 0
+    rows_staged: int = 0
+    rows_rejected: int = 0
+    rows_superseded: int = 0
+
+
+def land(location: str, connect: Callable[[], psycopg.Connection], person_secret: bytes, cache: Path) -> LandingSummary:
+    """Land every new file of `location`: a folder or URI with one folder per feed (see `locations`).
+
+    Each file in a transaction of its own; a file that cannot be read is rejected whole and the others go on.
+    cache: where pages of an API are kept. Raises FileNotFoundError when the location is no folder, ValueError when its
+    kind is unknown, OSError when it is out of reach, SetupError when the warehouse's person keys are another secret's.
+    """
+    summary = LandingSummary()
+    place = open_location(location, cache)
+    files = place.find()
+    with connect() as conn:
+        known = manifest.known_files(conn)
+        feeds = {name: decisions.applied(conn, feed) for name, feed in FEEDS.items()}
+        conn.commit()
+        landing = _Landing(conn, feeds, person_secret, summary)
+        for file in files:
+            if (file.feed, file.location, file.size, file.modified_at) in known:
+                summary.files_known += 1
+                continue
+            if file.refusal or file.size > archives.MAX_BYTES:
+                landing.refuse(file)
+                continue
+            try:
+                with place.local(file) as path:
+                    landing.take(file, path)
+            except OSError as error:
+                # Not recorded, so that the next landing tries it again. Logs do not say what files are called: some
+                # senders call them after persons.
+                summary.files_rejected += 1
+                log.warning("landing: a file of %s cannot be opened: %s", _known(file.feed), type(error).__name__)
+        if summary.files_staged:
+            conn.execute("select staging.settle_samples()")
+    if place.problems:
+        raise OSError("; ".join(place.problems) + "; everything else was landed")
+    return summary
+
+
+@dataclass
+class _Landing:
+    """One landing's connection, feeds with their decided layouts, secret of the person keys, and counts."""
+
+    conn: psycopg.Connection
+    feeds: dict[str, Feed]
+    person_secret: bytes = field(repr=False)
+    summary: LandingSummary
+
+    def take(self, file: Found, path: Path) -> None:
+        """A file, or each member of an archive; an archive is on record once all its members are."""
+        is_known_feed = file.feed in FEEDS or file.feed == RISK_AREAS
+        if not is_known_feed or not archives.is_archive(path):
+            self._land(file, path)
+            return
+        sha256 = _sha256(path)
+        try:
+            with archives.opened(path) as members:
+                for member in members:
+                    self._take_member(file, path, sha256, member)
+        except FileRejectedError as error:
+            self._reject(file, sha256, str(error))
+        else:
+            self._settle(file, sha256, "unpacked", None)
+
+    def refuse(self, file: Found) -> None:
+        """Put a file on record that is not even opened."""
+        self._reject(file, None, file.refusal or "文件过大，疑似异常文件，未读取")
+
+    def _take_member(self, archive: Found, path: Path, sha256: str, member: archives.Member) -> None:
+        """A member that cannot be unpacked is on record under the archive's size and hash."""
+        file = replace(
+            archive, name=f"{archive.name}/{member.name}", location=f"{archive.location}!/{quote(member.name)}"
+        )
+        try:
+            with archives.unpacked(path, member) as unpacked:
+                self._land(replace(file, size=unpacked.stat().st_size), unpacked)
+        except FileRejectedError as error:
+            self._reject(file, sha256, str(error))
+
+    def _land(self, file: Found, path: Path) -> None:
+        before = _state(path)
+        sha256 = _sha256(path)
+        try:
+            with self.conn.transaction():
+                self._stage(file, path, sha256)
+                if _state(path) != before:
+                    raise _StillWrittenError
+        except _StillWrittenError:
+            log.warning("landing: a file of %s changed while it was read; left for the next landing", _known(file.feed))
+        except FileRejectedError as error:
+            self._reject(file, sha256, str(error))
+        except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
+            # The server's message may quote a row; only its code goes on.
+            self._reject(file, sha256, f"数据库不接受其内容（{error.sqlstate}）")
+        except psycopg.Error as error:
+            # The server's message may quote a row; only its code goes on.
+            raise RuntimeError(
+                f"landing: the file of {_known(file.feed)} with SHA-256 {sha256[:12]}… could not be staged, the database"
+                f" said {type(error).__name__} ({error.sqlstate}); nothing of it was kept, run again"
+            ) from None
+
+    def _stage(self, file: Found, path: Path, sha256: str) -> None:
+        conn, summary = self.conn, self.summary
+        manifest.lock(conn, file.feed)
+        if manifest.is_recorded(conn, file):
+            summary.files_known += 1
+        elif file.feed not in FEEDS and file.feed != RISK_AREAS:
+            expected = "、".join([*FEEDS, RISK_AREAS])
+            manifest.record(
+                conn, file, sha256, "unknown_feed", f"没有名为“{label(file.feed)}”的数据源；应为：{expected}"
+            )
+            summary.files_rejected += 1
+        elif manifest.is_staged(conn, file.feed, sha256):
+            manifest.record(conn, file, sha256, "duplicate", "与已入库的文件内容相同")
+            summary.files_duplicate += 1
+        else:
+            file_id, received_at = manifest.record(conn, file, sha256, "staged", None)
+            if file.feed == RISK_AREAS:
+                stage_snapshot(conn, file, path, file_id)
+            else:
+                feed = self.feeds[file.feed]
+                person_key.require(conn, self.person_secret)
+                stage_table(conn, file, path, feed, file_id, received_at, self.person_secret)
+                quarantine.clear_corrected(conn, feed, file_id)
+            _count(conn, file_id, summary)
+
+    def _settle(self, file: Found, sha256: str | None, status: str, reason: str | None) -> int | None:
+        """Put a file on record of which no row is staged, once also when two landings meet it; returns its file_id."""
+        with self.conn.transaction():
+            manifest.lock(self.conn, file.feed)
+            if manifest.is_recorded(self.conn, file):
+                return None
+            file_id, _ = manifest.record(self.conn, file, sha256, status, reason)
+            return file_id
+
+    def _reject(self, file: Found, sha256: str | None, reason: str) -> None:
+        file_id = self._settle(file, sha256, "rejected", reason)
+        self.summary.files_rejected += 1
+        log.warning("landing: file %s (%s) rejected: see quality.landed_file", file_id, _known(file.feed))
+
+
+def _known(feed: str) -> str:
+    return feed if feed in FEEDS or feed == RISK_AREAS else "an unknown feed"
+
+
+class _StillWrittenError(Exception):
+    """The file is not the one whose hash was taken."""
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _count(conn: psycopg.Connection, file_id: int, summary: LandingSummary) -> None:
+    row = conn.execute(
+        "select rows_read, rows_staged, rows_rejected, rows_superseded from quality.landed_file where file_id = %s",
+        (file_id,),
+    ).fetchone()
+    assert row is not None
+    summary.files_staged += 1
+    summary.rows_read += row[0]
+    summary.rows_staged += row[1]
+    summary.rows_rejected += row[2]
+    summary.rows_superseded += row[3]

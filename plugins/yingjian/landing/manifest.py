@@ -1,0 +1,68 @@
+"""The manifest of landed files, `quality.landed_file`: which are known, and what became of each."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import psycopg
+
+from yingjian.landing.locations import Found
+
+
+def lock(conn: psycopg.Connection, feed: str) -> None:
+    """One landing at a time writes to a feed: a second one waits, then finds the file landed."""
+    conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"yingjian.landing.{feed}",))
+
+
+def known_files(conn: psycopg.Connection) -> set[tuple[str, str, int, datetime]]:
+    return {
+        (feed, location, size, modified_at.astimezone(UTC))
+        for feed, location, size, modified_at in conn.execute(
+            "select feed, location, size_bytes, modified_at from quality.landed_file where not is_to_retry"
+        )
+    }
+
+
+def is_recorded(conn: psycopg.Connection, file: Found) -> bool:
+    row = conn.execute(
+        """
+        select 1 from quality.landed_file
+        where feed = %s and location = %s and size_bytes = %s and modified_at = %s and not is_to_retry
+        """,
+        (file.feed, file.location, file.size, file.modified_at),
+    ).fetchone()
+    return row is not None
+
+
+def is_staged(conn: psycopg.Connection, feed: str, sha256: str) -> bool:
+    row = conn.execute(
+        "select 1 from quality.landed_file where feed = %s and sha256 = %s and status = 'staged'", (feed, sha256)
+    ).fetchone()
+    return row is not None
+
+
+def record(
+    conn: psycopg.Connection, file: Found, sha256: str | None, status: str, reason: str | None
+) -> tuple[int, datetime]:
+    """The file's row of the manifest; a file that is tried again keeps its row."""
+    again = conn.execute(
+        """
+        update quality.landed_file
+        set status = %s, reason = %s, sha256 = %s, received_at = now(), is_to_retry = false
+        where feed = %s and location = %s and size_bytes = %s and modified_at = %s and is_to_retry
+        returning file_id, received_at
+        """,
+        (status, reason, sha256, file.feed, file.location, file.size, file.modified_at),
+    ).fetchone()
+    if again is not None:
+        return again
+    row = conn.execute(
+        """
+        insert into quality.landed_file (feed, file_name, location, modified_at, size_bytes, sha256, status, reason)
+        values (%s, %s, %s, %s, %s, %s, %s, %s)
+        returning file_id, received_at
+        """,
+        (file.feed, file.name, file.location, file.modified_at, file.size, sha256, status, reason),
+    ).fetchone()
+    assert row is not None
+    return row
