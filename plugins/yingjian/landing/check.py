@@ -8,7 +8,6 @@ from datetime import datetime
 
 import numpy as np
 import polars as pl
-import polars_hash
 
 from yingjian.landing import repair
 from yingjian.landing.errors import REASONS
@@ -74,12 +73,6 @@ def type_and_check(raw: pl.DataFrame, feed: Feed, received_at: datetime) -> Chec
     is_repaired = _any([item.repaired for item in converted.values()], raw.height)
     is_as_sent = ~_any([item.changed for item in converted.values()], raw.height)
     return Checked(typed, is_bad, is_repaired, is_as_sent, _reasons(problems, is_bad))
-
-
-def person_keys(typed: pl.DataFrame, secret: bytes) -> pl.Series:
-    """Keyed hash (HMAC-SHA-256, hex) of type and normalised number of each row's identity document."""
-    identity = polars_hash.concat_str("id_type", "id_number", separator="|")
-    return typed.select(identity.chash.hmac_sha256(key=secret.decode()).alias("person_key")).to_series()
 
 
 def has_valid_check_digit(numbers: pl.Series) -> pl.Series:

@@ -20,9 +20,11 @@ from yingjian.landing import check, suspicions
 from yingjian.landing.errors import REASONS, FileRejectedError
 from yingjian.landing.feeds import Feed
 from yingjian.landing.locations import Found
-from yingjian.landing.readers import Chunk, Record, open_table
+from yingjian.landing.readers.layout import Chunk, Record
+from yingjian.landing.readers.table import open_table
 from yingjian.landing.readers.xlsx_file import SHEET_LINES
 from yingjian.landing.store import Block, Incoming, Part, Sent, key_column, write_rejected
+from yingjian.privacy import person_key
 
 
 def stage_table(
@@ -125,7 +127,7 @@ def _prepare(
     good, is_good = checked.typed.with_columns(line=chunk.lines), ~checked.is_bad
     good = good.filter(is_good)
     if feed.has_person:
-        good = good.with_columns(check.person_keys(good, secret))
+        good = good.with_columns(person_key.person_keys(good, secret))
     columns, sent = chunk.layout.names(feed), None
     if chunk.delimiter and columns:
         sent = Sent(chunk.raw.filter(is_good), checked.is_as_sent.filter(is_good), columns, chunk.delimiter)

@@ -17,10 +17,12 @@ from yingjian.portal import reading
 from yingjian.portal.access import SignedOutError, StaleFormError, login_url
 from yingjian.portal.pages import STATIC, page
 from yingjian.portal.readers import Need, RefusedError
-from yingjian.portal.routes import ROUTERS
+from yingjian.portal.routes import documents, home, lists, operations, persons, publications, quality, zones
 from yingjian.settings import SetupError
 
 log = logging.getLogger(__name__)
+
+ROUTERS = tuple(module.router for module in (home, lists, persons, zones, quality, publications, operations, documents))
 
 # The page is framed by Airflow's UI, and frames stored reports; it needs nothing from elsewhere and no inline script.
 CONTENT_POLICY = (

@@ -6,6 +6,8 @@ import hashlib
 import hmac
 from typing import Any
 
+import polars as pl
+import polars_hash
 import psycopg
 
 from yingjian.settings import SetupError
@@ -36,3 +38,9 @@ def known(conn: psycopg.Connection[Any]) -> str | None:
     """The fingerprint of the secret that the warehouse's keys were made with; None before the first."""
     row = conn.execute("select fingerprint from access.person_secret").fetchone()
     return str(row[0]) if row else None
+
+
+def person_keys(typed: pl.DataFrame, secret: bytes) -> pl.Series:
+    """Keyed hash (HMAC-SHA-256, hex) of type and normalised number of each row's identity document."""
+    identity = polars_hash.concat_str("id_type", "id_number", separator="|")
+    return typed.select(identity.chash.hmac_sha256(key=secret.decode()).alias("person_key")).to_series()

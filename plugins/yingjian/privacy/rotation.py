@@ -16,11 +16,9 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from yingjian.landing.check import person_keys
-from yingjian.landing.feeds import FEEDS
 from yingjian.privacy import person_key
 from yingjian.privacy.audit_trail import record
-from yingjian.privacy.person_key import fingerprint
+from yingjian.privacy.person_key import fingerprint, person_keys
 from yingjian.settings import Settings, SetupError
 
 NEXT = "person_key_next"
@@ -121,12 +119,10 @@ def keys_of(settings: Settings, id_type: str, id_number: str) -> list[str]:
 
 
 def _a_person(conn: psycopg.Connection[Any]) -> tuple[str, str, str] | None:
-    for feed in FEEDS.values():
-        if feed.has_person:
+    for table in _tables(conn):
+        if table.schema == "staging" and table.is_identified:
             row = conn.execute(
-                sql.SQL("select person_key, id_type, id_number from {} limit 1").format(
-                    sql.Identifier("staging", feed.name)
-                )
+                sql.SQL("select person_key, id_type, id_number from {} limit 1").format(table.identifier)
             ).fetchone()
             if row:
                 return str(row[0]), str(row[1]), str(row[2])
@@ -153,6 +149,11 @@ class _Table:
     @property
     def has_person(self) -> bool:
         return "person_key" in self.texts
+
+    @property
+    def is_identified(self) -> bool:
+        """Whether the documents that the keys are made of stand beside them."""
+        return {"person_key", "id_type", "id_number"} <= set(self.texts)
 
 
 def _tables(conn: psycopg.Connection[Any]) -> list[_Table]:
@@ -183,7 +184,7 @@ def _lock(conn: psycopg.Connection[Any]) -> list[_Table]:
 def _map(conn: psycopg.Connection[Any], tables: list[_Table], old: bytes, new: bytes) -> int:
     """The temporary table `rekeyed`: old key, new key of every person; returns how many."""
     conn.execute("create temporary table rekeyed (old text not null, new text not null) on commit drop")
-    identified = [table for table in tables if table.has_person and {"id_type", "id_number"} <= set(table.texts)]
+    identified = [table for table in tables if table.is_identified]
     for chunk in _chunks(conn, "distinct id_type, id_number", identified):
         _copy(conn, zip(_keys(old, chunk), _keys(new, chunk), strict=True))
     # Of whom nothing is left but the key: no document to make the new one from, so it comes from the old one.

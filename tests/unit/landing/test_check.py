@@ -11,6 +11,7 @@ import pytest
 from tests.support import IDENTITY, sample
 from yingjian.landing import check, repair
 from yingjian.landing.feeds import FEEDS
+from yingjian.privacy.person_key import person_keys
 
 RECEIVED = datetime(2022, 7, 10, 12, 0, 0)
 
@@ -177,11 +178,11 @@ def test_check_digit_by_the_standard() -> None:
 def test_lower_case_x_is_the_same_person() -> None:
     frame = pl.DataFrame({"id_type": ["居民身份证"] * 2, "id_number": ["35050319810106930X", "35050319810106930x"]})
     upper = frame.with_columns(repair.document_number(pl.col("id_number")))
-    keys = check.person_keys(upper, b"secret")
+    keys = person_keys(upper, b"secret")
     for secret in (b"secret", b"long" * 40):
         expected = hmac.new(secret, "居民身份证|35050319810106930X".encode(), "sha256").hexdigest()
-        assert check.person_keys(upper, secret)[0] == expected
+        assert person_keys(upper, secret)[0] == expected
     assert keys[0] == keys[1]
-    assert check.person_keys(upper, b"other")[0] != keys[0]
+    assert person_keys(upper, b"other")[0] != keys[0]
     passport = upper.with_columns(id_type=pl.lit("护照"))
-    assert check.person_keys(passport, b"secret")[0] != keys[0], "the type of document is part of the identity"
+    assert person_keys(passport, b"secret")[0] != keys[0], "the type of document is part of the identity"

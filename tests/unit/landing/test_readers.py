@@ -10,7 +10,9 @@ import pytest
 from tests import support
 from yingjian.landing.errors import FileRejectedError
 from yingjian.landing.feeds import FEEDS
-from yingjian.landing.readers import Record, csv_file, open_table
+from yingjian.landing.readers import csv_file
+from yingjian.landing.readers.layout import Record
+from yingjian.landing.readers.table import open_table
 from yingjian.landing.risk_areas import read_snapshot
 
 FEED = FEEDS["exemptions"]

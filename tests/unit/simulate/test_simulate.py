@@ -11,7 +11,7 @@ import pytest
 from tests.bench import bench_simulate
 from yingjian import cli, simulate
 from yingjian.landing.feeds import FEEDS, RISK_AREAS
-from yingjian.landing.readers import open_table
+from yingjian.landing.readers.table import open_table
 from yingjian.simulate import exports, scale
 
 LAST_DAY = date(2022, 7, 24)

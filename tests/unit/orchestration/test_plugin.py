@@ -11,7 +11,7 @@ SCRIPT = """
 import sys
 import airflow.sdk.plugins_manager
 before = set(sys.modules)
-from yingjian.portal.plugin import PortalPlugin
+from yingjian.orchestration.plugin import PortalPlugin
 print(sorted(set(sys.modules) - before))
 plugin = PortalPlugin()
 (view,) = plugin.external_views
@@ -21,7 +21,7 @@ print(view["href"], view["icon"], view["destination"])
 
 def test_it_is_an_entry_point():
     (found,) = (each for each in entry_points(group="airflow.plugins") if each.name == "yingjian_portal")
-    assert found.value == "yingjian.portal.plugin:PortalPlugin"
+    assert found.value == "yingjian.orchestration.plugin:PortalPlugin"
 
 
 def test_the_import_is_cheap_and_the_address_follows_airflow_s(tmp_path):
@@ -33,5 +33,5 @@ def test_the_import_is_cheap_and_the_address_follows_airflow_s(tmp_path):
     }
     told = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
     modules, address = told.stdout.splitlines()[-2:]
-    assert modules == "['yingjian', 'yingjian.portal', 'yingjian.portal.plugin']"
+    assert modules == "['yingjian', 'yingjian.orchestration', 'yingjian.orchestration.plugin']"
     assert address == "/airflow/yingjian/ /airflow/yingjian/static/icon.svg nav"
