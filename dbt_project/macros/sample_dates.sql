@@ -54,3 +54,21 @@
     )
     {%- endif %}
 {%- endmacro %}
+
+{% macro oldest_first(dates) -%}
+    {#- The same list turned round, in which `last_in` finds a date without reading it. -#}
+    {% if target.type == 'spark' -%}
+    reverse({{ dates }})
+    {%- else -%}
+    array(select known.sample_date from unnest({{ dates }}) as known (sample_date) order by known.sample_date)
+    {%- endif %}
+{%- endmacro %}
+
+{% macro last_in(dates, to_date) -%}
+    {#- The last up to a date, of a list whose oldest comes first. -#}
+    {% if target.type == 'spark' -%}
+    array_max(filter({{ dates }}, each -> each <= {{ to_date }}))
+    {%- else -%}
+    ({{ dates }})[width_bucket({{ to_date }}, {{ dates }})]
+    {%- endif %}
+{%- endmacro %}

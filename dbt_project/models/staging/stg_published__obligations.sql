@@ -1,6 +1,12 @@
--- depends_on: {{ source('published', 'publication') }}
-{{ published_before('obligation', {
-    'publication_id': 'bigint', 'obligation_id': 'text', 'membership_id': 'text', 'person_key': 'text',
-    'group_code': 'text', 'slot': 'int', 'due_date': 'date', 'status': 'text', 'satisfied_on': 'date',
-    'last_sample_date': 'date'
-}) }}
+select
+    publication_id,
+    obligation_id,
+    membership_id,
+    person_key,
+    group_code,
+    slot,
+    due_date,
+    status,
+    satisfied_on,
+    last_sample_date
+from {{ source('published', 'obligation') }}

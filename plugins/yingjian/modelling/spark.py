@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 TARGET = "spark"
-MADE_BY_PUBLISHING = ("published", "obligation")  # No source: before the first publication there is none.
 ROWS_PER_FILE = 100_000
 TYPES: dict[str, Any] = {
     "text": pl.String,
@@ -72,8 +71,6 @@ def export(settings: Settings, folder: Path) -> None:
     tables = [(source["schema"], table["name"]) for source in declared for table in source["tables"]]
     with warehouse.connect(settings) as conn:
         conn.execute("set transaction isolation level repeatable read")
-        if conn.execute("select to_regclass(%s)", [".".join(MADE_BY_PUBLISHING)]).fetchone() != (None,):
-            tables.append(MADE_BY_PUBLISHING)
         for schema, table in tables:
             _export_table(conn, schema, table, folder / schema / table)
 

@@ -408,7 +408,12 @@ def _columns(conn: psycopg.Connection, schema: str, table: str) -> dict[str, tup
 
 
 def protect_published(conn: psycopg.Connection) -> None:
-    """Put the policies and the reader views of every mart that was published before in place."""
+    """Put the policies and the reader views of every mart that was published before in place.
+
+    Before the first publication there is one table without them, published.obligation, and nobody's rows are in it.
+    """
+    if conn.execute("select exists (select from published.publication)").fetchone() != (True,):
+        return
     for mart in published().values():
         if columns := _columns(conn, "published", mart.name):
             protect(conn, mart, columns)

@@ -4,17 +4,10 @@ with base as (
     select
         publication_id,
         as_of_date as base_date
-    from {{ ref('stg_published__publications') }}
-    where as_of_date <= {{ as_of_date() }}
-    order by as_of_date desc, publication_id desc
-    limit 1
+    from {{ ref('int_publication__before') }}
 ),
 
-published as (
-    select *
-    from {{ ref('stg_published__obligations') }}
-    where publication_id = (select base.publication_id from base)
-),
+published as (select * from {{ ref('int_obligation__published') }}),
 
 present as (select * from {{ ref('int_obligation__unioned') }}),
 

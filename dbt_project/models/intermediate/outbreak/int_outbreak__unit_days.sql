@@ -2,7 +2,13 @@
 -- Who was exempt or infected on the day is on the roster, and is not asked for in the full round.
 with rounds as (select * from {{ ref('int_outbreak__rounds') }}),
 
-samples as (select * from {{ ref('int_sample__dates') }}),
+samples as {{ once() }} (
+    select
+        person_key,
+        {{ oldest_first('sample_dates') }} as sample_dates
+    from {{ ref('int_sample__dates') }}
+    where {{ is_among('person_key', 'select rounds.person_key from rounds') }}
+),
 
 lifts as (select * from {{ ref('int_lift__intervals') }}),
 
@@ -28,10 +34,10 @@ members as (
 ),
 
 -- The last sample up to the day, whether or not it is one of the outbreak.
-sampled as (
+sampled as {{ once() }} (
     select
         members.*,
-        {{ last_date('samples.sample_dates', 'members.sampling_day') }} as last_sample_date,
+        {{ last_in('samples.sample_dates', 'members.sampling_day') }} as last_sample_date,
         exists(
             select 1 from lifts
             where
@@ -50,16 +56,17 @@ coverage as {{ once() }} (
     from (select distinct sampling_day from members) as sampling_days
 ),
 
-final as (
+-- Counted by department and community first: few rows are left in which those that differ are looked for.
+counted as (
     select
         sampled.start_date,
-        min(sampled.outbreak_id) as outbreak_id,
         sampled.unit,
         sampled.group_code,
-        min(sampled.group_name) as group_name,
-        {{ joined_distinct('sampled.department', '、') }} as department,
-        case when count(distinct sampled.community) = 1 then min(sampled.community) else '' end as community,
         sampled.sampling_day,
+        sampled.department,
+        sampled.community,
+        min(sampled.outbreak_id) as outbreak_id,
+        min(sampled.group_name) as group_name,
         max(sampled.round_due_date) as round_due_date,
         count(*) as roster,
         count(*) filter (where not sampled.is_lifted) as unlifted,
@@ -73,7 +80,28 @@ final as (
         ) as sampled_lately
     from sampled
     inner join coverage on sampled.sampling_day = coverage.sampling_day
-    group by sampled.start_date, sampled.unit, sampled.group_code, sampled.sampling_day
+    group by
+        sampled.start_date, sampled.unit, sampled.group_code, sampled.sampling_day, sampled.department, sampled.community
+),
+
+final as (
+    select
+        start_date,
+        min(outbreak_id) as outbreak_id,
+        unit,
+        group_code,
+        min(group_name) as group_name,
+        {{ joined_distinct('department', '、') }} as department,
+        case when count(distinct community) = 1 then min(community) else '' end as community,
+        sampling_day,
+        max(round_due_date) as round_due_date,
+        sum(roster)::bigint as roster,
+        sum(unlifted)::bigint as unlifted,
+        sum(sampled_in_outbreak)::bigint as sampled_in_outbreak,
+        sum(sampled_on_day)::bigint as sampled_on_day,
+        sum(sampled_lately)::bigint as sampled_lately
+    from counted
+    group by start_date, unit, group_code, sampling_day
 )
 
 select * from final
