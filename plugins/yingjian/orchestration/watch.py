@@ -33,6 +33,8 @@ CALLBACK = timedelta(minutes=3)
 RECENT = timedelta(days=3)
 LOW_DISK = 5 << 30
 REJECTED_SHARE, ROWS_AT_LEAST = 0.05, 100
+# A sender that brought rows on so many days of a week is missed when it brings none for so many days.
+USUAL_DAYS, MISSED_DAYS = 5, 3
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,34 @@ def rejected_rows(view: View) -> list[Notice]:
     ]  # fmt: skip
 
 
+def silent_senders(view: View) -> list[Notice]:
+    """Senders that bring rows nearly every day have brought none for some days; `quality.sender_day` has their names."""
+    rows = view.conn.execute(
+        """
+        with day as (
+            select feed, sender, day, max(day) over (partition by feed, sender) as last_day from quality.sender_day
+            where sender is not null and rows_new > 0 and day > %(yesterday)s - 14
+        ),
+
+        usual as (
+            select feed, sender, last_day from day where day > last_day - 7
+            group by feed, sender, last_day having count(*) >= %(usual)s
+        )
+
+        select feed, count(*), max(last_day) from usual where last_day <= %(yesterday)s - %(missed)s
+        group by feed order by feed
+        """,
+        {"yesterday": view.now.date() - timedelta(days=1), "usual": USUAL_DAYS, "missed": MISSED_DAYS},
+    )
+    return [
+        Notice(
+            "silent_senders", f"silent_senders:{feed}", f"{count} senders of {feed} are silent since {last_day}", "landing",
+            (("see", "quality.sender_day"),),
+        )
+        for feed, count, last_day in rows
+    ]  # fmt: skip
+
+
 def backup(view: View) -> list[Notice]:
     """There is no backup, or the newest one is old."""
     (last,) = view.row("select max(made_at) from operations.backup")
@@ -355,6 +385,7 @@ ABOUT_TIME: tuple[Look, ...] = (
     backup,
     rejected_rows,
     rejected_files,
+    silent_senders,
 )
 ABOUT_STATE: tuple[Look, ...] = (failures, waiting, archive, import_errors, silent_services, disk)
 

@@ -76,6 +76,24 @@ def test_nothing_landed(see: Any, conn: psycopg.Connection, airflow: psycopg.Con
     ]
 
 
+def test_a_sender_that_came_every_day_is_silent(see: Any, conn: psycopg.Connection) -> None:
+    def put_days(sender: str, last_day: date, days: int) -> None:
+        for back in range(days):
+            day = last_day - timedelta(days=back)
+            put_file(conn, datetime(2026, 1, 5, 1, tzinfo=SHANGHAI), newest_update=day)
+            ((file_id,),) = conn.execute("select max(file_id) from quality.landed_file").fetchall()
+            put(conn, "quality.file_part", file_id=file_id, sender=sender, day=day, rows=3, rows_new=3)
+
+    put_days("第1社区", YESTERDAY, 7)
+    put_days("第2社区", YESTERDAY - timedelta(days=2), 7)
+    put_days("第3社区", YESTERDAY - timedelta(days=4), 4)
+    assert see(watch.silent_senders) == [], "one is there, one is silent for two days, one never came daily"
+    put_days("第4社区", YESTERDAY - timedelta(days=3), 5)
+    (notice,) = see(watch.silent_senders)
+    assert notice.subject == "1 senders of arrivals are silent since 2026-01-01"
+    assert "第4社区" not in str(notice), "what stands in a sender's column may be a person's name"
+
+
 def test_the_run_of_the_day_has_not_begun(see: Any, conn: psycopg.Connection, airflow: psycopg.Connection) -> None:
     assert see(watch.not_started) == [], "there is no data for any day"
     put_file(conn, ago(hours=12))

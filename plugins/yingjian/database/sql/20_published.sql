@@ -74,3 +74,12 @@ cross join lateral (
 ) as samples;
 comment on view quality.changed_test_results is
 'Samples of the files that wrote or lost rows since the last publication; the others were checked for it.';
+
+create or replace view quality.sender_day as
+select file.feed, part.sender, part.day, count(*) as files, sum(part.rows) as rows, sum(part.rows_new) as rows_new
+from quality.file_part as part
+inner join quality.landed_file as file on part.file_id = file.file_id
+where file.status = 'staged'
+group by file.feed, part.sender, part.day;
+comment on view quality.sender_day is
+'What came of each feed from each sender for each date of 更新时间: files, valid rows, and those of them that were new.';

@@ -95,7 +95,7 @@ grant select, insert, update on delivery.attempt to reporter;
 grant select, insert on published.public_release to reporter;
 grant select on published.released to reporter, view_owner;
 grant select on published.publication, published.current to reporter;
-grant select on quality.landed_file, quality.rejected_row, quality.check_result to reporter;
+grant select on quality.landed_file, quality.rejected_row, quality.check_result, quality.sender_day to reporter;
 
 -- The watch, beside the reporter's work: it reads what the pipeline did and keeps what it told.
 grant usage on schema operations, publishing to reporter;
