@@ -6,7 +6,7 @@ ARG YINGJIAN_GID=1000
 RUN pip install --no-cache-dir uv==0.13.9 \
     && groupadd --gid $YINGJIAN_GID yingjian \
     && useradd --uid $YINGJIAN_UID --gid yingjian --home-dir /var/lib/yingjian --create-home yingjian
-COPY pyproject.toml uv.lock hatch_build.py ./
+COPY pyproject.toml uv.lock hatch_build.py README.md LICENSE ./
 COPY plugins plugins
 # With lineage: docker compose build --build-arg UV_GROUPS='--group lineage'
 ARG UV_GROUPS=

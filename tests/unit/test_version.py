@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from yingjian.settings import PROJECT_ROOT
 
@@ -32,6 +34,27 @@ def commit() -> str:
     ).stdout.strip()  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("described", "expected"),
+    [
+        ("v1.2.0", "1.2.0"),
+        ("v1.2.0-dirty", "1.2.0+dirty"),
+        ("v1.2.0-5-g0123456789ab", "1.2.0.post5+g0123456789ab"),
+        ("v1.2.0-5-g0123456789ab-dirty", "1.2.0.post5+g0123456789ab.dirty"),
+        ("0123456789ab", "0.1.0.dev0+g0123456789ab"),
+        ("", "0.1.0.dev0"),
+        ("july", "0.1.0.dev0"),
+    ],
+)
+def test_the_version_of_the_package_comes_from_git(described: str, expected: str) -> None:
+    spec = importlib.util.spec_from_file_location("hatch_build", PROJECT_ROOT / "hatch_build.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.package_version(described) == expected
+    assert str(Version(expected)) == expected, "the version is written as packages write it"
+
+
 @pytest.mark.skipif(not (PROJECT_ROOT / ".git").exists(), reason="this is no checkout")
 def test_a_wheel_knows_its_commit(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "YINGJIAN_VERSION"}
@@ -42,6 +65,9 @@ def test_a_wheel_knows_its_commit(tmp_path: Path) -> None:
     [wheel] = tmp_path.glob("*.whl")
     installed = tmp_path / "lib" / "site-packages"
     with zipfile.ZipFile(wheel) as archive:
+        metadata = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        assert "License-Expression: Apache-2.0" in archive.read(metadata).decode()
+        assert any(name.endswith("licenses/LICENSE") for name in archive.namelist())
         archive.extractall(installed)
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     assert asked(installed) == commit()
