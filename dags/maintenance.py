@@ -1,4 +1,4 @@
-"""What keeps the warehouse small, its trail honest and its dictionary new."""
+"""This DAG keeps the warehouse small, its trail honest and its dictionary new."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What needs somebody is told, and told again until it is over."""
+"""The watch tells what needs somebody, and tells it again until it is over."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def home_factory(tmp_path_factory: pytest.TempPathFactory, empty_home: Settings)
 
 @pytest.fixture
 def fresh_home(home_factory: HomeFactory) -> Iterator[Settings]:
-    """A home of the test's own."""
+    """The test gets a home of its own."""
     settings = home_factory("home")
     yield settings
     EmbeddedPostgres(settings).stop()
@@ -103,7 +103,7 @@ def bare_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 @pytest.fixture(scope="module")
 def empty_database(bare_server: Settings, request: pytest.FixtureRequest) -> str:
-    """The URI of an empty database of the module's own."""
+    """The fixture gives the URI of an empty database of the module's own."""
     server = EmbeddedPostgres(bare_server)
     name = request.module.__name__.replace(".", "_") + "_empty"
     with psycopg.connect(server.uri("postgres", "postgres"), autocommit=True) as conn:
@@ -125,7 +125,7 @@ def town_database(bare_server: Settings) -> str:
 
 @pytest.fixture(scope="session")
 def simulated_landing(once: Once) -> Path:
-    """A small town's exports of sixteen days up to WORLD_DAY."""
+    """The fixture makes a small town's exports of sixteen days up to WORLD_DAY."""
     return once("landing", partial(simulate.write_landing, persons=600, days=16, seed=7, last_day=WORLD_DAY))
 
 

@@ -46,7 +46,7 @@ VERBS = _words("""
     differ disappear discharge disturb divide do draw drop emit end ensure enter equal escape exceed exist
     expect explain fail fetch fill find finish fit fold follow forget forward generate get give go grow happen
     have hide hold identify ignore imply include inherit insert invoke join keep know lack land lead leak learn
-    leave let lie listen live lock look loop lose lower maintain make manage mark match matter mean meet mention
+    leave let lie listen install live lock map measure ask look loop lose lower maintain make manage mark match matter mean meet mention
     merge miss move name need notice obey obtain occur omit open own parse pass permit persist pick prefer
     prevent promise protect prove provide publish put raise reach read receive recover refer refuse register
     reject release rely remain remove render repair repeat replace report reproduce require reset resolve
@@ -74,6 +74,8 @@ BEFORE_NOUN = _words("""
     no of on one's or other over own per seven six some ten than that's the their these this those three to two
     under with
 """)
+# A verb in its base form can follow these, or a plural noun.
+BEFORE_VERB = _words("below both he how it not never only others she that they to together we which who you")
 NO_VERB = frozenset(["embedded", "hundred", "indeed", "naked", "need", "red", "shared", "speed", "unused"])
 
 
@@ -113,7 +115,8 @@ def has_verb(sentence: str) -> bool:
         if len(word) > 4 and word.endswith("ed") and word not in NO_VERB:
             return True
         if bases & AMBIGUOUS:
-            if place == 0 or (before not in BEFORE_NOUN and word not in AMBIGUOUS):
+            follows = before in BEFORE_VERB or (before.endswith("s") and before not in BEFORE_NOUN)
+            if place == 0 or (before not in BEFORE_NOUN and (word not in AMBIGUOUS or follows)):
                 return True
         elif bases & VERBS and (place == 0 or before not in BEFORE_NOUN or before == "to"):
             return True
@@ -163,7 +166,7 @@ def python_texts(source: str) -> Iterator[tuple[int, str]]:
 
 
 def sql_texts(source: str) -> Iterator[tuple[int, str]]:
-    """The `--` comments of a file of SQL."""
+    """The function gives the `--` comments of a file of SQL."""
     block: list[str] = []
     start = 0
     for number, line in enumerate(source.splitlines(), 1):
@@ -183,7 +186,7 @@ def sql_texts(source: str) -> Iterator[tuple[int, str]]:
 
 
 def findings(source: str, path: str) -> list[Finding]:
-    """What the lint finds in one file."""
+    """The function gives the findings of one file."""
     texts = sql_texts(source) if path.endswith(".sql") else python_texts(source)
     return [Finding(path, line, " ".join(text.split()), why) for line, text in texts if (why := reason(text))]
 
@@ -196,7 +199,7 @@ def files(root: Path = ROOT) -> Iterator[Path]:
 
 
 def found(root: Path = ROOT) -> list[Finding]:
-    """What the lint finds in the whole repository."""
+    """The function gives the findings of the whole repository."""
     return [
         finding
         for path in files(root)

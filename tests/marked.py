@@ -28,7 +28,7 @@ MARKS = tuple(
         )
     )
 )
-# What nobody but those who must find a person may read. Other texts (a unit, a zone's name) are what reports are about.
+# Nobody may read these but those who must find a person. Other texts (a unit, a zone's name) are what reports are about.
 PERSONAL = frozenset({"姓名", "证件号码", "手机号", "现住址", "七日内旅居史", "批准人", "原因"})
 _VALUES = {
     "date": "2022-07-10", "time": "2022-07-10 08:00:00", "number": "1", "id_type": "居民身份证", "group": "1",
@@ -37,7 +37,7 @@ _VALUES = {
 
 
 def number(index: int) -> str:
-    """A resident number with NUMBER in front."""
+    """The function makes a resident number with NUMBER in front."""
     stem = f"{NUMBER}{index:03}"
     candidates = pl.Series([stem + digit for digit in "0123456789X"])
     return str(candidates.filter(has_valid_check_digit(candidates))[0])
@@ -50,7 +50,7 @@ def write(folder: Path) -> None:
         marked = {
             column.source: f"{NAME}{column.source}{index}"
             for column in feed.columns
-            if column.kind == "text" and column != feed.sender  # Who sent a row is what reports are about.
+            if column.kind == "text" and column != feed.sender  # Reports are about the sender of a row.
         }
         wrong = [
             good | marked | {column.source: f"{NAME}{PHONE}{number(index)}"}
@@ -81,7 +81,7 @@ def _value(column: Column, index: int) -> str:
 def _write_broken(folder: Path, feed: Feed, rows: list[dict[str, str]], index: int) -> None:
     whole = write_feed(folder.parent, feed.name, rows, "b.csv").read_text(encoding="utf-8")
     header, body = whole.split("\n", 1)
-    (folder / "b.csv").write_text(body, encoding="utf-8")  # without a header
+    (folder / "b.csv").write_text(body, encoding="utf-8")  # The file has no header.
     columns = header.split(",")
     (folder / "c.csv").write_text(",".join([*columns[:-1], number(index)]) + "\n" + body, encoding="utf-8")
     (folder / "d.csv").write_text(header.replace(columns[1], f"{PHONE}{index:02}") + "\n" + body, encoding="utf-8")

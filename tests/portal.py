@@ -158,7 +158,7 @@ def _copy(world: Settings, home: Path) -> Settings:
 
 
 def _parts(settings: Settings) -> tuple[str, str, str]:
-    """Two communities and a department, with overdue persons."""
+    """The town has two communities and a department, with overdue persons."""
     (own, _), (other, _), *_ = support.query(
         settings,
         """
@@ -224,7 +224,7 @@ def _publish_again(conn: psycopg.Connection, own: str) -> None:
     conn.execute(
         "delete from published.obligation_p1 where obligation_id = (select min(obligation_id) from published.due_p2)"
     )
-    # What the small town has none of: a zone that may be lowered and who blocks it, stays, a restatement, a stale feed.
+    # The small town lacks these: a zone that may be lowered and who blocks it, stays, a restatement, a stale feed.
     for statement in (
         """
         update published.risk_zone_p2

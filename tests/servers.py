@@ -48,7 +48,7 @@ class Dsn(SMTP):
 
 @dataclass
 class MailServer:
-    """What a mail server got, and how it answers: per address the answers of RCPT, then 250; `drops`: no answer to DATA."""
+    """A mail server keeps what it got, and how it answers: per address the answers of RCPT, then 250; `drops`: no answer to DATA."""
 
     port: int = 0
     accepted: list[Envelope] = field(default_factory=list)
@@ -122,7 +122,7 @@ def server_context(authority: trustme.CA, host: str = "127.0.0.1") -> ssl.SSLCon
 
 
 def smtp_connection(port: int, password: str = PASSWORD, **extra: Any) -> str:
-    """AIRFLOW_CONN_SMTP_DEFAULT of a server with STARTTLS and a login."""
+    """The function gives AIRFLOW_CONN_SMTP_DEFAULT of a server with STARTTLS and a login."""
     return json.dumps(
         {
             "conn_type": "smtp", "host": "127.0.0.1", "port": port, "login": "yingjian", "password": password,

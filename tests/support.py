@@ -1,4 +1,4 @@
-"""What tests share: a home with its own server, landing, dbt, and publishing without Airflow."""
+"""Tests share this: a home with its own server, landing, dbt, and publishing without Airflow."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ def sample(key: str, taken: str = "2022-07-01 08:00:00", **cells: str) -> dict[s
 
 
 def tables_read(conn: psycopg.Connection, text: str, *, analyze: bool = False) -> dict[str, str]:
-    """By the plan: each table that the outer query reads, and how (those of a scan that never ran are not among them)."""
+    """The plan names each table that the outer query reads, and how (those of a scan that never ran are not among them)."""
     ((plan,),) = conn.execute(f"explain (format json, costs off{', analyze, timing off' if analyze else ''}) {text}")  # type: ignore[arg-type]
     found = {}
 

@@ -87,7 +87,7 @@ def test_a_date_alone_in_a_fresh_home(name: str, day: str, landed: Callable[[str
 
 
 def test_files_in_another_order(tmp_path: Path, fresh_home: Settings) -> None:
-    """The newest file first, in two deliveries."""
+    """The newest file comes first, in two deliveries."""
     name, day = TOWN_DATES[-1]
     files = sorted((support.CASES / name / "landing").rglob("*.*"), reverse=True)
     for i, part in enumerate((files[: len(files) // 2], files[len(files) // 2 :])):

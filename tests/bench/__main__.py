@@ -115,7 +115,7 @@ def landed(settings: Settings, folder: Path, queue: Queue[tuple[float, int]]) ->
 
 
 def landing(folder: Path) -> dict[str, dict[str, float]]:
-    """Landing of each format: rows a second and peak memory, over both ways of COPY; the median of some rounds.
+    """This part measures landing of each format: rows a second and peak memory, over both ways of COPY; the median of some rounds.
 
     over_copy: COPY of the same bytes into text columns without an index; over_ready: COPY of the same rows, ready, into the
     same table.
@@ -182,7 +182,7 @@ def packs(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def sizes(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Days by size of the town, and the obligations of each town read anew."""
+    """This part measures days by size of the town, and the obligations of each town read anew."""
     obligations: dict[str, dict[str, float]] = {}
     days = {}
     for persons in bench_days.SIZES:
@@ -208,7 +208,7 @@ PARTS: dict[str, tuple[Callable[[Path], Any], Callable[[Any], None]]] = {
 
 @contextmanager
 def _warehouse(folder: Path) -> Iterator[Settings]:
-    """A warehouse of its own, as long as the part lasts."""
+    """Each part has a warehouse of its own, as long as it lasts."""
     settings = Settings.load({"YINGJIAN_HOME": f"{folder}/home"})
     warehouse.ensure_running(settings)
     try:

@@ -37,7 +37,7 @@ from yingjian.publishing.publish import publish
 from yingjian.settings import Settings
 
 LAST_DAY, SEED = date(2022, 7, 24), 1
-DAYS_MEASURED = 5  # The median of so many days in a row.
+DAYS_MEASURED = 5  # The median is taken over so many days in a row.
 HISTORIES, HISTORY_PERSONS = (10, 30, 90), 100_000
 SIZES, SIZE_HISTORY = (10_000, 100_000, 1_000_000), 10
 STEPS = ("land", "build", "audit", "publish", "report")
@@ -47,7 +47,7 @@ REST_MEASURED_SECONDS, SWITCH_MARGIN_SECONDS = 10.0, 1.0
 
 @dataclass
 class Memory:
-    """The largest sums seen of what processes hold for themselves plus their part of what they share, in MiB."""
+    """The watch keeps the largest sums of memory that processes hold for themselves plus their part of what they share, in MiB."""
 
     peaks: dict[str, int] = field(default_factory=dict)
 
@@ -191,13 +191,13 @@ def by_size(folder: Path, persons: int, obligations: dict[str, dict[str, float]]
 
 
 def _typical(days: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The median of some days, by step and of the whole."""
+    """The function returns the median of some days, by step and of the whole."""
     figures = {step: round(median(day[step] for day in days), 2) for step in STEPS}
     return figures | {"day": round(median(sum(day.values()) for day in days), 2)}
 
 
 def with_readers(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """What a dashboard waits at rest, while a day is run, and while its publication is switched."""
+    """A dashboard's waits are measured at rest, while a day is run, and while its publication is switched."""
     town = Town(folder, HISTORY_PERSONS, SIZE_HISTORY + 1)
     try:
         day = LAST_DAY - timedelta(days=1)
@@ -247,7 +247,7 @@ def _watched(settings: Settings, pid: int, memory: Memory) -> Iterator[None]:
 
 
 def _held(root: int) -> int:
-    """What a process and its children hold, in MiB: proportional set sizes, so that shared memory counts once."""
+    """A process and its children hold this memory, in MiB: proportional set sizes, so that shared memory counts once."""
     total, waiting = 0, [root]
     while waiting:
         pid = waiting.pop()
@@ -284,5 +284,5 @@ def show_sizes(figures: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def _fixed(figures: Mapping[str, Mapping[str, float]]) -> float:
-    """What a day costs on which nothing comes, in the smallest town."""
+    """This part measures a day on which nothing comes, in the smallest town."""
     return next(iter(figures.values()))["nothing_came"]

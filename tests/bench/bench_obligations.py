@@ -214,7 +214,7 @@ def by_pandas(inputs: Mapping[str, pl.DataFrame], day: date) -> tuple[float, pl.
 
 
 def _read(conn: psycopg.Connection[Any], text: str) -> pl.DataFrame:
-    """A query's rows, by COPY: quick enough for tens of millions."""
+    """A query's rows come by COPY, which is quick enough for tens of millions."""
     with conn.cursor() as cursor, cursor.copy(f"copy ({text}) to stdout with (format csv, header)") as copy:  # type: ignore[arg-type]
         data = b"".join(bytes(block) for block in copy)
     dates = {name: pl.String for name in ("membership_id", "person_key", "group_code", "edition_code")}

@@ -12,7 +12,7 @@ import numpy as np
 from yingjian.database import warehouse
 from yingjian.settings import Settings
 
-# What the tiles of a dashboard ask the reporting schema, as the role of the BI tool.
+# The tiles of a dashboard ask the reporting schema these queries, as the role of the BI tool.
 QUERIES = {
     "overdue by community": "select community, count(*) from reporting.overdue group by community order by 2 desc",
     "overdue by department": "select department, count(*), max(days_overdue) from reporting.overdue group by department",
@@ -64,7 +64,7 @@ class Dashboard:
             thread.join()
 
     def percentiles(self, since: float | None = None) -> dict[str, dict[str, float]]:
-        """By query: how often it was asked from a moment on (all), and the 50th and 99th percentile in milliseconds."""
+        """Each query has how often it was asked from a moment on (all), and the 50th and 99th percentile in milliseconds."""
         found = {}
         for name, waits in self.waits.items():
             taken = [1000 * seconds for asked, seconds in waits if since is None or asked + seconds >= since]

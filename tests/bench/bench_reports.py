@@ -65,7 +65,7 @@ IS_OVERDUE, IS_DUE = "(i + {shift}) % 20 = 0", "(i + {shift}) % 20 not in (0, 10
 
 
 def rows_of_town(persons: int) -> dict[str, tuple[int, str, Mapping[str, str]]]:
-    """By mart: how many numbers i are counted to, which of them have a row, and the columns' SQL over i."""
+    """Each mart says how many numbers i are counted to, which of them have a row, and the columns' SQL over i."""
     community = {"community": "'社区' || i"}
     return {
         "obligation": (

@@ -1,4 +1,4 @@
-"""The simulator's speed and memory: rows written a second by a process of its own, and its peak."""
+"""This module measures the simulator's speed and memory: rows written a second by a process of its own, and its peak."""
 
 from __future__ import annotations
 

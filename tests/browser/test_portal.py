@@ -1,4 +1,4 @@
-"""The portal in a real browser, through Airflow's real API server and its own login form."""
+"""These tests open the portal in a real browser, through Airflow's real API server and its own login form."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def log_in(page: Page, portal: Portal, login: str) -> None:
 
 
 def framed(page: Page) -> Frame:
-    """The portal within Airflow's UI."""
+    """The test opens the portal within Airflow's UI."""
     element = page.locator("iframe[title='应检']").element_handle()
     frame = element.content_frame() if element else None
     assert frame

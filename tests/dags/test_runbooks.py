@@ -28,7 +28,7 @@ def test_every_critical_check_stands_in_one_group_of_the_runbook() -> None:
 
 
 def test_every_task_that_can_fail_has_its_entry(bag: dict) -> None:  # type: ignore[type-arg]
-    """Of a model's task `build` tells; every other one has a row that begins with its name."""
+    """The entry of `build` covers the models' tasks; every other task has a row that begins with its name."""
     for name, dag in bag["dags"].items():
         text = (RUNBOOKS / f"{name}.md").read_text()
         tasks = [task_id for task_id, task in dag["tasks"].items() if task["type"] != "ModelTask"]

@@ -1,4 +1,4 @@
-"""Who may do what: every role logs in and tries everything on every object; readers see their rows and no others."""
+"""Rights are tried: every role logs in and tries everything on every object; readers see their rows and no others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def town(world: Settings) -> Iterator[Town]:
         yield town
 
 
-# The matrix
+# The tests below try the matrix.
 
 
 OBJECTS = """
@@ -223,7 +223,7 @@ def test_who_was_given_nothing_does_not_come_in(town: Town) -> None:
             conn.execute("drop role nobody_knows")
 
 
-# Rows
+# The tests below read rows.
 
 
 def own_rows(town: Town, login: str, columns: set[str]) -> str:
@@ -351,7 +351,7 @@ def test_a_home_from_before_the_roles_is_brought_up_to_date(world: Settings) -> 
             assert sorted((acl or "").strip("{}").split(",")) == sorted((was or "").strip("{}").split(","))
 
 
-# Persons
+# The tests below read persons.
 
 
 def person_of(town: Town, condition: str) -> str:
@@ -420,7 +420,7 @@ def test_a_department_reads_whom_it_answers_for_wherever_they_live(town: Town) -
         )
 
 
-# The commands
+# The tests below run the commands.
 
 
 def test_the_commands_leave_a_trace(

@@ -177,7 +177,9 @@ def test_cut_between_two_of_its_pieces(saved: Path, tmp_path: Path) -> None:
     """age encrypts in pieces of 64 KiB: a file that ends with a whole piece is still known to be cut."""
     content = saved.read_bytes()
     head = content.index(b"\n--- ") + 5
-    body = content.index(b"\n", head) + 1 + 16  # after the line with the header's own code, and the nonce
+    body = (
+        content.index(b"\n", head) + 1 + 16
+    )  # The offset comes after the line with the header's own code, and the nonce.
     broken = tmp_path / "broken.age"
     broken.write_bytes(content[: body + 4 * (65536 + 16)])
     with pytest.raises(SetupError, match="damaged, cut off"):

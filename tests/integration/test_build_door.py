@@ -47,7 +47,7 @@ def states(conn: psycopg.Connection) -> dict[str, str]:
     return dict(conn.execute("select run_key, state from publishing.build").fetchall())
 
 
-# Whose turn it is
+# The tests below ask whose turn it is.
 
 
 def test_the_second_waits_until_the_first_has_ended(line: psycopg.Connection) -> None:
@@ -152,7 +152,7 @@ def test_a_run_that_asks_again_gets_a_number_and_each_begin_a_token(line: psycop
     assert (again.run_id, again.run_key) == ("run", "run#2") and again.build_id != first.build_id
 
 
-# By hand
+# The tests below build by hand.
 
 BY_HAND = """
 import sys
@@ -225,7 +225,7 @@ def test_the_door_is_free_when_the_process_that_builds_by_hand_is_killed(
     assert builds.owned(line, "next").as_of_date == DAY + timedelta(days=1)
 
 
-# What dbt may write
+# The tests below ask what dbt may write.
 
 
 @pytest.fixture(scope="module")
@@ -281,7 +281,7 @@ def test_dbt_writes_nothing_while_nobody_builds(town: Settings) -> None:
     assert not done.success and "nobody owns the schema build: use yingjian run --date D" in done.stdout
 
 
-# What is not published
+# The tests below show what is not published.
 
 
 def publish(settings: Settings, run_id: str, release: publishing.Release | None = None) -> int:
@@ -329,7 +329,7 @@ def test_a_mart_of_another_date_is_not_published(town: Settings, other: str) -> 
 
 
 def found(settings: Settings, token: str, *, success: bool = True) -> None:
-    """What an audit of a build found, as the audit keeps it."""
+    """The findings of an audit of a build are kept as the audit keeps them."""
     with warehouse.connect(settings, "auditor") as conn:
         conn.execute(
             """
@@ -342,7 +342,7 @@ def found(settings: Settings, token: str, *, success: bool = True) -> None:
 
 
 def test_a_build_that_nobody_audited_is_not_published(town: Settings) -> None:
-    """What was found of another build, and of the same run's build before it began again, says nothing of this one."""
+    """Findings of another build, and of the same run's build before it began again, say nothing of this one."""
     before = rebuild(town)
     rebuild(town, is_audited=False)
     found(town, str(uuid4()))
@@ -413,7 +413,7 @@ def test_a_build_that_was_released_is_not_superseded_while_it_is_published(
         assert take(conn, builds.ask(conn, "next day", WORLD_DAY + timedelta(days=1)))
 
 
-# What is published
+# The tests below show what is published.
 
 
 def test_a_run_that_was_cleared_publishes_again(town: Settings) -> None:
@@ -453,7 +453,7 @@ def test_a_past_day_goes_on_record_and_into_history_and_never_becomes_current(to
     assert sorted(support.query(town, history)) == [(yesterday, True), (WORLD_DAY, False)]
 
 
-# Landing and building exclude each other
+# The tests below show that landing and building exclude each other.
 
 
 def test_a_landing_waits_for_a_build_at_work_and_not_for_a_dead_one(home: Settings, line: psycopg.Connection) -> None:

@@ -30,7 +30,7 @@ from yingjian.settings import Settings
 pytestmark = pytest.mark.slow
 
 DAY = date(2022, 7, 20)
-SPEED = 30.0  # The clock's seconds per second: the deadline of 05:30 comes eleven minutes after midnight.
+SPEED = 30.0  # The clock runs so many seconds per second: the deadline of 05:30 comes eleven minutes after midnight.
 OFFICIALS = """
 officials:
   - {login: director, name: 街道主要领导, audience: office, role: user, may: [release, sign_off],
@@ -41,7 +41,7 @@ REQUIRED = ("test_results", "arrivals", "pharmacy_purchases")
 
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small town's exports of sixteen days, up to DAY."""
+    """The fixture makes a small town's exports of sixteen days, up to DAY."""
     folder = tmp_path_factory.mktemp("exports")
     simulate.write_landing(folder, persons=600, days=16, seed=7, last_day=DAY)
     return folder
@@ -61,7 +61,7 @@ def mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer
 
 
 class Home:
-    """A home, its landing location, and `yingjian up` on it."""
+    """The fixture makes a home and its landing location, and runs `yingjian up` on it."""
 
     def __init__(self, folder: Path, exports: Path) -> None:
         self.settings = Settings.load({"YINGJIAN_HOME": str(folder / "home")})
@@ -111,14 +111,14 @@ class Home:
         raise AssertionError("it did not come to that")
 
     def airflow(self, *arguments: str) -> None:
-        """Airflow's own command line, as the data team types it."""
+        """The function runs Airflow's own command line, as the data team types it."""
         subprocess.run(
             [sys.executable, "-m", "yingjian.cli", "airflow", *arguments],
             env={**os.environ, "YINGJIAN_HOME": str(self.settings.home)}, check=True, capture_output=True,
         )  # fmt: skip
 
     def states(self, dag_id: str, task_id: str) -> list[str]:
-        """The states of a task in all runs of its DAG."""
+        """The function returns the states of a task in all runs of its DAG."""
         rows = ask_airflow(
             self.settings, "select state from task_instance where dag_id = %s and task_id = %s", (dag_id, task_id)
         )
@@ -224,7 +224,9 @@ def test_services_killed_while_a_day_waits(home: Home) -> None:
     with psycopg.connect(warehouse.uri(home.settings, "publisher")) as conn:
         owner = builds.by_hand(conn, DAY, lambda run_id: False, lambda: None)
         with owner:  # Somebody builds by hand, in this process, and the day has to wait for its turn.
-            clock.set_demo_clock(home.settings.home, shows(DAY + timedelta(days=1), 5, 31), 2.0)  # Past the deadline.
+            clock.set_demo_clock(
+                home.settings.home, shows(DAY + timedelta(days=1), 5, 31), 2.0
+            )  # The deadline has passed.
             home.wait_for(lambda: home.states("daily", "claim_build") == ["deferred"])
             home.kill_services()
             assert home.publications() == []

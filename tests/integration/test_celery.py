@@ -164,7 +164,7 @@ def test_a_worker_killed_while_it_builds(
 
 
 def messages(redis: RedisServer) -> list[str]:
-    """What every message said that Redis ever got."""
+    """The function returns the text of every message that Redis ever got."""
     bodies = re.findall(r'"body": "([\w+/=]+)"', "\n".join(redis.passed))
     return [str(json.loads(base64.b64decode(body))) for body in bodies]
 

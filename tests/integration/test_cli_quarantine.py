@@ -1,4 +1,4 @@
-"""`yingjian landing` and `yingjian quarantine`, as a person types them."""
+"""The tests run `yingjian landing` and `yingjian quarantine` as a person types them."""
 
 from __future__ import annotations
 

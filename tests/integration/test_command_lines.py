@@ -1,4 +1,4 @@
-"""`yingjian airflow …` and `yingjian dbt …`: the real ones, in this home, without running services."""
+"""The tests run the real `yingjian airflow …` and `yingjian dbt …`, in this home, without running services."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ NOT_HERE = {"superset"}  # It has an environment of its own.
 
 
 class Town:
-    """The containers of docker-compose.yml as processes. folder: of them all; landing: URI; connections: JSON by id."""
+    """The class runs the containers of docker-compose.yml as processes. folder: of them all; landing: URI; connections: JSON by id."""
 
     def __init__(self, folder: Path, landing: str, connections: dict[str, str]) -> None:
         self.folder = folder
@@ -58,10 +58,10 @@ class Town:
         self.env_files["AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE"] = "False"
         self.processes: dict[str, list[subprocess.Popen[bytes]]] = {}
 
-    # What differs from containers
+    # These methods hold what differs from containers.
 
     def here(self, text: str) -> str:
-        """A text of the file with this machine's addresses and folders."""
+        """The function returns a text of the file with this machine's addresses and folders."""
         for there, here in {
             "@postgres:5432": f"@127.0.0.1:{self.port['postgres']}",
             "@redis:6379": f"@127.0.0.1:{self.port['redis']}",
@@ -80,7 +80,7 @@ class Town:
         return text
 
     def environment(self, name: str) -> dict[str, str]:
-        """What the image, the env_files and the file itself give a service."""
+        """A service gets this from the image, the env_files and the file itself."""
         found = self.services[name]
         image = {"PATH": f"{self.folder}/programs:{PROGRAMS}:{binaries()}:/usr/bin:/bin", "LANG": "C.UTF-8"}
         if found["image"].startswith("yingjian/"):
@@ -112,7 +112,7 @@ class Town:
         entrypoint.write_text(f'#!/bin/sh\nexec "$@" --port {self.port["redis"]} --bind 127.0.0.1\n')
         entrypoint.chmod(0o755)
 
-    # What Compose does
+    # These methods do what Compose does.
 
     def up(self, name: str) -> None:
         """Start a service, after what it depends on."""
@@ -128,7 +128,7 @@ class Town:
             self._prepare_postgres()
         if name == "redis":
             self._prepare_redis()
-        # What runs once runs twice at once here: that of another machine must do no harm.
+        # A service that runs once runs twice at once here: one of another machine must do no harm.
         is_once = self.services[name]["restart"] == "no"
         replicas = 2 if is_once else self.services[name]["deploy"].get("replicas", 1)
         self.processes[name] = [self._start(name, number) for number in range(replicas)]

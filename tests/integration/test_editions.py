@@ -16,7 +16,7 @@ from tests import support
 from yingjian.settings import PROJECT_ROOT, Settings
 
 RUNS = count()
-READ = ("+due", "+risk_zone")  # What is read of the made-up edition, and all that it is made from.
+READ = ("+due", "+risk_zone")  # The test reads these of the made-up edition, and all that they are made from.
 UPDATED = {"更新时间": "2022-07-01 08:00:00"}
 SLOTS = "select slot, due_date::text from build.obligation where membership_id = %s order by slot"
 ZONE = """
@@ -78,7 +78,7 @@ def days(settings: Settings, membership: str, anchor: str) -> list[int]:
 
 @pytest.fixture(scope="module")
 def town(home_factory: Callable[[str], Settings], tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """People on both sides of each change."""
+    """The roster has people on both sides of each change."""
     settings = home_factory("editions")
     land(
         settings,

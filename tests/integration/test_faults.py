@@ -141,11 +141,11 @@ def wait_for_midst(process: subprocess.Popen[str]) -> None:
     raise AssertionError(process.communicate()[1][-3000:])
 
 
-# What a stage needs before, and what must be there after
+# These functions say what a stage needs before, and what must be there after.
 
 
 def prepare(town: Settings, stage: str, folder: Path) -> str:
-    """What the stage works on; returns its argument."""
+    """The function prepares the stage's input; it returns the stage's argument."""
     match stage:
         case "landing":
             common = {**IDENTITY, "剂次": "1", "接种日期": "2022-01-01", "更新时间": "2022-07-01 08:00:00"}
@@ -190,7 +190,7 @@ def pages(town: Settings, publication: str) -> dict[str, str]:
 
 
 def reference(town: Settings, publication: str) -> dict[str, str]:
-    """The same pages, written without a disturbance."""
+    """The function writes the same pages without a disturbance."""
     from yingjian.reports import write_packs, write_report
 
     out = town.home / "reference"
@@ -200,7 +200,7 @@ def reference(town: Settings, publication: str) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in made}
 
 
-# Faults
+# These functions make the faults.
 
 
 def used_bytes(folder: Path) -> int:
@@ -342,7 +342,7 @@ def test_the_clock_set_back(town: Settings, reader: Reader, tmp_path: Path, monk
     check(town, "publish", argument, before)
 
 
-# Airflow's own
+# The tests below disturb Airflow's own processes.
 
 
 def children(parent: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""What people drop in the landing location: archives, spreadsheets of every kind, changed layouts, corrected files."""
+"""People drop many things in the landing location: archives, spreadsheets of every kind, changed layouts, corrected files."""
 
 from __future__ import annotations
 
@@ -338,7 +338,7 @@ def test_markers_hold_back_what_is_not_done(home: Settings, tmp_path: Path) -> N
 
 
 def as_kind(folder: Path, kind: str, name: str, rows: list[dict[str, str]], encoding: str = "utf-8") -> Path:
-    """An export in one of the formats."""
+    """The function writes an export in one of the formats."""
     path = folder / "test_results" / f"{name}.{kind}"
     if kind == "xlsx":
         spreadsheet(

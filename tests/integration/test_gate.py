@@ -20,7 +20,7 @@ from yingjian.orchestration import tasks
 from yingjian.publishing import publish as publishing
 from yingjian.settings import PROJECT_ROOT, Settings
 
-TOKEN = str(uuid4())  # Of a build that nobody publishes.
+TOKEN = str(uuid4())  # The token belongs to a build that nobody publishes.
 SUITES = quality.load_suites(PROJECT_ROOT / "expectations", WORLD_DAY)
 
 # For each check what breaks it: SQL over the build or staging that a fault could have left.
@@ -221,7 +221,7 @@ def test_the_rows_that_are_checked_stay_in_the_database(lean: Settings, monkeypa
 
 
 def test_the_audit_reads_no_other_files_samples(lean: Settings) -> None:
-    """By the plan: whoever asks for one row, as Great Expectations does first, does not read all files' to find it."""
+    """A query of one row, as Great Expectations asks first, does not read all files' rows: its plan says so."""
     grown = make_copy(lean, "grown", "lean")
     with warehouse.connect(grown) as conn:
         conn.execute("alter table staging.test_results disable trigger user")
@@ -257,7 +257,7 @@ def test_a_check_fails_on_its_poison(name: str, lean: Settings) -> None:
     ],
 )
 def test_samples_that_no_file_is_noted_of_are_checked_too(name: str, poison: str, lean: Settings) -> None:
-    """Who writes by hand, or empties the table, is not read past."""
+    """Rows written by hand, and an emptied table, are not read past."""
     fails_on(poison, name, lean)
 
 
@@ -275,7 +275,7 @@ def fails_on(poison: str, name: str, lean: Settings) -> None:
 
 
 def make_copy(settings: Settings, name: str, template: str) -> Settings:
-    """A copy of one of the home's databases, from it as a template."""
+    """The fixture copies one of the home's databases, with it as a template."""
     server = EmbeddedPostgres(settings)
     with psycopg.connect(server.uri("postgres", "postgres"), autocommit=True) as conn:
         conn.execute(f"drop database if exists {name} with (force)")  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from yingjian.landing.feeds import FEEDS
 from yingjian.operations import status as home_status
 from yingjian.settings import Settings
 
-FIRST = date(2022, 7, 4)  # A Monday.
+FIRST = date(2022, 7, 4)  # The day is a Monday.
 
 
 def samples(rows: int, day: date, name: str, laboratory: str = "一所", **cells: str) -> list[dict[str, str]]:
@@ -56,7 +56,7 @@ def cut(folder: Path, name: str, characters: int, feed: str = "test_results") ->
     path.write_text(path.read_text(encoding="utf-8").rstrip("\n")[: -characters or None], encoding="utf-8")
 
 
-# What came by sender and day
+# These tests look at rows by sender and day.
 
 
 def test_what_a_file_brought_is_counted_by_sender_and_day(home: Settings, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_national_list_is_a_part_also_when_it_is_empty(home: Settings, tmp_pat
     assert rows == [(None, FIRST, 2, 2), (None, FIRST + timedelta(days=1), 0, 0)]
 
 
-# Whole or not
+# The tests below ask whether a file is whole.
 
 
 def test_a_file_that_ends_within_a_row_is_flagged(home: Settings, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_line_without_its_usual_end_is_flagged(home: Settings, tmp_path: Path)
     for number in range(3):
         land(home, tmp_path, (f"good-{number}", samples(5, FIRST, f"a{number}")))
     support.write_feed(tmp_path, "test_results", samples(5, FIRST, "b"), "half.csv")
-    cut(tmp_path, "half", 1)  # The last second of the last time: still a time to look at, and a row.
+    cut(tmp_path, "half", 1)  # The last second of the last time is still a time to look at, and a row.
     support.land_folder(home, tmp_path)
     assert suspicions(home)["half.csv"] == ["no_newline"]
 
@@ -195,7 +195,7 @@ def test_good_files_of_a_town_have_no_flag(town: Settings) -> None:
     assert support.query(town, staged) == support.query(town, counted)
 
 
-# Contradictions
+# The tests below look for contradictions.
 
 
 def contradictions(home: Settings) -> list[tuple]:  # type: ignore[type-arg]
@@ -243,7 +243,7 @@ def landed_rows(town: Settings) -> dict[str, dict[str, str]]:
     return {name: kinds_of_rows(town, feed)[0] for name, feed in FEEDS.items()}
 
 
-# Shown
+# The tests below look at what is shown.
 
 
 def test_both_are_shown(

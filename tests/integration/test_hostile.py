@@ -34,7 +34,7 @@ from yingjian.settings import Settings
 
 HEADER = [column.source for column in FEEDS["test_results"].columns]
 TEXTS = [column.source for column in FEEDS["test_results"].columns if column.kind == "text"]
-MEMORY_MEBIBYTES = 900  # Of a process that lands; polars and its threads take a third of it.
+MEMORY_MEBIBYTES = 900  # A process that lands may hold so much; polars and its threads take a third of it.
 
 INJECTIONS = {
     "sql": "x'); drop table staging.test_results; --",
@@ -184,7 +184,9 @@ def test_the_longest_path_and_the_deepest_folder(home: Settings, tmp_path: Path)
         land_folder(home, tmp_path)
         again = land_folder(home, tmp_path)
     finally:
-        subprocess.run(["rm", "-rf", str(deep / "d")], check=True)  # Too deep for pytest's own cleaning up.
+        subprocess.run(
+            ["rm", "-rf", str(deep / "d")], check=True
+        )  # The folder is too deep for pytest's own cleaning up.
     assert query(home, "select sample_key, length(location) > 9000 from staging.test_results, quality.landed_file") == [
         ("S1", True)
     ]
@@ -242,7 +244,7 @@ def test_a_file_exchanged_for_a_link_while_it_lands(
     assert query(home, "select count(*) from staging.test_results") == [(0,)]
 
 
-# Sizes
+# The tests below try sizes.
 
 
 def landed_by_another_process(home: Settings, folder: Path) -> int:
@@ -264,7 +266,7 @@ def sparse(path: Path, head: str, size: int) -> None:
 
 
 def test_lines_of_a_gigabyte(home: Settings, tmp_path: Path) -> None:
-    """From the first byte on, and below a good header and row."""
+    """The bytes come from the first byte on, and below a good header and row."""
     folder = tmp_path / "test_results"
     sparse(folder / "a.csv", "x", 1 << 30)
     good = write_feed(tmp_path, "test_results", [sample("S1")], "b.csv").read_text(encoding="utf-8")
@@ -344,7 +346,7 @@ def test_a_first_cell_larger_than_csv_takes(home: Settings, tmp_path: Path) -> N
     assert query(home, "select status from quality.landed_file order by file_name") == [("rejected",), ("staged",)]
 
 
-# Archives
+# The tests below try archives.
 
 
 def test_members_that_share_their_packed_bytes(refused: Callable[[], str], tmp_path: Path) -> None:
@@ -405,7 +407,7 @@ def test_a_member_with_the_longest_name(home: Settings, tmp_path: Path) -> None:
     assert all("\x1b" not in name and "350503194205022751" not in name and len(name) < 300 for name in names)
 
 
-# Spreadsheets
+# The tests below try spreadsheets.
 
 PARTS = {
     "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="xml" ContentType="application/xml"/><Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/></Types>',
@@ -420,7 +422,7 @@ def row(number: int, cells: list[str]) -> str:
 
 
 def workbook(rows: str, doctype: str = "", strings: str = "") -> bytes:
-    """A spreadsheet of one sheet, from its XML."""
+    """The function makes a spreadsheet of one sheet, from its XML."""
     sheet = f'<?xml version="1.0"?>{doctype}<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{rows}</sheetData></worksheet>'
     shared = f'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">{strings}</sst>'
     return zipped({**PARTS, "xl/worksheets/sheet1.xml": sheet, "xl/sharedStrings.xml": shared})
@@ -496,7 +498,7 @@ def test_formulas_give_what_the_sender_saw(home: Settings, tmp_path: Path) -> No
     assert query(home, "select sample_key from staging.test_results") == [("S1",)]
 
 
-# JSON
+# The tests below try JSON.
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is kept from build to build holds the same rows as everything read anew, whatever came, changed or went between."""
+"""Increments hold the same rows as everything read anew, whatever came, changed or went between."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class Town:
         ])  # fmt: skip
 
     def delete_some(self) -> None:
-        """What retention or a person takes away."""
+        """Retention or a person takes these rows away."""
         with warehouse.connect(self.home, "loader") as conn:
             conn.execute("delete from staging.test_results where line = %s", (self.draw.randint(2, 6),))
 
@@ -156,7 +156,7 @@ def test_the_same_rows_as_everything_read_anew(fresh_home: Settings, tmp_path: P
     town = Town(fresh_home, tmp_path, seed)
     town.begin()
     for number in range(6):
-        # A day again, or the day before, now and then.
+        # A day comes again, or the day before, now and then.
         today = FIRST + timedelta(days=number + town.draw.choice([0, 1]))
         town.day(today)
         if number == 3:
@@ -190,7 +190,7 @@ def test_what_makes_a_build_read_everything(begun: Town) -> None:
     build(home, FIRST, select=INCREMENTS)
     assert since(home) is not None
     for statement in (
-        "insert into staging.test_results select * from staging.test_results limit 0",  # By hand: of no file.
+        "insert into staging.test_results select * from staging.test_results limit 0",  # The rows are written by hand and belong to no file.
         "truncate staging.test_results",
         "drop table intermediate.int_sample__dates cascade",
         "update intermediate.increment_progress set definition = 'older' where model like '%by_day'",
@@ -218,7 +218,7 @@ def test_a_build_that_died_between_two_increments_goes_on(begun: Town) -> None:
 
 
 def test_only_the_days_touched_are_read(begun: Town) -> None:
-    """By the plan: neither a build's reading nor a query of one day looks into another day's partition."""
+    """Neither a build's reading nor a query of one day looks into another day's partition: the plan says so."""
     home = begun.home
     for number in range(1, 4):
         begun.day(FIRST + timedelta(days=number))

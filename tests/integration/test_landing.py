@@ -130,7 +130,7 @@ def test_a_later_list_of_the_same_hour_takes_its_place(home: Settings, tmp_path:
 
 
 def test_spreadsheet(home: Settings, tmp_path: Path) -> None:
-    """Numbers as numbers, dates as dates, a title above the header."""
+    """The sheet has numbers as numbers, dates as dates, and a title above the header."""
     openpyxl = pytest.importorskip("openpyxl")
     from yingjian.landing.feeds import FEEDS
 
@@ -267,7 +267,7 @@ def test_a_row_that_postgresql_or_csv_cannot_take_costs_only_itself(
     assert query(home, "select line, reason_codes from quality.rejected_row") == [(2, [code])]
 
 
-# What a cell may hold, and the like of which COPY, CSV or repair take for something else.
+# A cell may hold these, and COPY, CSV or repair take the like for something else.
 ODD_CELLS = [
     {}, {"采样点": "\\N"}, {"采样点": "\\."}, {"采样点": "a\\tb\\"}, {"姓名": "欧阳\u3000测试"}, {"姓名": " 陈测试"}, {"姓名": "'陈测试"},
     {"采样点": ""}, {"检测时间": ""}, {"采样点": "NULL"}, {"采样点": "１号点"}, {"采样点": "甲、乙"}, {"采样点": "甲，乙；丙"},

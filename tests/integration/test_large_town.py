@@ -83,7 +83,7 @@ def fill(conn: psycopg.Connection, query: str, **given: object) -> None:
 
 @pytest.fixture
 def conn(town_database: str) -> Iterator[psycopg.Connection]:
-    """The large town beside the usual one, undone at the end."""
+    """The fixture lands the large town beside the usual one, and undoes it at the end."""
     with psycopg.connect(town_database) as connection:
         for mart, rows in ROWS.items():
             fill(connection, f"insert into published.{mart} {rows}")

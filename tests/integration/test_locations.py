@@ -42,7 +42,7 @@ def home(home: Settings) -> Settings:
 
 
 class _S3:
-    """A bucket with a `landing/` prefix."""
+    """The fixture makes a bucket with a `landing/` prefix."""
 
     def __init__(self) -> None:
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -70,7 +70,7 @@ class _S3:
 
 
 class _Sftp(SftpServer):
-    """The SFTP server with a `landing/` folder."""
+    """The fixture starts an SFTP server with a `landing/` folder."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -88,7 +88,7 @@ class _Api:
     def __init__(self) -> None:
         self.records: dict[str, list[dict[str, str]]] = {}
         self.failures = 0
-        self.answer: bytes | None = None  # instead of a page
+        self.answer: bytes | None = None  # The platform answers so instead of with a page.
         self.breaks_at: str | None = None
         self.asked: list[str] = []
         api = self

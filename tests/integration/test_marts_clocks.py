@@ -13,7 +13,7 @@ from tests import support
 from tests.conftest import WORLD_DAY
 from yingjian.settings import Settings
 
-END = datetime.combine(WORLD_DAY + timedelta(days=1), time())  # 24:00 of D.
+END = datetime.combine(WORLD_DAY + timedelta(days=1), time())  # The moment is 24:00 of D.
 MARTS = ["contact_clock", "push_clearance", "push_outstanding", "pool_followup", "pharmacy_followup", "signal"]
 
 
@@ -28,7 +28,7 @@ def test_the_mart_is_not_empty(world: Settings, mart: str) -> None:
     assert dates == [(WORLD_DAY,)]
 
 
-# Articles 25 and 26
+# The tests below follow articles 25 and 26.
 
 
 def contacts_by_hand(world: Settings) -> dict[str, tuple[str, datetime | None]]:
@@ -61,7 +61,7 @@ def test_contacts(world: Settings) -> None:
     assert by_key["CK0002"] == by_key["CK0003"] == (None, False) and by_key["CK0005"] == (None, None)
 
 
-# Article 7
+# The tests below follow article 7.
 
 
 def test_pushed_lists(world: Settings) -> None:
@@ -108,7 +108,7 @@ def test_pushed_lists(world: Settings) -> None:
     assert {feed for feed, _ in open_keys} == {"arrivals", "contacts", "pharmacy_purchases"}
 
 
-# Article 24
+# The tests below follow article 24.
 
 
 def test_positive_tubes(world: Settings) -> None:
@@ -150,7 +150,7 @@ def test_positive_tubes_have_their_duty(world: Settings) -> None:
     )
 
 
-# Article 19
+# The tests below follow article 19.
 
 
 def test_purchases(world: Settings) -> None:
@@ -181,7 +181,7 @@ def test_purchases(world: Settings) -> None:
     }
 
 
-# Section 3 (四)
+# The tests below follow section 3 (四).
 
 
 def spans(bought: list[tuple[date, Any]], is_enough: Any) -> set[tuple[date, date]]:

@@ -64,7 +64,7 @@ def test_whoever_is_outstanding_can_be_found(world: Settings) -> None:
 
 
 def test_nobody_outstanding_has_a_sample_since_the_start(world: Settings) -> None:
-    """Article 21, against the samples themselves."""
+    """Article 21 is compared with the samples themselves."""
     wrong = support.query(
         world,
         """

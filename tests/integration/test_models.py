@@ -16,7 +16,7 @@ from yingjian.settings import PROJECT_ROOT, Settings
 
 @pytest.fixture(scope="module")
 def built(home_factory: HomeFactory, built_town: Settings) -> Settings:
-    """A town with its build beside the publication of the day before."""
+    """The town has its build beside the publication of the day before."""
     return home_factory("models", built_town)
 
 

@@ -37,7 +37,7 @@ def packs(town_database: str, tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 
 def sheet(pack: Pack, name: str) -> list[dict[str, object]]:
-    """A list's rows by column."""
+    """The function gives a list's rows by column."""
     head, *rows = openpyxl.load_workbook(pack.workbook, read_only=True)[name].iter_rows(values_only=True)
     return [dict(zip(head, row, strict=True)) for row in rows]
 
@@ -169,7 +169,7 @@ def test_the_pdf_is_a4_can_be_searched_in_chinese_and_has_its_fonts(packs):
 
 
 def pdf_table(path: Path, title: str, head: str) -> list[tuple[str, list[int]]]:
-    """The rows below a heading and a table's head, as long as they look like one: a name, then whole numbers and others."""
+    """The function gives the rows below a heading and a table's head, as long as they look like one: a name, then whole numbers and others."""
     lines = "\n".join(page.extract_text() for page in pypdf.PdfReader(path).pages).split("\n")
     start = next(
         place for place in range(len(lines) - 1) if lines[place].strip() == title and lines[place + 1].startswith(head)

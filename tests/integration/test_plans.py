@@ -1,4 +1,4 @@
-"""What a plan tells: nothing of rows that its reader does not see, neither what it counted nor what it estimates."""
+"""A plan tells nothing of rows that its reader does not see, neither what it counted nor what it estimates."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def readable(conn: psycopg.Connection) -> list[tuple[str, str, list[tuple[str, s
 
 
 def plan(conn: psycopg.Connection, how: str, view: sql.Identifier, condition: sql.Composed) -> list[str]:
-    """The plan's lines, without the condition itself."""
+    """The function gives the plan's lines, without the condition itself."""
     lines = [
         line for (line,) in conn.execute(sql.SQL("{} select * from {} where {}").format(sql.SQL(how), view, condition))
     ]
@@ -142,7 +142,7 @@ def test_a_view_of_an_older_version_is_made_anew_by_the_next_migration(town: Tow
 
 
 def test_statistics_and_other_statements_are_not_read(town: Town) -> None:
-    """What PostgreSQL knows of a column's values, and what others ask."""
+    """PostgreSQL knows this of a column's values, and others ask for it."""
     values = "select count(*) from pg_stats where schemaname = 'published' and starts_with(tablename, 'obligation')"
     others = """
         select count(*) from pg_stat_activity

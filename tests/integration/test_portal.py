@@ -1,4 +1,4 @@
-"""The portal over HTTP: Airflow's real API server, real sessions, the town's warehouse."""
+"""These tests call the portal over HTTP: Airflow's real API server, real sessions, the town's warehouse."""
 
 from __future__ import annotations
 
@@ -313,7 +313,7 @@ def test_a_search_finds_a_name_and_stands_in_no_address_and_no_log(portal, clien
         "没有符合条件的行"
         in clients["grid"].get(post(clients["grid"], "/lists/overdue/search", words="100%_").headers["location"]).text
     )
-    # Who does not see names does not find by them either.
+    # An official who does not see names does not find by them either.
     blind = clients["clerk"].get(post(clients["clerk"], "/lists/overdue/search", words=name).headers["location"])
     assert "没有符合条件的行" in blind.text
     # Another window's search has taken the cookie's place: the list says so and shows no wrong rows as the right ones.
@@ -345,7 +345,7 @@ def test_a_list_is_filtered_sorted_and_paged(portal, clients):
         for page in range(1, -(-count // 50) + 1)
     ]
     assert sum(rows) == count and max(rows) <= 50 and pages[0] and pages[1]
-    # What names no column, or no page, asks for nothing.
+    # An address that names no column, or no page, asks for nothing.
     assert "共" in get(client, "/lists/due?sort=person_key;drop&page=-1&社区=' or 1=1 --").text
 
 

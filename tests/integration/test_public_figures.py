@@ -21,7 +21,9 @@ PARTS = {
     "vaccination": ("dose_3", "dose_2", "dose_1", "dose_0"),
 }
 WHOLES = {"infection": "infected", "testing": "required", "vaccination": "residents_60plus"}
-Cells = dict[tuple[str, str, str], int]  # topic, figure, community ('' for the town) → persons
+Cells = dict[
+    tuple[str, str, str], int
+]  # The keys are topic, figure and community ('' for the town); the values are persons.
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def conn(world: Settings) -> Iterator[psycopg.Connection]:
 
 
 def published(conn: psycopg.Connection, model: str, counts: Cells) -> dict[tuple[str, str, str], int | None]:
-    """What the model shows of these counts; None for what it hides."""
+    """The model shows these of the counts; None stands for a hidden one."""
     conn.execute("truncate public_count")
     with conn.cursor() as cursor:
         cursor.executemany(
@@ -85,7 +87,7 @@ def truth(counts: Cells) -> Cells:
 def bounds(
     counts: Cells, shown: dict[tuple[str, str, str], int | None], key: tuple[str, str, str]
 ) -> tuple[float, float]:
-    """What a reader knows of a hidden figure: its least and its greatest possible value, from every sum that is shown."""
+    """A reader knows this of a hidden figure: its least and its greatest possible value, from every sum that is shown."""
     topic = key[0]
     atoms = sorted(cell for cell in counts if cell[0] == topic)
 

@@ -1,4 +1,4 @@
-"""Publishing: one switch, no waiting, nothing half; repeatable, and gone back to by date."""
+"""Publishing is one switch, no waiting, nothing half; it is repeatable, and goes back by date."""
 
 from __future__ import annotations
 

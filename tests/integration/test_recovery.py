@@ -115,7 +115,7 @@ def test_a_new_server_has_all_that_the_old_one_had(home_factory: Callable[[str],
 
 
 def contents(server: EmbeddedPostgres) -> dict[str, list[tuple]]:  # type: ignore[type-arg]
-    """Roles with the verifiers of their passwords; every relation with its owner, rights and policies; rows of tables."""
+    """The function reads roles with the verifiers of their passwords; every relation with its owner, rights and policies; rows of tables."""
     with psycopg.connect(server.uri("postgres", "yingjian")) as conn:
         found = {
             "roles": conn.execute("select rolname, rolpassword, rolcreaterole from pg_authid order by 1").fetchall(),

@@ -51,7 +51,7 @@ def test_late_samples_and_corrected_memberships(home: Settings, tmp_path: Path) 
     run_day(home, date(2022, 7, 12))
     assert query(home, RESTATED) == [], "the day after has nothing left to say"
 
-    # What it compares with is one publication, by the plan: the others are left alone, however many there are.
+    # It is compared with one publication, as the plan says: the others are left alone, however many there are.
     ids = [number for (number,) in query(home, "select publication_id from published.publication order by 1")]
     for day, before in ((date(2022, 7, 12), ids[2]), (date(2022, 7, 10), ids[0])):
         support.build(home, day)

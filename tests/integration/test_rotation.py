@@ -32,7 +32,7 @@ def town(home_factory: HomeFactory, built_town: Settings) -> Settings:
     support.release(settings, WORLD_DAY)
     support.build_marts(settings, WORLD_DAY)  # A build that is not published yet is rewritten too.
     with warehouse.connect(settings) as conn:
-        # Of one person retention took everything but the key in what was published.
+        # Retention took everything of one person but the key in what was published.
         conn.execute(
             """
             insert into published.control
@@ -162,7 +162,7 @@ def test_the_next_day_goes_on_under_the_new_secret(town: Settings, tmp_path: Pat
 
 
 def a_document(settings: Settings) -> dict[str, str]:
-    """Of somebody who was sampled on WORLD_DAY, whom another sample of that day gives nothing new."""
+    """The person was sampled on WORLD_DAY, so another sample of that day gives nothing new."""
     [(number,)] = support.query(
         settings,
         "select min(id_number) from staging.test_results where id_type = '居民身份证' and result = '阴性' and sampled_at::date = %s",

@@ -32,7 +32,7 @@ from yingjian.operations import services
 from yingjian.settings import Settings
 
 YINGJIAN = [sys.executable, "-m", "yingjian.cli"]
-PRINTED: list[str] = []  # by every command of this module
+PRINTED: list[str] = []  # Every command of this module uses it.
 OFFICIALS = """
 officials:
   - {login: director, name: 街道主要领导, audience: office, role: user, may: [release, sign_off], deputy: deputy,
@@ -120,7 +120,7 @@ def wait_for(condition: Callable[[], bool], seconds: int = 500) -> None:
 
 
 def airflow_processes(sessions: list[int]) -> set[int]:
-    """The services that lead these sessions, and their tasks, which stay in them when the leader dies."""
+    """The function finds the services that lead these sessions, and their tasks, which stay in them when the leader dies."""
     found = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:

@@ -31,7 +31,7 @@ needs_cases = pytest.mark.skipif(
     not support.CASES.is_dir(), reason=f"the worked cases are not at {support.CASES}; set YINGJIAN_SHARED"
 )
 MARTS = sorted(path.stem for path in (PROJECT_ROOT / "dbt_project" / "models" / "marts").glob("*.sql"))
-# What the cases say something of; the simulated town has rows for the others.
+# The cases say something of these marts; the simulated town has rows for the others.
 OF_THE_CASES = {
     "obligation", "due", "overdue", "compliance_daily", "due_forecast", "risk_zone", "control", "contact_clock", "pool_followup",
     "push_clearance", "disinfection_daily", "vaccination_60plus", "readiness", "zone_stay_summary",
@@ -100,7 +100,7 @@ def comparable(cell: Any) -> Any:
 
 
 def differences(postgres: dict[str, Rows], spark: dict[str, Rows]) -> dict[str, tuple[Rows, Rows]]:
-    """Of each mart that differs the rows that only PostgreSQL has, and those that only Spark has."""
+    """The function gives, for each mart that differs, the rows that only PostgreSQL has, and those that only Spark has."""
     assert postgres.keys() == spark.keys() == set(MARTS) and len(MARTS) >= 38
     return {
         mart: (postgres[mart] - spark[mart], spark[mart] - postgres[mart])
@@ -160,7 +160,7 @@ def simulated(
     """
     settings = home_factory("engines", built_town)
     with warehouse.connect(settings) as conn:
-        # What such a town has none of: samples that were withdrawn since, and a delivery.
+        # Such a town has no samples that were withdrawn since, and no delivery.
         conn.execute("update staging.test_results set result = '无效' where sampled_at::date = %s", [date(2022, 7, 18)])
         conn.execute(
             "insert into delivery.attempt"

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def converted(path: Path, to: str, folder: Path) -> list[Path]:
-    """What LibreOffice makes of a file; it repairs nothing when it has nobody to ask, and writes nothing then."""
+    """LibreOffice converts a file; it repairs nothing when it has nobody to ask, and writes nothing then."""
     out = folder / to.partition(":")[0]
     subprocess.run(
         [str(SOFFICE), f"-env:UserInstallation={(folder / 'profile').as_uri()}", "--headless", "--norestore",

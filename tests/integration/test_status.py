@@ -34,7 +34,7 @@ HEALTHY = {
 
 @pytest.fixture
 def home(fresh_home: Settings) -> Settings:
-    """A home with nothing but its tables."""
+    """The home has nothing but its tables."""
     return fresh_home
 
 
@@ -45,7 +45,7 @@ def command(settings: Settings, monkeypatch: pytest.MonkeyPatch, *arguments: str
 
 @pytest.fixture
 def airflow(home: Settings) -> Iterator[dict[str, object]]:
-    """What this home's API server says of its components; a test may change it."""
+    """The home's API server says this of its components; a test may change it."""
     health: dict[str, object] = dict(HEALTHY)
 
     class Api(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The table of controls in policy.md."""
+"""This module computes the table of controls in policy.md."""
 
 from __future__ import annotations
 

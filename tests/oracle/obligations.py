@@ -30,7 +30,7 @@ LOOKBACK_DAYS = 7
 
 @dataclass
 class Membership:
-    """key: record key, or feed, colon, key. end: last day, FOREVER while open."""
+    """The key is the record key, or feed, colon, key. end: last day, FOREVER while open."""
 
     key: str
     person: str
@@ -127,7 +127,7 @@ def _of_contacts(book: Book) -> list[Membership]:
     ]  # fmt: skip
 
 
-# What lifts an obligation
+# These functions compute what lifts an obligation.
 
 
 def lifting(book: Book, person: str, group: str) -> list[tuple[date, date, str]]:
@@ -148,7 +148,7 @@ def lifted_on(intervals: list[tuple[date, date, str]], day: date) -> str | None:
     return "void" if "void" in states else "exempt" if states else None
 
 
-# Rule families
+# These functions compute the rule families.
 
 
 def obligations(book: Book) -> list[Obligation]:
@@ -177,7 +177,7 @@ def frequency(text: str) -> tuple[int, int]:
 
 
 def rolling(book: Book, m: Membership, k: int, n: int) -> list[Obligation]:
-    """Family 1."""
+    """The function computes family 1."""
     today = book.day
     if m.end < today:  # "A membership that ended before D has no rolling row any more."
         return []
@@ -197,7 +197,7 @@ def rolling(book: Book, m: Membership, k: int, n: int) -> list[Obligation]:
 
 
 def anchored(book: Book, m: Membership) -> list[Obligation]:
-    """Families 2 and 4."""
+    """The function computes families 2 and 4."""
     assert m.anchor
     shift = 0 if m.group == "37" else 1
     slots = [(n, m.anchor + timedelta(n - shift)) for n in ANCHORED[m.group]]
@@ -273,7 +273,7 @@ def full_round(book: Book, m: Membership) -> list[Obligation]:
 
 
 def purchases(book: Book) -> list[Obligation]:
-    """P19: "due on the purchase date + purchase_test_days - 1"; "a counting sample from the moment of purchase"."""
+    """The function computes P19: "due on the purchase date + purchase_test_days - 1"; "a counting sample from the moment of purchase"."""
     found = []
     for row in book["pharmacy_purchases"]:
         bought: datetime = row["购药时间"]
@@ -289,7 +289,7 @@ def purchases(book: Book) -> list[Obligation]:
 
 @dataclass(frozen=True)
 class TubeMember:
-    """A member of a positive tube, with the tube's result time and the single sample after it."""
+    """The row is a member of a positive tube, with the tube's result time and the single sample after it."""
 
     tube: str
     person: str
@@ -299,7 +299,7 @@ class TubeMember:
 
 
 def tube_members(book: Book) -> list[TubeMember]:
-    """ "a member of a positive tube"; "a single sample taken after the tube's result"."""
+    """The function computes P24: "a member of a positive tube"; "a single sample taken after the tube's result"."""
     tubes: dict[str, list[Record]] = {}
     for row in book["test_results"]:
         if row["采样方式"] == "混采" and row["试管编号"]:
@@ -332,7 +332,7 @@ def resamples(book: Book) -> list[Obligation]:
     return found
 
 
-# What is read from obligations
+# These functions read from obligations.
 
 
 def due_rows(book: Book, rows: list[Obligation]) -> list[tuple[Obligation, int]]:

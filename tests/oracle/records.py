@@ -53,7 +53,7 @@ class Sample:
 
 
 class Book:
-    """What is known of a town for the run of D. A person is the number of the document (types do not share numbers)."""
+    """The class holds what is known of a town for the run of D. A person is the number of the document (types do not share numbers)."""
 
     def __init__(self, town: Town, day: date) -> None:
         self.town = town
@@ -77,7 +77,7 @@ class Book:
         return sorted({sample.day for sample in self.samples[person]})
 
     def listed_at(self, day: date) -> dict[str, str]:
-        """ "The newest risk_areas snapshot not later than the end of" a day: area to level, 高 before 中."""
+        """The function reads "the newest risk_areas snapshot not later than the end of" a day: it maps area to level, 高 before 中."""
         moments = [moment for moment in self.town.snapshots if moment < end_of(day)]
         level: dict[str, str] = {}
         for moment, its, area in self.town.listed:
@@ -104,5 +104,5 @@ def _covers(row: Record, community: str) -> bool:
 
 
 def share_of(count: int, percent: int) -> int:
-    """ceil(percent % of count), in whole numbers."""
+    """The function gives ceil(percent % of count), in whole numbers."""
     return math.ceil(count * percent / 100)

@@ -137,7 +137,7 @@ def _control(view: View) -> list[Row]:
     last: dict[tuple[str, str], date] = {}
     for c in controls.controls(view.book, view.owed):
         if c.controlled_from > c.ends_on:
-            continue  # Who came when the control was over has none here.
+            continue  # A person who arrived after the control ended has no row.
         last[c.person, c.group] = max(c.ends_on, last.get((c.person, c.group), c.ends_on))
     return [(view.who(person), group, day) for (person, group), day in last.items()]
 

@@ -56,7 +56,7 @@ class Town:
 
 
 def resident_number(area: int, born: date, sequence: int) -> str:
-    """A resident number with its check digit (ISO 7064 mod 11-2)."""
+    """The function makes a resident number with its check digit (ISO 7064 mod 11-2)."""
     body = f"{area:06d}{born:%Y%m%d}{sequence:03d}"
     total = sum(int(digit) * 2 ** (17 - i) for i, digit in enumerate(body))
     return body + "10X98765432"[total % 11]
@@ -103,7 +103,7 @@ class _Maker:
         return self.random.random() < share
 
     def day(self, low: int = -12, high: int = 4) -> date:
-        """A date around one of the business dates, often on it or a week before it."""
+        """The function draws a date around one of the business dates, often on it or a week before it."""
         base = self.random.choice(self.days)
         offset = self.random.choice((-7, -6, -2, -1, 0, 1)) if self.chance(0.4) else self.random.randint(low, high)
         return base + timedelta(min(max(offset, low), high))
@@ -131,7 +131,7 @@ class _Maker:
         self.town.rows[feed].append(row)
         return row
 
-    # Feeds
+    # These functions make the feeds.
 
     def make_persons(self) -> None:
         for i in range(self.random.randint(5, 25)):
@@ -373,7 +373,7 @@ class _Maker:
                          排除感染=self.random.choice(("是", "")))  # fmt: skip
 
     def make_stale_versions(self) -> None:
-        """Older versions of some keys, with other dates and results, anywhere in the file."""
+        """The function adds older versions of some keys, with other dates and results, anywhere in the file."""
         for feed, rows in self.town.rows.items():
             for row in [row for row in rows if self.chance(0.08)]:
                 stale = dict(row)

@@ -1,4 +1,4 @@
-"""Outbreak sampling by unit, regional screening, vaccination, disinfection and readiness."""
+"""This module computes outbreak sampling by unit, regional screening, vaccination, disinfection and readiness."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def screening_counts(people: list[Screened]) -> dict[tuple[str, str, str], tuple
 
 
 def vaccination_60plus(book: Book) -> dict[str, tuple[int, int, int, int]]:
-    """Article 22, residents of 60 and over on D: how many, and with how many doses by D."""
+    """Article 22: the function counts residents of 60 and over on D, and their doses by D."""
     doses: Counter[str] = Counter()
     for row in book["vaccinations"]:
         if row["接种日期"] <= book.day:

@@ -1,4 +1,4 @@
-"""Risk zones as policy.md words article 28."""
+"""This module computes risk zones as policy.md words article 28."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def zones(book: Book) -> list[Zone]:
 def _zone(book: Book, key: str, rows: list[Record]) -> Zone:
     today = book.day
     last = rows[-1]
-    # "level_since = first day of the present unbroken run of declarations at this level"
+    # The policy says "level_since = first day of the present unbroken run of declarations at this level"
     since, before = last["生效日期"], []
     for i in range(len(rows) - 1, -1, -1):
         if rows[i]["等级"] != last["等级"]:
@@ -45,7 +45,7 @@ def _zone(book: Book, key: str, rows: list[Record]) -> Zone:
             break
         since = rows[i]["生效日期"]
     was_high = any(row["等级"] == "高" for row in before)
-    # "last_positive: latest sample date among the zone's local cases, up to D"
+    # The policy says "last_positive: latest sample date among the zone's local cases, up to D"
     positives = [row["采样日期"] for row in book["cases"]
                  if row["风险区编号"] == key and row["来源"] == "本土" and row["采样日期"] <= today]  # fmt: skip
     last_positive = max(positives, default=None)

@@ -1,4 +1,4 @@
-"""What is imported before Airflow forks must not start a thread: a fork copies locks, not the threads that hold them."""
+"""Modules that are imported before Airflow forks must not start a thread: a fork copies locks, not the threads that hold them."""
 
 from __future__ import annotations
 

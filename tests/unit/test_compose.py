@@ -21,15 +21,15 @@ TEXT = compose.FILE.read_text()
 MUST = set(re.findall(r"\$\{(\w+):\?", TEXT))
 COMPOSE = compose.load(dict.fromkeys(MUST, "secret"))
 ONCE = {"bootstrap", "init"}
-# What no container is given for good: of one command, of single processes, of the image.
+# No container is given these for good: they belong to one command, to single processes, to the image.
 OF_OTHERS = {
     "YINGJIAN_SUPERUSER",
     "YINGJIAN_PERSON_KEY_NEXT",
     "YINGJIAN_BUILD_TOKEN",
     "YINGJIAN_PROJECT_DIGEST",
     "YINGJIAN_PORT",
-    "YINGJIAN_DEV_SCHEMA",  # Of one person, at the command line.
-    "YINGJIAN_VERSION",  # Of the image, when it is built.
+    "YINGJIAN_DEV_SCHEMA",  # It belongs to one person, at the command line.
+    "YINGJIAN_VERSION",  # It belongs to the image, when it is built.
 }
 OURS = {name for name, found in COMPOSE["services"].items() if found["image"].startswith("yingjian/")}
 
@@ -92,7 +92,7 @@ def test_every_setting_of_the_program_may_be_set() -> None:
 
 
 def test_mounted_folders() -> None:
-    """Where settings look for them; what is only read is mounted so, and what must be there is not made by root."""
+    """Settings look for them there; what is only read is mounted so, and what must be there is not made by root."""
     settings = settings_of("worker")
     mounted = {}
     for volume in COMPOSE["services"]["worker"]["volumes"]:

@@ -1,4 +1,4 @@
-"""What only one of the two engines reads stays in macros (docs/spark.md): the fast part of what tests/integration/test_spark.py runs."""
+"""SQL that only one of the two engines reads stays in macros (docs/spark.md): the fast part of what tests/integration/test_spark.py runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from yingjian.settings import PROJECT_ROOT
 
-# What a model must not hold -> the macro that writes it for both engines.
+# A model must not hold the key; the value is the macro that writes it for both engines.
 ONE_ENGINE_ONLY = {
     r"::text\b": "text_type",
     r"::numeric\b": "exact",

@@ -1,4 +1,4 @@
-"""The packages of docs/architecture.md, lowest first: nobody imports upwards, not inside a function either."""
+"""The packages of docs/architecture.md stand lowest first: nobody imports upwards, not inside a function either."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def imported(source: str) -> Iterator[tuple[int, str]]:
 
 
 def upward_imports(own: str, source: str) -> list[str]:
-    """The imports in a module of the layer `own` that lead to a layer above it."""
+    """The function gives the imports in a module of the layer `own` that lead to a layer above it."""
     above = LAYERS[LAYERS.index(own) + 1 :]
     return [f"line {line}: {own} imports {layer}" for line, layer in imported(source) if layer in above]
 

@@ -17,7 +17,7 @@ UV = PROJECT_ROOT / ".venv" / "bin" / "uv"
 
 
 class Package:
-    """A distribution with these metadata."""
+    """The class is a distribution with these metadata."""
 
     def __init__(self, **metadata: str) -> None:
         self.metadata = Message()
@@ -53,7 +53,7 @@ def test_of_several_to_choose_from_one_is_enough() -> None:
 
 
 def test_every_file_of_the_lock_has_its_hash() -> None:
-    """docs/supply-chain.md: `uv sync --frozen` installs nothing else."""
+    """`uv sync --frozen` installs nothing else (docs/supply-chain.md)."""
     lock = tomllib.loads((PROJECT_ROOT / "uv.lock").read_text())
     packages = [package for package in lock["package"] if "registry" in package["source"]]
     assert len(packages) > 200 and len(packages) == len(lock["package"]) - 1, (

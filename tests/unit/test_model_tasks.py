@@ -1,4 +1,4 @@
-"""What the task of a model shows, from what its build says."""
+"""The task of a model shows this, from what its build says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from yingjian.orchestration.model_tasks import ModelTask, ModelTrigger, verdict
     [
         (None, None, None),
         ("queued", None, None),
-        ("queued", "success", None),  # What an earlier try of the build said.
+        ("queued", "success", None),  # An earlier try of the build said so.
         ("running", None, None),
         ("running", "success", TaskSuccessEvent),
         ("running", "error", None),  # The build may be tried again.

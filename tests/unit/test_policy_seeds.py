@@ -1,4 +1,4 @@
-"""The policy seeds against the document's annex, row by row, and against its articles."""
+"""The policy seeds are compared with the document's annex, row by row, and with its articles."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def seed(name: str) -> list[dict[str, str]]:
 
 
 def plan(name: str) -> list[dict[str, str]]:
-    """The rows of the plan's own edition."""
+    """The function gives the rows of the plan's own edition."""
     return [row for row in seed(name) if row["edition_code"] == PLAN]
 
 
 def annex() -> list[list[str]]:
-    """Number, group, frequency, departments of each annex row; rows 23 to 28 share the frequency of row 23."""
+    """The function gives number, group, frequency and departments of each annex row; rows 23 to 28 share the frequency of row 23."""
     text = DOCUMENT.read_text(encoding="utf-8").split("丰泽区常态化重点人群核酸检测范围和频次", 1)[1]
     cells: list[str] = []
     for line in text.splitlines():

@@ -1,4 +1,4 @@
-"""No core file of a crash."""
+"""A crash leaves no core file."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ DOCS = PROJECT_ROOT / "docs"
 SEEDS = PROJECT_ROOT / "dbt_project" / "seeds"
 EDITION = "beifeng-2"
 BEGINS = "<!-- The specification begins here. -->\n"
-# By document: what the specification says of a place that the repository does not have, and what the document says instead.
+# The specification names places that the repository does not have: each document says its own place instead.
 ADAPTED = {
     "feeds": ("(see `../risk_areas/README.md`)", "(read by `plugins/yingjian/landing/risk_areas.py`)"),
     "policy": (

@@ -19,7 +19,7 @@ ASK = "from yingjian.settings import Settings; print(Settings.load().code_versio
 
 
 def asked(folder: Path, **env: str) -> str:
-    """What the package in a folder says; the folder lies in a repository that is somebody else's."""
+    """The package in a folder is asked; the folder lies in a repository that is somebody else's."""
     clean = {name: value for name, value in os.environ.items() if name != "YINGJIAN_VERSION"}
     return subprocess.run(
         [sys.executable, "-c", ASK], env={**clean, "PYTHONPATH": str(folder), **env}, cwd=folder,

@@ -107,7 +107,7 @@ def published(bare_server: Settings, tmp_path_factory: pytest.TempPathFactory) -
         for name in ("0002_published.sql", "0004_access.sql", "0041_letters.sql"):
             shutil.copy(MIGRATIONS / name, folder)
         schema.apply_migrations(conn, folder)
-        migration._note_definition(conn, [])  # What is here is of this version: commands read it.
+        migration._note_definition(conn, [])  # The tables are of this version: commands read that.
         conn.execute(
             """
             create table published.public_figure (
@@ -148,7 +148,7 @@ def airflow_database(published: str, bare_server: Settings, tmp_path_factory: py
 
 @pytest.fixture
 def airflow(airflow_database: str) -> Iterator[psycopg.Connection]:
-    """A connection to Airflow's metadata, without any run."""
+    """The fixture connects to Airflow's metadata, without any run."""
     with psycopg.connect(airflow_database, autocommit=True) as connection:
         connection.execute("truncate dag_run cascade")
         yield connection
@@ -161,7 +161,7 @@ def connect(published: str) -> Callable[[], psycopg.Connection]:
 
 @pytest.fixture
 def conn(connect: Callable[[], psycopg.Connection]) -> Iterator[psycopg.Connection]:
-    """A connection, with nothing on record of deliveries and decisions."""
+    """The connection has nothing on record of deliveries and decisions."""
     with connect() as connection:
         connection.execute("truncate delivery.attempt, published.public_release")
         connection.execute("delete from published.publication where publication_id > %s", (PUBLICATION,))
@@ -189,12 +189,12 @@ def composer(published: str, reports: Path) -> Iterator[Composer]:
 
 @pytest.fixture(scope="session")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the packs are; each is written once."""
+    """The fixture says in which folder the packs are; each is written once."""
     return tmp_path_factory.mktemp("reports")
 
 
 def states(conn: psycopg.Connection) -> dict[str, str]:
-    """official/channel → state, of everything on record."""
+    """The function maps official/channel to the state of everything on record."""
     with conn.transaction():
         return dict(
             conn.execute("select official || '/' || channel, state from delivery.attempt order by 1").fetchall()
@@ -203,7 +203,7 @@ def states(conn: psycopg.Connection) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Path]:
-    """A certificate authority, and its certificate as a file."""
+    """The fixture makes a certificate authority, and its certificate as a file."""
     made = trustme.CA()
     path = tmp_path_factory.mktemp("authority") / "ca.pem"
     made.cert_pem.write_to_path(str(path))
@@ -230,7 +230,7 @@ def mail_server(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 @dataclass
 class RobotServer:
-    """What the robots' services got, and the answers they give: (status, errcode), then (200, 0)."""
+    """The fixture keeps the requests that the robots' services got, and the answers they give: (status, errcode), then (200, 0)."""
 
     port: int = 0
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -240,7 +240,7 @@ class RobotServer:
 
 @pytest.fixture
 def robot_server(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> Iterator[RobotServer]:
-    """An HTTPS server; the connections `wecom_office` and `dingtalk_office` lead to it."""
+    """The fixture starts an HTTPS server; the connections `wecom_office` and `dingtalk_office` lead to it."""
     state = RobotServer()
 
     class Handler(BaseHTTPRequestHandler):

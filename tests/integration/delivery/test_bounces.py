@@ -85,7 +85,7 @@ Message-ID:
 
 --4Lrm1N0Zzz.1658703609/mx.beifeng.example--
 """
-# As Exchange and others write it, with the whole mail.
+# Exchange and others write it so, with the whole mail.
 WHOLE = """From: postmaster@example.org
 To: yingjian@beifeng.example
 Subject: Undeliverable
@@ -174,7 +174,7 @@ def test_a_maildir(conn: psycopg.Connection, reference: str, tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def imap_port(authority: tuple[trustme.CA, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """An IMAP server with STARTTLS."""
+    """The fixture starts an IMAP server with STARTTLS."""
     folder = tmp_path_factory.mktemp("imap")
     issued = authority[0].issue_cert("127.0.0.1")
     issued.private_key_pem.write_to_path(str(folder / "key.pem"))

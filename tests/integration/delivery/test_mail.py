@@ -34,7 +34,7 @@ NOW = courier.due_at(date(2022, 7, 24), time(7))
 
 @pytest.fixture
 def mail_only(officials: Officials) -> Officials:
-    """The directory without the other channels."""
+    """The directory has none of the other channels."""
     return Officials(
         {
             login: replace(official, channels=tuple(c for c in official.channels if c.kind == "mail"))

@@ -1,4 +1,4 @@
-"""What the DAGs' tasks do, with everything real but Airflow: database, officials, mail, robots, folder, command line."""
+"""The DAGs' tasks work with everything real but Airflow: database, officials, mail, robots, folder, command line."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def few(home: Path) -> Path:
 
 
 def context(run: str = RUN) -> Any:
-    """What Airflow gives a task of `public_release`; what tasks handed on is forged, and nobody may believe it."""
+    """Airflow gives a task of `public_release` this; tasks' handed-on values are forged, and nobody may believe them."""
     forged = {
         "draft": {"publication_id": PUBLICATION + 1},
         "sign_off": {

@@ -30,7 +30,7 @@ def watched(home_factory: HomeFactory, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def airflow(watched: Settings) -> Iterator[psycopg.Connection]:
-    """A connection to Airflow's metadata, without any run."""
+    """The fixture connects to Airflow's metadata, without any run."""
     with psycopg.connect(warehouse.airflow_uri(watched), autocommit=True) as connection:
         connection.execute("truncate dag_run, job, import_error cascade")
         yield connection
@@ -50,7 +50,7 @@ def conn(watched: Settings) -> Iterator[psycopg.Connection]:
 
 @dataclass
 class Hook:
-    """What a webhook got: JSON of each POST, path of each GET; `status` is what it answers."""
+    """A webhook keeps what it got: JSON of each POST, path of each GET; `status` is what it answers."""
 
     url: str = ""
     posted: list[dict[str, Any]] = field(default_factory=list)
@@ -90,7 +90,7 @@ def hook() -> Iterator[Hook]:
 
 @pytest.fixture
 def told(watched: Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
-    """The home, with a webhook for alerts, as settings and in the environment."""
+    """The home has a webhook for alerts, as settings and in the environment."""
     monkeypatch.setenv("YINGJIAN_HOME", str(watched.home))
     monkeypatch.setenv("YINGJIAN_ALERT_WEBHOOK", f"{hook.url}/alert?token=secret")
     monkeypatch.setenv("YINGJIAN_HEARTBEAT_URL", f"{hook.url}/beat")

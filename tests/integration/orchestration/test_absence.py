@@ -26,7 +26,7 @@ SEVEN = datetime(2026, 1, 5, 7, tzinfo=clock.SHANGHAI)
 def at(
     watched: Settings, conn: psycopg.Connection, airflow: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[datetime], dict[str, int]]:
-    """What is sent at a moment to the deputy, by mail; the day before the last one is published."""
+    """The function gives the mail that the deputy gets at a moment; the day before the last one is published."""
     officials = (
         DIRECTORY.split("  - login: director")[0] + "  - login: deputy" + DIRECTORY.split("  - login: deputy")[1]
     )

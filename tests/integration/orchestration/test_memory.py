@@ -1,4 +1,4 @@
-"""What runs took outlives Airflow's record of it; that record and its logs go when they are old."""
+"""The times that runs took outlive Airflow's record; that record and its logs go when they are old."""
 
 from __future__ import annotations
 

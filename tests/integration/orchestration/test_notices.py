@@ -27,7 +27,7 @@ PERSON = "陈测试 350503194205022751"
 
 
 def failed(error: BaseException, run: str = "scheduled__1", tries: int = 2, max_tries: int = 1) -> dict[str, Any]:
-    """What Airflow gives a callback: of a task with one retry, for good."""
+    """Airflow gives a callback this: a task with one retry failed for good."""
     task = SimpleNamespace(
         dag_id="daily", task_id="build", try_number=tries, max_tries=max_tries, task=SimpleNamespace(retries=1)
     )

@@ -26,7 +26,7 @@ YESTERDAY, TODAY = date(2026, 1, 4), date(2026, 1, 5)
 
 @pytest.fixture
 def see(watched: Settings, conn: psycopg.Connection, airflow: psycopg.Connection) -> Callable[..., list[Notice]]:
-    """What a look sees at a moment, NOW unless told."""
+    """A look sees this at a moment, NOW unless told."""
 
     def see(look: watch.Look, now: datetime = NOW, **settings: Any) -> list[Notice]:
         return look(watch.View(replace(watched, **settings), conn, airflow, now, now))
@@ -198,7 +198,7 @@ def test_no_backup_and_an_old_one(see: Any, conn: psycopg.Connection, airflow: p
 
 
 def test_the_archive_fails(see: Any, home_factory: HomeFactory, airflow: psycopg.Connection) -> None:
-    """With PostgreSQL's own archiver, on a server of its own."""
+    """PostgreSQL's own archiver runs, on a server of its own."""
     assert see(watch.archive) == []
     settings = home_factory("archive")
     server = EmbeddedPostgres(settings)

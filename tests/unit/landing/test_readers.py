@@ -21,7 +21,7 @@ ROW = "E1,居民身份证,350503194205022751,8,2022-07-01,2022-07-02,休假,领�
 
 
 def records(path: Path) -> list[Record]:
-    """Every record of a file in the order of its lines, whole and broken ones."""
+    """The function gives every record of a file in the order of its lines, whole and broken ones."""
     table = open_table(path, FEED)
     found = []
     for chunk in table.chunks:
@@ -167,7 +167,7 @@ def test_what_is_no_spreadsheet(tmp_path: Path) -> None:
         open_table(path, FEED)
 
 
-# The national list
+# The tests below read the national list.
 
 
 def snapshot(tmp_path: Path, **data: object) -> Path:

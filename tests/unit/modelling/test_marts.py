@@ -14,7 +14,7 @@ MODELS = PROJECT_ROOT / "dbt_project" / "models" / "marts"
 
 
 def project(root: Path, meta: str) -> Path:
-    """A project of one mart with the columns community, grid and person_key."""
+    """The project has one mart with the columns community, grid and person_key."""
     folder = root / "dbt_project" / "models" / "marts"
     folder.mkdir(parents=True)
     columns = "columns: [{name: community}, {name: grid}, {name: person_key}]"

@@ -11,7 +11,7 @@ from yingjian.orchestration.tries import OwnFailures, tried_again
 
 
 def outcomes(context: dict[str, Any], tries: list[tuple[int, int]]) -> list[RetryAction]:
-    """What becomes of tries (try_number, max_tries) that each end by an exception."""
+    """The function computes the tries (try_number, max_tries) that each end by an exception."""
     policy = OwnFailures(1)
     return [policy.evaluate(ValueError(), number, most, context).action for number, most in tries]  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""Others' documents: nothing from elsewhere, nothing outside their folders."""
+"""Others' documents are never from elsewhere, and never outside their folders."""
 
 from __future__ import annotations
 

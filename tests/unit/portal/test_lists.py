@@ -1,4 +1,4 @@
-"""What an address asks of a list."""
+"""An address asks this of a list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may what, and whose form it is."""
+"""These tests try rights, and the owner of a form."""
 
 from __future__ import annotations
 

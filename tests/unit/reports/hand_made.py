@@ -62,7 +62,7 @@ def feed(**changes: Any) -> Feed:
 
 
 def series(key: str, today: int | float | None, before: int | float | None = None, **changes: Any) -> Series:
-    """An indicator's last two days."""
+    """The function makes an indicator's last two days."""
     (indicator,) = (indicator for indicator in INDICATORS if indicator.key == key)
     return replace(Series(indicator, [*[None] * 12, before, today], before), **changes)
 

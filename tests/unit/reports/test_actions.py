@@ -1,4 +1,4 @@
-"""The sentences of the day's work."""
+"""These tests read the sentences of the day's work."""
 
 from datetime import date
 

@@ -38,7 +38,7 @@ class Balance(HTMLParser):
 
 
 def words(page: str) -> str:
-    """The page's text without markup and blanks."""
+    """The function gives the page's text without markup and blanks."""
     body = re.sub(r"<style>.*?</style>|<title.*?</title>|<desc.*?</desc>", "", page, flags=re.DOTALL)
     return re.sub(r"\s+", "", re.sub(r"<[^>]+>", "", body))
 

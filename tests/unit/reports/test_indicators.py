@@ -1,4 +1,4 @@
-"""The daily figures: their change, its direction, and the articles that each of them cites."""
+"""These tests read the daily figures: their change, its direction, and the articles that each of them cites."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What got worse and why, and what is to be known of the data, as sentences."""
+"""The summary says what got worse and why, and what is to be known of the data, as sentences."""
 
 from datetime import date
 

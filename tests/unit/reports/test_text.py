@@ -26,7 +26,7 @@ def test_a_change_shows_its_direction_without_colour(value, written):
 
 
 def test_a_change_of_a_share_is_the_difference_of_what_is_written():
-    assert text.change_of_share(0.9499, 0.9511) == "▼0.2 个百分点"  # 94.9% against 95.1%
+    assert text.change_of_share(0.9499, 0.9511) == "▼0.2 个百分点"  # The shares are 94.9% against 95.1%.
     assert text.change_of_share(0.9501, 0.9509) == "持平"
     assert text.change_of_share(None, 0.9) == "—"
 

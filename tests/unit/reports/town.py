@@ -148,7 +148,7 @@ def publish(conn: psycopg.Connection[Any], publication_id: int, day: date, **pub
 
 
 def responsibilities() -> list[dict[str, str]]:
-    """The plan's own, from the policy seed."""
+    """The wording is the plan's own, from the policy seed."""
     path = PROJECT_ROOT / "dbt_project" / "seeds" / "policy" / "policy_responsibility.csv"
     with path.open(encoding="utf-8", newline="") as file:
         return [{name: row[name] for name in ("provision", "ordinal", "unit", "basis")} for row in csv.DictReader(file)]
@@ -229,7 +229,7 @@ def _obligations(conn: psycopg.Connection[Any], publication_id: int, day: date, 
 def _standing(
     duty: str, day: date, every: int, lateness: float, code: str, choose: random.Random
 ) -> dict[str, Any] | None:
-    """Where a duty stands on a day, or None when it is not there: it began later, or it ended."""
+    """The function says where a duty stands on a day, or None when it is not there: it began later, or it ended."""
     fate = random.Random(duty)
     joined = LAST_DAY - timedelta(days=int(fate.random() * 400))
     if day < joined:

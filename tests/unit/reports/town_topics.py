@@ -63,7 +63,7 @@ create table published.grid_population (
 
 def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[str, list[dict[str, Any]]]:
     """Rows by mart: an emergency on its 9th day, with one round over and one running. Some figures differ by the day."""
-    turn = day.toordinal() % 5  # 0 on the last day of the town, 4 the day before
+    turn = day.toordinal() % 5  # The figure is 0 on the last day of the town, 4 the day before.
     over, running = datetime.combine(day - timedelta(days=3), time(8)), datetime.combine(day, time(14))
     by_mart: dict[str, list[dict[str, Any]]] = {
         "town_state": [

@@ -1,4 +1,4 @@
-"""A city's people and its outbreak, in proportion to a small town's."""
+"""A city's people and its outbreak are in proportion to a small town's."""
 
 from __future__ import annotations
 

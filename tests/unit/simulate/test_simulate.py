@@ -26,7 +26,7 @@ def digest(folder: Path) -> dict[str, str]:
 
 
 def column(path: Path, source: str) -> list[str]:
-    """The cells of one column of an export."""
+    """The function gives the cells of one column of an export."""
     feed = FEEDS[path.parent.name]
     place = [found.source for found in feed.columns].index(source)
     return [cell for chunk in open_table(path, feed).chunks for cell in chunk.cells.to_series(place)]
