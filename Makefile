@@ -1,5 +1,5 @@
 # Thin: each target is one line of uv or yingjian. See README.md.
-.PHONY: run up test test-slow test-beyond sbom lint format bench
+.PHONY: run up check test test-slow test-beyond sbom lint format bench
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
@@ -8,6 +8,9 @@ run: .venv/ready       ## a simulated town of three weeks, its last days run thr
 
 up: .venv/ready        ## Airflow's UI, scheduler and warehouse, until Ctrl-C
 	$(BIN)/yingjian up
+
+check: .venv/ready     ## style, types and the unit tests: what to run before each commit
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python -m pytest -n 2 tests/unit
 
 test: .venv/ready      ## every test but the slow ones
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -1,0 +1,144 @@
+"""The documents name what exists: repository paths, targets of the Makefile, and in both READMEs the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.unit.test_layers import LAYERS, imported, modules
+from yingjian.settings import PROJECT_ROOT
+
+DOCUMENTS = sorted(
+    path.relative_to(PROJECT_ROOT).as_posix()
+    for path in (
+        *(PROJECT_ROOT / name for name in ("README.md", "README.zh.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+        *(PROJECT_ROOT / "docs").glob("*.md"),
+    )
+)
+FOLDERS = ("dags", "dbt_project", "docs", "expectations", "plugins", "tests", ".ci")
+FILES = r"[A-Z]+(?:\.zh)?\.md|LICENSE|Makefile|Dockerfile|pyproject\.toml|uv\.lock|docker-compose\.yml|hatch_build\.py|\.env\.example"
+PLACEHOLDER = "NAME"  # A path such as dbt_project/models/marts/NAME.sql stands for files that a contributor adds.
+
+
+def read(name: str) -> str:
+    return (PROJECT_ROOT / name).read_text(encoding="utf-8")
+
+
+def paths(text: str) -> set[str]:
+    """The repository paths that a text writes in backticks, without what follows a colon, such as a line number."""
+    spans = (span.partition(":")[0] for span in re.findall(r"`([^`\n]+)`", text))
+    return {
+        span
+        for span in spans
+        if re.fullmatch(FILES, span)
+        or (re.fullmatch(r"[\w./*-]+", span) and span.split("/")[0] in FOLDERS and "/" in span)
+    }
+
+
+def missing_paths(text: str, root: Path = PROJECT_ROOT) -> set[str]:
+    """The paths of a text of which the repository has none."""
+    return {path for path in paths(text) if not any(root.glob(re.sub(rf"\b{PLACEHOLDER}\b", "*", path).rstrip("/")))}
+
+
+def code(text: str) -> str:
+    """This function returns the code blocks and the code spans of a text."""
+    blocks = re.findall(r"^```.*?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", text)])
+
+
+def targets(makefile: str) -> set[str]:
+    return set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+
+
+def missing_targets(text: str, makefile: str) -> set[str]:
+    """The targets that a text's code names and the Makefile lacks."""
+    return set(re.findall(r"\bmake ([a-z][a-z-]*)", code(text))) - targets(makefile)
+
+
+def outline(text: str) -> dict[str, object]:
+    """Both READMEs have the same levels of headings, commands, links and repository paths; this function returns them."""
+    blocks = re.findall(r"^```.*?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    return {
+        "headings": [len(marks) for marks in re.findall(r"^(#+) ", prose, re.MULTILINE)],
+        "commands": [[line.partition(" #")[0].rstrip() for line in block.splitlines()] for block in blocks],
+        "links": sorted(link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("README")),
+        "paths": sorted(paths(prose)),
+    }
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_path_exists(name: str) -> None:
+    assert missing_paths(read(name)) == set()
+
+
+def test_documents_name_paths() -> None:
+    """A pattern that matches nothing would find nothing missing."""
+    assert len(DOCUMENTS) > 10
+    assert {"expectations/", "docs/upgrading.md", "docker-compose.yml"} <= paths(read("README.md"))
+    assert "dbt_project/models/marts/NAME.sql" in paths(read("CONTRIBUTING.md"))
+
+
+@pytest.mark.parametrize(
+    "path", ["docs/gone.md", "expectations/gone/", "plugins/yingjian/gone.py", "GONE.md", "dags/NAME.sql"]
+)
+def test_a_path_that_is_gone_is_found(path: str) -> None:
+    assert missing_paths(f"See `{path}` and `docs/upgrading.md`.") == {path}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_target_is_in_the_makefile(name: str) -> None:
+    assert missing_targets(read(name), read("Makefile")) == set()
+
+
+def test_a_target_that_is_gone_is_found() -> None:
+    assert {"check", "test", "lint"} <= targets(read("Makefile"))
+    assert missing_targets("Run `make gone`, or:\n```\nmake fly  # now\nmake test\n```\n", "test: .venv/ready\n") == {
+        "gone",
+        "fly",
+    }
+
+
+@pytest.mark.parametrize("part", ["headings", "commands", "links", "paths"])
+def test_both_readmes_have_the_same(part: str) -> None:
+    assert outline(read("README.zh.md"))[part] == outline(read("README.md"))[part]
+    assert outline(read("README.md"))[part]
+
+
+@pytest.mark.parametrize(
+    ("part", "old", "new"),
+    [
+        ("headings", "## How it goes", "How it goes"),
+        ("commands", "yingjian live", "yingjian die"),
+        ("links", "](docs/report.png)", "](docs/portal.png)"),
+        ("paths", "`docs/citus.md`", "`docs/spark.md`"),
+    ],
+)
+def test_readmes_that_differ_are_found(part: str, old: str, new: str) -> None:
+    text = read("README.md")
+    assert old in text
+    assert outline(text.replace(old, new))[part] != outline(text)[part]
+
+
+def documented_imports(text: str) -> list[tuple[str, set[str]]]:
+    """The table of docs/architecture.md says of each package, in its order, which packages it imports."""
+    rows = re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", text, re.MULTILINE)
+    return [(package, set() if cell.startswith("nothing") else set(cell.split(", "))) for package, cell in rows]
+
+
+def real_imports() -> list[tuple[str, set[str]]]:
+    found: dict[str, set[str]] = {layer: set() for layer in LAYERS}
+    for own, path in modules():
+        found[own] |= {
+            layer for _, layer in imported(path.read_text(encoding="utf-8")) if layer in LAYERS and layer != own
+        }
+    return list(found.items())
+
+
+def test_the_table_of_packages_is_that_of_the_code() -> None:
+    text = read("docs/architecture.md")
+    assert documented_imports(text) == real_imports()
+    altered = text.replace("| settings, clock, privacy |", "| settings, clock |")
+    assert altered != text and documented_imports(altered) != real_imports()
