@@ -303,7 +303,7 @@ def test_a_mart_of_another_build_is_not_published(town: Settings) -> None:
     support.claim(town, WORLD_DAY)
     support.dbt_of(town, WORLD_DAY, "run", "--select", "feed_quality")
     found(town, support.renew(town, WORLD_DAY).token)
-    refused(town, publishing.NothingBuiltError, "obligation, due, .* in build were made by another build")
+    refused(town, publishing.NothingBuiltError, "compliance_daily, .* in build were made by another build")
     with pytest.raises(publishing.NothingBuiltError) as error:
         publish(town, support.RUN)
     assert "feed_quality" not in str(error.value)
