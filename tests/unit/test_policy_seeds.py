@@ -184,6 +184,19 @@ def test_reference_seeds_are_what_landing_knows() -> None:
     assert {row["reason_code"]: row["reason"] for row in seed("rejection_reason")} == REASONS
 
 
+def unguarded_feeds(expectations: str) -> set[str]:
+    """The feeds whose staged rows the check of the balance does not count; samples have a check of their own."""
+    [check] = re.findall(r"staged_rows_are_all_in_staging\n(.+?)\n  - name:", expectations, re.DOTALL)
+    counted = set(re.findall(r"'(\w+)'(?: as feed)?, count\(\*\) (?:as kept )?from staging\.\1\b", check))
+    return {*FEEDS, RISK_AREAS} - counted - {"test_results"}
+
+
+def test_the_balance_of_files_counts_every_feed() -> None:
+    text = (PROJECT_ROOT / "expectations" / "landed_file.yml").read_text(encoding="utf-8")
+    assert unguarded_feeds(text) == set()
+    assert unguarded_feeds(text.replace("staging.teams", "staging.cases")) == {"teams"}
+
+
 def test_the_drug_catalogue_holds_names_as_they_are_compared() -> None:
     """Article 19: a name with a blank or a full-width letter would never be found."""
     names = [row["name"] for row in seed("drug_catalogue")]
