@@ -358,13 +358,13 @@ def _explain(settings: Settings, day: date, result: object) -> bool:
 def _deliver(settings: Settings, airflow: Airflow, day: date, run_id: str, clock: _Clock) -> None:
     """Have a published day delivered and its public figures put to those who sign; nothing where nobody receives."""
     from yingjian.database import warehouse
-    from yingjian.delivery.recipients import recipients, signatories
+    from yingjian.delivery.recipients import recipients
     from yingjian.people.officials import read_officials
 
     officials = read_officials(settings.officials)
     wanted = {
         "delivery": bool(recipients(officials, "pack")),
-        "public_release": bool(signatories(officials) or recipients(officials, "bulletin")),
+        "public_release": bool(officials.who_may_answer("sign_off") or recipients(officials, "bulletin")),
     }
     if not any(wanted.values()):
         return

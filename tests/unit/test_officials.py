@@ -74,11 +74,13 @@ def test_a_mistake_is_named(tmp_path: Path, entry: str, said: str) -> None:
         read_officials(written(tmp_path, entry))
 
 
-def test_a_deputy_of_a_signatory_can_answer_in_airflow(tmp_path: Path) -> None:
-    signatory = "{login: a, name: 甲, audience: office, role: user, may: [sign_off], deputy: b}"
-    with pytest.raises(SetupError, match="official 1: the deputy b signs off in Airflow: give the role user"):
-        read_officials(written(tmp_path, signatory, "{login: b, name: 乙, audience: office}"))
-    read_officials(written(tmp_path, signatory, "{login: b, name: 乙, audience: office, role: user}"))
+@pytest.mark.parametrize("right", ["sign_off", "release"])
+def test_a_deputy_who_is_told_of_a_question_can_answer_it(tmp_path: Path, right: str) -> None:
+    official = f"{{login: a, name: 甲, audience: office, role: user, may: [{right}], deputy: b}}"
+    with pytest.raises(SetupError, match="official 1: the deputy b answers tasks in Airflow: give the role user"):
+        read_officials(written(tmp_path, official, "{login: b, name: 乙, audience: office}"))
+    officials = read_officials(written(tmp_path, official, "{login: b, name: 乙, audience: office, role: user}"))
+    assert [one.login for one in officials.who_may_answer(right)] == ["a", "b"]
 
 
 def test_a_login_twice_and_a_broken_file(tmp_path: Path) -> None:

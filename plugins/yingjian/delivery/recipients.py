@@ -36,18 +36,12 @@ def recipients(officials: Officials, what: str) -> list[Recipient]:
 def askable(officials: Officials, right: str, *, deputies: bool) -> list[Recipient]:
     """Whom a question is told to: those with the right, and their deputies, over every channel on which a message is read
     (not in a folder)."""
-    chosen = officials.with_right(right)
+    asked = officials.who_may_answer(right) if deputies else officials.with_right(right)
     return [
         one
-        for official in [*chosen, *(officials.deputies(chosen) if deputies else [])]
+        for official in asked
         for one in _numbered(official, (each for each in official.channels if each.kind != "folder"), OFFICE)
     ]
-
-
-def signatories(officials: Officials) -> list[Official]:
-    """Who may sign off public figures (article 31): those with the right, then their deputies."""
-    chosen = officials.with_right("sign_off")
-    return [*chosen, *officials.deputies(chosen)]
 
 
 def _numbered(official: Official, channels: Iterable[Channel], audience: Audience) -> Iterable[Recipient]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import psycopg
 
-from yingjian.delivery.recipients import signatories
 from yingjian.people.officials import Officials
 from yingjian.privacy import audit_trail
 
@@ -16,10 +15,10 @@ ADMIN = "admin"
 def who_may(officials: Officials, right: str) -> list[dict[str, str]]:
     """Whose answer Airflow takes, as its assigned users: id and name.
 
-    For `sign_off` those with the right and their deputies, for another right those who have it; the administrator only
-    where there is nobody, so that a town without a directory of officials is not stuck.
+    Those with the right and their deputies; the administrator only where there is nobody, so that a town without a
+    directory of officials is not stuck.
     """
-    chosen = signatories(officials) if right == "sign_off" else officials.with_right(right)
+    chosen = officials.who_may_answer(right)
     return [{"id": official.login, "name": official.name} for official in chosen] or [{"id": ADMIN, "name": ADMIN}]
 
 

@@ -36,7 +36,7 @@ class UnansweredError(AirflowFailException):
 
 
 class ApprovalByRight(ApprovalOperator):
-    """Asks the officials with `right` (for sign_off their deputies too), as the directory is at run time.
+    """Asks the officials with `right` and their deputies, as the directory is at run time.
 
     A subclass says what is asked, whom it tells, what makes it moot, and when it ends. Approval lets what follows run, a
     rejection or a newer state of things skips it, and the task fails when nobody answered in time.

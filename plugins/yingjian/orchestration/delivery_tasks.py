@@ -123,12 +123,12 @@ def _told(about: str, done: Delivered) -> Counts:
 
 def draft_bulletin(publication_id: int) -> dict[str, Any]:
     """Write the bulletin as it would go out; returns what a signatory reads, empty when there is nobody to release it for."""
-    from yingjian.delivery.recipients import recipients, signatories
+    from yingjian.delivery.recipients import recipients
     from yingjian.reports import text
     from yingjian.reports.bulletin import read_content, write_bulletin
 
     with _desk() as (settings, conn, officials):
-        if not signatories(officials) and not recipients(officials, "bulletin"):
+        if not officials.who_may_answer("sign_off") and not recipients(officials, "bulletin"):
             return {}
         write_bulletin(conn, publication_id, settings.reports)
         content = read_content(conn, publication_id)

@@ -75,6 +75,11 @@ class Officials:
         """Those who have the right themselves, in the file's order."""
         return [official for official in self.by_login.values() if official.may(right)]
 
+    def who_may_answer(self, right: str) -> list[Official]:
+        """Whose answer to a question counts: those who have the right, then their deputies."""
+        chosen = self.with_right(right)
+        return [*chosen, *self.deputies(chosen)]
+
     def deputies(self, officials: Iterable[Official]) -> list[Official]:
         """Who stands in for these officials, each once and without themselves."""
         chosen = list(officials)
@@ -108,9 +113,11 @@ def read_officials(path: Path) -> Officials:
     for place, official in enumerate(by_login.values(), 1):
         if official.deputy is not None and official.deputy not in by_login:
             raise SetupError(f"{path}: official {place}: the deputy {official.deputy} is not a login of the file")
-        if official.deputy is not None and official.may("sign_off") and by_login[official.deputy].role == "viewer":
+        answers = official.may("sign_off") or official.may("release")
+        if official.deputy is not None and answers and by_login[official.deputy].role == "viewer":
             raise SetupError(
-                f"{path}: official {place}: the deputy {official.deputy} signs off in Airflow: give the role user, op or admin"
+                f"{path}: official {place}: the deputy {official.deputy} answers tasks in Airflow: give the role user, op"
+                " or admin"
             )
     return Officials(by_login)
 

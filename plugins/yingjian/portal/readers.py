@@ -90,6 +90,11 @@ def _directory(path: Path, modified: int, size: int) -> Officials:
     return officials.read_officials(path)
 
 
+def answers_questions(official: Official) -> bool:
+    """Whether an answer of this official counts, by an own right or as a deputy."""
+    return any(official in directory().who_may_answer(right) for right in ("release", "sign_off"))
+
+
 class RefusedError(Exception):
     """The session is valid, and what was asked for is not for this reader; `need` says what would be needed."""
 

@@ -56,7 +56,7 @@ def events(conn: psycopg.Connection) -> list[tuple[str, str, str | None]]:
 
 def test_who_may_Answer(officials: Officials, tmp_path: Path) -> None:
     assert [user["id"] for user in sign_off.who_may(officials, "sign_off")] == ["director", "deputy"]
-    assert [user["id"] for user in sign_off.who_may(officials, "release")] == ["director"]
+    assert [user["id"] for user in sign_off.who_may(officials, "release")] == ["director", "deputy"]
     nobody = directory(tmp_path, DIRECTORY.replace("    may: [release, sign_off]\n", ""))
     for right in ("sign_off", "release"):
         assert sign_off.who_may(nobody, right) == [{"id": "admin", "name": "admin"}]

@@ -15,7 +15,7 @@ from yingjian.portal import figures, lists, publications, reading, runs
 from yingjian.portal.access import CheckedForm, Entering, OfPart
 from yingjian.portal.pages import LANGUAGE_COOKIE, page
 from yingjian.portal.publications import PublicationId
-from yingjian.portal.readers import Need, Reader, settings
+from yingjian.portal.readers import Need, Reader, answers_questions, settings
 from yingjian.portal.words import LANGUAGES
 from yingjian.reports.figures import Publication
 from yingjian.reports.packs import pack_of
@@ -47,7 +47,7 @@ def home(
         found, count = publications.page_of(conn, number, REPORTS, day)
         headline = figures.headline(conn, current.publication_id) if current else None
         counted = lists.counts(conn, current.publication_id) if current else {}
-    may_answer = reader.official is not None and bool({"release", "sign_off"} & reader.official.rights)
+    may_answer = reader.official is not None and answers_questions(reader.official)
     return page(
         request,
         reader,
