@@ -157,12 +157,13 @@ def waiting(view: View) -> list[Notice]:
 
 
 def stale(view: View) -> list[Notice]:
-    """At the hour of delivery the day before is not published."""
-    day = view.now.date() - timedelta(days=1)
+    """The newest day whose hour of delivery has come is not published; its hour is that of the morning after it."""
+    hour = timedelta(hours=view.settings.delivery_time.hour, minutes=view.settings.delivery_time.minute)
+    day = (view.now - hour).date() - timedelta(days=1)
     (newest, is_there) = view.row(
         "select max(as_of_date), coalesce(max(as_of_date) >= %s, true) from published.publication", day
     )
-    if is_there or view.now < datetime.combine(view.now.date(), view.settings.delivery_time, SHANGHAI):
+    if is_there:
         return []
     return [
         Notice(

@@ -151,6 +151,8 @@ def test_a_publication_is_stale_at_the_hour_of_delivery(see: Any, conn: psycopg.
     seven = datetime(2026, 1, 5, 7, tzinfo=SHANGHAI)
     assert see(watch.stale, seven - timedelta(minutes=1)) == []
     assert subjects(see(watch.stale, seven)) == ["2026-01-04 is not published; readers see 2026-01-03"]
+    night = subjects(see(watch.stale, seven + timedelta(hours=20)))
+    assert night == ["2026-01-04 is not published; readers see 2026-01-03"], "midnight does not end it"
     put_publication(conn, YESTERDAY)
     assert see(watch.stale, seven) == []
 
