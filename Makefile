@@ -1,5 +1,5 @@
 # Thin: each target is one line of uv or yingjian. See README.md.
-.PHONY: run up check test test-slow test-beyond sbom lint format bench
+.PHONY: run up check model test test-slow test-beyond sbom lint format bench
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
@@ -20,6 +20,9 @@ test-slow: .venv/ready ## those that take minutes: files of 10 GB, faults in the
 
 test-beyond: .venv/ready ## past one machine: workers on a broker (needs redis-server), Spark (needs Java 17)
 	$(BIN)/python -m pytest -m beyond
+
+model: .venv/ready     ## one model and its tests on a small town that is kept: make model M=overdue
+	@$(BIN)/python -m tests.model $(M)
 
 lint: .venv/ready      ## style, types and SQL
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/sqlfluff lint dbt_project/models

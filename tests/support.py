@@ -102,10 +102,10 @@ def dbt(settings: Settings, *arguments: str, check: bool = True, token: str = ""
     return done
 
 
-def dbt_of(settings: Settings, day: date, *arguments: str) -> DbtRun:
+def dbt_of(settings: Settings, day: date, *arguments: str, check: bool = True) -> DbtRun:
     """A dbt command that goes on with the build of a day."""
     token = renew(settings, day).token
-    return dbt(settings, *arguments, "--vars", f"{{as_of_date: '{day}'}}", token=token)
+    return dbt(settings, *arguments, "--vars", f"{{as_of_date: '{day}'}}", check=check, token=token)
 
 
 def build(settings: Settings, day: date, *select: str) -> None:
