@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from pathlib import Path
 
 from yingjian import quality
+from yingjian.operations import status
 from yingjian.operations.services import SERVICES
 from yingjian.orchestration import watch
 from yingjian.settings import PROJECT_ROOT
@@ -26,7 +28,7 @@ def test_every_critical_check_stands_in_one_group_of_the_runbook() -> None:
 
 
 def test_every_task_that_can_fail_has_its_entry(bag: dict) -> None:  # type: ignore[type-arg]
-    """Of a model's task `build` tells; every other one has a row that begins with its name."""
+    """The entry of `build` covers the models' tasks; every other task has a row that begins with its name."""
     for name, dag in bag["dags"].items():
         text = (RUNBOOKS / f"{name}.md").read_text()
         tasks = [task_id for task_id, task in dag["tasks"].items() if task["type"] != "ModelTask"]
@@ -39,7 +41,7 @@ def test_every_service_that_can_be_down_has_its_entry() -> None:
     text = (RUNBOOKS / "services.md").read_text()
     for service in SERVICES:
         assert re.search(rf"^\| \"Airflow's {service} does not (work|answer)\"", text, re.M), service
-    source = (PROJECT_ROOT / "plugins" / "yingjian" / "status.py").read_text()
+    source = Path(status.__file__).read_text()
     for said in ("the broker does not answer", "no worker answers"):
         assert said in source and f'| "{said}" |' in text
 
@@ -49,11 +51,11 @@ def test_every_look_of_the_watch_has_its_entry() -> None:
     looks = [look.__name__ for look in (*watch.ABOUT_TIME, *watch.ABOUT_STATE)]
     assert len(looks) > 10
     assert [name for name in looks if not re.search(rf"^\| .*\(`{name}`\) \|", text, re.M)] == []
-    source = (PROJECT_ROOT / "plugins" / "yingjian" / "orchestration" / "watch.py").read_text()
+    source = Path(watch.__file__).read_text()
     assert [name for name in looks if f'"{name}"' not in source and name != "failures"] == []
 
 
 def test_runbooks_that_status_names_are_there() -> None:
-    source = (PROJECT_ROOT / "plugins" / "yingjian" / "status.py").read_text()
+    source = Path(status.__file__).read_text()
     for name in set(re.findall(r"docs/runbooks/(\w+)\.md", source)):
         assert (RUNBOOKS / f"{name}.md").is_file(), name
