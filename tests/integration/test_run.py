@@ -228,9 +228,9 @@ def test_a_failed_audit_waits_for_a_person_in_airflow(
         assert httpx.patch(airflow.url + path, json=approval).status_code == 401
         with pytest.raises(httpx.HTTPStatusError, match="403"):
             airflow._request("PATCH", path, json=approval)
-        with as_official(airflow, home, "deputy") as deputy:
-            refused = deputy.patch(path, json=approval)
-            assert refused.status_code == 403, "a deputy signs off, but does not release"
+        with as_official(airflow, home, "grid") as stranger:
+            refused = stranger.patch(path, json=approval)
+            assert refused.status_code == 403, "an official without the right, and nobody's deputy"
             assert "is not a respondent" in refused.text
         with as_official(airflow, home, "director") as director:
             director.patch(path, json=approval).raise_for_status()
