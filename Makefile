@@ -9,8 +9,10 @@ run: .venv/ready       ## a simulated town of three weeks, its last days run thr
 up: .venv/ready        ## Airflow's UI, scheduler and warehouse, until Ctrl-C
 	$(BIN)/yingjian up
 
-check: .venv/ready     ## style, types and the unit tests: what to run before each commit
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python -m pytest -n 2 tests/unit
+check: .venv/ready     ## style, types, the SQL that changed and the unit tests: what to run before each commit
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	git diff --name-only --diff-filter=d HEAD -- 'dbt_project/models/*.sql' | xargs -r $(BIN)/sqlfluff lint
+	$(BIN)/python -m pytest -n 2 tests/unit
 
 test: .venv/ready      ## every test but the slow ones
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -25,7 +27,7 @@ model: .venv/ready     ## one model and its tests on a small town that is kept: 
 	@$(BIN)/python -m tests.model $(M)
 
 lint: .venv/ready      ## style, types and SQL
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/sqlfluff lint dbt_project/models
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/sqlfluff lint --processes 2 dbt_project/models
 
 sbom: .venv/ready      ## every package that runs, with its hashes, as a CycloneDX bill of materials on standard output
 	@$(BIN)/uv export --quiet --frozen --no-dev --group celery --group lineage --format cyclonedx1.5

@@ -1,26 +1,26 @@
-"""Mails that came back are known before the next report is written."""
+"""This DAG reads mails that came back before the next report is written."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
-from yingjian.orchestration import delivery_tasks, tasks
+from yingjian.clock import SHANGHAI
+from yingjian.orchestration import delivery_tasks
+from yingjian.orchestration.common import START, TASKS
 
 
 @dag(
-    schedule=CronTriggerTimetable("30 12,23 * * *", timezone="Asia/Shanghai"),
-    start_date=datetime(2022, 7, 1, tzinfo=ZoneInfo("Asia/Shanghai")),
+    schedule=CronTriggerTimetable("30 12,23 * * *", timezone=SHANGHAI.key),
+    start_date=START,
     catchup=False,
     max_active_runs=1,
     tags=["yingjian"],
     default_args={
-        "owner": "data-team",
+        **TASKS,
         "retries": 2,
         "retry_delay": timedelta(minutes=5),
-        "on_failure_callback": tasks.notify_failure,
     },
     doc_md="""
     ### Read the mailbox to which undeliverable mail returns

@@ -1,21 +1,21 @@
-"""One business date: model, audit, publish, report."""
+"""This DAG builds one business date: models, audit, publication, report."""
 
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Asset, Param, TriggerRule, dag, task
+from airflow.sdk import Param, TriggerRule, dag, task
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import DbtResourceType, ExecutionMode, LoadMode, SeedRenderingBehavior, TestBehavior
 
-from yingjian.clock import SHANGHAI
 from yingjian.orchestration import model_tasks, tasks
 from yingjian.orchestration.approval import ReleaseByHand
 from yingjian.orchestration.build import ClaimBuild
+from yingjian.orchestration.common import PACKS, PUBLICATION, START, TASKS
 from yingjian.orchestration.feeds import WAIT, WaitForFeeds
 from yingjian.orchestration.timetable import BusinessDays
 from yingjian.orchestration.tries import tried_again
@@ -23,24 +23,21 @@ from yingjian.orchestration.tries import tried_again
 ROOT = Path(__file__).resolve().parents[1]
 DBT_PROJECT = ROOT / "dbt_project"
 DBT_TARGET = Path(os.environ.get("YINGJIAN_HOME") or ROOT / ".yingjian") / "dbt"
-PUBLICATION = Asset("yingjian://publication")
-PACKS = Asset("yingjian://packs")
 
 
 @dag(
     schedule=BusinessDays(),
-    start_date=datetime(2022, 7, 1, tzinfo=SHANGHAI),
-    catchup=True,  # To the limit that the schedule sets.
-    max_active_runs=8,  # They wait for their turn to build (claim_build), and a question to a person stops none of them.
+    start_date=START,
+    catchup=True,  # The schedule sets the limit.
+    max_active_runs=8,  # Runs wait for their turn to build (claim_build); a run that asks a person stops no other run.
     params={
         "date": Param(None, type=["null", "string"], format="date", title="业务日期 / business date, empty: yesterday")
     },
     tags=["yingjian"],
     default_args={
-        "owner": "data-team",
+        **TASKS,
         **tried_again(),
         "retry_delay": timedelta(seconds=10),
-        "on_failure_callback": tasks.notify_failure,
     },
     doc_md="""
     ### The state at the end of a business date

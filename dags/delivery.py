@@ -1,31 +1,28 @@
-"""Each official's pack, at the set hour of the morning after the business date."""
+"""This DAG sends each official the pack, at the set hour of the morning after the business date."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 from airflow.providers.standard.sensors.date_time import DateTimeSensor
-from airflow.sdk import Asset, Param, dag, task
+from airflow.sdk import Param, dag, task
 
 from yingjian.orchestration import delivery_tasks, tasks
-
-PACKS = Asset("yingjian://packs")
+from yingjian.orchestration.common import PACKS, START, TASKS
 
 
 @dag(
     schedule=[PACKS],
-    start_date=datetime(2022, 7, 1, tzinfo=ZoneInfo("Asia/Shanghai")),
+    start_date=START,
     catchup=False,
-    max_active_runs=8,  # One that waits for its hour must not keep a newer publication from being delivered.
+    max_active_runs=8,  # A run that waits for its hour must not delay the delivery of a newer publication.
     params={"publication_id": Param(None, type=["null", "integer"], title="发布编号 / publication to deliver")},
     tags=["yingjian"],
     default_args={
-        "owner": "data-team",
+        **TASKS,
         "retries": 3,
         "retry_delay": timedelta(minutes=1),
         "retry_exponential_backoff": True,
-        "on_failure_callback": tasks.notify_failure,
     },
     doc_md="""
     ### To each their pages

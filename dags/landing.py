@@ -1,33 +1,30 @@
-"""Every file of the landing location into staging, or into quarantine with a reason; a late one makes its day again."""
+"""This DAG lands every file in staging or, with a reason, in quarantine; a late file starts its day again."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import Asset, DeltaTriggerTimetable, TriggerRule, dag, task
+from airflow.sdk import DeltaTriggerTimetable, TriggerRule, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from yingjian.clock import SHANGHAI
 from yingjian.orchestration import tasks
+from yingjian.orchestration.common import STAGING, START, TASKS
 from yingjian.settings import Settings
-
-STAGING = Asset("yingjian://staging")
 
 
 @dag(
     schedule=DeltaTriggerTimetable(Settings.load().landing_every),
-    start_date=datetime(2022, 7, 1, tzinfo=SHANGHAI),
+    start_date=START,
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),
     tags=["yingjian"],
     default_args={
-        "owner": "data-team",
+        **TASKS,
         "retries": 1,
         "retry_delay": timedelta(seconds=10),
-        "on_failure_callback": tasks.notify_failure,
     },
     doc_md="""
     ### Land everything new
@@ -59,9 +56,9 @@ def landing() -> None:
     def late() -> dict[str, str]:
         return tasks.late_day()
 
-    made_again = late()
-    land() >> made_again
-    made_again >> TriggerDagRunOperator(
+    late_run = late()
+    land() >> late_run
+    late_run >> TriggerDagRunOperator(
         task_id="correct",
         trigger_dag_id="daily",
         trigger_run_id="{{ ti.xcom_pull(task_ids='late')['run_id'] }}",

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
+from yingjian.clock import SHANGHAI
 from yingjian.orchestration import housekeeping, tasks
+from yingjian.orchestration.common import START, TASKS
 from yingjian.settings import Settings
 
 KEEP_PUBLICATIONS = 40
 
 
 @dag(
-    schedule=CronTriggerTimetable("0 4 * * 0", timezone="Asia/Shanghai"),
-    start_date=datetime(2022, 7, 1, tzinfo=ZoneInfo("Asia/Shanghai")),
+    schedule=CronTriggerTimetable("0 4 * * 0", timezone=SHANGHAI.key),
+    start_date=START,
     catchup=False,
     max_active_runs=1,
     tags=["yingjian"],
     default_args={
-        "owner": "data-team",
+        **TASKS,
         "retries": 1,
         "retry_delay": timedelta(minutes=1),
-        "on_failure_callback": tasks.notify_failure,
     },
     doc_md="""
     ### What is over goes; the trail is verified

@@ -1,34 +1,31 @@
-"""Public figures (article 31): a draft, a person's decision, and only then what the public reads."""
+"""This DAG releases public figures (article 31): a draft, a person's decision, and only then the public sees them."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
-from airflow.sdk import Asset, Param, dag, task
+from airflow.sdk import Param, dag, task
 
 from yingjian.orchestration import delivery_tasks, tasks
 from yingjian.orchestration.approval import SignOff
-
-PACKS = Asset("yingjian://packs")
+from yingjian.orchestration.common import PACKS, START, TASKS
 
 
 @dag(
     schedule=[PACKS],
-    start_date=datetime(2022, 7, 1, tzinfo=ZoneInfo("Asia/Shanghai")),
+    start_date=START,
     catchup=False,
-    max_active_runs=8,  # One that waits for a person must not keep a newer publication from being signed off.
+    max_active_runs=8,  # A run that waits for a person must not delay the sign-off of a newer publication.
     params={
         "publication_id": Param(None, type=["null", "integer"], title="发布编号 / publication to release"),
         "time_limit_hours": Param(10, type="number", exclusiveMinimum=0, title="审签时限（小时）/ time limit"),
     },
     tags=["yingjian"],
     default_args={
-        "owner": "data-team",
+        **TASKS,
         "retries": 3,
         "retry_delay": timedelta(minutes=1),
         "retry_exponential_backoff": True,
-        "on_failure_callback": tasks.notify_failure,
     },
     doc_md="""
     ### What goes to the public is signed off first

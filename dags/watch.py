@@ -1,30 +1,29 @@
-"""The watch tells what needs somebody, and tells it again until it is over."""
+"""This DAG runs the watch, which tells the team what needs somebody, and tells it again until it is over."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
+from yingjian.clock import SHANGHAI
 from yingjian.orchestration import absence as absences
-from yingjian.orchestration import tasks
 from yingjian.orchestration import watch as watching
+from yingjian.orchestration.common import START, TASKS
 from yingjian.settings import Settings
 
 
 @dag(
-    schedule=CronTriggerTimetable("*/5 * * * *", timezone="Asia/Shanghai"),
-    start_date=datetime(2022, 7, 1, tzinfo=ZoneInfo("Asia/Shanghai")),
+    schedule=CronTriggerTimetable("*/5 * * * *", timezone=SHANGHAI.key),
+    start_date=START,
     catchup=False,
     max_active_runs=1,
     tags=["yingjian"],
     default_args={
-        "owner": "data-team",
+        **TASKS,
         "retries": 1,
         "retry_delay": timedelta(seconds=30),
         "execution_timeout": timedelta(minutes=4),
-        "on_failure_callback": tasks.notify_failure,
     },
     doc_md="""
     ### Nobody has to look: whoever must know is told

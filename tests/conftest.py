@@ -15,11 +15,14 @@ import pytest
 
 from tests import support
 from tests.portal import Portal, running_portal
+from tests.readers import protect_town
 from tests.unit.reports import town
 from yingjian import simulate
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.dbt import prepare_manifest
 from yingjian.settings import Settings
+
+pytest_plugins = ["tests.skips"]
 
 WORLD_DAY = date(2022, 7, 20)
 
@@ -72,15 +75,15 @@ def home_factory(tmp_path_factory: pytest.TempPathFactory, empty_home: Settings)
 
     The server of `like` is stopped, too: it is for copies only.
     """
-    made: list[Settings] = []
+    homes: list[Settings] = []
 
     def make(name: str, like: Settings | None = None) -> Settings:
         settings = support.copy_home(like or empty_home, tmp_path_factory.mktemp(name))
-        made.append(settings)
+        homes.append(settings)
         return settings
 
     yield make
-    for settings in made:
+    for settings in homes:
         EmbeddedPostgres(settings).stop()
 
 
@@ -120,6 +123,7 @@ def town_database(bare_server: Settings) -> str:
     uri = server.uri("yingjian_owner", "published_town")
     with psycopg.connect(uri) as conn:
         town.load(conn)
+        protect_town(conn)
     return uri
 
 

@@ -31,7 +31,7 @@ MARKS = tuple(
 # Nobody may read these but those who must find a person. Other texts (a unit, a zone's name) are what reports are about.
 PERSONAL = frozenset({"姓名", "证件号码", "手机号", "现住址", "七日内旅居史", "批准人", "原因"})
 _VALUES = {
-    "date": "2022-07-10", "time": "2022-07-10 08:00:00", "number": "1", "id_type": "居民身份证", "group": "1",
+    "date": "2022-07-10", "time": "2022-07-10 08:00:00", "id_type": "居民身份证", "group": "1",
     "frequency": "1周2检",
 }  # fmt: skip
 
@@ -50,12 +50,13 @@ def write(folder: Path) -> None:
         marked = {
             column.source: f"{NAME}{column.source}{index}"
             for column in feed.columns
-            if column.kind == "text" and column != feed.sender  # Reports are about the sender of a row.
+            if column.kind in ("text", "place", "places")
+            and column != feed.sender  # Reports are about the sender of a row.
         }
         wrong = [
             good | marked | {column.source: f"{NAME}{PHONE}{number(index)}"}
             for column in feed.columns
-            if column.kind not in ("text", "id_number")
+            if column.kind not in ("text", "place", "places", "id_number")
         ]
         write_feed(folder, feed.name, [good, *wrong, good | marked | {"更新时间": ""}], f"{number(index)}.csv")
         _write_broken(folder / feed.name, feed, [good, *wrong], index)
@@ -75,6 +76,8 @@ def _value(column: Column, index: int) -> str:
         return f"{NAME}{index}"
     if column.kind == "code":
         return column.codes[0]
+    if column.kind == "number":
+        return f"{max(column.low, 1):g}"
     return _VALUES.get(column.kind, f"M{index}" if column.required or "编号" in column.source else "")
 
 

@@ -52,6 +52,8 @@ def main(selected: list[str]) -> int:
         print(done.stdout)
         for name in selected if done.success else ():
             print_head(settings, name)
+        if not done.success:
+            print(f"A relation or column that is missing here may be newer than the kept town: delete {HOME.name}/.")
         return 0 if done.success else 1
     finally:
         EmbeddedPostgres(settings).stop()

@@ -10,10 +10,35 @@ from urllib.parse import urlparse
 import psycopg
 
 from tests import support
-from yingjian.database import warehouse
+from yingjian.database import schema, warehouse
+from yingjian.modelling.marts import published
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.privacy import access
+from yingjian.privacy.protection import protect
 from yingjian.settings import Settings
+
+
+def protect_town(conn: psycopg.Connection) -> None:
+    """Give a made-up town's tables (tests/unit/reports/town.py) the roles, functions and policies of a warehouse."""
+    conn.execute("create schema if not exists restricted")
+    for path in (
+        schema.SQL_FOLDER / "00_roles.sql",
+        schema.MIGRATIONS / "0004_access.sql",
+        schema.SQL_FOLDER / "26_access.sql",
+    ):
+        schema.run_file(conn, path)
+    conn.execute("grant usage on schema published to reporter")
+    conn.execute("grant select on all tables in schema published to reporter")
+    conn.execute("grant execute on all functions in schema access to reporter")
+    tables = conn.execute(
+        """
+        select relname, array_agg(attname::text) from pg_class inner join pg_attribute on attrelid = pg_class.oid
+        where relnamespace = 'published'::regnamespace and relname = any(%s) and attnum > 0 group by 1
+        """,
+        (list(published()),),
+    ).fetchall()
+    for name, columns in tables:
+        protect(conn, published()[name], columns)
 
 
 @dataclass
@@ -28,8 +53,8 @@ class Town:
     @contextmanager
     def as_(self, role: str) -> Iterator[psycopg.Connection]:
         if role in self.passwords:
-            found = urlparse(warehouse.uri(self.settings))
-            uri = found._replace(netloc=f"{role}:{self.passwords[role]}@{found.hostname}:{found.port}").geturl()
+            parsed = urlparse(warehouse.uri(self.settings))
+            uri = parsed._replace(netloc=f"{role}:{self.passwords[role]}@{parsed.hostname}:{parsed.port}").geturl()
         else:
             uri = warehouse.uri(self.settings, role)
         with psycopg.connect(uri, autocommit=True) as conn:

@@ -168,6 +168,7 @@ class SftpServer:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         key = asyncssh.generate_private_key("ssh-ed25519")
+        self.host_key = key.export_public_key().decode().strip()
 
         class Server(asyncssh.SSHServer):
             def password_auth_supported(self) -> bool:
@@ -186,7 +187,7 @@ class SftpServer:
         self.connection = json.dumps(
             {
                 "conn_type": "sftp", "host": "127.0.0.1", "port": self._server.get_port(), "login": "town",
-                "password": SFTP_PASSWORD, "extra": {"no_host_key_check": True},
+                "password": SFTP_PASSWORD, "extra": {"host_key": self.host_key},
             }
         )  # fmt: skip
 

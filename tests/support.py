@@ -25,6 +25,7 @@ from yingjian.publishing import build as builds
 from yingjian.publishing import publish as publishing
 from yingjian.settings import PROJECT_ROOT, Settings
 
+# The office's own documents, which the repository does not hold.
 SHARED = Path(os.environ.get("YINGJIAN_SHARED") or PROJECT_ROOT.parent / "shared")
 CASES = SHARED / "cases"
 RUN = "test"  # The run that owns the schema `build` in tests.
@@ -215,19 +216,15 @@ def query(settings: Settings, text: str, *parameters: object) -> list[tuple]:  #
         return conn.execute(text, parameters).fetchall()  # type: ignore[arg-type]
 
 
-OBLIGATIONS = """
-    select membership_id, id_number, group_code, coalesce(slot::text, ''), due_date::text, status, days_overdue::text
-    from reporting.obligation inner join restricted.person using (person_key)
-    where group_code not in ('P19', 'P24')
-"""
-ZONES = "select zone_id, level, clear_days::text, coalesce(eligible_level, ''), coalesce(eligible_on::text, '') from reporting.risk_zone"
-
-
 def marts(settings: Settings) -> dict[str, list[tuple]]:  # type: ignore[type-arg]
     """Every row of the marts that a day's data decides, sorted; without what a new publication changes."""
     names = ["obligation", "due", "overdue", "compliance_daily", "due_forecast", "risk_zone", "unscheduled"]
+    columns = {name: ", ".join(published()[name].columns) for name in names}
     with warehouse.connect(settings) as conn:
-        return {name: sorted(map(str, conn.execute(f"select * from reporting.{name}"))) for name in names}  # type: ignore[arg-type, misc]
+        return {
+            name: sorted(map(str, conn.execute(f"select {columns[name]} from reporting.{name}")))  # type: ignore[arg-type, misc]
+            for name in names
+        }
 
 
 def expected(path: Path) -> list[tuple[str, ...]]:
@@ -266,15 +263,15 @@ def sample(key: str, taken: str = "2022-07-01 08:00:00", **cells: str) -> dict[s
 def tables_read(conn: psycopg.Connection, text: str, *, analyze: bool = False) -> dict[str, str]:
     """The plan names each table that the outer query reads, and how (those of a scan that never ran are not among them)."""
     ((plan,),) = conn.execute(f"explain (format json, costs off{', analyze, timing off' if analyze else ''}) {text}")  # type: ignore[arg-type]
-    found = {}
+    tables = {}
 
     def visit(node: dict) -> None:  # type: ignore[type-arg]
         if node.get("Parent Relationship") == "InitPlan":
             return
         if "Relation Name" in node and node.get("Actual Loops", 1):
-            found[node["Relation Name"]] = node["Node Type"]
+            tables[node["Relation Name"]] = node["Node Type"]
         for child in node.get("Plans", ()):
             visit(child)
 
     visit(plan[0]["Plan"])
-    return found
+    return tables

@@ -20,3 +20,8 @@
         select publishing.note_mart('{{ this.identifier }}', '{{ env_var('YINGJIAN_BUILD_TOKEN', '') }}', {{ as_of_date() }})
     {%- endif -%}
 {%- endmacro %}
+
+{% macro analyze() -%}
+    {#- Whoever reads a table next is planned by what it holds: autovacuum comes too late to say so. -#}
+    {%- if target.type == 'postgres' and config.get('materialized') != 'view' -%} analyze {{ this }} {%- endif -%}
+{%- endmacro %}

@@ -32,7 +32,7 @@
 {%- endmacro %}
 
 {% macro chinese_dates(dates) -%}
-    {#- A list of dates, the earliest first, as one text. -#}
+    {#- It writes a list of dates, the earliest first, as one text. -#}
     {% if target.type == 'spark' -%}
     array_join(transform(array_sort({{ dates }}), each -> {{ chinese_date('each') }}), '、')
     {%- else -%}

@@ -1,4 +1,5 @@
-{#- What PostgreSQL and Spark write in two ways, side by side, so that a model is written once (docs/spark.md). -#}
+{#- PostgreSQL and Spark write some things in two ways. They stand here side by side, so that a model is written once
+    (docs/spark.md). -#}
 
 {% macro text_type() -%}
     {{ 'string' if target.type == 'spark' else 'text' }}
@@ -25,7 +26,7 @@
 {%- endmacro %}
 
 {% macro once() -%}
-    {#- Of a common table expression: PostgreSQL computes it once, and not a column again wherever it is read. -#}
+    {#- PostgreSQL computes a common table expression with this word once, and no column again wherever it is read. -#}
     {{ 'materialized' if target.type != 'spark' }}
 {%- endmacro %}
 
@@ -56,7 +57,7 @@
 {%- endmacro %}
 
 {% macro first_per(rows, key, order) -%}
-    {#- Of the rows with the same key the first one in this order. -#}
+    {#- It selects the first row in this order of those with the same key. -#}
     (
         {% if target.type == 'spark' -%}
         select * from {{ rows }}
@@ -73,7 +74,7 @@
 {%- endmacro %}
 
 {% macro at_first(value, order, descending=false, where=none) -%}
-    {#- An aggregate: the value on the first row in the order of these columns. -#}
+    {#- This aggregate gives the value on the first row in the order of these columns. -#}
     {% if target.type == 'spark' -%}
     {{ 'max_by' if descending else 'min_by' }}({{ value }}, struct({{ order | join(', ') }})){{ filtered(where) }}
     {%- else -%}
@@ -82,7 +83,7 @@
 {%- endmacro %}
 
 {% macro list_of(value, order, where=none) -%}
-    {#- An aggregate: the values in the order of these columns. -#}
+    {#- This aggregate gives the values in the order of these columns. -#}
     {% if target.type == 'spark' -%}
     transform(
         array_sort(collect_list(struct({{ order | join(', ') }}, {{ value }} as listed)){{ filtered(where) }}),
@@ -94,7 +95,7 @@
 {%- endmacro %}
 
 {% macro joined(value, separator, order, where=none) -%}
-    {#- An aggregate: the texts in this order as one. -#}
+    {#- This aggregate joins the texts in this order to one. -#}
     {% if target.type == 'spark' -%}
     listagg({{ value }}, '{{ separator }}') within group (order by {{ order }}){{ filtered(where) }}
     {%- else -%}
@@ -103,7 +104,7 @@
 {%- endmacro %}
 
 {% macro joined_distinct(value, separator) -%}
-    {#- An aggregate: the different texts, in their order, as one. -#}
+    {#- This aggregate joins the different texts, in their order, to one. -#}
     {% if target.type == 'spark' -%}
     array_join(array_sort(collect_set({{ value }})), '{{ separator }}')
     {%- else -%}
@@ -151,7 +152,7 @@
 {%- endmacro %}
 
 {% macro each(list) -%}
-    {#- One row for each of a list. -#}
+    {#- It makes one row for each member of a list. -#}
     {{ 'explode' if target.type == 'spark' else 'unnest' }}({{ list }})
 {%- endmacro %}
 
@@ -165,7 +166,7 @@
 {%- endmacro %}
 
 {% macro days(first, last) -%}
-    {#- For `cross join lateral`: the days from one to another, as timestamps in PostgreSQL. -#}
+    {#- It gives `cross join lateral` the days from one to another, which are timestamps in PostgreSQL. -#}
     {% if target.type == 'spark' -%}
     {{ numbers(first, last) }}
     {%- else -%}
@@ -174,12 +175,27 @@
 {%- endmacro %}
 
 {% macro regexp_groups(text, expression, groups) -%}
-    {#- What the groups of a pattern match, as a list; null where the text does not match. -#}
+    {#- It returns the matches of a pattern's groups as a list; null if the text does not match. -#}
     {% if target.type == 'spark' -%}
     case when {{ text }} rlike {{ pattern(expression) }}
         then array({% for n in range(1, groups + 1) %}regexp_extract({{ text }}, {{ pattern(expression) }}, {{ n }}){{ ', ' if not loop.last }}{% endfor %})
     end
     {%- else -%}
     regexp_match({{ text }}, {{ pattern(expression) }})
+    {%- endif %}
+{%- endmacro %}
+
+{% macro double_type() -%}
+    {#- Drivers hand a number of this type over as a number, not as text; shares and hours of the marts have it. -#}
+    {{ 'double' if target.type == 'spark' else 'double precision' }}
+{%- endmacro %}
+
+{% macro each_and_all(names) -%}
+    {#- For `cross join lateral`: each of several names joined by 、, and null, which stands for all of them. An empty
+        name is a name; null is not divided and gives null alone. -#}
+    {% if target.type == 'spark' -%}
+    explode(array_append(coalesce(split({{ names }}, '、'), array()), null))
+    {%- else -%}
+    unnest(array_append(case when {{ names }} = '' then array[''] else string_to_array({{ names }}, '、') end, null))
     {%- endif %}
 {%- endmacro %}

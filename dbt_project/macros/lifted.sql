@@ -1,7 +1,7 @@
 {% macro lifted_state(person_key, group_code, due_date) -%}
     {#-
-    What lifts an obligation on a date: 'void' (a confirmed infection), else 'exempt' (an approved exemption),
-    else null (policy semantics, "What lifts an obligation"; void goes before exempt).
+    An obligation is lifted on a date as 'void' (a confirmed infection), else as 'exempt' (an approved exemption),
+    else it is null (policy semantics, "What lifts an obligation"; void goes before exempt).
     -#}
     (
         select max(lift.state)  -- 'void' sorts after 'exempt', so it goes before it

@@ -1,3 +1,14 @@
 {% macro obligation_id() -%}
     membership_id || '/' || group_code || '/' || coalesce(slot::{{ text_type() }}, 'rolling')
 {%- endmacro %}
+
+{% macro unit_key(unit, membership_id, group_code) -%}
+    {#- Names of workplaces, of pharmacies (P19) and of sites of isolation (from the contacts feed) are three lists: the
+        same name in two of them is two units. A row without a unit has no key. -#}
+    case
+        when {{ unit }} = '' then ''
+        when {{ group_code }} = 'P19' then 'pharmacy:' || {{ unit }}
+        when {{ membership_id }} like 'contacts:%' then 'site:' || {{ unit }}
+        else 'workplace:' || {{ unit }}
+    end
+{%- endmacro %}

@@ -1,7 +1,7 @@
 {#- Lists of dates, the newest first, as int_sample__dates keeps them. -#}
 
 {% macro newest_first(dates) -%}
-    {#- An aggregate: the distinct dates, the newest first. -#}
+    {#- This aggregate gives the distinct dates, the newest first. -#}
     {% if target.type == 'spark' -%}
     sort_array(collect_set({{ dates }}), false)
     {%- else -%}
@@ -10,7 +10,7 @@
 {%- endmacro %}
 
 {% macro up_to(dates, to_date) -%}
-    {#- Those up to a date. -#}
+    {#- It keeps the dates up to a date. -#}
     {% if target.type == 'spark' -%}
     filter({{ dates }}, each -> each <= {{ to_date }})
     {%- else -%}
@@ -26,7 +26,7 @@
 {%- endmacro %}
 
 {% macro newest(dates, count) -%}
-    {#- So many of them, or all. -#}
+    {#- It keeps so many of the dates, or all. -#}
     {% if target.type == 'spark' %}slice({{ dates }}, 1, {{ count }}){% else %}{{ dates }}[1:{{ count }}]{% endif %}
 {%- endmacro %}
 

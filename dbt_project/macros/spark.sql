@@ -1,7 +1,7 @@
-{#- What dbt-spark does otherwise than this project needs. -#}
+{#- dbt-spark does these things otherwise than this project needs. -#}
 
 {% macro spark__apply_grants(relation, grant_config, should_revoke=True) -%}
-    {#- Who reads what is PostgreSQL's to say: a Spark session has one user. -#}
+    {#- PostgreSQL decides who reads what: a Spark session has one user. -#}
 {%- endmacro %}
 
 {% macro spark__create_csv_table(model, agate_table) -%}

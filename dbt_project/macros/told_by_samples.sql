@@ -1,5 +1,5 @@
 {% macro told_by_samples(attribute, column) -%}
-    {#- What every test result says of its person in a column, with the record that says it. -#}
+    {#- Every test result gives a value of its person in a column; this selects it with the record that gives it. -#}
     select
         person_key,
         '{{ attribute }}' as attribute,
@@ -13,12 +13,12 @@
     where {{ column }} <> ''
 {%- endmacro %}
 
-{% macro told_anew(kept) -%}
-    {#- What is known of the persons of whom something came or went since the last build. PostgreSQL's only. -#}
+{% macro told_anew(kept, changes) -%}
+    {#- It selects the values of the persons of whom a record came or went since the last build. -#}
     with came as (
-        {{ told_by_samples('name', 'name') }} and file_id in ({{ changed_files() }})
+        {{ told_by_samples('name', 'name') }} and {{ is_among('file_id', changed_files(changes)) }}
         union all
-        {{ told_by_samples('phone', 'phone') }} and file_id in ({{ changed_files() }})
+        {{ told_by_samples('phone', 'phone') }} and {{ is_among('file_id', changed_files(changes)) }}
     ),
 
     kept as (
@@ -26,7 +26,7 @@
             kept.*,
             changed.file_id is not null as is_gone
         from {{ kept }} as kept
-        left join {{ ref('int_sample__changes') }} as changed
+        left join {{ changes }} as changed
             on
                 kept.person_key = changed.person_key
                 and kept.file_id = changed.file_id
@@ -34,7 +34,7 @@
                 and not changed.came
     ),
 
-    -- What is gone and was not told anew since: all records of the person are read again.
+    -- All records of a person are read again of whom a value is gone that no record has told since.
     lost as (
         select kept.* from kept
         where
@@ -62,4 +62,9 @@
         {{ told_by_samples('phone', 'phone') }} and person_key in (select lost.person_key from lost where lost.attribute = 'phone')
         union all
         select person_key, attribute, id_type, id_number, null, '-infinity', 0, 0 from lost
+{%- endmacro %}
+
+{% macro forget_untold() -%}
+    {#- Deletes what no record tells any more. -#}
+    {% if is_incremental() %}delete from {{ this }} where value is null{% endif %}
 {%- endmacro %}

@@ -1,10 +1,9 @@
-"""Where things are and which secrets are used: read once from the environment, then passed as a value."""
+"""Settings say where things are and which secrets are used: they are read from the environment once, then passed on."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import resource
 import secrets
 import subprocess
@@ -15,6 +14,10 @@ from datetime import time, timedelta
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from yingjian.environment import Environment
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,11 +32,9 @@ TELEMETRY_OFF = {
     "SCARF_NO_ANALYTICS": "true",
 }
 
-ROLE_PASSWORD = "YINGJIAN_ROLE_PASSWORD_"  # noqa: S105 - the name of variables
-
 
 def no_core_files() -> None:
-    """Of this process and those it starts: a core file holds whatever persons' data was in memory.
+    """Forbid core files to this process and those it starts: a core file holds the persons' data that was in memory.
 
     With a limit of 1 the kernel neither writes one nor hands it to a program (core(5)); 0 does not stop the latter.
     """
@@ -49,11 +50,14 @@ class SetupError(RuntimeError):
     may_be_told = True
 
 
-def _hours(env: Mapping[str, str], name: str, default: float) -> float:
-    given = env.get(name) or str(default)
-    if not re.fullmatch(r"\d+(\.\d+)?", given, re.ASCII) or not float(given):
-        raise SetupError(f"{name} is {given}: give a number of hours above 0")
-    return float(given)
+def variables(env: Mapping[str, str] = os.environ) -> Environment:
+    """Every variable of Yingjian as the environment has it. Raises SetupError that names the variable with a wrong value."""
+    from yingjian.environment import Environment
+
+    try:
+        return Environment.read(env)
+    except ValueError as error:
+        raise SetupError(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -74,23 +78,6 @@ class Alerts:
     landing_hours: float = 26
     long_hours: float = 3
     backup_hours: float = 26
-
-    @classmethod
-    def load(cls, env: Mapping[str, str]) -> Alerts:
-        """Read YINGJIAN_ALERT_MAIL, _WECOM, _DINGTALK, _WEBHOOK, _AGAIN_HOURS, _LANDING_HOURS, _LONG_HOURS, _BACKUP_HOURS
-        and YINGJIAN_HEARTBEAT_URL. Raises SetupError for hours that are none."""
-        mail = (env.get("YINGJIAN_ALERT_MAIL") or "").split(",")
-        return cls(
-            tuple(address.strip() for address in mail if address.strip()),
-            env.get("YINGJIAN_ALERT_WECOM") or None,
-            env.get("YINGJIAN_ALERT_DINGTALK") or None,
-            env.get("YINGJIAN_ALERT_WEBHOOK") or None,
-            env.get("YINGJIAN_HEARTBEAT_URL") or None,
-            _hours(env, "YINGJIAN_ALERT_AGAIN_HOURS", cls.again_hours),
-            _hours(env, "YINGJIAN_ALERT_LANDING_HOURS", cls.landing_hours),
-            _hours(env, "YINGJIAN_ALERT_LONG_HOURS", cls.long_hours),
-            _hours(env, "YINGJIAN_ALERT_BACKUP_HOURS", cls.backup_hours),
-        )
 
     @property
     def is_anybody_told(self) -> bool:
@@ -134,74 +121,55 @@ class Settings:
     airflow_database: str | None = field(default=None, repr=False)
     airflow_days: int = 90
     alerts: Alerts = field(default_factory=Alerts)
+    audit_anchor: str | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, env: Mapping[str, str] = os.environ) -> Settings:
-        """Read YINGJIAN_HOME, _WAREHOUSE, _LANDING, _PERSON_KEY, _OFFICIALS, _SHARED_FOLDER, _DELIVERY_TIME,
-        _FEED_DEADLINE, _LANDING_MINUTES, _CATCH_UP_DAYS, _URL,
-        _OPENLINEAGE_URL, _BROKER, _WORKERS, _AIRFLOW_URL, _AIRFLOW_DATABASE, _QUESTION_DEPUTIES_HOURS,
-        _QUESTION_AGAIN_HOURS, _AIRFLOW_DAYS, what Alerts reads, and YINGJIAN_ROLE_PASSWORD_<ROLE>.
+        """Read the variables of `yingjian.environment`, which says what each of them is.
 
-        Raises SetupError when the warehouse is not embedded and no person key is given, when the hour is none, when the
-        broker is of another kind or lets everybody in, or when the workers cannot be counted.
+        Raises SetupError when a value is none of its variable, and when the warehouse is not embedded and no person key is
+        given.
         """
-        home = Path(env.get("YINGJIAN_HOME") or PROJECT_ROOT / ".yingjian").absolute()
-        warehouse = env.get("YINGJIAN_WAREHOUSE") or None
-        person_key = env.get("YINGJIAN_PERSON_KEY") or None
-        if warehouse and not person_key:
+        given = variables(env)
+        home = Path(given.home or PROJECT_ROOT / ".yingjian").absolute()
+        if given.warehouse and not given.person_key:
             raise SetupError(
                 "YINGJIAN_WAREHOUSE is set, so YINGJIAN_PERSON_KEY must be too: the secret of the person keys belongs"
                 " to the warehouse, not to this folder"
             )
-        landing = env.get("YINGJIAN_LANDING") or str(home / "landing")
-        passwords = {
-            name.removeprefix(ROLE_PASSWORD).lower(): value
-            for name, value in env.items()
-            if name.startswith(ROLE_PASSWORD) and value
-        }
-        minutes = env.get("YINGJIAN_LANDING_MINUTES") or "5"
-        if not re.fullmatch(r"\d{1,4}(\.\d{1,3})?", minutes, re.ASCII) or not float(minutes):
-            raise SetupError(f"YINGJIAN_LANDING_MINUTES is {minutes}: give minutes, as in 5")
-        catch_up_days = env.get("YINGJIAN_CATCH_UP_DAYS") or "7"
-        if not re.fullmatch(r"[1-9]\d{0,2}", catch_up_days, re.ASCII):
-            raise SetupError(f"YINGJIAN_CATCH_UP_DAYS is {catch_up_days}: give a number of days, at least 1")
-        broker = env.get("YINGJIAN_BROKER") or None
-        if broker and not re.fullmatch(r"(rediss?|amqps?)://[^:/@]*:[^:/@]+@.+", broker):
-            # Whoever may write to the broker has Airflow's workers run tasks. The URL itself is a secret.
-            raise SetupError(
-                "YINGJIAN_BROKER must be like redis://:PASSWORD@HOST:6379/0 or amqp://USER:PASSWORD@HOST//"
-            )
-        airflow_database = env.get("YINGJIAN_AIRFLOW_DATABASE") or None
-        if airflow_database and not airflow_database.startswith("postgresql://"):
-            raise SetupError("YINGJIAN_AIRFLOW_DATABASE must be like postgresql://USER:PASSWORD@HOST:5432/DATABASE")
-        workers = env.get("YINGJIAN_WORKERS") or "2"
-        if not re.fullmatch(r"\d{1,3}", workers, re.ASCII):
-            raise SetupError(f"YINGJIAN_WORKERS is {workers}: give a number, 0 where all workers are started elsewhere")
-        airflow_days = env.get("YINGJIAN_AIRFLOW_DAYS") or str(cls.airflow_days)
-        if not re.fullmatch(r"[1-9]\d{0,3}", airflow_days, re.ASCII):
-            raise SetupError(f"YINGJIAN_AIRFLOW_DAYS is {airflow_days}: give a number of days")
         return cls(
             home,
-            warehouse,
-            landing,
-            person_key,
-            given_officials=env.get("YINGJIAN_OFFICIALS") or None,
-            given_role_passwords=passwords,
-            given_shared_folder=env.get("YINGJIAN_SHARED_FOLDER") or None,
-            delivery_time=_hour(env, "YINGJIAN_DELIVERY_TIME", "07:00"),
-            feed_deadline=_hour(env, "YINGJIAN_FEED_DEADLINE", "05:30"),
-            landing_every=timedelta(minutes=float(minutes)),
-            catch_up_days=int(catch_up_days),
-            url=(env.get("YINGJIAN_URL") or "").rstrip("/") or None,
-            openlineage_url=env.get("YINGJIAN_OPENLINEAGE_URL") or None,
-            broker=broker,
-            workers=int(workers),
-            airflow_url=(env.get("YINGJIAN_AIRFLOW_URL") or "").rstrip("/") or None,
-            deputies_after_hours=_hours(env, "YINGJIAN_QUESTION_DEPUTIES_HOURS", cls.deputies_after_hours),
-            remind_every_hours=_hours(env, "YINGJIAN_QUESTION_AGAIN_HOURS", cls.remind_every_hours),
-            airflow_database=airflow_database,
-            airflow_days=int(airflow_days),
-            alerts=Alerts.load(env),
+            given.warehouse,
+            given.landing or str(home / "landing"),
+            given.person_key,
+            given_officials=given.officials,
+            given_role_passwords=given.role_passwords,
+            given_shared_folder=given.shared_folder,
+            delivery_time=given.delivery_time,
+            feed_deadline=given.feed_deadline,
+            landing_every=timedelta(minutes=given.landing_minutes),
+            catch_up_days=given.catch_up_days,
+            url=given.url,
+            openlineage_url=given.openlineage_url,
+            broker=given.broker,
+            workers=given.workers,
+            airflow_url=given.airflow_url,
+            deputies_after_hours=given.question_deputies_hours,
+            remind_every_hours=given.question_again_hours,
+            airflow_database=given.airflow_database,
+            airflow_days=given.airflow_days,
+            alerts=Alerts(
+                given.alert_mail,
+                given.alert_wecom,
+                given.alert_dingtalk,
+                given.alert_webhook,
+                given.heartbeat_url,
+                given.alert_again_hours,
+                given.alert_landing_hours,
+                given.alert_long_hours,
+                given.alert_backup_hours,
+            ),
+            audit_anchor=given.audit_anchor,
         )
 
     @cached_property
@@ -220,12 +188,12 @@ class Settings:
 
     @property
     def shared_folder(self) -> Path:
-        """Where packs and bulletins are put for those who read them from a shared folder."""
+        """Packs and bulletins are put here for those who read them from a shared folder."""
         return Path(self.given_shared_folder).absolute() if self.given_shared_folder else self.home / "shared"
 
     @property
     def pulled(self) -> Path:
-        """What the platform's API sent, as files."""
+        """The pages that the platform's API sent are kept here as files."""
         return self.home / "pulled"
 
     @property
@@ -243,7 +211,7 @@ class Settings:
 
     @property
     def data_dictionary(self) -> Path:
-        """What every table and column means, as one page that dbt writes."""
+        """The page that dbt writes, which says what every table and column means."""
         return self.home / "docs" / "models.html"
 
     @cached_property
@@ -252,9 +220,7 @@ class Settings:
         checkout; where none of them is, the package's version.
         """
         baked = Path(__file__).with_name("VERSION")
-        if given := os.environ.get("YINGJIAN_VERSION") or (
-            baked.exists() and baked.read_text(encoding="utf-8").strip()
-        ):
+        if given := variables().version or (baked.exists() and baked.read_text(encoding="utf-8").strip()):
             return str(given)
         try:
             if (self.root / ".git").exists():  # Installed elsewhere, it may lie in somebody else's repository.
@@ -266,6 +232,17 @@ class Settings:
             pass
         return version("yingjian")
 
+    def make_home(self) -> None:
+        """Make the home's folder for nobody but its owner, also one that was there and open to others.
+
+        Under root, others may still pass through to what they own: the server has a user of its own.
+        """
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        mode = self.home.stat().st_mode & 0o777
+        private = mode & (0o711 if os.geteuid() == 0 else 0o700)
+        if mode != private and os.access(self.home, os.W_OK):
+            self.home.chmod(private)
+
     def existing_secret(self, name: str) -> str | None:
         """A secret of this home, if it was made."""
         path = self.home / "secrets" / f"{name}.json"
@@ -273,24 +250,18 @@ class Settings:
 
     def secret(self, name: str) -> str:
         """A secret of this home, made at first use; the file is readable by its owner only."""
+        self.make_home()
         folder = self.home / "secrets"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True, mode=0o700)
         path = folder / f"{name}.json"
         if not path.exists():
-            descriptor, made = tempfile.mkstemp(dir=folder)  # mode 0600
+            descriptor, temporary = tempfile.mkstemp(dir=folder)  # It makes the file with mode 0600.
             with os.fdopen(descriptor, "w") as file:
                 json.dump(secrets.token_urlsafe(32), file)
             try:
-                os.link(made, path)  # Of two at once the first one's secret stays.
+                os.link(temporary, path)  # If two processes make one at once, the first one's secret stays.
             except FileExistsError:
                 pass
             finally:
-                os.unlink(made)
+                os.unlink(temporary)
         return str(json.loads(path.read_text()))
-
-
-def _hour(env: Mapping[str, str], name: str, default: str) -> time:
-    hour = env.get(name) or default
-    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", hour):
-        raise SetupError(f"{name} is {hour}: give hour and minute as in {default}")
-    return time.fromisoformat(hour)

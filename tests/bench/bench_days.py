@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -22,6 +22,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
+import psutil
 import psycopg
 
 from tests.bench.bench_obligations import measure as measure_obligations
@@ -248,15 +249,13 @@ def _watched(settings: Settings, pid: int, memory: Memory) -> Iterator[None]:
 
 def _held(root: int) -> int:
     """A process and its children hold this memory, in MiB: proportional set sizes, so that shared memory counts once."""
-    total, waiting = 0, [root]
-    while waiting:
-        pid = waiting.pop()
-        try:
-            total += int(re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])  # type: ignore[index]
-            waiting += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-        except (OSError, TypeError):
-            continue  # It ended meanwhile.
-    return total // 1024
+    total = 0
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(root)
+        for one in [process, *process.children(recursive=True)]:
+            with suppress(psutil.Error):  # It ended meanwhile.
+                total += one.memory_full_info().pss
+    return total >> 20
 
 
 def show_history(figures: Mapping[str, Mapping[str, float]]) -> None:

@@ -65,13 +65,13 @@ class Dashboard:
 
     def percentiles(self, since: float | None = None) -> dict[str, dict[str, float]]:
         """Each query has how often it was asked from a moment on (all), and the 50th and 99th percentile in milliseconds."""
-        found = {}
+        figures = {}
         for name, waits in self.waits.items():
             taken = [1000 * seconds for asked, seconds in waits if since is None or asked + seconds >= since]
             if taken:
                 middle, late = np.percentile(taken, [50, 99])
-                found[name] = {"asked": len(taken), "p50_ms": round(middle, 1), "p99_ms": round(late, 1)}
-        return found
+                figures[name] = {"asked": len(taken), "p50_ms": round(middle, 1), "p99_ms": round(late, 1)}
+        return figures
 
 
 def show(figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
@@ -79,5 +79,5 @@ def show(figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     print(f"{'dashboard, ms (50th / 99th)':34}" + "".join(f"{name:>22}" for name in figures))
     for query in QUERIES:
         cells = [moments.get(query) for moments in figures.values()]
-        told = [f"{cell['p50_ms']:.1f} / {cell['p99_ms']:.1f}" if cell else "" for cell in cells]
-        print(f"{query:34}" + "".join(f"{cell:>22}" for cell in told))
+        texts = [f"{cell['p50_ms']:.1f} / {cell['p99_ms']:.1f}" if cell else "" for cell in cells]
+        print(f"{query:34}" + "".join(f"{cell:>22}" for cell in texts))

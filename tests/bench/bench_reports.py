@@ -125,7 +125,7 @@ def rows_of_town(persons: int) -> dict[str, tuple[int, str, Mapping[str, str]]]:
         "contact_clock": (
             persons // 500,
             "true",
-            PLACE | {"contact_key": "'contact-' || i", "category": "'密接'", "judged_at": "{day}", "deadline": "{day} + time '08:00'",
+            PLACE | {"contact_key": "'contact-' || i", "category": "'密接'", "judged_at": "{day}", "deadline": "{day} + time '08:00'", "is_infected": "false",
                      "status": "case when i % 20 = 0 then 'overdue' else 'in_time' end"},
         ),
         "push_clearance": (
@@ -148,7 +148,7 @@ def rows_of_town(persons: int) -> dict[str, tuple[int, str, Mapping[str, str]]]:
                      "status": "case when i % 9 = 0 then 'overdue' else 'satisfied' end", "cleared_same_day": "true"},
         ),
         "vaccination_60plus": (
-            persons // 3000, "true", community | {"residents_60plus": "600", "dose_1": "560", "dose_2": "540", "dose_3": "480", "coverage_3": "0.8"},
+            persons // 3000, "true", community | {"age_band": "'60-79'", "residents": "600", "covered": "560", "full_course": "540", "booster": "480"},
         ),
         "grid_population": (
             persons // 500, "true", {"community": "'社区' || i % {communities}", "grid": "'网格' || i / {communities}", "residents": "400", "floating": "100"},
@@ -160,11 +160,11 @@ def rows_of_town(persons: int) -> dict[str, tuple[int, str, Mapping[str, str]]]:
             persons // 5000,
             "true",
             {"zone_id": "'FX' || i", "name": "'小区' || i", "communities": "array['社区' || i]", "level": "case when i % 2 = 0 then '高' else '中' end",
-             "level_since": "{day} - 3", "blockers": "array['无新增阳性3天，未满7天']"},
+             "level_since": "{day} - 3", "days_at_level": "3", "is_lowered": "false", "blockers": "array['days']", "explanation": "'无新增阳性3天，未满7天'"},
         ),
         "zone_blocker": (persons // 100, "true", PLACE | {"zone_id": "'FX' || i % 20", "building": "i % 90 || '号楼'"}),
         "disinfection_daily": (
-            persons // 5000, "true", {"zone_id": "'FX' || i", "name": "'小区' || i", "disinfection_date": "{day}", "required": "2", "done": "1", "shortfall": "1"},
+            persons // 5000, "true", {"zone_id": "'FX' || i", "name": "'小区' || i", "place": "'1号楼'", "disinfection_date": "{day}", "required": "2", "done": "1", "shortfall": "1"},
         ),
         "town_state": (1, "true", {"state": "'急'", "why": "'通告疫情启动'", "since": "{day} - 5", "days": "6"}),
     }  # fmt: skip

@@ -35,6 +35,6 @@ def show(figures: dict[str, float]) -> None:
     )
 
 
-def _written(folder: Path, persons: int, days: int) -> tuple[simulate.Written, int]:
-    made = simulate.write_landing(folder, persons, days, SEED, LAST_DAY)
-    return made, peak_mib()
+def _written(folder: Path, persons: int, days: int) -> tuple[simulate.LandingSize, int]:
+    size = simulate.write_landing(folder, persons, days, SEED, LAST_DAY)
+    return size, peak_mib()

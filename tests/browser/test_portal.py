@@ -243,8 +243,8 @@ def test_each_page_is_quiet_accessible_and_fits_a_phone(visit, name):
     here = visit(login)
     page = here.open(path)
     assert page.get_by_role("heading", level=1).count() == 1
-    found = Axe().run(page).response["violations"]
-    assert [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in SERIOUS] == []
+    violations = Axe().run(page).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in violations if each["impact"] in SERIOUS] == []
     here.picture(name)
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

@@ -13,7 +13,16 @@ from yingjian.settings import PROJECT_ROOT
 
 def test_dags_are_found_without_errors(bag: dict) -> None:  # type: ignore[type-arg]
     assert bag["errors"] == {}
-    assert set(bag["dags"]) == {"landing", "daily", "maintenance", "delivery", "public_release", "bounces", "watch"}
+    assert set(bag["dags"]) == {
+        "landing",
+        "daily",
+        "maintenance",
+        "delivery",
+        "public_release",
+        "bounces",
+        "watch",
+        "senders",
+    }
 
 
 def test_every_dag_says_what_to_do(bag: dict) -> None:  # type: ignore[type-arg]

@@ -42,8 +42,8 @@ def test_every_service_that_can_be_down_has_its_entry() -> None:
     for service in SERVICES:
         assert re.search(rf"^\| \"Airflow's {service} does not (work|answer)\"", text, re.M), service
     source = Path(status.__file__).read_text()
-    for said in ("the broker does not answer", "no worker answers"):
-        assert said in source and f'| "{said}" |' in text
+    for sentence in ("the broker does not answer", "no worker answers"):
+        assert sentence in source and f'| "{sentence}" |' in text
 
 
 def test_every_look_of_the_watch_has_its_entry() -> None:

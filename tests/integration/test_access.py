@@ -15,9 +15,12 @@ from tests.conftest import WORLD_DAY
 from tests.readers import Town, with_logins
 from yingjian import cli
 from yingjian.database import warehouse
+from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.modelling.marts import published
 from yingjian.operations import migration
-from yingjian.people.audience import Audience
-from yingjian.privacy import access
+from yingjian.people.audience import OFFICE, Audience
+from yingjian.privacy import access, grants
+from yingjian.reports.audiences import narrowed
 from yingjian.settings import PROJECT_ROOT, Settings
 
 TABLE = access.read_table()
@@ -157,6 +160,39 @@ def test_the_matrix_notices_a_grant_too_many(town: Town) -> None:
             conn.execute("revoke usage on schema staging from reporter")
 
 
+def test_the_table_gives_the_rights_and_takes_what_was_given_by_hand(town: Town, objects: list) -> None:  # type: ignore[type-arg]
+    with warehouse.connect(town.settings) as conn:
+        assert grants.apply(conn) == [], "builds and publications grant what the table says, without a migration"
+        for statement in (
+            "grant select on staging.residents to reporter",
+            "grant usage on schema staging to public",
+            "grant references on quality.landed_file to loader",
+            "revoke select on reporting.due from community_reader",
+            "revoke execute on function access.names_of(text) from reporter",
+        ):
+            conn.execute(statement)  # type: ignore[arg-type]
+        assert set(grants.apply(conn)) == {
+            "revoke select on table staging.residents from \"reporter\"",
+            "revoke usage on schema staging from public",
+            "revoke references on table quality.landed_file from \"loader\"",
+            "grant select on table reporting.due to \"community_reader\"",
+            "grant execute on function access.names_of(part text) to \"reporter\"",
+        }  # fmt: skip
+        assert grants.apply(conn) == []
+        conn.rollback()
+
+
+def test_a_right_that_a_login_was_given_by_hand_stays(town: Town) -> None:
+    """The table speaks of its roles. The owner of a database may give a login of its own more."""
+    with warehouse.connect(town.settings) as conn:
+        conn.execute("create role somebody; grant select on staging.residents to somebody")
+        assert grants.apply(conn) == []
+        assert conn.execute("select has_table_privilege('somebody', 'staging.residents', 'select')").fetchone() == (
+            True,
+        )
+        conn.rollback()
+
+
 def test_counting_columns_of_rejected_rows_are_read_without_the_rows(town: Town) -> None:
     for role in ("transformer", "auditor"):
         with town.as_(role) as conn:
@@ -230,10 +266,12 @@ def own_rows(town: Town, login: str, columns: set[str]) -> str:
     """The rows of a reader's part, said here once more and otherwise than the policies say it."""
     if login == "m-office":
         return "true"
+    everyones = " or is_town_wide" if "is_town_wide" in columns else ""  # Figures that the town has once.
     if login == "m-department":
-        return f"'{town.department}' = any(string_to_array(department, '、'))" if "department" in columns else "false"
+        competent = f"'{town.department}' = any(string_to_array(department, '、'))"
+        return competent + everyones if "department" in columns else "false"
     if "community" in columns:
-        return f"community = '{town.community}'"
+        return f"community = '{town.community}'" + everyones
     return f"'{town.community}' = any(communities)" if "communities" in columns else "false"
 
 
@@ -267,14 +305,138 @@ def test_services_and_the_bi_tool_see_the_whole_town(town: Town) -> None:
     [(rows,)] = support.query(town.settings, "select count(*) from reporting.obligation")
     with town.as_("bi_reader") as conn:
         assert conn.execute("select count(*) from reporting.obligation").fetchone() == (rows,)
-    with town.as_("reporter") as conn:
-        assert conn.execute(
-            "select count(*) from published.obligation inner join published.current using (publication_id)"
-        ).fetchone() == (rows,)
+    for role in ("transformer", "loader"):
+        with town.as_(role) as conn:
+            assert conn.execute(
+                "select count(*) from published.obligation inner join published.current using (publication_id)"
+            ).fetchone() == (rows,)
     with town.as_("publisher") as conn:
         assert conn.execute("select count(*) from reporting.obligation").fetchone() == (0,), (
             "owns the view, reads no row"
         )
+
+
+def carried_rows(conn: psycopg.Connection, name: str, columns: set[str]) -> list[tuple[object, ...]]:
+    """The rows of a mart's current publication that the audience of the transaction reads."""
+    chosen = sql.SQL(", ").join(map(sql.Identifier, sorted(columns)))
+    return sorted(
+        conn.execute(
+            sql.SQL(
+                """
+                select md5(t::text) from (
+                    select {} from {} where publication_id = (select publication_id from published.current)
+                ) as t
+                """
+            ).format(chosen, sql.Identifier("published", name))
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("login", "kind"), [("m-office", "office"), ("m-community", "community"), ("m-department", "department")]
+)
+def test_a_carried_audience_reads_the_rows_that_a_login_of_the_same_part_reads(
+    login: str, kind: str, town: Town
+) -> None:
+    part = {"office": "", "community": town.community, "department": town.department}[kind]
+    seen = 0
+    with town.as_(login) as reader, town.as_("reporter") as conn:
+        for mart in published().values():
+            if mart.reader_schema != "reporting" or mart.is_history:
+                continue
+            view = sql.Identifier("reporting", mart.name)
+            columns = {
+                column.name
+                for column in reader.execute(sql.SQL("select * from {} limit 0").format(view)).description or ()
+            }
+            chosen = sql.SQL(", ").join(map(sql.Identifier, sorted(columns)))
+            expected = sorted(
+                reader.execute(sql.SQL("select md5(t::text) from (select {} from {}) as t").format(chosen, view))
+            )
+            with narrowed(conn, Audience(kind, part)):
+                found = carried_rows(conn, mart.name, columns)
+            assert found == expected, mart.name
+            seen += len(found)
+    assert seen > 50
+
+
+def test_a_reporter_without_an_audience_reads_no_part_and_no_person(town: Town) -> None:
+    counts = {}
+    for audience in ("", "nobody:", "offices:", "community:", "community", "owner:"):
+        with town.as_("reporter") as conn, conn.transaction():
+            if audience:
+                conn.execute("select set_config('yingjian.audience', %s, true)", (audience,))
+            for mart in published().values():
+                of_a_part = "not is_town_wide" if mart.everyones else "true"
+                row = conn.execute(
+                    sql.SQL("select count(*) from {} where {}").format(
+                        sql.Identifier("published", mart.name), sql.SQL(of_a_part)
+                    )
+                ).fetchone()
+                counts[audience, mart.name] = row[0] if row else None
+    assert {name for (audience, name), rows in counts.items() if rows} <= {
+        mart.name for mart in published().values() if mart.rows == "town"
+    }
+    assert counts["", "feed_quality"] and counts["nobody:", "feed_quality"], "what is the same for everyone is read"
+
+
+@pytest.mark.parametrize("login", ["m-community", "m-department", "m-case", "m-office"])
+def test_a_login_does_not_widen_what_it_reads_by_carrying_an_audience(login: str, town: Town) -> None:
+    counts = "select (select count(*) from reporting.obligation), (select count(*) from reporting.restatement)"
+    with town.as_(login) as conn:
+        before = conn.execute(counts).fetchone()
+        assert before and before[0]
+        for audience in ("office:", "owner:", "community:第1社区", "community:第2社区", "nobody:"):
+            conn.execute("select set_config('yingjian.audience', %s, false)", (audience,))
+            assert conn.execute(counts).fetchone() == before
+            if login == "m-case":
+                assert conn.execute("select count(*) from restricted.person").fetchone() == (0,)
+        for role in ("reporter", "publisher", "view_owner"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                conn.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute("set session authorization reporter")
+        for (group,) in conn.execute(
+            "select rolname from pg_roles where pg_has_role(oid, 'set') and rolname <> session_user"
+        ).fetchall():
+            conn.execute(sql.SQL("set role {}").format(sql.Identifier(group)))
+            assert conn.execute("select count(*) from reporting.obligation").fetchone() == before[:1]
+            conn.execute("reset role")
+
+
+def test_an_audience_ends_with_its_transaction(town: Town) -> None:
+    rows = "select count(*) from published.obligation"
+    with town.as_("reporter") as conn:
+        with narrowed(conn, OFFICE):
+            assert conn.execute(rows).fetchone() != (0,)
+        assert conn.execute(rows).fetchone() == (0,)
+        with conn.transaction():
+            with pytest.raises(ZeroDivisionError), narrowed(conn, OFFICE):
+                _ = 1 / 0
+            assert conn.execute(rows).fetchone() == (0,)
+            assert conn.execute("show search_path").fetchone() == ("published, pg_temp",)
+
+
+def test_whoever_writes_a_pack_reads_it_as_the_reporter(town: Town) -> None:
+    """Policies do not apply to a superuser or to the owner of a table."""
+    community = Audience("community", town.community)
+    others = sql.SQL("select count(*) from obligation where community is distinct from {}").format(town.community)
+    server = EmbeddedPostgres(town.settings)
+    for uri in (server.uri("postgres"), warehouse.uri(town.settings), warehouse.uri(town.settings, "reporter")):
+        with psycopg.connect(uri) as conn, narrowed(conn, community):
+            assert conn.execute(others).fetchone() == (0,)
+            assert conn.execute("select count(*) > 0 from obligation").fetchone() == (True,)
+    with (
+        town.as_("bi_reader") as conn,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+        narrowed(conn, community),
+    ):
+        pass
+
+
+def test_a_reporter_makes_no_temporary_relation(town: Town) -> None:
+    with town.as_("reporter") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("create temporary view overdue as select 1")
 
 
 def test_a_reader_whose_part_was_taken_sees_nothing_at_once(town: Town) -> None:
@@ -455,10 +617,10 @@ def test_the_commands_leave_a_trace(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["grant", "loader", "--office", "--reason", "x"], "no login of a reader"),
+        (["grant", "loader", "--office", "--reason", "测试"], "no login of a reader"),
         (["grant", "m-x", "--office", "--reason", " "], "say why with --reason"),
-        (["grant", "m-x", "--reason", "x"], "no official of officials.yml"),
-        (["revoke", "m-x", "--reason", "x"], "reads nothing"),
+        (["grant", "m-x", "--reason", "测试"], "no official of officials.yml"),
+        (["revoke", "m-x", "--reason", "测试"], "reads nothing"),
     ],
 )
 def test_wrong_commands_are_one_sentence(

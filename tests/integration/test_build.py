@@ -16,18 +16,18 @@ DAY = date(2022, 7, 20)
 
 def test_what_cannot_be_built_is_named_and_what_needs_it_is_skipped(fresh_home: Settings) -> None:
     with warehouse.connect(fresh_home) as conn:
-        conn.execute("drop table staging.declarations")
-    said: list[dict[str, dbt_project.NodeResult]] = []
+        conn.execute("alter table staging.declarations rename to declarations_elsewhere")
+    reports: list[dict[str, dbt_project.NodeResult]] = []
     with pytest.raises(
         dbt_project.BuildError, match="dbt could not build stg_platform__declarations: the log says why"
     ):
-        dbt_project.build(fresh_home, DAY, support.claim(fresh_home, DAY).token, said.append)
-    states = {name: node["state"] for name, node in said[-1].items()}
+        dbt_project.build(fresh_home, DAY, support.claim(fresh_home, DAY).token, reports.append)
+    states = {name: node["state"] for name, node in reports[-1].items()}
     assert states["model.yingjian.stg_platform__declarations"] == "error"
     assert states["model.yingjian.town_state"] == "skipped"
     assert states["model.yingjian.int_drug__matches"] == "success"
-    for before in said:
-        assert before == {name: said[-1][name] for name in before}, "what was said meanwhile still holds"
+    for before in reports:
+        assert before == {name: reports[-1][name] for name in before}, "what was said meanwhile still holds"
 
 
 def test_whoever_shows_it_cannot_stop_it(fresh_home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

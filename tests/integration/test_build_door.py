@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import psycopg
@@ -20,6 +20,7 @@ from yingjian.database import warehouse
 from yingjian.orchestration import build as door
 from yingjian.publishing import build as builds
 from yingjian.publishing import publish as publishing
+from yingjian.publishing.decision import decide
 from yingjian.settings import PROJECT_ROOT, Settings
 
 DAY = date(2022, 7, 10)
@@ -284,9 +285,18 @@ def test_dbt_writes_nothing_while_nobody_builds(town: Settings) -> None:
 # The tests below show what is not published.
 
 
-def publish(settings: Settings, run_id: str, release: publishing.Release | None = None) -> int:
+def publish(settings: Settings, run_id: str) -> int:
     with warehouse.connect(settings, "publisher") as conn:
-        return publishing.publish(conn, WORLD_DAY, run_id=run_id, code_version="test", release=release)
+        return publishing.publish(conn, WORLD_DAY, run_id=run_id, code_version="test", may_release={"director"})
+
+
+def release(settings: Settings) -> None:
+    """The director releases the build that asks."""
+    with warehouse.connect(settings, "publisher") as conn:
+        decide(
+            conn, support.RUN, login="director", name="王主任", is_released=True, reason="试验",
+            answered_at=datetime.now(UTC), allowed={"director"},
+        )  # fmt: skip
 
 
 def refused(settings: Settings, error: type[Exception], sentence: str, run_id: str = support.RUN) -> None:
@@ -355,7 +365,8 @@ def test_a_failed_audit_stands_whatever_is_found_of_another_build(town: Settings
     found(town, token, success=False)
     found(town, str(uuid4()))
     refused(town, publishing.NotReleasedError, "nobody released the build")
-    publication = publish(town, support.RUN, publishing.Release("试验", "王主任", "director"))
+    release(town)
+    publication = publish(town, support.RUN)
     status = "select publication_id, quality_status, checks_failed from reporting.publication"
     assert support.query(town, status) == [(publication, "released_by_hand", 1)], "the last audit of this build"
 
@@ -364,7 +375,8 @@ def test_the_last_audit_of_a_build_counts(town: Settings) -> None:
     token = rebuild(town)
     found(town, token, success=False)
     found(town, token)
-    publication = publish(town, support.RUN, publishing.Release("needless", "王主任", "director"))
+    release(town)
+    publication = publish(town, support.RUN)
     status = "select publication_id, quality_status, checks_run, release_reason from reporting.publication"
     assert support.query(town, status) == [(publication, "passed", 1, None)], "nothing had to be released"
 
@@ -407,7 +419,8 @@ def test_a_build_that_was_released_is_not_superseded_while_it_is_published(
         wait(conn)
 
     monkeypatch.setattr(publishing, "_wait_for_older_statements", next_day_meanwhile)
-    publication = publish(town, support.RUN, publishing.Release("试验", "王主任", "director"))
+    release(town)
+    publication = publish(town, support.RUN)
     assert support.query(town, "select publication_id from reporting.publication") == [(publication,)]
     with warehouse.connect(town, "publisher") as conn:
         assert take(conn, builds.ask(conn, "next day", WORLD_DAY + timedelta(days=1)))

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from kombu import Connection
@@ -81,13 +82,12 @@ def printed(home: Settings, process: subprocess.Popen[bytes]) -> str:
 
 
 def processes(session: int) -> list[int]:
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            state, _, _, of = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:4]
-            if int(of) == session and state != "Z":
-                found.append(int(folder.name))
-    return found
+    pids = []
+    for process in psutil.process_iter(["status"]):
+        with suppress(OSError):  # It ended meanwhile.
+            if os.getsid(process.pid) == session and process.info["status"] != psutil.STATUS_ZOMBIE:
+                pids.append(process.pid)
+    return pids
 
 
 def kill_machine(session: int) -> None:

@@ -107,12 +107,12 @@ def test_what_writes_to_the_warehouse_goes_through_the_door(
 
 def test_what_a_command_line_asks_for() -> None:
     understand = command_lines.understand
-    assert understand(["build", "-t", "dev"]) == command_lines.Asked("build", "dev", None)
+    assert understand(["build", "-t", "dev"]) == command_lines.DbtCommandLine("build", "dev", None)
     assert understand(["--log-level", "debug", "run", "--target=dev"]).command == "run"
     assert understand(["run", "--vars", "{as_of_date: 2022-07-24}"]).day == date(2022, 7, 24)
     assert understand(["run", "--vars", "{as_of_date: '2022-07-24'}"]).day == date(2022, 7, 24)
-    assert understand(["--version"]) == command_lines.Asked(None, "warehouse", None)
-    assert understand(["nothing", "--such"]) == command_lines.Asked("nothing", "warehouse", None)
+    assert understand(["--version"]) == command_lines.DbtCommandLine(None, "warehouse", None)
+    assert understand(["nothing", "--such"]) == command_lines.DbtCommandLine("nothing", "warehouse", None)
     with pytest.raises(SetupError, match="give a date"):
         understand(["run", "--vars", "{as_of_date: today}"])
 
@@ -134,8 +134,12 @@ def test_a_taken_port_is_one_sentence(
         port = taken.getsockname()[1]
         monkeypatch.setenv("YINGJIAN_PORT", str(port))
         assert cli.main(["up"]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"yingjian: port {port} is taken") and "YINGJIAN_PORT" in said and said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert (
+        message.startswith(f"yingjian: port {port} is taken")
+        and "YINGJIAN_PORT" in message
+        and message.count("\n") == 1
+    )
     monkeypatch.setenv("YINGJIAN_PORT", "http")
     assert cli.main(["up"]) == 2
     assert "YINGJIAN_PORT is http" in capsys.readouterr().err

@@ -55,6 +55,18 @@ def test_killed_and_started_again(fresh_home: Settings) -> None:
     assert support.query(fresh_home, "select kept from public_test") == [(7,)]
 
 
+def test_a_server_that_does_not_stop_is_an_error(fresh_home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = EmbeddedPostgres(fresh_home)
+    pid = int((server.data / "postmaster.pid").read_text().split()[0])
+    monkeypatch.setattr(embedded, "STOP_SECONDS", 1)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(SetupError, match="does not stop"):
+            server.stop()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def test_a_taken_port_is_changed(fresh_home: Settings) -> None:
     server = EmbeddedPostgres(fresh_home)
     port = server.port()
@@ -92,7 +104,10 @@ def test_many_starts_at_once_make_one_server(tmp_path: Path) -> None:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda _: warehouse.ensure_running(settings), range(4)))
         running = subprocess.run(
-            ["pgrep", "-fc", f"postgres -D {EmbeddedPostgres(settings).data}"], capture_output=True, text=True
+            ["pgrep", "-fc", f"postgres -D {EmbeddedPostgres(settings).data}"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert running.stdout.strip() == "1"
     finally:
@@ -130,6 +145,7 @@ def test_a_server_of_ones_own_is_made_ready_once_by_its_superuser(
             for statement in (
                 "drop database yingjian",
                 "drop database airflow",
+                "drop owned by yingjian_owner",
                 "drop role yingjian_owner",
                 "drop role airflow",
             ):

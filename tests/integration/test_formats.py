@@ -140,6 +140,35 @@ def cells(key: str, **other: str) -> list[str]:
     return [sample(key, **other).get(name, "") for name in HEADER]
 
 
+FILES = Path(__file__).parents[1] / "unit" / "landing" / "files"
+
+
+def test_a_file_is_what_its_content_says(home: Settings, tmp_path: Path) -> None:
+    """A name or a zip around it changes nothing: the test lands old and open spreadsheets, a page, and UTF-16."""
+    folder = tmp_path / "test_results"
+    folder.mkdir()
+    shutil.copyfile(FILES / "biff.xls", folder / "a.csv")
+    shutil.copyfile(FILES / "table.ods", folder / "b.xlsx")
+    packed(
+        tmp_path,
+        "c.zip",
+        {"x.ods": (FILES / "table.ods").read_bytes() + b"\n", "y.xls": (FILES / "dates_of_1904.xlsx").read_bytes()},
+    )
+    cells = "".join(f"<td>{sample('PAGE').get(name, '')}</td>" for name in HEADER)
+    head = "".join(f"<th>{name}</th>" for name in HEADER)
+    (folder / "d.xls").write_text(f"<html><table><tr>{head}</tr><tr>{cells}</tr></table></html>", encoding="gb18030")
+    (folder / "e.txt").write_bytes(content_of(tmp_path, "WIDE").decode().replace(",", "\t").encode("utf-16"))
+    (folder / "f.csv").write_bytes(b"%PDF-1.7")
+    land_folder(home, tmp_path)
+    assert query(home, KEYS) == [("PAGE",), ("S1",), ("S2",), ("WIDE",)]
+    assert query(home, "select file_name, encoding from quality.landed_file where status = 'staged' order by 1") == [
+        ("a.csv", "xls"), ("b.xlsx", "ods"), ("c.zip/x.ods", "ods"), ("c.zip/y.xls", "xlsx"), ("d.xls", "html"),
+        ("e.txt", "utf-16"),
+    ]  # fmt: skip
+    assert reason(home) == "这是PDF文件，无法读取；请报送原始表格（.xlsx或CSV）"
+    assert query(home, BALANCE) == [(True,)]
+
+
 def test_several_sheets_hidden_rows_and_empty_rows(home: Settings, tmp_path: Path) -> None:
     def build(book: openpyxl.Workbook) -> None:
         first = book.active
@@ -349,11 +378,11 @@ def as_kind(folder: Path, kind: str, name: str, rows: list[dict[str, str]], enco
             path.name,
         )
         return path
-    made = write_feed(folder / "made", "test_results", rows, "x.csv", encoding)
+    source = write_feed(folder / "made", "test_results", rows, "x.csv", encoding)
     if kind == "zip":
-        return packed(folder, path.name, {f"{name}.csv": made.read_bytes()})
+        return packed(folder, path.name, {f"{name}.csv": source.read_bytes()})
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(gzip.compress(made.read_bytes(), mtime=0) if kind == "gz" else made.read_bytes())
+    path.write_bytes(gzip.compress(source.read_bytes(), mtime=0) if kind == "gz" else source.read_bytes())
     return path
 
 

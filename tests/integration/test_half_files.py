@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests import support
@@ -14,9 +17,11 @@ from tests.integration.test_old_dates import kinds_of_rows
 from yingjian import cli, quality
 from yingjian.clock import SHANGHAI
 from yingjian.database import warehouse
+from yingjian.landing import decisions
 from yingjian.landing.feeds import FEEDS
 from yingjian.operations import status as home_status
 from yingjian.settings import Settings
+from yingjian.simulate.people import resident_numbers
 
 FIRST = date(2022, 7, 4)  # The day is a Monday.
 
@@ -30,8 +35,10 @@ def land(home: Settings, folder: Path, *files: tuple[str, list[dict[str, str]]],
     """Land files one after the other, each made on the day after its newest row."""
     for name, rows in files:
         path = support.write_feed(folder, feed, rows, f"{name}.csv")
-        made = datetime.fromisoformat(max(row["更新时间"] for row in rows)).replace(tzinfo=SHANGHAI) + timedelta(days=1)
-        os.utime(path, (made.timestamp(), made.timestamp()))
+        modified_at = datetime.fromisoformat(max(row["更新时间"] for row in rows)).replace(tzinfo=SHANGHAI) + timedelta(
+            days=1
+        )
+        os.utime(path, (modified_at.timestamp(), modified_at.timestamp()))
         support.land_folder(home, folder)
 
 
@@ -115,6 +122,110 @@ def test_a_ragged_row_in_the_middle_is_no_cut(home: Settings, tmp_path: Path) ->
     support.land_folder(home, tmp_path)
     assert suspicions(home) == {"ragged.csv": []}
     assert support.query(home, "select rows_rejected from quality.landed_file") == [(1,)]
+
+
+def test_a_line_of_totals_is_no_cut(home: Settings, tmp_path: Path) -> None:
+    path = support.write_feed(tmp_path, "test_results", samples(5, FIRST, "a"), "totals.csv")
+    path.write_text(path.read_text(encoding="utf-8") + "合计,5\n", encoding="utf-8")
+    support.land_folder(home, tmp_path)
+    assert suspicions(home) == {"totals.csv": []}
+    [(codes, words)] = support.query(home, "select reason_codes, reason from quality.rejected_row")
+    assert codes == ["ragged_row"] and "合计行" in words
+
+
+def test_columns_that_change_on_the_way_are_flagged(home: Settings, tmp_path: Path) -> None:
+    path = support.write_feed(tmp_path, "test_results", samples(12, FIRST, "a"), "changed.csv")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([*lines[:6], *(f"{line},x" for line in lines[6:]), ""]), encoding="utf-8")
+    support.land_folder(home, tmp_path)
+    assert suspicions(home) == {"changed.csv": ["other_columns"]}
+    assert support.query(home, "select rows_staged, rows_rejected from quality.landed_file") == [(5, 7)]
+
+
+def members(count: int, day: date, **cells: str) -> list[dict[str, str]]:
+    people = support.IDENTITY | {
+        "人群编号": "8",
+        "主管部门": "教育局",
+        "起始日期": "2022-07-01",
+        "更新时间": f"{day} 08:00:00",
+    }
+    return [people | {"记录编号": f"K{i}"} | cells for i in range(count)]
+
+
+def test_a_record_that_vanished_from_a_full_export_is_said(home: Settings, tmp_path: Path) -> None:
+    rows = members(20, FIRST)
+    other = [row | {"记录编号": f"O{i}", "主管部门": "卫健局"} for i, row in enumerate(rows)]
+    changed = [row | {"现住址": "一号", "更新时间": f"{FIRST} 08:30:00"} for row in rows[:5]]
+    land(home, tmp_path, ("whole", [*rows, *other]), ("again", rows), ("part", changed), feed="key_population")
+    rows = [*changed, *rows[5:]]
+    assert not any(suspicions(home).values()), (
+        "an increment lacks most records, and another sender's are none of its business"
+    )
+    ended = [rows[0] | {"移出日期": "2022-07-03", "更新时间": f"{FIRST} 09:00:00"}]
+    land(home, tmp_path, ("ended", ended), ("without-ended", rows[1:]), feed="key_population")
+    assert not any(suspicions(home).values())
+    new = [row | {"记录编号": f"N{i}"} for i, row in enumerate(rows)]
+    land(home, tmp_path, ("lacking", [*rows[1:18], *new]), feed="key_population")
+    assert {name: codes for name, codes in suspicions(home).items() if codes} == {"lacking.csv": ["vanished"]}
+
+
+def cadres(count: int) -> list[dict[str, str]]:
+    return [
+        support.IDENTITY | {"编号": f"T{i}", "队伍类型": "流调", "层级": "街道", "更新时间": f"{FIRST} 08:00:00"}
+        for i in range(count)
+    ]
+
+
+def register(count: int) -> list[dict[str, str]]:
+    numbers = resident_numbers("350503", np.arange(count) + 4000, np.arange(count))
+    return [
+        support.IDENTITY | {"证件号码": number, "社区": "第1社区", "更新时间": f"{FIRST} 08:00:00"}
+        for number in numbers
+    ]
+
+
+@pytest.mark.parametrize(
+    ("feed", "roster"),
+    [("key_population", lambda count: members(count, FIRST)), ("residents", register), ("teams", cadres)],
+)
+def test_a_roster_that_shrank_to_a_fraction_is_said(
+    home: Settings, tmp_path: Path, feed: str, roster: Callable[[int], list[dict[str, str]]]
+) -> None:
+    rows = roster(20)
+    increment = [row | {"姓名": "陈改名", "更新时间": f"{FIRST} 09:00:00"} for row in rows[:9]]
+    land(home, tmp_path, ("whole", rows), ("half", rows[:10]), feed=feed)
+    land(home, tmp_path, ("whole-again", rows[::-1]), ("increment", increment), feed=feed)
+    assert {name: codes for name, codes in suspicions(home).items() if "shrunk" in codes} == {}
+    land(home, tmp_path, ("whole-later", [*increment, *rows[9:]]), ("fraction", rows[11:]), feed=feed)
+    assert {name: codes for name, codes in suspicions(home).items() if codes} == {"fraction.csv": ["shrunk"]}
+    assert support.query(home, f"select count(*) from staging.{feed}") == [(20,)], (
+        "nothing is believed of what it lacks"
+    )
+
+
+def test_a_date_that_an_empty_cell_becomes_is_flagged(home: Settings, tmp_path: Path) -> None:
+    land(home, tmp_path, ("old", members(2, FIRST, 起始日期="1900-01-01")), feed="key_population")
+    assert suspicions(home) == {"old.csv": ["old_dates"]}
+
+
+def national_list(folder: Path, hour: str, areas: int) -> None:
+    entry = {"province": "甲省", "city": "乙市", "county": "丙县", "communitys": [f"第{i}村" for i in range(areas)]}
+    path = folder / "risk_areas" / f"{hour}-{areas}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"data": {"end_update_time": f"{hour}时", "highlist": [entry] if areas else []}}))
+
+
+def test_a_list_that_lost_nearly_all_its_areas_waits_for_a_decision(home: Settings, tmp_path: Path) -> None:
+    held = "select listed_at::text from staging.risk_area_snapshots where is_held order by 1"
+    for hour, areas in (("2022-07-04 08", 40), ("2022-07-04 20", 3), ("2022-07-05 08", 2), ("2022-07-04 12", 50)):
+        national_list(tmp_path, hour, areas)
+        support.land_folder(home, tmp_path)
+    assert support.query(home, held) == [("2022-07-04 20:00:00",), ("2022-07-05 08:00:00",)]
+    with warehouse.connect(home) as conn:
+        decisions.accept_list(conn, "2022-07-04 20", "所有地区降级", "tester")
+        with pytest.raises(ValueError, match="held back"):
+            decisions.accept_list(conn, "2022-07-04 20", "所有地区降级", "tester")
+    assert support.query(home, held) == [], "the next one is compared with the one that was accepted"
 
 
 def test_a_line_without_its_usual_end_is_flagged(home: Settings, tmp_path: Path) -> None:
@@ -279,7 +390,7 @@ def test_both_are_shown(
     assert "z-0" not in text
     monkeypatch.setenv("YINGJIAN_HOME", str(settings.home))
     assert cli.main(["quarantine", "contradictions"]) == 0
-    said = capsys.readouterr().out
-    assert "1  test_results  检测结果  file" in said and "z-0" not in said
+    output = capsys.readouterr().out
+    assert "1  test_results  检测结果  file" in output and "z-0" not in output
     assert cli.main(["quarantine", "contradictions", "--feed", "test_results", "--keys"]) == 0
     assert "test_results  z-0  检测结果  file" in capsys.readouterr().out

@@ -11,12 +11,13 @@ import psycopg
 import pypdf
 import pytest
 
+from tests import figures
 from tests.unit.reports import town
 from yingjian.people.audience import OFFICE
 from yingjian.reports import lists, workbook, write_packs
 from yingjian.reports.audiences import narrowed
-from yingjian.reports.figures import read_figures
-from yingjian.reports.html import TABLE_ROWS
+from yingjian.reports.report import read_document
+from yingjian.reports.sections.overdue import PLACES
 from yingjian.reports.workbook import write_workbook
 
 LARGE = 90
@@ -31,7 +32,7 @@ ROWS = {
     "compliance_daily": """select {id}, {day}, '主管部门' || i % {departments}, (1 + i % 38)::text, '人群' || i % 38,
         '第' || i % {communities} || '社区', '某某工作单位第' || i, 40, 39, 1, 0, 0.975 from generate_series(1, {units}) as i""",
     "risk_zone": """select {id}, {day}, 'FX' || i, '某某小区' || i, array['第' || i || '社区'], '高', {day} - 3, false,
-        {day} - 3, 3, 900, 5, 7, null, null, null, {day} + 4, '{{}}', '{long}', array['{long}', '{long}']
+        {day} - 3, 3, 900, 5, 7, null, null, null, {day} + 4, '{{}}', '{long}', '{long}{long}', 3, 3, false
         from generate_series(1, 500) as i""",
     "screening_round": """select {id}, {day}, 'GG1', '第' || i || '社区', '', {day} - 2, {day} - 1, 400, 380, 10, 10, 0, 'overdue'
         from generate_series(1, {communities}) as i""",
@@ -41,17 +42,17 @@ ROWS = {
         {day} - 5, {day}, 'daily', 50, 10, 8, 2, 0.5 from generate_series(1, {units}) as i""",
     "pool_followup": """select {id}, {day}, 'T' || i / 10, 'key-' || i, '第1社区', '', {day} - 1, {day}, 'overdue', ''
         from generate_series(0, 5999) as i""",
-    "push_clearance": """select {id}, {day}, 'arrivals', '入（返）丰申报', {day}, '第' || i || '社区', 9, 8, 1, 0, 1
+    "push_clearance": """select {id}, {day}, 'arrivals', '入（返）丰申报', {day}, '第' || i || '社区', 9, 8, 1, 1
         from generate_series(1, {communities}) as i""",
     "signal": """select {id}, {day}, 's' || i, 'grid_cluster', {day}, {day}, true, '第' || i || '社区', '网格1', 4, 5
         from generate_series(1, {communities}) as i""",
-    "vaccination_60plus": """select {id}, {day}, '第' || i || '社区', 500, 460, 440, 300, 0.6, 0
+    "vaccination_60plus": """select {id}, {day}, '第' || i || '社区', '60-79', 500, 460, 440, 300
         from generate_series(1, {communities}) as i""",
     "grid_population": """select {id}, {day}, '第' || i % {communities} || '社区', '网格' || i, 600, 200, 0, 30, 1
         from generate_series(1, 6 * {communities}) as i""",
     "readiness": """select {id}, {day}, '流调', '社区', '第' || i || '社区', 3, 0, 3, 0, false, 400, 390
         from generate_series(1, {communities}) as i""",
-    "disinfection_daily": """select {id}, {day}, 'FX' || i, '某某小区' || i, {day}, 2, 1, 1 from generate_series(1, 500) as i""",
+    "disinfection_daily": """select {id}, {day}, 'FX' || i, '某某小区' || i, '1号楼', {day}, 2, 1, 1 from generate_series(1, 500) as i""",
     "restatement": """select {id}, {day} - i, '样本或结果迟到', 'overdue', 'satisfied', i from generate_series(1, 90) as i""",
     "quality_check": """select {id}, 'x', 'check' || i, 'build.x', 'warn', false, i, '{long}' from generate_series(1, 150) as i""",
 }  # fmt: skip
@@ -89,6 +90,7 @@ def conn(town_database: str) -> Iterator[psycopg.Connection]:
             fill(connection, f"insert into published.{mart} {rows}")
         fill(connection, PERSONS, persons=UNITS)
         fill(connection, DUE)
+        figures.fill(connection, LARGE, ["office"])
         yield connection
         connection.rollback()
 
@@ -97,12 +99,15 @@ def test_page_and_pdf_stay_small_and_everything_adds_up(conn, tmp_path):
     (pack,) = write_packs(conn, LARGE, tmp_path, [OFFICE])
     assert pack.page.stat().st_size < 2_000_000
     page = pack.page.read_text(encoding="utf-8")
-    assert f"其余 {COMMUNITIES - TABLE_ROWS} 个" in page
-    assert f"其余 {DEPARTMENTS - TABLE_ROWS} 个" in page
+    assert f"其余 {COMMUNITIES - PLACES} 个" in page
+    assert f"其余 {DEPARTMENTS - PLACES} 个" in page
     assert f"其余 {UNITS - 10:,} 个" in page
     assert "其余 440 个风险区" in page
-    for table in re.findall(r'<div id="by-\w+">.*?</table>', page, re.DOTALL):
-        numbers = [int(cell.replace(",", "")) for cell in re.findall(r"</th><td>(?:<b>)?([\d,]+)", table)]
+    section = page.partition('<section id="overdue">')[2].partition("</section>")[0]
+    found = re.findall(r"<table.*?</table>", section, re.DOTALL)
+    assert len(found) == 4
+    for table in found:
+        numbers = [int(cell.replace(",", "")) for cell in re.findall(r"</th><td[^>]*>([\d,]+)", table)]
         *rows, total = numbers
         assert sum(rows) == total == UNITS
     assert len(pypdf.PdfReader(pack.pdf).pages) < 60
@@ -117,10 +122,10 @@ def peak_bytes(conn: psycopg.Connection, path: Path, persons: int) -> int:
     fill(conn, "delete from published.overdue where publication_id = {id}")
     fill(conn, PERSONS, persons=persons)
     with narrowed(conn, OFFICE):
-        figures = read_figures(conn, LARGE)
+        document = read_document(conn, LARGE)
         tracemalloc.start()
         try:
-            write_workbook(conn, figures, OFFICE, path)
+            write_workbook(conn, document, path)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

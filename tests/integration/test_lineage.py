@@ -46,9 +46,9 @@ class Endpoint:
 
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
-    made = Endpoint()
-    yield made
-    made.server.shutdown()
+    server = Endpoint()
+    yield server
+    server.server.shutdown()
 
 
 def test_each_model_is_told_with_what_it_reads(fresh_home: Settings, endpoint: Endpoint) -> None:

@@ -137,9 +137,9 @@ class _Api:
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    made = {"s3": _S3(), "sftp": _Sftp(tmp_path_factory.mktemp("sftp")), "api": _Api()}
-    yield made
-    for server in made.values():
+    by_kind = {"s3": _S3(), "sftp": _Sftp(tmp_path_factory.mktemp("sftp")), "api": _Api()}
+    yield by_kind
+    for server in by_kind.values():
         server.stop()  # type: ignore[attr-defined]
 
 

@@ -54,7 +54,7 @@ def test_a_pending_result_is_named(world: Settings) -> None:
 
 def test_days_and_tests_against_the_plan(world: Settings) -> None:
     """Length of each control in Python, and its tests counted from the obligations."""
-    days = {"31": 10, "32": 7, "33": 7, "34": 3, "35": 10, "36": 7, "37": 8, "A06": 7}
+    days = {"31": {10}, "32": {7}, "33": {7}, "34": {3}, "35": {10}, "36": {7}, "37": {8}, "A06": {7}, "A07": {7, 3}}
     rows = support.query(
         world,
         """
@@ -69,7 +69,7 @@ def test_days_and_tests_against_the_plan(world: Settings) -> None:
     )
     assert len({row[1] for row in rows}) >= 4
     for membership, group, started, ends, required, done, listed, satisfied in rows:
-        assert (ends - started).days + 1 == days[group], membership
+        assert (ends - started).days + 1 in days[group], membership
         assert (required, done) == (listed, satisfied), membership
 
 

@@ -18,7 +18,8 @@ def test_units_against_their_rosters_and_samples(world: Settings) -> None:
     members = support.query(
         world,
         """
-        select unit, group_code, person_key, start_date, coalesce(end_date, '2999-01-01') from staging.key_population
+        select unit, group_code, coalesce(community, ''), person_key, start_date, coalesce(end_date, '2999-01-01')
+        from staging.key_population
         where group_code between '23' and '28' and length(group_code) = 2
         """,
     )
@@ -42,11 +43,11 @@ def test_units_against_their_rosters_and_samples(world: Settings) -> None:
     expected = {}
     for back in range(8):
         day = START + timedelta(days=back)
-        rosters: dict[tuple[str, str], set[str]] = defaultdict(set)
-        for unit, group, person, first, last in members:
+        rosters: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        for unit, group, community, person, first, last in members:
             if first <= day <= last:
-                rosters[unit, group].add(person)
-        for (unit, group), roster in rosters.items():
+                rosters[unit, group, community].add(person)
+        for (unit, group, community), roster in rosters.items():
             if back < 2:
                 free = [person for person in roster if not is_lifted(person, group, day)]
                 required, phase = len(free), "full_round"
@@ -54,20 +55,20 @@ def test_units_against_their_rosters_and_samples(world: Settings) -> None:
             else:
                 required, phase = ceil(len(roster) / 5), "daily"
                 sampled = sum(day in samples[person] for person in roster)
-            expected[unit, group, day] = (phase, len(roster), required, sampled, max(required - sampled, 0))
-    found = {
-        row[:3]: row[3:]
+            expected[unit, group, community, day] = (phase, len(roster), required, sampled, max(required - sampled, 0))
+    counts = {
+        row[:4]: row[4:]
         for row in support.query(
             world,
             """
-            select unit, group_code, sampling_day, phase, roster, required, sampled, shortfall
+            select unit, group_code, community, sampling_day, phase, roster, required, sampled, shortfall
             from reporting.sampling_unit_daily
             """,
         )
     }
-    assert found == expected
-    assert {row[0] for row in found.values()} == {"full_round", "daily"}
-    assert any(row[4] for row in found.values()) and not all(row[4] for row in found.values())
+    assert counts == expected
+    assert {row[0] for row in counts.values()} == {"full_round", "daily"}
+    assert any(row[4] for row in counts.values()) and not all(row[4] for row in counts.values())
 
 
 def test_the_full_round_is_one_slot_of_each_member(world: Settings) -> None:
@@ -88,26 +89,29 @@ def test_the_proposal_is_what_tomorrow_requires_and_nobody_else_has_waited_longe
     proposals = support.query(
         world,
         """
-        select proposal.unit, proposal.group_code, count(*), max(last_sample_date), bool_or(last_sample_date is null)
-        from reporting.sampling_proposal as proposal group by 1, 2
+        select proposal.unit, proposal.group_code, proposal.community, count(*)
+        from reporting.sampling_proposal as proposal group by 1, 2, 3
         """,
     )
     assert proposals
     today = {
-        row[:2]: row[2]
+        row[:3]: row[3]
         for row in support.query(
             world,
-            "select unit, group_code, roster from reporting.sampling_unit_daily where sampling_day = as_of_date",
+            "select unit, group_code, community, roster from reporting.sampling_unit_daily where sampling_day = as_of_date",
         )
     }
     # Memberships that end today leave the roster, and exemptions end: a difference of one person changes at most one.
-    assert all(abs(count - ceil(today[unit, group] / 5)) <= 1 for unit, group, count, _, _ in proposals)
+    assert all(abs(count - ceil(today[tuple(place)] / 5)) <= 1 for *place, count in proposals)
     waited_longer = support.query(
         world,
         """
-        with newest as (select unit, group_code, max(last_sample_date) as newest from reporting.sampling_proposal group by 1, 2)
+        with newest as (
+            select unit, group_code, community, max(last_sample_date) as newest
+            from reporting.sampling_proposal group by 1, 2, 3
+        )
         select roster.person_key from intermediate.int_outbreak__rounds as roster
-        inner join newest using (unit, group_code)
+        inner join newest using (unit, group_code, community)
         left join intermediate.int_sample__person_days as sample using (person_key)
         where roster.end_date is null and %s between roster.member_from and roster.member_to
             and roster.person_key not in (select person_key from reporting.sampling_proposal)

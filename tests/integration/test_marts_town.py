@@ -14,11 +14,27 @@ MARTS = [
     "screening_outstanding",
     "screening_progress",
     "vaccination_60plus",
+    "vaccination_outstanding",
+    "key_site_disinfection",
     "disinfection_daily",
     "terminal_disinfection",
     "readiness",
     "grid_population",
     "town_state",
+    "indicator",
+    "dim_article",
+    "dim_community",
+    "dim_date",
+    "dim_department",
+    "dim_grid",
+    "dim_group",
+    "dim_unit",
+    "code_label",
+    "bridge_group_department",
+    "bridge_zone_community",
+    "zone_level_period",
+    "overdue_episode",
+    "sampling_point_hourly",
 ]
 
 
@@ -79,19 +95,26 @@ def test_nobody_outstanding_has_a_sample_since_the_start(world: Settings) -> Non
 
 
 def test_vaccination_has_coverage(world: Settings) -> None:
-    rows = support.query(world, "select residents_60plus, dose_1, dose_2, dose_3 from reporting.vaccination_60plus")
-    assert len(rows) == 13
-    elderly, dose_1, dose_2, dose_3 = (sum(column) for column in zip(*rows, strict=True))
-    assert elderly > dose_1 > dose_3 > 0 and dose_1 >= dose_2 >= dose_3
+    rows = support.query(
+        world, "select residents, covered, full_course, booster, community, age_band from reporting.vaccination_60plus"
+    )
+    assert {row[5] for row in rows} == {"60-79", "80+"} and len({row[4] for row in rows}) == 13
+    elderly, covered, full_course, booster = (sum(column) for column in list(zip(*rows, strict=True))[:4])
+    assert elderly > covered > booster > 0 and covered >= full_course >= booster
+    lacking = support.query(world, "select lacks, count(*) from reporting.vaccination_outstanding group by lacks")
+    assert dict(lacking)["first_dose"] == elderly - covered
 
 
 def test_disinfection(world: Settings) -> None:
     """Article 27: four zones, some days short; of the cases' places all but one are done."""
     zones = support.query(
         world,
-        "select zone_id, count(*), min(shortfall) from reporting.disinfection_daily group by zone_id order by zone_id",
+        """
+        select zone_id, count(distinct disinfection_date), bool_or(is_building), sum(done) > 0
+        from reporting.disinfection_daily group by zone_id order by zone_id
+        """,
     )
-    assert [(zone, short) for zone, _, short in zones] == [("Z1", 0), ("Z2", 0), ("Z3", 0), ("Z4", 0)]
+    assert [(zone, *rest) for zone, _, *rest in zones] == [(f"Z{number}", True, True) for number in range(1, 5)]
     assert zones[0][1] == 8  # Declared high on the first day of the outbreak, medium a week later.
     places = support.query(
         world, "select case_key, place, status from reporting.terminal_disinfection where not is_done"

@@ -94,8 +94,8 @@ def test_reading_changes_nothing_and_says_what_to_run(
     capsys.readouterr()
     for command in (["quarantine", "list"], ["delivery", "list"], ["audit", "list"], ["warehouse", "uri", "--role", "loader"]):  # fmt: skip
         assert cli.main(command) == 2
-        said = capsys.readouterr().err
-        assert said.count("\n") == 1 and "run `yingjian migrate`" in said
+        message = capsys.readouterr().err
+        assert message.count("\n") == 1 and "run `yingjian migrate`" in message
     assert any("run `yingjian migrate`" in text for text in status.collect(fresh_home)["attention"])
     assert query(fresh_home, "select to_regclass('quality.note') is null") == [(True,)]
     assert cli.main(["migrate"]) == 0
@@ -114,10 +114,10 @@ def test_an_empty_database_says_so_too(
 
 
 def test_files_that_run_each_time_make_no_table_that_a_backup_holds() -> None:
-    made = {
+    statements = {
         name
         for path in schema.SQL_FOLDER.glob("*.sql")
         for name in re.findall(r"create (?:unlogged )?table (?:if not exists )?(\S+)", path.read_text(encoding="utf-8"))
     }
-    assert made == {"intermediate.increment_progress"}
+    assert statements == {"intermediate.increment_progress"}
     assert "intermediate" in backup.REBUILT_SCHEMAS

@@ -56,6 +56,12 @@ def with_old_dates(feed: Feed, rows: list[dict[str, str]]) -> list[dict[str, str
     return old
 
 
+def is_out_of_order(feed: Feed, row: dict[str, str]) -> bool:
+    """An end that became old lies before its start, which landing refuses."""
+    pairs = [(row[feed.column(later).source], row[feed.column(earlier).source]) for later, earlier in feed.order]
+    return any(later and earlier and later < earlier for later, earlier in pairs)
+
+
 @pytest.fixture(scope="module")
 def town(home_factory: HomeFactory, landed_town: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = home_factory("old_dates", landed_town)
@@ -63,7 +69,9 @@ def town(home_factory: HomeFactory, landed_town: Settings, tmp_path_factory: pyt
     refused = 0
     for feed in FEEDS.values():
         rows = with_old_dates(feed, kinds_of_rows(settings, feed))
-        refused += sum(any(cell.startswith(REFUSED) for cell in row.values()) for row in rows)
+        refused += sum(
+            any(cell.startswith(REFUSED) for cell in row.values()) or is_out_of_order(feed, row) for row in rows
+        )
         support.write_feed(folder, feed.name, rows)
     summary = support.land_folder(settings, folder)
     assert summary.rows_rejected == refused and summary.rows_staged > 500

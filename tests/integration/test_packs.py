@@ -42,6 +42,14 @@ def sheet(pack: Pack, name: str) -> list[dict[str, object]]:
     return [dict(zip(head, row, strict=True)) for row in rows]
 
 
+def table(pack: Pack, name: str, title: str) -> list[dict[str, object]]:
+    """The function gives the rows of a table that stands below its title on a sheet, without the last, which adds up."""
+    rows = list(openpyxl.load_workbook(pack.workbook, read_only=True)[name].iter_rows(values_only=True))
+    start = next(place for place, row in enumerate(rows) if row[0] == title)
+    end = next(place for place, row in enumerate(rows) if place > start and row[0] == "合计")
+    return [dict(zip(rows[start + 1], row, strict=True)) for row in rows[start + 2 : end]]
+
+
 def count(conn: psycopg.Connection, query: str) -> int:
     row = conn.execute(query.encode()).fetchone()
     assert row is not None
@@ -67,7 +75,7 @@ def test_the_files_are_the_owner_s_alone_and_named_without_persons(packs):
     assert [file.name for file in pack.files] == [f"community-招丰社区.{kind}" for kind in ("html", "xlsx", "pdf")]
     assert stat.S_IMODE(pack.page.parent.stat().st_mode) == 0o700
     assert sorted(file.name for file in pack.page.parent.iterdir()) == sorted(
-        f.name for p in packs.values() for f in p.files
+        f.name for p in packs.values() for f in (*p.files, p.summary)
     )
 
 
@@ -77,16 +85,17 @@ def test_the_spreadsheet_s_sums_are_those_of_the_marts(conn, packs):
     assert sum(row["逾期天数"] for row in overdue) == count(
         conn, "select sum(days_overdue)::int from published.overdue where publication_id = 12"
     )
-    for name in ("社区", "主管部门", "重点人群"):
-        groups = [row for row in sheet(packs[OFFICE], "分组统计") if row["分组"] == name]
-        assert_sums_of_compliance(conn, groups)
-    assert_sums_of_compliance(conn, sheet(packs[OFFICE], "单位统计"))
+    for title in ("按社区", "按主管部门", "按重点人群", "逾期最多的 10 个工作单位"):
+        assert_sums_of_compliance(conn, table(packs[OFFICE], "逾期未检汇总", title), "逾期", "应检")
+    assert_sums_of_compliance(conn, sheet(packs[OFFICE], "单位统计"), "逾期人次", "应检人次")
 
 
-def assert_sums_of_compliance(conn: psycopg.Connection, rows: list[dict[str, object]]) -> None:
-    for column, mart in (("应检人次", "required"), ("达标人次", "compliant"), ("逾期人次", "overdue")):
+def assert_sums_of_compliance(
+    conn: psycopg.Connection, rows: list[dict[str, object]], overdue: str, required: str
+) -> None:
+    for column, mart in ((required, "required"), (overdue, "overdue")):
         assert sum(row[column] for row in rows) == count(
-            conn, f"select sum({mart})::int from published.compliance_daily where publication_id = 12"
+            conn, f"select sum({mart})::int from published.compliance_daily where publication_id = 12 and is_headline"
         ), column
 
 
@@ -97,7 +106,15 @@ def test_values_are_numbers_and_days_and_every_list_can_be_filtered(packs):
     row = sheet(packs[COMMUNITY], "逾期未检")[0]
     assert isinstance(row["逾期天数"], int) and isinstance(row["到期日"], datetime)
     assert isinstance(row["证件号码"], str) and re.fullmatch(r"350503\*{8}\d{4}", row["证件号码"])
-    assert isinstance(sheet(packs[COMMUNITY], "分组统计")[0]["达标率"], (float, int))
+    assert isinstance(table(packs[COMMUNITY], "逾期未检汇总", "按社区")[0]["达标率"], (float, int))
+
+
+def test_a_temperature_is_no_share_and_a_share_is_one(packs):
+    book = openpyxl.load_workbook(packs[OFFICE].workbook)
+    for name, column, code in (("健康监测异常", "最高体温", "0.0"), ("单位统计", "达标率", "0.0%")):
+        head, first = book[name][1], book[name][2]
+        (cell,) = (cell for title, cell in zip(head, first, strict=True) if title.value == column)
+        assert isinstance(cell.value, (int, float)) and cell.number_format == code
 
 
 def test_a_community_s_pack_has_its_rows_with_names_and_nobody_else_s(conn, packs):
@@ -124,7 +141,12 @@ def test_a_department_s_pack_has_its_rows_and_says_nothing_of_what_is_not_by_dep
     page = packs[DEPARTMENT].page.read_text(encoding="utf-8")
     for anchor in ("zones", "screening", "contacts", "vaccination"):
         assert f'id="{anchor}"' not in page, "no sentence that there is nothing: it has no part in them"
-    assert "风险区、区域核酸检测" in words(packs[DEPARTMENT].pdf) and "不按部门分，见街道日报" in page
+    scope = re.search("只含卫健局的数据。(.+?)不按部门分，见街道日报", words(packs[DEPARTMENT].pdf))
+    assert scope and {"风险区", "区域核酸检测", "隔离与健康监测"} & set(scope[1].split("、")) == {
+        "风险区",
+        "区域核酸检测",
+    }
+    assert scope[0] in page
     book = openpyxl.load_workbook(packs[DEPARTMENT].workbook, read_only=True)
     assert not {"区域核酸未采", "风险区", "未采楼栋"} & set(book.sheetnames)
     assert {"逾期未检", "未来7日应检", "隔离与监测", "单位统计"} <= set(book.sheetnames)
@@ -176,10 +198,14 @@ def pdf_table(path: Path, title: str, head: str) -> list[tuple[str, list[int]]]:
     )
     rows = []
     for line in lines[start + 2 :]:
+        if line.startswith(head) or re.search("第 ?[0-9]+ ?页，共", line):
+            continue  # The table goes on at the top of the next page.
         found = re.match(r"(\D\S*)((?: [\d,]+)+)", line.strip())
         if not found:
             break
         rows.append((found[1], [int(number.replace(",", "")) for number in found[2].split()]))
+        if found[1] == "合计":
+            break
     return rows
 
 
@@ -187,10 +213,11 @@ def test_the_sums_of_the_pdf_are_those_of_the_marts(conn, packs):
     persons = count(conn, "select count(distinct person_key)::int from published.overdue where publication_id = 12")
     assert f"逾期人数{persons}人" in words(packs[OFFICE].pdf)
     communities = pdf_table(packs[OFFICE].pdf, "按社区", "社区 逾期")
+    assert communities.pop()[0] == "合计"
     assert {name for name, _ in communities} == set(town.COMMUNITIES)
     for place, mart in enumerate(("overdue", "required")):
         assert sum(numbers[place] for _, numbers in communities) == count(
-            conn, f"select sum({mart})::int from published.compliance_daily where publication_id = 12"
+            conn, f"select sum({mart})::int from published.compliance_daily where publication_id = 12 and is_headline"
         )
     forecast = pdf_table(packs[OFFICE].pdf, "按社区", "社区 7/25")
     assert forecast.pop()[0] == "合计"
@@ -218,7 +245,7 @@ def test_the_pdf_says_what_got_worse_who_must_act_and_what_terms_mean(packs):
 
 def test_the_spreadsheet_tells_the_day_first(packs):
     book = openpyxl.load_workbook(packs[OFFICE].workbook, read_only=True)
-    assert book.sheetnames[:4] == ["摘要", "每日指标", "分组统计", "逾期增减"]
+    assert book.sheetnames[:4] == ["摘要", "每日指标", "逾期未检汇总", "未来7日到期"]
     rows = [[str(cell) for cell in row if cell is not None] for row in book["摘要"].iter_rows(values_only=True)]
     first = {row[0]: row for row in reversed(rows) if row}
     assert re.search(r"新增 \d+ 项：当日到期未采 \d+、", first["逾期"][2])

@@ -12,6 +12,7 @@ from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
 from tests.readers import Town, with_logins
 from yingjian.database import warehouse
+from yingjian.modelling.marts import HISTORY_COLUMNS
 from yingjian.operations import migration
 from yingjian.settings import Settings
 
@@ -19,7 +20,28 @@ READERS = ["m-community", "m-department", "m-case"]
 COUNTED = "explain (analyze, costs off, timing off, summary off, buffers off)"
 ESTIMATED = "explain"
 # A value of the same type that no feed brings.
-ABSENT = {"text": "text '从未有过'", "date": "date '2222-02-22'", "integer": "222222", "bigint": "222222"}
+ABSENT = {
+    "text": "text '从未有过'",
+    "text[]": "array['从未有过']",
+    "date": "date '2222-02-22'",
+    "timestamp without time zone": "timestamp '2222-02-22'",
+    "timestamp with time zone": "timestamptz '2222-02-22'",
+    "integer": "222222",
+    "bigint": "222222",
+    "numeric": "222222.2",
+    "double precision": "222222.2",
+}
+# A reader may ask for a value in each of these ways.
+ASKED = [
+    (COUNTED, "{column} = {value}"),
+    (COUNTED, "{column} in (select asked.value from (values ({value})) as asked (value))"),
+    (ESTIMATED, "{column} = {value}"),
+    (ESTIMATED, "{column} <= {value}"),
+]
+
+
+# Everyone reads which publications there are, and of which one a row is.
+OF_PUBLICATIONS = ("publication", "publication_history")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +77,7 @@ def plan(conn: psycopg.Connection, how: str, view: sql.Identifier, condition: sq
     return [line.split(":")[0] if line.lstrip().startswith(("Filter:", "Index Cond:")) else line for line in lines]
 
 
-def elsewhere(town: Town, schema: str, name: str, column: str, seen: set[object]) -> str | None:
+def elsewhere(town: Town, schema: str, name: str, column: str, seen: set[str]) -> str | None:
     """The value of a column that most rows have of those that the login does not see, as SQL."""
     with warehouse.connect(town.settings) as conn:
         rows = conn.execute(
@@ -63,37 +85,37 @@ def elsewhere(town: Town, schema: str, name: str, column: str, seen: set[object]
                 "select {column} from {table} where {column} is not null group by 1 order by count(*) desc, 1"
             ).format(column=sql.Identifier(column), table=sql.Identifier("published", name))
         )
-        value = next((value for (value,) in rows if value not in seen), None)
+        value = next((value for (value,) in rows if str(value) not in seen), None)
         return None if value is None else sql.Literal(value).as_string(conn)
 
 
 @pytest.mark.parametrize("login", READERS)
 def test_a_plan_does_not_tell_whether_a_value_exists_elsewhere(login: str, town: Town) -> None:
-    told, tried = set(), 0
+    answers, tried = set(), 0
     with town.as_(login) as conn:
         views = readable(conn)
         for schema, name, columns in views:
             view = sql.Identifier(schema, name)
             for column, kind in columns:
-                if kind not in ABSENT:
+                if kind not in ABSENT or name in OF_PUBLICATIONS or column in HISTORY_COLUMNS:
                     continue
                 seen = {
-                    value
+                    str(value)
                     for (value,) in conn.execute(sql.SQL("select {} from {}").format(sql.Identifier(column), view))
                 }
                 present = elsewhere(town, schema, name, column, seen)
                 if present is None:
                     continue
                 tried += 1
-                for how, operator in ((COUNTED, "="), (ESTIMATED, "="), (ESTIMATED, "<=")):
+                for how, condition in ASKED:
                     plans = [
-                        plan(conn, how, view, sql.SQL("{} " + operator + " {}").format(sql.Identifier(column), sql.SQL(value)))
+                        plan(conn, how, view, sql.SQL(condition).format(column=sql.Identifier(column), value=sql.SQL(f"({value})::{kind}")))
                         for value in (present, ABSENT[kind])
                     ]  # fmt: skip
                     if plans[0] != plans[1]:
-                        told.add(f"{schema}.{name}.{column}: {how[:17]} {operator}")
+                        answers.add(f"{schema}.{name}.{column}: {how[:17]} {condition}")
     assert len(views) > 35 and tried > 100
-    assert told == set()
+    assert answers == set()
 
 
 def test_the_plan_of_a_person_tells_nothing_without_a_look(town: Town) -> None:

@@ -254,7 +254,7 @@ def test_a_person_of_another_part_is_refused_and_the_trail_has_it(portal, client
     assert post(clients["case-worker"], f"/persons/{key}", reason="流调溯源").status_code == 200
     nobody = get(clients["case-worker"], f"/persons/{'0' * 64}")
     assert nobody.status_code == 403, "whether there is such a person is not told either"
-    told = [(actor, action, object) for actor, action, object, _, _ in events(portal)[before:]]
+    told = [(actor, action, about) for actor, action, about, _, _ in events(portal)[before:]]
     assert told == [
         *((login, "persons_refused", key) for login in ("grid", "clerk", "director", "operator", "stranger", "grid")),
         ("case-worker", "person_view", key),
@@ -305,10 +305,11 @@ def test_a_search_finds_a_name_and_stands_in_no_address_and_no_log(portal, clien
     found = clients["grid"].get(sent.headers["location"])
     assert f"/yingjian/persons/{key}" in found.text
     assert set(re.findall(r'data-label="姓名"[^>]*><a[^>]*>([^<]+)<', found.text)) == {name}
-    by_number = clients["grid"].get(
-        post(clients["grid"], "/lists/overdue/search", words=number[-6:]).headers["location"]
-    )
+    by_number = clients["grid"].get(post(clients["grid"], "/lists/overdue/search", words=number).headers["location"])
     assert f"/yingjian/persons/{key}" in by_number.text
+    for part in (number[-6:], number[:-1]):
+        found = clients["grid"].get(post(clients["grid"], "/lists/overdue/search", words=part).headers["location"])
+        assert "没有符合条件的行" in found.text, "nobody finds the masked digits one by one"
     assert (
         "没有符合条件的行"
         in clients["grid"].get(post(clients["grid"], "/lists/overdue/search", words="100%_").headers["location"]).text
@@ -367,7 +368,7 @@ def test_an_export_is_what_the_list_shows_and_is_recorded(portal, clients):
     nameless = post(clients["director"], address, format="csv").content.decode("utf-8-sig")
     assert names_in(portal, nameless) == set() and "姓名" not in nameless
     told = events(portal)[before:]
-    assert [(actor, action, object) for actor, action, object, _, _ in told] == [
+    assert [(actor, action, about) for actor, action, about, _, _ in told] == [
         ("case-worker", "export", "publication 2 overdue"),
         ("case-worker", "export", "publication 2 overdue"),
         ("director", "export", "publication 2 overdue"),

@@ -18,7 +18,7 @@ from yingjian.settings import Settings
 PARTS = {
     "infection": ("confirmed", "asymptomatic"),
     "testing": ("compliant", "overdue"),
-    "vaccination": ("dose_3", "dose_2", "dose_1", "dose_0"),
+    "vaccination": ("booster", "full_course", "covered", "uncovered"),
 }
 WHOLES = {"infection": "infected", "testing": "required", "vaccination": "residents_60plus"}
 Cells = dict[
@@ -151,8 +151,8 @@ def test_the_town_s_own_figures_are_those_of_the_marts(world: Settings) -> None:
         world,
         """
         select
-            (select sum(required) from reporting.compliance_daily where as_of_date = current.as_of_date),
-            (select sum(residents_60plus) from reporting.vaccination_60plus),
+            (select sum(required) from reporting.compliance_daily where as_of_date = current.as_of_date and is_headline),
+            (select sum(residents) from reporting.vaccination_60plus),
             (select count(*) from reporting.risk_zone where level = '高'),
             (
                 select count(distinct person_key) from reporting.control

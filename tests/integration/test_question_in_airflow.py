@@ -6,9 +6,9 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests import support
@@ -57,7 +57,7 @@ def test_told_superseded_answered_and_at_an_end(home: Settings, mail: MailServer
         [triggerer] = [
             pid
             for pid, _ in json.loads((home.home / "airflow" / "services.json").read_text())["services"]
-            if b"triggerer" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            if "triggerer" in " ".join(psutil.Process(pid).cmdline())
         ]
         os.kill(triggerer, signal.SIGKILL)
         with warehouse.connect(home) as conn:

@@ -117,7 +117,7 @@ def test_a_new_server_has_all_that_the_old_one_had(home_factory: Callable[[str],
 def contents(server: EmbeddedPostgres) -> dict[str, list[tuple]]:  # type: ignore[type-arg]
     """The function reads roles with the verifiers of their passwords; every relation with its owner, rights and policies; rows of tables."""
     with psycopg.connect(server.uri("postgres", "yingjian")) as conn:
-        found = {
+        counts = {
             "roles": conn.execute("select rolname, rolpassword, rolcreaterole from pg_authid order by 1").fetchall(),
             "members": conn.execute(
                 "select roleid::regrole::text, member::regrole::text, admin_option from pg_auth_members order by 1, 2, 3"
@@ -129,16 +129,16 @@ def contents(server: EmbeddedPostgres) -> dict[str, list[tuple]]:  # type: ignor
                 """
             ).fetchall(),
         }
-        tables = [name for name, kind, *_ in found["relations"] if kind == "r"]
-        found["rows"] = [(name, *row) for name in tables for row in conn.execute(f"select count(*) from {name}")]  # type: ignore[arg-type]
-    return found
+        tables = [name for name, kind, *_ in counts["relations"] if kind == "r"]
+        counts["rows"] = [(name, *row) for name in tables for row in conn.execute(f"select count(*) from {name}")]  # type: ignore[arg-type]
+    return counts
 
 
 def test_the_archive_belongs_to_the_server() -> None:
     """A volume that Docker makes belongs to root; the entrypoint gives the folders away before PostgreSQL starts."""
     folders = set(re.findall(r"/archive/\w+", configured("archive_command") + RUNBOOK))
-    made = COMPOSE["entrypoint"][2]
+    script = COMPOSE["entrypoint"][2]
     assert folders == {"/archive/wal", "/archive/base"}
-    assert all(folder in made for folder in folders) and "-o postgres" in made
-    assert made.endswith('exec docker-entrypoint.sh "$$@"') and COMPOSE["entrypoint"][3] == "--"
+    assert all(folder in script for folder in folders) and "-o postgres" in script
+    assert script.endswith('exec docker-entrypoint.sh "$$@"') and COMPOSE["entrypoint"][3] == "--"
     assert any(volume.endswith(":/archive") for volume in COMPOSE["volumes"])

@@ -7,14 +7,18 @@ from datetime import date, timedelta
 import psycopg
 import pytest
 
+from tests.figures import fill
 from tests.unit.reports import town
 from yingjian.people.audience import OFFICE
-from yingjian.reports import figures as reading
 from yingjian.reports import write_report
-from yingjian.reports.actions import actions
 from yingjian.reports.audiences import narrowed
-from yingjian.reports.figures import Figures
-from yingjian.reports.movement import NEW
+from yingjian.reports.contents import SECTIONS
+from yingjian.reports.document import Chapter, Document, Figure, Table, Text
+from yingjian.reports.figures import read_figures
+from yingjian.reports.publication import read_issue
+from yingjian.reports.report import read_document
+from yingjian.reports.sections import overdue, zones
+from yingjian.reports.sections.section import Reading
 
 DAY_BEFORE = town.PUBLICATION_ID - 1
 
@@ -27,9 +31,33 @@ def conn(town_database: str) -> Iterator[psycopg.Connection]:
         connection.rollback()
 
 
-def read_figures(conn: psycopg.Connection, publication_id: int) -> Figures:
+def read(conn: psycopg.Connection, publication_id: int = town.PUBLICATION_ID) -> Document:
     with narrowed(conn, OFFICE):
-        return reading.read_figures(conn, publication_id)
+        return read_document(conn, publication_id)
+
+
+def read_section(conn: psycopg.Connection, anchor: str, publication_id: int = town.PUBLICATION_ID) -> Reading:
+    (section,) = (section for section in SECTIONS if section.anchor == anchor)
+    with narrowed(conn, OFFICE):
+        issue = read_issue(conn, publication_id)
+        return section.read(conn, issue, read_figures(conn, issue))
+
+
+def chapter(document: Document, anchor: str) -> Chapter:
+    (found,) = (chapter for chapter in document.chapters if chapter.anchor == anchor)
+    return found
+
+
+def figures(document: Document) -> dict[str, Figure]:
+    return {figure.key: figure for chapter in document.chapters for figure in chapter.each(Figure)}
+
+
+def sentences(document: Document) -> dict[str, str]:
+    return {c.anchor: " ".join(text.words for text in c.each(Text) if not text.is_note) for c in document.chapters}
+
+
+def causes(conn: psycopg.Connection) -> dict[str, int]:
+    return overdue.by_cause(read_section(conn, "overdue")["movement"])
 
 
 def single(conn: psycopg.Connection, query: str) -> int:
@@ -55,42 +83,53 @@ def test_the_same_publication_gives_the_same_bytes_also_after_later_ones(conn, t
 
 
 def test_figures_are_those_of_the_published_rows(conn):
-    figures = read_figures(conn, town.PUBLICATION_ID)
-    assert figures.now.overdue_items == single(conn, "select count(*) from published.overdue where publication_id = 12")
-    assert figures.now.overdue_persons == single(
+    document = read(conn)
+    tiles = {tile.label: tile.value for tile in document.tiles}
+    items = single(conn, "select count(*) from published.overdue where publication_id = 12")
+    assert tiles["逾期人数"] == single(
         conn, "select count(distinct person_key) from published.overdue where publication_id = 12"
     )
-    assert figures.now.next_day_items == figures.forecast[0].tests_due
-    assert figures.now.totals.required == figures.now.totals.compliant + figures.now.totals.overdue
-    units = [*figures.units, *figures.units_rest]
-    for parts in (figures.communities, figures.departments, figures.groups, units):
-        assert sum(part.required for part in parts) == figures.now.totals.required
-        assert sum(part.overdue for part in parts) == figures.now.totals.overdue
-        assert sum(part.overdue_before or 0 for part in parts) == figures.day_before.totals.overdue
-    assert sum(band.items for band in figures.bands) == figures.now.overdue_items
-    assert (figures.now.high_zones, figures.now.medium_zones, figures.now.lowerable_zones) == (2, 2, 1)
+    assert tiles["次日应检"] == figures(document)["forecast"].values[0]
+    (required, late) = (
+        single(
+            conn, f"select sum({name})::int from published.compliance_daily where publication_id = 12 and is_headline"
+        )
+        for name in ("required", "overdue")
+    )
+    assert tiles["应检在管"] == required
+    change = late - single(
+        conn, "select sum(overdue)::int from published.compliance_daily where publication_id = 11 and is_headline"
+    )
+    for table in list(chapter(document, "overdue").each(Table))[1:]:
+        assert (table.total[1], table.total[2], table.total[4]) == (late, required, change), table.title
+        for place in (1, 2, 4):
+            assert sum(row[place] for row in table.listed) == table.total[place]
+    assert sum(figures(document)["bands"].values) == items
+    assert (tiles["高 / 中风险区"], tiles["可降级风险区"]) == ("2 / 2", 1)
 
 
 def test_a_figure_is_compared_with_the_newest_publication_of_the_earlier_date(conn):
     town.publish(conn, 13, town.LAST_DAY - timedelta(days=1))
     town.publish(conn, 14, town.LAST_DAY)
-    again = single(conn, "select sum(overdue)::int from published.compliance_daily where publication_id = 13")
-    assert read_figures(conn, 14).day_before.totals.overdue == again
-    assert read_figures(conn, 12).day_before.totals.overdue != again
+    again = single(
+        conn, "select sum(overdue)::int from published.compliance_daily where publication_id = 13 and is_headline"
+    )
+    assert figures(read(conn, 14))["overdue"].before == again
+    assert figures(read(conn, 12))["overdue"].before != again
 
 
 def test_a_day_without_publication_is_a_gap_and_no_comparison(conn):
-    figures = read_figures(conn, town.PUBLICATION_ID)
+    document = read(conn)
     gaps = [date(2022, 7, 11), date(2022, 7, 12), date(2022, 7, 19)]
-    for series in figures.series:
-        if not series.indicator.is_share:
-            days = zip(figures.days, series.values, strict=True)
-            assert [day for day, value in days if value is None] == gaps, series.indicator.key
-    after_the_gap = read_figures(conn, town.PUBLICATION_ID - 4)
-    assert after_the_gap.day_before is None
-    assert {part.change for part in after_the_gap.communities} == {None}
-    assert after_the_gap.movement is None
-    assert {series.before for series in after_the_gap.series} == {None}
+    for figure in figures(document).values():
+        if figure.is_daily and not figure.is_share:
+            days = zip(document.days, figure.values, strict=True)
+            assert [day for day, value in days if value is None] == gaps, figure.key
+    after_the_gap = read(conn, town.PUBLICATION_ID - 4)
+    assert "没有发布" in after_the_gap.compared and after_the_gap.findings == []
+    for table in chapter(after_the_gap, "overdue").each(Table):
+        assert {row[-1] for row in table.listed} == {None}, table.title
+    assert {figure.before for figure in figures(after_the_gap).values()} == {None}
 
 
 def test_without_history_and_without_zones_it_reads_well(conn, tmp_path):
@@ -102,7 +141,7 @@ def test_without_history_and_without_zones_it_reads_well(conn, tmp_path):
 
 def test_a_pruned_publication_gives_no_empty_report(conn, tmp_path):
     conn.execute("delete from published.feed_quality where publication_id = %s", (DAY_BEFORE,))
-    assert read_figures(conn, town.PUBLICATION_ID).day_before is None
+    assert "没有发布" in read(conn).compared
     with pytest.raises(LookupError, match="pruned"):
         write_report(conn, DAY_BEFORE, tmp_path)
     assert not list(tmp_path.iterdir())
@@ -114,19 +153,24 @@ def test_an_unknown_publication_is_an_error(conn, tmp_path):
 
 
 def test_each_day_of_a_trend_is_as_it_was_published(conn):
-    overdue, compliance = read_figures(conn, town.PUBLICATION_ID).series_of("overdue")
-    for series, value in ((overdue, "sum(overdue)::int"), (compliance, "sum(compliant)::float / sum(required)")):
-        for day, shown in zip(range(-11, 1), series.values[2:], strict=True):
+    found = figures(read(conn))
+    for key, value in (
+        ("overdue", "sum(overdue)::int"),
+        ("compliance", "round(sum(compliant)::numeric / sum(required), 3)::float"),
+    ):
+        for day, shown in zip(range(-11, 1), found[key].values[2:], strict=True):
             if shown is not None:
-                query = f"select {value} from published.compliance_daily where publication_id = {12 + day}"
+                query = (
+                    f"select {value} from published.compliance_daily where publication_id = {12 + day} and is_headline"
+                )
                 assert shown == single(conn, query)
-    later = read_figures(conn, town.PUBLICATION_ID - 1)
-    assert later.series_of("overdue")[0].values[-1] == overdue.before == overdue.values[-2]
+    later = figures(read(conn, town.PUBLICATION_ID - 1))["overdue"]
+    assert later.values[-1] == found["overdue"].before == found["overdue"].values[-2]
 
 
 def test_a_daily_figure_of_its_day_alone(conn):
     """A purchase whose test was due another day, a contact whose hours ran out another day, count on that day."""
-    by_key = {series.indicator.key: series for series in read_figures(conn, town.PUBLICATION_ID).series}
+    by_key = figures(read(conn))
     assert by_key["purchases-tested"].today == single(
         conn,
         """
@@ -135,10 +179,36 @@ def test_a_daily_figure_of_its_day_alone(conn):
         """,
     )
     conn.execute("update published.contact_clock set deadline = deadline - interval '1 day' where publication_id = 12")
-    moved = {series.indicator.key: series for series in read_figures(conn, town.PUBLICATION_ID).series}
+    fill(conn, 12)
+    moved = figures(read(conn))
     assert moved["contacts-in-time"].today is None
     assert moved["contacts-overdue"].today == by_key["contacts-overdue"].today == 4
     assert by_key["contacts-overdue"].risen == [("招丰社区", 2)]
+
+
+def test_an_infected_contact_is_not_to_be_isolated_at_once(conn):
+    """Articles 25 and 26: hospital comes before isolation, so neither figure nor action counts the person."""
+    conn.execute(
+        """
+        update published.contact_clock set is_infected = true
+        where publication_id = 12 and status = 'overdue' and category = '密接'
+        """
+    )
+    fill(conn, 12)
+    document = read(conn)
+    assert figures(document)["contacts-overdue"].today == 2
+    assert {action.heading: action.text for action in document.actions}["立即隔离"].startswith(
+        "2 名密接、次密接超过8小时"
+    )
+
+
+def test_a_zone_that_was_lowered_is_shown_for_its_days_alone(conn):
+    """Article 28: a zone that became low is shown as 已解除, and then leaves the page, not the mart."""
+    (table,) = chapter(read(conn), "zones").each(Table)
+    assert [row[2] for row in table.rows] == ["高", "高", "中", "中", "已解除"]
+    conn.execute("update published.risk_zone set is_lowered = false where publication_id = 12")
+    (table,) = chapter(read(conn), "zones").each(Table)
+    assert [row[2] for row in table.rows] == ["高", "高", "中", "中"]
 
 
 CAUSES = {  # what of the duty was published the day before and the day after: the cause that it has
@@ -175,11 +245,11 @@ def test_each_cause_of_a_change_of_overdue(conn, cause):
                     """,
                     (publication_id, publication_id, state[1], state[0], sampled),
                 )
-    movement = read_figures(conn, 12).movement
-    assert movement.total.by_cause == ({cause: 1} if cause else {})
+    movement = read_section(conn, "overdue")["movement"]
+    assert overdue.by_cause(movement) == ({cause: 1} if cause else {})
     if cause:
-        (community,) = movement.by_dimension["community"]
-        assert community.name == "甲社区" and community.net == (1 if cause in NEW else -1)
+        (community,) = overdue.moved(movement, "community").itertuples()
+        assert community.name == "甲社区" and community.net == (1 if cause in overdue.NEW else -1)
 
 
 def test_a_rolling_duty_is_cleared_by_a_sample_of_the_day_or_by_one_that_came_late(conn):
@@ -202,33 +272,33 @@ def test_a_rolling_duty_is_cleared_by_a_sample_of_the_day_or_by_one_that_came_la
             """,
             (taken,),
         )
-        assert read_figures(conn, 12).movement.total.by_cause == {cause: 1}
+        assert causes(conn) == {cause: 1}
 
 
 def test_zones_are_compared_with_the_day_before(conn):
-    assert {(zone.kind, zone.name) for zone in read_figures(conn, town.PUBLICATION_ID).zone_changes} == {
-        ("declared", "群石新村"),
-        ("positive", "群山工业区宿舍"),
-    }
+    def changes() -> dict[str, str]:
+        found = zones.changed(read_section(conn, "zones")["zones"], 12, 11)
+        return dict(zip(found["name"], found["kind"], strict=True))
+
+    assert changes() == {"群石新村": "declared", "群山工业区宿舍": "positive"}
     conn.execute("update published.risk_zone set level = '中' where publication_id = 11 and zone_id = 'FX001'")
     conn.execute("update published.risk_zone set level = '高' where publication_id = 11 and zone_id = 'FX005'")
-    kinds = {zone.name: zone.kind for zone in read_figures(conn, town.PUBLICATION_ID).zone_changes}
-    assert (kinds["招丰花园3–5号楼"], kinds["博东市场及周边"]) == ("raised", "lowered")
+    assert (changes()["招丰花园3–5号楼"], changes()["博东市场及周边"]) == ("raised", "lowered")
 
 
-def test_a_pruned_day_is_a_gap_but_for_what_is_kept_for_ever(conn):
+def test_a_pruned_day_keeps_its_figures_and_is_not_compared(conn):
     for mart in ("feed_quality", "contact_clock", "risk_zone"):
         conn.execute(f"delete from published.{mart} where publication_id = {DAY_BEFORE}")
-    by_key = {series.indicator.key: series for series in read_figures(conn, town.PUBLICATION_ID).series}
-    assert by_key["contacts-overdue"].values[-2] is None
-    assert by_key["overdue"].values[-2] is not None, "published.compliance_daily keeps every publication"
+    by_key = figures(read(conn))
+    for key in ("contacts-overdue", "overdue"):
+        assert by_key[key].values[-2] is not None, "published.indicator_daily keeps every publication"
+        assert by_key[key].before is None, "the lists of the day before are gone, so nothing is compared"
 
 
 def test_actions_name_the_responsible_units_of_the_publication_s_edition(conn):
     conn.execute("update published.responsibility set unit = '新专班' where publication_id = 12 and provision = '21'")
-    figures = read_figures(conn, town.PUBLICATION_ID)
-    assert {action.heading: action.units for action in actions(figures)}["久拖未检"] == ("新专班",)
-    assert read_figures(conn, DAY_BEFORE).responsible["21"] == ["各部门", "各社区"]
+    assert {action.heading: action.units for action in read(conn).actions}["久拖未检"] == ("新专班",)
+    assert "各部门" in {action.heading: action.units for action in read(conn, DAY_BEFORE).actions}["久拖未检"]
 
 
 def test_no_person_is_on_the_page(conn, tmp_path):
@@ -236,3 +306,63 @@ def test_no_person_is_on_the_page(conn, tmp_path):
     assert "key-" not in page
     assert not re.search(r"\d{17}[\dX]|1[3-9]\d{9}", page)
     assert not re.search(r"\d\d网格", page), "the grids of persons' obligations"
+
+
+def test_positives_signals_and_the_other_provisions_have_their_sentences(conn):
+    document = read(conn)
+    said, told = sentences(document), {action.heading: action.text for action in document.actions}
+    assert said["positives"] == (
+        "近7日的和仍未办结的阳性人员 4 人：未报告 1 人，已报告未转运 1 人，超时办结 1 人；其中出院后复阳 1 人。"
+    )
+    assert told["立即报告转运"].startswith("2 名阳性人员超过时限仍未报告或未转运，最久 10 小时")
+    assert said["monitoring"] == "当日健康监测 3 人，报告次数不足 1 人，发热或有症状 1 人。"
+    assert "新增感染者 3 例，其中已掌握的密接、次密接 2 例（66.7%）" in said["early"]
+    assert said["early"].endswith("从未检测 9 人，其中重点人员 3 人。")
+    assert told["核查预警信号"] == "当日新的预警信号：发热 1（个），逐个核查并反馈。"
+    assert "隔离场所 1 处，房间 80 间，可用 7 间，有缺项的 1 处。" in said["provisions"]
+    assert told["补充物资"] == "防护服（可用 3 天）低于底线天数。"
+    assert told["办结诉求"] == "1 件群众诉求超时未办结，最久 16 小时。"
+    assert told["核查住客"] == "1 名在店住客在管控名单中，立即核查。"
+    assert told["补齐活动审批"] == "1 场大型活动临近而审批不全，不得举办。"
+    assert said["dispositions"].startswith("各清单事项 22 项，已反馈处置结果 11 项（50.0%）")
+
+
+def test_an_open_positive_is_told_until_it_is_transferred(conn):
+    conn.execute("update published.positive_followup set status = 'satisfied' where publication_id = 12")
+    fill(conn, 12)
+    assert "立即报告转运" not in {action.heading for action in read(conn).actions}
+
+
+GAPS = (
+    "screening_round set started_at = '1000-01-01', deadline = '9999-12-31 23:59:59'",
+    "pool_followup set tube_result_at = '9999-12-31 23:59:59'",
+    "risk_zone set level_since = '1000-01-01', last_positive_date = null, communities = null, is_lowered = null",
+    "town_state set since = null",
+    "positive_followup set again = null, community = null",
+    "readiness set mix_ok = null, surplus = null",
+    "compliance_daily set community = null, department = null, group_name = null",
+    "overdue set community = null, group_name = null",
+    "due set community = null",
+    "contact_clock set community = null, category = null",
+    "vaccination_60plus set residents = 0, booster = 0",
+    "sampling_unit_daily set unit = null, community = null, coverage_lately = null",
+)
+
+
+@pytest.mark.parametrize("gap", GAPS, ids=lambda gap: gap.partition(" ")[0])
+def test_a_gap_or_an_extreme_in_a_mart_does_not_stop_the_report(conn, tmp_path, gap):
+    conn.execute(f"update published.{gap} where publication_id = 12")
+    page = write_report(conn, town.PUBLICATION_ID, tmp_path).read_text(encoding="utf-8")
+    assert "nan" not in re.sub(r"<[^>]*>", "", page) and "NaT" not in page
+
+
+def test_a_publication_without_any_rows_says_so(conn):
+    for (mart,) in conn.execute(
+        "select table_name from information_schema.tables where table_schema = 'published'"
+    ).fetchall():
+        if mart not in ("publication", "feed_quality"):
+            conn.execute(f"delete from published.{mart} where publication_id = 12")
+    fill(conn, 12)
+    document = read(conn)
+    assert [action.heading for action in document.actions] == ["无应检数据", "补报数据"]
+    assert list(chapter(document, "screening").each(Table)) == []

@@ -6,9 +6,8 @@ import shutil
 from datetime import date
 from pathlib import Path
 
-import pytest
-
 from tests import support
+from tests.skips import needs_shared
 from tests.support import IDENTITY, land_folder, query, run_day, sample, tables_read, write_feed
 from yingjian.database import warehouse
 from yingjian.settings import Settings
@@ -65,7 +64,7 @@ def test_late_samples_and_corrected_memberships(home: Settings, tmp_path: Path) 
         assert read.keys() == {f"obligation_p{before}"}, day
 
 
-@pytest.mark.skipif(not (support.SHARED / "risk_areas").is_dir(), reason="no real snapshots beside the checkout")
+@needs_shared(support.SHARED / "risk_areas")
 def test_every_real_list_lands_and_gives_the_history_of_its_zones(home: Settings, tmp_path: Path) -> None:
     day = date(2022, 9, 13)
     (tmp_path / "risk_areas").mkdir()

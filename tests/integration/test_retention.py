@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import support
+from tests import metadata, support
 from tests.support import IDENTITY, sample, write_feed
 from yingjian import clock
 from yingjian.database import warehouse
@@ -27,7 +27,9 @@ OLD = FIRST_GONE - timedelta(days=60)
 # Made-up people with valid numbers, one for each reason to go or to stay.
 NUMBERS = {
     "gone": "350503194205022751", "boundary": "35050319810106930X", "open": "350503195001010010",
+    "moved": "350503195001010053", "stayed": "350503195001010061", "guest": "350503195001010070",
     "twice": "350503195001010029", "waiting": "350503195001010037", "stranger": "350503195001010045",
+    "positive": "350503195001010088", "pooled": "350503195001010096", "cured": "350503195001010100", "alone": "350503195001010118",
 }  # fmt: skip
 
 
@@ -47,8 +49,8 @@ def member(key: str, name: str, group: str, start: date, end: date | None = None
     } | cells  # fmt: skip
 
 
-def taken(key: str, name: str, day: date) -> dict[str, str]:
-    return sample(key, f"{day} 08:00:00", **{"证件号码": valid(NUMBERS[name])})
+def taken(key: str, name: str, day: date, **cells: str) -> dict[str, str]:
+    return sample(key, f"{day} 08:00:00", **{"证件号码": valid(NUMBERS[name])} | cells)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def town(home_factory: Callable[[str], Settings], tmp_path_factory: pytest.TempP
     old, recent = OLD, DAY - timedelta(days=2)
     write_feed(out, "key_population", [
         member("K-gone", "gone", "1", old, FIRST_GONE), member("K-boundary", "boundary", "1", old, LAST_KEPT),
-        member("K-open", "open", "1", old),
+        member("K-open", "open", "1", old), member("K-positive", "positive", "1", old, FIRST_GONE),
         member("K-twice-old", "twice", "37", old, old + timedelta(days=9), 锚定日期=str(old)),
         member("K-twice-new", "twice", "1", old + timedelta(days=20)),
     ])  # fmt: skip
@@ -68,6 +70,11 @@ def town(home_factory: Callable[[str], Settings], tmp_path_factory: pytest.TempP
         taken("S-twice-before", "twice", old - timedelta(days=1)), taken("S-twice-slot", "twice", old + timedelta(days=2)),
         taken("S-twice-new", "twice", recent), taken("S-twice-newer", "twice", DAY - timedelta(days=1)),
         taken("S-stranger", "stranger", FIRST_GONE), taken("S-stranger-kept", "stranger", LAST_KEPT),
+        taken("S-positive-before", "positive", old), taken("S-positive", "positive", old + timedelta(days=1), 检测结果="阳性"),
+        taken("S-alone", "alone", old, 检测结果="阳性"), taken("S-alone-negative", "alone", old - timedelta(days=1)),
+        taken("S-cured", "cured", old, 检测结果="阳性"),
+        taken("S-tube", "cured", old, 采样方式="混采", 试管编号="T-open", 检测结果="阳性"),
+        taken("S-pooled", "pooled", old, 采样方式="混采", 试管编号="T-open"),
     ])  # fmt: skip
     write_feed(out, "contacts", [
         {"编号": "C-waiting", **who("waiting"), "类别": "密接", "末次接触日期": str(old), "判定时间": f"{old} 08:00:00",
@@ -91,8 +98,68 @@ def town(home_factory: Callable[[str], Settings], tmp_path_factory: pytest.TempP
         {**who("gone"), "社区": "第1社区", "网格": "1", "迁出日期": str(FIRST_GONE), "更新时间": f"{old} 08:00:00"},
     ])  # fmt: skip
     write_feed(out, "vaccinations", [
-        {"记录编号": f"V-{name}", **who(name), "剂次": "1", "接种日期": str(old), "更新时间": f"{old} 08:00:00"}
+        {"记录编号": f"V-{name}", **who(name), "剂次": "1", "疫苗": "灭活疫苗", "接种日期": str(old), "更新时间": f"{old} 08:00:00"}
         for name in ("gone", "stranger")
+    ] + [
+        {"记录编号": f"V-{name}-never", **who(name), "禁忌或拒种": "拒种", "更新时间": f"{old} 08:00:00"}
+        for name in ("gone", "stranger")
+    ])  # fmt: skip
+    write_feed(out, "referrals", [
+        {"编号": f"X-{name}", **who(name), "类别": "协查", "下发时间": f"{old} 08:00:00", "更新时间": f"{old} 08:00:00"} | cells
+        for name, cells in {
+            "gone": {}, "moved": {"核查时间": f"{FIRST_GONE} 08:00:00", "核查结果": "已离开"},
+            "stayed": {"核查时间": f"{LAST_KEPT} 08:00:00", "核查结果": "已离开"},
+        }.items()
+    ])  # fmt: skip
+    write_feed(out, "health_checks", [
+        {"编号": f"H-{name}-{day}", **who(name), "测量时间": f"{day} 08:00:00", "体温": "36.5", "更新时间": f"{day} 08:00:00"}
+        for name in ("gone", "stayed") for day in (old - timedelta(days=1), old + timedelta(days=1))
+    ])  # fmt: skip
+    write_feed(out, "cases", [
+        {"病例编号": "A-cured", **who("cured"), "类型": "确诊", "来源": "境外输入", "采样日期": str(old), "报告时间": f"{old} 09:00:00",
+         "转运时间": f"{old} 09:30:00", "出院日期": str(FIRST_GONE), "更新时间": f"{old} 10:00:00"},
+    ])  # fmt: skip
+    written = {"更新时间": f"{old} 08:00:00"}
+    write_feed(out, "inspections", [
+        {"编号": f"I-{key}", "条款": "14", "检查时间": f"{old} 08:00:00", "问题": finding, "整改完成时间": mended, **written}
+        for key, finding, mended in (
+            ("open", "未测温", ""), ("passed", "无", ""), ("mended", "未测温", f"{FIRST_GONE} 08:00:00"),
+            ("late", "未测温", f"{LAST_KEPT} 08:00:00"),
+        )
+    ])  # fmt: skip
+    write_feed(out, "requests", [
+        {"编号": f"Q-{key}", "类别": "购药", "受理时间": f"{old} 08:00:00", "办结时间": closed, **written}
+        for key, closed in (("open", ""), ("closed", f"{FIRST_GONE} 08:00:00"), ("late", f"{LAST_KEPT} 08:00:00"))
+    ])  # fmt: skip
+    write_feed(out, "events", [
+        {"编号": f"E-{day}", "举办日期": str(day), **written} for day in (FIRST_GONE, LAST_KEPT)
+    ])  # fmt: skip
+    write_feed(out, "isolation_sites", [
+        {"站点编号": site, "状态": "在用", "房间数": "9", "日期": str(day), **written}
+        for site, day in (("Z-1", old), ("Z-1", FIRST_GONE), ("Z-2", old), ("Z-2", LAST_KEPT))
+    ])  # fmt: skip
+    write_feed(out, "supplies", [
+        {"物资编号": item, "库存": "9", "日期": str(day), **written} for item, day in (("W-1", old), ("W-1", FIRST_GONE))
+    ])  # fmt: skip
+    write_feed(out, "drills", [
+        {"编号": f"L-{kind}-{day}", "类型": kind, "条款": "9", "日期": str(day), **written}
+        for kind, day in (("演练", old), ("演练", FIRST_GONE), ("培训", old))
+    ])  # fmt: skip
+    write_feed(out, "guests", [
+        {"编号": f"G-{name}", **who(name), "入住时间": f"{old} 08:00:00", "离店时间": f"{out_on} 08:00:00",
+         "更新时间": f"{out_on} 08:00:00"}
+        for name, out_on in {
+            "stranger": DAY - timedelta(days=181), "guest": DAY - timedelta(days=180), "stayed": FIRST_GONE,
+        }.items()
+    ])  # fmt: skip
+    write_feed(out, "dispositions", [
+        {"编号": f"P-{i}", "名单": "overdue", "项目编号": item, "处置结果": "已通知", "处置时间": f"{old} 08:00:00", "备注": "备注",
+         "更新时间": f"{old} 08:00:00"}
+        for i, item in enumerate(["K-gone/1/rolling", "K-open/1/rolling", "referrals:X-gone/A07/1", "K-twice-old/37/3"])
+    ] + [
+        {"编号": f"P-{item}", "名单": "inspection_followup", "项目编号": item, "处置结果": "已通知", "处置时间": f"{old} 08:00:00",
+         "更新时间": f"{old} 08:00:00"}
+        for item in ("I-open", "I-mended")
     ])  # fmt: skip
     support.land_folder(settings, out)
     assert support.query(settings, "select count(*) from quality.rejected_row") == [(0,)]
@@ -104,7 +171,8 @@ def town(home_factory: Callable[[str], Settings], tmp_path_factory: pytest.TempP
 
 def retain(settings: Settings, day: date) -> dict[str, retention.Deletion]:
     with warehouse.connect(settings, "loader") as loader, warehouse.connect(settings, "publisher") as publisher:
-        done = retention.retain(loader, publisher, day, reports=settings.reports, pulled=settings.pulled)
+        folders = {"reports": settings.reports, "pulled": settings.pulled, "shared": settings.shared_folder}
+        done = retention.retain(loader, publisher, day, **folders)
     return {deletion.what: deletion for deletion in done}
 
 
@@ -115,17 +183,31 @@ def left(settings: Settings, feed: str, key: str) -> set[str]:
 def test_what_is_over_goes_and_what_stands_stays_with_its_proof(town: Settings) -> None:
     before = support.marts(town)
     done = retain(town, DAY)
-    assert left(town, "key_population", "record_key") == {"K-boundary", "K-open", "K-twice-old", "K-twice-new"}
+    assert left(town, "key_population", "record_key") == {
+        "K-boundary", "K-open", "K-twice-old", "K-twice-new", "K-positive",
+    }  # fmt: skip
+    assert left(town, "cases", "case_key") == {"A-cured"}, "a member of a tube whose other member is still awaited"
     assert left(town, "contacts", "contact_key") == {"C-waiting"}, "open without its release; the other was released"
     assert left(town, "releases", "release_key") == set()
     assert left(town, "declarations", "notice_key") == {"D-new"}
     assert left(town, "residents", "id_number") == {valid(NUMBERS["stranger"])}
-    assert left(town, "vaccinations", "vaccination_key") == {"V-stranger"}, "as long as the resident is one"
+    assert left(town, "vaccinations", "vaccination_key") == {"V-stranger", "V-stranger-never"}, "the resident is one"
+    assert left(town, "referrals", "referral_key") == {"X-stayed"}
+    assert left(town, "health_checks", "health_check_key") == {f"H-stayed-{OLD + timedelta(days=1)}"}
+    assert left(town, "guests", "guest_key") == {"G-guest", "G-stayed"}, "until who is still on a list is over"
+    assert left(town, "dispositions", "disposition_key") == {"P-1", "P-3", "P-I-open"}, "as long as the item is there"
+    assert left(town, "inspections", "inspection_key") == {"I-open", "I-late"}
+    assert left(town, "requests", "request_key") == {"Q-open", "Q-late"}
+    assert left(town, "events", "event_key") == {f"E-{LAST_KEPT}"}
+    assert left(town, "isolation_sites", "site_key || ' ' || reported_on") == {f"Z-1 {FIRST_GONE}", f"Z-2 {LAST_KEPT}"}
+    assert left(town, "supplies", "supply_key || ' ' || reported_on") == {f"W-1 {FIRST_GONE}"}
+    assert left(town, "drills", "drill_key") == {f"L-演练-{FIRST_GONE}", f"L-培训-{OLD}"}
     assert left(town, "test_results", "sample_key") == {
         "S-boundary", "S-boundary-old", "S-open-3", "S-open-4", "S-twice-slot", "S-twice-new", "S-twice-newer",
-        "S-stranger-kept",
-    }  # fmt: skip
-    assert (done["key_population"].rows, done["key_population"].kept) == (1, 1)
+        "S-stranger-kept", "S-positive", "S-tube", "S-pooled", "S-cured",
+        "S-positive-before", "S-alone",
+    }, "nobody reported the positive one, and a member of the tube gave no single sample"  # fmt: skip
+    assert (done["key_population"].rows, done["key_population"].rows_kept) == (1, 2)
     assert done["test_results"].before == LAST_KEPT
 
     support.build(town, DAY)
@@ -133,27 +215,27 @@ def test_what_is_over_goes_and_what_stands_stays_with_its_proof(town: Settings) 
     assert "staged_rows_are_all_in_staging" not in {failure.check.name for failure in result.failed}
     support.publish(town, DAY, "after")
     after = support.marts(town)
-    about_gone = ("K-gone", "contacts:C-gone")
-    kept = {
+    about_gone = ("K-gone", "contacts:C-gone", "referrals:X-gone", "referrals:X-moved")
+    rows_kept = {
         name: [row for row in rows if not any(f"'{key}" in row for key in about_gone)] for name, rows in before.items()
     }
-    assert sum(map(len, kept.values())) < sum(map(len, before.values()))
-    assert after["obligation"] == kept["obligation"], "the same rows but for what was deleted"
-    assert after["overdue"] == kept["overdue"] and after["due"] == kept["due"]
-    assert [row for row in after["compliance_daily"]] == kept["compliance_daily"]
+    assert sum(map(len, rows_kept.values())) < sum(map(len, before.values()))
+    assert after["obligation"] == rows_kept["obligation"], "the same rows but for what was deleted"
+    assert after["overdue"] == rows_kept["overdue"] and after["due"] == rows_kept["due"]
+    assert [row for row in after["compliance_daily"]] == rows_kept["compliance_daily"]
 
 
 def test_what_went_is_on_record(town: Settings) -> None:
     rows = support.query(
         town, "select what, before_date, rows_deleted, rows_kept from quality.deletion where what = 'key_population'"
     )
-    assert rows == [("key_population", LAST_KEPT, 1, 1)]
+    assert rows == [("key_population", LAST_KEPT, 1, 2)]
     [(details,)] = support.query(
         town, "select details from audit.event where action = 'deletion' order by event_id limit 1"
     )
-    assert details["test_results"] == 6 and details["contacts"] == 1
+    assert details["test_results"] == 7 and details["contacts"] == 1
     assert support.query(town, "select sum(rows_deleted) from quality.landed_file where feed = 'test_results'") == [
-        (6,)
+        (7,)
     ]
 
 
@@ -196,10 +278,18 @@ def test_rows_of_persons_of_old_publications_go_and_counts_stay(town: Settings, 
     newest = support.publish(town, DAY + timedelta(days=181), "half a year later")
     [(old,)] = support.query(town, "select max(publication_id) from published.publication where as_of_date = %s", DAY)
     packs = [town.reports / f"{DAY}-p{old}", town.reports / f"{DAY + timedelta(days=181)}-p{newest}"]
+    copies = [town.shared_folder / "社区" / "第1社区" / pack.name for pack in packs]
     pulled = town.pulled / "arrivals" / "page.csv"
-    for path in (*packs, pulled.parent):
+    for path in (*packs, *copies, pulled.parent):
         path.mkdir(parents=True, exist_ok=True)
     (town.reports / f"{DAY}-p{old}.html").touch()
+    with warehouse.connect(town) as conn:
+        for official, ended in (("gone", DAY), ("stays", DAY + timedelta(days=1)), ("waits", None)):
+            metadata.put(
+                conn, "delivery.attempt", publication_id=old, what="pack", official=official, channel="mail", number=1,
+                target=f"{official}@example.org", audience_kind="office", audience="", not_before=DAY, ended_at=ended,
+                state="sent" if ended else "planned", reference="<1@example.org>",
+            )  # fmt: skip
 
     assert "published.person" not in retain(town, DAY + timedelta(days=180)), "a day early"
     pulled.touch()
@@ -207,7 +297,11 @@ def test_rows_of_persons_of_old_publications_go_and_counts_stay(town: Settings, 
     done = retain(town, DAY + timedelta(days=181))
     assert {"published.person", "published.obligation"} <= set(done)
     assert done["packs"].rows == 1 and [path.exists() for path in packs] == [False, True]
+    assert done["shared"].rows == 1 and [path.exists() for path in copies] == [False, True]
     assert done["pulled"].rows == 1 and not pulled.exists()
+    addresses = "select official, strpos(target, '@') > 0, reference is null from delivery.attempt order by 1"
+    assert support.query(town, addresses) == [("gone", False, True), ("stays", True, False), ("waits", True, False)]
+    assert done["delivery_addresses"].rows == 1
     assert (town.reports / f"{DAY}-p{old}.html").exists()
     bare = support.query(town, "select count(*) from published.obligation where publication_id = %s", old)
     counts = support.query(town, "select count(*) > 0 from published.compliance_daily where publication_id = %s", old)
@@ -255,13 +349,15 @@ def test_the_tasks(town: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         tasks.verify_trail()
 
 
-def test_the_rules_name_every_feed_with_persons() -> None:
+def test_the_rules_name_every_feed() -> None:
     from tests.unit.test_policy_seeds import seed
     from yingjian.landing.feeds import FEEDS
 
     rules = {row["what"]: row for row in seed("retention_rule")}
-    assert {name for name, feed in FEEDS.items() if feed.has_person} <= set(rules)
-    assert set(rules) - set(FEEDS) == {"rejected_row", "published_persons", "packs", "pulled"}
+    assert set(FEEDS) <= set(rules)
+    assert set(rules) - set(FEEDS) == {
+        "document_correction", "rejected_row", "published_persons", "packs", "shared", "delivery_addresses", "pulled",
+    }  # fmt: skip
     assert set(rules) & set(FEEDS) == set(retention._OVER) | {"teams"}
     assert all(row["basis_kind"] == "parameter" and row["basis"] for row in rules.values())
     assert {name for name, row in rules.items() if not row["days"]} == {"teams"}

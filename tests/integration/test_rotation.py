@@ -192,7 +192,7 @@ def test_killed_midway_everything_is_old(town: Settings, tmp_path: Path) -> None
         )
         conn.execute("create trigger stuck before update on staging.test_results execute function staging.stuck()")
     process = subprocess.Popen(
-        [sys.executable, "-m", "yingjian.cli", "rotate-person-key", "--reason", "杀"],
+        [sys.executable, "-m", "yingjian.cli", "rotate-person-key", "--reason", "杀进程"],
         env=os.environ | {"YINGJIAN_HOME": str(town.home)}, stderr=subprocess.PIPE,
     )  # fmt: skip
     wait_for(town, [(1,)])
@@ -298,6 +298,6 @@ def test_a_warehouse_from_before_fingerprints_takes_its_own_secret_only(
         conn.commit()
         stranger = Settings.load({"YINGJIAN_HOME": str(settings.home), "YINGJIAN_PERSON_KEY": "x"})
         rotation.settle(conn, stranger)
-        assert person_key.known(conn) is None
+        assert person_key.known_fingerprint(conn) is None
         rotation.settle(conn, settings)
-        assert person_key.known(conn) == person_key.fingerprint(settings.person_secret)
+        assert person_key.known_fingerprint(conn) == person_key.fingerprint(settings.person_secret)

@@ -49,9 +49,9 @@ def test_no_connection(
         f"/{change.get('database', 'yingjian')}{change.get('query', '')}"
     )
     assert migrate(uri, tmp_path, monkeypatch) == 2
-    said = capsys.readouterr().err
-    assert sentence in said and said.count("\n") == 1 and "Traceback" not in said
-    assert password not in said
+    message = capsys.readouterr().err
+    assert sentence in message and message.count("\n") == 1 and "Traceback" not in message
+    assert password not in message
 
 
 def test_an_owner_without_rights(
@@ -68,14 +68,31 @@ def test_an_owner_without_rights(
     with psycopg.connect(own.uri("postgres", "postgres"), autocommit=True) as conn:
         conn.execute("grant connect on database lacked to lacking")
         # Everything that the roles need of a superuser; the right to make schemas is what it lacks.
-        conn.execute("grant pg_read_all_stats to lacking with admin option")
+        conn.execute("grant pg_read_all_stats, pg_use_reserved_connections to lacking with admin option")
         for role in ("loader", "transformer", "auditor", "publisher", "reporter", "bi_reader", "community_reader", "department_reader", "case_worker", "build_owner", "view_owner"):  # fmt: skip
             conn.execute(f"do $$ begin if to_regrole('{role}') is null then create role {role}; end if; end $$")  # type: ignore[arg-type]
             conn.execute(f"grant {role} to lacking with admin option")  # type: ignore[arg-type]
     assert migrate(uri, tmp_path, monkeypatch) == 2
-    said = capsys.readouterr().err
-    assert "lacks a right (permission denied for database lacked): run `yingjian warehouse bootstrap`" in said
-    assert said.count("\n") == 1
+    assert "readers could stop the services of this warehouse by their locks" in capsys.readouterr().err
+    with psycopg.connect(own.uri("postgres", "lacked"), autocommit=True) as conn:
+        conn.execute(
+            """
+            do $$
+            declare
+                function regprocedure;
+            begin
+                for function in select oid from pg_proc where proname ~ 'advisory.*lock' loop
+                    execute format('revoke execute on function %s from public', function);
+                    execute format('grant execute on function %s to lacking with grant option', function);
+                end loop;
+            end
+            $$
+            """
+        )
+    assert migrate(uri, tmp_path, monkeypatch) == 2
+    message = capsys.readouterr().err
+    assert "lacks a right (permission denied for database lacked): run `yingjian warehouse bootstrap`" in message
+    assert message.count("\n") == 1
 
 
 @pytest.mark.parametrize(("oldest", "newest"), [(16, 17), (19, 20)])

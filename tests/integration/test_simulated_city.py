@@ -13,7 +13,7 @@ PERSONS, DAYS = 50_000, 10
 
 
 def test_everything_written_lands(fresh_home: Settings, tmp_path: Path) -> None:
-    made = simulate.write_landing(tmp_path, PERSONS, DAYS, 2, date(2022, 7, 24))
+    size = simulate.write_landing(tmp_path, PERSONS, DAYS, 2, date(2022, 7, 24))
     summary = land_folder(fresh_home, tmp_path)
     assert summary.files_rejected == 0
     [(files, read, staged, rejected, superseded)] = query(
@@ -23,7 +23,7 @@ def test_everything_written_lands(fresh_home: Settings, tmp_path: Path) -> None:
         from quality.landed_file where feed <> 'risk_areas'
         """,
     )
-    assert files <= made.files - DAYS and read == made.rows == staged + rejected + superseded
+    assert files <= size.files - DAYS and read == size.rows == staged + rejected + superseded
     assert rejected == 2 + 4 * DAYS  # Two bad memberships on the first day, four bad samples a day.
     assert query(fresh_home, "select count(*) from staging.residents") == [(PERSONS,)]
     [(samples, positive)] = query(

@@ -132,7 +132,7 @@ def test_services_killed_six_times_over_and_one_that_does_not_stay_up(up: Up) ->
 
     up.kill("triggerer")
     os.kill(up.pid("triggerer"), signal.SIGKILL)
-    _, said = up.process.communicate(timeout=120)
+    _, message = up.process.communicate(timeout=120)
     assert up.process.returncode == 2
-    assert "yingjian: Airflow's triggerer does not stay up: see " in said and said.count("yingjian: ") == 1
+    assert "yingjian: Airflow's triggerer does not stay up: see " in message and message.count("yingjian: ") == 1
     assert not (up.settings.home / "airflow" / "services.json").exists()

@@ -75,19 +75,19 @@ def record_services(home: Settings, port: int) -> None:
 
 
 def test_a_published_town(world: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    found = status.collect(world, MORNING)
-    assert found["down"] == []
-    assert found["publication"]["as_of_date"] == WORLD_DAY.isoformat()
-    assert found["publication"]["quality_status"] == "passed"
-    assert found["quarantine"]["open_rows"] == sum(found["quarantine"]["by_feed"].values()) > 0
-    feeds = {feed["feed"]: feed for feed in found["feeds"]}
+    values = status.collect(world, MORNING)
+    assert values["down"] == []
+    assert values["publication"]["as_of_date"] == WORLD_DAY.isoformat()
+    assert values["publication"]["quality_status"] == "passed"
+    assert values["quarantine"]["open_rows"] == sum(values["quarantine"]["by_feed"].values()) > 0
+    feeds = {feed["feed"]: feed for feed in values["feeds"]}
     assert feeds["test_results"]["state"] == "ok" and feeds["test_results"]["age_hours"] is not None
-    assert found["deliveries"] == {"states": {}, "words": []}
-    assert found["disk"]["free_bytes"] > 0
+    assert values["deliveries"] == {"states": {}, "words": []}
+    assert values["disk"]["free_bytes"] > 0
     assert command(world, monkeypatch) == 0
     text = capsys.readouterr().out
     assert f"of {WORLD_DAY}, published " in text and "quarantine" in text and "none run in this home" in text
-    assert len(text.splitlines()) < 60, "one screen"
+    assert len(text.splitlines()) < 65, "one screen"
     people = support.query(world, "select id_number, phone, name from restricted.person where length(name) > 2")
     assert not any(cell in text for person in people for cell in person)
 
@@ -96,12 +96,12 @@ def test_json_for_monitoring(
     world: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert command(world, monkeypatch, "--json") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert list(found) == [
+    values = json.loads(capsys.readouterr().out)
+    assert list(values) == [
         "at", "down", "attention", "services", "publication", "runs", "waiting", "audit", "feeds", "quarantine",
         "doubts", "deliveries", "is_migrated", "import_errors", "manifest", "disk",
     ]  # fmt: skip
-    assert any("the published day is 2022-07-20" in text for text in found["attention"]), "it is long ago"
+    assert any("the published day is 2022-07-20" in text for text in values["attention"]), "it is long ago"
     assert command(world, monkeypatch, "--strict") == 1
 
 
@@ -122,7 +122,9 @@ def test_before_the_first_run(
     assert (
         "nothing published yet" in shown and "LOOK       nobody is told of failures: set YINGJIAN_ALERT_MAIL" in shown
     )
+    assert "LOOK       the end of the audit trail" in shown
     monkeypatch.setenv("YINGJIAN_ALERT_WEBHOOK", "https://monitor.example/yingjian")
+    monkeypatch.setenv("YINGJIAN_AUDIT_ANCHOR", "https://monitor.example/anchor")
     assert command(home, monkeypatch, "--strict") == 0
     assert "nobody is told" not in capsys.readouterr().out
 
@@ -149,17 +151,17 @@ def test_the_warehouse_is_down(
 
 
 def test_services_are_up(home: Settings, airflow: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
-    found = status.collect(home)
-    assert found["services"]["states"] == dict.fromkeys(services.SERVICES, "healthy")
-    assert status.exit_code(found) == 0
+    values = status.collect(home)
+    assert values["services"]["states"] == dict.fromkeys(services.SERVICES, "healthy")
+    assert status.exit_code(values) == 0
 
 
 @pytest.mark.parametrize("component", HEALTHY)
 def test_a_service_is_down(home: Settings, airflow: dict[str, object], component: str) -> None:
     airflow[component] = {"status": None}
-    found = status.collect(home)
-    assert found["down"] == [f"Airflow's {component.replace('_', '-')} does not work: see docs/runbooks/services.md"]
-    assert status.exit_code(found) == 1
+    values = status.collect(home)
+    assert values["down"] == [f"Airflow's {component.replace('_', '-')} does not work: see docs/runbooks/services.md"]
+    assert status.exit_code(values) == 1
 
 
 def test_the_api_server_is_down(home: Settings) -> None:
@@ -208,8 +210,8 @@ def test_what_somebody_must_look_at(home: Settings, monkeypatch: pytest.MonkeyPa
             """
         )
     monkeypatch.setattr(status.shutil, "disk_usage", lambda _: namedtuple("Usage", "total free")(100 << 30, 1 << 30))  # type: ignore[attr-defined]
-    found = status.collect(home, MORNING)
-    assert found["attention"] == [
+    values = status.collect(home, MORNING)
+    assert values["attention"] == [
         "daily.release_by_hand waits for a person since 2022-07-21 02:00: see docs/runbooks/daily.md",
         "the last run of daily (2022-07-20) failed in build, models.due_run: see docs/runbooks/daily.md",
         "the published day was built without test_results: see docs/runbooks/daily.md",
@@ -218,16 +220,17 @@ def test_what_somebody_must_look_at(home: Settings, monkeypatch: pytest.MonkeyPa
         "feed arrivals: 1 files were rejected: see docs/runbooks/landing.md",
         "deliveries of the current publication: 2 failed, 1 bounced: see docs/runbooks/delivery.md",
         f"1.0 GiB free for {home.home}: see docs/runbooks/services.md",
+        status.NO_ANCHOR,
         f"{notices.UNSET}: see docs/runbooks/watch.md",
     ]
-    assert [run["dag"] for run in found["runs"]] == ["daily", "landing"]
-    assert found["runs"][0]["business_date"] == "2022-07-20" and found["runs"][0]["seconds"] == 60
-    text = status.render(found)
+    assert [run["dag"] for run in values["runs"]] == ["daily", "landing"]
+    assert values["runs"][0]["business_date"] == "2022-07-20" and values["runs"][0]["seconds"] == 60
+    text = status.render(values)
     assert (
         "last audit: fail build.due.some (3 rows): 不一致" in text
         and "deliveries of publication 1 of 2022-07-20: 1 bounced, 2 failed, 1 sent" in text
     )
-    assert status.exit_code(found) == 0 and status.exit_code(found, strict=True) == 1
+    assert status.exit_code(values) == 0 and status.exit_code(values, strict=True) == 1
 
 
 def test_a_dag_that_airflow_cannot_read(home: Settings, airflow: dict[str, object], tmp_path: Path) -> None:
@@ -246,9 +249,9 @@ def test_a_broken_manifest_is_seen_and_mended(home: Settings) -> None:
     whole = manifest.read_bytes()
     for content in (whole[: len(whole) // 2], b"", b"{}"):
         manifest.write_bytes(content)
-        found = status.collect(home)
-        assert found["manifest"] == "broken"
-        assert any("the dbt manifest" in text and "is broken" in text for text in found["attention"])
+        values = status.collect(home)
+        assert values["manifest"] == "broken"
+        assert any("the dbt manifest" in text and "is broken" in text for text in values["attention"])
     assert dbt.prepare_manifest(home) == manifest
     assert json.loads(manifest.read_text())["nodes"].keys() == json.loads(whole)["nodes"].keys()
     assert status.collect(home)["manifest"] == "ok"

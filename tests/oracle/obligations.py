@@ -1,4 +1,4 @@
-"""Memberships and obligations, family by family, as policy.md words them. Straight loops; speed is no aim."""
+"""This module computes memberships and obligations, family by family, as policy.md words them. Straight loops; speed is no aim."""
 
 from __future__ import annotations
 
@@ -6,31 +6,28 @@ import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from tests.oracle.records import FOREVER, Book, Record, end_of
-
-# The annex and articles 6 and 28: k tests in n days; day numbers; what is added to anchor + n - 1.
-ROLLING = (
-    {str(g): (1, 1) for g in range(1, 8)}
-    | {str(g): (2, 7) for g in range(8, 15)}
-    | {str(g): (1, 5) for g in range(15, 23)}
-    | {"A28": (1, 1)}
+from tests.oracle.outbreaks import outbreaks_at
+from tests.oracle.policy import (
+    DUE_HORIZON_DAYS,
+    FIRST_TEST,
+    LOOKBACK_DAYS,
+    OUTBREAK,
+    PURCHASE_TEST_DAYS,
+    RESAMPLE,
+    ROLLING,
+    ROLLING_NO_MORE,
+    SPACING,
+    WINDOW_NO_MORE,
+    day_numbers,
+    edition_on,
 )
-ANCHORED = {
-    "29": (1,), "30": (1,),
-    "31": (1, 2, 3, 5, 7, 10), "32": (1, 2, 3, 5, 7), "33": (1, 4, 7),
-    "35": (1, 2, 3, 5, 7, 10), "36": (1, 4, 7), "37": (3, 7), "A06": (1, 4, 7),
-}  # fmt: skip
-OUTBREAK = {str(g) for g in range(23, 29)}
-FULL_ROUND_DAYS = 2
-PURCHASE_TEST_DAYS = 2
-RESAMPLE = timedelta(hours=24)
-SPACING = timedelta(hours=24)
-LOOKBACK_DAYS = 7
+from tests.oracle.reader import fold
+from tests.oracle.records import FOREVER, Book, Record, end_of
 
 
 @dataclass
 class Membership:
-    """The key is the record key, or feed, colon, key. end: last day, FOREVER while open."""
+    """The key is the record key, or feed, colon, key. end: last day, FOREVER while open. merged: the keys of all its records."""
 
     key: str
     person: str
@@ -44,6 +41,9 @@ class Membership:
     grid: str = ""
     frequency: str = ""
     needs_review: bool = False
+    merged: list[str] = field(default_factory=list)
+    row: Record = field(default_factory=dict)
+    exposed_on: date | None = None
 
 
 @dataclass
@@ -65,82 +65,116 @@ class Obligation:
 
 
 def memberships(book: Book) -> list[Membership]:
-    found = [_of_roster(row) for row in book["key_population"]]
-    rosters = {(m.person, m.group, m.anchor): m for m in found if m.anchor}
-    derived = sorted([*_of_arrivals(book), *_of_contacts(book)], key=lambda m: m.key)
+    all_memberships = [_of_roster(row) for row in book["key_population"]]
+    rosters: dict[tuple[str, str, date | None], Membership] = {}
+    for m in sorted(all_memberships, key=lambda m: m.key):
+        if m.anchor:
+            rosters.setdefault((m.person, m.group, m.anchor), m)
+    derived = [*_of_arrivals(book), *_of_contacts(book), *_of_referrals(book), *_of_cases(book)]
     first: dict[tuple[str, str, date | None], Membership] = {}
-    merged: dict[str, list[str]] = {m.key: [m.key] for m in found}
-    for m in derived:
+    for m in sorted(derived, key=lambda m: m.key):
         name = (m.person, m.group, m.anchor)
         # "a roster row with the same person, group and anchor is the same membership and wins"; else "the smaller record key"
         winner = rosters.get(name) or first.setdefault(name, m)
-        merged.setdefault(winner.key, [winner.key]).append(m.key)
-    found += first.values()
-    for m in found:
+        winner.merged.append(m.key)
+    all_memberships += first.values()
+    for m in all_memberships:
+        m.merged = [m.key, *(key for key in m.merged if key != m.key)]
         # "the earliest 解除日期 of a releases row that names this record with 全部管控"; "names any of the merged records"
-        ends = [row["解除日期"] for row in book["releases"]
-                if row["记录编号"] in merged[m.key] and row["解除类型"] == "全部管控"]  # fmt: skip
-        m.end = min([m.end, *ends])
+        m.end = min([m.end, *(row["解除日期"] for row in releases_of(book, m) if row["解除类型"] == "全部管控")])
     # "A membership that starts after D has no rows as of D."
-    return [m for m in found if m.start <= book.day]
+    return [m for m in all_memberships if m.start <= book.day]
+
+
+def releases_of(book: Book, m: Membership) -> list[Record]:
+    """ "The release record of any merged membership counts"."""
+    return [row for row in book["releases"] if row["记录编号"] in m.merged]
 
 
 def _of_roster(row: Record) -> Membership:
     return Membership(
         row["记录编号"], row["证件号码"], row["人群编号"], row["起始日期"], row["锚定日期"], row["移出日期"] or FOREVER,
         row["工作单位"], row["主管部门"], row["社区"], row["网格"], row["自定频次"],
+        row=row, exposed_on=row["锚定日期"] if row["人群编号"] in ("35", "36") else None,
     )  # fmt: skip
 
 
 def _of_arrivals(book: Book) -> list[Membership]:
-    found = []
+    """The function reads article 30: "arrivals with 来源地 境外: row 31"; "from inside the country, when 抵达日期 − 离开日期 ≤ 7"."""
+    by_arrival = []
     for row in book["arrivals"]:
         group, anchor, review = "", None, False
         if row["来源地"] == "境外":
             group, anchor = "31", row["入境日期"]
         elif (row["抵达日期"] - row["离开日期"]).days <= LOOKBACK_DAYS:
-            same_county = row["来源县"] == f"{book.town.prefix}县"
-            listed = book.listed_at(row["离开日期"]) if same_county else {}
-            area = _folded(row["来源区域"])
+            county = (fold(row["来源省"]), fold(row["来源市"]), fold(row["来源县"]))
+            listed = book.listed_at(row["离开日期"], county)
+            area = fold(row["来源区域"])
             if area in listed:
                 group, anchor = {"高": "32", "中": "33"}[listed[area]], row["离开日期"]
             elif listed:
                 group, anchor, review = "34", row["抵达日期"], True
         if group:
-            found.append(Membership(
+            by_arrival.append(Membership(
                 "arrivals:" + row["申报编号"], row["证件号码"], group, row["抵达日期"], anchor, FOREVER,
-                community=row["目的社区"], grid=row["网格"], needs_review=review,
+                community=row["目的社区"], grid=row["网格"], needs_review=review, row=row,
             ))  # fmt: skip
-    return found
-
-
-def _folded(text: str) -> str:
-    """ "blanks removed, full-width folded to half-width"."""
-    return re.sub(r"\s", "", text).translate({code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)})
+    return by_arrival
 
 
 def _of_contacts(book: Book) -> list[Membership]:
+    """The function reads "contacts: 密接 → row 35, 次密接 → row 36, anchor 末次接触日期"."""
     return [
         Membership("contacts:" + row["编号"], row["证件号码"], "35" if row["类别"] == "密接" else "36",
-                   row["判定时间"].date(), row["末次接触日期"], FOREVER, community=row["社区"], grid=row["网格"])
+                   row["判定时间"].date(), row["末次接触日期"], FOREVER, community=row["社区"], grid=row["网格"],
+                   row=row, exposed_on=row["末次接触日期"])
         for row in book["contacts"]
+    ]  # fmt: skip
+
+
+def _of_referrals(book: Book) -> list[Membership]:
+    """A07 (articles 7, 18, 30): "anchor 末次暴露日期, else the date of 下发时间"; "end: the date of 核查时间 when 核查结果 is
+    已离开 or 信息有误".
+    """
+    by_referral = []
+    for row in book["referrals"]:
+        handed_down_on, gone = row["下发时间"].date(), row["核查结果"] in ("已离开", "信息有误")
+        by_referral.append(Membership(
+            "referrals:" + row["编号"], row["证件号码"], "A07", handed_down_on, row["末次暴露日期"] or handed_down_on,
+            row["核查时间"].date() if gone else FOREVER, community=row["社区"], grid=row["网格"],
+            frequency=row["检测要求"], row=row, exposed_on=row["末次暴露日期"],
+        ))  # fmt: skip
+    return by_referral
+
+
+def _of_cases(book: Book) -> list[Membership]:
+    """The function reads "cases with 出院日期 → row 37, anchor 出院日期" (article 18)."""
+    return [
+        Membership("cases:" + row["病例编号"], row["证件号码"], "37", row["出院日期"], row["出院日期"], FOREVER,
+                   community=row["社区"], grid=row["网格"], row=row)
+        for row in book["cases"] if row["出院日期"]
     ]  # fmt: skip
 
 
 # These functions compute what lifts an obligation.
 
 
+def infected(book: Book, person: str) -> list[tuple[date, date]]:
+    """ "from the day after its sample date to the day of discharge (open while there is none)"."""
+    return [
+        (row["采样日期"] + timedelta(1), row["出院日期"] or FOREVER)
+        for row in book["cases"]
+        if row["证件号码"] == person
+    ]
+
+
 def lifting(book: Book, person: str, group: str) -> list[tuple[date, date, str]]:
     """First and last day, state; void goes before exempt."""
-    found = []
-    for row in book["cases"]:
-        # "from the day after its sample date to the day of discharge (open while there is none)"
-        if row["证件号码"] == person:
-            found.append((row["采样日期"] + timedelta(1), row["出院日期"] or FOREVER, "void"))
+    spans = [(first, last, "void") for first, last in infected(book, person)]
     for row in book["exemptions"]:
         if row["证件号码"] == person and row["人群编号"] in ("", group):
-            found.append((row["起始日期"], row["截止日期"], "exempt"))
-    return found
+            spans.append((row["起始日期"], row["截止日期"], "exempt"))
+    return spans
 
 
 def lifted_on(intervals: list[tuple[date, date, str]], day: date) -> str | None:
@@ -152,19 +186,23 @@ def lifted_on(intervals: list[tuple[date, date, str]], day: date) -> str | None:
 
 
 def obligations(book: Book) -> list[Obligation]:
-    found: list[Obligation] = []
+    all_obligations: list[Obligation] = []
     for m in memberships(book):
         if m.group in ROLLING:
-            found += rolling(book, m, *ROLLING[m.group])
+            none = m.group in ROLLING_NO_MORE.get(edition_on(book.day), set())
+            all_obligations += [] if none else rolling(book, m, *ROLLING[m.group])
         elif m.group == "38":
-            found += rolling(book, m, *frequency(m.frequency)) if m.frequency else []
-        elif m.group in ANCHORED:
-            found += anchored(book, m)
+            all_obligations += rolling(book, m, *frequency(m.frequency)) if m.frequency else []
+        elif m.group == "A07":
+            all_obligations += referred(book, m)
         elif m.group == "34":
-            found += window(book, m)
+            none = m.anchor and "34" in WINDOW_NO_MORE.get(edition_on(m.anchor), set())
+            all_obligations += [] if none or not m.anchor else window(book, m, m.anchor)
         elif m.group in OUTBREAK:
-            found += full_round(book, m)
-    return found + purchases(book) + resamples(book)
+            all_obligations += full_round(book, m)
+        elif m.anchor:
+            all_obligations += anchored(book, m, day_numbers(m.group, m.anchor))
+    return all_obligations + purchases(book) + resamples(book)
 
 
 def frequency(text: str) -> tuple[int, int]:
@@ -196,49 +234,73 @@ def rolling(book: Book, m: Membership, k: int, n: int) -> list[Obligation]:
     return [] if m.end < due else [Obligation(m, None, due, "upcoming")]
 
 
-def anchored(book: Book, m: Membership) -> list[Obligation]:
+def referred(book: Book, m: Membership) -> list[Obligation]:
+    """A07: "Its tests are what the row's 检测要求 says" (articles 7, 18, 30)."""
+    if not m.frequency:  # "empty (no obligation, listed as unscheduled)"
+        return []
+    if match := re.fullmatch(r"第([\d、]+)天", m.frequency):
+        return anchored(book, m, tuple(sorted(int(number) for number in match[1].split("、"))))
+    if m.frequency == "3天2检":  # "the window of row 34"; "begins with 起始日期"
+        return window(book, m, m.start)
+    return rolling(book, m, *frequency(m.frequency))
+
+
+def anchored(book: Book, m: Membership, numbers: tuple[int, ...]) -> list[Obligation]:
     """The function computes families 2 and 4."""
     assert m.anchor
+    if not numbers:
+        return []
     shift = 0 if m.group == "37" else 1
-    slots = [(n, m.anchor + timedelta(n - shift)) for n in ANCHORED[m.group]]
+    dated = [(n, m.anchor + timedelta(n - shift)) for n in numbers]
+    dated += first_test(m, dated)
     # "A slot that falls before 起始日期 or after 移出日期 does not exist."
-    slots = [(n, due) for n, due in slots if m.start <= due <= m.end]
+    slots = sorted(((n, due) for n, due in dated if m.start <= due <= m.end), key=lambda slot: slot[1])
     intervals = lifting(book, m.person, m.group)
     days = book.sample_days(m.person)
     today = book.day
-    found = []
+    due_slots = []
     for i, (n, due) in enumerate(slots):
         until = slots[i + 1][1] if i + 1 < len(slots) else _after(m.end)
         first = next((day for day in days if due <= day < until), None)
         if state := lifted_on(intervals, due):
-            found.append(Obligation(m, n, due, state))
+            due_slots.append(Obligation(m, n, due, state))
         elif first is not None:
-            found.append(Obligation(m, n, due, "satisfied" if first == due else "satisfied_late", 0, first))
+            due_slots.append(Obligation(m, n, due, "satisfied" if first == due else "satisfied_late", 0, first))
         elif due > today:
-            found.append(Obligation(m, n, due, "upcoming"))
+            due_slots.append(Obligation(m, n, due, "upcoming"))
         elif today < until:
-            found.append(Obligation(m, n, due, "overdue", (today - due).days + 1))
+            due_slots.append(Obligation(m, n, due, "overdue", (today - due).days + 1))
         else:
-            found.append(Obligation(m, n, due, "missed"))
-    return found
+            due_slots.append(Obligation(m, n, due, "missed"))
+    return due_slots
+
+
+def first_test(m: Membership, dated: list[tuple[int, date]]) -> list[tuple[int, date]]:
+    """Slot 0 (article 30, row 34): "when 起始日期 is after the anchor, not after the date of the rule's last day number,
+    and no slot falls on it"; "A07 ... also after the last day number".
+    """
+    assert m.anchor
+    if m.start <= m.anchor or m.start in {due for _, due in dated}:
+        return []
+    in_time = m.group in FIRST_TEST and m.start <= max(due for _, due in dated)
+    return [(0, m.start)] if in_time or m.group == "A07" else []
 
 
 def _after(day: date) -> date:
     return day if day == FOREVER else day + timedelta(1)
 
 
-def window(book: Book, m: Membership) -> list[Obligation]:
+def window(book: Book, m: Membership, begins: date) -> list[Obligation]:
     """Family 3: "k = 2 tests in n = 3 days from arrival (anchor, day 1), the first on arrival"."""
-    assert m.anchor
     # "Samples from the anchor to the end of the membership count, also before 起始日期"
-    moments = [s.at for s in book.samples[m.person] if m.anchor <= s.day <= m.end]
+    moments = [s.at for s in book.samples[m.person] if begins <= s.day <= m.end]
     first = moments[0] if moments else None
     second = next((at for at in moments if first and at >= first + SPACING), None)
-    found = []
-    for slot, due, taken in ((1, m.anchor, first), (2, m.anchor + timedelta(2), second)):
+    slots = []
+    for slot, due, taken in ((1, begins, first), (2, begins + timedelta(2), second)):
         if m.start <= due <= m.end:
-            found.append(_open_until_discharged(book, m, slot, due, taken and taken.date(), ended=m.end < book.day))
-    return found
+            slots.append(_open_until_discharged(book, m, slot, due, taken and taken.date(), ended=m.end < book.day))
+    return slots
 
 
 def _open_until_discharged(
@@ -256,35 +318,43 @@ def _open_until_discharged(
 
 
 def full_round(book: Book, m: Membership) -> list[Obligation]:
-    """Family 5: "one slot, due on the start day + 1; a sample from the start day on satisfies it".
+    """Family 5: "one slot, its number that of the outbreak at the place, due on the start day + 1; a sample from the start
+    day on satisfies it". It stays open until the outbreak or the membership ends.
 
-    evidence `fixed` says whether policy.md decides the row: the member was there on the first day and still is, and the
-    outbreak lasts.
+    evidence `fixed` says whether policy.md decides the row: the member was there on the first day and on the due day.
     """
-    found = []
-    for start, end in book.outbreaks(m.community):
-        first = start.date()
-        due = first + timedelta(FULL_ROUND_DAYS - 1)
-        taken = next((day for day in book.sample_days(m.person) if first <= day <= m.end), None)
-        row = _open_until_discharged(book, m, 1, due, taken)
-        row.evidence["fixed"] = m.start <= first and m.end >= max(book.day, due) and (not end or end.date() > book.day)
-        found.append(row)
-    return found
+    slots = []
+    for outbreak in outbreaks_at(book, m.community, m.grid):
+        due = outbreak.round_ends
+        last = min(m.end, outbreak.last)
+        if not (m.start <= due and m.end >= outbreak.first):
+            continue
+        taken = next((day for day in book.sample_days(m.person) if outbreak.first <= day <= last), None)
+        row = _open_until_discharged(book, m, outbreak.number, due, taken, ended=last < book.day)
+        row.evidence["fixed"] = m.start <= outbreak.first and m.end >= due and outbreak.last >= due
+        slots.append(row)
+    return slots
+
+
+def place_of(book: Book, person: str, community: str = "") -> tuple[str, str]:
+    """ "Their place (社区, 网格) is the person's by residents; without a row P19 has the 社区 of the purchase"."""
+    return book.homes.get(person, (community, ""))
 
 
 def purchases(book: Book) -> list[Obligation]:
-    """The function computes P19: "due on the purchase date + purchase_test_days - 1"; "a counting sample from the moment of purchase"."""
-    found = []
+    """The function computes P19 (article 19): "due on the purchase date + purchase_test_days - 1"; "a counting sample from the moment of purchase"."""
+    rows = []
     for row in book["pharmacy_purchases"]:
         bought: datetime = row["购药时间"]
         if bought >= end_of(book.day):
             continue
+        community, grid = place_of(book, row["证件号码"], row["社区"])
         m = Membership("pharmacy_purchases:" + row["登记编号"], row["证件号码"], "P19", bought.date(), bought.date(),
-                       FOREVER, community=row["社区"])  # fmt: skip
+                       FOREVER, community=community, grid=grid)  # fmt: skip
         taken = next((s.day for s in book.samples[m.person] if s.at >= bought), None)
         due = bought.date() + timedelta(PURCHASE_TEST_DAYS - 1)
-        found.append(_open_until_discharged(book, m, 1, due, taken))
-    return found
+        rows.append(_open_until_discharged(book, m, 1, due, taken))
+    return rows
 
 
 @dataclass(frozen=True)
@@ -294,42 +364,51 @@ class TubeMember:
     tube: str
     person: str
     known_at: datetime
+    needs_review: bool
     resampled_at: datetime | None
     result: str | None
 
 
 def tube_members(book: Book) -> list[TubeMember]:
-    """The function computes P24: "a member of a positive tube"; "a single sample taken after the tube's result"."""
+    """P24 (article 24): "Its members are all mixed samples under its number"; "a single sample taken after the tube's result"."""
     tubes: dict[str, list[Record]] = {}
     for row in book["test_results"]:
-        if row["采样方式"] == "混采" and row["试管编号"]:
+        if row["采样方式"] == "混采" and row["试管编号"] and row["采样时间"] < end_of(book.day):
             tubes.setdefault(row["试管编号"], []).append(row)
-    found = []
+    members = []
     for tube, rows in tubes.items():
-        positive = [row["检测时间"] for row in rows if row["检测结果"] == "阳性" and row["检测时间"] < end_of(book.day)]
-        if not positive:
+        positive = [row for row in rows if row["检测结果"] == "阳性"]
+        tested = [row["检测时间"] for row in positive if row["检测时间"] and row["检测时间"] >= row["采样时间"]]
+        updated = [row["更新时间"] for row in positive if row["更新时间"] >= row["采样时间"]]
+        if not tested and not updated:
             continue
-        known = min(positive)
-        for row in rows:
-            person = row["证件号码"]
-            single = next((s for s in book.samples[person] if s.single and s.at > known), None)
-            found.append(TubeMember(tube, person, known, single and single.at, single and single.result))
-    return found
+        result_at = min(tested or updated)
+        if result_at >= end_of(book.day):  # "a tube whose result time is after D is not yet positive"
+            continue
+        for person in sorted({row["证件号码"] for row in rows}):
+            single = next((s for s in book.samples[person] if s.single and s.at > result_at), None)
+            members.append(
+                TubeMember(tube, person, result_at, not tested, single and single.at, single and single.result)
+            )
+    return members
 
 
 def resamples(book: Book) -> list[Obligation]:
     """P24: "due at the tube's result time + resample_hours"; "due_date is that moment's date"."""
-    found = []
+    rows = []
     for member in tube_members(book):
         limit = member.known_at + RESAMPLE
-        m = Membership("P24:" + member.tube, member.person, "P24", member.known_at.date(), None, FOREVER)
+        community, grid = place_of(book, member.person)
+        m = Membership("P24:" + member.tube, member.person, "P24", member.known_at.date(), None, FOREVER,
+                       community=community, grid=grid, needs_review=member.needs_review)  # fmt: skip
         row = _open_until_discharged(book, m, 1, limit.date(), member.resampled_at and member.resampled_at.date())
         if row.status.startswith("satisfied"):  # "satisfied up to that moment"
             assert member.resampled_at
             row.status = "satisfied" if member.resampled_at <= limit else "satisfied_late"
         row.evidence["tube"] = member.tube
-        found.append(row)
-    return found
+        row.evidence["member"] = member
+        rows.append(row)
+    return rows
 
 
 # These functions read from obligations.
@@ -338,7 +417,7 @@ def resamples(book: Book) -> list[Obligation]:
 def due_rows(book: Book, rows: list[Obligation]) -> list[tuple[Obligation, int]]:
     """`due`: "open obligations whose due date is after D, up to 7 days ahead", with days_until_due ("D + 1 is 1")."""
     ahead = [(row, (row.due - book.day).days) for row in rows if row.is_open]
-    return [(row, days) for row, days in ahead if 1 <= days <= 7]
+    return [(row, days) for row, days in ahead if 1 <= days <= DUE_HORIZON_DAYS]
 
 
 def overdue_rows(rows: list[Obligation], day: date) -> list[Obligation]:
@@ -355,23 +434,23 @@ def compliance(rows: list[Obligation], day: date) -> dict[tuple[str, str, str], 
     for row in rows:
         m = row.membership
         standing.setdefault((m.key, m.person), []).append(row)
-    found: dict[tuple[str, str, str], tuple[int, int, int, int]] = {}
+    counts: dict[tuple[str, str, str], tuple[int, int, int, int]] = {}
     for of_one in standing.values():
         m = of_one[0].membership
         key = (m.group, m.community, m.unit)
-        required, compliant, overdue, exempt = found.get(key, (0, 0, 0, 0))
+        required, compliant, overdue, exempt = counts.get(key, (0, 0, 0, 0))
         if any(row.is_open or row.satisfied_on == day for row in of_one):
             late = any(row.status == "overdue" for row in of_one)
-            found[key] = (required + 1, compliant + (not late), overdue + late, exempt)
+            counts[key] = (required + 1, compliant + (not late), overdue + late, exempt)
         elif any(row.status in ("exempt", "void") and (row.slot is None or row.due >= day) for row in of_one):
-            found[key] = (required, compliant, overdue, exempt + 1)
-    return found
+            counts[key] = (required, compliant, overdue, exempt + 1)
+    return counts
 
 
 def forecast(book: Book, rows: list[Obligation]) -> dict[tuple[date, str], int]:
     """`due_forecast`: "D + 1 … D + 7, tests_due, with no further samples assumed"."""
-    found: dict[tuple[date, str], int] = {}
+    counts: dict[tuple[date, str], int] = {}
     for row, _ in due_rows(book, rows):
         key = (row.due, row.membership.community)
-        found[key] = found.get(key, 0) + 1
-    return found
+        counts[key] = counts.get(key, 0) + 1
+    return counts

@@ -6,12 +6,20 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Protocol
 
-from tests.oracle.town import KEYS, Town
+from tests.oracle.reader import KEYS, Listed, fold
 
 Record = dict[str, Any]
 FOREVER = date(9999, 1, 1)
+
+
+class Source(Protocol):
+    """A Book is made from this: a landing folder that was read, or random towns."""
+
+    rows: dict[str, list[dict[str, str]]]
+    listed: list[Listed]
+    lists: list[tuple[datetime, int]]
 
 
 def _typed(row: dict[str, str]) -> Record:
@@ -28,17 +36,21 @@ def _typed(row: dict[str, str]) -> Record:
 
 def newest(rows: list[dict[str, str]], key: tuple[str, ...]) -> list[Record]:
     """ "For one record key the row with the newest 更新时间 wins; equal times: the later line"."""
-    kept: dict[tuple[str, ...], Record] = {}
+    by_key: dict[tuple[str, ...], Record] = {}
     for row in map(_typed, rows):
         name = tuple(row[column] for column in key)
-        if name not in kept or row["更新时间"] >= kept[name]["更新时间"]:
-            kept[name] = row
-    return list(kept.values())
+        if name not in by_key or row["更新时间"] >= by_key[name]["更新时间"]:
+            by_key[name] = row
+    return list(by_key.values())
 
 
 def end_of(day: date) -> datetime:
     """ "The end (24:00) of day D": what happens at this moment happens after D."""
     return datetime.combine(day + timedelta(1), time())
+
+
+def start_of(day: date) -> datetime:
+    return datetime.combine(day, time())
 
 
 @dataclass(frozen=True)
@@ -55,10 +67,10 @@ class Sample:
 class Book:
     """The class holds what is known of a town for the run of D. A person is the number of the document (types do not share numbers)."""
 
-    def __init__(self, town: Town, day: date) -> None:
+    def __init__(self, town: Source, day: date) -> None:
         self.town = town
         self.day = day
-        self.feeds = {feed: newest(rows, KEYS[feed]) for feed, rows in town.rows.items()}
+        self.feeds = {feed: newest(town.rows.get(feed, []), KEYS[feed]) for feed in KEYS}
         self.samples: dict[str, list[Sample]] = defaultdict(list)
         for row in self.feeds["test_results"]:
             # "counts when its sample is a nucleic-acid sample whose result is not 无效"; "a sample dated after D is ignored"
@@ -68,39 +80,33 @@ class Book:
                 )
         for samples in self.samples.values():
             samples.sort(key=lambda sample: sample.at)
+        self.homes = {row["证件号码"]: (row["社区"], row["网格"]) for row in self.feeds["residents"]}
 
     def __getitem__(self, feed: str) -> list[Record]:
         return self.feeds[feed]
+
+    def known(self, moment: datetime | None) -> datetime | None:
+        """The moment, unless it is after the end of D: then it has not happened yet."""
+        return moment if moment and moment < end_of(self.day) else None
 
     def sample_days(self, person: str) -> list[date]:
         """ "A person's several samples on one date count once"."""
         return sorted({sample.day for sample in self.samples[person]})
 
-    def listed_at(self, day: date) -> dict[str, str]:
-        """The function reads "the newest risk_areas snapshot not later than the end of" a day: it maps area to level, 高 before 中."""
-        moments = [moment for moment in self.town.snapshots if moment < end_of(day)]
+    def listed_at(self, day: date, county: tuple[str, str, str]) -> dict[str, str]:
+        """The function reads a county's areas by "the newest list not later than a moment, by end_update_time, then by arrival"; 高 before 中."""
+        lists = [name for name in self.town.lists if name[0] < end_of(day)]
         level: dict[str, str] = {}
-        for moment, its, area in self.town.listed:
-            if moments and moment == max(moments) and level.get(area) != "高":
-                level[area] = its
+        for entry in self.town.listed:
+            its = (fold(entry.county[0]), fold(entry.county[1]), fold(entry.county[2]))
+            if (
+                lists
+                and (entry.moment, entry.arrival) == max(lists)
+                and its == county
+                and level.get(entry.area) != "高"
+            ):
+                level[entry.area] = entry.level
         return level
-
-    def outbreaks(self, community: str) -> list[tuple[datetime, datetime | None]]:
-        """ "Only while an outbreak is declared (类型 疫情启动 … 疫情结束)": start and end, as far as known by D."""
-        found = []
-        for row in self["declarations"]:
-            if row["类型"] == "疫情启动" and _covers(row, community) and row["开始时间"] < end_of(self.day):
-                ends = [row["结束时间"]] if row["结束时间"] else []
-                ends += [other["开始时间"] for other in self["declarations"]
-                         if other["类型"] == "疫情结束" and _covers(other, community)
-                         and other["开始时间"] >= row["开始时间"]]  # fmt: skip
-                found.append((row["开始时间"], min(ends, default=None)))
-        return sorted(found)
-
-
-def _covers(row: Record, community: str) -> bool:
-    """ "范围社区 (joined by 、, empty = all)"."""
-    return not row["范围社区"] or community in row["范围社区"].split("、")
 
 
 def share_of(count: int, percent: int) -> int:

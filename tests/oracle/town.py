@@ -13,41 +13,24 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 from tests import support
+from tests.oracle.reader import PLACES, Landing, Listed, Row
 
-Row = dict[str, str]
-
-KEYS = {
-    "key_population": ("记录编号",),
-    "test_results": ("样本编号", "证件号码"),
-    "pharmacy_purchases": ("登记编号",),
-    "arrivals": ("申报编号",),
-    "contacts": ("编号",),
-    "cases": ("病例编号",),
-    "residents": ("证件类型", "证件号码"),
-    "risk_zones": ("通告编号", "风险区编号"),
-    "declarations": ("通告编号",),
-    "exemptions": ("编号",),
-    "vaccinations": ("记录编号",),
-    "releases": ("编号",),
-    "disinfections": ("编号",),
-    "teams": ("编号",),
-}
 ROLLING = ("1", "3", "8", "9", "15", "20", "A28")
 OUTBREAK = ("23", "24", "28")
 ANCHORED = ("29", "30", "31", "32", "33", "34", "35", "36", "37", "A06")
+VACCINES = ("灭活疫苗", "腺病毒载体疫苗", "重组蛋白疫苗", "不详")
+REQUIREMENTS = ("第1、4、7天", "第1、4、7天", "第1、2、3、5、7天", "3天2检", "3天2检", "2天1检", "1周2检", "每日", "")
+RESULTS = ("已通知", "已采样", "约定时间", "联系不上", "拒绝", "已搬离", "不在辖区", "信息有误", "申请豁免")
 FREQUENCIES = ("", "每日", "3天1检", "1周2检", "2天1检", "7天3检")
 SNAPSHOT_HOURS = (9, 16, 23)
 CLOCK = ("00:00:00", "00:00:01", "08:00:00", "12:00:00", "18:30:00", "23:59:58", "23:59:59")
 
 
 @dataclass
-class Town:
-    """rows: feed to exported rows, stale versions among them. listed: (moment, level, area) of the national list."""
+class Town(Landing):
+    """The class holds the exports of a town, stale versions of rows among them."""
 
-    seed: int
-    rows: dict[str, list[Row]] = field(default_factory=lambda: {feed: [] for feed in KEYS})
-    listed: list[tuple[datetime, str, str]] = field(default_factory=list)
-    snapshots: list[datetime] = field(default_factory=list)
+    seed: int = 0
     persons: list[str] = field(default_factory=list)
 
     @property
@@ -70,7 +53,7 @@ class _Maker:
     def __init__(self, seed: int, days: tuple[date, ...]) -> None:
         self.random = random.Random(seed)
         self.days = days
-        self.town = Town(seed)
+        self.town = Town(seed=seed)
         self.communities = [f"{self.town.prefix}{name}社区" for name in "甲乙"]
         self.grids = ["第一网格", "第二网格"]
         self.count = 0
@@ -86,6 +69,7 @@ class _Maker:
         self.make_arrivals()
         self.make_cases()
         self.make_contacts()
+        self.make_referrals()
         self.make_zones()
         self.make_purchases()
         self.make_exemptions()
@@ -94,6 +78,8 @@ class _Maker:
         self.make_vaccinations()
         self.make_teams()
         self.make_releases()
+        self.make_health_checks()
+        self.make_dispositions()
         self.make_stale_versions()
         return self.town
 
@@ -144,39 +130,45 @@ class _Maker:
             self.town.persons.append(number)
             self.births[number] = born
             if self.chance(0.75):
-                self.add("residents", **self.identity(number), 出生日期=born, **self.place(), 楼栋="1号楼",
+                moved_in = self.day(-9, 2) if self.chance(0.15) else None
+                moved_out = self.day(3, 8) if self.chance(0.1) else None
+                if moved_in and moved_out:
+                    moved_out = max(moved_in, moved_out)
+                self.add("residents", **self.identity(number), 出生日期=born, **self.place(), 楼栋=self.random.choice(("1号楼", "１号楼", "2号楼", "")),
                          人口类型=self.random.choice(("常住", "流动")),
-                         迁入日期=self.day(-9, 2) if self.chance(0.15) else None,
-                         迁出日期=self.day(3, 8) if self.chance(0.1) else None)  # fmt: skip
+                         迁入日期=moved_in, 迁出日期=moved_out)  # fmt: skip
 
     def make_snapshots(self) -> None:
         areas = [f"{self.town.prefix}小区{i}号楼" for i in (1, 2, 3)]
+        county = (f"{self.town.prefix}省", f"{self.town.prefix}省", f"{self.town.prefix}县")
         first, last = min(self.days) - timedelta(25), max(self.days)
         day = first
         while day <= last:
             moment = datetime.combine(day, time(SNAPSHOT_HOURS[(day - first).days // 2 % 3]))
-            self.town.snapshots.append(moment)
+            self.town.lists.append((moment, 0))
             for area in areas if self.chance(0.9) else []:
                 level = self.random.choice(("高", "中", ""))
                 if level:
-                    self.town.listed.append((moment, level, area))
+                    self.town.listed.append(Listed(moment, 0, level, county, area))
             day += timedelta(2)
 
     def make_declarations(self) -> None:
         everywhere = "、".join(self.communities)
-        if self.chance(0.7):
+        for _ in range(self.random.choice((0, 1, 1, 2, 3))):
+            scope = {"范围社区": self.random.choice((everywhere, everywhere, self.communities[0])),
+                     "范围网格": self.random.choice(("", "", "第一网格"))}  # fmt: skip
             start = self.at(self.day(-9, 1))
-            end = self.at(start.date() + timedelta(self.random.choice((1, 2, 3, 5, 8)))) if self.chance(0.4) else None
-            inline = self.chance(0.5)
-            self.add("declarations", 通告编号=self.key("Y"), 类型="疫情启动", 范围社区=everywhere, 开始时间=start,
-                     结束时间=end if inline else None)  # fmt: skip
-            if end and not inline:
-                self.add("declarations", 通告编号=self.key("Y"), 类型="疫情结束", 范围社区=everywhere, 开始时间=end)
+            self.add("declarations", 通告编号=self.key("Y"), 类型="疫情启动", **scope, 开始时间=start, 结束时间=None)
+            if self.chance(0.6):
+                end = self.at(start.date() + timedelta(self.random.choice((0, 1, 2, 3, 5, 8))))
+                where = scope if self.chance(0.6) else {"范围社区": everywhere, "范围网格": ""}
+                self.add("declarations", 通告编号=self.key("Y"), 类型="疫情结束", **where, 开始时间=end, 结束时间=None)
         for _ in range(self.random.randint(0, 2)):
             start = self.at(self.day(-4, 1))
-            scope = self.random.choice((everywhere, self.communities[0]))
-            self.add("declarations", 通告编号=self.key("Q"), 类型="区域核酸", 范围社区=scope,
-                     范围网格=self.random.choice(("", "第一网格", "第一网格、第二网格")), 开始时间=start)  # fmt: skip
+            place = self.random.choice((everywhere, self.communities[0]))
+            self.add("declarations", 通告编号=self.key("Q"), 类型="区域核酸", 范围社区=place,
+                     范围网格=self.random.choice(("", "第一网格", "第一网格、第二网格")), 开始时间=start,
+                     结束时间=None)  # fmt: skip
 
     def make_roster(self) -> None:
         units = [(f"{self.town.prefix}单位{i}", self.random.choice(OUTBREAK)) for i in (1, 2)]
@@ -231,12 +223,26 @@ class _Maker:
 
     def make_cases(self) -> None:
         for number in self.random.sample(self.town.persons, self.random.randint(0, 3)):
-            taken = self.day(-14, 0)
-            self.add("cases", 病例编号=self.key("C"), **self.identity(number),
-                     类型=self.random.choice(("确诊", "无症状")), 来源=self.random.choice(("本土", "本土", "境外输入")),
-                     采样日期=taken, 报告时间=self.at(taken + timedelta(1)), **self.place(),
-                     风险区编号=self.random.choice(("", self.zone(1), self.zone(1), self.zone(2))),
-                     出院日期=taken + timedelta(self.random.choice((3, 5, 7, 10))) if self.chance(0.4) else None)  # fmt: skip
+            discharged = self.add_case(number, self.day(-14, 0))
+            if discharged and self.chance(0.3):
+                self.add_case(number, discharged + timedelta(self.random.choice((1, 2, 6))))
+
+    def add_case(self, number: str, taken: date) -> date | None:
+        """Few local cases are reported in time: every one of them opens an outbreak in all towns at once."""
+        source = self.random.choice(("本土", "本土", "境外输入"))
+        reported = self.at(taken + timedelta(self.random.choice((0, 1, 1))))
+        if source == "本土" and self.town.seed % 20:
+            reported = self.at(max(self.days) + timedelta(2))
+        discharged = taken + timedelta(self.random.choice((3, 5, 7, 10))) if self.chance(0.4) else None
+        moved = reported + timedelta(seconds=self.random.choice((0, 1800, 7199, 7200, 7201, 90000)))
+        moved_at = moved if discharged or self.chance(0.7) else None
+        admitted = moved + timedelta(hours=2) if moved_at and self.chance(0.6) else None
+        zone = self.random.choice(("", "", self.zone(1), self.zone(1), self.zone(2)))
+        place = self.place() if zone else {"社区": self.communities[0], "网格": self.random.choice(self.grids)}
+        self.add("cases", 病例编号=self.key("C"), **self.identity(number), 类型=self.random.choice(("确诊", "无症状")),
+                 来源=source, 采样日期=taken, 报告时间=reported, **place, 风险区编号=zone, 转运时间=moved_at,
+                 收治机构="某医院" if admitted else "", 入院时间=admitted, 出院日期=discharged)  # fmt: skip
+        return discharged
 
     def zone(self, number: int) -> str:
         return f"{self.town.prefix}Z{number}"
@@ -257,6 +263,20 @@ class _Maker:
                      末次接触日期=exposed, 判定时间=judged, 转运时间=judged + timedelta(hours=1), 隔离时间=isolated,
                      隔离方式=self.random.choice(("集中", "集中", "居家")) if isolated else "", **self.place())  # fmt: skip
 
+    def make_referrals(self) -> None:
+        for _ in range(self.random.randint(0, 5)):
+            exposed = self.day(-9, 0) if self.chance(0.8) else None
+            handed_down_at = self.at(
+                (exposed or self.day(-9, 0)) + timedelta(self.random.choice((0, 0, 1, 3, 6, 7, 8)))
+            )
+            checked = self.investigated(handed_down_at)
+            self.add("referrals", 编号=self.key("W"), **self.identity(self.person()),
+                     类别=self.random.choice(("协查", "八同", "时空伴随", "其他")), 风险等级="", 来源地="某市",
+                     末次暴露日期=exposed, 下发时间=handed_down_at, **self.place(), 现住址="", 核查时间=checked,
+                     核查结果=self.random.choice(("在辖区", "已离开", "无法联系", "信息有误")) if checked else "",
+                     管控方式=self.random.choice(("集中隔离", "居家隔离", "健康监测", "仅检测")),
+                     检测要求=self.random.choice(REQUIREMENTS))  # fmt: skip
+
     def make_zones(self) -> None:
         for number in (1, 2):
             if self.chance(0.3):
@@ -273,8 +293,11 @@ class _Maker:
                 day += timedelta(self.random.choice((1, 3, 7, 8)))
             for _ in range(self.random.randint(0, 12)):
                 start = self.at(self.day(-8, 1))
-                self.add("disinfections", 编号=self.key("D"), 风险区编号=self.zone(number), 病例编号="", 场所="楼道",
-                         类型=self.random.choice(("预防性", "预防性", "终末")), 开始时间=start,
+                site = f"{self.town.prefix}单位{self.random.choice('12345')}"
+                spot = self.random.choice(("楼道", "楼 道、", "1号楼", "电梯", "", site, site + " 。"))
+                building = self.random.choice(("", "", "1号楼", "２号楼", "9号楼")) if spot else "2号楼"
+                self.add("disinfections", 编号=self.key("D"), 风险区编号=self.zone(number), 病例编号="", 场所=spot,
+                         楼栋=building, 类型=self.random.choice(("预防性", "预防性", "终末")), 开始时间=start,
                          结束时间=start + timedelta(minutes=30))  # fmt: skip
 
     def make_purchases(self) -> None:
@@ -321,6 +344,17 @@ class _Maker:
             if self.chance(0.5):
                 near = self.random.choice((-1, 0, 3600, 86399, 86400, 86401))
                 self.add_test(number, self.random.choice(marks) + timedelta(seconds=near))
+        for row in self.town.rows["cases"]:  # Some positives lie around the case, and around and after its end.
+            for column, days in (("采样日期", (-1, 0, 2, 3, 4)), ("出院日期", (-1, 0, 1, 3))):
+                if row[column] and self.chance(0.4):
+                    near_day = date.fromisoformat(row[column]) + timedelta(self.random.choice(days))
+                    self.add_test(row["证件号码"], self.at(near_day), 检测结果="阳性")
+        if self.chance(0.3):  # A positive whose two hours are not over at the end of the day.
+            evening = datetime.combine(self.random.choice(self.days), time(21, 59, 59))
+            known = datetime.combine(evening.date(), time(22)) + timedelta(
+                seconds=self.random.choice((-60, -1, 0, 1, 3600))
+            )
+            self.add_test(self.person(), evening - timedelta(hours=9), 检测结果="阳性", 检测时间=known)
         for row in [row for row in self.town.rows["test_results"] if self.chance(0.05)]:
             near = 86400 + self.random.choice((-1, 0, 1))
             self.add_test(row["证件号码"], _moment(row["采样时间"]) + timedelta(seconds=near))
@@ -330,8 +364,9 @@ class _Maker:
         result = self.random.choices(("阴性", "待出", "无效", "阳性"), (80, 8, 8, 2))[0]
         self.add("test_results", **{
             "样本编号": self.key("X"), **self.identity(number), "采样时间": moment, "采样点": "", "检测机构": "某机构",
-            "采样方式": "单采", "试管编号": "", "检测时间": moment + timedelta(hours=6) if result != "待出" else None,
-            "检测结果": result, **cells,
+            "采样方式": "单采", "试管编号": "",
+            "检测时间": moment + timedelta(hours=6) if result != "待出" and self.chance(0.95) else None,
+            "检测结果": result, "更新时间": moment + timedelta(hours=30), **cells,
         })  # fmt: skip
 
     def make_tubes(self) -> None:
@@ -349,10 +384,15 @@ class _Maker:
 
     def make_vaccinations(self) -> None:
         for number in self.town.persons:
-            for dose in range(1, self.random.randint(0, 3) + 1):
+            vaccine = self.random.choice(VACCINES)
+            for dose in range(1, self.random.randint(0, 4) + 1):
                 given = self.day(-9, 1) if self.chance(0.3) else date(2021, 3 + dose, 5)
-                self.add("vaccinations", 记录编号=self.key("V"), **self.identity(number), 剂次=dose, 疫苗="某疫苗",
-                         接种日期=given)  # fmt: skip
+                self.add("vaccinations", 记录编号=self.key("V"), **self.identity(number), 剂次=dose,
+                         疫苗=vaccine if self.chance(0.8) else self.random.choice(VACCINES), 接种日期=given,
+                         禁忌或拒种="")  # fmt: skip
+            if self.chance(0.1):
+                self.add("vaccinations", 记录编号=self.key("V"), **self.identity(number), 剂次="", 疫苗="", 接种日期=None,
+                         禁忌或拒种=self.random.choice(("禁忌", "拒种")))  # fmt: skip
 
     def make_teams(self) -> None:
         for number in self.random.sample(self.town.persons, self.random.randint(0, 5)):
@@ -362,6 +402,7 @@ class _Maker:
     def make_releases(self) -> None:
         controlled = [("arrivals:" + row["申报编号"], row, row["抵达日期"]) for row in self.town.rows["arrivals"]]
         controlled += [("contacts:" + row["编号"], row, row["判定时间"][:10]) for row in self.town.rows["contacts"]]
+        controlled += [("referrals:" + row["编号"], row, row["下发时间"][:10]) for row in self.town.rows["referrals"]]
         for key, row, start in controlled:
             if self.chance(0.4):
                 day = date.fromisoformat(start) + timedelta(self.random.choice((0, 2, 5, 6, 7, 9)))
@@ -372,16 +413,50 @@ class _Maker:
                          环境结果=self.random.choice(("阴性", "阴性", "阳性", "")),
                          排除感染=self.random.choice(("是", "")))  # fmt: skip
 
+    def make_health_checks(self) -> None:
+        """Checks of those who are monitored, on one day after another."""
+        watched = {
+            row["证件号码"] for feed in ("arrivals", "contacts", "referrals", "cases") for row in self.town.rows[feed]
+        }
+        watched |= {
+            row["证件号码"] for row in self.town.rows["key_population"] if row["人群编号"] in ("33", "34", "36")
+        }
+        for number in sorted(watched):
+            for offset in range(-10, 2):
+                for _ in range(self.random.choice((0, 1, 2, 2, 3))):
+                    taken = self.at(max(self.days) + timedelta(offset))
+                    self.add("health_checks", 编号=self.key("H"), **self.identity(number), 测量时间=taken,
+                             体温=self.random.choice(("36.5", "36.8", "37.2", "37.2", "37.3", "38")),
+                             症状=self.random.choice(("", "无", "无", "无", "咳嗽", "咳嗽、乏力")), 记录人="某人")  # fmt: skip
+
+    def make_dispositions(self) -> None:
+        """Answers to items of the list of the overdue, some of them older than a week."""
+        items = []
+        for row in self.town.rows["key_population"]:
+            slot = self.random.choice(("0", "1", "4", "7")) if row["人群编号"] in ANCHORED else "rolling"
+            items.append(f"{row['记录编号']}/{row['人群编号']}/{slot}")
+        for row in self.town.rows["contacts"]:
+            items.append(
+                f"contacts:{row['编号']}/{'35' if row['类别'] == '密接' else '36'}/{self.random.choice('0147')}"
+            )
+        moment = datetime.combine(min(self.days) - timedelta(10), time(8))
+        for item in items:
+            for _ in range(self.random.choice((0, 0, 1, 2))):
+                moment = moment + timedelta(minutes=1)  # No two answers have the same moment.
+                self.add("dispositions", 编号=self.key("A"), 名单="overdue", 项目编号=item,
+                         处置结果=self.random.choice(RESULTS), 处置人="某人",
+                         处置时间=moment + timedelta(self.random.randint(0, 20)), 备注="")  # fmt: skip
+
     def make_stale_versions(self) -> None:
         """The function adds older versions of some keys, with other dates and results, anywhere in the file."""
         for feed, rows in self.town.rows.items():
             for row in [row for row in rows if self.chance(0.08)]:
                 stale = dict(row)
                 stale["更新时间"] = f"{min(self.days) - timedelta(20):%Y-%m-%d} 07:00:00"
+                shift = timedelta(self.random.choice((-3, -1, 1)))  # One for all dates: an end stays after its start.
                 for name, text in row.items():
                     if name.endswith("日期") and name != "出生日期" and text:
-                        shifted = date.fromisoformat(text) + timedelta(self.random.choice((-3, -1, 1)))
-                        stale[name] = shifted.isoformat()
+                        stale[name] = (date.fromisoformat(text) + shift).isoformat()
                 if feed == "test_results":
                     stale["检测结果"] = self.random.choice(("待出", "无效", "阴性"))
                 rows.insert(self.random.randint(0, len(rows)), stale)
@@ -397,21 +472,47 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def world(towns: list[Town]) -> Landing:
+    """The towns as one subdistrict, for they lie in one warehouse: a local case of one opens an outbreak in all."""
+    whole = Landing()
+    for town in towns:
+        for feed, rows in town.rows.items():
+            whole.rows[feed] += rows
+        whole.listed += town.listed
+    whole.lists = sorted({moment for town in towns for moment in town.lists})
+    return whole
+
+
+def _written_otherwise(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The same rows; every third name of a place or unit that came before is written in another way."""
+    seen: dict[str, int] = {}
+    written = []
+    for row in rows:
+        cells = dict(row)
+        for name in (*PLACES, "工作单位", "场所"):
+            text = row.get(name, "")
+            seen[text] = seen.get(text, 0) + 1
+            if text and seen[text] % 3 == 0:
+                cells[name] = (f"{text}。", f"{text[0]} {text[1:]}", f"、{text}；")[seen[text] // 3 % 3]
+        written.append(cells)
+    return written
+
+
 def write_towns(folder: Path, towns: list[Town]) -> None:
     """One export of each feed with the rows of all towns; the towns' lists as one national list per moment."""
-    for feed in KEYS:
-        support.write_feed(folder, feed, [row for town in towns for row in town.rows[feed]])
+    whole = world(towns)
+    for feed, rows in whole.rows.items():
+        support.write_feed(folder, feed, _written_otherwise(rows))
     lists = folder / "risk_areas"
     lists.mkdir(parents=True, exist_ok=True)
-    for moment in sorted({moment for town in towns for moment in town.snapshots}):
+    for moment, arrival in whole.lists:
         content: dict[str, object] = {"end_update_time": f"{moment:%Y-%m-%d} {moment.hour}时"}
         for name, level in (("highlist", "高"), ("middlelist", "中")):
+            entries = [e for e in whole.listed if (e.moment, e.arrival, e.level) == (moment, arrival, level)]
             content[name] = [
-                {"type": "1", "province": f"{town.prefix}省", "city": f"{town.prefix}省", "county": f"{town.prefix}县",
-                 "area_name": "", "communitys": [area for at, its, area in town.listed if (at, its) == (moment, level)]}
-                for town in towns if any((at, its) == (moment, level) for at, its, _ in town.listed)
+                {"type": "1", "province": county[0], "city": county[1], "county": county[2], "area_name": "",
+                 "communitys": [entry.area for entry in entries if entry.county == county]}
+                for county in sorted({entry.county for entry in entries})
             ]  # fmt: skip
-            content["hcount" if level == "高" else "mcount"] = sum(
-                (at, its) == (moment, level) for town in towns for at, its, _ in town.listed
-            )
+            content["hcount" if level == "高" else "mcount"] = len(entries)
         (lists / f"{moment:%Y%m%d%H}.json").write_text(json.dumps({"data": content}), encoding="utf-8")

@@ -6,48 +6,95 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from tests.oracle.obligations import FULL_ROUND_DAYS, OUTBREAK, memberships
+from tests.oracle.obligations import Membership, lifted_on, lifting, memberships
+from tests.oracle.outbreaks import Outbreak, covers, outbreaks_at
+from tests.oracle.policy import (
+    COURSES,
+    DAILY_PERCENT,
+    KEY_SITES,
+    OLDEST_YEARS,
+    OUTBREAK,
+    SCREENING,
+    SENIOR_YEARS,
+    TEAM_MIN,
+)
+from tests.oracle.reader import fold
 from tests.oracle.records import Book, Record, end_of, share_of
 from tests.oracle.zones import stays_on
-
-SCREENING = timedelta(hours=24)
-DAILY_PERCENT = 20
-DISINFECTIONS_PER_DAY = 2
-SENIOR_YEARS = 60
-TEAM_MIN, TEAM_MAX = 3, 5
 
 
 @dataclass
 class UnitDay:
     unit: str
     group: str
+    community: str
     day: date
     roster: int
     required: int
     sampled: int
-    shortfall: int
+    phase: str
+
+    @property
+    def shortfall(self) -> int:
+        return max(0, self.required - self.sampled)
 
 
 def sampling_unit_daily(book: Book) -> list[UnitDay]:
-    """ "From start + 2 to the end of the outbreak, per unit and day: sampled that day >= ceil(20 % x active roster)"."""
-    found = []
-    roster = [m for m in memberships(book) if m.group in OUTBREAK]
-    for unit, group in sorted({(m.unit, m.group) for m in roster}):
-        members = [m for m in roster if (m.unit, m.group) == (unit, group)]
-        # A unit whose people live in several communities has those in the outbreak of each.
-        for start in sorted({s.date() for m in members for s, _ in book.outbreaks(m.community)}):
-            day = start + timedelta(FULL_ROUND_DAYS)
-            while day <= book.day:
-                active = {
-                    m.person for m in members if m.start <= day <= m.end
-                    for s, e in book.outbreaks(m.community) if s.date() == start and day <= (e.date() if e else book.day)
-                }  # fmt: skip
-                sampled = sum(day in book.sample_days(person) for person in active)
-                required = share_of(len(active), DAILY_PERCENT)
-                if active:
-                    found.append(UnitDay(unit, group, day, len(active), required, sampled, max(0, required - sampled)))
+    """Articles 10, 11 and 34: "Grain: unit × 社区 (of the roster rows) × day; an opening that names grids covers the members
+    whose 网格 it names".
+    """
+    units: dict[tuple[str, str, str], list[Membership]] = {}
+    for m in memberships(book):
+        if m.group in OUTBREAK:
+            units.setdefault((m.unit, m.group, m.community), []).append(m)
+    rows = []
+    for (unit, group, community), members in units.items():
+        at_place = {m.grid: outbreaks_at(book, community, m.grid) for m in members}
+        firsts = [outbreak.first for outbreaks in at_place.values() for outbreak in outbreaks]
+        day = min(firsts, default=book.day + timedelta(1))
+        while day <= book.day:
+            running = {
+                m.person: (m, outbreak) for m in members for outbreak in reversed(at_place[m.grid])
+                if outbreak.first <= day <= outbreak.last and m.start <= day <= m.end
+            }  # fmt: skip
+            if running:
+                rows.append(_unit_day(book, (unit, group, community), day, list(running.values())))
+            day += timedelta(1)
+    return rows
+
+
+def _unit_day(book: Book, unit: tuple[str, str, str], day: date, running: list[tuple[Membership, Outbreak]]) -> UnitDay:
+    """ "where two openings of one 社区 fall together, the row is the earlier one's and the members are those of both", on a
+    day on which one ends and another begins as well.
+
+    In the full round nobody is asked for whose duty is lifted that day, and whoever was sampled since its start is done;
+    afterwards it is "sampled that day >= ceil(20 % x active roster)".
+    """
+    first = min((outbreak for _, outbreak in running), key=lambda outbreak: outbreak.first)
+    people = [m for m, _ in running]
+    if day <= first.round_ends:
+        asked = [m for m in people if not lifted_on(lifting(book, m.person, m.group), day)]
+        sampled = sum(any(first.first <= d <= day for d in book.sample_days(m.person)) for m in asked)
+        return UnitDay(*unit, day, len(people), len(asked), sampled, "full_round")
+    sampled = sum(day in book.sample_days(m.person) for m in people)
+    return UnitDay(*unit, day, len(people), share_of(len(people), DAILY_PERCENT), sampled, "daily")
+
+
+def key_site_disinfection(book: Book) -> dict[tuple[str, date], int]:
+    """Article 27: "During an outbreak the units of rows 9, 12–15, 17, 23, 24, 28 are places too, matched by 场所 = 工作单位".
+
+    A unit has a day while one of its members is at a place with an outbreak; the value is how often it was disinfected.
+    """
+    log = [row for row in book["disinfections"] if row["类型"] == "预防性" and book.known(row["开始时间"])]
+    done: dict[tuple[str, date], int] = {}
+    for m in memberships(book):
+        for outbreak in outbreaks_at(book, m.community, m.grid) if m.group in KEY_SITES and m.unit else []:
+            day = max(outbreak.first, m.start)
+            while day <= min(outbreak.last, m.end, book.day):
+                entries = [row for row in log if fold(row["场所"]) == fold(m.unit) and row["开始时间"].date() == day]
+                done[m.unit, day] = len(entries)
                 day += timedelta(1)
-    return found
+    return done
 
 
 @dataclass
@@ -62,72 +109,59 @@ class Screened:
 
 def screening(book: Book) -> list[Screened]:
     """ "everyone in scope sampled within 24 hours of its start (article 34), nobody left out (article 21)"."""
-    found = []
+    rows = []
     for notice in book["declarations"]:
         start = notice["开始时间"]
         if notice["类型"] != "区域核酸" or start >= end_of(book.day):
             continue
         for row in book["residents"]:
-            if _in_scope(notice, row) and stays_on(row, start.date()):
+            if covers(notice, row["社区"], row["网格"]) and stays_on(row, start.date()):
                 person = row["证件号码"]
                 first = next((s.at for s in book.samples[person] if s.at >= start), None)
-                found.append(Screened(notice["通告编号"], person, row["社区"], row["网格"], first, start + SCREENING))
-    return found
-
-
-def _in_scope(notice: Record, row: Record) -> bool:
-    communities, grids = notice["范围社区"], notice["范围网格"]
-    return (not communities or row["社区"] in communities.split("、")) and (
-        not grids or row["网格"] in grids.split("、")
-    )
+                rows.append(Screened(notice["通告编号"], person, row["社区"], row["网格"], first, start + SCREENING))
+    return rows
 
 
 def screening_counts(people: list[Screened]) -> dict[tuple[str, str, str], tuple[int, int, int, int]]:
     """in_scope, sampled_in_time, sampled_late, outstanding of each round, community and grid."""
-    found: dict[tuple[str, str, str], tuple[int, int, int, int]] = {}
+    counts: dict[tuple[str, str, str], tuple[int, int, int, int]] = {}
     for p in people:
-        total, in_time, late, outstanding = found.get((p.round_id, p.community, p.grid), (0, 0, 0, 0))
+        total, in_time, late, outstanding = counts.get((p.round_id, p.community, p.grid), (0, 0, 0, 0))
         done = p.first_at is not None
         soon = p.first_at is not None and p.first_at <= p.deadline
-        found[p.round_id, p.community, p.grid] = (
+        counts[p.round_id, p.community, p.grid] = (
             total + 1, in_time + soon, late + (done and not soon), outstanding + (not done),
         )  # fmt: skip
-    return found
+    return counts
 
 
-def vaccination_60plus(book: Book) -> dict[str, tuple[int, int, int, int]]:
-    """Article 22: the function counts residents of 60 and over on D, and their doses by D."""
-    doses: Counter[str] = Counter()
+def vaccination_60plus(book: Book) -> dict[tuple[str, str], tuple[int, int, int, int]]:
+    """Article 22: the function counts residents of 60 and over on D by band, with a dose, the full course, the booster."""
+    doses: dict[str, list[Record]] = {}
     for row in book["vaccinations"]:
-        if row["接种日期"] <= book.day:
-            doses[row["证件号码"]] = max(doses[row["证件号码"]], int(row["剂次"]))
-    found: dict[str, tuple[int, int, int, int]] = {}
+        if row["剂次"] and row["接种日期"] and row["接种日期"] <= book.day:
+            doses.setdefault(row["证件号码"], []).append(row)
+    counts: dict[tuple[str, str], tuple[int, int, int, int]] = {}
     for row in book["residents"]:
-        if stays_on(row, book.day) and years_old(row["出生日期"], book.day) >= SENIOR_YEARS:
-            had = doses[row["证件号码"]]
-            total, one, two, three = found.get(row["社区"], (0, 0, 0, 0))
-            found[row["社区"]] = (total + 1, one + (had >= 1), two + (had >= 2), three + (had >= 3))
-    return found
+        years = years_old(row["出生日期"], book.day) if row["出生日期"] else 0
+        if not stays_on(row, book.day) or years < SENIOR_YEARS:
+            continue
+        given = sorted(doses.get(row["证件号码"], []), key=lambda dose: int(dose["剂次"]))
+        had = int(given[-1]["剂次"]) if given else 0  # "A person's doses are the highest 剂次 up to D."
+        course, booster = course_of(given[0]["疫苗"] if given else "")
+        key = (row["社区"], "80+" if years >= OLDEST_YEARS else "60-79")
+        total, covered, full, boosted = counts.get(key, (0, 0, 0, 0))
+        counts[key] = (total + 1, covered + (had >= 1), full + (had >= course), boosted + (had >= course + booster))
+    return counts
+
+
+def course_of(vaccine: str) -> tuple[int, int]:
+    """The course is found so: "unknown: as 灭活; several vaccines: by that of the first dose"."""
+    return next((doses for name, doses in COURSES.items() if name in vaccine), COURSES["灭活"])
 
 
 def years_old(born: date, day: date) -> int:
     return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
-
-
-def disinfection_daily(book: Book) -> dict[tuple[str, date], tuple[int, int, int]]:
-    """ "Disinfection in high- and medium-risk zones: at least 2 a day": required, done, shortfall of a zone's days."""
-    found: dict[tuple[str, date], tuple[int, int, int]] = {}
-    for zone in {row["风险区编号"] for row in book["risk_zones"]}:
-        notices = [row for row in book["risk_zones"] if row["风险区编号"] == zone]
-        day = min(row["生效日期"] for row in notices)
-        while day <= book.day:
-            in_force = max((row for row in notices if row["生效日期"] <= day), key=lambda row: row["生效日期"])
-            if in_force["等级"] in ("高", "中"):
-                done = sum(row["风险区编号"] == zone and row["类型"] == "预防性" and row["开始时间"].date() == day
-                           for row in book["disinfections"])  # fmt: skip
-                found[zone, day] = (DISINFECTIONS_PER_DAY, done, max(0, DISINFECTIONS_PER_DAY - done))
-            day += timedelta(1)
-    return found
 
 
 def readiness(book: Book) -> dict[str, tuple[int, int]]:

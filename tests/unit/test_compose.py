@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from tests import compose
-from yingjian import cli
+from yingjian.cli import app
 from yingjian.database import embedded
+from yingjian.environment import Environment
 from yingjian.operations import service, services
 from yingjian.settings import PROJECT_ROOT, Settings
 
@@ -50,9 +51,9 @@ def test_a_mistake_is_found(tmp_path: Path) -> None:
 
 
 def test_images_are_pinned_and_ports_are_on_loopback() -> None:
-    for name, found in COMPOSE["services"].items():
-        assert name in OURS or re.search(r":v?\d+\.\d+(\.\d+)?(-\w+)?$", found["image"]), name
-        for port in found.get("ports", []):
+    for name, container in COMPOSE["services"].items():
+        assert name in OURS or re.search(r":v?\d+\.\d+(\.\d+)?(-\w+)?$", container["image"]), name
+        for port in container.get("ports", []):
             assert str(port).startswith("127.0.0.1:"), name
 
 
@@ -66,7 +67,7 @@ def test_one_service_per_container() -> None:
     for name in OURS - {"bootstrap"}:
         program, *arguments = COMPOSE["services"][name]["command"]
         assert (program, arguments) == ("yingjian", ["service", name])
-        assert cli._parser().parse_args(arguments).command in (cli._service, cli._service_init)
+        assert arguments[1] in app.command().commands[arguments[0]].commands
         for key in ("image", "volumes", "env_file", "environment", "cap_drop", "security_opt", "init"):
             assert COMPOSE["services"][name][key] == COMPOSE["services"]["init"][key], (name, key)
     assert COMPOSE["services"]["worker"]["deploy"]["replicas"] >= 2
@@ -84,11 +85,11 @@ def test_what_it_tells_airflow() -> None:
 
 
 def test_every_setting_of_the_program_may_be_set() -> None:
-    code = "\n".join(path.read_text() for path in (PROJECT_ROOT / "plugins").rglob("*.py"))
-    read = {name for name in re.findall(r'"(YINGJIAN_[A-Z_]+)"', code) if not name.startswith("YINGJIAN_PG_")}
+    read = {field.alias for field in Environment.model_fields.values()}
+    read = {name for name in read if name and "<" not in name and not name.startswith("YINGJIAN_PG_")}
     given = set(COMPOSE["services"]["worker"]["environment"])
     assert "YINGJIAN_HOME" in read
-    assert {name for name in read - OF_OTHERS if not name.endswith("_")} <= given
+    assert read - OF_OTHERS <= given
 
 
 def test_mounted_folders() -> None:
@@ -117,9 +118,9 @@ def test_mounted_folders() -> None:
 )
 def test_exports_come_from_elsewhere(uri: str) -> None:
     """The address reaches the settings as it is, and is no folder of any mount."""
-    found = compose.load(dict.fromkeys(MUST, "secret") | {"YINGJIAN_LANDING": uri})["services"]["worker"]
-    assert found["environment"]["YINGJIAN_LANDING"] == uri
-    assert uri not in str(found["volumes"])
+    service = compose.load(dict.fromkeys(MUST, "secret") | {"YINGJIAN_LANDING": uri})["services"]["worker"]
+    assert service["environment"]["YINGJIAN_LANDING"] == uri
+    assert uri not in str(service["volumes"])
 
 
 def test_the_user_of_the_folders_is_the_image_s() -> None:
@@ -132,13 +133,16 @@ def test_the_user_of_the_folders_is_the_image_s() -> None:
 
 @pytest.mark.parametrize("name", sorted(COMPOSE["services"]))
 def test_every_container_has_limits_and_a_bounded_log(name: str) -> None:
-    found = COMPOSE["services"][name]
-    assert set(found["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
-    assert found["logging"]["driver"] == "json-file" and set(found["logging"]["options"]) == {"max-size", "max-file"}
-    assert found["security_opt"] == ["no-new-privileges:true"]
-    assert found["ulimits"] == {"core": 1}, "it may hold persons' data in memory"
-    assert found["restart"] == ("no" if name in ONCE else "unless-stopped")
-    assert name in ONCE or found["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+    service = COMPOSE["services"][name]
+    assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
+    assert service["logging"]["driver"] == "json-file" and set(service["logging"]["options"]) == {
+        "max-size",
+        "max-file",
+    }
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["ulimits"] == {"core": 1}, "it may hold persons' data in memory"
+    assert service["restart"] == ("no" if name in ONCE else "unless-stopped")
+    assert name in ONCE or service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
 
 
 def test_each_checks_itself() -> None:
@@ -185,8 +189,8 @@ def test_the_broker_is_seen_inside_only_and_asks_for_its_password(tmp_path: Path
     (tmp_path / "docker-entrypoint.sh").write_text("#!/bin/sh\necho $*; cat\n")
     (tmp_path / "docker-entrypoint.sh").chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "REDISCLI_AUTH": "secret"}
-    said = subprocess.run([shell, option, script], env=environment, capture_output=True, text=True, check=True).stdout
-    assert said.splitlines() == ["redis-server -", "requirepass secret", 'save ""']
+    output = subprocess.run([shell, option, script], env=environment, capture_output=True, text=True, check=True).stdout
+    assert output.splitlines() == ["redis-server -", "requirepass secret", 'save ""']
 
 
 def test_every_variable_is_offered_and_none_has_a_value_that_is_a_secret() -> None:

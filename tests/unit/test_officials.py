@@ -46,14 +46,26 @@ def test_the_least_entry(tmp_path: Path) -> None:
         official.may("everything")
 
 
+def test_a_community_is_compared_as_the_exports_are(tmp_path: Path) -> None:
+    """docs: feeds.md; a department is written as the plan writes it."""
+    parts = ("{community: '第 1 社区（东）。'}", "{department: '卫健局 '}", "{community: '第１社区(东)'}")
+    entries = [f"{{login: a{place}, name: 甲, audience: {part}}}" for place, part in enumerate(parts)]
+    officials = read_officials(written(tmp_path, *entries))
+    audiences = [official.audience for official in officials.by_login.values()]
+    assert audiences == [
+        Audience("community", "第1社区(东)"), Audience("department", "卫健局"), Audience("community", "第1社区(东)"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("entry", "said"),
+    ("entry", "sentence"),
     [
         ("{login: 'a b', name: 甲, audience: office}", "login wants"),
         ("{login: 'a:admin', name: 甲, audience: office}", "login wants"),
         ("{login: a, audience: office}", "name is missing"),
         ("{login: a, name: 甲}", "audience is office, or one of"),
         ("{login: a, name: 甲, audience: {town: 北峰}}", "audience is office, or one of"),
+        ("{login: a, name: 甲, audience: {community: '、'}}", "audience is office, or one of"),
         ("{login: a, name: 甲, audience: office, role: root}", "role is none of"),
         ("{login: a, name: 甲, audience: office, may: [all]}", "may wants a list of"),
         ("{login: a, name: 甲, audience: office, may: [release]}", "give the role user"),
@@ -69,9 +81,35 @@ def test_the_least_entry(tmp_path: Path) -> None:
         ("甲", "wants login, name and audience"),
     ],
 )
-def test_a_mistake_is_named(tmp_path: Path, entry: str, said: str) -> None:
-    with pytest.raises(SetupError, match="official 1: .*" + said):
+def test_a_mistake_is_named(tmp_path: Path, entry: str, sentence: str) -> None:
+    with pytest.raises(SetupError, match="official 1: .*" + sentence):
         read_officials(written(tmp_path, entry))
+
+
+def test_a_sender_stands_apart() -> None:
+    officials = read_officials(EXAMPLE)
+    assert officials.get("lab-1") is None, "it reads no page and logs in nowhere"
+    [sender] = officials.senders.by_login.values()
+    assert (sender.audience, sender.rights) == (Audience("sender", "第1检测机构"), frozenset())
+    assert [(way.kind, way.what) for way in sender.channels] == [("mail", "returned")]
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ("{login: s, receives: [{channel: mail, to: a@b}]}", "name is missing"),
+        ("{login: s, name: 甲}", "a sender receives files"),
+        ("{login: s, name: 甲, receives: [{channel: wecom, connection: x}]}", "mail or folder"),
+        ("{login: s, name: 甲, may: [persons], receives: [{channel: mail, to: a@b}]}", "and nothing else"),
+        ("{login: a, name: 甲, receives: [{channel: mail, to: a@b}]}", "the login a is there twice"),
+        ("甲", "and nothing else"),
+    ],
+)
+def test_a_mistake_of_a_sender_is_named(tmp_path: Path, entry: str, sentence: str) -> None:
+    path = written(tmp_path, GOOD)
+    path.write_text(path.read_text(encoding="utf-8") + f"senders:\n  - {entry}\n", encoding="utf-8")
+    with pytest.raises(SetupError, match="sender 1: .*" + sentence):
+        read_officials(path)
 
 
 @pytest.mark.parametrize("right", ["sign_off", "release"])

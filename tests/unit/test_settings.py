@@ -1,39 +1,109 @@
-"""A crash leaves no core file."""
+"""The environment variables are one class, the page of them is generated, and a crash leaves no core file."""
 
 from __future__ import annotations
 
-import os
+import re
 import resource
-import signal
 import subprocess
 import sys
-from pathlib import Path
+from datetime import time, timedelta
 
 import pytest
 
-CRASH = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+from yingjian.documents import variables as page
+from yingjian.environment import ROLE_PASSWORD, Environment
+from yingjian.settings import PROJECT_ROOT, Settings, SetupError, variables
+
+LIMITS = "import resource; print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
 LIMITED = "from yingjian.settings import no_core_files; no_core_files(); "
 
 
-def crash(code: str, folder: Path) -> bool:
-    """Whether a process that crashes in `folder` leaves a core file."""
+def core_limit(code: str) -> int:
+    """The bytes that a core file of a process may have, where its parent allows one."""
 
-    def unlimited() -> None:
+    def allowed() -> None:
         hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
         resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
 
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=folder, preexec_fn=unlimited)
-    _, status = os.waitpid(process.pid, 0)
-    process.returncode = -os.WTERMSIG(status)
-    assert os.WTERMSIG(status) == signal.SIGSEGV
-    return os.WCOREDUMP(status)
+    done = subprocess.run([sys.executable, "-c", code], preexec_fn=allowed, capture_output=True, text=True, check=True)
+    return int(done.stdout)
 
 
-def test_a_crash_leaves_no_core_file(tmp_path: Path) -> None:
-    assert not crash(LIMITED + CRASH, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+def test_a_crash_leaves_no_core_file() -> None:
+    """A limit of one byte also keeps it from a program that collects core files; 0 does not."""
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    assert core_limit(LIMITS) == hard, "without the call it would be what the machine allows"
+    assert core_limit(LIMITED + LIMITS) == (1 if hard else 0)
 
 
-def test_without_the_limit_it_does(tmp_path: Path) -> None:
-    if not crash(CRASH, tmp_path):
-        pytest.skip("this machine writes no core files at all")
+NAMES = {str(field.alias) for field in Environment.model_fields.values()}
+
+
+def test_the_page_of_the_variables_is_that_of_the_class() -> None:
+    assert (PROJECT_ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == page.text()
+    assert all(field.description and field.description.endswith(".") for field in Environment.model_fields.values())
+
+
+def named_variables(text: str) -> set[str]:
+    return set(re.findall(r"YINGJIAN_[A-Z_]*[A-Z]", text))
+
+
+def test_every_variable_that_the_program_names_is_in_the_class() -> None:
+    files = [*(PROJECT_ROOT / "plugins").rglob("*.py"), *(PROJECT_ROOT / "dags").glob("*.py")]
+    files += [path for path in (PROJECT_ROOT / "dbt_project").rglob("*") if path.suffix in (".sql", ".yml")]
+    named = set().union(*(named_variables(path.read_text(encoding="utf-8")) for path in files))
+    named -= {"YINGJIAN_PG", ROLE_PASSWORD.rstrip("_")}
+    assert len(named) > 30 and named <= NAMES
+    assert not named_variables('os.environ["YINGJIAN_GONE"]') <= NAMES
+
+
+def test_only_one_module_reads_the_variables() -> None:
+    """A DAG file reads the home by itself: it must not wait for the class."""
+    readers = [
+        path.name
+        for folder in ("plugins", "dags")
+        for path in (PROJECT_ROOT / folder).rglob("*.py")
+        if re.search(r"environ(\.get\(|\[)[\"']YINGJIAN_", path.read_text(encoding="utf-8"))
+    ]
+    assert readers == ["daily.py"]
+
+
+def test_an_empty_variable_is_one_that_is_not_set() -> None:
+    assert variables(dict.fromkeys(NAMES, "")) == variables({})
+    settings = Settings.load({"YINGJIAN_WORKERS": "", "YINGJIAN_URL": "https://yingjian.example.org/"})
+    assert (settings.workers, settings.url, settings.delivery_time) == (2, "https://yingjian.example.org", time(7))
+    assert settings.landing_every == timedelta(minutes=5)
+
+
+def test_values_are_read() -> None:
+    given = {"ALERT_MAIL": "a@example.org, b@example.org,", "ALERT_LONG_HOURS": "0.5", "ROLE_PASSWORD_BI_READER": "x"}
+    settings = Settings.load({f"YINGJIAN_{name}": value for name, value in given.items()})
+    assert settings.alerts.mail == ("a@example.org", "b@example.org") and settings.alerts.long_hours == 0.5
+    assert settings.given_role_passwords == {"bi_reader": "x"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("PORT", "http", "YINGJIAN_PORT is http: give a port, as in 8080"),
+        ("PORT", "65536", "YINGJIAN_PORT is 65536: give a port, as in 8080"),
+        ("CATCH_UP_DAYS", "0", "YINGJIAN_CATCH_UP_DAYS is 0: give a number of days, at least 1"),
+        ("DELIVERY_TIME", "24:00", "YINGJIAN_DELIVERY_TIME is 24:00: give hour and minute as in 07:00"),
+        ("LANDING_MINUTES", "0.0", "YINGJIAN_LANDING_MINUTES is 0.0: give minutes, as in 5"),
+        ("ALERT_LONG_HOURS", "-1", "YINGJIAN_ALERT_LONG_HOURS is -1: give a number of hours above 0"),
+        ("AIRFLOW_DAYS", "9e1", "YINGJIAN_AIRFLOW_DAYS is 9e1: give a number of days"),
+        ("WORKERS", "many", "YINGJIAN_WORKERS is many: give a number, 0 where all workers are started elsewhere"),
+    ],
+)
+def test_a_wrong_value_is_one_sentence(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(SetupError) as refused:
+        Settings.load({f"YINGJIAN_{name}": value})
+    assert str(refused.value) == sentence
+
+
+def test_a_secret_is_in_no_text() -> None:
+    given = {"YINGJIAN_PERSON_KEY": "letmein", "YINGJIAN_BACKUP_KEY": "letmein", f"{ROLE_PASSWORD}BI": "letmein"}
+    assert "letmein" not in repr(variables(given))
+    with pytest.raises(SetupError, match="YINGJIAN_AIRFLOW_DATABASE must be like") as refused:
+        variables({"YINGJIAN_AIRFLOW_DATABASE": "mysql://user:letmein@host"})
+    assert "letmein" not in str(refused.value)

@@ -27,13 +27,13 @@ def test_without_a_directory_there_is_the_administrator_alone(home, capsys):
 
 def test_officials_have_the_roles_that_the_directory_gives_them(home, capsys):
     home.officials.write_text((PROJECT_ROOT / "docs" / "officials.example.yml").read_text())
-    made = services.users(home)
-    assert made["director"] == "user" and made["grid"] == "viewer" and next(iter(made)) == "admin"
+    users = services.users(home)
+    assert users["director"] == "user" and users["grid"] == "viewer" and next(iter(users)) == "admin"
     (home.home / "airflow").mkdir()
     services.write_passwords(home)
     written = home.home / "airflow" / "passwords.json"
     passwords = json.loads(written.read_text())
-    assert passwords.keys() == made.keys() and len(set(passwords.values())) == len(made)
+    assert passwords.keys() == users.keys() and len(set(passwords.values())) == len(users)
     assert min(map(len, passwords.values())) > 30
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
     assert {stat.S_IMODE(path.stat().st_mode) for path in (home.home / "secrets").iterdir()} == {0o600}

@@ -66,14 +66,14 @@ def test_a_wheel_knows_its_commit(tmp_path: Path) -> None:
     installed = tmp_path / "lib" / "site-packages"
     with zipfile.ZipFile(wheel) as archive:
         metadata = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        said = message_from_bytes(archive.read(metadata))
-        assert said["License-Expression"] == "Apache-2.0"
+        metadata_fields = message_from_bytes(archive.read(metadata))
+        assert metadata_fields["License-Expression"] == "Apache-2.0"
         assert any(name.endswith("licenses/LICENSE") for name in archive.namelist())
         archive.extractall(installed)
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     assert asked(installed) == commit()
     (installed / "yingjian" / "VERSION").unlink()
-    assert asked(installed) == said["Version"], "not the commit of a repository that it lies in"
+    assert asked(installed) == metadata_fields["Version"], "not the commit of a repository that it lies in"
     assert asked(installed, YINGJIAN_VERSION="v2022.7") == "v2022.7", "as an image is built with"
 
 

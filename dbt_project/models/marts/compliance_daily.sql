@@ -10,12 +10,15 @@ memberships as (
         group_name,
         community,
         unit,
+        unit_key,
         membership_id,
         bool_or(status in ('upcoming', 'overdue') or satisfied_on is not distinct from as_of_date) as is_required,
         bool_or(status = 'overdue') as is_overdue,
-        bool_or(status in ('exempt', 'void') and (slot is null or due_date >= as_of_date)) as is_lifted
+        bool_or(status in ('exempt', 'void') and (slot is null or due_date >= as_of_date)) as is_lifted,
+        -- Purchases and positive tubes (P19, P24) have figures of their own.
+        bool_and(rule_family is distinct from 'follow_up') as is_headline
     from obligations
-    group by as_of_date, department, group_code, group_name, community, unit, membership_id
+    group by as_of_date, department, group_code, group_name, community, unit, unit_key, membership_id
 ),
 
 final as (
@@ -33,10 +36,12 @@ final as (
         round(
             {{ exact('count(*) filter (where is_required and not is_overdue)') }}
             / nullif(count(*) filter (where is_required), 0), 4
-        ) as compliance_rate
+        )::{{ double_type() }} as compliance_rate,
+        unit_key,
+        bool_and(is_headline) as is_headline
     from memberships
     where is_required or is_lifted
-    group by as_of_date, department, group_code, group_name, community, unit
+    group by as_of_date, department, group_code, group_name, community, unit, unit_key
 )
 
 select * from final

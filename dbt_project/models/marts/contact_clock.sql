@@ -15,16 +15,16 @@ final as (
         deadline,
         isolated_at,
         mode,
-        -- Who was isolated before being judged a contact has waited no time.
+        -- A person who was isolated before being judged a contact has waited no time.
         case
             when isolated_at is not null
-                then round({{ seconds_between('greatest(isolated_at, judged_at)', 'judged_at') }} / 3600, 2)
+                then round({{ seconds_between('greatest(isolated_at, judged_at)', 'judged_at') }} / 3600, 2)::{{ double_type() }}
         end as hours,
         case when status <> 'running' then status = 'in_time' end as within_8h,
         is_infected,
         status,
         '第二十五条、第二十六条：' || category || '应在判定后' || allowed_hours || '小时内'
-        || case category when '密接' then '集中隔离' else '居家或集中隔离' end || '；'
+        || case clock_place when '集中' then '集中隔离' else '居家或集中隔离' end || '；'
         || {{ chinese_time('judged_at') }} || '判定，'
         || case
             when isolated_at is not null

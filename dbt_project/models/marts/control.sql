@@ -1,4 +1,4 @@
--- Articles 4, 6, 8, 18, 25, 26, 30: each control of each person: where it stands on D, the tests done and missing,
+-- Articles 4, 6, 7, 8, 18, 25, 26, 30: each control of each person: where it stands on D, the tests done and missing,
 -- whether it may be released and what is missing, and whether it was released too early.
 {{ config(indexes=[{'columns': ['membership_id'], 'unique': true}, {'columns': ['person_key']}]) }}
 
@@ -58,7 +58,14 @@ required as (
         {% endcall %} || lacking_in_isolation || lacking_negatives as missing_for_isolation,
         {% call list_without_nulls() %}
             case when ends_on > {{ as_of_date() }} then '未满' || (isolation_days + monitoring_days) || '天，至' || {{ chinese_date('ends_on') }} end
-        {% endcall %} || lacking || lacking_negatives as missing,
+        {% endcall %} || lacking || lacking_negatives
+        || {% call list_without_nulls() %}
+            case when infected_on is not null then {{ chinese_date('infected_on') }} || '转为感染者，另行管理' end,
+            case
+                when infected_on is null and restarted_by is not null
+                    then '隔离期间' || {{ chinese_date('restarted_on') }} || '再次接触，按第八条重新计算'
+            end
+        {% endcall %} as missing,
         {% call list_without_nulls() %}
             case when released_on < ends_on then {{ chinese_date('released_on') }} || '解除，早于' || {{ chinese_date('ends_on') }} end,
             case
@@ -85,7 +92,7 @@ stated as (
             when restarted_by is not null then 'restarted'
             when released_on is not null and cardinality(too_early) > 0 then 'released_early'
             when released_on is not null then 'released'
-            when isolation_ends_on >= {{ as_of_date() }} then 'in_isolation'
+            when isolation_ends_on >= {{ as_of_date() }} and not was_isolated_elsewhere then 'in_isolation'
             when ends_on >= {{ as_of_date() }} then 'in_monitoring'
             else 'awaiting_release'
         end as status
@@ -103,7 +110,10 @@ final as (
         department,
         community,
         grid,
-        place,
+        case
+            when isolation_days > 0 and not was_isolated_elsewhere and isolation_ends_on >= {{ as_of_date() }} then place
+            else coalesce(nullif(monitoring_place, ''), place)
+        end as place,
         anchor_date,
         anchor_date as started_on,
         controlled_from,
@@ -117,15 +127,15 @@ final as (
             when 'released' then '已解除'
             when 'awaiting_release' then '期满待解除'
             when 'in_isolation' then case place when '集中' then '集中隔离' when '居家' then '居家隔离' else '隔离' end
-            when 'in_monitoring' then case when isolation_days > 0 then '居家健康监测' else '健康监测' end
+            when 'in_monitoring' then coalesce(nullif(monitoring_title, ''), '健康监测')
         end as phase,
         tests_required::int as tests_required,
         tests_done::int as tests_done,
         case
-            when isolation_days = 0 or infected_on is not null or restarted_by is not null then null
+            when isolation_days = 0 or was_isolated_elsewhere or infected_on is not null or restarted_by is not null then null
             else cardinality(missing_for_isolation) = 0
         end as may_leave_isolation,
-        infected_on is null and restarted_by is null and cardinality(missing) = 0 as may_be_released,
+        cardinality(missing) = 0 as may_be_released,
         {{ joined_list('missing_for_isolation', '；') }} as missing_for_isolation,
         {{ joined_list('missing', '；') }} as missing,
         isolation_released_on,
@@ -138,7 +148,7 @@ final as (
         basis || '：' || title || '，自' || {{ chinese_date('anchor_date') }} || '起'
         || case when isolation_days > 0 then '隔离' || isolation_days || '天' else '' end
         || case when isolation_days > 0 and monitoring_days > 0 then '、' else '' end
-        || case when monitoring_days > 0 then '健康监测' || monitoring_days || '天' else '' end
+        || case when monitoring_days > 0 then coalesce(nullif(monitoring_title, ''), '健康监测') || monitoring_days || '天' else '' end
         || '，至' || {{ chinese_date('ends_on') }} || '；'
         || case status
             when 'infected' then {{ chinese_date('infected_on') }} || '转为感染者，另行管理'

@@ -1,4 +1,5 @@
--- What became of the deliveries of the days before, so that a report that did not arrive is seen the next morning.
+-- The deliveries of the seven days before D are counted by their outcome, so that officials see the next morning which
+-- report did not arrive.
 with attempts as (select * from {{ ref('stg_delivery__attempts') }}),
 
 publications as (

@@ -1,4 +1,4 @@
--- What came in by each feed, so that the report can say what is missing.
+-- Each feed has a row with its files and rows, so that the report can say which data is missing.
 {% set doubts -%}
     concat_ws(
         '；',
@@ -7,7 +7,11 @@
                 '，',
                 case when cut_files > 0 then cut_files || '个末行残缺' end,
                 case when unended_files > 0 then unended_files || '个末尾缺少换行' end,
-                case when small_files > 0 then small_files || '个行数不足报送单位平日一半' end
+                case when small_files > 0 then small_files || '个行数不足报送单位平日一半' end,
+                case when changed_files > 0 then changed_files || '个中途列数改变' end,
+                case when old_dated_files > 0 then old_dated_files || '个有1900年前后的日期' end,
+                case when lacking_files > 0 then lacking_files || '个全量名单缺少以前报过的记录' end,
+                case when shrunk_files > 0 then shrunk_files || '个全量名单行数不足前一份一半' end
             )
         end,
         case
@@ -21,6 +25,10 @@
 with files as (select * from {{ ref('stg_quality__landed_files') }}),
 
 feeds as (select * from {{ ref('feed') }}),
+
+snapshots as (select * from {{ ref('stg_national__risk_area_snapshots') }}),
+
+areas as (select * from {{ ref('stg_national__risk_areas') }}),
 
 contradictions as (select * from {{ ref('stg_quality__contradictions') }}),
 
@@ -55,21 +63,51 @@ daily as (
         newest_update::date as day,
         sum(rows_read) as rows_read
     from files
-    where status = 'staged' and newest_update < {{ as_of_date() }} + 1
+    where status = 'staged' and feed <> 'risk_areas' and newest_update < {{ as_of_date() }} + 1
     group by feed, newest_update::date
+),
+
+-- A national list replaces the one before, so that a part of it looks like areas that were lowered.
+listed as (
+    select
+        'risk_areas' as feed,
+        snapshots.listed_at,
+        coalesce(snapshots.is_held, false) as is_held,
+        count(areas.listed_at) as areas
+    from snapshots
+    left join areas on snapshots.listed_at = areas.listed_at
+    where snapshots.listed_at < {{ as_of_date() }} + 1
+    group by snapshots.listed_at, snapshots.is_held
+),
+
+volumes as (
+    select
+        feed,
+        day::timestamp as brought_at,
+        rows_read,
+        false as is_held
+    from daily
+    union all
+    select
+        feed,
+        listed_at as brought_at,
+        areas as rows_read,
+        is_held
+    from listed
 ),
 
 followed as (
     select
         feed,
-        day,
+        brought_at,
+        is_held,
         rows_read as last_rows,
-        lag(rows_read) over (partition by feed order by day) as rows_before
-    from daily
+        lag(rows_read) over (partition by feed order by brought_at) as rows_before
+    from volumes
 ),
 
 last_days as (
-    select * from {{ first_per('followed', 'feed', 'day desc') }} as newest
+    select * from {{ first_per('followed', 'feed', 'brought_at desc') }} as newest
 ),
 
 -- Files that brought something of D or later: what an earlier day's file lacked was told then.
@@ -79,7 +117,11 @@ doubtful_files as (
         feed,
         {{ is_in("'cut_row'", 'suspicions') }} as is_cut,
         {{ is_in("'no_newline'", 'suspicions') }} as has_no_newline,
-        {{ is_in("'few_rows'", 'suspicions') }} as is_few
+        {{ is_in("'few_rows'", 'suspicions') }} as is_few,
+        {{ is_in("'other_columns'", 'suspicions') }} as has_other_columns,
+        {{ is_in("'old_dates'", 'suspicions') }} as has_old_dates,
+        {{ is_in("'vanished'", 'suspicions') }} as lacks_records,
+        {{ is_in("'shrunk'", 'suspicions') }} as has_shrunk
     from files
     where status = 'staged' and newest_update >= {{ as_of_date() }}
 ),
@@ -87,10 +129,16 @@ doubtful_files as (
 doubted as (
     select
         feed,
-        count(*) filter (where is_cut or has_no_newline or is_few) as suspicious_files,
+        count(*) filter (
+            where is_cut or has_no_newline or is_few or has_other_columns or has_old_dates or lacks_records or has_shrunk
+        ) as suspicious_files,
         count(*) filter (where is_cut) as cut_files,
         count(*) filter (where has_no_newline) as unended_files,
-        count(*) filter (where is_few) as small_files
+        count(*) filter (where is_few) as small_files,
+        count(*) filter (where has_other_columns) as changed_files,
+        count(*) filter (where has_old_dates) as old_dated_files,
+        count(*) filter (where lacks_records) as lacking_files,
+        count(*) filter (where has_shrunk) as shrunk_files
     from doubtful_files
     group by feed
 ),
@@ -112,16 +160,22 @@ judged as (
         feeds.title,
         last_days.last_rows,
         last_days.rows_before,
+        last_days.is_held,
         coalesce(doubted.suspicious_files, 0) as suspicious_files,
         doubted.cut_files,
         doubted.unended_files,
         doubted.small_files,
+        doubted.changed_files,
+        doubted.old_dated_files,
+        doubted.lacking_files,
+        doubted.shrunk_files,
         coalesce(contradicted.contradictions, 0) as contradictions,
         contradicted.changed_results,
         case
             when counted.rejected_files > 0 then 'rejected'
             when coalesce(counted.rows_read, 0) = 0 and feeds.is_expected then 'missing'
             when counted.newest_update < {{ as_of_date() }} - feeds.stale_after_days + 1 then 'stale'
+            when last_days.is_held then 'thin'
             when last_days.rows_before >= feeds.thin_from_rows
                 and last_days.last_rows < last_days.rows_before * feeds.thin_below_share then 'thin'
             when doubted.suspicious_files > 0 or contradicted.contradictions > 0 then 'doubtful'
@@ -153,7 +207,11 @@ final as (
             when 'rejected' then left(reasons, 2000)
             when 'missing' then '未收到任何数据'
             when 'stale' then '最近一次更新停留在' || {{ chinese_date('newest_update') }}
-            when 'thin' then '最近一日' || last_rows || '行，前一日' || rows_before || '行，数量异常偏少'
+            when 'thin' then concat(
+                case feed_name when 'risk_areas' then '最近一份名单' else '最近一日' end, last_rows, '行，',
+                case feed_name when 'risk_areas' then '前一份' else '前一日' end, rows_before, '行，数量异常偏少',
+                case when is_held then '，确认前仍用以前的名单' end
+            )
             when 'doubtful' then {{ doubts }}
         end as message,
         suspicious_files::int as suspicious_files,

@@ -1,5 +1,9 @@
 -- Every obligation that is open or was ever due as of D, explained by the article it comes from.
-{{ config(indexes=[{'columns': ['obligation_id'], 'unique': true}, {'columns': ['person_key']}, {'columns': ['status', 'due_date']}]) }}
+{{ config(indexes=[
+    {'columns': ['obligation_id'], 'unique': true},
+    {'columns': ['person_key']},
+    {'columns': ['status', 'due_date']}
+]) }}
 
 with obligations as (select * from {{ ref('int_obligation__unioned') }}),
 
@@ -15,7 +19,8 @@ dated as (
         obligations.*,
         last_samples.last_sample_date,
         case when obligations.status = 'overdue' then {{ days_between(as_of_date(), 'obligations.due_date') }} + 1 else 0 end
-            as days_overdue
+            as days_overdue,
+        {{ unit_key('obligations.unit', 'obligations.membership_id', 'obligations.group_code') }} as unit_key
     from obligations
     left join last_samples on obligations.person_key = last_samples.person_key
 ),
@@ -43,7 +48,8 @@ final as (
         last_sample_date,
         needs_review,
         basis || '：' || rule_text || '；' || evidence || '；' || {{ explain_status() }}
-        || case when needs_review then '（来源区域与风险区名单不一致，待核实）' else '' end as explanation
+        || case when needs_review then '（来源区域与风险区名单不一致，待核实）' else '' end as explanation,
+        unit_key
     from dated
 )
 

@@ -1,4 +1,4 @@
--- Who a person key is: only restricted.person is made from this, for the roles that may.
+-- Each person whom another mart names has a row. Only restricted.person is made from it, for the roles that may.
 {{ config(indexes=[{'columns': ['person_key'], 'unique': true}]) }}
 
 with obligations as (select * from {{ ref('obligation') }}),
@@ -13,9 +13,23 @@ pushes as (select * from {{ ref('push_outstanding') }}),
 
 purchases as (select * from {{ ref('pharmacy_followup') }}),
 
+positives as (select * from {{ ref('positive_followup') }}),
+
+monitoring as (select * from {{ ref('health_monitoring') }}),
+
+guests as (select * from {{ ref('guest_check') }}),
+
+signals as (select * from {{ ref('signal') }} where person_key is not null),
+
+never_tested as (select * from {{ ref('never_tested') }}),
+
+vaccinations as (select * from {{ ref('vaccination_outstanding') }}),
+
 registered as (select * from {{ ref('stg_platform__identities') }}),
 
 sampled as (select * from {{ ref('int_person__from_samples') }}),
+
+corrections as (select * from {{ ref('stg_platform__document_corrections') }}),
 
 identities as (
     select
@@ -71,14 +85,30 @@ needed as (
     select person_key from pushes
     union
     select person_key from purchases
+    union
+    select person_key from {{ ref('missing_departure') }}
+    union
+    select person_key from {{ ref('roster_correction') }}
+    union
+    select person_key from vaccinations
+    union
+    select person_key from positives
+    union
+    select person_key from monitoring
+    union
+    select person_key from guests
+    union
+    select person_key from signals
+    union
+    select person_key from never_tested
 ),
 
 -- Each attribute as it was written last by whichever feed wrote it.
 newest as (
     select
         identities.person_key,
-        min(identities.id_type) as id_type,
-        min(identities.id_number) as id_number,
+        min(coalesce(corrections.right_id_type, identities.id_type)) as id_type,
+        min(coalesce(corrections.right_id_number, identities.id_number)) as id_number,
         {% for attribute in ['name', 'phone', 'address', 'community', 'grid'] %}
         {{ at_first(
             'identities.' ~ attribute, ['identities.updated_at', 'identities.file_id', 'identities.line'], descending=true,
@@ -87,6 +117,7 @@ newest as (
         {% endfor %}
     from identities
     inner join needed on identities.person_key = needed.person_key
+    left join corrections on identities.id_type = corrections.id_type and identities.id_number = corrections.id_number
     group by identities.person_key
 ),
 

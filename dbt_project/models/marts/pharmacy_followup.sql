@@ -14,7 +14,7 @@ followed as (
         pushes.cleared_at as investigated_at,
         pushes.clearance,
         tests.due_date as test_due_date,
-        tests.sampled_on as tested_on,
+        tests.satisfied_on as tested_on,
         tests.status
     from purchases
     inner join pushes on purchases.purchase_key = pushes.record_key
@@ -60,7 +60,8 @@ final as (
             when 'exempt' then '经批准免检'
             when 'void' then '感染者管理期间，不作要求'
         end
-        || coalesce('（' || drug_mismatch || '，待核实）', '') as explanation
+        || coalesce('（' || drug_mismatch || '，待核实）', '') as explanation,
+        {{ unit_key('pharmacy', "'pharmacy_purchases:' || purchase_key", "'P19'") }} as unit_key
     from followed
 )
 

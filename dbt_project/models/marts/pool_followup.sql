@@ -3,15 +3,11 @@
 
 with resamples as (select * from {{ ref('int_pool__resamples') }}),
 
-persons as (select * from {{ ref('int_population__persons') }}),
-
 samples as (select * from {{ ref('stg_platform__test_results') }}),
 
 judged as (
     select
         resamples.*,
-        coalesce(persons.community, '') as community,
-        coalesce(persons.grid, '') as grid,
         coalesce(samples.sampling_point, '') as sampling_point,
         case
             when resamples.result = '待出' then 'pending'
@@ -22,7 +18,6 @@ judged as (
             else 'waiting'
         end as status
     from resamples
-    left join persons on resamples.person_key = persons.person_key
     left join samples on resamples.sample_key = samples.sample_key and resamples.person_key = samples.person_key
 ),
 
@@ -42,7 +37,7 @@ final as (
         result,
         status,
         status = 'overdue' or coalesce(resampled_at > due_at, false) as is_late,
-        needs_review,
+        is_result_time_unknown or is_of_another_day as needs_review,
         '第二十四条：试管' || tube_no || '于' || {{ chinese_time('result_at') }} || '结果阳性，应于'
         || {{ chinese_time('due_at') }} || '前单采复核；'
         || case status
@@ -59,7 +54,8 @@ final as (
                     else '，结果阳性，应立即转运'
                 end
         end
-        || case when needs_review then '（混采日期与阳性试管不同，试管编号可能重复使用，待核实）' else '' end as explanation
+        || case when is_result_time_unknown then '（缺检测时间，按更新时间计，待核实）' else '' end
+        || case when is_of_another_day then '（混采日期与阳性试管不同，试管编号可能重复使用，待核实）' else '' end as explanation
     from judged
 )
 

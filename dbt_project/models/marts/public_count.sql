@@ -38,7 +38,7 @@ rounds as (
         )
 ),
 
-compliance as (select * from {{ ref('compliance_daily') }}),
+compliance as (select * from {{ ref('compliance_daily') }} where is_headline),
 
 vaccination as (select * from {{ ref('vaccination_60plus') }}),
 
@@ -92,13 +92,13 @@ counted as (
         sum(part.value)
     from vaccination
     cross join lateral (
-        select 'dose_3' as figure, vaccination.dose_3 as value
+        select 'booster' as figure, vaccination.booster as value
         union all
-        select 'dose_2', vaccination.dose_2 - vaccination.dose_3
+        select 'full_course', vaccination.full_course - vaccination.booster
         union all
-        select 'dose_1', vaccination.dose_1 - vaccination.dose_2
+        select 'covered', vaccination.covered - vaccination.full_course
         union all
-        select 'dose_0', vaccination.residents_60plus - vaccination.dose_1
+        select 'uncovered', vaccination.residents - vaccination.covered
     ) as part
     group by part.figure, vaccination.community
 ),

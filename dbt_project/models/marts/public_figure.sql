@@ -54,7 +54,10 @@ ordered as (
         row_number() over community_order as place,
         sum(whole) over community_order as whole_up_to
     from communities
-    window community_order as (partition by topic order by is_small desc, whole = 0 asc, whole asc, {{ bytewise('community') }} asc)
+    window community_order as (
+        partition by topic
+        order by is_small desc, whole = 0 asc, whole asc, {{ bytewise('community') }} asc
+    )
 ),
 
 parts_up_to as (
@@ -152,7 +155,7 @@ numbers as (
         '',
         (
             select count(*) from zones
-            where zones.level = case titles.figure when 'high' then '高' when 'medium' then '中' else '低' end
+            where zones.level = case titles.figure when 'high' then '高' when 'medium' then '中' end
         ),
         '',
         titles.unit,

@@ -1,5 +1,5 @@
 -- Article 7 (日推日清): of each day's pushed records, by feed and community, how many were cleared on that day.
-with records as (select * from {{ ref('int_push__records') }}),
+with records as (select * from {{ ref('int_push__records') }} where clearance <> 'not_pushed'),
 
 feeds as (select * from {{ ref('feed') }}),
 
@@ -8,11 +8,11 @@ counted as (
         feed,
         push_date,
         community,
-        count(*) filter (where clearance <> 'not_pushed')::int as pushed,
+        count(*)::int as pushed,
         count(*) filter (where clearance = 'same_day')::int as cleared_same_day,
         count(*) filter (where clearance = 'late')::int as cleared_late,
         count(*) filter (where clearance = 'open')::int as open,
-        count(*) filter (where clearance = 'not_pushed')::int as not_pushed
+        sum(greatest({{ seconds_between('cleared_at', 'pushed_at') }}, 0)) as seconds_to_clear
     from records
     group by feed, push_date, community
 ),
@@ -28,9 +28,9 @@ final as (
         counted.cleared_same_day,
         counted.cleared_late,
         counted.open,
-        counted.not_pushed,
-        round({{ exact('counted.cleared_same_day') }} / nullif(counted.pushed, 0), 4) as share_same_day,
-        case when counted.open > 0 then {{ days_between(as_of_date(), 'counted.push_date') }} + 1 else 0 end as days_open
+        round({{ exact('counted.cleared_same_day') }} / counted.pushed, 4)::{{ double_type() }} as share_same_day,
+        case when counted.open > 0 then {{ days_between(as_of_date(), 'counted.push_date') }} + 1 else 0 end as days_open,
+        (coalesce(counted.seconds_to_clear, 0) / 3600)::{{ double_type() }} as hours_to_clear
     from counted
     inner join feeds on counted.feed = feeds.feed
 )

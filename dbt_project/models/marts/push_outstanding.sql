@@ -15,7 +15,11 @@ final as (
         records.pushed_at,
         {{ days_between(as_of_date(), 'records.push_date') }} + 1 as days_open,
         '第七条：' || feeds.title || '，' || {{ chinese_time('records.pushed_at') }}
-        || case records.feed when 'contacts' then '判定，缺隔离到位记录' else '推送，缺排查记录' end
+        || case records.feed
+            when 'contacts' then '判定，缺隔离到位记录'
+            when 'referrals' then '下发，缺核查记录'
+            else '推送，缺排查记录'
+        end
         || '，应于当日24时前完成' as explanation
     from records
     inner join feeds on records.feed = feeds.feed

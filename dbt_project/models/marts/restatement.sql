@@ -1,4 +1,4 @@
--- What changed since the last publication for the days before: which day, how many obligations, and why.
+-- Obligations of earlier days that changed since the last publication are counted by day, group and reason.
 with restated as (select * from {{ ref('int_obligation__restated') }}),
 
 reasons as (select * from {{ ref('restatement_reason') }}),

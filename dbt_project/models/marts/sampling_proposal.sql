@@ -1,5 +1,6 @@
--- Articles 10 and 11: whom to sample on D + 1 in each unit with a running outbreak. Least recently sampled first, never
--- sampled first of all, ties by person key; in the full round everyone who has not been sampled since it began.
+-- Articles 10 and 11: each unit with a running outbreak samples these persons on D + 1, community by community. A person who
+-- was never sampled comes first, then the one sampled least recently, ties by person key; in the full round everyone comes
+-- who has not been sampled since it began.
 {{ config(indexes=[{'columns': ['person_key']}]) }}
 
 with rounds as (
@@ -16,21 +17,32 @@ last_samples as (
     from {{ ref('int_sample__person_dates') }}
 ),
 
+-- Two outbreaks of grids of one community that fall together are counted from the earlier one on.
+opened as (
+    select
+        *,
+        first_value(outbreak_id) over by_opening as first_outbreak_id,
+        first_value(start_date) over by_opening as first_start_date,
+        first_value(due_date) over by_opening as first_due_date
+    from rounds
+    window by_opening as (partition by unit, group_code, community order by started_at, outbreak_id)
+),
+
 roster as (
     select
-        rounds.start_date,
-        rounds.unit,
-        rounds.group_code,
-        rounds.person_key,
-        min(rounds.outbreak_id) as outbreak_id,
-        min(rounds.group_name) as group_name,
-        min(rounds.department) as department,
-        min(rounds.community) as community,
-        min(rounds.grid) as grid,
-        max(rounds.due_date) as round_due_date,
-        count(*) over (partition by rounds.start_date, rounds.unit, rounds.group_code) as roster_size
-    from rounds
-    group by rounds.start_date, rounds.unit, rounds.group_code, rounds.person_key
+        first_start_date as start_date,
+        unit,
+        group_code,
+        community,
+        person_key,
+        min(first_outbreak_id) as outbreak_id,
+        min(group_name) as group_name,
+        min(department) as department,
+        min(grid) as grid,
+        min(first_due_date) as round_due_date,
+        count(*) over (partition by unit, group_code, community) as roster_size
+    from opened
+    group by first_start_date, unit, group_code, community, person_key
 ),
 
 ranked as (
@@ -39,7 +51,7 @@ ranked as (
         last_samples.last_sample_date,
         {{ as_of_date() }} + 1 <= roster.round_due_date as is_full_round,
         row_number() over (
-            partition by roster.start_date, roster.unit, roster.group_code
+            partition by roster.unit, roster.group_code, roster.community
             order by last_samples.last_sample_date asc nulls first, {{ bytewise('roster.person_key') }}
         ) as place
     from roster

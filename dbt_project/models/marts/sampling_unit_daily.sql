@@ -1,4 +1,5 @@
--- Articles 10 and 11, annex rows 23 to 28: each unit on each day of a declared outbreak. In the full round everyone on
+-- Articles 10 and 11, annex rows 23 to 28: each unit, in each community where it has
+-- people, on each day of an outbreak. In the full round everyone on
 -- the roster, counted from its first day; then at least the share (20 %) of the roster every day.
 with unit_days as (select * from {{ ref('int_outbreak__unit_days') }}),
 
@@ -43,7 +44,8 @@ final as (
         sampled::int as sampled,
         greatest(required - sampled, 0)::int as shortfall,
         sampled_lately::int as sampled_lately,
-        round({{ exact('sampled_lately') }} / roster, 4) as coverage_lately
+        round({{ exact('sampled_lately') }} / roster, 4)::{{ double_type() }} as coverage_lately,
+        case when unit = '' then '' else 'workplace:' || unit end as unit_key
     from required
 )
 

@@ -67,8 +67,8 @@ final as (
         measured_at,
         in_scope::int as in_scope,
         sampled::int as sampled,
-        round(sampled / nullif(in_scope, 0), 4) as share,
-        round(sampled / elapsed_hours, 2) as rate_per_hour,
+        round(sampled / nullif(in_scope, 0), 4)::{{ double_type() }} as share,
+        round(sampled / elapsed_hours, 2)::{{ double_type() }} as rate_per_hour,
         least(floor(sampled * allowed_hours / elapsed_hours), in_scope)::int as forecast_sampled,
         case when in_scope > 0 then sampled * allowed_hours >= in_scope * elapsed_hours end as is_on_track,
         case

@@ -19,6 +19,25 @@ counted as (
     group by round_id, community, grid
 ),
 
+-- The person with whose sample 95 % of a place are sampled: of 20 the 19th, of 21 the 20th.
+placed as (
+    select
+        *,
+        row_number() over (partition by round_id, community, grid order by sampled_at nulls last) as place,
+        count(*) over (partition by round_id, community, grid) as in_scope
+    from persons
+),
+
+nearly_all as (
+    select
+        round_id,
+        community,
+        grid,
+        sampled_at
+    from placed
+    where place = ceil(in_scope * {{ exact('0.95') }})
+),
+
 named as (
     select
         round_id,
@@ -80,14 +99,15 @@ final as (
         coalesce(counted.sampled_late, 0)::int as sampled_late,
         coalesce(counted.outstanding, 0)::int as outstanding,
         coalesce(counted.outstanding_infected, 0)::int as outstanding_infected,
-        round({{ exact('counted.in_scope - counted.outstanding') }} / counted.in_scope, 4) as coverage,
+        round({{ exact('counted.in_scope - counted.outstanding') }} / counted.in_scope, 4)::{{ double_type() }} as coverage,
         case when counted.outstanding = 0 then counted.last_sampled_at end as completed_at,
         case
             when counted.in_scope is null then 'nobody_in_scope'
             when counted.outstanding = 0 then 'complete'
             when rounds.deadline < {{ as_of_date() }} + 1 then 'overdue'
             else 'running'
-        end as status
+        end as status,
+        ({{ seconds_between('nearly_all.sampled_at', 'rounds.started_at') }} / 3600)::{{ double_type() }} as hours_to_95_percent
     from places
     inner join rounds on places.round_id = rounds.round_id
     left join counted
@@ -95,6 +115,11 @@ final as (
             places.round_id = counted.round_id
             and places.community = counted.community
             and places.grid = counted.grid
+    left join nearly_all
+        on
+            places.round_id = nearly_all.round_id
+            and places.community = nearly_all.community
+            and places.grid = nearly_all.grid
 )
 
 select * from final

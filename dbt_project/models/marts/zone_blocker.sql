@@ -3,7 +3,7 @@
 
 with persons as (
     select * from {{ ref('int_zone__round_persons') }}
-    where coalesce(result, '') <> '阴性' and round_from_date <= {{ as_of_date() }}
+    where moment = 'present' and coalesce(result, '') <> '阴性' and round_from_date <= {{ as_of_date() }}
 ),
 
 zones as (select * from {{ ref('int_zone__levels') }}),

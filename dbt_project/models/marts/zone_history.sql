@@ -7,7 +7,7 @@ snapshots as (
         listed_at,
         lead(listed_at) over (order by listed_at) as next_listed_at
     from {{ ref('stg_national__risk_area_snapshots') }}
-    where listed_at < {{ as_of_date() }} + 1
+    where is_held is not true and listed_at < {{ as_of_date() }} + 1
 ),
 
 allowed_gap as (

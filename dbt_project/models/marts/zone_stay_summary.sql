@@ -23,11 +23,13 @@ final as (
         {{ as_of_date() }} as as_of_date,
         stays.level,
         count(*)::int as stays,
-        round(percentile_cont(0.1) within group (order by stays.days)::{{ exact_type() }}, 1) as days_p10,
-        round(percentile_cont(0.5) within group (order by stays.days)::{{ exact_type() }}, 1) as days_median,
-        round(percentile_cont(0.9) within group (order by stays.days)::{{ exact_type() }}, 1) as days_p90,
+        round(percentile_cont(0.1) within group (order by stays.days)::{{ exact_type() }}, 1)::{{ double_type() }} as days_p10,
+        round(percentile_cont(0.5) within group (order by stays.days)::{{ exact_type() }}, 1)::{{ double_type() }} as days_median,
+        round(percentile_cont(0.9) within group (order by stays.days)::{{ exact_type() }}, 1)::{{ double_type() }} as days_p90,
         rules.rule_days,
-        round({{ exact('count(*) filter (where stays.days < rules.rule_days)') }} / count(*), 4) as share_shorter
+        round(
+            {{ exact('count(*) filter (where stays.days < rules.rule_days)') }} / count(*), 4
+        )::{{ double_type() }} as share_shorter
     from stays
     left join rules on stays.level = rules.level
     group by stays.level, rules.rule_days

@@ -1,4 +1,5 @@
 select
     listed_at,
-    file_id
+    file_id,
+    is_held
 from {{ source('platform', 'risk_area_snapshots') }}

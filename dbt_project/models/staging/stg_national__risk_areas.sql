@@ -4,5 +4,5 @@ select
     {{ comparable_text('province') }} as province,
     {{ comparable_text('city') }} as city,
     {{ comparable_text('county') }} as county,
-    area_match as area
+    {{ comparable_text('area') }} as area
 from {{ source('platform', 'risk_areas') }}

@@ -1,4 +1,4 @@
--- Who a person key is, as each feed but the test results last wrote it (those: int_person__from_samples).
+-- Each feed but the test results says who a person key is, as it wrote it last (those: int_person__from_samples).
 -- Only restricted.person is made from it.
 {% set feeds = {
     'key_population': ['phone', 'address', 'community', 'grid'],
@@ -7,6 +7,10 @@
     'cases': ['phone', 'null', 'community', 'grid'],
     'residents': ['phone', 'null', 'community', 'grid'],
     'pharmacy_purchases': ['phone', 'address', 'community', 'null'],
+    'referrals': ['phone', 'address', 'community', 'grid'],
+    'health_checks': ['phone', 'null', 'null', 'null'],
+    'guests': ['phone', 'null', 'null', 'null'],
+    'vaccinations': ['phone', 'null', 'null', 'null'],
 } %}
 {% for feed, (phone, address, community, grid) in feeds.items() %}
 select

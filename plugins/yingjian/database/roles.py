@@ -1,4 +1,4 @@
-"""The roles of the warehouse's server: made where they are missing, with the passwords that this home knows."""
+"""This module makes the missing roles of the warehouse's server, with the passwords that this home knows."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from yingjian.settings import Settings, SetupError
 
 
 def make_roles(conn: psycopg.Connection, settings: Settings) -> list[str]:
-    """Make the roles that are missing, with the passwords that this home knows; returns which log in.
+    """Make the missing roles with the passwords that this home knows; return the new roles that log in.
 
-    On the owner's connection. Raises SetupError when the owner may not make roles.
+    The connection is the owner's. Raises SetupError when the owner may not make roles.
     """
-    there = _login_roles(conn)
+    roles_before = _login_roles(conn)
+    how = (
+        "stop it with `yingjian warehouse stop`" if settings.warehouse is None else "run `yingjian warehouse bootstrap`"
+    )
     try:
         run_file(conn, SQL_FOLDER / "00_roles.sql")
     except psycopg.errors.InsufficientPrivilege as error:
-        how = (
-            "stop it with `yingjian warehouse stop`"
-            if settings.warehouse is None
-            else "run `yingjian warehouse bootstrap`"
-        )
         raise SetupError(
             f"the owner of the warehouse may not make its roles ({error.diag.message_primary}): {how}, then run again"
         ) from None
-    made = sorted(_login_roles(conn) - there)
-    set_passwords(conn, settings, made)
-    return made
+    may_lock = "select has_function_privilege('bi_reader', 'pg_advisory_lock(bigint)', 'execute')"
+    if conn.execute(may_lock).fetchone() == (True,):
+        raise SetupError(f"readers could stop the services of this warehouse by their locks: {how}, then run again")
+    new_roles = sorted(_login_roles(conn) - roles_before)
+    set_passwords(conn, settings, new_roles)
+    return new_roles
 
 
 def set_passwords(conn: psycopg.Connection, settings: Settings, roles: Collection[str]) -> None:
-    """Give roles the passwords that this home knows; on the owner's connection."""
+    """Give roles the passwords that this home knows; the connection is the owner's."""
     for role in sorted(roles):
         conn.execute(
             sql.SQL("alter role {} password {}").format(

@@ -1,4 +1,4 @@
-"""The tables that are not dbt's: the folder of their migrations, and of the files that are run each time."""
+"""This module makes the tables that dbt does not make. Migrations run once; the other files of SQL run each time."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def apply_migrations(conn: psycopg.Connection, folder: Path) -> list[str]:
-    """Run each file `NNNN_name.sql` of a folder that this database has not seen, in order; returns the names of those.
+    """Run the files `NNNN_name.sql` of a folder that this database has not seen, in order; return their names.
 
-    A migration runs once and is never edited afterwards: a later one changes what it made. Raises SetupError when one was
-    edited.
+    A migration runs once. Nobody edits it afterwards: a later migration changes the tables. Raises SetupError when one
+    was edited.
     """
     conn.execute(
         """
@@ -58,5 +58,5 @@ def apply_migrations(conn: psycopg.Connection, folder: Path) -> list[str]:
 
 
 def run_file(conn: psycopg.Connection, path: Path) -> None:
-    """Execute a file of SQL statements."""
+    """Run a file of SQL statements."""
     conn.execute(path.read_text(encoding="utf-8"))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A server that is not embedded: whether Yingjian can work with it, and in one sentence why not."""
+"""This module checks a server that is not embedded, and says in one sentence why Yingjian cannot work with it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import psycopg
 
 from yingjian.settings import SetupError
 
-OLDEST, NEWEST = 16, 18  # PostgreSQL's major versions with which the tests ran.
-SECONDS = 10  # that it has to answer
+OLDEST, NEWEST = 16, 18  # The tests ran with these major versions of PostgreSQL.
+SECONDS = 10  # The server must answer within this time.
 BOOTSTRAP = "run `yingjian warehouse bootstrap`"
 
-# What PostgreSQL and its client say of a connection that was not made. Their texts go no further: they may quote anything.
+# PostgreSQL and its client report a failed connection by these words. Their texts may quote anything, so they are not
+# shown.
 _REASONS = (
     ("password authentication failed", "{host} refuses the password of {user}: mend {variable}"),
     ("no password supplied", "{host} wants a password of {user}: give it in {variable}"),
@@ -32,7 +33,7 @@ _SILENT = "nothing answers at {host}: is the server up, and is {variable} right?
 
 
 def require(uri: str, variable: str = "YINGJIAN_WAREHOUSE") -> None:
-    """Connect once, as the URI of the environment variable says. Raises SetupError."""
+    """Connect once with the URI of the environment variable. Raises SetupError."""
     try:
         with psycopg.connect(uri, connect_timeout=SECONDS) as conn:
             version = conn.info.server_version // 10000
@@ -45,7 +46,10 @@ def require(uri: str, variable: str = "YINGJIAN_WAREHOUSE") -> None:
 
 
 def explained(error: psycopg.Error, uri: str, variable: str) -> SetupError:
-    """What is wrong with a connection, and what to do; names host, role and database, and no secret."""
+    """Return an error that says what is wrong with a connection and what to do.
+
+    It names host, role and database, no secret.
+    """
     if isinstance(error, psycopg.ProgrammingError):
         return SetupError(
             f"{variable} is no URI of a PostgreSQL server, as in postgresql://USER:PASSWORD@HOST:5432/DATABASE"
@@ -57,10 +61,10 @@ def explained(error: psycopg.Error, uri: str, variable: str) -> SetupError:
         "user": unquote(parsed.netloc.rpartition("@")[0].partition(":")[0]) or "this machine's user",
         "database": parsed.path.lstrip("/"),
     }
-    said = str(error).partition("FATAL:")
-    # What stands before FATAL names the host, and may hold any of these words.
-    said_by = f"FATAL{said[2]}" if said[1] else str(error)
+    message_parts = str(error).partition("FATAL:")
+    # The words before FATAL name the host, which may contain any of the words of _REASONS.
+    reason = f"FATAL{message_parts[2]}" if message_parts[1] else str(error)
     for words, sentence in _REASONS:
-        if words in said_by and (said[1] or words in ("SSL", "certificate", "no password supplied")):
+        if words in reason and (message_parts[1] or words in ("SSL", "certificate", "no password supplied")):
             return SetupError(sentence.format(**facts))
     return SetupError(_SILENT.format(**facts))

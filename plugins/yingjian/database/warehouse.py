@@ -1,4 +1,4 @@
-"""The warehouse: where it is, how to connect to it as which role."""
+"""This module says where the warehouse is, and connects to it as a role."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ import psycopg
 from yingjian.database import server
 from yingjian.database.bootstrap import AIRFLOW_ROLE, OWNER_ROLE
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.settings import ROLE_PASSWORD, Settings, SetupError
+from yingjian.settings import Settings, SetupError
 
 OWNER = "owner"
-TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")  # What a URI may say of it, as libpq names it.
+TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")  # A URI may set these parameters of TLS, which libpq names so.
 
-# The services and the BI tool: each logs in as itself (sql/00_roles.sql).
+# Each service and the BI tool has a role of its own (sql/00_roles.sql).
 ROLES = ("loader", "transformer", "auditor", "publisher", "reporter", "bi_reader")
 
 
 def ensure_running(settings: Settings) -> None:
-    """Start the embedded server if the warehouse is embedded and does not answer; another one must answer by itself.
+    """Start the embedded server if it does not answer; a server that is not embedded must already run.
 
     Raises SetupError with a sentence that says what to do.
     """
     if settings.warehouse is None:
         EmbeddedPostgres(settings).ensure_running()
-    elif urlparse(settings.warehouse).password:  # A worker need not know the owner's.
+    elif urlparse(settings.warehouse).password:  # A worker need not know the owner's password.
         server.require(settings.warehouse)
 
 
 def uri(settings: Settings, role: str = OWNER) -> str:
-    """Connection URI of a role (`owner` or one of ROLES) for psql, a BI tool or a driver.
+    """Return the connection URI of a role (`owner` or one of ROLES) for psql, a BI tool or a driver.
 
-    Raises SetupError for a role that is none, or whose password is not known here.
+    Raises SetupError when there is no such role, or when its password is not known here.
     """
     if role != OWNER and role not in ROLES:
         raise SetupError(f"there is no role {role} whose password is known here: one of {OWNER}, {', '.join(ROLES)}")
@@ -46,8 +46,9 @@ def uri(settings: Settings, role: str = OWNER) -> str:
 
 
 def airflow_uri(settings: Settings) -> str:
-    """Connection URI of Airflow's metadata: YINGJIAN_AIRFLOW_DATABASE, else database `airflow` on the warehouse's server, as
-    Airflow's own role.
+    """Return the connection URI of Airflow's metadata, as Airflow's own role.
+
+    It is YINGJIAN_AIRFLOW_DATABASE if that is set, else the database `airflow` on the warehouse's server.
     """
     if settings.airflow_database:
         return settings.airflow_database
@@ -57,26 +58,27 @@ def airflow_uri(settings: Settings) -> str:
 
 
 def password(settings: Settings, role: str) -> str:
-    """The password of a service's role: the home's secret where the server is embedded, else YINGJIAN_ROLE_PASSWORD_<ROLE>.
+    """Return the password of a service's role.
 
-    Without that variable it follows from the owner's password, so that one machine needs one secret. Raises SetupError
-    when neither is given.
+    An embedded server takes the home's secret, any other server YINGJIAN_ROLE_PASSWORD_<ROLE>. Without that variable
+    the password is derived from the owner's, so that one machine needs one secret. Raises SetupError when neither is
+    given.
     """
     if settings.warehouse is None:
         return settings.secret(f"role_{role}")
     if role in settings.given_role_passwords:
         return settings.given_role_passwords[role]
-    owners = owner_password(settings, f"set {ROLE_PASSWORD}{role.upper()}, or ")
+    owners = owner_password(settings, f"set YINGJIAN_ROLE_PASSWORD_{role.upper()}, or ")
     digest = hmac.new(owners.encode(), f"yingjian role {role}".encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def owner_password(settings: Settings, otherwise: str = "") -> str:
-    """The owner's password, as YINGJIAN_WAREHOUSE has it. Raises SetupError when it has none."""
-    found = unquote(urlparse(settings.warehouse or "").password or "")
-    if not found:
+    """Return the owner's password from YINGJIAN_WAREHOUSE. Raises SetupError when it has none."""
+    password = unquote(urlparse(settings.warehouse or "").password or "")
+    if not password:
         raise SetupError(f"YINGJIAN_WAREHOUSE has no password: {otherwise}give the owner's in it")
-    return found
+    return password
 
 
 def _external(owner_uri: str, role: str, password: str, path: str | None = None) -> str:
@@ -88,11 +90,11 @@ def _external(owner_uri: str, role: str, password: str, path: str | None = None)
 
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
-    """What dbt_project/profiles.yml reads from the environment: dbt connects as `transformer`, with the TLS of the URI."""
+    """Return the variables of dbt_project/profiles.yml: dbt connects as `transformer`, with the TLS of the URI."""
     parsed = urlparse(uri(settings, "transformer"))
-    given = dict(parse_qsl(parsed.query))
+    parameters = dict(parse_qsl(parsed.query))
     return {
-        **{f"YINGJIAN_PG_{name.upper()}": given.get(name, "") for name in TLS},
+        **{f"YINGJIAN_PG_{name.upper()}": parameters.get(name, "") for name in TLS},
         "YINGJIAN_PG_HOST": parsed.hostname or "127.0.0.1",
         "YINGJIAN_PG_PORT": str(parsed.port or 5432),
         "YINGJIAN_PG_USER": unquote(parsed.username or ""),
@@ -102,10 +104,10 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
 
 
 def connect(settings: Settings, role: str = OWNER) -> psycopg.Connection:
-    """A connection as `role`, in Asia/Shanghai; not in autocommit."""
+    """Return a connection as `role`, in Asia/Shanghai; it is not in autocommit."""
     return psycopg.connect(uri(settings, role), options=f"-c {quote('TimeZone')}=Asia/Shanghai")
 
 
 def connector(settings: Settings, role: str = OWNER) -> Callable[[], psycopg.Connection]:
-    """A function that opens connections, for code that opens them when it needs them."""
+    """Return a function that opens connections, for code that opens them when it needs them."""
     return lambda: connect(settings, role)

@@ -1,6 +1,6 @@
-"""Delivery: each official gets the pages that are theirs, over their channels, once; every attempt is on record.
+"""Each official gets the pages of the own part, over the official's channels, once; every attempt is on record.
 
-`ledger` is the record (table delivery.attempt), `messages` what is said, the channels (`mail`, `robots`, `folder`) how it
-gets there, `courier` puts them together; `sign_off` is the decision about public figures, `steps` what the DAGs call.
-docs/decisions/delivery-once.md says what happens when a sender dies.
+`ledger` keeps the record (table delivery.attempt), `messages` writes the messages, the channels (`mail`, `robots`,
+`folder`) send them, and `courier` makes the attempts. `sign_off` holds the decision about public figures. The DAGs call
+`orchestration.delivery_tasks`. docs/decisions/delivery-once.md says what happens when a sender dies.
 """

@@ -1,4 +1,4 @@
-"""Telling the data team: by mail, group robots and a webhook, as the settings say."""
+"""This module tells the data team by mail, group robots and a webhook, as the settings say."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ TIMEOUT_SECONDS = 15
 
 
 def tell(alerts: Alerts, message: Message, content: Mapping[str, Any]) -> tuple[str, ...]:
-    """Send a message over every channel that is set; returns why some of them did not take it.
+    """Send a message over every channel that is set; return the reasons of the channels that did not take it.
 
-    content: what the webhook gets as JSON. Raises Undelivered when channels are set and none of them took it. No address
-    and no URL is ever raised or returned: a webhook's URL is a secret.
+    content: the JSON for the webhook. Raises Undelivered when channels are set and none of them took the message. No
+    address and no URL is ever raised or returned: a webhook's URL is a secret.
     """
     ways: list[Callable[[], None]] = [lambda to=address: _mail(to, message) for address in alerts.mail]  # type: ignore[misc]
     if alerts.wecom:
@@ -41,7 +41,7 @@ def tell(alerts: Alerts, message: Message, content: Mapping[str, Any]) -> tuple[
 
 
 def beat(alerts: Alerts) -> str | None:
-    """Fetch the heartbeat's URL, so that whoever waits for it knows that the watch is alive; returns why it failed."""
+    """Fetch the heartbeat's URL, which shows its service that the watch is alive; return why the fetch failed."""
     if alerts.heartbeat:
         try:
             _client().get(alerts.heartbeat).raise_for_status()
@@ -78,7 +78,7 @@ def _post(url: str | None, content: Mapping[str, Any]) -> None:
 
 
 def _client() -> httpx.Client:
-    # Its log of requests would show the URL.
+    # httpx's log of requests would show the URL.
     import logging
 
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -1,8 +1,8 @@
-"""Notices that come back for a mail which its server had accepted: delivery-status notifications (RFC 3464).
+"""This module reads delivery-status notifications (RFC 3464), about mails that a server accepted and could not deliver.
 
-They are read from a mailbox over IMAP, by Airflow's connection `imap_default` (AIRFLOW_CONN_IMAP_DEFAULT: host, port,
+It reads them from a mailbox over IMAP, by Airflow's connection `imap_default` (AIRFLOW_CONN_IMAP_DEFAULT: host, port,
 login, password; `folder` and `starttls` in its extra), or from a Maildir. A notice is ours when it returns a Message-ID
-that is on record; it is marked as read, every other message is left as it is.
+that is on record; such a notice is marked as read, and every other message stays as it is.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ TIMEOUT_SECONDS = 30
 
 @dataclass(frozen=True)
 class Notice:
-    """A mail that failed: its Message-ID, and the status that the notice gives (such as 5.1.1)."""
+    """A notice reports a mail that failed: its Message-ID, and the status that the notice gives (such as 5.1.1)."""
 
     reference: str
     status: str
 
 
 class Mailbox(Protocol):
-    """Messages that nobody has read yet."""
+    """A mailbox gives the messages that nobody has read yet."""
 
     def unread(self) -> Iterable[tuple[Any, bytes]]: ...
     def mark_read(self, key: Any) -> None: ...
 
 
 def read_bounces(conn: psycopg.Connection[Any], box: Mailbox) -> int:
-    """Put on record which mails did not arrive; returns how many of them were not known before."""
-    news = 0
+    """Put on record which mails did not arrive; return how many of them were not known before."""
+    newly_bounced = 0
     for key, content in list(box.unread()):
         notices = parse(content)
         if notices and all(_is_ours(conn, notice) for notice in notices):
-            news += sum(
+            newly_bounced += sum(
                 ledger.bounced(conn, notice.reference, f"退信（{notice.status}）：收件方未收下邮件")
                 for notice in notices
             )
             box.mark_read(key)
-    return news
+    return newly_bounced
 
 
 def _is_ours(conn: psycopg.Connection[Any], notice: Notice) -> bool:
@@ -69,7 +69,10 @@ def _is_ours(conn: psycopg.Connection[Any], notice: Notice) -> bool:
 
 
 def parse(content: bytes) -> list[Notice]:
-    """The failures that a message reports; none when it is no delivery-status notification, or only of a delay."""
+    """Return the failures that a message reports.
+
+    The list is empty for a message that is no delivery-status notification, or that only reports a delay.
+    """
     message = email.message_from_bytes(content, policy=email.policy.default)
     if message.get_content_type() != "multipart/report" or message.get_param("report-type") != "delivery-status":
         return []
@@ -92,12 +95,12 @@ def _message_id(message: Message) -> str:
 
 
 def _status(block: Message) -> str:
-    found = re.match(r"\d\.\d{1,3}\.\d{1,3}", str(block.get("Status", "")).strip())
-    return found[0] if found else "原因不明"
+    code = re.match(r"\d\.\d{1,3}\.\d{1,3}", str(block.get("Status", "")).strip())
+    return code[0] if code else "原因不明"
 
 
 class Maildir:
-    """A Maildir on this machine, such as a mail server delivers into."""
+    """This mailbox is a Maildir on this machine, such as a mail server delivers into."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_dir():
@@ -117,14 +120,14 @@ class Maildir:
 
 
 class Imap:
-    """A mailbox over IMAP with TLS, from the first byte or by STARTTLS; never without."""
+    """This mailbox is read over IMAP, always with TLS: from the first byte or by STARTTLS."""
 
     def __init__(self, client: imaplib.IMAP4) -> None:
         self._client = client
 
     def unread(self) -> Iterator[tuple[bytes, bytes]]:
-        _, found = self._client.uid("search", "UNSEEN")
-        for number in (found[0] or b"").split():
+        _, numbers = self._client.uid("search", "UNSEEN")
+        for number in (numbers[0] or b"").split():
             _, parts = self._client.uid("fetch", number.decode(), "(BODY.PEEK[])")
             content = next((part[1] for part in parts if isinstance(part, tuple)), None)
             if isinstance(content, bytes):
@@ -136,7 +139,10 @@ class Imap:
 
 @contextmanager
 def imap() -> Iterator[Imap]:
-    """The mailbox of the connection `imap_default`. Raises SetupError, without the server's words, when it cannot be read."""
+    """Open the mailbox of the connection `imap_default`.
+
+    Raises SetupError when it cannot be read; the error does not quote the server.
+    """
     from airflow.sdk import Connection
 
     connection = Connection.get(CONNECTION)
@@ -158,7 +164,7 @@ def imap() -> Iterator[Imap]:
 
 
 def has_mailbox() -> bool:
-    """Whether there is a connection `imap_default`."""
+    """Return whether there is a connection `imap_default`."""
     from airflow.sdk import Connection
     from airflow.sdk.exceptions import AirflowNotFoundException
 

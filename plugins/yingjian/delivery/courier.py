@@ -1,4 +1,7 @@
-"""Making the attempts: one after the other, each on record before and after, tried again where that may help."""
+"""This module makes the attempts, one after the other.
+
+Each is on record before and after, and is repeated if that helps.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
 import psycopg
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
+from yingjian.clock import SHANGHAI
 from yingjian.delivery import ledger
 from yingjian.delivery.errors import Bounced, MaybeSent, NotSent
 from yingjian.delivery.ledger import Attempt
@@ -23,12 +26,14 @@ from yingjian.people.officials import Officials
 
 log = logging.getLogger(__name__)
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 TRIES, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 4, 2, 30
 
 
 class Channel(Protocol):
-    """A way to officials. `per_minute`: its limit; `is_repeatable`: sending twice has the effect of sending once."""
+    """A channel is a way to officials.
+
+    `per_minute` is its limit of messages. `is_repeatable` means that sending twice has the effect of sending once.
+    """
 
     per_minute: int | None
     is_repeatable: bool
@@ -41,7 +46,7 @@ class Channel(Protocol):
 
 @dataclass(frozen=True)
 class Delivered:
-    """How many attempts of a kind are in each state; `failures` names officials and channels, no address."""
+    """This is the number of attempts in each state; `failures` names officials and channels, no address."""
 
     states: Mapping[str, int]
     failures: tuple[str, ...]
@@ -49,7 +54,7 @@ class Delivered:
 
 
 def due_at(as_of_date: date, at: time_of_day) -> datetime:
-    """When the pack of D goes out: at this time of D + 1, Asia/Shanghai."""
+    """Return when the pack of D goes out: at this time of D + 1, Asia/Shanghai."""
     return datetime.combine(as_of_date + timedelta(days=1), at, SHANGHAI)
 
 
@@ -62,7 +67,7 @@ def plan(
     occasion: str = "",
     to: Sequence[Recipient] | None = None,
 ) -> int:
-    """Put on record who receives what; returns the number of attempts. `to`: not those who receive it every day."""
+    """Put on record who receives what; return the number of attempts. `to` replaces the everyday recipients."""
     receiving = recipients(officials, what) if to is None else to
     return ledger.plan(conn, publication_id, what, receiving, not_before, occasion)
 
@@ -78,9 +83,10 @@ def deliver(
     occasion: str = "",
     sleep: Callable[[float], None] = time.sleep,
 ) -> Delivered:
-    """Make every attempt that is due. Nobody gets the same thing twice, whoever else is at it and whenever it is stopped.
+    """Make every attempt that is due, so that nobody gets the same thing twice.
 
-    What cannot be sent does not keep the others from theirs. `sleep` waits the given seconds.
+    This holds when several processes deliver at once, and when one is stopped. An attempt that fails does not stop the
+    others. `sleep` waits the given seconds.
     """
     if what == "pack" and publication_id is not None:
         ledger.supersede(conn, publication_id)
@@ -149,7 +155,7 @@ def _make(
         if error.is_general:
             broken[attempt.channel] = error
         ledger.ended(conn, attempt, "failed", error.reason, will_retry=error.again)
-    except Exception as error:  # One attempt's fault is not the others'; its text may hold an address.
+    except Exception as error:  # One attempt's fault must not stop the others; its text may hold an address.
         log.error("delivery: attempt %s: %s", attempt.attempt_id, type(error).__name__)
         conn.rollback()
         state, reason = ("uncertain", ledger.INTERRUPTED) if has_begun else ("failed", "内容无法生成")

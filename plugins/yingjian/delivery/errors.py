@@ -1,10 +1,16 @@
-"""How sending ends when it does not end well. The reasons are read by officials: Chinese, no address, no secret."""
+"""These errors say how an attempt failed.
+
+Officials read the reasons, which are Chinese and hold no address and no secret.
+"""
 
 from __future__ import annotations
 
 
 class NotSent(Exception):
-    """Surely not sent. `again`: whether trying again may help; `is_general`: no other message gets through either."""
+    """The message was surely not sent.
+
+    `again`: another try may help. `is_general`: no other message gets through this channel either.
+    """
 
     def __init__(self, reason: str, *, again: bool, is_general: bool = False) -> None:
         super().__init__(reason)
@@ -14,14 +20,14 @@ class NotSent(Exception):
 
 
 class Bounced(NotSent):
-    """Refused for this address, for good."""
+    """The server refused this address for good."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, again=False)
 
 
 class MaybeSent(Exception):
-    """The connection broke after the message was handed over: it may have arrived, and is not sent again by itself."""
+    """The connection broke after the message was handed over. It may have arrived, so it is not sent again by itself."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -29,6 +35,6 @@ class MaybeSent(Exception):
 
 
 class Undelivered(Exception):
-    """A run ended with something undelivered; the text names officials and channels, no address, and may be mailed."""
+    """A run ended with something undelivered. The text names officials and channels, no address, and may be mailed."""
 
     may_be_told = True

@@ -1,4 +1,7 @@
-"""The shared folder: the files of a publication in a folder of their own, whole or not at all, and never overwritten."""
+"""This channel copies the files of a publication into a folder of their own in the shared folder.
+
+It copies all files or none, and overwrites none.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from pathlib import Path
 from yingjian.delivery.errors import NotSent
 from yingjian.delivery.messages import Message
 
-# The group of the share reads; everybody else on the machine has nothing.
+# The group of the share may read; other users of the machine may not.
 FILE_MODE, FOLDER_MODE = 0o640, 0o750
 
 
 class Folder:
-    """Copies to `<shared folder>/<target>/<as_of_date>-p<publication_id>/`. Copying again changes nothing."""
+    """This channel copies to `<shared folder>/<target>/<as_of_date>-p<publication_id>/`. A second copy changes nothing."""
 
     per_minute: int | None = None
     is_repeatable = True
@@ -27,17 +30,17 @@ class Folder:
         return message.folder
 
     def open(self) -> None:
-        """Raises NotSent when the shared folder cannot be made, such as a share that is not mounted."""
+        """Make the shared folder. Raises NotSent when that fails, such as for a share that is not mounted."""
         try:
             self._root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         except OSError as error:
             raise NotSent(f"共享文件夹不可用（{error.strerror}）", again=True, is_general=True) from None
 
     def close(self) -> None:
-        """Nothing is open."""
+        """This channel holds nothing open."""
 
     def send(self, target: str, message: Message) -> None:
-        """Copy the message's files. Raises NotSent when another file of that name is there, or nothing can be written."""
+        """Copy the message's files. Raises NotSent when another file of that name exists, or when writing fails."""
         folder = (self._root / target / message.folder).resolve()
         if not folder.is_relative_to(self._root.resolve()):
             raise NotSent("共享文件夹的路径越出其范围", again=False)
@@ -56,10 +59,10 @@ def _copy(source: Path, target: Path) -> None:
         raise NotSent("共享文件夹中已有同名而内容不同的文件，没有覆盖", again=False)
     unfinished = target.with_name(f".{os.getpid()}.{target.name}")
     try:
-        with source.open("rb") as read, unfinished.open("xb") as written:
-            shutil.copyfileobj(read, written)
-            written.flush()
-            os.fsync(written.fileno())
+        with source.open("rb") as reader, unfinished.open("xb") as writer:
+            shutil.copyfileobj(reader, writer)
+            writer.flush()
+            os.fsync(writer.fileno())
         unfinished.chmod(FILE_MODE)
         unfinished.rename(target)
     finally:

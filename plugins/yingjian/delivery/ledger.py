@@ -1,7 +1,7 @@
-"""The record of deliveries, and what keeps one from being made twice (docs/decisions/delivery-once.md).
+"""The ledger records deliveries, and keeps one from being made twice (docs/decisions/delivery-once.md).
 
-Every step is a short transaction of its own: what is on record is true also when the process dies at once. Who works
-at an attempt holds a lock of the session; when the process dies, the database lets go of it.
+Every step is a short transaction of its own, so the record is true even when the process dies at once. A process that
+works at an attempt holds a lock of its session; the database releases the lock when the process dies.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ INTERRUPTED = "发送过程被中断，无法确认是否送达；不会自动�
 
 @dataclass(frozen=True)
 class Attempt:
-    """A row of delivery.attempt."""
+    """An attempt is a row of delivery.attempt."""
 
     attempt_id: int
     publication_id: int | None
@@ -46,7 +46,7 @@ class Attempt:
 
 @contextmanager
 def _durably(conn: psycopg.Connection[Any]) -> Iterator[None]:
-    """A transaction of its own: on record when the block is left, whatever was read on the connection before."""
+    """Open a transaction of its own, which is committed when the block ends, whatever the connection read before."""
     conn.commit()
     with conn.transaction():
         yield
@@ -60,11 +60,11 @@ def plan(
     not_before: datetime,
     occasion: str = "",
 ) -> int:
-    """Put on record what is to be sent; returns how many attempts there are for it. Planned again, nothing changes.
+    """Put on record what is to be sent; return how many attempts there are for it. A second plan changes nothing.
 
-    An attempt that has not been made follows the directory of officials: its address is the present one, and it is
-    `cancelled` for whoever receives it no longer. Where two officials name the same place for the same pages, the first
-    one's attempt serves both: the other's is `shared`.
+    An attempt that has not been made follows the directory of officials: it takes the official's present address, and
+    it becomes `cancelled` when the official no longer receives the pages. If two officials name the same place for the
+    same pages, the first one's attempt serves both, and the other's becomes `shared`.
     """
     key = {"id": publication_id, "what": what, "occasion": occasion}
     with _durably(conn):
@@ -89,7 +89,8 @@ def plan(
                     %(kind)s, %(audience)s, %(not_before)s,
                     case when exists (
                         select from delivery.attempt as other
-                        where other.publication_id is not distinct from %(id)s and other.what = %(what)s and other.occasion = %(occasion)s
+                        where other.publication_id is not distinct from %(id)s and other.what = %(what)s
+                        and other.occasion = %(occasion)s
                         and other.channel = %(channel)s and other.target = %(target)s
                         and other.audience_kind = %(kind)s and other.audience = %(audience)s
                         and other.state not in ('shared', 'cancelled')
@@ -123,9 +124,9 @@ def plan(
 
 
 def supersede(conn: psycopg.Connection[Any], publication_id: int) -> int:
-    """Give up the pack of a publication that a newer one of the same or a later date came before; returns how many.
+    """Give up the pack of a publication if a newer publication of the same or a later date exists; return how many.
 
-    What was sent, and what failed, stays as it is.
+    Attempts that were sent or that failed stay as they are.
     """
     with _durably(conn):
         return conn.execute(
@@ -140,7 +141,7 @@ def supersede(conn: psycopg.Connection[Any], publication_id: int) -> int:
 def open_attempts(
     conn: psycopg.Connection[Any], publication_id: int | None, what: str, occasion: str = ""
 ) -> list[int]:
-    """The attempts that are to be made now, or that somebody is at: their numbers, in the order of planning."""
+    """Return the numbers of the attempts that are due or under way, in the order of planning."""
     with _durably(conn):
         return [
             number
@@ -158,9 +159,9 @@ def open_attempts(
 
 @contextmanager
 def held(conn: psycopg.Connection[Any], attempt_id: int) -> Iterator[Attempt | None]:
-    """The attempt, while nobody else can be at it; None when somebody else is, or when it is done meanwhile.
+    """Yield the attempt under a lock; None when another process holds it, or when the attempt has ended meanwhile.
 
-    An attempt found `sending` although nobody holds it was left behind by a process that died.
+    If an attempt is `sending` although nobody held its lock, the process that sent it has died.
     """
     name = f"yingjian.delivery.{attempt_id}"
     conn.commit()
@@ -179,7 +180,7 @@ def held(conn: psycopg.Connection[Any], attempt_id: int) -> Iterator[Attempt | N
 
 def _read(conn: psycopg.Connection[Any], attempt_id: int) -> Attempt | None:
     with _durably(conn):
-        found = records(
+        rows = records(
             conn,
             """
             select
@@ -190,14 +191,14 @@ def _read(conn: psycopg.Connection[Any], attempt_id: int) -> Attempt | None:
             """,
             id=attempt_id,
         )
-    if not found:
+    if not rows:
         return None
-    row = found[0]
+    row = rows[0]
     return Attempt(**row | {"audience": Audience(row.pop("audience_kind"), row["audience"])})
 
 
 def sending(conn: psycopg.Connection[Any], attempt: Attempt, reference: str) -> bool:
-    """From here on the message may arrive; False when the attempt was cancelled meanwhile and must not be made."""
+    """Record that the message may arrive from now on; return False when the attempt was cancelled and must not be made."""
     with _durably(conn):
         return (
             conn.execute(
@@ -213,12 +214,12 @@ def sending(conn: psycopg.Connection[Any], attempt: Attempt, reference: str) -> 
 
 
 def not_sent_yet(conn: psycopg.Connection[Any], attempt: Attempt, reason: str) -> None:
-    """It surely did not arrive, and will be tried again at once."""
+    """Record that the message surely did not arrive, and will be tried again at once."""
     _to(conn, attempt, "planned", "error = %(text)s", reason)
 
 
 def sent(conn: psycopg.Connection[Any], attempt: Attempt) -> None:
-    """It arrived where it was sent; the trail of who got persons' data has it too."""
+    """Record that the message arrived, also in the trail of who got persons' data."""
     with _durably(conn):
         _set(conn, attempt, "sent", "error = %(text)s, will_retry = false, ended_at = clock_timestamp()", None)
         audit_trail.record(
@@ -230,7 +231,7 @@ def sent(conn: psycopg.Connection[Any], attempt: Attempt) -> None:
 def ended(
     conn: psycopg.Connection[Any], attempt: Attempt, state: str, reason: str, *, will_retry: bool = False
 ) -> None:
-    """It ended as failed, bounced or uncertain."""
+    """Record that the attempt failed, bounced or is uncertain."""
     again = "true" if will_retry else "false"
     _to(conn, attempt, state, f"error = %(text)s, will_retry = {again}, ended_at = clock_timestamp()", reason)
 
@@ -248,7 +249,7 @@ def _set(conn: psycopg.Connection[Any], attempt: Attempt, state: str, settings: 
 
 
 def pause(conn: psycopg.Connection[Any], channel: str, target: str, per_minute: int) -> float:
-    """Seconds until a target may be sent to again, when it takes only so many messages a minute."""
+    """Return the seconds until a target may get another message, since it takes only so many a minute."""
     with _durably(conn):
         row = conn.execute(
             """
@@ -263,7 +264,7 @@ def pause(conn: psycopg.Connection[Any], channel: str, target: str, per_minute: 
 
 
 def bounced(conn: psycopg.Connection[Any], reference: str, reason: str) -> bool:
-    """A notice came back for a mail: it did not arrive after all. Returns whether that was news."""
+    """Record that a mail came back and did not arrive after all. Return whether that was new."""
     with _durably(conn):
         return (
             conn.execute(
@@ -278,10 +279,10 @@ def bounced(conn: psycopg.Connection[Any], reference: str, reason: str) -> bool:
 
 
 def retry(conn: psycopg.Connection[Any], publication_id: int, attempt_ids: Sequence[int] = ()) -> list[int]:
-    """Let a person have attempts made again that failed, bounced or are uncertain; returns their numbers.
+    """Mark attempts that failed, bounced or are uncertain, so that they are made again; return their numbers.
 
-    Without numbers only those that surely did not arrive: an uncertain one is sent again only when it is named. A pack
-    that a newer publication replaced is not sent any more.
+    Without `attempt_ids`, only attempts that surely did not arrive are marked: an uncertain one is sent again only when
+    a person names it. A pack that a newer publication replaced is not sent any more.
     """
     with _durably(conn):
         return [
@@ -303,7 +304,7 @@ def retry(conn: psycopg.Connection[Any], publication_id: int, attempt_ids: Seque
 
 
 def attempts(conn: psycopg.Connection[Any], publication_id: int | None) -> list[dict[str, Any]]:
-    """Every attempt of a publication, for people to read; columns of delivery.attempt, without the addresses."""
+    """Return every attempt of a publication for people to read: columns of delivery.attempt without the addresses."""
     return records(
         conn,
         """
@@ -318,15 +319,16 @@ def attempts(conn: psycopg.Connection[Any], publication_id: int | None) -> list[
 
 
 def summary(conn: psycopg.Connection[Any], publications: int = 3) -> list[str]:
-    """What became of the deliveries of the newest publications that had any: a line each, then one per failure.
+    """Return the states of the deliveries of the newest publications: a line each, then a line for each failure.
 
-    For people to read; names officials and channels, no address.
+    People read the lines; they name officials and channels, no address.
     """
-    found = records(
+    publication_states = records(
         conn,
         """
         with newest as (
-            select distinct publication_id from delivery.attempt where publication_id is not null order by publication_id desc limit %(publications)s
+            select distinct publication_id from delivery.attempt where publication_id is not null
+            order by publication_id desc limit %(publications)s
         )
         select
             publication_id, publication.as_of_date,
@@ -343,7 +345,7 @@ def summary(conn: psycopg.Connection[Any], publications: int = 3) -> list[str]:
         publications=publications,
     )
     lines = []
-    for row in found:
+    for row in publication_states:
         lines.append(f"deliveries of publication {row['publication_id']} of {row['as_of_date']}: {row['states']}")
         lines += [
             f"  {attempt['what']} for {attempt['official']} by {attempt['channel']} {attempt['state']}: {attempt['error']}"

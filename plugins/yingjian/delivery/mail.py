@@ -1,7 +1,7 @@
-"""Mail over SMTP, by Airflow's connection `smtp_default` (AIRFLOW_CONN_SMTP_DEFAULT).
+"""This channel sends mail over SMTP, by Airflow's connection `smtp_default` (AIRFLOW_CONN_SMTP_DEFAULT).
 
-TLS, authentication and the check of the server's certificate are the hook's. Which answer of the server means what is
-decided here, command by command: what was refused before the message itself was surely not sent.
+The hook handles TLS, authentication and the check of the server's certificate. This module decides, command by command,
+what each answer of the server means: a message that was refused before its content was sent has surely not arrived.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ CONNECTION = "smtp_default"
 
 
 class Mail(SmtpHook):
-    """Sends messages over one connection, which is opened when the first one is sent and again when it broke."""
+    """This channel sends messages over one connection.
+
+    The first message opens it; the next one opens it again if it broke.
+    """
 
     per_minute: int | None = None
     is_repeatable = False
@@ -33,11 +36,11 @@ class Mail(SmtpHook):
         super().__init__(CONNECTION)
 
     def reference(self, message: Message) -> str:
-        """The Message-ID: the same for the same attempt, so that a second copy can be told."""
+        """Return the Message-ID. It is the same for the same attempt, so that a second copy can be recognized."""
         return f"<{message.token}@{self._sender().rpartition('@')[2]}>"
 
     def open(self) -> None:
-        """Connect and log in. Raises NotSent, which says whether it is worth trying again."""
+        """Connect and log in. Raises NotSent, which says whether another try may help."""
         if self._smtp_client is not None:
             return
         try:
@@ -71,7 +74,7 @@ class Mail(SmtpHook):
         content = compose(message, self._sender(), target, self.reference(message))
         try:
             client.ehlo_or_helo_if_needed()
-            # A notice of a bounce must not carry the pages back through other hands.
+            # The server must not return the pages in a notice of a bounce, because other people may read it.
             self._expect(client.mail(parseaddr(self._sender())[1], ["RET=HDRS"] if client.has_extn("dsn") else []))
             code, reply = client.rcpt(target, ["NOTIFY=FAILURE"] if client.has_extn("dsn") else [])
             if code >= 500:
@@ -91,7 +94,7 @@ class Mail(SmtpHook):
             self._expect(answer)
 
     def close(self) -> None:
-        """End the connection; nothing is said when it is gone already."""
+        """End the connection, without an error when it is already gone."""
         client, self._smtp_client = self._smtp_client, None
         if isinstance(client, smtplib.SMTP):
             try:
@@ -106,7 +109,7 @@ class Mail(SmtpHook):
         return sender
 
     def _expect(self, answer: tuple[int, bytes]) -> None:
-        """Raises NotSent unless the server agreed."""
+        """Raise NotSent unless the server agreed."""
         code, reply = answer
         if code < 400:
             return
@@ -126,7 +129,7 @@ class Mail(SmtpHook):
 
 
 def compose(message: Message, sender: str, recipient: str, message_id: str) -> bytes:
-    """The mail as it goes over the wire; subject and file names in Chinese are encoded as RFC 2047 and 2231 say."""
+    """Return the mail as bytes; subject and file names in Chinese are encoded by RFC 2047 and 2231."""
     mail = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
     mail["From"] = sender
     mail["To"] = recipient
@@ -144,6 +147,6 @@ def compose(message: Message, sender: str, recipient: str, message_id: str) -> b
 
 
 def _codes(code: int, reply: bytes) -> str:
-    """The numbers of an answer; its words may hold the address."""
+    """Return the numbers of an answer without its words, which may hold the address."""
     enhanced = re.match(rb"[245]\.\d{1,3}\.\d{1,3}", reply)
     return f"{code} {enhanced[0].decode()}" if enhanced else str(code)

@@ -1,8 +1,9 @@
-"""What is said: subject and a few lines without any name; the pages go along as files, to those whose they are."""
+"""This module writes messages: a subject and a few lines without any name. The pages go along as files."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,20 +18,19 @@ from yingjian.delivery.ledger import Attempt
 from yingjian.people.audience import Audience
 from yingjian.people.officials import Official
 from yingjian.reports import text, write_packs
-from yingjian.reports.actions import actions
-from yingjian.reports.audiences import narrowed
 from yingjian.reports.bulletin import Bulletin, read_content, write_bulletin
-from yingjian.reports.figures import read_figures
-from yingjian.reports.html import tiles
+from yingjian.reports.packs import Pack, pack_of
 
 MARK = "【应检】"
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message: `token` is its own for good, `facts` are label and value, `tasks` what is to be done, if anything.
+    """A message says what has happened and what is to be done.
 
-    `link` leads to what the reader may open in Airflow; `files` go along by mail and into the shared folder.
+    `token` identifies the message for good, `facts` are pairs of label and value, `tasks` are the actions for the
+    reader. `link` leads to a page of Airflow that the reader may open. `files` go along by mail and into the shared
+    folder.
     """
 
     token: str
@@ -43,13 +43,13 @@ class Message:
     files: tuple[Path, ...] = ()
 
     def plain(self) -> str:
-        """For readers of mail without HTML."""
+        """Return the text for readers of mail without HTML."""
         lines = [self.subject, *(f"{label}：{value}" for label, value in self.facts)]
         lines += [f"{number}. {task}" for number, task in enumerate(self.tasks, 1)]
         return "\n".join([*lines, *(line for line in (self.note, self.link) if line)]) + "\n"
 
     def html(self) -> str:
-        """For mail: a small page of its own, without anything from outside."""
+        """Return a small page for mail, which loads nothing from outside."""
         environment = Environment(
             loader=PackageLoader("yingjian.delivery"), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True,
@@ -57,7 +57,7 @@ class Message:
         return environment.get_template("message.html.j2").render(message=self)
 
     def markdown(self) -> str:
-        """For group robots: figures and the link."""
+        """Return the figures and the link for group robots."""
         lines = [f"**{self.subject}**", *(f"> {label}：**{value}**" for label, value in self.facts)]
         lines += [self.note] if self.note else []
         lines += [f"[打开]({self.link})"] if self.link else []
@@ -66,7 +66,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Edition:
-    """The publication that is sent."""
+    """An edition is the publication that is sent."""
 
     publication_id: int
     as_of_date: date
@@ -75,36 +75,36 @@ class Edition:
 
     @property
     def marks(self) -> str:
-        """What a reader must know before anything else: that it replaces an earlier one, that its audit failed."""
+        """Return the marks that a reader must see first: the edition corrects an earlier one, or its audit failed."""
         return f"{'（更正版）' if self.is_correction else ''}{'（人工放行）' if self.is_by_hand else ''}"
 
 
 def read_edition(conn: psycopg.Connection[Any], publication_id: int) -> Edition:
-    """Raises LookupError when there is no such publication."""
-    found = records(
+    """Return the edition. Raises LookupError when there is no such publication."""
+    publications = records(
         conn,
         "select as_of_date, quality_status, is_correction from published.publication where publication_id = %(id)s",
         id=publication_id,
     )
-    if not found:
+    if not publications:
         raise LookupError(f"there is no publication {publication_id}")
     return Edition(
         publication_id,
-        found[0]["as_of_date"],
-        found[0]["quality_status"] == "released_by_hand",
-        found[0]["is_correction"],
+        publications[0]["as_of_date"],
+        publications[0]["quality_status"] == "released_by_hand",
+        publications[0]["is_correction"],
     )
 
 
 class Writer(Protocol):
-    """Makes the message of an attempt."""
+    """A writer makes the message of an attempt."""
 
     def message(self, attempt: Attempt, official: Official) -> Message: ...
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A few lines, the same for everybody: about no publication. The subject goes without the mark."""
+    """A letter is a few lines, the same for everybody, and about no publication. `subject` is without the mark."""
 
     subject: str
     facts: tuple[tuple[str, str], ...] = ()
@@ -117,14 +117,14 @@ class Letter:
 
 
 def token(attempt: Attempt, secret: bytes) -> str:
-    """The same for the same attempt whoever makes it; not to be guessed, so that no stranger reports a bounce."""
+    """Return the token of an attempt: every process makes the same one, and no stranger can guess it to fake a bounce."""
     name = f"{attempt.publication_id}/{attempt.what}/{attempt.occasion}/{attempt.official}/{attempt.channel}/{attempt.number}"
     digest = hashlib.blake2b(name.encode(), key=secret[:64], digest_size=12, person=b"message-id").hexdigest()
     return f"{attempt.what}.{attempt.publication_id or 0}.{digest}"
 
 
 class Composer:
-    """Makes the messages of a publication; what several of them need is read or written once."""
+    """A composer makes the messages of a publication. It reads or writes only once what several messages need."""
 
     def __init__(
         self, conn: psycopg.Connection[Any], publication_id: int, reports: Path, secret: bytes, link: str
@@ -134,11 +134,10 @@ class Composer:
         self._reports = reports
         self._secret = secret
         self._link = link
-        self._summaries: dict[Audience, tuple[tuple[tuple[str, str], ...], tuple[str, ...]]] = {}
         self._bulletin: Bulletin | None = None
 
     def message(self, attempt: Attempt, official: Official) -> Message:
-        """The message of an attempt. Raises LookupError when the publication's rows were pruned."""
+        """Return the message of an attempt. Raises LookupError when the publication's rows were pruned."""
         if attempt.what == "pack":
             return self._pack(attempt, official)
         return self._of_bulletin(attempt)
@@ -150,41 +149,26 @@ class Composer:
     def _pack(self, attempt: Attempt, official: Official) -> Message:
         audience = attempt.audience
         by_hand = self.edition.is_by_hand
-        facts, tasks = self._summary(audience)
+        pack = self._pack_of(audience)
+        summary = json.loads(pack.summary.read_text(encoding="utf-8"))
         return Message(
             token=token(attempt, self._secret),
             folder=self._folder,
             subject=f"{MARK}{text.day(self.edition.as_of_date)}日报 {audience.title}"
             f"（第{self.edition.publication_id}期）{self.edition.marks}",
-            facts=facts,
-            tasks=tasks,
+            facts=tuple((label, value) for label, value in summary["facts"]),
+            tasks=tuple(summary["actions"]),
             note="本期有质量检查未通过，经人工放行，详见日报。" if by_hand else "",
             link=self._link,
-            files=self._files(audience, with_names=official.may("persons")),
+            files=_files(pack, with_names=official.may("persons")),
         )
 
-    def _summary(self, audience: Audience) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-        """The page's own headline figures and what is to be done, of the audience's part."""
-        if audience not in self._summaries:
-            with narrowed(self._conn, audience):
-                figures = read_figures(self._conn, self.edition.publication_id)
-            facts = tuple((tile.label, f"{tile.value}{tile.unit}，{tile.note}".rstrip("，")) for tile in tiles(figures))
-            to_do = tuple(f"{action.heading}：{action.text}（{action.basis}）" for action in actions(figures))
-            self._summaries[audience] = (facts, to_do)
-        return self._summaries[audience]
-
-    def _files(self, audience: Audience, *, with_names: bool) -> tuple[Path, ...]:
-        """The audience's pack as it was written; written now where it is missing.
-
-        A spreadsheet with names goes only to officials who may see persons; page and PDF have none.
-        """
-        kinds = ["html", "pdf"]
-        if with_names or not audience.sees_names:
-            kinds.insert(1, "xlsx")
-        paths = tuple(self._reports / self._folder / f"{audience.code}.{kind}" for kind in kinds)
-        if not all(path.is_file() for path in paths):
+    def _pack_of(self, audience: Audience) -> Pack:
+        """Return the audience's pack as stored; write it now if a part of it is missing."""
+        pack = pack_of(audience, self.edition.as_of_date, self.edition.publication_id, self._reports)
+        if not all(path.is_file() for path in (*pack.files, pack.summary)):
             write_packs(self._conn, self.edition.publication_id, self._reports, [audience])
-        return paths
+        return pack
 
     def _of_bulletin(self, attempt: Attempt) -> Message:
         content = read_content(self._conn, self.edition.publication_id)
@@ -210,6 +194,11 @@ class Composer:
         )
 
 
+def _files(pack: Pack, *, with_names: bool) -> tuple[Path, ...]:
+    """Return the files for a reader: a spreadsheet with names goes only to officials who may see persons."""
+    return pack.files if with_names or not pack.audience.sees_names else (pack.page, pack.pdf)
+
+
 def people(logins: Iterable[str]) -> str:
-    """Logins as a list to read."""
+    """Return logins as a list for people to read."""
     return "、".join(sorted(set(logins)))

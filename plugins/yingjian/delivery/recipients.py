@@ -1,4 +1,4 @@
-"""Who receives what, from the directory of officials."""
+"""This module takes the recipients from the directory of officials."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from yingjian.people.officials import Channel, Official, Officials
 
 @dataclass(frozen=True)
 class Recipient:
-    """An official and one of his channels; `number` counts the channels of the same kind for the same thing."""
+    """A recipient is an official with one of the channels; `number` counts channels of one kind for the same thing."""
 
     official: Official
     channel: Channel
@@ -21,31 +21,33 @@ class Recipient:
 
 
 def recipients(officials: Officials, what: str) -> list[Recipient]:
-    """Who receives a pack or a bulletin: a pack of the official's own part of the town, the bulletin as everyone."""
+    """Return who receives a pack, a bulletin or a sender's rows; only a bulletin is the same for all."""
     return [
         one
         for official in officials.by_login.values()
         for one in _numbered(
             official,
-            (each for each in official.channels if each.what == what),
-            official.audience if what == "pack" else OFFICE,
+            (channel for channel in official.channels if channel.what == what),
+            OFFICE if what == "bulletin" else official.audience,
         )
     ]
 
 
 def askable(officials: Officials, right: str, *, deputies: bool) -> list[Recipient]:
-    """Whom a question is told to: those with the right, and their deputies, over every channel on which a message is read
-    (not in a folder)."""
-    asked = officials.who_may_answer(right) if deputies else officials.with_right(right)
+    """Return who is told of a question: the officials with the right, and their deputies.
+
+    A folder is left out, because nobody reads messages there.
+    """
+    askable_officials = officials.who_may_answer(right) if deputies else officials.with_right(right)
     return [
         one
-        for official in asked
-        for one in _numbered(official, (each for each in official.channels if each.kind != "folder"), OFFICE)
+        for official in askable_officials
+        for one in _numbered(official, (channel for channel in official.channels if channel.kind != "folder"), OFFICE)
     ]
 
 
 def _numbered(official: Official, channels: Iterable[Channel], audience: Audience) -> Iterable[Recipient]:
-    seen: Counter[str] = Counter()
+    numbers: Counter[str] = Counter()
     for channel in channels:
-        seen[channel.kind] += 1
-        yield Recipient(official, channel, seen[channel.kind], audience)
+        numbers[channel.kind] += 1
+        yield Recipient(official, channel, numbers[channel.kind], audience)

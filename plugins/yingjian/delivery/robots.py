@@ -1,8 +1,8 @@
-"""Group robots of WeCom and DingTalk: a short message with figures and a link, by an Airflow connection.
+"""This channel is a group robot of WeCom or DingTalk. It gets a short message with figures and a link.
 
-The connection's password is the robot's key or token; its host the service's (empty: the public one), `secret` in its
-extra DingTalk's signing secret, `path` in its extra another path. No address of a robot is ever written or raised: it
-holds the key.
+An Airflow connection describes the robot. The connection's password is the robot's key or token. Its host is that of
+the service (empty: the public one). In its extra, `secret` is DingTalk's signing secret and `path` is another path. No
+address of a robot is ever written or raised, because it holds the key.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ TIMEOUT_SECONDS = 15
 
 
 class Robot:
-    """What both services have in common."""
+    """This class holds the code that both services share."""
 
     service: ClassVar[str]
     path: ClassVar[str]
     key_name: ClassVar[str]
-    per_minute: int | None = 20  # both services' limit for a robot
+    per_minute: int | None = 20  # Both services allow this many messages of a robot.
     is_repeatable = False
-    busy: ClassVar[frozenset[int]]  # codes after which trying again helps
+    busy: ClassVar[frozenset[int]]  # Another try may help after these codes.
 
     def __init__(self) -> None:
-        # Its log of requests would show the key.
+        # httpx's log of requests would show the key.
         logging.getLogger("httpx").setLevel(logging.WARNING)
         self._client = httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False)
 
@@ -43,7 +43,7 @@ class Robot:
         return message.token
 
     def open(self) -> None:
-        """Nothing to open: every message is a request of its own."""
+        """This channel opens nothing: every message is a request of its own."""
 
     def close(self) -> None:
         self._client.close()
@@ -125,6 +125,6 @@ class DingTalk(Robot):
 
 
 def sign(timestamp: str, secret: str) -> str:
-    """DingTalk's signature: Base64 of HMAC-SHA-256 of `timestamp\\nsecret` under the secret."""
+    """Return DingTalk's signature: Base64 of HMAC-SHA-256 of `timestamp\\nsecret` under the secret."""
     digest = hmac.new(secret.encode(), f"{timestamp}\n{secret}".encode(), hashlib.sha256).digest()
     return base64.b64encode(digest).decode()

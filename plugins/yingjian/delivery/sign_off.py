@@ -1,4 +1,4 @@
-"""Signing off public figures (article 31): who may, what was decided, and what the public sees afterwards."""
+"""Officials sign off public figures (article 31). This module says who may, records decisions, and reads the result."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ ADMIN = "admin"
 
 
 def who_may(officials: Officials, right: str) -> list[dict[str, str]]:
-    """Whose answer Airflow takes, as its assigned users: id and name.
+    """Return the users whose answer Airflow takes: id and name.
 
-    Those with the right and their deputies; the administrator only where there is nobody, so that a town without a
-    directory of officials is not stuck.
+    They are the officials with the right and their deputies. The administrator is taken only if there is nobody, so
+    that a town without a directory of officials is not stuck.
     """
     chosen = officials.who_may_answer(right)
     return [{"id": official.login, "name": official.name} for official in chosen] or [{"id": ADMIN, "name": ADMIN}]
@@ -32,10 +32,10 @@ def decide(
     run_key: str,
     allowed: list[str],
 ) -> str:
-    """Put an answer on record, and into the audit trail, once per `run_key`; returns released or rejected.
+    """Put an answer on record and into the audit trail, once per `run_key`; return released or rejected.
 
-    Raises ValueError when `login` is none of `allowed`, or when a newer publication of the same day stands in the place
-    of the released one.
+    Raises ValueError when `login` is not among `allowed`, or when a newer publication of the same day replaces the
+    released one.
     """
     if login not in allowed:
         raise ValueError("the public figures were signed off by somebody who may not: nothing is released")
@@ -54,7 +54,7 @@ def decide(
 
 
 def is_released(conn: psycopg.Connection[Any], publication_id: int) -> bool:
-    """Whether the last decision about a publication, but for one that nobody took, released its public figures."""
+    """Return whether the last decision about a publication released its public figures; expired questions do not count."""
     row = conn.execute(
         """
         select decision = 'released' from published.public_release
@@ -67,7 +67,7 @@ def is_released(conn: psycopg.Connection[Any], publication_id: int) -> bool:
 
 
 def expire(conn: psycopg.Connection[Any], publication_id: int, run_key: str) -> None:
-    """Put on record that nobody answered in time; what the public sees stays as it is."""
+    """Put on record that nobody answered in time; the public still sees the figures it saw before."""
     with conn.transaction():
         if _put(conn, publication_id, "expired", None, None, run_key):
             audit_trail.record(conn, "public_release", "sign_off", f"publication:{publication_id}", decision="expired")

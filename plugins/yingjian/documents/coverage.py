@@ -1,8 +1,8 @@
-"""docs/coverage.md: what is computed for each article and annex row of the plan, by which model, shown by which tests.
+"""This module writes docs/coverage.md: the models and tests of each article and each annex row of the plan.
 
 The models say it themselves: `config.meta` of a model's YAML names the `articles` and `annex_rows` that it serves
 (numbers, or ranges such as "1-22"), a Chinese `title` and, where officials read it, the section of the `report`.
-docs/coverage_notes.yml says why nothing is computed for an article, and what of one no feed tells.
+docs/coverage_notes.yml says why nothing is computed for an article, and which parts of an article no feed tells.
 """
 
 from __future__ import annotations
@@ -16,6 +16,12 @@ from typing import Any
 
 import yaml
 
+from yingjian.modelling.marts import YAML_LOADER
+
+# A test mentions a model as a relation or as a text.
+MENTION = re.compile(
+    r"""(?:(?<=\bbuild\.)|(?<=\breporting\.)|(?<=\bintermediate\.)|(?<=\brestricted\.)|(?<=["']))(\w+)"""
+)
 ARTICLES = ANNEX_ROWS = range(1, 39)
 PLAN = "beifeng-2"
 
@@ -29,7 +35,7 @@ of checks + test files of each model; its name leads to them, one by one.
 
 @dataclass(frozen=True)
 class Model:
-    """A dbt model that serves the plan."""
+    """This is a dbt model that serves the plan."""
 
     name: str
     title: str
@@ -44,36 +50,43 @@ class Model:
 
 
 def write(root: Path) -> Path:
-    """Write docs/coverage.md. Raises ValueError, naming each line that is missing or contradicts itself."""
+    """Write docs/coverage.md. Raises ValueError, which names each line that is missing or contradicts itself."""
     models, notes = read_models(root), read_notes(root)
-    if found := problems(models, notes):
-        raise ValueError("docs/coverage.md: " + "; ".join(found))
+    if sentences := problems(models, notes):
+        raise ValueError("docs/coverage.md: " + "; ".join(sentences))
     path = root / "docs" / "coverage.md"
     path.write_text(page(models, notes, read_groups(root)), encoding="utf-8")
     return path
 
 
 def read_models(root: Path) -> list[Model]:
-    """Every model whose YAML names an article or an annex row, marts first."""
-    texts = {path: path.read_text(encoding="utf-8") for path in sorted((root / "tests").rglob("test_*.py"))}
+    """Return every model whose YAML names an article or an annex row, marts first."""
+    mentions = {
+        path: set(MENTION.findall(path.read_text(encoding="utf-8")))
+        for path in sorted((root / "tests").rglob("test_*.py"))
+    }
     models = []
     for path in sorted(
         (root / "dbt_project" / "models").rglob("*.yml"), key=lambda path: ("marts" not in path.parts, path)
     ):
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        content = yaml.load(path.read_bytes(), Loader=YAML_LOADER) or {}  # noqa: S506  # Both are safe loaders.
         for model in content.get("models") or []:
             meta = model.get("config", {}).get("meta", {})
             if meta.keys() & {"articles", "annex_rows"}:
-                models.append(_model(root, path, model, meta, content.get("unit_tests") or [], texts))
+                models.append(_model(root, path, model, meta, content.get("unit_tests") or [], mentions))
     return models
 
 
 def _model(
-    root: Path, path: Path, model: dict[str, Any], meta: dict[str, Any], units: list[Any], texts: dict[Path, str]
+    root: Path,
+    path: Path,
+    model: dict[str, Any],
+    meta: dict[str, Any],
+    units: list[Any],
+    mentions: dict[Path, set[str]],
 ) -> Model:
     name = model["name"]
     suite = root / "expectations" / f"{name}.yml"
-    mentions = re.compile(rf"""(?:\b(?:build|reporting|intermediate|restricted)\.|["']){name}\b""")
     return Model(
         name=name,
         title=meta.get("title", ""),
@@ -84,12 +97,12 @@ def _model(
         report=meta.get("report", ""),
         unit_tests=tuple(unit["name"] for unit in units if unit["model"] == name),
         checks=str(suite.relative_to(root)) if suite.is_file() else "",
-        tests=tuple(str(test.relative_to(root)) for test, text in texts.items() if mentions.search(text)),
+        tests=tuple(str(test.relative_to(root)) for test, names in mentions.items() if name in names),
     )
 
 
 def _numbers(entries: Iterable[int | str]) -> list[int]:
-    """Numbers and ranges as written in meta, as numbers."""
+    """Return the numbers and ranges of the metadata as numbers."""
     numbers: list[int] = []
     for entry in entries:
         first, _, last = str(entry).partition("-")
@@ -98,15 +111,18 @@ def _numbers(entries: Iterable[int | str]) -> list[int]:
 
 
 def read_notes(root: Path) -> dict[int, dict[str, str]]:
-    """By article: its title, and `nothing` (why nothing is computed) or `not_computed` (what no feed tells)."""
-    notes: dict[int, dict[str, str]] = yaml.safe_load(
+    """Return by article its title, and `nothing` (why nothing is computed) or `not_computed` (what no feed tells)."""
+    notes: dict[int, dict[str, str] | None] = yaml.safe_load(
         (root / "docs" / "coverage_notes.yml").read_text(encoding="utf-8")
     )
-    return notes
+    path = root / "dbt_project" / "seeds" / "reference" / "article_title.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        titles = {int(row["article"]): row["title"] for row in csv.DictReader(file)}
+    return {number: {"title": titles.get(number, "")} | (note or {}) for number, note in notes.items()}
 
 
 def read_groups(root: Path) -> dict[int, tuple[str, str]]:
-    """By annex row: the group's short name and its frequency in the plan."""
+    """Return by annex row the group's short name and its frequency in the plan."""
     path = root / "dbt_project" / "seeds" / "policy" / "policy_rule.csv"
     with path.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["edition_code"] == PLAN and row["annex_row"]]
@@ -114,29 +130,29 @@ def read_groups(root: Path) -> dict[int, tuple[str, str]]:
 
 
 def problems(models: list[Model], notes: dict[int, dict[str, str]]) -> list[str]:
-    """What keeps the table from being complete and true; empty when nothing does."""
+    """Return the reasons why the table is incomplete or wrong; the list is empty when there are none."""
     articles = {number for model in models for number in model.articles}
     annex_rows = {number for model in models for number in model.annex_rows}
-    found = [f"article {n} has no title" for n in ARTICLES if not notes.get(n, {}).get("title")]
-    found += [
+    sentences = [f"article {n} has no title" for n in ARTICLES if not notes.get(n, {}).get("title")]
+    sentences += [
         f"article {n} has neither a model nor a reason why nothing is computed"
         for n in ARTICLES
         if n not in articles and not notes.get(n, {}).get("nothing")
     ]
-    found += [f"article {n} has a model, and a note that says nothing is computed" for n in sorted(articles)
+    sentences += [f"article {n} has a model, and a note that says nothing is computed" for n in sorted(articles)
               if notes.get(n, {}).get("nothing")]  # fmt: skip
-    found += [f"annex row {n} has no model" for n in ANNEX_ROWS if n not in annex_rows]
-    found += [f"there is no article {n}" for n in sorted((articles | notes.keys()) - set(ARTICLES))]
-    found += [f"there is no annex row {n}" for n in sorted(annex_rows - set(ANNEX_ROWS))]
+    sentences += [f"annex row {n} has no model" for n in ANNEX_ROWS if n not in annex_rows]
+    sentences += [f"there is no article {n}" for n in sorted((articles | notes.keys()) - set(ARTICLES))]
+    sentences += [f"there is no annex row {n}" for n in sorted(annex_rows - set(ANNEX_ROWS))]
     for model in models:
-        found += [f"{model.name} has no {part}" for part in ("title", "description") if not getattr(model, part)]
+        sentences += [f"{model.name} has no {part}" for part in ("title", "description") if not getattr(model, part)]
         if not (model.unit_tests or model.checks or model.tests):
-            found.append(f"{model.name} has no test")
-    return found
+            sentences.append(f"{model.name} has no test")
+    return sentences
 
 
 def page(models: list[Model], notes: dict[int, dict[str, str]], groups: dict[int, tuple[str, str]]) -> str:
-    """The page, the same for the same metadata."""
+    """Return the page; the same metadata give the same page."""
     lines = [HEAD, "## Articles", "", *_head("article", "computed", "tests", "report", "not computed")]
     for number in ARTICLES:
         note = notes[number]
@@ -174,7 +190,7 @@ def _computed(models: list[Model]) -> str:
 
 
 def _tests(models: list[Model]) -> str:
-    """How many dbt unit tests, expectation suites and test files show each model, in the order of `_computed`."""
+    """Return how many dbt unit tests, expectation suites and test files show each model, in the order of `_computed`."""
     return "<br>".join(f"{len(model.unit_tests)} + {int(bool(model.checks))} + {len(model.tests)}" for model in models)
 
 

@@ -24,6 +24,9 @@ MAX_BYTES = 16 << 30
 MAX_MEMBERS, MAX_DIRECTORY_BYTES = 10_000, 64 << 20
 MAX_RATIO, RATIO_FROM_BYTES = 200, 256 << 20
 _BLOCK = 1 << 20
+# A zip file with one of these members is a document.
+DOCUMENT_PARTS = frozenset({"[Content_Types].xml", "OFD.xml", "Index/Document.iwa"})
+ODF = "application/vnd.oasis.opendocument"
 
 
 @dataclass(frozen=True)
@@ -36,19 +39,28 @@ class Member:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is gzip or zip, by its first bytes; a spreadsheet is no archive."""
+    """Whether a file is gzip or zip, by its first bytes; a spreadsheet or another document is no archive."""
     if _is_gzip(path):
         return True
     with path.open("rb") as file:
         is_zip = file.read(4) == b"PK\x03\x04"
-    if not is_zip or path.suffix.lower() == ".xlsx":
+    if not is_zip:
         return False
     try:
         require_modest_directory(path)
         with _broken_is_rejected(), zipfile.ZipFile(path) as archive:
-            return "[Content_Types].xml" not in archive.namelist()
+            return DOCUMENT_PARTS.isdisjoint(archive.namelist()) and odf_type(archive) is None
     except FileRejectedError:
-        return True
+        return path.suffix.lower() not in (".xlsx", ".ods")
+
+
+def odf_type(archive: zipfile.ZipFile) -> str | None:
+    """The type of an OpenDocument file, which its first member says; None for any other archive."""
+    first = next(iter(archive.infolist()), None)
+    if first is None or first.filename != "mimetype" or first.file_size > 200:
+        return None
+    text = archive.read(first).decode("ascii", "replace")
+    return text if text.startswith(ODF) else None
 
 
 @contextmanager
@@ -130,7 +142,7 @@ def _copy(source: IO[bytes] | gzip.GzipFile, out: IO[bytes], packed: int) -> Non
 
 @contextmanager
 def _broken_is_rejected() -> Iterator[None]:
-    """What a reader of archives raises over its content rejects the file; what the disk raises goes on."""
+    """An error over an archive's content becomes FileRejectedError; an error of the disk is raised as it is."""
     try:
         yield
     except Exception as error:

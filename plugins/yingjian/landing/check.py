@@ -4,22 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 
 from yingjian.landing import repair
 from yingjian.landing.errors import REASONS
-from yingjian.landing.feeds import ID_TYPES, RESIDENT_ID, Column, Feed
+from yingjian.landing.feeds import (
+    DOCUMENT,
+    FOREIGN_ID,
+    ID_TYPES,
+    PASSPORT,
+    RESIDENCE_PERMITS,
+    RESIDENT_ID,
+    Column,
+    Feed,
+)
 
 # Groups whose rule counts from 锚定日期: annex rows 29–37 and article 6.
 ANCHORED_GROUPS = frozenset({*map(str, range(29, 38)), "A06"})
-GROUPS = frozenset({*map(str, range(1, 39)), "A06", "A28"})
 
-KEY_CHARACTERS = 200  # A longer key is none: no index takes it.
+LATE = timedelta(days=1)  # So much may the clock of a sender be ahead.
+# A spreadsheet's number of more than 15 digits comes with its decimal point (readers/sheets.py): it is no longer what was
+# typed. In a text, digits alone are a number of the sender's own making.
+ROUNDED = r"(?i)^(\d([.．]\d+)?E[+＋]\d+|\d{16,}\.0)$"
+# Records of many people would be one under such a key, and single samples one tube.
+NO_KEYS = ("无", "空", "-", "--", "/", "NULL", "null", "None", "nan", "NaN", "N/A", "undefined")
+SPREADSHEET_ERROR = r"^#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|#+)$"
+# The checks of the marts stop a publication for it (expectations/obligation.yml), so it stops at the door.
+PERSONAL = r"(^|[^0-9])([1-9][0-9]{16}[0-9Xx]|1[3-9][0-9]{9})([^0-9]|$)"
+MOBILE = "^1[3-9][0-9]{9}$"
+FREQUENCY = r"^([1-9]\d{0,2}[天日][1-9]\d{0,2}[检次]|([1-9]\d?)?周[1-9]\d{0,2}[检次]|每[日天])$"
+DAY_NUMBERS = r"^第[1-9]\d?(、[1-9]\d?)*天$"
 
 _WEIGHTS = np.array([7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2])
+_BIRTH_PLACES = 10 ** np.arange(7, -1, -1)
+_MONTH_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+BORN_FROM = 1880  # Nobody who is tested was born before.
 _CHECK_DIGITS = np.frombuffer(b"10X98765432", dtype=np.uint8)
 
 # Numbers of the documents that are no resident number, as the issuing authorities write them.
@@ -64,9 +86,13 @@ def type_and_check(raw: pl.DataFrame, feed: Feed, received_at: datetime) -> Chec
     Asia/Shanghai wall time.
     """
     converted = {column.name: _convert(raw[column.name], column) for column in feed.columns}
+    if feed.has_person:
+        converted |= _one_document(converted["id_type"], converted["id_number"])
     typed = pl.DataFrame([item.value.alias(name) for name, item in converted.items()])
     given = {name: item.given for name, item in converted.items()}
-    problems = [problem for column in feed.columns for problem in _column_problems(column, feed, typed, given)]
+    problems = [
+        problem for column in feed.columns for problem in _column_problems(column, feed, typed, given, received_at)
+    ]
     problems += _row_problems(feed, typed, given, received_at)
     problems = [problem.sealed() for problem in problems]
     is_bad = _any([problem.flags for problem in problems], raw.height)
@@ -75,15 +101,68 @@ def type_and_check(raw: pl.DataFrame, feed: Feed, received_at: datetime) -> Chec
     return Checked(typed, is_bad, is_repaired, is_as_sent, _reasons(problems, is_bad))
 
 
+def document(id_type: str, id_number: str, received_at: datetime) -> tuple[str, str]:
+    """Return type and number of a document as landing would write them. Raises ValueError, without them, for a wrong one."""
+    cells = pl.DataFrame(
+        {"id_type": [id_type], "id_number": [id_number]}, schema={"id_type": pl.String, "id_number": pl.String}
+    )
+    checked = type_and_check(cells, DOCUMENT, received_at)
+    if checked.is_bad.any():
+        raise ValueError(f"no document: {'、'.join(checked.reasons['words'].explode())}")
+    return checked.typed["id_type"].item(), checked.typed["id_number"].item()
+
+
 def has_valid_check_digit(numbers: pl.Series) -> pl.Series:
     """Whether each resident number has 17 digits and the check digit of ISO 7064 MOD 11-2; never null."""
+    return _judge_numbers(numbers, 0)[0]
+
+
+def _judge_numbers(numbers: pl.Series, latest: int) -> tuple[pl.Series, pl.Series]:
+    """Whether each resident number has a valid check digit, and whether the birth date in it is one up to `latest` (20220701)."""
     is_whole = numbers.str.contains(r"^[0-9]{17}[0-9X]$").fill_null(False)
     whole = numbers.filter(is_whole)
     characters = np.frombuffer(whole.str.join("").item().encode(), dtype=np.uint8).reshape(-1, 18)
-    expected = _CHECK_DIGITS[(characters[:, :17] - ord("0")) @ _WEIGHTS % 11]
-    is_valid = np.zeros(len(numbers), dtype=bool)
-    is_valid[is_whole.to_numpy()] = characters[:, 17] == expected
-    return pl.Series(is_valid)
+    digits = characters[:, :17].astype(np.int32) - ord("0")
+    is_valid, is_born = np.zeros(len(numbers), dtype=bool), np.zeros(len(numbers), dtype=bool)
+    places = is_whole.to_numpy()
+    is_valid[places] = characters[:, 17] == _CHECK_DIGITS[digits @ _WEIGHTS % 11]
+    birth = digits[:, 6:14] @ _BIRTH_PLACES
+    year, month, day = birth // 10_000, birth // 100 % 100, birth % 100
+    is_leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
+    days = _MONTH_DAYS[np.where(month <= 12, month, 0)] + (is_leap & (month == 2))
+    is_born[places] = (day >= 1) & (day <= days) & (year >= BORN_FROM) & (birth <= latest)
+    return pl.Series(is_valid), pl.Series(is_born)
+
+
+def _one_document(id_type: _Converted, number: _Converted) -> dict[str, _Converted]:
+    """The two columns of a document in the form that is the same for all cards of one person.
+
+    A renewed travel permit has the number of the one before; a residence permit and a foreigner's card of 18 digits are
+    told by their number, whatever a system calls them.
+    """
+    rows = pl.DataFrame({"id_type": id_type.value, "id_number": number.value})
+    is_special = ((rows["id_type"] != RESIDENT_ID) | (rows["id_number"] >= "8")).fill_null(False)
+    if not is_special.any():
+        return {}
+    special = rows.filter(is_special)
+    is_valid = has_valid_check_digit(special["id_number"])
+    residence = pl.col("id_number").str.contains("^8[123]0000") & is_valid & (pl.col("id_type") != PASSPORT)
+    foreign = pl.col("id_number").str.starts_with("9") & is_valid & (pl.col("id_type") == RESIDENT_ID)
+    named = (
+        pl.when(residence | pl.col("id_type").is_in(RESIDENCE_PERMITS)).then(pl.lit(RESIDENT_ID))
+        .when(foreign).then(pl.lit(FOREIGN_ID)).otherwise("id_type")
+    )  # fmt: skip
+    folded = special.select(
+        named.alias("id_type"), repair.lasting_number(pl.col("id_type"), pl.col("id_number")).alias("id_number")
+    )
+    places = is_special.arg_true()
+
+    def written(old: _Converted, name: str) -> _Converted:
+        value = old.value.clone().scatter(places, folded[name])
+        is_other = value.ne_missing(old.value)
+        return _Converted(value, old.given, old.repaired | is_other, old.changed | is_other)
+
+    return {"id_type": written(id_type, "id_type"), "id_number": written(number, "id_number")}
 
 
 # How the text of each kind of column becomes its value; dates and times as ISO text.
@@ -94,13 +173,18 @@ _CONVERSIONS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "id_number": repair.document_number,
     "group": lambda text: repair.fold(text).str.to_uppercase(),
     "frequency": repair.frequency,
+    "tests": repair.required_tests,
     "code": repair.fold,
     "id_type": lambda text: text,
     "text": lambda text: text,
+    "place": repair.place,
+    "places": repair.places,
 }
 _SAMPLE = 1000
-# Visible ASCII and common Chinese characters; no blank or apostrophe at the edges, and no full-width sign.
+# A plain text has visible ASCII and common Chinese characters, no blank or apostrophe at its edges, and no full-width sign.
 _PLAIN_TEXT = r"^[!-&(-~\u4e00-\u9fff](?:[ -~\u4e00-\u9fff]*[!-&(-~\u4e00-\u9fff])?$"
+_PLAIN_PLACE = r"^[0-9A-Za-z()#\u4e00-\u9fff-]+$"
+_PLAIN_PLACES = r"^[0-9A-Za-z()#\u4e00-\u9fff-]+(?:、[0-9A-Za-z()#\u4e00-\u9fff-]+)*$"
 
 
 def _convert(raw: pl.Series, column: Column) -> _Converted:
@@ -137,7 +221,7 @@ def _repaired(texts: pl.Series, column: Column) -> pl.DataFrame:
     return (
         pl.DataFrame({"raw": texts})
         .with_columns(clean=repair.clean(pl.col("raw")))
-        .with_columns(value=_CONVERSIONS[column.kind](pl.col("clean")))
+        .with_columns(value=(repair.phone if column.is_phone else _CONVERSIONS[column.kind])(pl.col("clean")))
         .select(
             "raw", "value", given=pl.col("clean").is_not_null(), repaired=is_repaired,
             changed=pl.col("value").ne_missing(pl.col("raw")),
@@ -146,7 +230,7 @@ def _repaired(texts: pl.Series, column: Column) -> pl.DataFrame:
 
 
 def _is_final(raw: pl.Series, column: Column) -> pl.Series:
-    """Where repair would change nothing, by a cheap look."""
+    """A flag per cell says whether repair would change nothing, as far as a cheap look can tell."""
     match column.kind:
         case "date" | "time":
             layout, width = (repair.ISO_DATE, 10) if column.kind == "date" else (repair.ISO_TIME, 19)
@@ -158,9 +242,15 @@ def _is_final(raw: pl.Series, column: Column) -> pl.Series:
             return raw.str.contains("^[0-9A-Z]+$")
         case "code":
             return raw.is_in(column.codes)
+        case "text" if column.is_phone:
+            return raw.str.contains(MOBILE)
         case "text" | "id_type":
             return raw.str.contains(_PLAIN_TEXT)
-        case "number" | "frequency":
+        case "place":
+            return raw.str.contains(_PLAIN_PLACE)
+        case "places":
+            return raw.str.contains(_PLAIN_PLACES)
+        case "number" | "frequency" | "tests":
             return pl.repeat(False, len(raw), eager=True)
 
 
@@ -177,38 +267,92 @@ class Problem:
         return Problem(self.code, self.source, self.flags.fill_null(False), self.words or REASONS[self.code])
 
 
-def _column_problems(column: Column, feed: Feed, typed: pl.DataFrame, given: dict[str, pl.Series]) -> list[Problem]:
+def _column_problems(
+    column: Column, feed: Feed, typed: pl.DataFrame, given: dict[str, pl.Series], received_at: datetime
+) -> list[Problem]:
     value, has_text = typed[column.name], given[column.name]
     problems: list[tuple[str, pl.Series]] = []
     if column.name in feed.key:
-        problems.append(("no_key", value.is_null() | (value.str.len_chars() > KEY_CHARACTERS)))
+        is_void = value.is_in(NO_KEYS) if column.is_key else pl.repeat(False, len(value), eager=True)
+        problems.append(("no_key", value.is_null() | is_void.fill_null(False)))
     elif column.required:
         problems.append(("missing_value", ~has_text))
     match column.kind:
-        case "date" | "time":
+        case "text" | "place" | "places" | "frequency" | "tests":
+            return [Problem(code, column.source, flags) for code, flags in problems] + _text_problems(column, value)
+        case "date":
             problems.append(("bad_date", has_text & value.is_null()))
+        case "time":
+            problems.append(("bad_date", has_text & value.is_null()))
+            if column.is_past:
+                problems.append(("future_time", value > f"{received_at + LATE:{repair.ISO_TIME}}"))
         case "number":
-            problems.append(("unknown_code", has_text & value.is_null()))
+            number = value.cast(pl.Float64, strict=False)
+            is_whole = (number == number.round()) if column.is_whole else pl.repeat(True, len(number), eager=True)
+            is_wrong = has_text & ~(number.is_between(column.low, column.high) & is_whole).fill_null(False)
+            problems.append(("bad_number", is_wrong))
+            if column.codes:
+                problems.append(("unknown_code", is_wrong))
         case "code":
             problems.append(("unknown_code", has_text & ~value.is_in(column.codes)))
         case "id_type":
             problems.append(("unknown_code", has_text & ~value.is_in(ID_TYPES)))
         case "group":
-            problems.append(("unknown_group", has_text & ~value.is_in(list(GROUPS))))
+            problems.append(("unknown_group", has_text & ~value.is_in(column.codes)))
         case "id_number":
             return [
                 *(Problem(code, column.source, flags) for code, flags in problems),
-                *_document_problems(column.source, typed["id_type"], value),
+                *_document_problems(column.source, typed["id_type"], value, received_at),
             ]
     return [Problem(code, column.source, flags) for code, flags in problems]
 
 
-def _document_problems(source: str, id_type: pl.Series, number: pl.Series) -> list[Problem]:
+def _text_problems(column: Column, value: pl.Series) -> list[Problem]:
+    problems = [
+        Problem(
+            "too_long", column.source, value.str.len_chars() > column.max_characters,
+            f"文字超过{column.max_characters}字",
+        )
+    ]  # fmt: skip
+    if column.is_phone:
+        problems.append(
+            Problem("scientific", column.source, value.str.contains(ROUNDED), "手机号被电子表格改成科学计数")
+        )
+    if column.is_key:
+        problems.append(Problem("rounded_key", column.source, value.str.contains(ROUNDED)))
+        if value.str.starts_with("#").any():
+            is_error = value.str.contains(SPREADSHEET_ERROR)
+            problems.append(Problem("rounded_key", column.source, is_error, "编号是电子表格的错误值"))
+    if column.is_name:
+        distinct = value.unique()
+        personal = distinct.filter(distinct.str.contains(PERSONAL).fill_null(False))
+        if len(personal):
+            is_personal = value.is_in(personal.implode())
+            problems.append(Problem("unknown_code", column.source, is_personal, "此列不得填写手机号或证件号码"))
+    if column.kind == "tests":
+        days = value.str.extract_all(r"\d+")
+        are_days = value.str.contains(DAY_NUMBERS) & (days.list.n_unique() == days.list.len())
+        is_known = are_days | value.str.contains(FREQUENCY)
+        problems.append(
+            Problem("unknown_code", column.source, ~is_known, "应为“第1、4、7天”、“3天1检”、“1周2检”或“每日”")
+        )
+    return problems
+
+
+def _document_problems(source: str, id_type: pl.Series, number: pl.Series, received_at: datetime) -> list[Problem]:
     is_resident = (id_type == RESIDENT_ID).fill_null(False) & number.is_not_null()
-    is_wrong = is_resident.clone()
-    if is_resident.any():
-        is_wrong = is_wrong.scatter(is_resident.arg_true(), ~has_valid_check_digit(number.filter(is_resident)))
+    # A foreigner's card has the form of a resident number since 2023.
+    is_numbered = is_resident | ((id_type == FOREIGN_ID) & number.str.contains("^9[0-9]{16}[0-9X]$")).fill_null(False)
+    is_wrong, is_unborn = is_numbered.clone(), is_numbered & False
+    if is_numbered.any():
+        is_valid, is_born = _judge_numbers(number.filter(is_numbered), int(f"{received_at:%Y%m%d}"))
+        is_wrong = is_wrong.scatter(is_numbered.arg_true(), ~is_valid)
+        is_unborn = is_unborn.scatter(is_numbered.arg_true(), is_valid & ~is_born)
     is_scientific = number.str.contains(r"^\d(\.\d*)?E\+?\d+$").fill_null(False)
+    if is_scientific.any():
+        # A spreadsheet always writes the sign or the point: 1E234567 is a passport.
+        is_passport = (id_type == PASSPORT).fill_null(False) & number.str.contains(r"^\dE\d+$").fill_null(False)
+        is_scientific &= ~is_passport
     # A spreadsheet keeps 15 significant digits: the last three of an 18-digit number become zeros.
     is_cut = _matches(number, is_wrong, r"^\d{15}000$")
     is_old = _matches(number, is_wrong, r"^\d{15}$")
@@ -217,6 +361,7 @@ def _document_problems(source: str, id_type: pl.Series, number: pl.Series) -> li
         Problem("scientific", source, is_cut, "证件号码末三位被电子表格改成000（只保留15位有效数字）"),
         Problem("check_digit", source, is_old, "15位旧身份证号码，请填18位"),
         Problem("check_digit", source, is_wrong & ~is_scientific & ~is_old),
+        Problem("bad_date", source, is_unborn, "证件号码中的出生日期不存在或晚于报送时间"),
     ]
     others = id_type.unique().drop_nulls()
     problems += [
@@ -238,24 +383,58 @@ def _matches(number: pl.Series, among: pl.Series, pattern: str) -> pl.Series:
 
 def _row_problems(feed: Feed, typed: pl.DataFrame, given: dict[str, pl.Series], received_at: datetime) -> list[Problem]:
     """Conditions that need more than one column."""
-    if feed.name == "test_results":
-        return [Problem("future_sample", "采样时间", typed["sampled_at"] > f"{received_at:%Y-%m-%d %H:%M:%S}")]
-    if feed.name == "key_population":
-        group = typed["group_code"]
-        is_frequency = typed["custom_frequency"].str.contains(
-            r"^([1-9]\d{0,2}[天日][1-9]\d{0,2}[检次]|([1-9]\d?)?周[1-9]\d{0,2}[检次]|每[日天])$"
+    problems = [
+        Problem(
+            "time_order", later.source, typed[later.name] < typed[earlier.name], f"时间先后颠倒，早于{earlier.source}"
         )
-        return [
-            Problem("missing_anchor", "锚定日期", group.is_in(list(ANCHORED_GROUPS)) & ~given["anchor_date"]),
-            Problem("unknown_code", "自定频次", (group == "38") & ~is_frequency),
-        ]
-    if feed.name == "arrivals":
-        is_abroad = typed["origin"] == "境外"
-        return [
-            Problem("missing_value", "入境日期", is_abroad & ~given["entry_date"]),
-            Problem("missing_value", "离开日期", ~is_abroad & ~given["left_date"]),
-        ]
+        for later, earlier in ((feed.column(later), feed.column(earlier)) for later, earlier in feed.order)
+    ]
+    return problems + _OWN_CONDITIONS.get(feed.name, _no_conditions)(typed, given, received_at)
+
+
+def _no_conditions(_: pl.DataFrame, __: dict[str, pl.Series], ___: datetime) -> list[Problem]:
     return []
+
+
+def _of_test_results(typed: pl.DataFrame, _: dict[str, pl.Series], received_at: datetime) -> list[Problem]:
+    return [Problem("future_sample", "采样时间", typed["sampled_at"] > f"{received_at:{repair.ISO_TIME}}")]
+
+
+def _of_key_population(typed: pl.DataFrame, given: dict[str, pl.Series], _: datetime) -> list[Problem]:
+    group = typed["group_code"]
+    is_frequency = typed["custom_frequency"].str.contains(FREQUENCY)
+    return [
+        Problem("missing_anchor", "锚定日期", group.is_in(list(ANCHORED_GROUPS)) & ~given["anchor_date"]),
+        Problem("unknown_code", "自定频次", (group == "38") & ~is_frequency),
+    ]
+
+
+def _of_arrivals(typed: pl.DataFrame, given: dict[str, pl.Series], _: datetime) -> list[Problem]:
+    is_abroad = typed["origin"] == "境外"
+    return [
+        Problem("missing_value", "入境日期", is_abroad & ~given["entry_date"]),
+        Problem("missing_value", "离开日期", ~is_abroad & ~given["left_date"]),
+    ]
+
+
+def _of_vaccinations(_: pl.DataFrame, given: dict[str, pl.Series], __: datetime) -> list[Problem]:
+    """A person who must not or will not be vaccinated has no dose (article 22)."""
+    sources = {"dose": "剂次", "vaccine": "疫苗", "vaccinated_date": "接种日期"}
+    return [Problem("missing_value", source, ~given["exclusion"] & ~given[name]) for name, source in sources.items()]
+
+
+def _of_referrals(_: pl.DataFrame, given: dict[str, pl.Series], __: datetime) -> list[Problem]:
+    is_undated = given["verification_result"] & ~given["verified_at"]
+    return [Problem("missing_value", "核查时间", is_undated, "有核查结果而缺少核查时间")]
+
+
+_OWN_CONDITIONS: dict[str, Callable[[pl.DataFrame, dict[str, pl.Series], datetime], list[Problem]]] = {
+    "test_results": _of_test_results,
+    "key_population": _of_key_population,
+    "arrivals": _of_arrivals,
+    "vaccinations": _of_vaccinations,
+    "referrals": _of_referrals,
+}
 
 
 def _any(flags: list[pl.Series], height: int) -> pl.Series:
@@ -267,7 +446,7 @@ def _any(flags: list[pl.Series], height: int) -> pl.Series:
 
 
 def _reasons(problems: list[Problem], is_bad: pl.Series) -> pl.DataFrame:
-    """For each bad row the distinct codes, header texts and words that concern it, in their order."""
+    """The frame has a row per bad row, with the distinct codes, header texts and words that concern it, in their order."""
     texts = pl.List(pl.String)
     schema: dict[str, pl.DataType | type[pl.DataType]] = {
         "index": pl.Int64, "codes": texts, "columns": texts, "words": texts,

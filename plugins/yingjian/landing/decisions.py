@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import psycopg
 
 from yingjian.landing import quarantine
-from yingjian.landing.feeds import FEEDS, Feed
+from yingjian.landing.feeds import FEEDS, RISK_AREAS, Feed
+from yingjian.landing.stage_snapshot import LIST_TIME, hold_lists
 
 
 def applied(conn: psycopg.Connection, feed: Feed) -> Feed:
-    """The feed with every decision about its layout."""
+    """Return the feed with every decision about its layout applied."""
     rows = conn.execute(
         "select kind, header, source_column from quality.layout_decision where feed = %s order by decision_id",
         (feed.name,),
@@ -44,3 +46,20 @@ def accept(
         (feed_name, kind, header, source, reason, decided_by),
     )
     return quarantine.retry(conn, feed_name)
+
+
+def accept_list(conn: psycopg.Connection, hour: str, reason: str, decided_by: str) -> None:
+    """Record that a national list that was held back is right. Raises ValueError when no list of that hour is held back."""
+    try:
+        listed_at = datetime.strptime(hour.strip(), "%Y-%m-%d %H")  # noqa: DTZ007  # The list's own hour.
+    except ValueError:
+        raise ValueError(f'--list wants a list\'s day and hour, as in "2022-11-26 08", not {hour}') from None
+    if not conn.execute(
+        "select 1 from staging.risk_area_snapshots where is_held and listed_at = %s", (listed_at,)
+    ).fetchone():
+        raise ValueError(f"no list of {hour} is held back")
+    conn.execute(
+        "insert into quality.layout_decision (feed, kind, source_column, reason, decided_by) values (%s, 'list', %s, %s, %s)",
+        (RISK_AREAS, f"{listed_at:{LIST_TIME}}", reason, decided_by),
+    )
+    hold_lists(conn)

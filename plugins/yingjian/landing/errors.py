@@ -1,4 +1,4 @@
-"""What can be wrong with a file or a row, in words that its sender understands."""
+"""This module says what can be wrong with a file or a row, in words that its sender understands."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ REASONS = {
     "missing_value": "缺少必填项",
     "ragged_row": "列数与表头不符",
     "bad_encoding": "含无法识别的字节",
+    "time_order": "时间先后颠倒",
+    "future_time": "时间晚于文件接收时间一天以上",
+    "bad_number": "不是数字或超出允许范围",
+    "too_long": "文字超过允许长度",
+    "rounded_key": "编号被电子表格改写（科学计数或超过15位的数字）",
 }
 
 
@@ -25,18 +30,21 @@ def as_text(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-# What shows nothing, or makes what stands beside it look different: control characters, marks of writing direction.
+# These characters show nothing, or make their neighbours look different: control characters, marks of writing direction.
 # Joiners (U+200C, U+200D) stay: some scripts spell names with them.
-INVISIBLE = r"\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff"
+INVISIBLE = (
+    r"\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+    r"\ufff9-\ufffb\ufffe\uffff"
+)
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _PERSONAL = re.compile(r"(?<!\d)(?:\d{17}[\dXx]|1[3-9]\d{9})(?!\d)")
 LABEL_CHARACTERS = 120
 
 
 def label(text: str) -> str:
-    """What a file, a sheet, a column or a member of an archive calls itself, as it may stand in a message.
+    """Return the name of a file, a sheet, a column or a member of an archive as it may stand in a message.
 
-    One line without control characters, at most LABEL_CHARACTERS long (its end stays), and without a resident's or a
+    It is one line without control characters, at most LABEL_CHARACTERS long (its end stays), and without a resident's or a
     telephone number, which some senders put into the names of their files.
     """
     plain = _PERSONAL.sub("＊＊＊", re.sub(r"\s", " ", _INVISIBLE.sub("?", as_text(text))))

@@ -14,7 +14,7 @@ import psycopg
 from yingjian.landing import archives, decisions, manifest, quarantine
 from yingjian.landing.errors import FileRejectedError, label
 from yingjian.landing.feeds import FEEDS, RISK_AREAS, Feed
-from yingjian.landing.locations import Found, open_location
+from yingjian.landing.locations import LandingFile, open_location
 from yingjian.landing.stage_snapshot import stage_snapshot
 from yingjian.landing.stage_table import stage_table
 from yingjian.privacy import person_key
@@ -82,7 +82,7 @@ class _Landing:
     person_secret: bytes = field(repr=False)
     summary: LandingSummary
 
-    def take(self, file: Found, path: Path) -> None:
+    def take(self, file: LandingFile, path: Path) -> None:
         """A file, or each member of an archive; an archive is on record once all its members are."""
         is_known_feed = file.feed in FEEDS or file.feed == RISK_AREAS
         if not is_known_feed or not archives.is_archive(path):
@@ -98,11 +98,11 @@ class _Landing:
         else:
             self._settle(file, sha256, "unpacked", None)
 
-    def refuse(self, file: Found) -> None:
+    def refuse(self, file: LandingFile) -> None:
         """Put a file on record that is not even opened."""
         self._reject(file, None, file.refusal or "文件过大，疑似异常文件，未读取")
 
-    def _take_member(self, archive: Found, path: Path, sha256: str, member: archives.Member) -> None:
+    def _take_member(self, archive: LandingFile, path: Path, sha256: str, member: archives.Member) -> None:
         """A member that cannot be unpacked is on record under the archive's size and hash."""
         file = replace(
             archive, name=f"{archive.name}/{member.name}", location=f"{archive.location}!/{quote(member.name)}"
@@ -113,7 +113,7 @@ class _Landing:
         except FileRejectedError as error:
             self._reject(file, sha256, str(error))
 
-    def _land(self, file: Found, path: Path) -> None:
+    def _land(self, file: LandingFile, path: Path) -> None:
         before = _state(path)
         sha256 = _sha256(path)
         try:
@@ -135,7 +135,7 @@ class _Landing:
                 f" said {type(error).__name__} ({error.sqlstate}); nothing of it was kept, run again"
             ) from None
 
-    def _stage(self, file: Found, path: Path, sha256: str) -> None:
+    def _stage(self, file: LandingFile, path: Path, sha256: str) -> None:
         conn, summary = self.conn, self.summary
         manifest.lock(conn, file.feed)
         if manifest.is_recorded(conn, file):
@@ -152,7 +152,7 @@ class _Landing:
         else:
             file_id, received_at = manifest.record(conn, file, sha256, "staged", None)
             if file.feed == RISK_AREAS:
-                stage_snapshot(conn, file, path, file_id)
+                stage_snapshot(conn, file, path, file_id, received_at)
             else:
                 feed = self.feeds[file.feed]
                 person_key.require(conn, self.person_secret)
@@ -160,7 +160,7 @@ class _Landing:
                 quarantine.clear_corrected(conn, feed, file_id)
             _count(conn, file_id, summary)
 
-    def _settle(self, file: Found, sha256: str | None, status: str, reason: str | None) -> int | None:
+    def _settle(self, file: LandingFile, sha256: str | None, status: str, reason: str | None) -> int | None:
         """Put a file on record of which no row is staged, once also when two landings meet it; returns its file_id."""
         with self.conn.transaction():
             manifest.lock(self.conn, file.feed)
@@ -169,7 +169,7 @@ class _Landing:
             file_id, _ = manifest.record(self.conn, file, sha256, status, reason)
             return file_id
 
-    def _reject(self, file: Found, sha256: str | None, reason: str) -> None:
+    def _reject(self, file: LandingFile, sha256: str | None, reason: str) -> None:
         file_id = self._settle(file, sha256, "rejected", reason)
         self.summary.files_rejected += 1
         log.warning("landing: file %s (%s) rejected: see quality.landed_file", file_id, _known(file.feed))

@@ -1,4 +1,4 @@
-"""Where exports come from: a folder, object storage and SFTP by Airflow's connections, or the platform's own API.
+"""Exports come from a folder, from object storage or SFTP by Airflow's connections, or from the platform's own API.
 
 A location lists files and hands out each as a local file. Nothing in it is ever changed: what was landed is marked in
 `quality.landed_file`.
@@ -6,10 +6,12 @@ A location lists files and hands out each as a local file. Nothing in it is ever
 
 from __future__ import annotations
 
+import base64
 import csv
 import errno
 import hashlib
 import io
+import ipaddress
 import json
 import os
 import shutil
@@ -20,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from types import NoneType
 from typing import Any, Protocol
 from urllib.parse import quote, unquote, unquote_to_bytes, urlparse
 
@@ -28,17 +31,21 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 
 from yingjian.landing.errors import label
 from yingjian.landing.feeds import FEEDS, RISK_AREAS
+from yingjian.settings import SetupError, variables
 
 # A file with one of these endings is being written, or is a marker itself.
 UNFINISHED = (".part", ".tmp", ".done", ".crdownload", ".filepart")
 DONE = ".done"
 PAGE_ROWS, MAX_PAGE_BYTES = 5000, 256 << 20
+# One landing asks no more of one feed; the next landing goes on from there.
+MAX_PAGES, MAX_PULL_BYTES = 20_000, 16 << 30
+MAX_CURSOR = 4000
 ATTEMPTS = 6
 FIRST_WAIT = 0.5  # Seconds; doubled after each refusal.
 
 
 @dataclass(frozen=True)
-class Found:
+class LandingFile:
     """A file in the landing location: `feed` is its folder, `name` a label of what it is called, `location` its address.
 
     refusal: why it must not be opened, in Chinese.
@@ -57,17 +64,18 @@ class Location(Protocol):
 
     problems: list[str]
 
-    def find(self) -> list[Found]:
+    def find(self) -> list[LandingFile]:
         """Every finished file, in the order of receipt: by modification time, then name."""
 
-    def local(self, file: Found) -> Any:
+    def local(self, file: LandingFile) -> Any:
         """Context manager: the file on this machine, unchanged until it ends. Raises OSError when it cannot be had."""
 
 
 def open_location(uri: str, cache: Path) -> Location:
     """The location behind a folder's path or a URI. cache: folder of this home for what an API sent.
 
-    Raises FileNotFoundError when a folder does not exist, ValueError when the URI is of no known kind.
+    Raises FileNotFoundError when a folder does not exist, ValueError when the URI is of no known kind or not encrypted,
+    SetupError when the connection of an SFTP server has no host key.
     """
     parsed = urlparse(uri)
     if parsed.scheme in ("", "file"):
@@ -76,16 +84,30 @@ def open_location(uri: str, cache: Path) -> Location:
             raise FileNotFoundError(f"landing location {folder} is not a folder: make it, or set YINGJIAN_LANDING")
         return Folder(folder)
     if parsed.scheme in ("http", "https"):
+        if parsed.scheme == "http" and not is_loopback(parsed.hostname or ""):
+            raise ValueError(
+                "landing location http:// would send persons' data and the token in the clear: use https://"
+            )
         return PlatformApi(uri, cache / hashlib.sha256(uri.encode()).hexdigest()[:16])
-    if parsed.scheme in ("s3", "sftp"):
+    if parsed.scheme == "sftp":
+        return Sftp(uri)
+    if parsed.scheme == "s3":
         return ObjectStorage(uri)
     raise ValueError(
         f"landing location {parsed.scheme}:// is not supported: give a folder, file://, sftp://, s3:// or http(s)://"
     )
 
 
-def _finished(files: list[Found]) -> list[Found]:
-    """Without what is being written; in a folder whose sender sets `.done` markers, only what has one."""
+def is_loopback(host: str) -> bool:
+    """Return whether a host of an address is this machine, so that nothing goes over a line."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _finished(files: list[LandingFile]) -> list[LandingFile]:
+    """Leave out files that are being written; in a folder whose sender sets `.done` markers, files without one, too."""
     marked = {file.location.removesuffix(DONE) for file in files if file.name.lower().endswith(DONE)}
     folders = {location.rpartition("/")[0] for location in marked}
     finished = [
@@ -109,46 +131,78 @@ class Folder:
         self._root = root
         self.problems: list[str] = []
 
-    def find(self) -> list[Found]:
+    def find(self) -> list[LandingFile]:
         files = []
         for folder in sorted(path for path in self._root.iterdir() if path.is_dir() and path.name[0] != "."):
             for path in _paths(folder):
                 try:
-                    files.append(self._found(folder, path))
+                    files.append(self._landing_file(folder, path))
                 except OSError:
                     continue  # It went away while the folder was read.
         return _finished(files)
 
     @staticmethod
-    def _found(folder: Path, path: Path) -> Found:
+    def _landing_file(folder: Path, path: Path) -> LandingFile:
         refusal = _refusal(folder, path)
         status = path.lstat() if refusal else path.stat()
-        modified_at = datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1e6, UTC)
-        return Found(
-            label(folder.name), label(path.name), path.absolute().as_uri(), status.st_size, modified_at, refusal
+        return LandingFile(
+            label(folder.name), label(path.name), path.absolute().as_uri(), status.st_size, _moment(status), refusal
         )
 
     @contextmanager
-    def local(self, file: Found) -> Iterator[Path]:
+    def local(self, file: LandingFile) -> Iterator[Path]:
         path = Path(os.fsdecode(unquote_to_bytes(file.location.removeprefix("file://"))))
         folder = self._root.absolute() / path.relative_to(self._root.absolute()).parts[0]
-        if _refusal(folder, path):
-            raise OSError("the file was exchanged after it was found")
-        yield path
+        descriptor = _opened(folder, path)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or (status.st_size, _moment(status)) != (file.size, file.modified_at):
+                raise OSError("the file was exchanged after it was found")
+            # Readers take a path. This one leads to the file that is open, whatever its name means by now.
+            with tempfile.TemporaryDirectory(prefix="yingjian-open-") as place:
+                opened = Path(place) / path.name
+                opened.symlink_to(f"/proc/{os.getpid()}/fd/{descriptor}")
+                yield opened
+        finally:
+            os.close(descriptor)
+
+
+def _opened(folder: Path, path: Path) -> int:
+    """Open the file that a path in a feed's folder means; return its descriptor.
+
+    No link is followed while it is opened, and no pipe is waited for. Raises OSError when it is not below the folder.
+    """
+    real_folder, real_path = os.path.realpath(folder), Path(os.path.realpath(path))
+    if not real_path.is_relative_to(real_folder):
+        raise OSError("the file lies outside of its feed's folder")
+    *folders, name = real_path.relative_to(real_folder).parts
+    at = os.open(real_folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for inner in folders:
+            below = os.open(inner, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
+            os.close(at)
+            at = below
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
+    finally:
+        os.close(at)
+
+
+def _moment(status: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(status.st_mtime_ns // 1000 / 1e6, UTC)
 
 
 def _paths(folder: Path) -> list[Path]:
     """Everything below a folder that is no folder itself, in the order of its path; links to folders are not followed."""
-    found: list[Path] = []
+    paths: list[Path] = []
     ahead = [folder]
     while ahead:
         try:
             with os.scandir(ahead.pop()) as entries:
                 for entry in entries:
-                    (ahead if entry.is_dir(follow_symlinks=False) else found).append(Path(entry.path))
+                    (ahead if entry.is_dir(follow_symlinks=False) else paths).append(Path(entry.path))
         except OSError:
             continue  # It went away, is closed to us, or its path is longer than the system takes.
-    return sorted(found)
+    return sorted(paths)
 
 
 def _refusal(folder: Path, path: Path) -> str | None:
@@ -164,26 +218,30 @@ def _refusal(folder: Path, path: Path) -> str | None:
 
 
 class ObjectStorage:
-    """`s3://connection@bucket/prefix` or `sftp://connection@/path`, through Airflow's ObjectStoragePath."""
+    """Airflow's ObjectStoragePath reads `s3://connection@bucket/prefix`."""
 
     def __init__(self, uri: str) -> None:
-        from airflow.sdk import ObjectStoragePath
-
-        self._root = ObjectStoragePath(uri)
-        self._fs = self._root.fs
+        self._fs, self._root = self._open(uri)
         self._uri = uri.rstrip("/")
         self.problems: list[str] = []
 
-    def find(self) -> list[Found]:
-        root = str(self._root.path).rstrip("/")
+    @staticmethod
+    def _open(uri: str) -> tuple[Any, str]:
+        """Return the file system of a URI, and the folder's path in it."""
+        from airflow.sdk import ObjectStoragePath
+
+        root = ObjectStoragePath(uri)
+        return root.fs, str(root.path).rstrip("/")
+
+    def find(self) -> list[LandingFile]:
         self._fs.invalidate_cache()  # File systems of one process are shared, and so is what they remember.
         files = []
-        for path, info in self._fs.find(root, detail=True).items():
-            inner = PurePosixPath(path.lstrip("/")).relative_to(root.lstrip("/"))
+        for path, info in self._fs.find(self._root, detail=True).items():
+            inner = PurePosixPath(path.lstrip("/")).relative_to(self._root.lstrip("/"))
             if len(inner.parts) < 2 or any(part.startswith(".") for part in inner.parts[:-1]):
                 continue
             files.append(
-                Found(
+                LandingFile(
                     label(inner.parts[0]), label(inner.name), f"{self._uri}/{quote(os.fsencode(inner))}", int(info["size"]),
                     _modified_at(info),
                 )
@@ -191,18 +249,57 @@ class ObjectStorage:
         return _finished(files)
 
     @contextmanager
-    def local(self, file: Found) -> Iterator[Path]:
+    def local(self, file: LandingFile) -> Iterator[Path]:
         inner = os.fsdecode(unquote_to_bytes(file.location.removeprefix(self._uri + "/")))
         with tempfile.TemporaryDirectory(prefix="yingjian-fetch-") as folder:
             if shutil.disk_usage(folder).free < file.size:
                 raise OSError(errno.ENOSPC, "no room to fetch a file")
             target = Path(folder) / f"file{PurePosixPath(file.name).suffix.lower()[:8]}"
-            with self._fs.open(f"{str(self._root.path).rstrip('/')}/{inner}", "rb") as source, target.open("wb") as out:
+            with self._fs.open(f"{self._root}/{inner}", "rb") as source, target.open("wb") as out:
                 shutil.copyfileobj(source, out, 1 << 20)
             if target.stat().st_size != file.size:
                 raise OSError("the file changed while it was fetched")
             _set_time(target, file.modified_at)
             yield target
+
+
+class Sftp(ObjectStorage):
+    """`sftp://connection@/path`: the host key of the server is one that the connection names."""
+
+    @staticmethod
+    def _open(uri: str) -> tuple[Any, str]:
+        from airflow.providers.sftp.fs.sftp import get_fs
+        from airflow.sdk import BaseHook
+
+        parsed = urlparse(uri)
+        name = unquote(parsed.username or "")
+        known = _known_hosts(name, BaseHook.get_connection(name).extra_dejson)
+        return get_fs(name, {"known_hosts": known}), unquote(parsed.path).rstrip("/")
+
+
+def _known_hosts(connection: str, extra: dict[str, Any]) -> bytes:
+    """Return the host keys that a connection names, as lines of a file known_hosts. Raises SetupError when there are none.
+
+    Airflow's own file system takes any server for the right one unless it is told.
+    """
+    given, path = str(extra.get("host_key") or "").strip(), str(extra.get("known_hosts") or "").strip()
+    try:
+        if given:
+            kind, _, key = given.rpartition(" ") if " " in given else ("", "", given)
+            blob = base64.b64decode(key, validate=True)
+            kind = kind or blob[4 : 4 + int.from_bytes(blob[:4])].decode("ascii")
+            return f"* {kind} {key}\n".encode("ascii")
+        if path:
+            return Path(path).read_bytes()
+    except (ValueError, OSError):
+        raise SetupError(
+            f"the connection {connection} has a host_key or known_hosts that cannot be read: give `host_key` as in"
+            ' "ssh-ed25519 AAAA…", or `known_hosts` as the path of a file'
+        ) from None
+    raise SetupError(
+        f"the connection {connection} has no host key, so that any server could pass for the sender's: add `host_key` or"
+        " `known_hosts` to its extra (docs/runbooks/landing.md)"
+    )
 
 
 def _modified_at(info: dict[str, Any]) -> datetime:
@@ -231,8 +328,8 @@ class PlatformApi(Folder):
         self._uri = uri.rstrip("/")
         self._wait = wait_exponential(multiplier=FIRST_WAIT, max=60)
 
-    def find(self) -> list[Found]:
-        token = os.environ.get("YINGJIAN_API_TOKEN")
+    def find(self) -> list[LandingFile]:
+        token = variables().api_token
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
         with httpx.Client(headers=headers, timeout=60) as client:
@@ -246,22 +343,31 @@ class PlatformApi(Folder):
     def _pull(self, client: httpx.Client, feed: str) -> None:
         state = self._root / f".{feed}.json"
         cursor = json.loads(state.read_text())["cursor"] if state.exists() else None
-        while True:
-            page = self._page(client, feed, cursor)
-            if page is None:
+        seen, size = {cursor}, 0
+        for _ in range(MAX_PAGES):
+            answer = self._page(client, feed, cursor)
+            if answer is None:
                 return
+            page, page_bytes = answer
             if page["records"]:
                 self._keep(feed, page["records"])
             following = page.get("next")
-            if following is not None:
-                _write(state, json.dumps({"cursor": following}).encode())
             if following is None or following == cursor or not page["records"]:
+                if following is not None:
+                    _write(state, json.dumps({"cursor": following}).encode())
                 return
-            cursor = following
+            if following in seen:
+                raise OSError(f"the platform's API does not give {feed}: a cursor came twice")
+            _write(state, json.dumps({"cursor": following}).encode())
+            seen.add(following)
+            cursor, size = following, size + page_bytes
+            if size > MAX_PULL_BYTES:
+                break
+        raise OSError(f"the platform's API gives too much of {feed} at once: the next landing goes on")
 
-    def _page(self, client: httpx.Client, feed: str, cursor: str | None) -> dict[str, Any] | None:
-        """A page; None when the platform has no such feed. Raises OSError when it stays out of reach."""
-        parameters = {"limit": str(PAGE_ROWS)} | ({"cursor": cursor} if cursor is not None else {})
+    def _page(self, client: httpx.Client, feed: str, cursor: str | int | None) -> tuple[dict[str, Any], int] | None:
+        """A page and its bytes; None when the platform has no such feed. Raises OSError when it stays out of reach."""
+        parameters = {"limit": str(PAGE_ROWS)} | ({"cursor": str(cursor)} if cursor is not None else {})
         try:
             for attempt in Retrying(
                 stop=stop_after_attempt(ATTEMPTS), wait=self._wait, retry=retry_if_exception(_is_passing), reraise=True
@@ -270,7 +376,8 @@ class PlatformApi(Folder):
                     if answer.status_code == httpx.codes.NOT_FOUND:
                         return None
                     answer.raise_for_status()
-                    page = json.loads(_modest(answer))
+                    body = _modest(answer)
+                    page = json.loads(body)
         except (httpx.HTTPError, ValueError, RecursionError) as error:
             status = getattr(getattr(error, "response", None), "status_code", "")
             raise OSError(
@@ -278,7 +385,10 @@ class PlatformApi(Folder):
             ) from None
         if not isinstance(page, dict) or not _are_records(page.get("records")):
             raise OSError(f"the platform's API does not give {feed}: its answer has no list of records")
-        return page
+        following = page.get("next")
+        if not isinstance(following, (str, int, NoneType)) or len(str(following)) > MAX_CURSOR:
+            raise OSError(f"the platform's API does not give {feed}: its answer has a cursor that is none")
+        return page, len(body)
 
     def _keep(self, feed: str, records: list[Any]) -> None:
         """One page as a file, named by its content, so that the same page is kept once."""

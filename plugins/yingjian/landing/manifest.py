@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from yingjian.landing.locations import Found
+from yingjian.landing.locations import LandingFile
 
 
 def lock(conn: psycopg.Connection, feed: str) -> None:
@@ -23,7 +23,7 @@ def known_files(conn: psycopg.Connection) -> set[tuple[str, str, int, datetime]]
     }
 
 
-def is_recorded(conn: psycopg.Connection, file: Found) -> bool:
+def is_recorded(conn: psycopg.Connection, file: LandingFile) -> bool:
     row = conn.execute(
         """
         select 1 from quality.landed_file
@@ -42,7 +42,7 @@ def is_staged(conn: psycopg.Connection, feed: str, sha256: str) -> bool:
 
 
 def record(
-    conn: psycopg.Connection, file: Found, sha256: str | None, status: str, reason: str | None
+    conn: psycopg.Connection, file: LandingFile, sha256: str | None, status: str, reason: str | None
 ) -> tuple[int, datetime]:
     """The file's row of the manifest; a file that is tried again keeps its row."""
     again = conn.execute(

@@ -18,6 +18,8 @@ _OPEN = """
     and (%(sender)s::text is null or sender = %(sender)s)
 """
 _SHEET_ROWS = 1_000_000
+# A date as the row may have it: a site or a stock has a row a day (docs/feeds.md).
+_DATE_FORMS = ("YYYY-MM-DD", "YYYY/FMMM/FMDD", "YYYYMMDD", "YYYY年FMMM月FMDD日", "YYYY-FMMM-FMDD", "YYYY/MM/DD")
 
 
 def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
@@ -27,8 +29,16 @@ def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
     too, or, where the document number was what was wrong, the person's name. Returns how many.
     """
     key = key_column(feed)
+    dates = [column.name for column in feed.columns if column.kind == "date"]
     others = [
-        sql.SQL("(strpos(rejected.raw_text, staged.{}) > 0{})").format(
+        sql.SQL("({})").format(
+            sql.SQL(" or ").join(
+                sql.SQL("strpos(rejected.raw_text, to_char(staged.{}, {})) > 0").format(sql.Identifier(name), form)
+                for form in _DATE_FORMS
+            )
+        )
+        if name in dates
+        else sql.SQL("(strpos(rejected.raw_text, staged.{}) > 0{})").format(
             sql.Identifier(name),
             sql.SQL(" or strpos(rejected.raw_text, nullif(staged.person_name, '')) > 0" if name == "id_number" else ""),
         )
@@ -100,7 +110,7 @@ def contradictions(conn: psycopg.Connection[Any], feed: str | None = None) -> li
 
 
 def contradicting_records(conn: psycopg.Connection[Any], feed: str | None = None) -> list[tuple[Any, ...]]:
-    """The same one by one: (feed, record_key, columns, file_id, line, other_file_id, other_line)."""
+    """Return such versions one by one: (feed, record_key, columns, file_id, line, other_file_id, other_line)."""
     return conn.execute(
         """
         select feed, record_key, array_to_string(columns, '、'), file_id, line, other_file_id, other_line

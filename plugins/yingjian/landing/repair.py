@@ -8,10 +8,10 @@ from __future__ import annotations
 import polars as pl
 
 from yingjian.landing.errors import INVISIBLE
-from yingjian.landing.readers.layout import BLANKS
+from yingjian.landing.feeds import MACAO_PERMIT, TAIWAN_PERMIT
+from yingjian.names import BLANKS, EDGES, FULL_WIDTH
 
-_FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
-_DIGITS_AND_LETTERS = {wide: half for wide, half in _FULL_WIDTH.items() if half.isalnum()}
+_DIGITS_AND_LETTERS = {wide: half for wide, half in FULL_WIDTH.items() if half.isalnum()}
 
 ISO_DATE = "%Y-%m-%d"
 ISO_TIME = "%Y-%m-%d %H:%M:%S"
@@ -34,19 +34,36 @@ def clean(text: pl.Expr) -> pl.Expr:
 
 def fold(text: pl.Expr) -> pl.Expr:
     """All full-width signs to half-width, for cells that hold a number, a date or a code."""
-    return pl.when(text.str.contains(r"[\uFF01-\uFF5E]")).then(text.str.replace_many(_FULL_WIDTH)).otherwise(text)
+    return pl.when(text.str.contains(r"[\uFF01-\uFF5E]")).then(text.str.replace_many(FULL_WIDTH)).otherwise(text)
 
 
 def document_number(text: pl.Expr) -> pl.Expr:
-    """A document number in its one form: half-width, upper case."""
-    return fold(text).str.to_uppercase()
+    """Write a document number in its one form: half-width, upper case, without blanks, hyphens, or a spreadsheet's .0."""
+    return fold(text).str.to_uppercase().str.replace_all(r"[\s\-‐–—]", "").str.replace(r"^(\d{1,15})\.0$", "$1")
+
+
+def phone(text: pl.Expr) -> pl.Expr:
+    """Write a mobile number as its eleven digits, without +86 or a spreadsheet's .0; any other text stays as it is."""
+    plain = fold(text).str.replace_all(r"[\s\-‐–—()]", "")
+    return pl.coalesce(plain.str.extract(r"^(?:(?:\+|00)?86|0)?(1[3-9]\d{9})(?:\.0+)?$"), text)
+
+
+def lasting_number(id_type: pl.Expr, number: pl.Expr) -> pl.Expr:
+    """Return a travel permit's number without the digits that count its renewals: the person has the others for life."""
+    return (
+        pl.when(id_type == MACAO_PERMIT)
+        .then(number.str.replace(r"^([HM]\d{8})\d{2}$", "$1"))
+        .when(id_type == TAIWAN_PERMIT)
+        .then(number.str.replace(r"^(\d{8})(?:\d{2})?(?:[0-9A-Z]{2}|\([0-9A-Z]{1,2}\))?$", "$1"))
+        .otherwise(number)
+    )
 
 
 def timestamp(text: pl.Expr) -> pl.Expr:
     """A date with or without a time, in every form that exports use; null where it is none.
 
     `2022-07-01`, `2022/7/1`, `2022.7.1`, `20220701`, `2022年7月1日`, a spreadsheet's serial number; times with or
-    without seconds, after a blank or `T`.
+    without seconds, after a blank or `T`. A time with a zone (`Z`, `+00:00`, `GMT+8`) becomes the time here.
     """
     return text.map_batches(_timestamps, return_dtype=pl.Datetime("us"))
 
@@ -54,6 +71,9 @@ def timestamp(text: pl.Expr) -> pl.Expr:
 def _timestamps(texts: pl.Series) -> pl.Series:
     # Step by step: one expression would take the first steps anew for every part of a date.
     frame = pl.DataFrame({"text": texts}).select(folded=fold(pl.col("text")))
+    frame = frame.with_columns(zone=pl.col("folded").str.extract_groups(_ZONED)).with_columns(
+        folded=pl.coalesce(pl.col("zone").struct.field("local"), "folded"), minutes=_minutes_east(pl.col("zone"))
+    )
     # The end of a file that was cut off: 08:1 may have been 08:16.
     whole = pl.when(~pl.col("folded").str.contains(r":\d?$|[\sT]\d{1,2}$")).then("folded")
     frame = frame.with_columns(
@@ -74,9 +94,28 @@ def _timestamps(texts: pl.Series) -> pl.Series:
     since_1899 = pl.lit("1899-12-30").str.to_datetime("%Y-%m-%d", time_unit="us") + pl.duration(
         seconds=(pl.col("serial") * 86400).round(0).cast(pl.Int64)
     )
-    return frame.select(
-        pl.coalesce(_from_parts(pl.col("parts")), _from_parts(pl.col("compact")), since_1899)
-    ).to_series()
+    local = pl.coalesce(_from_parts(pl.col("parts")), _from_parts(pl.col("compact")), since_1899)
+    here = local + pl.duration(minutes=HERE_MINUTES - pl.col("minutes"))
+    moment = pl.when(pl.col("zone").struct.field("local").is_null()).then(local).otherwise(here)
+    return frame.select(pl.when(moment.dt.year().is_between(1000, 9999)).then(moment)).to_series()
+
+
+HERE_MINUTES = 8 * 60  # Asia/Shanghai is so far east of Greenwich, without summer time since 1991.
+# A time of day, then a zone: a cell without a time of day, or with half a zone, is none.
+_ZONED = (
+    r"^(?<local>.*(?:\d:\d{2}(?::\d{2}(?:[.,]\d+)?)?|[T\s]\d{4}(?:\d{2})?))\s*"
+    r"(?:(?<utc>[Zz]|UTC|GMT)|(?<prefix>UTC|GMT)?(?<sign>[+-])(?<hours>\d{1,2})(?::?(?<minutes>\d{2}))?)$"
+)
+
+
+def _minutes_east(zone: pl.Expr) -> pl.Expr:
+    """How far east of Greenwich a zone lies; null where no zone of the world does."""
+    hours, minutes = (zone.struct.field(name).cast(pl.Int64).fill_null(0) for name in ("hours", "minutes"))
+    # +0 may be the beginning of +08:00; after GMT a single digit is usual.
+    is_cut = zone.struct.field("prefix").is_null() & (zone.struct.field("hours").str.len_bytes() == 1)
+    size = pl.when((hours <= 14) & (minutes < 60) & ~is_cut).then(hours * 60 + minutes)
+    east = pl.when(zone.struct.field("sign") == "-").then(-size).otherwise(size)
+    return pl.when(zone.struct.field("utc").is_not_null()).then(0).otherwise(east)
 
 
 def _from_parts(parts: pl.Expr) -> pl.Expr:
@@ -96,6 +135,30 @@ def number(text: pl.Expr) -> pl.Expr:
 
 
 def frequency(text: pl.Expr) -> pl.Expr:
-    """自定频次 in one form: half-width digits, Chinese numerals as digits, no blanks."""
+    """Write 自定频次 in one form: half-width digits, Chinese numerals as digits, no blanks."""
     numerals = {"一": "1", "二": "2", "两": "2", "三": "3", "四": "4", "五": "5", "六": "6", "七": "7"}
     return fold(text).str.replace_all(r"\s", "").str.replace_many(numerals)
+
+
+def required_tests(text: pl.Expr) -> pl.Expr:
+    """Write 检测要求 in one form: as 自定频次, day numbers joined by 、."""
+    return frequency(text).str.replace_all("[,;；，]", "、")
+
+
+def place(text: pl.Expr) -> pl.Expr:
+    """The name of a place as it is compared (`names.comparable`); null where nothing is left."""
+    return _named(_without_blanks(text).str.strip_chars(EDGES))
+
+
+def places(text: pl.Expr) -> pl.Expr:
+    """Names of places, joined by 、, each as it is compared; a comma or a semicolon joins them, too."""
+    joined = _without_blanks(text).str.replace_all("[,;]", "、").str.replace_all(f"[{EDGES}]*、[{EDGES}]*", "、")
+    return _named(joined.str.strip_chars(EDGES))
+
+
+def _without_blanks(text: pl.Expr) -> pl.Expr:
+    return fold(text).str.replace_all(f"[{BLANKS}]", "")
+
+
+def _named(text: pl.Expr) -> pl.Expr:
+    return pl.when(text != "").then(text)

@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from yingjian.landing.errors import INVISIBLE, FileRejectedError, as_text
-from yingjian.landing.readers.layout import BLANKS
+from yingjian.names import BLANKS, comparable
 
 MAX_BYTES = 64 << 20  # The longest list of 2022 had less than one.
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 LEVELS = {"highlist": "高", "middlelist": "中", "lowlist": "低"}  # In this order: the higher level counts.
-_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _EDGE = BLANKS + "、，,;；。.·"
-_LISTED_AT = re.compile(r"^\s*(\d{4})-(\d{1,2})-(\d{1,2})\s*(\d{1,2})\s*(?:时|:00|点)")
+_LISTED_AT = re.compile(r"^\s*([1-9]\d{3})-(\d{1,2})-(\d{1,2})\s*(\d{1,2})\s*(?:时|:00|点)")
 
 
 @dataclass(frozen=True)
 class Area:
-    """One risk area: `area` as a reader sees it, `area_match` with blanks removed and full-width folded."""
+    """One risk area: `area` as a reader sees it, `area_match` as it is compared with others of its list."""
 
     line: int
     level: str
@@ -79,8 +78,8 @@ def read_snapshot(path: Path) -> Snapshot:
                     rejected.append((line, "missing_value", as_text(raw)))
                     continue
                 repaired += area != text
-                match = _match(area)
-                place = (_match(province), _match(city), _match(county), match)
+                match = comparable(area)
+                place = (comparable(province), comparable(city), comparable(county), match)
                 if place in areas:
                     superseded += 1
                 else:
@@ -108,7 +107,7 @@ def _listed_at(text: Any) -> datetime:
     try:
         if match:
             year, month, day, hour = map(int, match.groups())
-            midnight = datetime(year, month, day)
+            midnight = datetime(year, month, day)  # noqa: DTZ001  The list has the wall time of Shanghai, as staging has.
             return midnight + timedelta(days=1) if hour == 24 else midnight.replace(hour=hour)
     except (ValueError, OverflowError):
         pass
@@ -117,7 +116,3 @@ def _listed_at(text: Any) -> datetime:
 
 def _clean(text: Any) -> str:
     return _INVISIBLE.sub("", as_text(text)).strip(_EDGE) if isinstance(text, str) else ""
-
-
-def _match(text: str) -> str:
-    return "".join(character for character in text if character not in BLANKS).translate(_FULL_WIDTH)

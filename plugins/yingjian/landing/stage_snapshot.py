@@ -1,28 +1,41 @@
-"""A list of risk areas into staging."""
+"""This module writes a list of risk areas into staging."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
 
-from yingjian.landing.errors import REASONS
+from yingjian.clock import SHANGHAI
+from yingjian.landing import suspicions
+from yingjian.landing.check import LATE
+from yingjian.landing.errors import REASONS, FileRejectedError
 from yingjian.landing.feeds import RISK_AREAS
-from yingjian.landing.locations import Found
+from yingjian.landing.locations import LandingFile
 from yingjian.landing.risk_areas import read_snapshot
-from yingjian.landing.store import write_parts, write_rejected
+from yingjian.landing.store import Rejected, write_parts, write_rejected
 
 
-def stage_snapshot(conn: psycopg.Connection, file: Found, path: Path, file_id: int) -> None:
-    """A later list of the same hour takes the place of the earlier one."""
+def stage_snapshot(
+    conn: psycopg.Connection, file: LandingFile, path: Path, file_id: int, received_at: datetime
+) -> None:
+    """A later list of the same hour takes the place of the earlier one.
+
+    Raises FileRejectedError for a list from the future: it would hide for years that no newer one comes.
+    """
     snapshot = read_snapshot(path)
+    if snapshot.listed_at > received_at.astimezone(SHANGHAI).replace(tzinfo=None) + LATE:
+        raise FileRejectedError(f"名单时间（end_update_time）：{REASONS['future_time']}")
     write_rejected(
         conn,
         file_id,
         RISK_AREAS,
         file.name,
         [
-            (line, f"{snapshot.listed_at:%Y-%m-%d %H}时", [code], f"{file.name}第{line}项：{REASONS[code]}", raw, None)
+            Rejected(
+                line, f"{snapshot.listed_at:%Y-%m-%d %H}时", [code], f"{file.name}第{line}项：{REASONS[code]}", raw
+            )
             for line, code, raw in snapshot.rejected
         ],
     )
@@ -51,13 +64,13 @@ def stage_snapshot(conn: psycopg.Connection, file: Found, path: Path, file_id: i
     )
     conn.execute(
         """
-        insert into staging.risk_area_snapshots (listed_at, file_id, high_count, medium_count, low_count)
-        values (%s, %s, %s, %s, %s)
+        insert into staging.risk_area_snapshots (listed_at, file_id, high_count, medium_count, low_count, areas)
+        values (%s, %s, %s, %s, %s, %s)
         on conflict (listed_at) do update set
             file_id = excluded.file_id, high_count = excluded.high_count,
-            medium_count = excluded.medium_count, low_count = excluded.low_count
+            medium_count = excluded.medium_count, low_count = excluded.low_count, areas = excluded.areas
         """,
-        (snapshot.listed_at, file_id, *snapshot.counts.values()),
+        (snapshot.listed_at, file_id, *snapshot.counts.values(), len(snapshot.areas)),
     )
     with conn.cursor() as cursor, cursor.copy("copy staging.risk_areas from stdin") as copy:
         for area in snapshot.areas:
@@ -86,3 +99,47 @@ def stage_snapshot(conn: psycopg.Connection, file: Found, path: Path, file_id: i
             snapshot.rows_superseded, snapshot.rows_repaired, file_id,
         ),
     )  # fmt: skip
+    hold_lists(conn)
+
+
+def hold_lists(conn: psycopg.Connection) -> None:
+    """Hold back each list that has lost most of its areas, until a person accepts it (`yingjian landing accept`).
+
+    Lists come in any order, so all of them are judged again.
+    """
+    usual = suspicions.usual_of(RISK_AREAS)
+    conn.execute(
+        "update staging.risk_area_snapshots as list set areas = ("
+        "select count(*) from staging.risk_areas as area where area.listed_at = list.listed_at) where areas is null"
+    )
+    lists = conn.execute("select listed_at, areas, is_held from staging.risk_area_snapshots order by 1").fetchall()
+    accepted = {
+        text for (text,) in conn.execute("select source_column from quality.layout_decision where kind = 'list'")
+    }
+    held = held_lists(
+        [(listed_at, areas) for listed_at, areas, _ in lists],
+        {listed_at for listed_at, *_ in lists if f"{listed_at:{LIST_TIME}}" in accepted},
+        float(usual["held_below_share"]), int(usual["thin_from_rows"]),
+    )  # fmt: skip
+    for listed_at, _, was_held in lists:
+        if was_held != (listed_at in held):
+            conn.execute(
+                "update staging.risk_area_snapshots set is_held = %s where listed_at = %s", (not was_held, listed_at)
+            )
+
+
+LIST_TIME = "%Y-%m-%d %H:00"
+
+
+def held_lists(
+    lists: list[tuple[datetime, int]], accepted: set[datetime], below_share: float, from_areas: int
+) -> set[datetime]:
+    """The lists, in the order of their hours, that have too few areas beside the last one that was believed."""
+    held = set()
+    believed = 0
+    for listed_at, areas in lists:
+        if believed >= from_areas and areas < believed * below_share and listed_at not in accepted:
+            held.add(listed_at)
+        else:
+            believed = areas
+    return held

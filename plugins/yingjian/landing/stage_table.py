@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,17 +20,17 @@ from yingjian.clock import SHANGHAI
 from yingjian.landing import check, suspicions
 from yingjian.landing.errors import REASONS, FileRejectedError
 from yingjian.landing.feeds import Feed
-from yingjian.landing.locations import Found
+from yingjian.landing.locations import LandingFile
 from yingjian.landing.readers.layout import Chunk, Record
 from yingjian.landing.readers.table import open_table
 from yingjian.landing.readers.xlsx_file import SHEET_LINES
-from yingjian.landing.store import Block, Incoming, Part, Sent, key_column, write_rejected
-from yingjian.privacy import person_key
+from yingjian.landing.store import Block, Incoming, Part, RawRows, Rejected, key_column, write_rejected
+from yingjian.privacy import correction, person_key
 
 
 def stage_table(
     conn: psycopg.Connection,
-    file: Found,
+    file: LandingFile,
     path: Path,
     feed: Feed,
     file_id: int,
@@ -38,31 +39,43 @@ def stage_table(
 ) -> None:
     table = open_table(path, feed)
     incoming = Incoming(conn, feed, file_id)
-    read = rejected = repaired = 0
+    rows_read = rows_rejected = rows_repaired = 0
     failures: Counter[str] = Counter()
     newest_update: str | None = None
-    is_cut = False
+    is_cut = has_old_dates = False
+    widths: Counter[int] = Counter()
+    persons = _Keys(person_secret, correction.right_keys(conn, person_secret)) if feed.has_person else None
     local_receipt = received_at.astimezone(SHANGHAI).replace(tzinfo=None)
 
     def prepare(chunk: Chunk) -> _Prepared:
-        return _prepare(chunk, feed, incoming, file.name, local_receipt, person_secret)
+        return _prepare(chunk, feed, incoming, file.name, local_receipt, persons)
 
     for chunk in _ahead(table.chunks, prepare):
-        read += chunk.read
-        repaired += chunk.repaired
-        rejected += len(chunk.problems)
+        rows_read += chunk.read
+        rows_repaired += chunk.repaired
+        rows_rejected += len(chunk.problems)
         failures.update(chunk.failures)
         newest_update = max(filter(None, (newest_update, chunk.newest_update)), default=None)
         is_cut = chunk.is_cut
+        widths.update(chunk.widths)
+        has_old_dates |= chunk.has_old_dates
         if chunk.parts:
             incoming.write(chunk.block, chunk.parts)
         if chunk.problems:
             write_rejected(conn, file_id, feed.name, file.name, chunk.problems)
-    _require_unchanged_meaning(feed, failures, read)
-    # In a row whose cells stand in the wrong columns, a person's name may stand where the sender should.
+    _require_unchanged_meaning(feed, failures, rows_read)
+    # In a row whose cells stand in the wrong columns, a person's name may stand where the sender should, so that only a name is
+    # kept under which a good row came, in this file or before.
     conn.execute(
-        "update quality.rejected_row set sender = null where file_id = %s and not (sender = any(%s))",
-        (file_id, sorted(incoming.senders())),
+        """
+        update quality.rejected_row set sender = null
+        where file_id = %s and not (sender = any(%s)) and sender not in (
+            select part.sender from quality.file_part as part
+            inner join quality.landed_file as file on part.file_id = file.file_id
+            where file.feed = %s and part.sender is not null
+        )
+        """,
+        (file_id, sorted(incoming.senders()), feed.name),
     )
     balance = incoming.balance()
     incoming.write_parts()
@@ -74,11 +87,28 @@ def stage_table(
         where file_id = %s
         """,
         (
-            table.encoding, list(table.layout.extra_columns), newest_update, read, rejected,
-            balance.staged, balance.superseded, repaired, file_id,
+            table.encoding, list(table.layout.extra_columns), newest_update, rows_read, rows_rejected,
+            balance.staged, balance.superseded, rows_repaired, file_id,
         ),
     )  # fmt: skip
-    suspicions.note(conn, feed.name, file_id, is_cut, None if table.encoding == "xlsx" else _ends_with_newline(path))
+    suspicions.note(
+        conn, feed.name, file_id, _ends_with_newline(path) if table.has_lines else None,
+        is_cut=is_cut or table.is_cut, has_other_columns=any(rows >= OTHER_WIDTH_ROWS for rows in widths.values()),
+        has_old_dates=has_old_dates, is_newest=balance.superseded == 0,
+    )  # fmt: skip
+
+
+# A spreadsheet shows an empty cell as a day of its first year, 1900 or 1904.
+OLD_UNTIL = "1905"
+
+
+def _has_old_dates(good: pl.DataFrame, feed: Feed) -> bool:
+    """Whether a date or time lies so far back; people are as old."""
+    columns = [c.name for c in feed.columns if c.kind in ("date", "time") and c.name != "birth_date"]
+    return any(str(earliest) < OLD_UNTIL for name in columns if (earliest := good[name].min()) is not None)
+
+
+OTHER_WIDTH_ROWS = 5  # So many rows with the same other number of cells are no slip: the file's columns changed.
 
 
 def _ends_with_newline(path: Path) -> bool:
@@ -91,7 +121,8 @@ def _ends_with_newline(path: Path) -> bool:
 class _Prepared:
     """A chunk on its way to the database; `block` has its good rows, `parts` how many there are by sender and day.
 
-    is_cut: whether the last of its rows has fewer cells than the header.
+    is_cut: whether the last of its rows has fewer cells than the header; widths: how many rows have another number of cells;
+    has_old_dates: whether a good row has a date that an empty cell becomes.
     """
 
     read: int
@@ -99,42 +130,61 @@ class _Prepared:
     repaired: int
     newest_update: str | None
     block: Block
-    problems: list[Problem]
+    problems: list[Rejected]
     is_cut: bool
     failures: Counter[str] = field(default_factory=Counter)
+    widths: Counter[int] = field(default_factory=Counter)
+    has_old_dates: bool = False
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """The secret of the person keys, and the keys that the rows of corrected documents have instead of their own."""
+
+    secret: bytes = field(repr=False)
+    corrected: dict[str, str] = field(repr=False)
+
+    def of(self, rows: pl.DataFrame) -> pl.Series:
+        keys = person_key.person_keys(rows, self.secret)
+        return keys.replace(self.corrected) if self.corrected else keys
 
 
 def _prepare(
-    chunk: Chunk, feed: Feed, incoming: Incoming, file_name: str, received_at: datetime, secret: bytes
+    chunk: Chunk, feed: Feed, incoming: Incoming, file_name: str, received_at: datetime, persons: _Keys | None
 ) -> _Prepared:
     problems = [_broken(record, chunk, feed, file_name) for record in chunk.broken]
     if not chunk.cells.height:
-        return _Prepared(chunk.rows, {}, 0, None, Block((), "", b""), problems, _is_cut(chunk))
+        return _Prepared(chunk.rows, {}, 0, None, Block((), "", b""), problems, _is_cut(chunk), widths=_widths(chunk))
     checked = check.type_and_check(chunk.cells, feed, received_at)
     keys = chunk.cells[feed.columns[_key_column(feed)].name]
     senders = None if feed.sender is None else checked.typed[feed.sender.name]
-    problems += [
-        (
-            chunk.lines[index],
-            keys[index] or "",
-            codes,
-            f"{file_name}{_place(chunk, chunk.lines[index])}，列“{'、'.join(columns)}”：{'、'.join(words)}",
-            chunk.raw[index],
-            senders[index] if senders is not None else None,
+    for index, codes, columns, words in checked.reasons.iter_rows():
+        other, row = _no_record(chunk.raw[index]), chunk.cells.row(index)
+        problems.append(
+            Rejected(
+                chunk.lines[index],
+                keys[index] or "",
+                codes,
+                f"{file_name}{_place(chunk, chunk.lines[index])}"
+                + (other or f"，列“{'、'.join(columns)}”：{'、'.join(words)}"),
+                chunk.raw[index],
+                senders[index] if senders is not None else None,
+                None if other else {c.source: cell for c, cell in zip(feed.columns, row, strict=True) if cell},
+                columns,
+            )
         )
-        for index, codes, columns, words in checked.reasons.iter_rows()
-    ]
     good, is_good = checked.typed.with_columns(line=chunk.lines), ~checked.is_bad
     good = good.filter(is_good)
-    if feed.has_person:
-        good = good.with_columns(person_key.person_keys(good, secret))
-    columns, sent = chunk.layout.names(feed), None
+    if persons is not None:
+        good = good.with_columns(persons.of(good))
+    columns, raw_rows = chunk.layout.names(feed), None
     if chunk.delimiter and columns:
-        sent = Sent(chunk.raw.filter(is_good), checked.is_as_sent.filter(is_good), columns, chunk.delimiter)
+        raw_rows = RawRows(chunk.raw.filter(is_good), checked.is_as_sent.filter(is_good), columns, chunk.delimiter)
     return _Prepared(
         chunk.rows, _parts(good, feed), int(checked.is_repaired.filter(is_good).sum()),
-        cast("str | None", good["updated_at"].max()), incoming.serialize(good, sent), sorted(problems, key=itemgetter(0)),
-        _is_cut(chunk), Counter(checked.reasons["columns"].explode().drop_nulls().to_list()),
+        cast("str | None", good["updated_at"].max()), incoming.serialize(good, raw_rows), sorted(problems, key=itemgetter(0)),
+        _is_cut(chunk), Counter(checked.reasons["columns"].explode().drop_nulls().to_list()), _widths(chunk),
+        _has_old_dates(good, feed),
     )  # fmt: skip
 
 
@@ -145,11 +195,32 @@ def _parts(good: pl.DataFrame, feed: Feed) -> dict[Part, int]:
 
 
 def _is_cut(chunk: Chunk) -> bool:
-    """Whether the last row has fewer cells than the header."""
-    last = max(chunk.broken, key=lambda record: record.line, default=None)
+    """Whether the last row has fewer cells than the header; a line below the rows that is no record says nothing."""
+    broken = [record for record in chunk.broken if not _no_record(record.raw)]
+    last = max(broken, key=lambda record: record.line, default=None)
     if last is None or (chunk.lines.len() and last.line < chunk.lines[-1]):
         return False
     return len(last.cells) < chunk.layout.width
+
+
+def _widths(chunk: Chunk) -> Counter[int]:
+    """Count the rows by their cells where these are not as many as in the header; a line of one cell is torn or a note."""
+    return Counter(len(r.cells) for r in chunk.broken if len(r.cells) not in (1, chunk.layout.width))
+
+
+_TOTALS = re.compile(
+    r"(?:[合总小共]\s*计|汇\s*总)(?:\s*[:：\s]\s*[\d.]*|\d+(?=[条人行份例笔名]))?\s*[条人行份例笔名]?\s*(?:[\",;\t]|$)"
+    r"|共\s*\d+\s*[条人行份例笔名]"
+)
+_NOTES = re.compile(r"(?:制表|填表|填报|审核|经办|打印|导出|备注|说明|注)[^,，;；\t]{0,8}[:：]")
+
+
+def _no_record(raw: str) -> str:
+    """The words for a row that cannot be used since it is none: a line of totals, or a note below the table; else empty."""
+    text = raw.lstrip("\"' \t,;\u3000")
+    if _TOTALS.match(text):
+        return "：这是合计行，不是记录，无需更正；请勿在数据区写合计"
+    return "：这是说明文字，不是记录，无需更正；请勿在数据区写说明" if _NOTES.match(text) else ""
 
 
 def _ahead(chunks: Iterator[Chunk], prepare: Callable[[Chunk], _Prepared]) -> Iterator[_Prepared]:
@@ -166,10 +237,7 @@ def _ahead(chunks: Iterator[Chunk], prepare: Callable[[Chunk], _Prepared]) -> It
             yield prepared
 
 
-Problem = tuple[int, str, list[str], str, str, str | None]
-
-
-def _broken(record: Record, chunk: Chunk, feed: Feed, file_name: str) -> Problem:
+def _broken(record: Record, chunk: Chunk, feed: Feed, file_name: str) -> Rejected:
     """Why a record that is no row of the table is rejected."""
     layout = chunk.layout
     codes = ["ragged_row"] if len(record.cells) != layout.width else []
@@ -177,8 +245,10 @@ def _broken(record: Record, chunk: Chunk, feed: Feed, file_name: str) -> Problem
     position = layout.positions[_key_column(feed)]
     key = "" if "ragged_row" in codes or position is None else record.cells[position]
     words = "、".join(REASONS[code] for code in codes)
+    if "bad_encoding" not in codes and (other := _no_record(record.raw)):
+        return Rejected(record.line, key, codes, f"{file_name}{_place(chunk, record.line)}{other}", record.raw)
     cells = f"（应{layout.width}列，实{len(record.cells)}列）" if "ragged_row" in codes else ""
-    return record.line, key, codes, f"{file_name}{_place(chunk, record.line)}：{words}{cells}", record.raw, None
+    return Rejected(record.line, key, codes, f"{file_name}{_place(chunk, record.line)}：{words}{cells}", record.raw)
 
 
 def _place(chunk: Chunk, line: int) -> str:

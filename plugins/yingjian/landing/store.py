@@ -4,33 +4,39 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 
 import polars as pl
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
-from yingjian.landing.feeds import FEEDS, Column, Feed
+from yingjian.landing.feeds import FEEDS, RISK_AREAS, Column, Feed
 
 _TYPES = {"date": "date", "time": "timestamp", "number": "numeric"}
 
-# What came into staging.test_results and what went, whoever did it, so that dbt need not read all samples again
-# (docs/decisions/increments-of-samples.md). What landing writes is noted by its file, without a look at the rows; what
-# somebody else inserts, as everything. The index lets dbt read the rows of one file: they lie together, but for corrections.
+# Triggers note every change of staging.test_results, whoever makes it, so that dbt need not read all samples again
+# (docs/decisions/increments-of-samples.md). Rows that landing writes are noted by their file, without a look at them; rows
+# that somebody else inserts, as a change of everything. The index lets dbt read the rows of one file: they lie together, but
+# for corrections.
 _SAMPLE_CHANGES = """
 create table if not exists staging.sample_change (
     change_id bigint generated always as identity primary key,
     file_id bigint, line int, sample_key text, person_key text, sample_date date
 );
-comment on table staging.sample_change is '采样记录的变动：只有文件的一行表示该文件有行写入；全部为空表示须重读全部（整表清空，或有人手工写入）；其余为被替换或删除的一行';
+comment on table staging.sample_change is '采样记录的变动：只有文件的一行表示该文件有行写入；'
+    '全部为空表示须重读全部（整表清空，或有人手工写入）；其余为被替换或删除的一行';
 drop index if exists staging.test_results_by_file;
 create index if not exists test_results_of_file on staging.test_results
 using brin (file_id int8_minmax_multi_ops) with (pages_per_range = 32, autosummarize = on);
--- What cannot wait for autovacuum to come by: until then the index knows nothing of the new rows, and before the first
--- statistics no plan uses it, so that every reader of a file would read them all. Autovacuum does the other columns. Where
--- it is at work, it is left to finish: who waits for it a second, stops it.
+-- The givers of invalid samples are members of their tube all the same (article 24).
+create index if not exists test_results_invalid on staging.test_results (tube_no) where result = '无效';
+-- This cannot wait for autovacuum: until it comes by, the index knows nothing of the new rows, and before the first
+-- statistics no plan uses it, so that every reader of a file would read them all. Autovacuum does the other columns. If it is
+-- at work, it is left to finish: whoever waits for it a second, stops it.
 create or replace function staging.settle_samples() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
 begin
@@ -87,6 +93,18 @@ drop function if exists staging.note_samples_that_came, staging.note_samples_tha
 """
 
 
+# Retention and rotation know the table, too (docs/decisions/document-correction.md).
+_DOCUMENT_CORRECTIONS = """
+create table if not exists staging.document_correction (
+    id_type text not null, id_number text not null, person_key text not null,
+    right_id_type text not null, right_id_number text not null, declared_at timestamptz not null default now(),
+    primary key (id_type, id_number), check ((id_type, id_number) <> (right_id_type, right_id_number))
+);
+comment on table staging.document_correction is '证件号码的更正声明：每个错误证件一行，其记录归入正确证件的本人';
+comment on column staging.document_correction.person_key is '错误证件自己的个人标识；其记录用的是正确证件的个人标识';
+"""
+
+
 def staging_ddl() -> str:
     """Idempotent SQL that makes every staging table, with comments, and adds the columns that a feed gained since."""
     statements = ["create schema if not exists staging;"]
@@ -125,8 +143,22 @@ def staging_ddl() -> str:
         """
         create table if not exists staging.risk_area_snapshots (
             listed_at timestamp primary key, file_id bigint not null,
-            high_count int, medium_count int, low_count int
+            high_count int, medium_count int, low_count int, areas int, is_held boolean not null default false
         );
+        do $$
+        begin
+            -- Homes that were made before; only there, as above.
+            if not exists (
+                select from pg_attribute
+                where attrelid = 'staging.risk_area_snapshots'::regclass and attname = 'is_held' and not attisdropped
+            ) then
+                alter table staging.risk_area_snapshots
+                add column areas int, add column is_held boolean not null default false;
+            end if;
+        end
+        $$;
+        comment on column staging.risk_area_snapshots.is_held is
+        '名单远短于前一份，未经确认不采用（yingjian landing accept risk_areas --list）';
         comment on table staging.risk_area_snapshots is '全国风险区名单：每个发布时点一行，空名单也有';
         create table if not exists staging.risk_areas (
             listed_at timestamp not null, level text not null, province text not null, city text not null,
@@ -136,8 +168,20 @@ def staging_ddl() -> str:
         comment on table staging.risk_areas is '全国风险区名单：每个风险区一行';
         """
     )
+    statements.append(_DOCUMENT_CORRECTIONS)
+    statements.append(_row_counts())
     statements.append(_SAMPLE_CHANGES)
     return "\n".join(statements)
+
+
+def _row_counts() -> str:
+    """A view with the rows of every feed but the samples, of which only the changed files are counted."""
+    counted = [name for name in (*FEEDS, RISK_AREAS) if name != "test_results"]
+    counts = " union all ".join(f"select '{name}' as feed, count(*) as kept from staging.{name}" for name in counted)
+    return f"""
+        create or replace view staging.row_counts as {counts};
+        comment on view staging.row_counts is '每个数据源的行数（检测结果除外）';
+    """
 
 
 def _columns(feed: Feed) -> dict[str, str]:
@@ -149,7 +193,7 @@ def _columns(feed: Feed) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Balance:
-    """What became of the valid rows of a file."""
+    """A balance counts the valid rows of a file that stay in staging, and those that gave way to others."""
 
     staged: int
     superseded: int
@@ -160,8 +204,8 @@ Part = tuple[str | None, str | None]
 
 
 @dataclass(frozen=True)
-class Sent:
-    """What was sent for each of some rows: `columns` of staging as a line of CSV, with `delimiter` between them.
+class RawRows:
+    """Rows as they were sent: the text of each has `columns` of staging as a line of CSV, with `delimiter` between them.
 
     is_same: whether the typed row is written in the same way.
     """
@@ -200,17 +244,17 @@ class Incoming:
         # Until the transaction ends: the trigger notes by it whose rows come.
         conn.execute("select set_config('yingjian.file_id', %s, true)", (str(file_id),))
 
-    def serialize(self, rows: pl.DataFrame, sent: Sent | None = None) -> Block:
+    def serialize(self, rows: pl.DataFrame, raw_rows: RawRows | None = None) -> Block:
         """Typed rows (columns as in staging, without file_id) as COPY takes them; of a row that says what was sent, that text."""
         feed = [column.name for column in self._feed.columns]
         rows = rows.with_columns(file_id=pl.lit(self._file_id))
         added = [name for name in rows.columns if name not in feed]
-        columns, delimiter = (feed, ",") if sent is None else (sent.columns, sent.delimiter)
+        columns, delimiter = (feed, ",") if raw_rows is None else (raw_rows.columns, raw_rows.delimiter)
         data = io.BytesIO()
-        if sent is not None:
-            texts = rows.select(sent.text.alias("text"), *added).filter(sent.is_same)
+        if raw_rows is not None:
+            texts = rows.select(raw_rows.text.alias("text"), *added).filter(raw_rows.is_same)
             texts.write_csv(data, include_header=False, separator=delimiter, quote_style="never")
-            rows = rows.filter(~sent.is_same)
+            rows = rows.filter(~raw_rows.is_same)
         rows.select(*columns, *added).write_csv(
             data, include_header=False, separator=delimiter, quote_style="necessary"
         )
@@ -236,7 +280,7 @@ class Incoming:
         return Balance(self._staged, self._rows - self._staged)
 
     def senders(self) -> set[str]:
-        """Who answers for the rows that were written."""
+        """Return the senders that answer for the rows that were written."""
         return {sender for sender, _ in self._parts if sender is not None}
 
     def write_parts(self) -> None:
@@ -244,7 +288,7 @@ class Incoming:
         write_parts(self._conn, self._file_id, [(*part, rows, self._new[part]) for part, rows in self._parts.items()])
 
     def _copy(self, table: sql.Composable, block: Block) -> None:
-        # Where nothing is quoted or escaped, the formats read the same, and text is the quicker one.
+        # The formats read the same if nothing is quoted or escaped, and text is the quicker one.
         is_text = b'"' not in block.data and b"\\" not in block.data
         columns = sql.SQL(", ").join(map(sql.Identifier, block.columns))
         statement = sql.SQL("copy {} ({}) from stdin with (format {}, delimiter {}, null '')").format(
@@ -285,7 +329,7 @@ class Incoming:
             ).format(**names)
         ).rowcount
         self._conn.execute("analyze newest")
-        found = self._conn.execute(
+        groups = self._conn.execute(
             sql.SQL(
                 """
                 select
@@ -299,11 +343,11 @@ class Incoming:
             ).format(**names)
         ).fetchall()
         replaced: Counter[int] = Counter()
-        for file_id, sender, day, rows_replaced, rows_new, _ in found:
+        for file_id, sender, day, rows_replaced, rows_new, _ in groups:
             self._new[sender, day] += rows_new
             if rows_replaced:
                 replaced[file_id] += rows_replaced
-        if any(contradictions for *_, contradictions in found):
+        if any(contradictions for *_, contradictions in groups):
             self._write_contradictions(
                 compared, sql.SQL("{table} as old inner join newest as new on {same_key}"), names
             )
@@ -382,20 +426,37 @@ def write_parts(
         )
 
 
-def write_rejected(
-    conn: psycopg.Connection,
-    file_id: int,
-    feed: str,
-    file_name: str,
-    rows: Iterable[tuple[int, str | None, list[str], str, str, str | None]],
-) -> None:
-    """Put rows into quarantine: (line, record key as sent, reason codes, reason, raw text, who answers for it)."""
+class Rejected(NamedTuple):
+    """A row for quarantine.
+
+    record_key: as sent; sender: who answers for it; cells: header texts to cells as sent, None where the row could not be
+    taken apart; columns: header texts of the cells that are wrong.
+    """
+
+    line: int
+    record_key: str | None
+    codes: list[str]
+    reason: str
+    raw_text: str
+    sender: str | None = None
+    cells: dict[str, str] | None = None
+    columns: Sequence[str] = ()
+
+
+def write_rejected(conn: psycopg.Connection, file_id: int, feed: str, file_name: str, rows: Iterable[Rejected]) -> None:
+    """Put rows into quarantine."""
     with (
         conn.cursor() as cursor,
         cursor.copy(
-            "copy quality.rejected_row (file_id, feed, file_name, line, record_key, reason_codes, reason, raw_text, sender) from stdin"
+            "copy quality.rejected_row (file_id, feed, file_name, line, record_key, reason_codes, reason, raw_text, sender,"
+            " cells, wrong_columns) from stdin"
         ) as copy,
     ):
-        copy.set_types(["int8", "text", "text", "int4", "text", "text[]", "text", "text", "text"])
-        for line, record_key, codes, reason, raw_text, sender in rows:
-            copy.write_row((file_id, feed, file_name, line, record_key, codes, reason, raw_text, sender))
+        copy.set_types(["int8", "text", "text", "int4", "text", "text[]", "text", "text", "text", "jsonb", "text[]"])
+        for row in rows:
+            copy.write_row(
+                (
+                    file_id, feed, file_name, row.line, row.record_key, row.codes, row.reason, row.raw_text, row.sender,
+                    None if row.cells is None else Jsonb(row.cells), list(row.columns),
+                )
+            )  # fmt: skip

@@ -1,7 +1,8 @@
 """Whether a file came whole: cut within a row, without its usual end, or with less than its senders usually bring.
 
-Codes: `cut_row`, `no_newline`, `few_rows`. The file is staged all the same; who looks after the feed is told. What is usual
-stands in the seed `feed` (few_below_share, few_from_rows, usual_from).
+Codes: `cut_row`, `no_newline`, `few_rows`, `other_columns`, `old_dates`, `vanished`, `shrunk`. The file is
+staged all the same; who looks after the feed is told. What is usual stands in the seed `feed` (few_below_share,
+few_from_rows, usual_from).
 """
 
 from __future__ import annotations
@@ -11,26 +12,52 @@ from functools import cache
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
+from yingjian.landing.feeds import FEEDS
 from yingjian.settings import PROJECT_ROOT
 
 WORDS = {
     "cut_row": "末行残缺",
     "no_newline": "末尾缺少换行，疑似未传完",
     "few_rows": "行数不足平日一半",
+    "other_columns": "中途列数改变",
+    "old_dates": "有1900年前后的日期，疑似空单元格",
+    "vanished": "全量名单缺少以前报过的记录",
+    "shrunk": "全量名单行数不足前一份一半",
 }
 
 
-def note(conn: psycopg.Connection[Any], feed: str, file_id: int, is_cut: bool, ends_with_newline: bool | None) -> None:
+def note(
+    conn: psycopg.Connection[Any],
+    feed: str,
+    file_id: int,
+    ends_with_newline: bool | None,
+    *,
+    is_cut: bool,
+    has_other_columns: bool,
+    has_old_dates: bool,
+    is_newest: bool,
+) -> None:
     """Put on record what is suspicious about a file whose parts are on record, in its transaction.
 
-    is_cut: its last row has too few cells; ends_with_newline: null where it has no lines. What it brought may complete
-    a day of which an earlier file brought too little: that one is suspicious no longer.
+    ends_with_newline: null where it has no lines; is_cut: its last row has too few cells; has_other_columns: many of its
+    rows have the same other number of cells; has_old_dates: it has dates that empty cells become; is_newest: every row of it
+    is the newest version of its record. What it brought may complete a day of which an earlier file brought too
+    little: that one is suspicious no longer.
     """
-    usual = _usual(feed)
+    usual = usual_of(feed)
     codes = ["cut_row"] if is_cut else []
     if ends_with_newline is False and _had_newlines(conn, feed, file_id, int(usual["usual_from"])):
         codes.append("no_newline")
+    if has_other_columns:
+        codes.append("other_columns")
+    if has_old_dates:
+        codes.append("old_dates")
+    if usual["full_from_share"] and is_newest and _lacks_records(conn, feed, file_id, usual):
+        codes.append("vanished")
+    if usual["shrunk_below_share"] and _has_shrunk(conn, feed, file_id, usual):
+        codes.append("shrunk")
     conn.execute(
         "update quality.landed_file set ends_with_newline = %s, suspicions = %s where file_id = %s",
         (ends_with_newline, codes, file_id),
@@ -39,8 +66,95 @@ def note(conn: psycopg.Connection[Any], feed: str, file_id: int, is_cut: bool, e
         conn.execute(_FEW_ROWS, usual | {"feed": feed, "file_id": file_id})
 
 
+def _lacks_records(conn: psycopg.Connection[Any], feed: str, file_id: int, usual: dict[str, str]) -> bool:
+    """Whether a file repeats so much of what a sender's files had before that it is a full export, and not all of it.
+
+    A record that has ended may be left out.
+    """
+    ended = {"key_population": "end_date", "residents": "moved_out_date"}.get(feed)
+    sender = FEEDS[feed].sender
+    assert sender is not None
+    row = conn.execute(
+        sql.SQL(
+            """
+            with mine as (
+                select sender, sum(rows) as rows from quality.file_part
+                where file_id = %(file_id)s group by sender having sum(rows) >= %(full_from_rows)s::int
+            ),
+
+            before as (
+                select mine.sender, mine.rows, count(*) filter (where {is_open}) as missing, count(*) as others
+                from mine
+                inner join {table} as staged on staged.{sender} is not distinct from mine.sender
+                where staged.file_id < %(file_id)s
+                group by mine.sender, mine.rows
+            ),
+
+            again as (
+                select mine.sender, sum(parts.rows_new) as rows_new
+                from mine
+                inner join quality.file_part as parts
+                    on mine.sender is not distinct from parts.sender and parts.file_id = %(file_id)s
+                group by mine.sender
+            )
+
+            select coalesce(bool_or(before.missing > 0), false)
+            from before
+            inner join again on before.sender is not distinct from again.sender
+            -- Full is what repeats most of itself and leaves out little of what was there.
+            where before.rows - again.rows_new >= %(full_from_share)s::numeric * (before.rows - again.rows_new + before.others)
+            and before.rows - again.rows_new >= %(full_from_rows)s::int
+            """
+        ).format(
+            table=sql.Identifier("staging", feed),
+            sender=sql.Identifier(sender.name),
+            is_open=sql.SQL("staged.{} is null").format(sql.Identifier(ended)) if ended else sql.SQL("true"),
+        ),
+        usual | {"file_id": file_id},
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _has_shrunk(conn: psycopg.Connection[Any], feed: str, file_id: int, usual: dict[str, str]) -> bool:
+    """Whether a sender's file is a fraction of the one before, which was a full export, and brings hardly anything else.
+
+    A file that only repeats what there was is no increment.
+    """
+    sender = FEEDS[feed].sender
+    assert sender is not None
+    row = conn.execute(
+        sql.SQL(
+            """
+            with mine as (
+                select sender, sum(rows) as rows, sum(rows_new) as rows_new from quality.file_part
+                where file_id = %(file_id)s group by sender
+            )
+
+            select coalesce(bool_or(true), false)
+            from mine
+            cross join lateral (
+                select sum(part.rows) as rows
+                from quality.file_part as part
+                inner join quality.landed_file as file on part.file_id = file.file_id
+                where file.feed = %(feed)s and file.status = 'staged' and part.file_id < %(file_id)s
+                and part.sender is not distinct from mine.sender
+                group by part.file_id order by part.file_id desc limit 1
+            ) as before
+            where before.rows >= %(full_from_rows)s::int
+            and mine.rows < before.rows * %(shrunk_below_share)s::numeric
+            and mine.rows - mine.rows_new >= mine.rows * %(full_from_share)s::numeric
+            and before.rows >= %(full_from_share)s::numeric * (
+                select count(*) from {table} as staged where staged.{sender} is not distinct from mine.sender
+            )
+            """
+        ).format(table=sql.Identifier("staging", feed), sender=sql.Identifier(sender.name)),
+        usual | {"feed": feed, "file_id": file_id},
+    ).fetchone()
+    return bool(row and row[0])
+
+
 @cache
-def _usual(feed: str) -> dict[str, str]:
+def usual_of(feed: str) -> dict[str, str]:
     """The feed's row of the seed. Landing may come before dbt has made its table, so it is read from the file."""
     with (PROJECT_ROOT / "dbt_project" / "seeds" / "reference" / "feed.csv").open(encoding="utf-8") as file:
         return next(row for row in csv.DictReader(file) if row["feed"] == feed)
@@ -66,9 +180,9 @@ def _had_newlines(conn: psycopg.Connection[Any], feed: str, file_id: int, usual_
     return bool(row and row[0])
 
 
-# Of each sender a file is judged by the day of which it brought most: corrections of days before come with it, and what was
-# done in the hour after midnight. A day counts with all that came for it, so that three portions of a day are whole
-# together, and what an export repeats counts once.
+# A file is judged, for each of its senders, by the day of which it brought most: it brings corrections of days before, too,
+# and what was done in the hour after midnight. A day counts with all that came for it, so that three portions of a day are
+# whole together, and rows that an export repeats count once.
 _FEW_ROWS = """
     with mine as (
         select distinct on (sender) sender, day from quality.file_part

@@ -1,4 +1,4 @@
-"""The dbt project: its one build per business date, and its manifest.
+"""This module builds the dbt project, once per business date, and keeps its manifest.
 
 The manifest is parsed when the project changed, never while Airflow reads a DAG.
 """
@@ -28,11 +28,13 @@ log = logging.getLogger(__name__)
 
 SOURCES = ("*.sql", "*.yml", "*.csv", "*.md")
 SAY_SECONDS = 2.0
-PARTIAL_PARSE = "partial_parse.msgpack"  # What dbt keeps of a project, so that it reads changed files only.
+# These models are kept from build to build (`kept()` in dbt_project/macros/increments.sql).
+INCREMENTS = ("intermediate.int_sample__by_day", "intermediate.int_person__from_samples")
+PARTIAL_PARSE = "partial_parse.msgpack"  # dbt keeps its parsed project here, so that it reads only changed files.
 
 
 class BuildError(RuntimeError):
-    """Some models were not built; the text names them."""
+    """dbt could not build some models; the text names them."""
 
     may_be_told = True
 
@@ -40,18 +42,20 @@ class BuildError(RuntimeError):
 def build(
     settings: Settings, day: date, token: str, say: Callable[[dict[str, NodeResult]], None] = lambda results: None
 ) -> int:
-    """Build seeds and models for a business date, in this process; returns how many nodes were built.
+    """Build seeds and models for a business date, in this process; return how many nodes were built.
 
-    token: of the build that this process owns (`publishing.build`). `say` gets dbt's unique ids and what became of each
-    so far: at most every SAY_SECONDS, from a thread of its own, so that dbt never waits for it, and at the end. Raises
-    BuildError.
+    token: the token of the build that this process owns (`publishing.build`). `say` gets the results so far, by dbt's
+    unique ids: at most every SAY_SECONDS, from a thread of its own, so that dbt never waits for it, and at the end.
+    Raises BuildError.
     """
     states: dict[str, NodeResult] = {}
     artifacts = lineage.artifacts(settings)
-    # Beside them the manifest stays as it is: DAGs are read from it.
-    written = ("--target-path", str(artifacts)) if artifacts else ("--no-write-json",)
-    with shown(token), _said_meanwhile(states, say):
-        result = invoke(settings, "build", *written, *_seeds_and_models(day), on_event=_kept_in(states))
+    # The artifacts go to another folder, because Airflow reads DAGs from the manifest in this one.
+    artifact_options = ("--target-path", str(artifacts)) if artifacts else ("--no-write-json",)
+    with shown(token), _progress_reports(states, say):
+        result = invoke(
+            settings, "build", *artifact_options, *_seeds_and_models(day), on_event=_result_collector(states)
+        )
     say(dict(states))
     if artifacts:
         with _environment(dbt_environment(settings)):
@@ -60,13 +64,27 @@ def build(
 
 
 def build_on(settings: Settings, target: str, day: date, folder: Path) -> int:
-    """Build seeds and models on another target of profiles.yml, dbt's files in `folder`; returns how many nodes were built.
+    """Build seeds and models on another target of profiles.yml; return how many nodes were built.
 
-    Raises BuildError.
+    dbt writes its files into `folder`. Raises BuildError.
     """
     states: dict[str, NodeResult] = {}
-    there = ("--target", target, "--target-path", str(folder))
-    return _built(states, _run(settings, ["build", *there, *_seeds_and_models(day)], _kept_in(states)))
+    target_options = ("--target", target, "--target-path", str(folder))
+    return _built(
+        states, _run(settings, ["build", *target_options, *_seeds_and_models(day)], _result_collector(states))
+    )
+
+
+def build_beside(settings: Settings, schema: str, day: date, select: Sequence[str], folder: Path) -> int:
+    """Build what `select` names into a schema of its own, on the target `dev`, dbt's files in `folder`; returns how many
+    nodes were built. Neither the schema `build` nor what is published is touched. Raises BuildError.
+    """
+    states: dict[str, NodeResult] = {}
+    there = ("--target", "dev", "--target-path", str(folder), "--select", *select)
+    with _environment({"YINGJIAN_DEV_SCHEMA": schema}):
+        return _built(
+            states, _run(settings, ["--quiet", "build", *there, *_seeds_and_models(day)], _result_collector(states))
+        )
 
 
 def _seeds_and_models(day: date) -> tuple[str, ...]:
@@ -74,14 +92,17 @@ def _seeds_and_models(day: date) -> tuple[str, ...]:
 
 
 class NodeResult(TypedDict):
-    """What became of a model or seed. state: success, error or skipped; rows: that its statement wrote, None: not said."""
+    """This is the result of a model or seed.
+
+    `state` is success, error or skipped. `rows` counts the rows that its statement wrote; None when dbt does not say.
+    """
 
     state: str
     seconds: float
     rows: int | None
 
 
-def _kept_in(states: dict[str, NodeResult]) -> Callable[[Any], None]:
+def _result_collector(states: dict[str, NodeResult]) -> Callable[[Any], None]:
     def on_event(event: Any) -> None:
         if event.info.name == "NodeFinished":
             result = event.data.run_result
@@ -105,28 +126,60 @@ def _built(states: dict[str, NodeResult], result: Any) -> int:
 
 
 def write_docs(settings: Settings) -> Path:
-    """The data dictionary: dbt's documentation of all models and columns as one page; returns its path.
+    """Write the data dictionary, dbt's documentation of all models and columns as one page; return its path.
 
-    It holds descriptions, types and SQL, and no row. Whoever reads it meanwhile sees the old page or the new one.
-    Raises SetupError with dbt's reason.
+    It holds descriptions, types and SQL, and no row. A reader always sees a whole page, the old or the new one. Raises
+    SetupError with dbt's reason.
     """
     page = settings.data_dictionary
     page.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=page.parent) as making:
         shutil.copy(prepare_manifest(settings), making)
-        written = invoke(settings, "--quiet", "docs", "generate", "--static", "--no-compile", "--target-path", making)
-        if not written.success:
-            raise SetupError(f"dbt could not write its documentation: {written.exception or 'the log says why'}")
+        result = invoke(settings, "--quiet", "docs", "generate", "--static", "--no-compile", "--target-path", making)
+        if not result.success:
+            raise SetupError(f"dbt could not write its documentation: {result.exception or 'the log says why'}")
         (Path(making) / "static_index.html").replace(page)
     return page
 
 
 def invoke(settings: Settings, *arguments: str, on_event: Callable[[Any], None] | None = None) -> Any:
-    """Run a dbt command in this process; returns dbt's result. `on_event` gets each of dbt's events.
+    """Run a dbt command in this process; return dbt's result. `on_event` gets each of dbt's events.
 
-    dbt parses the whole project anew when `--vars` changed, as it does every day: it is given the parsed project.
+    dbt would parse the whole project anew whenever `--vars` changes, which happens every day, so it gets the parsed
+    project.
     """
-    return _run(settings, arguments, on_event, _parsed(settings))
+    with _environment(full_refresh(settings)):
+        return _run(settings, arguments, on_event, _parsed(settings))
+
+
+def full_refresh(settings: Settings) -> dict[str, str]:
+    """Return the variable that makes dbt read all samples anew when its incremental models cannot go on; else nothing.
+
+    They cannot go on when another version of the project made them, when the server crashed, which empties them and the
+    note of their progress, and when somebody emptied the samples or wrote some by hand.
+    """
+    with warehouse.connect(settings, "transformer") as conn:
+        ((is_current,),) = conn.execute(
+            """
+            select
+                count(*) filter (where model = any(%s) and definition = %s) = %s
+                and not exists (
+                    select from staging.sample_change
+                    where file_id is null and change_id > (select min(change_id) from intermediate.increment_progress)
+                )
+            from intermediate.increment_progress
+            """,
+            (list(INCREMENTS), project_digest(settings), len(INCREMENTS)),
+        ).fetchall()
+        if is_current:
+            return {}
+        conn.execute("delete from intermediate.increment_progress")
+    return {"DBT_FULL_REFRESH": "true"}
+
+
+def project_digest(settings: Settings) -> str:
+    """Return the digest of the dbt project: its code, its macros and the policy's seeds."""
+    return _digest(dbt_folder(settings))[:16]
 
 
 def _run(
@@ -134,7 +187,7 @@ def _run(
 ) -> Any:
     from dbt.cli.main import dbtRunner
 
-    # The log is what dbt prints; every statement in a file beside it costs a tenth of a build.
+    # dbt's printed lines are the log. A file with every statement would cost a tenth of a build.
     with _environment(dbt_environment(settings)):
         return dbtRunner(manifest, [on_event] if on_event else []).invoke(["--log-level-file", "none", *arguments])
 
@@ -143,7 +196,7 @@ _manifests: dict[tuple[str, str], Any] = {}
 
 
 def _parsed(settings: Settings) -> Any:
-    """dbt's manifest of the project as it stands; parsed once per process, and only what changed since the last time."""
+    """Return dbt's manifest of the project as it stands. A process parses it once, and later only what changed."""
     key = (_digest(dbt_folder(settings)), dbt_environment(settings)["YINGJIAN_PG_DBNAME"])
     if key not in _manifests:
         parsed = _run(settings, ["--quiet", "--no-write-json", "parse"])
@@ -155,18 +208,18 @@ def _parsed(settings: Settings) -> Any:
 
 
 def shown(token: str) -> AbstractContextManager[None]:
-    """dbt shows a build's token to the warehouse, which lets nobody else write the schema `build`."""
+    """Let dbt show a build's token to the warehouse, which lets nobody else write the schema `build`."""
     return _environment({"YINGJIAN_BUILD_TOKEN": token})
 
 
 @contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
+    previous = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
+        for name, value in previous.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
@@ -174,18 +227,18 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _said_meanwhile(states: dict[str, NodeResult], say: Callable[[dict[str, NodeResult]], None]) -> Iterator[None]:
+def _progress_reports(states: dict[str, NodeResult], say: Callable[[dict[str, NodeResult]], None]) -> Iterator[None]:
     ended = threading.Event()
 
     def repeat() -> None:
-        said = 0
+        reported_count = 0
         while not ended.wait(SAY_SECONDS):
             now = dict(states)
-            if len(now) > said:
+            if len(now) > reported_count:
                 try:
                     say(now)
-                    said = len(now)
-                except Exception:  # It is for people to see; the build goes on.
+                    reported_count = len(now)
+                except Exception:  # The results are only for people to see, so the build goes on.
                     log.warning("what was built so far could not be told", exc_info=True)
 
     thread = threading.Thread(target=repeat, name="say what was built", daemon=True)
@@ -198,19 +251,19 @@ def _said_meanwhile(states: dict[str, NodeResult], say: Callable[[dict[str, Node
 
 
 def dbt_folder(settings: Settings) -> Path:
-    """The dbt project's folder."""
+    """Return the dbt project's folder."""
     return settings.root / "dbt_project"
 
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
-    """The environment in which dbt finds its project, its profile and the warehouse."""
+    """Return the environment in which dbt finds its project, its profile and the warehouse."""
     return {
         **os.environ,
         **TELEMETRY_OFF,
         **warehouse.dbt_environment(settings),
         "DBT_PROJECT_DIR": str(dbt_folder(settings)),
-        # By which what is kept from build to build notices that it was made by another project.
-        "YINGJIAN_PROJECT_DIGEST": _digest(dbt_folder(settings))[:16],
+        # Incremental models compare this digest; if the project changed, they are built from scratch.
+        "YINGJIAN_PROJECT_DIGEST": project_digest(settings),
         "DBT_PROFILES_DIR": str(dbt_folder(settings)),
         "DBT_TARGET_PATH": str(settings.dbt_target),
         "DBT_LOG_PATH": str(settings.dbt_target / "logs"),
@@ -219,7 +272,7 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
 
 
 def manifest_fault(settings: Settings) -> str | None:
-    """What is wrong with the manifest from which DAGs are read: missing, broken or stale; None where nothing is."""
+    """Return the fault of the manifest from which DAGs are read: missing, broken or stale; None when it has none."""
     manifest, stamp = settings.dbt_target / "manifest.json", settings.dbt_target / "manifest.stamp"
     try:
         if not json.loads(manifest.read_bytes())["nodes"]:
@@ -232,10 +285,10 @@ def manifest_fault(settings: Settings) -> str | None:
 
 
 def prepare_manifest(settings: Settings) -> Path:
-    """The manifest of the project as it stands; parsed anew only when one of its files changed, or when it is broken.
+    """Return the manifest of the project, and parse it anew only when a file of the project changed or it is broken.
 
-    Whoever reads it meanwhile sees the old one or the new one. Raises SetupError with dbt's last words when the project
-    does not parse.
+    A reader always sees a whole manifest, the old or the new one. Raises SetupError with dbt's last words when the
+    project does not parse.
     """
     target = settings.dbt_target
     if manifest_fault(settings):

@@ -1,4 +1,7 @@
-"""dbt's exposures: who reads the marts. Written from what the marts say of themselves, so that none is forgotten."""
+"""This module writes dbt's exposures, which list the readers of the marts, from the marts' own YAML.
+
+No mart is forgotten, because every mart that matches an exposure is listed.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from yingjian.modelling.marts import Mart, marts
 
 @dataclass(frozen=True)
 class Exposure:
-    """Who reads, and which marts."""
+    """An exposure is a reader with the marts that it reads."""
 
     name: str
     label: str
@@ -47,7 +50,7 @@ def write(root: Path) -> Path:
 
 
 def page(root: Path) -> str:
-    """The file, the same for the same marts."""
+    """Return the content of the file; the same marts give the same content."""
     return HEAD + "exposures:\n" + "\n".join(_exposure(exposure, root) for exposure in EXPOSURES)
 
 

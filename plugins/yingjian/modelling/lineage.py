@@ -1,7 +1,7 @@
-"""OpenLineage events of runs, tasks and models, to the one endpoint that YINGJIAN_OPENLINEAGE_URL names; else nothing.
+"""This module sends OpenLineage events of runs, tasks and models to the endpoint of YINGJIAN_OPENLINEAGE_URL, if set.
 
-Airflow's provider tells of DAG runs and tasks, OpenLineage's dbt processor of each model with its tables and columns.
-Names, SQL of models and counts go out; no row, no task argument, no source code.
+Airflow's provider sends the events of DAG runs and tasks, OpenLineage's dbt processor those of each model with its
+tables and columns. Events hold names, SQL of models and counts; they hold no row, no task argument, no source code.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PRODUCER = "https://github.com/OpenLineage/OpenLineage/tree/main/integration/dbt
 
 
 def airflow_environment(settings: Settings) -> dict[str, str]:
-    """Airflow's settings for it. Raises SetupError when an endpoint is named and the packages are not installed."""
+    """Return Airflow's settings for OpenLineage. Raises SetupError when an endpoint is set without the packages."""
     if not settings.openlineage_url:
         return {"AIRFLOW__OPENLINEAGE__DISABLED": "True"}
     try:
@@ -38,7 +38,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
 
 
 def artifacts(settings: Settings) -> Path | None:
-    """Where a build must leave what is told of its models; None when nothing is."""
+    """Return the folder in which a build must leave its artifacts for the events; None when no endpoint is set."""
     return settings.home / "lineage" if settings.openlineage_url else None
 
 
@@ -56,7 +56,7 @@ def tell(settings: Settings, project: Path) -> None:
         events = processor.parse().events()
         for event in events:
             client.emit(event)
-    except Exception as error:  # Whatever an endpoint, a proxy or a new version of dbt's artifacts come up with.
+    except Exception as error:  # An endpoint, a proxy or a new version of dbt's artifacts may raise anything.
         log.warning("OpenLineage: the models of this build were not told (%s: %s)", type(error).__name__, error)
     else:
         log.info("OpenLineage: %s events of models sent", len(events))

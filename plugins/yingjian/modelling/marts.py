@@ -1,19 +1,22 @@
-"""The registry of marts: what each says of itself in `config.meta` of its YAML, for whoever must know of all marts.
+"""This is the registry of marts. It reads the facts that each mart's YAML states in `config.meta`.
 
 | key | meaning |
 |---|---|
-| `reader_schema` | the schema in which readers find it (reporting, reporting_public, restricted); without it a mart is built and checked, and not published |
+| `reader_schema` | reporting, reporting_public or restricted, where readers find it; without it a mart is not published |
 | `history` | readers see every published business date, the newest publication of each |
 | `signed_off` | readers see only the newest publication that was signed off (article 31) |
 | `town_wide` | it is the same for everyone in the town and says nothing of other places' people |
-| `audience` | the columns that say whose a row is; without one it is the office's alone |
+| `audience` | the columns that name the place or department of a row; without one only the office reads the row |
+| `everyones` | the column that says which rows are the same for everyone in the town |
 | `report` | the section of the report that reads it |
+
+A column's `config.meta.label` is its Chinese title.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -24,14 +27,21 @@ import yaml
 from yingjian.settings import PROJECT_ROOT
 
 READER_SCHEMAS = ("reporting", "reporting_public", "restricted")
-AUDIENCE_COLUMNS = ("community", "communities", "department")
-# All files are read when a process first asks for a mart, by libyaml where it is there: it is several times as fast.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# The columns by which a row belongs to a reader of each kind.
+COLUMNS_OF_KIND = {"community": ("community", "communities"), "department": ("department",)}
+AUDIENCE_COLUMNS = tuple(column for columns in COLUMNS_OF_KIND.values() for column in columns)
+# Readers see these columns of a mart with `history` besides its own: name -> (label, comment).
+HISTORY_COLUMNS = MappingProxyType({
+    "publication_id": ("发布编号", "Number of the publication, rising with time."),
+    "is_current": ("是否当前", "True for the rows of the publication that reporting shows."),
+})  # fmt: skip
+# A process reads all files when it first asks for a mart. libyaml, where it is installed, is several times as fast.
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
 class Mart:
-    """A mart and what its YAML says of it; `columns` in the order of the YAML; no `reader_schema`: it is not published."""
+    """A mart has the facts of its YAML. Without `reader_schema` it is not published. `columns` keeps the YAML's order."""
 
     name: str
     columns: tuple[str, ...]
@@ -40,39 +50,54 @@ class Mart:
     is_signed_off: bool = False
     is_town_wide: bool = False
     audience: tuple[str, ...] = ()
+    everyones: str | None = None
     report: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)  # The column's name gives its Chinese title.
+
+    @property
+    def reader_columns(self) -> tuple[str, ...]:
+        """Return the columns that readers see."""
+        return (*self.columns, *HISTORY_COLUMNS) if self.is_history else self.columns
 
     @property
     def rows(self) -> str:
-        """Whose its rows are: the whole town's, one person's each, a place's (counts), or the office's alone."""
+        """Return who reads the rows: `town` (everyone), `persons` (one person's each), `places` (counts) or `office`."""
         if self.is_town_wide or self.reader_schema == "reporting_public":
             return "town"
         if not self.audience:
             return "office"
         return "persons" if "person_key" in self.columns else "places"
 
+    def column_of(self, kind: str, columns: Collection[str]) -> str | None:
+        """Return the column by which rows belong to a kind of reader, of the columns that exist; None without one."""
+        named = (name for name in COLUMNS_OF_KIND.get(kind, ()) if name in self.audience and name in columns)
+        return next(named, None)
 
-# The one mart that dbt does not build: what the audit found of the build.
+
+# This is the only mart that dbt does not build: it holds the findings of the audit.
 QUALITY_CHECK = Mart("quality_check", columns=(), reader_schema="reporting", is_town_wide=True)
 
 
 @cache
 def marts(root: Path = PROJECT_ROOT) -> Mapping[str, Mart]:
-    """Every mart that dbt builds, by name. Raises ValueError that names the mart whose facts contradict themselves."""
+    """Return every mart that dbt builds, by name.
+
+    Raises ValueError, which names a mart whose facts contradict themselves.
+    """
     folder = root / "dbt_project" / "models" / "marts"
-    found = (_mart(model) for path in sorted(folder.glob("*.yml")) for model in _models(path))
-    return MappingProxyType({mart.name: mart for mart in found})
+    every_mart = (_mart(model) for path in sorted(folder.glob("*.yml")) for model in _models(path))
+    return MappingProxyType({mart.name: mart for mart in every_mart})
 
 
 @cache
 def published(root: Path = PROJECT_ROOT) -> Mapping[str, Mart]:
-    """Every mart that is published, by name, and with them what the audit found."""
-    found = (mart for mart in (*marts(root).values(), QUALITY_CHECK) if mart.reader_schema)
-    return MappingProxyType({mart.name: mart for mart in found})
+    """Return every mart that is published, by name, with `quality_check` among them."""
+    published_marts = (mart for mart in (*marts(root).values(), QUALITY_CHECK) if mart.reader_schema)
+    return MappingProxyType({mart.name: mart for mart in published_marts})
 
 
 def _models(path: Path) -> list[dict[str, Any]]:
-    models: list[dict[str, Any]] = yaml.load(path.read_bytes(), Loader=_LOADER)["models"]  # noqa: S506  # Both are safe loaders.
+    models: list[dict[str, Any]] = yaml.load(path.read_bytes(), Loader=YAML_LOADER)["models"]  # noqa: S506  # Both are safe loaders.
     return models
 
 
@@ -86,7 +111,13 @@ def _mart(model: Mapping[str, Any]) -> Mart:
         is_signed_off=meta.get("signed_off", False),
         is_town_wide=meta.get("town_wide", False),
         audience=tuple(meta.get("audience", ())),
+        everyones=meta.get("everyones"),
         report=meta.get("report"),
+        labels={
+            column["name"]: label
+            for column in model["columns"]
+            if (label := column.get("config", {}).get("meta", {}).get("label"))
+        },
     )
     if wrong := _wrong(mart):
         raise ValueError(f"the YAML of the mart {name}: {wrong}")
@@ -94,7 +125,7 @@ def _mart(model: Mapping[str, Any]) -> Mart:
 
 
 def _wrong(mart: Mart) -> str | None:
-    """What of a mart's facts cannot be; None when nothing is wrong."""
+    """Return which fact of a mart is impossible; None when nothing is wrong."""
     if mart.reader_schema not in ("", *READER_SCHEMAS):
         return f"reader_schema {mart.reader_schema} is none of {', '.join(READER_SCHEMAS)}"
     for column in mart.audience:
@@ -102,12 +133,13 @@ def _wrong(mart: Mart) -> str | None:
             return f"audience {column} is none of {', '.join(AUDIENCE_COLUMNS)}"
         if column not in mart.columns:
             return f"audience names the column {column}, which it does not have"
-    if mart.is_town_wide and mart.audience:
-        return "it is town_wide and names an audience"
-    if mart.rows == "town" and "person_key" in mart.columns:
-        return "everyone would read its rows, and they are of persons"
-    if mart.is_history and mart.is_signed_off:
-        return "it is history and signed_off"
-    if not mart.reader_schema and (mart.audience or mart.is_history or mart.is_signed_off or mart.is_town_wide):
-        return "it says who reads it and has no reader_schema"
-    return None
+    contradictions = {
+        "it is town_wide and names an audience": mart.is_town_wide and mart.audience,
+        "everyones names no column of a mart of counts by place": mart.everyones
+        and (mart.everyones not in mart.columns or mart.rows != "places"),
+        "everyone would read its rows, and they are of persons": mart.rows == "town" and "person_key" in mart.columns,
+        "it is history and signed_off": mart.is_history and mart.is_signed_off,
+        "it says who reads it and has no reader_schema": not mart.reader_schema
+        and (mart.audience or mart.is_history or mart.is_signed_off or mart.is_town_wide),
+    }
+    return next((words for words, is_so in contradictions.items() if is_so), None)

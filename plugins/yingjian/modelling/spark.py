@@ -1,4 +1,4 @@
-"""The models on Spark, the second engine (docs/spark.md): what was landed, exported, and every mart as Parquet.
+"""This module builds the models on Spark, the second engine (docs/spark.md), from exported tables into Parquet files.
 
 `python -m yingjian.modelling.spark FOLDER --date D …` needs Java 17 and the packages of the group `spark`.
 """
@@ -43,8 +43,8 @@ TYPES: dict[str, Any] = {
 def build(settings: Settings, days: Sequence[date], folder: Path, master: str = "local[*]") -> None:
     """Export the sources to a new folder, and build seeds and models on Spark for each business date.
 
-    folder/D/mart holds the mart's Parquet files for D; only the owner may read them. Raises SetupError when something
-    is in the folder already, BuildError with dbt's reason.
+    folder/D/mart holds the mart's Parquet files for D; only the owner may read them. Raises SetupError when the folder
+    is not empty, BuildError with dbt's reason.
     """
     if folder.exists() and any(folder.iterdir()):
         raise SetupError(f"there is something in {folder}: name a folder that is not there yet")
@@ -63,9 +63,9 @@ def build(settings: Settings, days: Sequence[date], folder: Path, master: str = 
 
 
 def export(settings: Settings, folder: Path) -> None:
-    """Every source table of the dbt project as Parquet files in `folder`/schema/table, all as of one moment.
+    """Export every source table of the dbt project to Parquet files in `folder`/schema/table, all as of one moment.
 
-    Columns of types that Spark does not have (TYPES) stay behind; a model that reads one fails there.
+    Columns whose types Spark does not have (TYPES) are left out; a model that reads one fails there.
     """
     declared = yaml.safe_load((dbt_folder(settings) / "models" / "staging" / "_sources.yml").read_text())["sources"]
     tables = [(source["schema"], table["name"]) for source in declared for table in source["tables"]]
@@ -96,7 +96,7 @@ def _export_table(conn: psycopg.Connection[Any], schema: str, table: str, folder
 
 
 def _parts(cursor: psycopg.ServerCursor[Any]) -> Iterator[list[Any]]:
-    """The rows in lists of ROWS_PER_FILE; at least one list, so that an empty table has its columns."""
+    """Yield the rows in lists of ROWS_PER_FILE, at least one list, so that an empty table still has its columns."""
     rows = cursor.fetchmany(ROWS_PER_FILE)
     yield rows
     while len(rows) == ROWS_PER_FILE:
@@ -105,7 +105,10 @@ def _parts(cursor: psycopg.ServerCursor[Any]) -> Iterator[list[Any]]:
 
 
 def _session(folder: Path, master: str) -> SparkSession:
-    """The session that dbt-spark finds: a catalogue in memory, tables in `folder`, nothing that others could reach."""
+    """Return the session that dbt-spark finds: its catalogue is in memory, its tables are in `folder`.
+
+    Only this machine reaches it.
+    """
     from pyspark.sql import SparkSession
 
     session = (
@@ -129,11 +132,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="a new folder for sources and marts: persons' data")
     parser.add_argument("--date", required=True, nargs="+", type=date.fromisoformat, metavar="D", help="business dates")
     parser.add_argument("--master", default="local[*]", help="where Spark runs: its master URL (default: this process)")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     settings = Settings.load()
     warehouse.ensure_running(settings)
     try:
-        build(settings, given.date, given.folder.absolute(), given.master)
+        build(settings, arguments.date, arguments.folder.absolute(), arguments.master)
     except (BuildError, SetupError) as error:
         raise SystemExit(str(error)) from None
 

@@ -1,1 +1,1 @@
-"""Running it: the command lines of what it stands on."""
+"""This package runs the home: its services, backups, migration, status and command lines."""

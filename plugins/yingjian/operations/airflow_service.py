@@ -1,8 +1,10 @@
-"""`python -m yingjian.operations.airflow_service SERVICE`: one of Airflow's services, with what its children need imported once.
+"""`python -m yingjian.operations.airflow_service SERVICE` runs one of Airflow's services.
 
-The scheduler or a worker forks a process for each task and the DAG processor one for each look at a file; each would first
-import the same modules, which takes it longer than most tasks. They are imported here, before the first fork. Only what
-starts no thread and opens no connection may be: a fork copies locks, not the threads that hold them.
+It imports common modules once.
+
+The scheduler or a worker forks a process for each task, the DAG processor one for each look at a file. Each would first
+import the same modules, which takes longer than most tasks. This module imports them before the first fork. A module
+that starts a thread or opens a connection may not be among them: a fork copies locks, not the threads that hold them.
 """
 
 from __future__ import annotations
@@ -10,10 +12,11 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-# What reading a DAG file and running a task begin with; not what a single task needs (dbt, Great Expectations, polars).
+# Every child that reads a DAG file or runs a task needs these modules. Modules that only some tasks need (dbt, Great
+# Expectations, polars) are left out.
 IN_EVERY_CHILD = (
     "airflow.dag_processing.dagbag",
-    "airflow.providers.amazon.aws.assets.s3",  # Naming an asset asks every provider.
+    "airflow.providers.amazon.aws.assets.s3",  # Airflow asks every provider when it names an asset.
     "airflow.providers.standard.decorators.branch_python",
     "airflow.sdk.definitions.decorators",
     "airflow.sdk.execution_time.task_runner",
@@ -28,7 +31,7 @@ FORKING = ("celery", "dag-processor", "scheduler")
 
 
 def main() -> None:
-    from airflow.__main__ import main as airflow  # The first import of Airflow: it reads its configuration.
+    from airflow.__main__ import main as airflow  # This is the first import of Airflow, which reads its configuration.
 
     if sys.argv[1] in FORKING:
         for module in IN_EVERY_CHILD:

@@ -1,18 +1,24 @@
-"""Backup of a home and its databases as one encrypted file, and its restoring: whole into an empty home, or not at all.
+"""This module writes a home and its databases as one encrypted file, and restores it whole or not at all.
 
-The file is in the age format (age-encryption.org), so that it can be opened without this program; inside is a tar archive:
-what is in it, the home's secrets, the two databases as pg_dump writes them, the home's other files. Written and read in
-pieces: memory does not follow the size, and nothing of it ever stands on a disk in the clear.
+The file is in the age format (age-encryption.org), so that it can be opened without this program. It contains a tar
+archive: the manifest, the home's secrets, the logins of readers, the two databases as pg_dump writes them, the home's other
+files, and last an HMAC of all that. The archive is written and read in pieces: memory does not grow with its size, and no
+part of it ever stands on a disk in the clear.
+
+Anybody who knows the public key can encrypt for it. So restoring first asks, of a copy that nobody else can exchange, whether
+the HMAC is one of the office's own key; nothing of the file runs before, and nothing of it runs as a superuser at all.
 """
 
 from __future__ import annotations
 
 import getpass
 import hashlib
+import hmac
 import io
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import tarfile
@@ -21,6 +27,7 @@ import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
@@ -35,20 +42,28 @@ from yingjian.operations import migration
 from yingjian.privacy import audit_trail
 from yingjian.settings import Settings, SetupError
 
-FORMAT = 1
+FORMAT = 2
 DATABASES = ("yingjian", "airflow")
-# What a run makes anew: the server's own files, Airflow's logs, dbt's artifacts, what Great Expectations shows.
+# Every run makes these anew: the server's own files, Airflow's logs, dbt's artifacts, the pages of Great Expectations.
 NOT_KEPT = frozenset({"postgres", "airflow", "dbt", "data_docs", "run.lock"})
 # dbt builds these from staging and the policy; a run at work must not wait for the backup, nor the backup for it.
 REBUILT_SCHEMAS = ("build", "intermediate", "staging_latest")
 PART_BYTES = 8 << 20
-_SECRET, _PUBLIC = "AGE-SECRET-KEY-", "age1"
+_SECRET, _PUBLIC, _MAC = "AGE-SECRET-KEY-", "age1", "YINGJIAN-MAC-"
+# A reader's login may be a member of these, and is named so: nothing else of a role is taken from a backup.
+_GROUPS = ("bi_reader", "case_worker", "community_reader", "department_reader")
+_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
+_DUMP = ("--format=custom", "--compress=1")
 MAKE_KEY = "`yingjian backup-key` makes one; keep it where the home is not, since without it no backup can be read"
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is in a backup. tables: database -> schema.table -> rows; publication: the current one; person_key: fingerprint."""
+    """The manifest says what is in a backup.
+
+    `tables` maps database -> schema.table -> rows, `publication` is the current one, `person_key` is the secret's
+    fingerprint.
+    """
 
     format: int
     code_version: str
@@ -62,17 +77,22 @@ class Manifest:
 
 
 def make_key() -> str:
-    """A new key as a file's text: the secret one, to restore with, and in a comment the public one, to back up with."""
+    """Return a new key as a file's text, for restoring; a comment has what the server needs for backups.
+
+    The server encrypts with the public key, which cannot read a backup, and signs with the other one.
+    """
     identity = pyrage.x25519.Identity.generate()
-    return f"# public key: {identity.to_public()}\n{identity}\n"
+    mac = f"{_MAC}{secrets.token_urlsafe(32)}"
+    return f"# for backups: {identity.to_public()},{mac}\n{mac}\n{identity}\n"
 
 
 def backup(settings: Settings, out: Path, key: str | None) -> Manifest:
-    """Write the home and its databases, each as it is at one moment, to `out`, for whoever has the secret key.
+    """Write the home and its databases, each as it is at one moment, to `out`, which only the secret key opens.
 
-    key: the key's text or a file with it; the public one is enough. Raises SetupError, and then leaves no file.
+    key: the key's text or a file with it; what the comment of a key file gives is enough. Raises SetupError, and then
+    leaves no file.
     """
-    recipients = _recipients(key)
+    recipients, mac = _recipients(key), _mac(key)
     if out.exists():
         raise SetupError(f"{out} is there already: a backup replaces nothing, choose another name")
     if not out.absolute().parent.is_dir():
@@ -85,8 +105,8 @@ def backup(settings: Settings, out: Path, key: str | None) -> Manifest:
     content = _Content(settings)
     with tempfile.NamedTemporaryFile(dir=out.absolute().parent, prefix=f".{out.name}.", delete=False) as file:
         try:
-            with closing(content.members()) as members:  # Whatever happens, nobody waits for its locks.
-                pyrage.encrypt_io(_Pulled(_tar(members)), file, recipients)
+            with closing(content.members()) as members:  # An error must not leave their locks behind.
+                pyrage.encrypt_io(_Pulled(_tar(members, mac)), file, recipients)
             file.flush()
             os.fsync(file.fileno())
             os.link(file.name, out)
@@ -103,27 +123,30 @@ def backup(settings: Settings, out: Path, key: str | None) -> Manifest:
 def restore(file: Path, home: Path, key: str | None) -> Manifest:
     """Make `home` from a backup: all of it, checked, or nothing.
 
-    With YINGJIAN_WAREHOUSE set its databases go to that server, where both must be empty. Raises SetupError.
+    If YINGJIAN_WAREHOUSE is set, the databases go to that server, where both must be empty. Raises SetupError.
     """
-    identities = _identities(key)
+    identities, mac = _identities(key), _mac(key)
     if not file.is_file():
         raise FileNotFoundError(f"{file} is not a file: give a backup")
-    _require_whole(file, identities)
     home = home.absolute()
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise SetupError(f"{home} is not empty: a backup is restored into an empty home, choose another one")
     making = home.with_name(f"{home.name}.restoring")
     settings = Settings.load({**os.environ, "YINGJIAN_HOME": str(making)})
-    _discard_home(settings)  # of a restore that was killed
+    _discard_home(settings)  # A restore that was killed may have left this folder.
     target = _Target(settings)
+    own_copy = making / ".backup"
     try:
         making.mkdir(parents=True, mode=0o700)
-        with _decrypted(file, identities) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+        shutil.copyfile(file, own_copy)
+        _require_own(own_copy, file, identities, mac)
+        with _decrypted(own_copy, identities) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
                 target.take(member, archive.extractfile(member) if member.isreg() else None)
             target.finish()
+        own_copy.unlink()
         manifest = target.verify()
-        _stop(settings)
+        EmbeddedPostgres(settings).stop()
         if home.exists():
             home.rmdir()
         making.rename(home)
@@ -136,14 +159,14 @@ def restore(file: Path, home: Path, key: str | None) -> Manifest:
     return manifest
 
 
-# Keys
+# The functions below read keys.
 
 
 def _lines(key: str | None) -> list[str]:
     if not key:
         raise SetupError(f"YINGJIAN_BACKUP_KEY is not set: {MAKE_KEY}")
     text = key
-    if _SECRET not in key and not key.startswith(_PUBLIC):
+    if _SECRET not in key and _MAC not in key and not key.startswith(_PUBLIC):
         try:
             text = Path(key).read_text()
         except (OSError, ValueError):
@@ -158,6 +181,7 @@ def _recipients(key: str | None) -> list[pyrage.x25519.Recipient]:
             if line.startswith(_SECRET)
             else pyrage.x25519.Recipient.from_str(line)
             for line in _lines(key)
+            if not line.startswith(_MAC)
         ] or _lines(None)
     except (pyrage.IdentityError, pyrage.RecipientError):
         raise SetupError(f"YINGJIAN_BACKUP_KEY holds no valid key: {MAKE_KEY}") from None
@@ -173,16 +197,34 @@ def _identities(key: str | None) -> list[pyrage.x25519.Identity]:
         raise SetupError(f"YINGJIAN_BACKUP_KEY holds no valid key: {MAKE_KEY}") from None
 
 
+def _mac(key: str | None) -> bytes:
+    """Return the secret that tells the office's own backups from those of others."""
+    found = [line for line in _lines(key) if line.startswith(_MAC)]
+    if not found:
+        raise SetupError(
+            f"YINGJIAN_BACKUP_KEY has no {_MAC}…, by which a backup is known as your own: `yingjian backup-key` makes a key"
+            " that has one"
+        )
+    return found[0].encode()
+
+
+def _new_mac(mac: bytes) -> hmac.HMAC:
+    return hmac.new(mac, b"yingjian backup %d\0" % FORMAT, hashlib.sha256)
+
+
 def _fingerprint(settings: Settings) -> str:
-    """By which a restored home knows that it makes the same person keys."""
+    """Return the fingerprint by which a restored home knows that it makes the same person keys."""
     return hashlib.sha256(b"yingjian.operations.backup:" + settings.person_secret).hexdigest()[:16]
 
 
-# Writing
+# The functions below write a backup.
 
 
 class _Content:
-    """A home's members in the order in which restoring needs them. failure: what went wrong, when something did."""
+    """This class yields a home's members in the order in which restoring needs them.
+
+    `failure` is the error that stopped it, if any.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -198,47 +240,59 @@ class _Content:
                 )
                 yield _small("manifest.json", json.dumps(asdict(self.manifest)).encode())
                 yield from _files(self._settings.home, ["secrets"])
-                if self._settings.warehouse is None:
-                    yield _small(
-                        "roles.sql", b"".join(_output("pg_dumpall", _uri(self._settings, "postgres"), *_ROLES))
-                    )
+                yield _small("logins.json", json.dumps(_logins(self._settings)).encode())
                 for database, (snapshot, _) in snapshots.items():
                     options = [f"--exclude-schema={schema}" for schema in REBUILT_SCHEMAS]
                     dump = _output(
-                        "pg_dump", _uri(self._settings, database), "--format=custom", "--compress=1",
+                        "pg_dump", _uri(self._settings, database), *_DUMP,
                         f"--snapshot={snapshot}", *(options if database == DATABASES[0] else ()),
                     )  # fmt: skip
                     for number, part in enumerate(dump):
                         yield _small(f"database/{database}/{number:06}", part)
-            # After the databases: every report that a publication of the backup has is there by now.
-            kept = {path.name for path in self._settings.home.iterdir()} - NOT_KEPT - {"secrets"}
-            yield from _files(self._settings.home, sorted(kept))
+            # The files come after the databases: every report of a publication in the backup exists by now.
+            names = {path.name for path in self._settings.home.iterdir()} - NOT_KEPT - {"secrets"}
+            yield from _files(self._settings.home, sorted(names))
         except BaseException as error:
             self.failure = error
             raise
 
 
-_ROLES = ("--roles-only", "--no-role-passwords")
+def _logins(settings: Settings) -> dict[str, list[str]]:
+    """Return the logins of readers with the groups that each is a member of; their passwords are not kept."""
+    with warehouse.connect(settings) as conn:
+        return dict(
+            conn.execute(
+                """
+                select login.rolname::text, array_agg(reader.rolname::text order by reader.rolname)
+                from pg_auth_members
+                inner join pg_roles as login on login.oid = member
+                inner join pg_roles as reader on reader.oid = roleid
+                where reader.rolname = any(%s) and login.rolcanlogin and not login.rolsuper and login.rolname <> current_user
+                group by login.rolname order by login.rolname
+                """,
+                (list(_GROUPS),),
+            ).fetchall()
+        )
 
 
 @contextmanager
 def _snapshots(settings: Settings) -> Iterator[tuple[int | None, dict[str, tuple[str, dict[str, int]]]]]:
-    """Both databases held still: (current publication, database -> (snapshot, rows of each table)).
+    """Hold both databases still: (current publication, database -> (snapshot, rows of each table)).
 
-    Publishing and pruning wait meanwhile: a table that is dropped or altered would stop the dump, or wait for it while
-    readers wait behind.
+    Publishing and pruning wait meanwhile. Otherwise a dropped or altered table would stop the dump, or its change would
+    wait for the dump and readers would wait behind.
     """
     warehouse_uri, airflow_uri = (_uri(settings, database) for database in DATABASES)
     with psycopg.connect(warehouse_uri) as one, psycopg.connect(airflow_uri) as other:
         one.execute("select pg_advisory_lock(hashtext('yingjian.publish'))")
         one.commit()
-        found = {}
+        snapshots = {}
         for database, conn in zip(DATABASES, (one, other), strict=True):
             conn.execute("set transaction isolation level repeatable read")
             row = conn.execute("select pg_export_snapshot()").fetchone()
-            found[database] = (str(row[0] if row else ""), _counts(conn))
+            snapshots[database] = (str(row[0] if row else ""), _counts(conn))
         current = one.execute("select publication_id from published.current").fetchone()
-        yield (int(current[0]) if current else None), found
+        yield (int(current[0]) if current else None), snapshots
 
 
 def _counts(conn: psycopg.Connection[Any]) -> dict[str, int]:
@@ -263,7 +317,7 @@ def _small(name: str, content: bytes) -> tuple[tarfile.TarInfo, Iterable[bytes]]
 
 
 def _files(home: Path, names: Iterable[str]) -> Iterator[tuple[tarfile.TarInfo, Iterable[bytes]]]:
-    """Folders and regular files under these names of the home, with mode and time."""
+    """Yield the folders and regular files under these names of the home, with mode and time."""
     ahead = [home / name for name in reversed(list(names))]
     while ahead:
         path = ahead.pop()
@@ -273,7 +327,7 @@ def _files(home: Path, names: Iterable[str]) -> Iterator[tuple[tarfile.TarInfo, 
             if is_folder:
                 ahead += sorted(path.iterdir(), reverse=True)
         except FileNotFoundError:
-            continue  # It went away since its folder was read.
+            continue  # The file has gone since its folder was read.
         info = tarfile.TarInfo(f"home/{path.relative_to(home)}")
         info.mode, info.mtime = status.st_mode & 0o777, int(status.st_mtime)
         if is_folder:
@@ -294,16 +348,31 @@ def _blocks(path: Path, size: int) -> Iterator[bytes]:
             yield block
 
 
-def _tar(members: Iterable[tuple[tarfile.TarInfo, Iterable[bytes]]]) -> Iterator[bytes]:
+def _tar(members: Iterable[tuple[tarfile.TarInfo, Iterable[bytes]]], mac: bytes) -> Iterator[bytes]:
+    code = _new_mac(mac)
     for info, blocks in members:
-        yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-        yield from blocks
-        yield b"\0" * (-info.size % tarfile.BLOCKSIZE)
-    yield b"\0" * (2 * tarfile.BLOCKSIZE)
+        header, padding = (
+            info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"),
+            b"\0" * (-info.size % tarfile.BLOCKSIZE),
+        )
+        for block in chain([header], blocks, [padding]):
+            code.update(block)
+            yield block
+    yield _end(code)
+
+
+def _end(code: hmac.HMAC) -> bytes:
+    """Return the last bytes of an archive: the HMAC of all before as a member, and the marks of the end."""
+    info, (content,) = _small("hmac", code.digest())
+    member = info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "surrogateescape") + content
+    return member + b"\0" * (-info.size % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE)
+
+
+END_BYTES = 4 * tarfile.BLOCKSIZE
 
 
 class _Pulled(io.RawIOBase):
-    """Blocks as a file to read from."""
+    """This is a file to read from; its content comes from blocks."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
@@ -324,27 +393,50 @@ class _Pulled(io.RawIOBase):
         return length
 
 
-# Reading
+# The functions below read a backup.
 
 
-def _require_whole(file: Path, identities: list[pyrage.x25519.Identity]) -> None:
-    """Raises SetupError unless the key opens the file and all of it, to its end, is as it was written."""
+class _Checked(io.RawIOBase):
+    """This is a file to write to. It keeps the HMAC of all but the last bytes, and these."""
+
+    def __init__(self, mac: bytes) -> None:
+        self.code = _new_mac(mac)
+        self.end = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        held = self.end + bytes(content)
+        self.code.update(held[:-END_BYTES])
+        self.end = held[-END_BYTES:]
+        return len(content)
+
+
+def _require_own(copy: Path, file: Path, identities: list[pyrage.x25519.Identity], mac: bytes) -> None:
+    """Raise SetupError unless the key opens the copy of a file, all of it is as it was written, and the office wrote it."""
+    content = _Checked(mac)
     try:
-        with file.open("rb") as source, open(os.devnull, "wb") as nowhere:
-            pyrage.decrypt_io(source, nowhere, identities)
+        with copy.open("rb") as source:
+            pyrage.decrypt_io(source, content, identities)
     except (pyrage.DecryptError, OSError) as error:
         if "No matching keys" in str(error):
             raise SetupError(f"{file} was not made for this key: nothing was restored") from None
         raise SetupError(f"{file} is damaged, cut off or no backup: nothing was restored") from None
+    if not hmac.compare_digest(content.end, _end(content.code)):
+        raise SetupError(
+            f"{file} was not written by who has this {_MAC}…, or by another version of this program: nothing was restored"
+        )
 
 
 @contextmanager
 def _decrypted(file: Path, identities: list[pyrage.x25519.Identity]) -> Iterator[IO[bytes]]:
-    """The content of a backup that is whole, as a file to read from."""
+    """Open the content of a backup that is whole, as a file to read from."""
     reading, writing = os.pipe()
 
     def decrypt() -> None:
-        # What fails here (nobody reads on; the file went away) ends the stream, and tarfile says that it ends too early.
+        # An error here (the reader stopped, or the file has gone) ends the stream. tarfile then says that it ends too
+        # early.
         with suppress(pyrage.DecryptError, OSError), file.open("rb") as source, open(writing, "wb") as sink:
             pyrage.decrypt_io(source, sink, identities)
 
@@ -358,7 +450,7 @@ def _decrypted(file: Path, identities: list[pyrage.x25519.Identity]) -> Iterator
 
 
 class _Target:
-    """What a backup is restored to, member by member."""
+    """This class restores a backup, member by member."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -367,6 +459,7 @@ class _Target:
         self._restoring: subprocess.Popen[bytes] | None = None
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._to_empty: list[str] = []
+        self._logins: dict[str, list[str]] = {}
 
     def take(self, member: tarfile.TarInfo, content: IO[bytes] | None) -> None:
         parts = PurePosixPath(member.name).parts
@@ -376,24 +469,22 @@ class _Target:
             raise SetupError("the backup does not begin with its manifest: it was not written by this program")
         elif parts[0] == "home":
             self._take_file(member, content)
-        elif member.name == "roles.sql" and content:
-            if self._settings.warehouse is None:
-                warehouse.ensure_running(self._settings)
-                # Those that the server made already are refused; what is missing then stops the databases below.
-                process = _start("psql", _uri(self._settings, "postgres"), stdin=subprocess.PIPE, errors=self._errors)
-                process.communicate(content.read())
+        elif member.name == "logins.json" and content:
+            self._logins = json.loads(content.read())
+        elif member.name == "hmac":
+            pass
         elif parts[0] == "database" and len(parts) == 3 and parts[1] in DATABASES and content:
             self._take_part(parts[1], content)
         else:
             raise SetupError(f"the backup has a member {member.name!r} that this version does not know")
 
     def _read_manifest(self, content: bytes) -> Manifest:
-        said = json.loads(content)
-        if said["format"] != FORMAT:
+        values = json.loads(content)
+        if values["format"] != FORMAT:
             raise SetupError(
-                f"the backup has format {said['format']}, this version reads {FORMAT}: use its own version"
+                f"the backup has format {values['format']}, this version reads {FORMAT}: use its own version"
             )
-        return Manifest(**{each.name: said[each.name] for each in fields(Manifest)})
+        return Manifest(**{item.name: values[item.name] for item in fields(Manifest)})
 
     def _take_file(self, member: tarfile.TarInfo, content: IO[bytes] | None) -> None:
         path = PurePosixPath(member.name)
@@ -426,7 +517,7 @@ class _Target:
                 " get other keys"
             )
         warehouse.ensure_running(self._settings)
-        uri = _uri(self._settings, database)
+        uri = _restoring_uri(self._settings, database)
         if not _is_own(self._settings, database):
             with psycopg.connect(uri) as conn:
                 if _counts(conn):
@@ -435,22 +526,30 @@ class _Target:
                     )
             self._to_empty.append(database)
         if database == DATABASES[0]:
-            # A dump gives things to roles and knows no roles, and theirs here have no passwords yet.
+            # The dump names roles; those here have no passwords yet.
             with warehouse.connect(self._settings) as conn:
                 roles.make_roles(conn, self._settings)
                 roles.set_passwords(conn, self._settings, warehouse.ROLES)
-        # The server's own roles differ for Airflow's database: `airflow` in a home, the owner elsewhere.
-        owner = ["--no-owner", "--no-privileges"] if database == "airflow" else []
-        if database == DATABASES[0] and self._settings.warehouse is not None:
-            owner.append("--no-owner")  # Only a superuser may give things away at once; the migration does.
-        if database == "airflow" and _is_own(self._settings, database):
-            owner.append("--role=airflow")
+                if self._settings.warehouse is None:
+                    self._make_logins(conn)
         self._database = database
         self._errors.truncate(0)
         self._restoring = _start(
-            "pg_restore", uri, "--exit-on-error", "--single-transaction", *owner,
+            # Owners and rights are not the file's: the migration gives them.
+            "pg_restore", uri, "--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges",
             stdin=subprocess.PIPE, errors=self._errors,
         )  # fmt: skip
+
+    def _make_logins(self, conn: psycopg.Connection[Any]) -> None:
+        """Make the logins of readers, without passwords, as members of the groups of readers only."""
+        taken = {name for (name,) in conn.execute("select rolname from pg_roles").fetchall()}
+        for login, groups in self._logins.items():
+            if not _LOGIN.fullmatch(login) or login in taken or not set(groups) <= set(_GROUPS):
+                raise SetupError("the backup has a login that is none of a reader: it was not written by this program")
+            conn.execute(sql.SQL("create role {} login").format(sql.Identifier(login)))
+            conn.execute(sql.SQL("alter role {} set search_path to reporting, pg_temp").format(sql.Identifier(login)))
+            for group in groups:
+                conn.execute(sql.SQL("grant {} to {}").format(sql.Identifier(group), sql.Identifier(login)))
 
     def finish(self) -> None:
         """Wait for the database that is being restored."""
@@ -463,16 +562,19 @@ class _Target:
             _require_success("pg_restore", process, self._errors)
 
     def verify(self) -> Manifest:
-        """Everything is there: every row that was counted, and an unbroken audit trail. Records the restoring in it."""
+        """Check that every row that was counted exists, and that the audit trail is unbroken.
+
+        Record the restoring in the trail.
+        """
         manifest = self._manifest
         if manifest is None or self._database != DATABASES[-1]:
             raise SetupError("the backup has not all of its parts")
         for database in DATABASES:
-            with psycopg.connect(_uri(self._settings, database), autocommit=True) as conn:
+            with psycopg.connect(_restoring_uri(self._settings, database), autocommit=True) as conn:
                 if _counts(conn) != manifest.tables[database]:
                     raise SetupError(f"the rows of {database} are not those of the backup: nothing was restored")
                 conn.execute("analyze")
-        migration.migrate(self._settings)  # Rights on the database itself are in no dump.
+        migration.migrate(self._settings)  # A dump has no rights on the database itself.
         with warehouse.connect(self._settings) as conn:
             verdict = audit_trail.verify(conn, self._settings.home / "audit_end.json")
             if verdict.broken is not None:
@@ -481,12 +583,12 @@ class _Target:
         return manifest
 
     def undo(self) -> None:
-        """Leave nothing behind on another's server either."""
+        """Leave nothing behind, on a server outside the home either."""
         if self._restoring:
             self._restoring.kill()
             self._restoring.wait()
         for database in self._to_empty:
-            with psycopg.connect(_uri(self._settings, database)) as conn:
+            with psycopg.connect(_restoring_uri(self._settings, database)) as conn:
                 # The roles themselves stay: they own nothing.
                 roles = conn.execute(
                     """
@@ -500,34 +602,38 @@ class _Target:
 
 def _discard_home(settings: Settings) -> None:
     if settings.home.exists():
-        _stop(settings)
+        EmbeddedPostgres(settings).stop("immediate")
         shutil.rmtree(settings.home)
 
 
-def _stop(settings: Settings) -> None:
-    EmbeddedPostgres(settings).stop()
-
-
-# PostgreSQL's own programs
+# The functions below start PostgreSQL's own programs.
 
 
 def _uri(settings: Settings, database: str) -> str:
-    """As whoever may read and make everything: the superuser of a home's own server, else the owner."""
+    """Return the URI of a role that may read everything: the superuser of a home's own server, else the owner."""
     if _is_own(settings, database):
         return EmbeddedPostgres(settings).uri("postgres", database)
+    return _restoring_uri(settings, database)
+
+
+def _restoring_uri(settings: Settings, database: str) -> str:
+    """Return the URI of the owner of a database, who is no superuser."""
     return warehouse.airflow_uri(settings) if database == "airflow" else warehouse.uri(settings)
 
 
 def _is_own(settings: Settings, database: str) -> bool:
-    """Whether a database is on the home's own server."""
+    """Return whether a database is on the home's own server."""
     return settings.warehouse is None and not (database == "airflow" and settings.airflow_database)
 
 
 def _start(program: str, uri: str, *options: str, stdin: int, errors: IO[bytes]) -> subprocess.Popen[bytes]:
-    """A program with its connection; the password is not among its arguments, which all can see."""
-    said = conninfo_to_dict(uri)
-    password = str(said.pop("password", ""))
-    target = make_conninfo("", **cast("dict[str, Any]", said))
+    """Start a program with its connection.
+
+    The password is not among its arguments, which everybody on the machine can see.
+    """
+    parameters = conninfo_to_dict(uri)
+    password = str(parameters.pop("password", ""))
+    target = make_conninfo("", **cast("dict[str, Any]", parameters))
     return subprocess.Popen(
         [str(binaries() / program), f"--dbname={target}", *options],
         stdin=stdin, stdout=subprocess.PIPE if stdin == subprocess.DEVNULL else subprocess.DEVNULL, stderr=errors,
@@ -536,21 +642,24 @@ def _start(program: str, uri: str, *options: str, stdin: int, errors: IO[bytes])
 
 
 def _output(program: str, uri: str, *options: str) -> Iterator[bytes]:
-    """What a program writes, in parts; raises SetupError when it fails."""
+    """Yield the output of a program in parts; raise SetupError when it fails."""
     with tempfile.TemporaryFile() as errors:
         process = _start(program, uri, *options, stdin=subprocess.DEVNULL, errors=errors)
-        with process:  # Closes its output and waits, also when nobody reads on.
+        with process:  # Leaving the block closes the output and waits, also when nobody reads on.
             while part := cast("IO[bytes]", process.stdout).read(PART_BYTES):
                 yield part
         _require_success(program, process, errors)
 
 
 def _require_success(program: str, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
-    """What a program said may quote a row: only PostgreSQL's sentence up to its first quoted word goes on."""
+    """Raise SetupError when a program failed.
+
+    Its messages may quote a row, so the error only has PostgreSQL's sentence up to its first quoted word.
+    """
     if process.returncode:
         errors.seek(0)
-        found = re.search(r"(?:ERROR|FATAL|error):\s*([^\n\":]*)", errors.read().decode(errors="replace"))
-        raise SetupError(f"{program} failed: {found[1].strip() if found else f'exit code {process.returncode}'}")
+        message = re.search(r"(?:ERROR|FATAL|error):\s*([^\n\":]*)", errors.read().decode(errors="replace"))
+        raise SetupError(f"{program} failed: {message[1].strip() if message else f'exit code {process.returncode}'}")
 
 
 def _explained(error: BaseException, what: str) -> SetupError:

@@ -1,7 +1,7 @@
-"""`yingjian airflow …` and `yingjian dbt …`: the real command lines of both, with the environment of this home.
+"""This module runs `yingjian airflow …` and `yingjian dbt …`, their own command lines with this home's environment.
 
-Neither needs running services. dbt has two targets: `warehouse`, where who writes owns the schema `build` meanwhile, and
-`dev`, a schema of one's own over what is published (docs/runbooks/services.md).
+Neither needs running services. dbt has two targets. A command that writes to `warehouse` owns the schema `build`
+meanwhile; `dev` is a schema of the developer's own over the published tables (docs/runbooks/services.md).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from yingjian.database import warehouse
 from yingjian.modelling import dbt
 from yingjian.modelling.marts import published
 from yingjian.operations import migration, service, services
-from yingjian.settings import Settings, SetupError
+from yingjian.settings import Settings, SetupError, variables
 
-# dbt's commands that write to the warehouse.
+# dbt writes to the warehouse in these commands.
 WRITING = frozenset({"build", "clone", "retry", "run", "run-operation", "seed", "snapshot"})
-# Where the models and seeds stand that are not published.
+# These schemas hold the models and seeds that are not published.
 BUILT_SCHEMAS = ("staging_latest", "intermediate", "policy")
 
 
 def airflow(settings: Settings, arguments: Sequence[str]) -> int:
-    """Airflow's command line; returns its exit code. Raises SetupError when the home cannot be prepared."""
+    """Run Airflow's command line; return its exit code. Raises SetupError when the home cannot be prepared."""
     warehouse.ensure_running(settings)
     environment = service.environment(settings)
     services.prepare_home(settings, environment)
@@ -40,82 +40,84 @@ def airflow(settings: Settings, arguments: Sequence[str]) -> int:
 
 
 def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
-    """dbt's command line; returns its exit code.
+    """Run dbt's command line; return its exit code.
 
-    What writes to the target `warehouse` waits until the schema `build` is this process's, and gives it free at the end.
-    Raises SetupError for a writing command without a business date, and for a bad YINGJIAN_DEV_SCHEMA.
+    A command that writes to the target `warehouse` waits until this process owns the schema `build`, and frees it at
+    the end. Raises SetupError for a writing command without a business date, and for a bad YINGJIAN_DEV_SCHEMA.
     """
     warehouse.ensure_running(settings)
     with warehouse.connect(settings) as conn:
         migration.require_migrated(conn)
-    asked = understand(arguments)
+    command_line = understand(arguments)
     environment = dbt.dbt_environment(settings)
     door: AbstractContextManager[Mapping[str, str]] = nullcontext({})
-    if asked.target == "dev":
+    if command_line.target == "dev":
         schema = dev_schema()
         published = prepare_dev(settings, schema)
         environment |= {"YINGJIAN_DEV_SCHEMA": schema, "DBT_TARGET_PATH": str(settings.dbt_target / "dev")}
-        if asked.command and asked.day is None and published:
+        if command_line.command and command_line.day is None and published:
             arguments = [*arguments, "--vars", f"{{as_of_date: '{published}'}}"]
-    elif asked.command in WRITING:
+    elif command_line.command in WRITING:
         from yingjian.orchestration import build
 
-        if asked.day is None:
+        if command_line.day is None:
             raise SetupError(
-                f"dbt {asked.command} writes to the schema build: say for which business date,"
+                f"dbt {command_line.command} writes to the schema build: say for which business date,"
                 " --vars '{as_of_date: YYYY-MM-DD}', or use --target dev"
             )
-        door = build.by_hand(settings, asked.day)
-    with door as shown:
-        return _run("dbt.cli.main", arguments, {**environment, **shown})
+        door = build.by_hand(settings, command_line.day)
+    with door as token_variables:
+        return _run("dbt.cli.main", arguments, {**environment, **token_variables})
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a dbt command line asks for: command and target as dbt understands them; day: the variable as_of_date."""
+class DbtCommandLine:
+    """This is a parsed dbt command line: command and target as dbt reads them, `day` from the variable as_of_date."""
 
     command: str | None
     target: str
     day: date | None
 
 
-def understand(arguments: Sequence[str]) -> Asked:
+def understand(arguments: Sequence[str]) -> DbtCommandLine:
     """Read a command line as dbt itself does. Raises SetupError when as_of_date is no date."""
     from dbt.cli.main import cli
 
-    # Nothing is run and nothing is refused here: what is wrong with it dbt says.
+    # This parse runs nothing and refuses nothing: dbt reports the errors of the command line.
     context = cli.make_context("dbt", list(arguments), resilient_parsing=True)
-    rest = [*context._protected_args, *context.args]
-    name = rest[0] if rest else None
+    words = [*context._protected_args, *context.args]
+    name = words[0] if words else None
     command = cli.commands.get(name or "")
-    given: dict[str, Any] = dict(context.params)
+    options: dict[str, Any] = dict(context.params)
     if command and name:
-        own = command.make_context(name, rest[1:], parent=context, resilient_parsing=True).params
-        given |= {key: value for key, value in own.items() if value is not None}
-    day = (given.get("vars") or {}).get("as_of_date")
+        own = command.make_context(name, words[1:], parent=context, resilient_parsing=True).params
+        options |= {key: value for key, value in own.items() if value is not None}
+    day = (options.get("vars") or {}).get("as_of_date")
     try:
-        return Asked(name, given.get("target") or "warehouse", date.fromisoformat(str(day)) if day else None)
+        return DbtCommandLine(name, options.get("target") or "warehouse", date.fromisoformat(str(day)) if day else None)
     except ValueError:
         raise SetupError(f"as_of_date is {day}: give a date as in 2022-07-24") from None
 
 
 def dev_schema() -> str:
-    """The schema of one's own: YINGJIAN_DEV_SCHEMA, else dev_ and the login. Raises SetupError for a name of another kind."""
+    """Return the developer's schema: YINGJIAN_DEV_SCHEMA, else dev_ and the login. Raises SetupError for another name."""
     login = re.sub(r"[^a-z0-9]+", "_", getpass.getuser().lower())
-    name = os.environ.get("YINGJIAN_DEV_SCHEMA") or f"dev_{login}"
+    name = variables().dev_schema or f"dev_{login}"
     if not re.fullmatch(r"dev_[a-z0-9_]{1,50}", name, re.ASCII):
         raise SetupError(f"YINGJIAN_DEV_SCHEMA is {name}: give dev_ and small letters, digits or underscores")
     return name
 
 
 def prepare_dev(settings: Settings, schema: str) -> date | None:
-    """Make the schema `schema`, with a view of each model that it has none of: of a mart what is published, else what the
-    last build left. Returns the published business date; None before the first publication.
+    """Make the schema `schema`, with a view of each model that it lacks.
+
+    The view of a mart shows the published rows, any other view those of the last build. Return the published business
+    date; None before the first publication.
     """
     with warehouse.connect(settings) as conn:
         conn.execute(sql.SQL("create schema if not exists {} authorization transformer").format(sql.Identifier(schema)))
     with warehouse.connect(settings, "transformer") as conn:
-        there = _relations(conn, (schema,)).keys()
+        own_relations = _relations(conn, (schema,)).keys()
         views = {
             name: sql.SQL("select * from {}").format(sql.Identifier(source, name))
             for name, source in _relations(conn, BUILT_SCHEMAS).items()
@@ -132,10 +134,11 @@ def prepare_dev(settings: Settings, schema: str) -> date | None:
                 sql.SQL(", ").join(sql.Identifier(column) for (column,) in columns),
                 sql.Identifier("published", mart),
             )
-        for name in sorted(views.keys() - there):
+        for name in sorted(views.keys() - own_relations):
             view = sql.Identifier(schema, name)
             conn.execute(sql.SQL("create view {} as {}").format(view, views[name]))
-            # A simple view hands on what is written to it: nothing of one's own may reach what stands behind it.
+            # PostgreSQL would pass a write to a simple view on to its table. No write to this schema may reach that
+            # table.
             conn.execute(sql.SQL("revoke insert, update, delete on {} from transformer").format(view))
         row = conn.execute(
             "select as_of_date from published.publication"
@@ -145,7 +148,7 @@ def prepare_dev(settings: Settings, schema: str) -> date | None:
 
 
 def _relations(conn: Any, schemas: Sequence[str]) -> dict[str, str]:
-    """Tables and views, without partitions, to their schema."""
+    """Return the schema of each table and view, without partitions."""
     return dict(
         conn.execute(
             """
@@ -158,7 +161,7 @@ def _relations(conn: Any, schemas: Sequence[str]) -> dict[str, str]:
 
 
 def _run(module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a command line in a process of its own, which gets Ctrl-C itself; returns its exit code as a shell gives it."""
+    """Run a command line in a process of its own, which gets Ctrl-C itself; return its exit code as a shell gives it."""
     process = subprocess.Popen([sys.executable, "-m", module, *arguments], env={**os.environ, **environment})
     while True:
         try:

@@ -1,7 +1,7 @@
-"""A made-up town in a home of its own: its first weeks, and a town that goes on while one watches (`yingjian live`).
+"""This module makes a made-up town in a home of its own, and lets it go on while somebody watches (`yingjian live`).
 
-The home's clock stays in the town's days (docs/decisions/demo-clock.md): nothing is scheduled for the machine's today, and
-nothing of the town is deleted because years have passed.
+The home's clock stays in the town's days (docs/decisions/demo-clock.md): nothing is scheduled for the machine's today,
+and nothing of the town is deleted because years have passed.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from yingjian.orchestration.feeds import required_feeds
 from yingjian.settings import Settings, SetupError
 
 PERSONS, DAYS, RUNS, SEED = 3000, 21, 3, 1
-LAST_DAY = date(2022, 7, 24)  # A day of the plan's own edition; today most of its duties have ended.
+LAST_DAY = date(2022, 7, 24)  # The plan's own edition was valid on this day; today most of its duties have ended.
 MORNING = time(6, 30)
 
-# When files of a day come, by the town's clock: hours after the day has begun. The day ends after 24 of them.
+# The files of a day come this many hours after it has begun, by the town's clock. The day ends after 24 of them.
 OTHERS_AT, REQUIRED_AT, LAST_AT, LATE_AT = 12.0, 24.75, 25.75, 32.5
-LATE_EVERY = 2  # On every second day one file of results comes after the report: the day is published again.
+LATE_EVERY = 2  # On every second day one file of results comes after the report, and the day is published again.
 
 
 def make_town(settings: Settings, say: Callable[[str], None]) -> Path:
-    """The landing folder of the town's first weeks, made when it is not there; the home becomes a demo.
+    """Make the landing folder of the town's first weeks if it does not exist; the home becomes a demo.
 
     Raises SetupError in a home whose data are not a demo's.
     """
@@ -56,7 +56,7 @@ def make_town(settings: Settings, say: Callable[[str], None]) -> Path:
 
 
 def _officials(settings: Settings) -> str:
-    """The example's officials, who get their pages in the shared folder: nobody is at the made-up addresses."""
+    """Return the example's officials, who get their pages in the shared folder: nobody reads the made-up addresses."""
     example = yaml.safe_load((settings.root / "docs" / "officials.example.yml").read_text(encoding="utf-8"))
     for official in example["officials"]:
         what = {receipt.get("what", "pack") for receipt in official.pop("receives", [])}
@@ -66,12 +66,12 @@ def _officials(settings: Settings) -> str:
 
 
 class Live:
-    """The town goes on: each day's files arrive in the landing folder by themselves, by the clock of the home."""
+    """The town goes on: each day's files arrive in the landing folder by the clock of the home."""
 
     def __init__(self, settings: Settings, day_every: timedelta, say: Callable[[str], None]) -> None:
         """Start the home's clock. Raises SetupError in a home that is no demo."""
-        before = clock.demo_clock(settings.home)
-        if before is None:
+        demo_clock = clock.demo_clock(settings.home)
+        if demo_clock is None:
             raise SetupError(f"{settings.home} is no demo: `yingjian demo` (make run) makes one")
         self._settings = settings
         self._say = say
@@ -86,11 +86,11 @@ class Live:
         self._say(
             f"town:    its clock shows {clock.now(self._settings.home):%Y-%m-%d %H:%M}; its files come by themselves"
         )
-        self._told = max([0, *self._publications()])
+        self._last_publication = max([0, *self._publications()])
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the town and its clock, at the time that it shows."""
+        """Stop the town, and its clock at the time that it shows."""
         self._stop.set()
         self._thread.join()
         clock.set_demo_clock(self._settings.home, clock.now(self._settings.home))
@@ -110,7 +110,7 @@ class Live:
             self._day = day + timedelta(days=1)
 
     def _exports(self, folder: Path, day: date) -> list[Path]:
-        """The files of a day: what the same town writes when it goes on until then, and has not sent yet."""
+        """Return the files of a day that the same town writes when it goes on until then, and has not sent yet."""
         days = DAYS + (day - LAST_DAY).days
         simulate.write_landing(folder, PERSONS, days, SEED, day, people_of=LAST_DAY)
         return [
@@ -131,18 +131,18 @@ class Live:
         ]
 
     def _wait_until(self, shown: datetime) -> bool:
-        """Whether the time came; false when the town is stopped before."""
+        """Return whether the time came; False when the town is stopped before."""
         while (now := clock.now(self._settings.home)) < shown:
             for number, line in self._publications().items():
-                if number > self._told:
-                    self._told = number
+                if number > self._last_publication:
+                    self._last_publication = number
                     self._say(f"{now:%m-%d %H:%M}  {line}")
             if self._stop.wait(1):
                 return False
         return not self._stop.is_set()
 
     def _publications(self) -> dict[int, str]:
-        """The newest publications by number, in words; none while the warehouse does not answer."""
+        """Return the newest publications by number, in words; none while the warehouse does not answer."""
         try:
             with warehouse.connect(self._settings) as conn:
                 rows = conn.execute(

@@ -1,4 +1,4 @@
-"""Making every role, schema, table, view and grant that is not dbt's, and asking whether that was done."""
+"""This module makes every role, schema, table, view and grant that is not dbt's, and checks whether that was done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from yingjian.database.roles import make_roles
 from yingjian.database.schema import MIGRATIONS, SQL_FOLDER, apply_migrations, run_file
 from yingjian.database.warehouse import connect
 from yingjian.landing.store import staging_ddl
-from yingjian.privacy import protection
+from yingjian.privacy import access, grants, protection
 from yingjian.privacy.audit_trail import record
 from yingjian.privacy.rotation import settle
 from yingjian.publishing.publish import protect_published
@@ -25,29 +25,33 @@ BEHIND = "the tables of this warehouse are not those of this version: run `yingj
 def migrate(settings: Settings) -> None:
     """Make every role, schema, table, view and grant that is not dbt's. Idempotent; one transaction under a lock.
 
-    First the tables, by the migrations that this database has not seen; then, each time, the files of SQL_FOLDER: views,
-    functions and grants. Raises SetupError when the owner may not make roles or schemas, or when a migration that was
-    applied here is another one now.
+    The tables come first, by the migrations that this database has not seen. Then the files of SQL_FOLDER run, as they
+    do each time: views, functions and grants. Raises SetupError when the owner may not make roles or schemas, or when
+    the text of an applied migration has changed.
     """
     with connect(settings) as conn:
         conn.execute("select pg_advisory_xact_lock(hashtext('yingjian.migrate'))")
-        made = make_roles(conn, settings)
+        new_roles = make_roles(conn, settings)
         try:
             conn.execute(staging_ddl())  # type: ignore[arg-type]
             apply_migrations(conn, MIGRATIONS)
-            for path in sorted(SQL_FOLDER.glob("*.sql"))[1:]:
+            *files, owners = sorted(SQL_FOLDER.glob("*.sql"))[1:]
+            for path in files:
                 run_file(conn, path)
+            grants.apply(conn)  # A role must be able to make things in a schema before it can own one there.
+            run_file(conn, owners)
             protect_published(conn)
+            grants.apply(conn)
         except psycopg.errors.InsufficientPrivilege as error:
             raise SetupError(
                 f"the owner of the warehouse lacks a right ({error.diag.message_primary}): {server.BOOTSTRAP}"
             ) from None
         settle(conn, settings)
-        _note_definition(conn, made)
+        _note_definition(conn, new_roles)
 
 
 def is_migrated(conn: psycopg.Connection) -> bool:
-    """Whether `migrate` of this version of the program has been here; on the owner's connection."""
+    """Return whether `migrate` of this version of the program has run; the connection is the owner's."""
     try:
         with conn.transaction():
             row = conn.execute(
@@ -59,24 +63,25 @@ def is_migrated(conn: psycopg.Connection) -> bool:
 
 
 def require_migrated(conn: psycopg.Connection) -> None:
-    """Raises SetupError where the database has not what this version of the program needs: reading changes nothing."""
+    """Raise SetupError when the database lacks something that this version of the program needs. This changes nothing."""
     if not is_migrated(conn):
         raise SetupError(BEHIND)
 
 
 def _definition() -> str:
-    """SHA-256 over all that `migrate` makes."""
+    """Return the SHA-256 over all that `migrate` makes."""
     files = [
         *sorted(SQL_FOLDER.glob("*.sql")),
         *sorted(MIGRATIONS.glob("*.sql")),
         Path(protection.__file__),
+        access.TABLE,
     ]
     return hashlib.sha256(staging_ddl().encode() + b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
-def _note_definition(conn: psycopg.Connection, made: list[str]) -> None:
-    """An event in the trail when a migration brought other tables, roles or grants than were there."""
+def _note_definition(conn: psycopg.Connection, new_roles: list[str]) -> None:
+    """Record an event in the trail when a migration changed tables, roles or grants."""
     digest = _definition()
-    known = conn.execute("insert into access.definition (digest) values (%s) on conflict do nothing", (digest,))
-    if known.rowcount:
-        record(conn, getpass.getuser(), "role_change", "roles and grants", None, digest=digest, made=made)
+    inserted = conn.execute("insert into access.definition (digest) values (%s) on conflict do nothing", (digest,))
+    if inserted.rowcount:
+        record(conn, getpass.getuser(), "role_change", "roles and grants", None, digest=digest, made=new_roles)

@@ -1,33 +1,31 @@
-"""`yingjian service NAME`: one of Airflow's services as a process of its own, for containers and for systemd.
+"""`yingjian service NAME` runs one of Airflow's services as a process of its own, for containers and for systemd.
 
-`yingjian up` starts all of them on one machine and watches over them. Here whoever starts containers or units does so:
+`yingjian up` starts all services on one machine and watches over them. Here the container engine or systemd does that:
 `init` once, then each service, as in docker-compose.yml (docs/decisions/one-service-per-container.md).
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import socket
 import sys
 from typing import NoReturn
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
+
+import httpx
 
 from yingjian.operations import migration
+from yingjian.operations.service_names import JOBS, NAMES, WORKER
 from yingjian.settings import Settings, SetupError
 
-WORKER = "worker"
-# Airflow's name of the job whose heartbeat shows that a service works.
-JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
-NAMES = ("api-server", *JOBS, WORKER)
-SECONDS = 3  # that a service or a database has to answer
-HEARTBEAT_SECONDS = 60  # Twice what Airflow waits: a service on a busy machine is slow, not dead.
+__all__ = ["JOBS", "NAMES", "WORKER", "become", "check", "environment", "init"]
+
+SECONDS = 3  # A service or a database must answer within this time.
+HEARTBEAT_SECONDS = 60  # This is twice the time that Airflow waits: a service on a busy machine is slow, not dead.
 
 
 def become(settings: Settings, name: str) -> NoReturn:
-    """This process becomes one of NAMES. DAGs run by their schedule.
+    """Turn this process into one of NAMES. DAGs run by their schedule.
 
     Raises SetupError when a worker has no broker, or when the broker does not answer.
     """
@@ -39,14 +37,14 @@ def become(settings: Settings, name: str) -> NoReturn:
         broker.check(settings)
         command = broker.worker_command(f"worker-{os.getpid()}")
     if name == "api-server":
-        services.write_passwords(settings)  # Officials may have come since `init`.
-        command = (*command, "--proxy-headers")  # Of the proxies that FORWARDED_ALLOW_IPS names.
+        services.write_passwords(settings)  # Officials may have been added since `init`.
+        command = (*command, "--proxy-headers")  # FORWARDED_ALLOW_IPS names the proxies whose headers are trusted.
     arguments = [sys.executable, "-m", "yingjian.operations.airflow_service", *command]
     os.execve(sys.executable, arguments, environment(settings))  # noqa: S606
 
 
 def init(settings: Settings) -> None:
-    """Make or bring up to date what all services share: warehouse, Airflow's database, home. A second one waits.
+    """Make or update the things that all services share: warehouse, Airflow's database, home. A second `init` waits.
 
     Raises SetupError.
     """
@@ -66,9 +64,9 @@ def init(settings: Settings) -> None:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment of each service: this process's with Airflow's settings in it.
+    """Return the environment of each service: this process's with Airflow's settings in it.
 
-    A setting of Airflow (AIRFLOW__…) that this process was given wins over the one that Yingjian would choose.
+    If this process was given a setting of Airflow (AIRFLOW__…), that setting wins over Yingjian's choice.
     """
     from yingjian.operations import services
 
@@ -77,14 +75,14 @@ def environment(settings: Settings) -> dict[str, str]:
     chosen = services.airflow_environment(settings, schedule=True, ports={"api": port})
     chosen["AIRFLOW__API__BASE_URL"] = settings.url or here
     chosen["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] = f"{settings.airflow_url or here}/execution/"
-    # By which `check` knows the heartbeats of its machine.
+    # `check` finds the heartbeats of its machine by this name.
     chosen["AIRFLOW__CORE__HOSTNAME_CALLABLE"] = "socket.gethostname"
-    given = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW__")}
-    return {**os.environ, **chosen, **given}
+    given_settings = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW__")}
+    return {**os.environ, **chosen, **given_settings}
 
 
 def check(settings: Settings, name: str) -> None:
-    """Raises SetupError when the service `name` of this machine does not work. Imports no Airflow, so it is quick."""
+    """Raise SetupError when the service `name` of this machine does not work. Quick, because Airflow is not imported."""
     if name == WORKER:
         _check_worker(settings)
     elif name in JOBS:
@@ -98,9 +96,8 @@ def _check_api_server() -> None:
 
     url = f"http://127.0.0.1:{services.wanted_port()}/api/v2/monitor/health"
     try:
-        with build_opener(ProxyHandler({})).open(url, timeout=SECONDS) as response:
-            health = json.load(response)
-    except (URLError, OSError, ValueError) as error:
+        health = httpx.get(url, timeout=SECONDS, trust_env=False).raise_for_status().json()
+    except (httpx.HTTPError, ValueError) as error:
         raise SetupError(f"the api-server does not answer ({type(error).__name__})") from None
     if health["metadatabase"]["status"] != "healthy":
         raise SetupError("the api-server answers, but does not reach Airflow's database")

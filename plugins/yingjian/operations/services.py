@@ -1,7 +1,7 @@
-"""Airflow's services for one home: start, watch, ask for runs, stop.
+"""This module starts Airflow's services for one home, watches them, triggers runs, and stops the services.
 
-`yingjian run` starts them for as long as it lasts, `yingjian up` until Ctrl-C. Nothing here decides what runs when:
-that is in `dags/`.
+`yingjian run` starts them for as long as it lasts, `yingjian up` until Ctrl-C. The DAGs in `dags/` decide what runs
+when.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import httpx
 import psutil
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_fixed
 
+from yingjian.clock import SHANGHAI
 from yingjian.database import warehouse
 from yingjian.modelling import lineage
 from yingjian.operations import broker
 from yingjian.people.officials import read_officials
-from yingjian.settings import TELEMETRY_OFF, Settings, SetupError, no_core_files
+from yingjian.settings import TELEMETRY_OFF, Settings, SetupError, no_core_files, variables
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 ADMIN = "admin"
-# Logs are read from their files: no service needs to serve them.
+# Airflow reads the logs from their files, so no service needs to serve them.
 SERVICES = {
     "api-server": ("api-server",),
     "dag-processor": ("dag-processor",),
@@ -44,29 +44,30 @@ SERVICES = {
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 FINISHED = frozenset({"success", "failed"})
-# Where `up` and `service api-server` serve Airflow unless YINGJIAN_PORT says otherwise; the portal's own service has the next one.
+# `up` and `service api-server` serve Airflow at this port unless YINGJIAN_PORT is set; the portal's own service has the
+# next.
 PORT = 8080
 PORTAL_PORT = 8081
 READY_SECONDS = 180
-# A service that dies is started again, but not for ever: more deaths than this in so many seconds, and it does not stay up.
+# A service that dies is started again. If it dies more often than DEATHS within DEATHS_SECONDS, it counts as down.
 DEATHS, DEATHS_SECONDS = 3, 600
 PORTAL = "/yingjian/"
-DAGS = ("landing", "daily", "maintenance", "delivery", "public_release", "bounces", "watch")
-# Of two runs at once these would disturb each other. The others are made to be left waiting and to be repeated.
+DAGS = ("landing", "daily", "maintenance", "delivery", "public_release", "senders", "bounces", "watch")
+# Only one run of these DAGs may be active. The other DAGs allow several runs, some of which wait or are repeated.
 ONE_AT_A_TIME = ("landing", "daily", "maintenance")
-# Where a run waits for its hour or for a person, for hours: nobody at the command line waits with it.
+# A run waits in these tasks for its hour or for a person, for hours. The command line does not wait with it.
 WAITS_AT = {"daily": "release_by_hand", "delivery": "wait", "public_release": "sign_off"}
 WAITING = frozenset({"awaiting_input", "deferred", "up_for_reschedule"})
 AT_WORK = frozenset({"scheduled", "queued", "running", "restarting", "up_for_retry"})
 
 
 def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, int]) -> dict[str, str]:
-    """The environment of Airflow's services and of every task: all settings, no file to keep in step."""
+    """Return the environment of Airflow's services and of every task. It has all settings, so no file repeats them."""
     home = settings.home / "airflow"
     metadata = warehouse.airflow_uri(settings)
     driver = metadata.replace("postgresql://", "postgresql+psycopg://", 1)
-    url = f"http://{os.environ.get('YINGJIAN_BIND', '127.0.0.1')}:{ports['api']}"
-    # Every task process imports dbt or pandas; more of them than cores only waits for memory.
+    url = f"http://{variables().bind}:{ports['api']}"
+    # Every task process imports dbt or pandas; more processes than cores would only wait for memory.
     tasks_at_once = max(6, 2 * (os.cpu_count() or 2))
     return {
         **TELEMETRY_OFF,
@@ -75,6 +76,8 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "YINGJIAN_WAREHOUSE": settings.warehouse or "",
         "YINGJIAN_AIRFLOW_DATABASE": settings.airflow_database or "",
         "YINGJIAN_LANDING": settings.landing,
+        # The platform's token goes to no other place than the one that it was configured with.
+        "YINGJIAN_API_TOKEN": (variables().api_token or "") if settings.landing == variables().landing else "",
         "YINGJIAN_LANDING_MINUTES": f"{settings.landing_every.total_seconds() / 60:.3f}",
         "YINGJIAN_PERSON_KEY": settings.given_person_key or "",
         "YINGJIAN_OFFICIALS": str(settings.officials),
@@ -87,7 +90,7 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         # The package is installed; Airflow need not import it file by file.
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Asia/Shanghai",
+        "AIRFLOW__CORE__DEFAULT_TIMEZONE": SHANGHAI.key,
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "1",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
@@ -97,23 +100,25 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
         "AIRFLOW__CORE__FERNET_KEY": _fernet_key(settings),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{ports['api']}/execution/",
-        "AIRFLOW__API__HOST": os.environ.get("YINGJIAN_BIND", "127.0.0.1"),
+        "AIRFLOW__API__HOST": variables().bind,
         "AIRFLOW__API__PORT": str(ports["api"]),
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API__WORKERS": "1",
-        # A task that cannot reach the API as it starts fails without a log; a busy machine takes longer than five seconds.
+        # A task that cannot reach the API as it starts fails without a log; a busy machine takes longer than five
+        # seconds.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "AIRFLOW__API__EXPOSE_CONFIG": "False",
         "AIRFLOW__API__EXPOSE_STACKTRACE": "False",
         "AIRFLOW__API__SECRET_KEY": settings.secret("airflow_api"),
         "AIRFLOW__API_AUTH__JWT_SECRET": settings.secret("airflow_jwt"),
-        # Who signed in is asked again after a working day.
+        # Users must sign in again after a working day.
         "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": str(8 * 3600),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(home / "logs" / "dag_processor"),
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(schedule),
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
-        # With less, a scheduler that stood still takes itself for dead when it goes on (docs/decisions/slow-is-not-dead.md).
+        # With less, a scheduler that stood still takes itself for dead when it goes on
+        # (docs/decisions/slow-is-not-dead.md).
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "240",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",
@@ -126,15 +131,15 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
 
 
 def commands(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """Airflow's command for each service of a home, and for each worker that it starts itself."""
+    """Return Airflow's command for each service of a home, and for each worker that the home starts itself."""
     names = [f"worker-{number}" for number in range(1, settings.workers + 1)] if settings.broker else []
     return SERVICES | {name: broker.worker_command(name) for name in names}
 
 
 def users(settings: Settings) -> dict[str, str]:
-    """Airflow's users and their roles: its administrator, and every official of officials.yml.
+    """Return Airflow's users and their roles: its administrator, and every official of officials.yml.
 
-    Raises SetupError when an official is called like the administrator, or when the file cannot be understood.
+    Raises SetupError when an official has the administrator's login, or when the file cannot be understood.
     """
     officials = read_officials(settings.officials)
     if officials.get(ADMIN):
@@ -143,18 +148,18 @@ def users(settings: Settings) -> dict[str, str]:
 
 
 def password(settings: Settings, login: str) -> str:
-    """A user's password in Airflow: made at first use, kept among the home's secrets."""
+    """Return a user's password in Airflow. It is made at first use and kept among the home's secrets."""
     return settings.secret(f"airflow_{login}" if login == ADMIN else f"airflow_user_{login}")
 
 
 def write_passwords(settings: Settings) -> None:
-    """The file by which Airflow's simple auth manager knows its users; readable by its owner only."""
+    """Write the file from which Airflow's simple auth manager reads its users; only its owner may read it."""
     path = settings.home / "airflow" / "passwords.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, made = tempfile.mkstemp(dir=path.parent)  # mode 0600
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp sets mode 0600.
     with os.fdopen(descriptor, "w") as file:
         json.dump({login: password(settings, login) for login in users(settings)}, file)
-    os.replace(made, path)  # A service that starts meanwhile reads the old file or the new one.
+    os.replace(temporary, path)  # A service that starts meanwhile reads the old file or the new one.
 
 
 def _fernet_key(settings: Settings) -> str:
@@ -165,7 +170,7 @@ def _fernet_key(settings: Settings) -> str:
 
 @dataclass(frozen=True)
 class TaskResult:
-    """A task of a run: `seconds` it took, `state` it ended in."""
+    """A task of a run took `seconds` and ended in `state`."""
 
     task_id: str
     state: str
@@ -174,7 +179,7 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """A DAG run: `state` is success, failed, or awaiting when it waits for a person or for its hour."""
+    """The `state` of a DAG run is success, failed, or awaiting when it waits for a person or for its hour."""
 
     dag_id: str
     run_id: str
@@ -188,11 +193,12 @@ class RunResult:
 
 @contextmanager
 def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[Airflow]:
-    """Airflow's services for this home: those that run already, here or where YINGJIAN_AIRFLOW_URL says, else started
-    here and stopped at the end.
+    """Yield Airflow's services for this home.
 
-    schedule: for as long as somebody wants, at the port that stays the same; else at a free one. A service that dies
-    meanwhile is started again. Raises SetupError when they do not come up, or when the port is taken.
+    Services that run already are used, here or at YINGJIAN_AIRFLOW_URL; otherwise they are started here and stopped at
+    the end. schedule: the services stay until somebody stops them, at the port that stays the same; else they take a
+    free port. A service that dies meanwhile is started again. Raises SetupError when they do not come up, or when the
+    port is taken.
     """
     if settings.airflow_url and not schedule:
         airflow = Airflow(settings, settings.airflow_url, is_own=False)
@@ -228,32 +234,36 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
 
 
 def services_url(settings: Settings) -> str | None:
-    """Where Airflow's services of this home are, or are meant to be; None where none run."""
+    """Return the URL of this home's Airflow services, running or about to run; None when there are none."""
     port = recorded_port(settings)
     return f"http://127.0.0.1:{port}" if port else settings.airflow_url
 
 
 def recorded_port(settings: Settings) -> int | None:
-    """The port of the API server that runs for this home, or is meant to; None where no services do."""
+    """Return the port of this home's API server, running or about to run; None when no services run."""
     state = _read_state(_state_file(settings))
     return int(state["ports"]["api"]) if state and _is_alive(state["owner"]) else None
 
 
+class _NotReadyError(Exception):
+    """A service answers, but not yet as it should."""
+
+
 class Airflow:
-    """Airflow's REST API, as its administrator."""
+    """This class calls Airflow's REST API as its administrator."""
 
     def __init__(
         self, settings: Settings, url: str, check: Callable[[], None] = lambda: None, *, is_own: bool = True
     ) -> None:
         self.url = url
         self._settings = settings
-        self.check = check  # raises when it is no use waiting any longer
-        self._is_own = is_own  # whether this process started the services
+        self.check = check  # `check` raises when waiting any longer is useless.
+        self._is_own = is_own  # This process started the services.
         self._client = httpx.Client(base_url=self.url, timeout=60)
 
     @property
     def is_scheduled(self) -> bool:
-        """Whether DAGs run on their own here, by asset or by the clock: services of `yingjian up`."""
+        """Return whether DAGs run on their own here, by asset or by the clock, as in services of `yingjian up`."""
         return not self._is_own
 
     @property
@@ -261,27 +271,26 @@ class Airflow:
         return password(self._settings, ADMIN)
 
     def wait_until_ready(self) -> None:
-        """Wait for the API and for the DAGs to be known; raises SetupError when they do not come."""
-        until = time.monotonic() + READY_SECONDS
-        while time.monotonic() < until:
-            self.check()
-            try:
-                self._login()
-                missing = [dag for dag in DAGS if self._client.get(f"/api/v2/dags/{dag}").status_code != 200]
-                scheduler = self._client.get("/api/v2/monitor/health").json().get("scheduler", {}).get("status")
-                if not missing and scheduler == "healthy":
-                    return
-            except (httpx.HTTPError, ValueError):
-                pass
-            time.sleep(0.3)
-        errors = ""
+        """Wait until the API answers and the DAGs are known; raise SetupError when that does not happen."""
+        passing = retry_if_exception_type((httpx.HTTPError, ValueError, _NotReadyError))
         try:
+            for attempt in Retrying(stop=stop_after_delay(READY_SECONDS), wait=wait_fixed(0.3), retry=passing):
+                with attempt:
+                    self.check()
+                    self._login()
+                    missing = [dag for dag in DAGS if self._client.get(f"/api/v2/dags/{dag}").status_code != 200]
+                    scheduler = self._client.get("/api/v2/monitor/health").json().get("scheduler", {}).get("status")
+                    if missing or scheduler != "healthy":
+                        raise _NotReadyError
+            return
+        except RetryError:
+            pass
+        errors = ""
+        with suppress(httpx.HTTPError):
             errors = "; ".join(
                 f"{e['filename']}: {e['stack_trace'].strip().splitlines()[-1]}"
                 for e in self._get("/api/v2/importErrors")["import_errors"]
             )
-        except httpx.HTTPError:
-            pass
         logs = self._settings.home / "airflow" / "logs"
         raise SetupError(f"Airflow did not come up within {READY_SECONDS} s: {errors or f'see {logs}'}")
 
@@ -294,25 +303,31 @@ class Airflow:
         return self._request("GET", path, params=params)
 
     def _request(self, method: str, path: str, **options: Any) -> Any:
-        """A request that outlives a restart of the API server or of the database."""
-        for attempt in range(60):
-            self.check()
-            try:
-                response = self._client.request(method, path, **options)
-                if response.status_code == 401 and attempt == 0:
-                    self._login()
-                    continue
-                if response.status_code < 500:
+        """Send a request that outlives a restart of the API server or of the database."""
+        passing = retry_if_exception_type((httpx.TransportError, _NotReadyError))
+        try:
+            for attempt in Retrying(
+                stop=stop_after_attempt(60), wait=wait_fixed(1), retry=passing, before_sleep=lambda state: self._mend()
+            ):
+                with attempt:
+                    self.check()
+                    response = self._client.request(method, path, **options)
+                    if response.status_code == 401 and attempt.retry_state.attempt_number == 1:
+                        self._login()
+                        response = self._client.request(method, path, **options)
+                    if response.status_code >= 500:
+                        raise _NotReadyError
                     response.raise_for_status()
                     return response.json()
-            except httpx.TransportError:
-                pass
-            if self._settings.warehouse is None:
-                warehouse.ensure_running(self._settings)
-            time.sleep(1)
+        except RetryError:
+            pass
         raise SetupError(
             f"Airflow's API at {self.url} stopped answering: see {self._settings.home / 'airflow' / 'logs'}"
         )
+
+    def _mend(self) -> None:
+        if self._settings.warehouse is None:
+            warehouse.ensure_running(self._settings)
 
     def _unfinished(self) -> list[tuple[str, str]]:
         return [
@@ -323,11 +338,11 @@ class Airflow:
         ]
 
     def clear_the_way(self) -> None:
-        """See that no earlier run goes on beside a new one.
+        """Make sure that no earlier run goes on beside a new one.
 
-        In services that this process started, an unfinished run was left behind by a killed process, or waits for a
-        person who is answered by running the day again: it is marked failed. In services of `yingjian up` it may be
-        at work: raises SetupError.
+        If this process started the services, a killed process has left an unfinished run behind, or the run waits for a
+        person. It is marked failed, because the day runs again. Services of `yingjian up` may be working on it: then
+        SetupError is raised.
         """
         for dag_id, run_id in self._unfinished():
             if not self._is_own:
@@ -343,8 +358,8 @@ class Airflow:
     ) -> RunResult:
         """Trigger a DAG for the data interval of `day` (Asia/Shanghai) and wait until it ends.
 
-        on_task: called once for each task that ended well or failed, as it ends. A run that waits for a person or for its
-        hour, with nothing else at work, is left waiting.
+        on_task: called once for each task when it succeeds or fails. A run that only waits for a person or for its hour
+        is left waiting.
         """
         start = datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
         run = self._request(
@@ -359,7 +374,7 @@ class Airflow:
         )
         run_id = run["dag_run_id"]
         seen_waiting = False
-        told: set[str] = set()
+        reported: set[str] = set()
         while True:
             time.sleep(0.5)
             path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
@@ -367,8 +382,8 @@ class Airflow:
             is_over = state in FINISHED
             tasks = self._tasks(dag_id, run_id) if is_over else self._newest(path)
             for task in tasks:
-                if task.state in FINISHED and task.task_id not in told:
-                    told.add(task.task_id)
+                if task.state in FINISHED and task.task_id not in reported:
+                    reported.add(task.task_id)
                     on_task(task)
             if is_over:
                 return RunResult(dag_id, run_id, state, tasks)
@@ -376,19 +391,20 @@ class Airflow:
                 is_waiting = self._get(f"{path}/taskInstances/{WAITS_AT[dag_id]}")["state"] in WAITING
                 tasks = self._tasks(dag_id, run_id) if is_waiting else []
                 is_waiting = is_waiting and not any(task.state in AT_WORK for task in tasks)
-                # Seen twice: between a task's end and the next one's beginning nothing is at work either.
+                # The run must wait at two looks in a row: between the end of a task and the start of the next one no
+                # task is at work either.
                 if is_waiting and seen_waiting:
                     return RunResult(dag_id, run_id, "awaiting", tasks)
                 seen_waiting = is_waiting
 
     def _newest(self, path: str) -> list[TaskResult]:
-        """The tasks of a run that ended last, in the order of their end."""
+        """Return the tasks of a run that ended last, in the order of their end."""
         page = self._get(f"{path}/taskInstances", state=sorted(FINISHED), order_by="-end_date", limit=50)
         return [_task_result(task) for task in reversed(page["task_instances"])]
 
     def _tasks(self, dag_id: str, run_id: str) -> list[TaskResult]:
         instances: list[Any] = []
-        while True:  # A page has at most a hundred entries, whatever is asked for.
+        while True:  # A page has at most a hundred entries, even if more are requested.
             page = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100, offset=len(instances))
             instances += page["task_instances"]
             if len(instances) >= page["total_entries"] or not page["task_instances"]:
@@ -401,7 +417,7 @@ def _task_result(task: dict[str, Any]) -> TaskResult:
 
 
 class _Supervisor:
-    """The service processes: started together, restarted when one dies, gone when this process is gone."""
+    """The supervisor starts the service processes together, restarts one that dies, and ends them with this process."""
 
     def __init__(
         self, settings: Settings, environment: dict[str, str], ports: dict[str, int], state_file: Path
@@ -425,7 +441,7 @@ class _Supervisor:
         self._thread.start()
 
     def check(self) -> None:
-        """Raises SetupError when a service does not stay up."""
+        """Raise SetupError when a service does not stay up."""
         if self._is_down:
             raise SetupError(f"Airflow's {self._is_down} does not stay up: see {self._logs / f'{self._is_down}.log'}")
 
@@ -435,10 +451,8 @@ class _Supervisor:
             _signal_group(process.pid, signal.SIGTERM)
         until = time.monotonic() + 10
         for process in self._processes.values():
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.1, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
             _kill_session(process.pid)
             _signal_group(process.pid, signal.SIGKILL)
             process.wait()
@@ -449,7 +463,8 @@ class _Supervisor:
             self._processes[service] = subprocess.Popen(
                 [sys.executable, "-m", "yingjian.operations.airflow_service", *self._commands[service]],
                 env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=_die_with_parent,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  Nothing but the C library can ask for it; it takes no lock.
             )  # fmt: skip
         state = {
             "owner": _identity(os.getpid()),
@@ -477,24 +492,26 @@ class _Supervisor:
                     self._spawn(service)
 
     def _revive_warehouse(self) -> None:
-        """A service often dies because the database did; a failure is told by the service's next death."""
-        try:
+        """Start the database again, because a service often dies with it.
+
+        If that fails, the service's next death shows it.
+        """
+        with suppress(SetupError):
             warehouse.ensure_running(self._settings)
-        except SetupError:
-            pass
 
 
 def _die_with_parent() -> None:
-    """In the child: be killed when the parent is gone (Linux, PR_SET_PDEATHSIG), and leave no core file."""
+    """Ask Linux in the child to kill it when the parent is gone (PR_SET_PDEATHSIG), and to leave no core file."""
     no_core_files()
-    try:
+    with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    except (OSError, AttributeError):
-        pass
 
 
 def _started(pid: int) -> float | None:
-    """When a process began, in seconds from the machine's own start, which no change of the clock moves; None: it ended."""
+    """Return the start of a process in seconds since the machine's start; None when the process has ended.
+
+    A change of the clock does not move this value.
+    """
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
@@ -505,7 +522,10 @@ def _started(pid: int) -> float | None:
 
 
 def _identity(pid: int) -> list[float]:
-    """A process, so that its number is not mistaken for another's later: pid and when it began; 0 for one that ended."""
+    """Return the identity of a process: pid and start, 0 for one that ended.
+
+    The system may give its pid to another process.
+    """
     return [pid, _started(pid) or 0]
 
 
@@ -527,11 +547,12 @@ def _read_state(path: Path) -> dict[str, Any] | None:
 
 
 def _sweep(state: dict[str, Any]) -> None:
-    """Kill what a killed run of this home left behind: the services and the tasks at work.
+    """Kill the services and tasks that a killed run of this home left behind.
 
     Each service leads a session of its own. A task leaves its service's process group, and writes its title over the
-    environment that the system shows, but stays in the session. A session's number is not given to another process while a
-    member is left; where the leader is another process than ours, the number was free in between and is not ours.
+    environment that the system shows, but stays in the session. The system does not reuse a session's number while it
+    has a member. If another process than ours leads the session, the number was free in between, and the session is not
+    ours.
     """
     for pid, started in state["services"]:
         if _identity(pid)[1] in (0, started):
@@ -539,7 +560,7 @@ def _sweep(state: dict[str, Any]) -> None:
 
 
 def _kill_session(session: int) -> None:
-    """Kill -9 every process of Airflow or of its workers in a session."""
+    """Send signal 9 to every process of Airflow or of its workers in a session."""
     for process in psutil.process_iter():
         try:
             if os.getsid(process.pid) == session and re.search("airflow|celeryd", " ".join(process.cmdline())):
@@ -549,27 +570,22 @@ def _kill_session(session: int) -> None:
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def wanted_port() -> int:
-    """Where `up` serves Airflow: YINGJIAN_PORT, else PORT. Raises SetupError when it is no port."""
-    wanted = os.environ.get("YINGJIAN_PORT") or str(PORT)
-    if not re.fullmatch(r"[1-9]\d{0,4}", wanted, re.ASCII) or int(wanted) > 65535:
-        raise SetupError(f"YINGJIAN_PORT is {wanted}: give a port, as in {PORT}")
-    return int(wanted)
+    """Return the port at which `up` serves Airflow: YINGJIAN_PORT, else PORT. Raises SetupError when it is no port."""
+    return variables().port or PORT
 
 
 def _port(wanted: int) -> int:
-    """A port that nobody listens on: the wanted one; any, where 0 is wanted."""
+    """Return a port that nobody listens on: the wanted one, or any if 0 is wanted."""
     with socket.socket() as probe:
-        # A connection of the services before that is not quite over takes no port.
+        # A connection of earlier services that is not quite over must not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((os.environ.get("YINGJIAN_BIND", "127.0.0.1"), wanted))
+            probe.bind((variables().bind, wanted))
         except OSError:
             raise SetupError(
                 f"port {wanted} is taken, by `yingjian up` of another home or by another program (`ss -ltnp` names it):"
@@ -579,7 +595,7 @@ def _port(wanted: int) -> int:
 
 
 def prepare_home(settings: Settings, environment: dict[str, str]) -> None:
-    """Airflow's home and its metadata database, migrated when Airflow's version is new."""
+    """Make Airflow's home, and migrate its metadata database when Airflow's version is new."""
     from importlib.metadata import version
 
     from yingjian.modelling.dbt import prepare_manifest
@@ -588,23 +604,23 @@ def prepare_home(settings: Settings, environment: dict[str, str]) -> None:
     (home / "plugins").mkdir(parents=True, exist_ok=True)
     write_passwords(settings)
     marker = home / "metadata_version"
-    wanted = f"{version('apache-airflow')} {_database_identity(settings)}"
+    version_and_database = f"{version('apache-airflow')} {_database_identity(settings)}"
     migrating = None
-    if not marker.exists() or marker.read_text() != wanted:
+    if not marker.exists() or marker.read_text() != version_and_database:
         migrating = subprocess.Popen(
             [sys.executable, "-m", "airflow", "db", "migrate"],
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-    prepare_manifest(settings)  # Meanwhile.
+    prepare_manifest(settings)  # The manifest is parsed while the migration runs.
     if migrating:
         output, _ = migrating.communicate()
         if migrating.returncode:
             raise SetupError(f"Airflow's metadata could not be made: {output.strip().splitlines()[-1]}")
-        marker.write_text(wanted)
+        marker.write_text(version_and_database)
 
 
 def _database_identity(settings: Settings) -> str:
-    """Which database it is; YINGJIAN_AIRFLOW_DATABASE may name another one than before. Raises SetupError."""
+    """Return which database it is, since YINGJIAN_AIRFLOW_DATABASE may have changed. Raises SetupError."""
     import psycopg
 
     from yingjian.database import server

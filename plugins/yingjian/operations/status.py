@@ -1,48 +1,52 @@
-"""`yingjian status`: one screen for whoever is woken at night. Reads and starts nothing; names no person.
+"""`yingjian status` shows one screen for a person who is woken at night.
+
+It reads only, starts nothing and names no person.
 
 The answer is one JSON-ready dict (`yingjian status --json`), its keys in the order of the screen:
 
-- `down`: what must run and does not, one sentence each; the exit code is 1 when there is any.
-- `attention`: what somebody must look at, one sentence each, with its runbook; with `--strict` it makes the exit code 1.
+- `down`: one sentence for each thing that must run and does not; the exit code is 1 when there is any.
+- `attention`: one sentence for each thing that somebody must look at, with its runbook; with `--strict` it makes the exit
+  code 1.
 - `services`, `publication`, `runs`, `waiting`, `audit`, `feeds`, `quarantine`, `deliveries`, `is_migrated`,
-  `import_errors`, `manifest`, `disk`: the state behind it; None where it cannot be read. Times are ISO 8601 in Asia/Shanghai, sizes bytes, ages hours.
+  `import_errors`, `manifest`, `disk`: the state behind it; None if it cannot be read. Times are ISO 8601 in Asia/Shanghai,
+  sizes bytes, ages hours.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
-from zoneinfo import ZoneInfo
 
+import httpx
 import psycopg
 
 from yingjian import clock
+from yingjian.clock import SHANGHAI
 from yingjian.database import warehouse
 from yingjian.delivery import ledger
 from yingjian.modelling.dbt import manifest_fault
 from yingjian.operations import migration
 from yingjian.orchestration import notices
+from yingjian.privacy import rotation
 from yingjian.settings import Settings, SetupError
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
-SECONDS = 3  # that a service has to answer
+SECONDS = 3  # A service must answer within this time.
 LOW_DISK = 5 << 30
-# A day is published the morning after; by the next noon somebody should have seen that it was not.
+# A day is published the morning after. If it is not, somebody should have noticed by the next noon.
 LATE = timedelta(hours=36)
-DOUBT_DAYS = 7  # in which a file that may be half, or a contradiction, is shown
+NO_ANCHOR = "the end of the audit trail is noted nowhere else, set YINGJIAN_AUDIT_ANCHOR: see docs/runbooks/watch.md"
+DOUBT_DAYS = 7  # Doubtful files and contradictions are shown for this many days.
 _COMPONENTS = {"scheduler": "scheduler", "dag_processor": "dag-processor", "triggerer": "triggerer"}
 
 
 def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
-    """The state of a home, as described above. `now`: the moment that ages are counted to."""
+    """Return the state of a home, as described above. `now` is the moment for the ages."""
     business_now = now or clock.now(
         settings.home
-    )  # A demo's days are its own; what databases recorded is the machine's.
+    )  # The days of a demo follow its own clock, the times in databases the machine's.
     now = (now or datetime.now(UTC)).astimezone(SHANGHAI)
     down: list[str] = []
     status: dict[str, Any] = {"at": now.isoformat(timespec="seconds"), "down": down, "attention": []}
@@ -88,20 +92,27 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
             for error in status["import_errors"] or []
         ]
     status["attention"] = _attention(status, business_now)
+    if retired := len(rotation.retired(settings)):
+        status["attention"].append(
+            f"{retired} retired secrets of person keys lie in the home, and in its backups: keep"
+            " secrets/person_key_*.json under seal elsewhere and delete them here (docs/decisions/person-key-rotation.md)"
+        )
+    if settings.audit_anchor is None:
+        status["attention"].append(NO_ANCHOR)
     if sentence := notices.unset(settings):
         status["attention"].append(f"{sentence}: see docs/runbooks/watch.md")
     return status
 
 
 def exit_code(status: dict[str, Any], *, strict: bool = False) -> int:
-    """0: what must run runs; 1: it does not, or, when `strict`, somebody must look at something."""
+    """Return 0 when everything that must run runs, and with `strict` nobody must look at anything; else 1."""
     return int(bool(status["down"] or (strict and status["attention"])))
 
 
 def _ask(
     what: str, uri: Callable[[], str], queries: dict[str, Callable[[psycopg.Connection], Any]], down: list[str]
 ) -> dict[str, Any]:
-    """The answers of a database that answers; a sentence in `down` where it does not."""
+    """Return the answers of a database; if it does not answer, add a sentence to `down`."""
     answers: dict[str, Any] = {}
     try:
         with psycopg.connect(
@@ -111,17 +122,16 @@ def _ask(
             options=f"-c TimeZone=Asia/Shanghai -c statement_timeout={SECONDS}s",
         ) as conn:
             for name, query in queries.items():
-                try:
+                # The first run makes this table; until then its absence is no fault.
+                with suppress(psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
                     answers[name] = query(conn)
-                except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-                    pass  # Not made before the first run; that is no fault.
     except (psycopg.Error, OSError, SetupError) as error:
         down.append(f"{what} does not answer ({type(error).__name__}): see docs/runbooks/services.md")
     return answers
 
 
 def _services(settings: Settings, down: list[str]) -> dict[str, Any]:
-    """Airflow's services of this home: whether they are meant to run, where, and how each is; workers wherever they are."""
+    """Return Airflow's services of this home: whether and where they should run, and how each is; all workers too."""
     from yingjian.operations import broker
     from yingjian.operations.services import services_url
 
@@ -129,9 +139,9 @@ def _services(settings: Settings, down: list[str]) -> dict[str, Any]:
     if url is None:
         return {"expected": False, "url": None, "states": {}}
     try:
-        with build_opener(ProxyHandler({})).open(f"{url}/api/v2/monitor/health", timeout=SECONDS) as response:
-            health = json.load(response)
-    except (URLError, OSError, ValueError):
+        answer = httpx.get(f"{url}/api/v2/monitor/health", timeout=SECONDS, trust_env=False)
+        health = answer.raise_for_status().json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         down.append("Airflow's api-server does not answer: see docs/runbooks/services.md")
         return {"expected": True, "url": url, "states": {"api-server": "down"}}
     states = {"api-server": "healthy"}
@@ -188,7 +198,7 @@ def _publication(conn: psycopg.Connection, now: datetime) -> dict[str, Any] | No
 
 
 def _runs(conn: psycopg.Connection) -> list[dict[str, Any]]:
-    """The last run of each DAG, with the tasks that failed; of the models the first of them."""
+    """Return the last run of each DAG with its failed tasks, models last; at most five."""
     rows = conn.execute(
         """
         with last_runs as (
@@ -223,7 +233,7 @@ def _runs(conn: psycopg.Connection) -> list[dict[str, Any]]:
 
 
 def _waiting(conn: psycopg.Connection) -> list[dict[str, Any]]:
-    """Tasks that wait for a person's answer in Airflow, oldest first."""
+    """Return the tasks that wait for a person's answer in Airflow, oldest first."""
     rows = conn.execute(
         """
         select task_instance.dag_id, task_instance.task_id, hitl_detail.subject, hitl_detail.created_at
@@ -245,7 +255,7 @@ def _waiting(conn: psycopg.Connection) -> list[dict[str, Any]]:
 
 
 def _import_errors(conn: psycopg.Connection) -> list[dict[str, Any]]:
-    """DAG files that Airflow cannot read: the file's name, and the last line of what Python said."""
+    """Return the DAG files that Airflow cannot read: the file's name, and the last line of Python's message."""
     rows = conn.execute("select filename, stacktrace, timestamp from import_error order by filename").fetchall()
     return [
         {
@@ -258,7 +268,7 @@ def _import_errors(conn: psycopg.Connection) -> list[dict[str, Any]]:
 
 
 def _audit(conn: psycopg.Connection) -> dict[str, Any] | None:
-    """When the last audit was, of which day, and which checks failed."""
+    """Return when the last audit was, its business date, and the checks that failed."""
     last = conn.execute(
         "select max(checked_at), max(as_of_date) from quality.check_result"
         " where checked_at = (select max(checked_at) from quality.check_result)"
@@ -282,7 +292,7 @@ def _audit(conn: psycopg.Connection) -> dict[str, Any] | None:
 
 
 def _feeds(conn: psycopg.Connection, now: datetime) -> list[dict[str, Any]]:
-    """Each feed that ever came: its last file, its newest update, and the files that wait for a decision."""
+    """Return each feed that ever came: its last file, its newest update, and the files that wait for a decision."""
     rows = conn.execute(
         """
         select
@@ -296,14 +306,12 @@ def _feeds(conn: psycopg.Connection, now: datetime) -> list[dict[str, Any]]:
         """
     ).fetchall()
     judged: dict[str, tuple[str, str | None]] = {}
-    try:
+    with suppress(psycopg.errors.UndefinedTable):  # Nothing is published yet.
         judged = {
             feed: (state, message)
             for feed, state, message in conn.execute("select feed, status, message from reporting.feed_quality")
         }
-    except psycopg.errors.UndefinedTable:
-        pass  # Nothing published yet.
-    found = {feed: rest for feed, *rest in rows}
+    landed = {feed: values for feed, *values in rows}
     return [
         {
             "feed": feed,
@@ -314,8 +322,8 @@ def _feeds(conn: psycopg.Connection, now: datetime) -> list[dict[str, Any]]:
             "state": judged.get(feed, (None, None))[0],
             "message": judged.get(feed, (None, None))[1],
         }
-        for feed in sorted(found | judged)
-        for received, newest, rejected in [found.get(feed, (None, None, 0))]
+        for feed in sorted(landed | judged)
+        for received, newest, rejected in [landed.get(feed, (None, None, 0))]
     ]
 
 
@@ -332,7 +340,7 @@ def _quarantine(conn: psycopg.Connection) -> dict[str, Any]:
 
 
 def _doubts(conn: psycopg.Connection, now: datetime) -> dict[str, Any]:
-    """Files of the last DOUBT_DAYS days that may not be whole, by reason, and contradictions, by feed."""
+    """Return the files of the last DOUBT_DAYS days that may not be whole, by reason, and the contradictions, by feed."""
     since = now - timedelta(days=DOUBT_DAYS)
     reasons = conn.execute(
         "select code, count(*) from quality.landed_file, unnest(suspicions) as code where received_at > %s"
@@ -349,7 +357,7 @@ def _doubts(conn: psycopg.Connection, now: datetime) -> dict[str, Any]:
 
 
 def _deliveries(conn: psycopg.Connection) -> dict[str, Any]:
-    """Attempts of the current publication by state, and in words what became of those of the newest ones."""
+    """Return the attempts of the current publication by state, and the newest publications' deliveries in words."""
     states = {
         state: count
         for state, count in conn.execute(
@@ -372,63 +380,63 @@ def _disk(settings: Settings) -> dict[str, Any]:
 
 
 def _attention(status: dict[str, Any], now: datetime) -> list[str]:
-    """What somebody must look at, most urgent first, each with its runbook."""
-    found = [
+    """Return the things that somebody must look at, most urgent first, each with its runbook."""
+    sentences = [
         f"{item['dag']}.{item['task']} waits for a person since {_short(item['since'])}: see docs/runbooks/{item['dag']}.md"
         for item in status["waiting"] or []
     ]
-    found += [
+    sentences += [
         f"the last run of {run['dag']} ({run['business_date'] or 'no date'}) failed in"
         f" {', '.join(run['failed_tasks']) or 'no task of its own'}: see docs/runbooks/{run['dag']}.md"
         for run in status["runs"] or []
         if run["state"] == "failed"
     ]
-    # Before the first `up` or `run` there is none; what they find stale they parse anew.
+    # The first `up` or `run` makes the manifest. Both parse a stale one anew.
     if status["manifest"] == "broken" or (status["manifest"] != "ok" and status["services"]["expected"]):
-        found.append(
+        sentences.append(
             f"the dbt manifest, from which Airflow reads the models, is {status['manifest']}:"
             " see docs/runbooks/services.md"
         )
     if status["is_migrated"] is False:
-        found.append(f"{migration.BEHIND} (docs/runbooks/services.md)")
+        sentences.append(f"{migration.BEHIND} (docs/runbooks/services.md)")
     publication, audit = status["publication"], status["audit"]
     if publication:
         day_ended = datetime.fromisoformat(publication["as_of_date"]).replace(tzinfo=SHANGHAI) + timedelta(days=1)
         if now - day_ended > LATE:
-            found.append(
+            sentences.append(
                 f"the published day is {publication['as_of_date']}, {(now - day_ended).days} days ago:"
                 " see docs/runbooks/daily.md"
             )
         if publication["unpublished_days"]:
             days = ", ".join(publication["unpublished_days"])
-            found.append(f"not published within the last week: {days}: see docs/runbooks/daily.md")
+            sentences.append(f"not published within the last week: {days}: see docs/runbooks/daily.md")
         if publication["missing_feeds"]:
-            found.append(
+            sentences.append(
                 f"the published day was built without {', '.join(publication['missing_feeds'])}: see docs/runbooks/daily.md"
             )
         if publication["quality_status"] != "passed":
-            found.append("the current publication was released by hand: see docs/runbooks/daily.md")
+            sentences.append("the current publication was released by hand: see docs/runbooks/daily.md")
     critical = [check for check in (audit or {}).get("failed", []) if check["severity"] == "fail"]
     if critical:
-        found.append(f"the last audit failed {len(critical)} critical checks: see docs/runbooks/checks.md")
+        sentences.append(f"the last audit failed {len(critical)} critical checks: see docs/runbooks/checks.md")
     for feed in status["feeds"] or []:
         if feed["rejected_files"] or feed["state"] not in ("ok", None):
             what = f"{feed['rejected_files']} files were rejected" if feed["rejected_files"] else feed["message"]
-            found.append(f"feed {feed['feed']}: {what}: see docs/runbooks/landing.md")
+            sentences.append(f"feed {feed['feed']}: {what}: see docs/runbooks/landing.md")
     states = (status["deliveries"] or {"states": {}})["states"]
     trouble = {state: states[state] for state in ledger.FAILURES if state in states}
     if trouble:
         counts = ", ".join(f"{count} {state}" for state, count in trouble.items())
-        found.append(f"deliveries of the current publication: {counts}: see docs/runbooks/delivery.md")
+        sentences.append(f"deliveries of the current publication: {counts}: see docs/runbooks/delivery.md")
     if status["disk"]["free_bytes"] < LOW_DISK:
-        found.append(
+        sentences.append(
             f"{_size(status['disk']['free_bytes'])} free for {status['disk']['folder']}: see docs/runbooks/services.md"
         )
-    return found
+    return sentences
 
 
 def render(status: dict[str, Any]) -> str:
-    """The state as one screen of text."""
+    """Return the state as one screen of text."""
     lines = [f"DOWN       {text}" for text in status["down"]]
     lines += [f"LOOK       {text}" for text in status["attention"]]
     if not lines:

@@ -1,1 +1,1 @@
-"""What the DAGs call: when a day begins, whose turn it is, what its tasks do, who answered, what is told."""
+"""This package holds the code of the DAGs: their timetable, turns to build, tasks, questions to persons, and notices."""

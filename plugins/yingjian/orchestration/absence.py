@@ -1,4 +1,4 @@
-"""One line to the recipients of packs when the hour of delivery comes and there is no publication: that, and why."""
+"""This module tells the recipients of packs, in one line, that no publication exists at the hour of delivery, and why."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ WITHIN = timedelta(hours=6)
 
 
 def tell(settings: Settings) -> dict[str, int]:
-    """Tell recipients, once a day, that the pack of the day before has not come; returns messages by state, empty for none.
+    """Tell recipients, once a day, that the pack of the day before has not come; return how many messages by state.
 
-    Nothing is sent in a demo, before the hour, for a day that is published or that nobody expects. Raises Undelivered.
+    Nothing is sent in a demo, before the hour, for a day that is published or that nobody expects; then the result is
+    empty. Raises Undelivered.
     """
     if clock.demo_clock(settings.home):
         return {}
@@ -38,12 +39,12 @@ def tell(settings: Settings) -> dict[str, int]:
 
 
 def read_in_messages(officials: Officials) -> list[Recipient]:
-    """Those who receive packs, without the shared folders."""
+    """Return the recipients of packs without the shared folders."""
     return [one for one in recipients(officials, "pack") if one.channel.kind != "folder"]
 
 
 def why(settings: Settings, day: date) -> str:
-    """Why a day is not published, for officials to read."""
+    """Return in words for officials why a day is not published."""
     with warehouse.connect(settings, "reporter") as conn:
         state = _build_state(conn, day)
     if state == "asking":
@@ -84,7 +85,7 @@ def why(settings: Settings, day: date) -> str:
 
 
 def titles(settings: Settings, missing: list[str]) -> list[str]:
-    """The Chinese names of feeds, as the seed has them."""
+    """Return the Chinese names of feeds from the seed."""
     seed = settings.root / "dbt_project" / "seeds" / "reference" / "feed.csv"
     with seed.open(encoding="utf-8") as file:
         names = {row["feed"]: row["title"] for row in csv.DictReader(file)}

@@ -1,4 +1,4 @@
-"""Questions to Airflow's own record of its runs, for what its task interface does not tell."""
+"""This module queries Airflow's own record of its runs for facts that Airflow's task interface does not give."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from yingjian.settings import Settings
 
 
 def ask_airflow(settings: Settings, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Rows of Airflow's metadata database; none in a home in which Airflow has not run yet."""
+    """Return rows of Airflow's metadata database; none in a home in which Airflow has not run yet."""
     try:
         with psycopg.connect(warehouse.airflow_uri(settings), connect_timeout=10) as conn:
             return conn.execute(query, parameters).fetchall()  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""Who answered a question, as Airflow's API recorded it.
+"""This module reads who answered a question, as Airflow's API recorded it.
 
-What a task hands on (XCom) can be written by any task and edited by whoever may edit the DAG's runs; the row of
-`hitl_detail` is written by Airflow's API alone, with the user who signed in.
+Any task can write a value that a task hands on (XCom), and everybody who may edit the DAG's runs can edit it. Only
+Airflow's API writes the row of `hitl_detail`, with the user who signed in.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ APPROVE, REJECT = "Approve", "Reject"
 
 @dataclass(frozen=True)
 class Answer:
-    """A person's answer: login and name of Airflow's user, what was chosen, the reason (empty when none was given)."""
+    """A person's answer has login and name of Airflow's user, the choice, and the reason (empty when none was given)."""
 
     login: str
     name: str
@@ -28,10 +28,10 @@ class Answer:
 
 
 def answer_of(settings: Settings, dag_id: str, run_id: str, task_id: str) -> Answer | None:
-    """The answer to the question of a task in its present try; None when no person answered it.
+    """Return the answer to the question of a task in its present try; None when no person answered it.
 
-    A task that somebody marked as successful, or whose time was over, has none. One that was cleared keeps its answer
-    until it asks again.
+    A task that somebody marked as successful, or whose time was over, has none. A task that was cleared keeps its
+    answer until it asks again.
     """
     rows = ask_airflow(
         settings,

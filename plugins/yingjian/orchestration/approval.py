@@ -1,8 +1,8 @@
-"""Questions to those whom the directory of officials gives the right: told, told again, with an end, never in the way.
+"""A task may ask the officials to whom the directory gives a right. The question has an end and blocks no other run.
 
 A task that asks is deferred until it is answered, until its time is over, or until something newer makes the question
-moot. Airflow's API takes the answer; what decides is Airflow's own record of it (orchestration/answers.py). Who may answer
-is told at once, deputies after some hours, and all of them again until there is an answer.
+moot. Airflow's API takes the answer; Airflow's own record of it decides (orchestration/answers.py). The officials who
+may answer are told at once, deputies after some hours, and all of them again until there is an answer.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from yingjian import clock
 from yingjian.orchestration import delivery_tasks, tasks
 from yingjian.orchestration.answers import APPROVE, REJECT, Answer, answer_of
 from yingjian.orchestration.notices import first_line, task_link
+from yingjian.publishing.decision import NotDecidedError
 from yingjian.settings import Settings
 
 POLL_SECONDS = 5.0
@@ -35,11 +36,17 @@ class UnansweredError(AirflowFailException):
     may_be_told = True
 
 
-class ApprovalByRight(ApprovalOperator):
-    """Asks the officials with `right` and their deputies, as the directory is at run time.
+class UndecidedError(AirflowFailException):
+    """The answer decides nothing; another try of the task does not help."""
 
-    A subclass says what is asked, whom it tells, what makes it moot, and when it ends. Approval lets what follows run, a
-    rejection or a newer state of things skips it, and the task fails when nobody answered in time.
+    may_be_told = True
+
+
+class ApprovalByRight(ApprovalOperator):
+    """This operator asks the officials with `right` and their deputies, as the directory is at run time.
+
+    A subclass gives the question, the recipients, the reasons that make it moot, and its end. After an approval the
+    next tasks run; a rejection or a newer state of things skips them; and the task fails when nobody answered in time.
     """
 
     right: ClassVar[str]
@@ -48,35 +55,41 @@ class ApprovalByRight(ApprovalOperator):
         super().__init__(subject="", **kwargs)
 
     def question(self, context: Any) -> tuple[str, str]:
-        """Subject and body, as they are read where it is answered."""
+        """Return subject and body of the question, as Airflow shows them."""
         raise NotImplementedError
 
     def subject_of(self, context: Any, asked_at: datetime) -> dict[str, Any]:
-        """By which `superseded_by` knows what is asked about; of JSON's types."""
+        """Return the facts, of JSON's types, from which `superseded_by` knows the subject of the question."""
         raise NotImplementedError
 
     @staticmethod
     def superseded_by(settings: Settings, **subject: Any) -> str | None:
-        """What makes the question moot, in a sentence; None while it is open. Called every few seconds by the triggerer."""
+        """Return in a sentence why the question is moot; None while it is open.
+
+        The triggerer calls this every few seconds.
+        """
         raise NotImplementedError
 
     def ends_at(self, context: Any, asked_at: datetime) -> datetime:
         raise NotImplementedError
 
     def tell(self, what: str, occasion: str, link: str, context: Any, *, deputies: bool) -> dict[str, int]:
-        """Send a request, a reminder or the expiry; returns how many messages are in each state."""
+        """Send a request, a reminder or the expiry; return how many messages are in each state."""
         raise NotImplementedError
 
+    def on_answer(self, context: Any) -> None:
+        """Put an answer on record before the next tasks run or are skipped."""
+
     def on_reject(self, context: Any) -> None:
-        """Before what follows is skipped."""
+        """Act on a rejection before the next tasks are skipped."""
 
     def on_expiry(self, context: Any) -> None:
-        """Before the task fails."""
+        """Act on the expiry before the task fails."""
 
     def execute(self, context: Any) -> Any:
         task = context["ti"]
         is_first_try = task.try_number <= task.max_tries - (self.retries or 0) + 1
-        if not is_first_try and (answer := self._answer(context)):  # The process died after it was answered.
+        if not is_first_try and (answer := self._answer(context)):  # The process died after the question was answered.
             return self._finish(context, answer)
         self.assigned_users = tasks.who_may(self.right)  # type: ignore[assignment]
         self.subject, self.body = self.question(context)
@@ -94,12 +107,12 @@ class ApprovalByRight(ApprovalOperator):
         self._wait(context, datetime.now(UTC), 1)
 
     def go_on(self, context: Any, asked_at: str, told: int, event: dict[str, Any] | None = None) -> Any:
-        """Something happened: what it was is read from the record, never from the event."""
+        """Continue after an event. The record says what happened, never the event itself."""
         if answer := self._answer(context):
             return self._finish(context, answer)
         settings, begun = Settings.load(), datetime.fromisoformat(asked_at)
         if why := self.superseded_by(settings, **self.subject_of(context, begun)):
-            with suppress(DownstreamTasksSkipped):  # Left on record for what follows; this task is to be skipped too.
+            with suppress(DownstreamTasksSkipped):  # The next tasks are skipped, and this one too.
                 self.skip(ti=context["ti"], tasks=context["task"].get_direct_relatives(upstream=False))
             raise AirflowSkipException(f"superseded, nobody needs to answer any more: {why}")
         now = datetime.now(UTC)
@@ -132,8 +145,9 @@ class ApprovalByRight(ApprovalOperator):
         return answer_of(Settings.load(), task.dag_id, task.run_id, task.task_id)
 
     def _finish(self, context: Any, answer: Answer) -> Any:
+        self.on_answer(context)
         if answer.chosen == REJECT:
-            self.on_reject(context)  # First: what a rejection skips, Airflow skips by an exception.
+            self.on_reject(context)  # This comes first, because Airflow skips the next tasks by an exception.
         event = {
             "chosen_options": [answer.chosen],
             "params_input": {"reason": answer.reason},
@@ -144,9 +158,12 @@ class ApprovalByRight(ApprovalOperator):
         return self.execute_complete(context, event)
 
     def _tell(self, what: str, context: Any, number: str, *, deputies: bool) -> None:
-        """Whoever cannot be told keeps nobody from answering: the team is told that the question waits (the watch)."""
+        """Tell the officials.
+
+        An error is only logged, because others may still answer; the watch tells the team that one waits.
+        """
         task = context["ti"]
-        cleared = max(0, task.max_tries - (self.retries or 0))  # One that was cleared asks anew.
+        cleared = max(0, task.max_tries - (self.retries or 0))  # A task that was cleared asks anew.
         occasion = f"{task.dag_id}/{task.run_id}{f'/{cleared}' if cleared else ''}{number}"
         link = f"{task_link(Settings.load(), task.dag_id, task.run_id, task.task_id)}/required_actions"
         try:
@@ -157,7 +174,7 @@ class ApprovalByRight(ApprovalOperator):
 
 
 class ReleaseByHand(ApprovalByRight):
-    """Whether a build that failed its audit is published all the same; until the next midnight, or the next run."""
+    """This task asks whether to publish a build that failed its audit; until the next midnight, or the next run."""
 
     right = "release"
 
@@ -176,6 +193,12 @@ class ReleaseByHand(ApprovalByRight):
         midnight = asked_at.astimezone(clock.SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
         return midnight + timedelta(days=1)
 
+    def on_answer(self, context: Any) -> None:
+        try:
+            tasks.record_release(context["run_id"])
+        except NotDecidedError as error:
+            raise UndecidedError(str(error)) from None
+
     def tell(self, what: str, occasion: str, link: str, context: Any, *, deputies: bool) -> dict[str, int]:
         day = tasks.business_date(context)
         return delivery_tasks.tell_releasers(
@@ -184,7 +207,7 @@ class ReleaseByHand(ApprovalByRight):
 
 
 class SignOff(ApprovalByRight):
-    """Whether the public figures of a publication are released (article 31); until `time_limit_hours`, or a newer one."""
+    """This task asks whether to release public figures (article 31); until `time_limit_hours`, or a newer publication."""
 
     right = "sign_off"
 
@@ -215,10 +238,13 @@ class SignOff(ApprovalByRight):
 
 
 class QuestionTrigger(BaseTrigger):
-    """Fires when a question is answered, when it is moot, or at a time; what happened is read from the record."""
+    """This trigger fires when a question is answered or moot, or at a time.
+
+    The operator reads from the record what happened.
+    """
 
     def __init__(self, asked: list[str], asker: str, subject: dict[str, Any], wake_at: str) -> None:
-        """asked: DAG, run and task; asker: the operator's class; subject: what its `superseded_by` gets."""
+        """Set asked: DAG, run and task; asker: the operator's class; subject: the arguments of its `superseded_by`."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.asked, self.asker, self.subject, self.wake_at = asked, asker, subject, wake_at
 
@@ -245,6 +271,6 @@ class QuestionTrigger(BaseTrigger):
                 if await asyncio.to_thread(self.is_over):
                     yield TriggerEvent({})  # type: ignore[no-untyped-call]
                     return
-            except psycopg.OperationalError as error:  # The server is being started again.
+            except psycopg.OperationalError as error:  # The server is restarting.
                 self.log.warning("the database does not answer: %s", type(error).__name__)
             await asyncio.sleep(POLL_SECONDS)

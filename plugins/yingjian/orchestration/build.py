@@ -1,4 +1,4 @@
-"""The turn of a run to build: a deferred wait for the schema `build`, and the same door for who builds by hand."""
+"""A run waits, deferred, for its turn to use the schema `build`; a build by hand waits in the same line."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from airflow.sdk import BaseOperator
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from yingjian.database import warehouse
+from yingjian.modelling import dbt
 from yingjian.orchestration import feeds, tasks
 from yingjian.orchestration.airflow_database import ask_airflow
 from yingjian.publishing import build as builds
@@ -30,7 +31,7 @@ def ask(settings: Settings, run_id: str, day: date, missing: list[str]) -> None:
 
 
 def take_turn(settings: Settings, run_id: str, day: date) -> bool:
-    """Whether the run owns the schema `build` now."""
+    """Return whether the run owns the schema `build` now."""
     with warehouse.connect(settings, "publisher") as conn:
         build = builds.ask(conn, run_id, day)
         return builds.take_turn(
@@ -39,7 +40,7 @@ def take_turn(settings: Settings, run_id: str, day: date) -> bool:
 
 
 def is_alive(settings: Settings, conn: psycopg.Connection[Any], run_id: str) -> bool:
-    """Whether the run of a claim is still at work: a run of the DAG by Airflow's record, a process by its lock."""
+    """Return whether the run of a claim is still at work: a run of the DAG by Airflow's record, a process by its lock."""
     if run_id.startswith(builds.BY_HAND):
         return builds.process_is_alive(conn, run_id)
     return bool(
@@ -52,7 +53,7 @@ def is_alive(settings: Settings, conn: psycopg.Connection[Any], run_id: str) -> 
 
 
 def _is_earlier_coming(settings: Settings, conn: psycopg.Connection[Any], day: date) -> bool:
-    """Whether a run of an earlier business date was asked for at about the same time and has not stood in line yet."""
+    """Return whether a run of an earlier business date was triggered at about the same time and is not in line yet."""
     runs = {
         run_id
         for (run_id,) in ask_airflow(
@@ -69,26 +70,36 @@ def _is_earlier_coming(settings: Settings, conn: psycopg.Connection[Any], day: d
     }
     if not runs:
         return False
-    asked = conn.execute("select run_id from publishing.build where run_id = any(%s)", (list(runs),)).fetchall()
-    return bool(runs - {run_id for (run_id,) in asked})
+    claims = conn.execute("select run_id from publishing.build where run_id = any(%s)", (list(runs),)).fetchall()
+    return bool(runs - {run_id for (run_id,) in claims})
 
 
 @contextmanager
 def by_hand(settings: Settings, day: date) -> Iterator[dict[str, str]]:
-    """Own the schema `build` while this process builds in it; yields the environment by which dbt shows that it does."""
+    """Own the schema `build` while this process builds in it; yield the environment by which dbt shows that it does."""
     with warehouse.connect(settings, "publisher") as conn:
         alive = lambda run_id: is_alive(settings, conn, run_id)  # noqa: E731
         with builds.by_hand(conn, day, alive, lambda: time.sleep(POLL_SECONDS)) as build:
-            yield environment(build)
+            yield environment(build) | dbt.full_refresh(settings)
+
+
+@contextmanager
+def staging_at_rest(settings: Settings) -> Iterator[None]:
+    """Wait for a build that is at work, and let none begin, while this process writes staging."""
+    with (
+        warehouse.connect(settings, "publisher") as conn,
+        builds.staging_at_rest(conn, lambda run_id: is_alive(settings, conn, run_id), lambda: time.sleep(POLL_SECONDS)),
+    ):
+        yield
 
 
 def environment(build: builds.Build) -> dict[str, str]:
-    """What dbt needs to build as the owner."""
+    """Return the environment that dbt needs to build as the owner."""
     return {"YINGJIAN_BUILD_TOKEN": build.token}
 
 
 class ClaimBuild(BaseOperator):
-    """Waits, deferred, until the schema `build` is the run's, from its first model to its publication."""
+    """This task waits, deferred, until its run owns the schema `build`, which it keeps until its publication."""
 
     def execute(self, context: Any) -> None:
         settings, run_id = Settings.load(), context["run_id"]
@@ -103,7 +114,7 @@ class ClaimBuild(BaseOperator):
 
 
 class TurnTrigger(BaseTrigger):
-    """Fires when the schema `build` belongs to the run."""
+    """This trigger fires when the schema `build` belongs to the run."""
 
     def __init__(self, run_id: str, day: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -120,6 +131,6 @@ class TurnTrigger(BaseTrigger):
                 if await asyncio.to_thread(take_turn, settings, self.run_id, day):
                     yield TriggerEvent({"owner": True})  # type: ignore[no-untyped-call]
                     return
-            except psycopg.OperationalError as error:  # The server is being started again.
+            except psycopg.OperationalError as error:  # The server is restarting.
                 self.log.warning("the warehouse does not answer: %s", type(error).__name__)
             await asyncio.sleep(POLL_SECONDS)

@@ -1,4 +1,7 @@
-"""What the DAGs `delivery`, `public_release` and `bounces` do: settings in, one step, counts out. Thin on purpose."""
+"""These functions are the tasks of the DAGs `delivery`, `public_release` and `bounces`.
+
+Each reads the settings, takes one step of the delivery, and returns counts.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,9 @@ if TYPE_CHECKING:
     import psycopg
 
     from yingjian.delivery.courier import Channel, Delivered
-    from yingjian.delivery.messages import Letter
+    from yingjian.delivery.messages import Letter, Writer
     from yingjian.delivery.recipients import Recipient
-    from yingjian.people.officials import Officials
+    from yingjian.people.officials import Official, Officials
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +35,7 @@ Counts = dict[str, int]
 
 
 class UndeliveredForGood(Undelivered, AirflowFailException):
-    """Trying again does not help: a person is to look at it."""
+    """Another try does not help: a person must look at it."""
 
 
 @contextmanager
@@ -46,21 +49,21 @@ def _desk() -> Iterator[tuple[Settings, psycopg.Connection, Officials]]:
 
 
 def plan(publication_id: int) -> dict[str, Any]:
-    """Put on record who receives the pack; returns when it is due and how many deliveries there are, empty for none."""
+    """Put on record who receives the pack; return when it is due and how many deliveries there are, empty for none."""
     from yingjian.delivery import courier, ledger
     from yingjian.delivery.messages import read_edition
 
     with _desk() as (settings, conn, officials):
         due = courier.due_at(read_edition(conn, publication_id).as_of_date, settings.delivery_time)
         deliveries = courier.plan(conn, publication_id, "pack", officials, due)
-        # Those of a released bulletin that a person wants made again.
+        # A person may have asked to send the deliveries of a released bulletin again.
         deliveries += len(ledger.open_attempts(conn, publication_id, "bulletin"))
     log.info("publication %s: %s deliveries, due %s", publication_id, deliveries, due)
     return {"publication_id": publication_id, "due_at": due.isoformat(), "deliveries": deliveries} if deliveries else {}
 
 
 def deliver(publication_id: int) -> dict[str, int]:
-    """Send the pack to everybody who receives it; returns how many attempts are in each state.
+    """Send the pack to everybody who receives it; return how many attempts are in each state.
 
     Raises Undelivered when something did not get through.
     """
@@ -87,22 +90,50 @@ def _deliver(publication_id: int, what: str, occasion: str = "", link: str = "",
         to = askable(officials, "sign_off", deputies=deputies) if what in ABOUT_A_QUESTION else None
         courier.plan(conn, publication_id, what, officials, due, occasion, to)
         composer = Composer(conn, publication_id, settings.reports, settings.person_secret, link or ui_link(settings))
-        done = courier.deliver(conn, publication_id, what, officials, composer, _channels(settings), occasion=occasion)
-    return _told(f"publication {publication_id}, {what}", done)
+        delivered = courier.deliver(
+            conn, publication_id, what, officials, composer, _channels(settings), occasion=occasion
+        )
+    return _concluded(f"publication {publication_id}, {what}", delivered)
 
 
 def send_letter(what: str, occasion: str, letter: Letter, to: Callable[[Officials], list[Recipient]]) -> Counts:
-    """Send a few lines that are about no publication, once per occasion, to those whom `to` chooses of the officials.
+    """Send a letter that is about no publication, once per occasion, to the recipients that `to` takes.
 
     Raises Undelivered when something did not get through.
     """
-    from yingjian.delivery import courier
+    with _desk() as (settings, conn, officials):
+        writer = replace(letter, secret=settings.person_secret)
+        return _send(settings, conn, what, occasion, writer, officials, to(officials))
+
+
+def send_to_senders(
+    what: str,
+    occasion: str,
+    writer: Callable[[Settings, psycopg.Connection], Writer],
+    is_due: Callable[[psycopg.Connection, Official], bool],
+) -> Counts:
+    """Send senders what concerns their own rows, once per occasion, to each of whom `is_due` says that there is something.
+
+    Raises Undelivered when something did not get through.
+    """
+    from yingjian.delivery.recipients import recipients
 
     with _desk() as (settings, conn, officials):
-        courier.plan(conn, None, what, officials, datetime.now(UTC), occasion, to(officials))
-        written = replace(letter, secret=settings.person_secret)
-        done = courier.deliver(conn, None, what, officials, written, _channels(settings), occasion=occasion)
-    return _told(f"{what} {occasion}", done)
+        senders = officials.senders
+        due = {login for login, sender in senders.by_login.items() if is_due(conn, sender)}
+        to = [one for one in recipients(senders, "returned") if one.official.login in due]
+        return _send(settings, conn, what, occasion, writer(settings, conn), senders, to)
+
+
+def _send(
+    settings: Settings, conn: psycopg.Connection, what: str, occasion: str, writer: Writer, officials: Officials,
+    to: list[Recipient],
+) -> Counts:  # fmt: skip
+    from yingjian.delivery import courier
+
+    courier.plan(conn, None, what, officials, datetime.now(UTC), occasion, to)
+    delivered = courier.deliver(conn, None, what, officials, writer, _channels(settings), occasion=occasion)
+    return _concluded(f"{what} {occasion}", delivered)
 
 
 def _channels(settings: Settings) -> dict[str, Channel]:
@@ -113,16 +144,18 @@ def _channels(settings: Settings) -> dict[str, Channel]:
     return {"mail": Mail(), "wecom": WeCom(), "dingtalk": DingTalk(), "folder": Folder(settings.shared_folder)}
 
 
-def _told(about: str, done: Delivered) -> Counts:
-    log.info("%s: %s", about, ", ".join(f"{n} {state}" for state, n in done.states.items()) or "nobody receives it")
-    if done.failures:
-        problem = Undelivered if done.will_retry else UndeliveredForGood
-        raise problem(f"{about}: " + "\n".join(done.failures))
-    return dict(done.states)
+def _concluded(about: str, delivered: Delivered) -> Counts:
+    log.info(
+        "%s: %s", about, ", ".join(f"{n} {state}" for state, n in delivered.states.items()) or "nobody receives it"
+    )
+    if delivered.failures:
+        problem = Undelivered if delivered.will_retry else UndeliveredForGood
+        raise problem(f"{about}: " + "\n".join(delivered.failures))
+    return dict(delivered.states)
 
 
 def draft_bulletin(publication_id: int) -> dict[str, Any]:
-    """Write the bulletin as it would go out; returns what a signatory reads, empty when there is nobody to release it for."""
+    """Write the bulletin as it would go out; return the text for signatories, empty when nobody would receive it."""
     from yingjian.delivery.recipients import recipients
     from yingjian.reports import text
     from yingjian.reports.bulletin import read_content, write_bulletin
@@ -145,12 +178,12 @@ def draft_bulletin(publication_id: int) -> dict[str, Any]:
 
 
 def tell_signatories(what: str, publication_id: int, occasion: str, link: str, *, deputies: bool) -> Counts:
-    """Send those who may sign, and their deputies, a request, a reminder or the news that nobody answered."""
+    """Send the officials who may sign, and their deputies, a request, a reminder or the news that nobody answered."""
     return _deliver(publication_id, what, occasion, link, deputies=deputies)
 
 
 def tell_releasers(what: str, day: date, occasion: str, link: str, failed: list[str], *, deputies: bool) -> Counts:
-    """Tell those who may release a build that failed its audit, and their deputies, that they are asked."""
+    """Ask the officials who may release a build that failed its audit, and their deputies, to decide."""
     from yingjian.delivery.messages import Letter
     from yingjian.delivery.recipients import askable
     from yingjian.reports import text
@@ -158,16 +191,18 @@ def tell_releasers(what: str, day: date, occasion: str, link: str, failed: list[
     title = f"{text.day(day)}日报质量检查未通过"
     subject, note = {
         "request": (f"请决定是否放行：{title}", "放行须写明理由，理由将写入日报；退回则昨日的发布保持不变。"),
-        "reminder": (f"催办，请决定是否放行：{title}", "尚未有人答复。有权人员请尽快处理，代理人请督促；次日的运行将取代本次询问。"),
+        "reminder": (
+            f"催办，请决定是否放行：{title}", "尚未有人答复。有权人员请尽快处理，代理人请督促；次日的运行将取代本次询问。",
+        ),
         "expiry": (f"未放行：{title}", "时限内无人答复，本日没有发布，读者看到的仍是前一期。"),
     }[what]  # fmt: skip
-    shown = [("未通过的检查", f"{len(failed)}项"), *((str(n), says) for n, says in enumerate(failed[:5], 1))]
-    letter = Letter(subject, (("业务日期", day.isoformat()), *shown), note, link)
+    failed_shown = [("未通过的检查", f"{len(failed)}项"), *((str(n), says) for n, says in enumerate(failed[:5], 1))]
+    letter = Letter(subject, (("业务日期", day.isoformat()), *failed_shown), note, link)
     return send_letter(what, occasion, letter, lambda officials: askable(officials, "release", deputies=deputies))
 
 
 def newer_publication(settings: Settings, publication_id: int, since: datetime) -> int | None:
-    """A publication of the same or a later day that was made after a moment; None when there is none."""
+    """Return a publication of the same or a later day that was made after a moment; None when there is none."""
     with warehouse.connect(settings, "reporter") as conn:
         row = conn.execute(
             """
@@ -181,9 +216,9 @@ def newer_publication(settings: Settings, publication_id: int, since: datetime) 
 
 
 def release(context: Any) -> int:
-    """Put the answer on record: from here on the public reads these figures. Returns the publication.
+    """Put the answer on record, from which moment the public reads these figures. Return the publication.
 
-    Raises ValueError when no person answered, when somebody did who may not (any more), or who rejected.
+    Raises ValueError when no person answered, or when the person rejected or does not have the right (any more).
     """
     publication_id = tasks.publication_of(context)
     if _decide(publication_id, context["run_id"]) != "released":
@@ -197,7 +232,10 @@ def record_rejection(context: Any) -> None:
 
 
 def _decide(publication_id: int, run_id: str) -> str:
-    """The decision as Airflow's API recorded it, by the directory of officials as it is now: never as a task handed it on."""
+    """Record the decision.
+
+    It comes from Airflow's record and the present directory of officials, never from another task.
+    """
     from yingjian.delivery import sign_off
     from yingjian.orchestration.answers import APPROVE, answer_of
 
@@ -220,7 +258,7 @@ def _decide(publication_id: int, run_id: str) -> str:
 
 
 def expire(publication_id: int, run_id: str) -> None:
-    """Put on record that nobody decided; the public goes on reading what it read."""
+    """Put on record that nobody decided; the public still reads the earlier figures."""
     from yingjian.delivery import sign_off
 
     with _desk() as (_, conn, _officials):
@@ -228,7 +266,7 @@ def expire(publication_id: int, run_id: str) -> None:
 
 
 def deliver_bulletin(context: Any) -> dict[str, int]:
-    """Send the released bulletin to whoever receives it.
+    """Send the released bulletin to everybody who receives it.
 
     Raises ValueError when its last decision did not release it, Undelivered when something did not get through.
     """
@@ -242,7 +280,7 @@ def deliver_bulletin(context: Any) -> dict[str, int]:
 
 
 def read_bounces() -> int:
-    """Read the mailbox to which mails come back; returns how many came back, and tells the team of them."""
+    """Read the mailbox for mails that came back; return their number, and tell the team of them."""
     from yingjian.delivery import bounces
     from yingjian.orchestration import notices
 
@@ -250,12 +288,16 @@ def read_bounces() -> int:
         log.info("no connection %s: bounces are not read", bounces.CONNECTION)
         return 0
     with _desk() as (_, conn, _officials), bounces.imap() as box:
-        news = bounces.read_bounces(conn, box)
-    if news:
+        newly_bounced = bounces.read_bounces(conn, box)
+    if newly_bounced:
         notices.say(
             Settings.load(),
             notices.Notice(
-                notices.EVENT, "bounces", f"{news} mails came back", "delivery", (("see", "yingjian delivery list"),)
+                notices.EVENT,
+                "bounces",
+                f"{newly_bounced} mails came back",
+                "delivery",
+                (("see", "yingjian delivery list"),),
             ),
         )
-    return news
+    return newly_bounced

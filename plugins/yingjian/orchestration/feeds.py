@@ -1,4 +1,4 @@
-"""What a day waits for: the required feeds of the seed `feed`, until the deadline (YINGJIAN_FEED_DEADLINE)."""
+"""A day waits for the required feeds of the seed `feed`, until the deadline (YINGJIAN_FEED_DEADLINE)."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from yingjian.settings import Settings
 
 WAIT = "wait_for_feeds"
 POLL_SECONDS = 5.0
-# A day is made again because of a late file at most once in this time, and until this hour of the next day.
+# A late file makes its day run again at most once in this time, and only until this hour of the next day.
 CORRECTION_PAUSE = timedelta(minutes=30)
 CORRECTIONS_UNTIL = 12
 
 
 def required_feeds(settings: Settings) -> list[str]:
-    """The feeds that a day waits for, in the order of the seed."""
+    """Return the feeds that a day waits for, in the order of the seed."""
     seed = settings.root / "dbt_project" / "seeds" / "reference" / "feed.csv"
     with seed.open(encoding="utf-8") as file:
         return [row["feed"] for row in csv.DictReader(file) if row["is_required"] == "true"]
 
 
 def missing_feeds(conn: psycopg.Connection[Any], settings: Settings, day: date) -> list[str]:
-    """The required feeds that have not brought a day's data.
+    """Return the required feeds that have not brought a day's data.
 
-    A file brings it when it has a row updated on that day or later, and no more new rows of the days before: an export of
-    the day before that was taken after midnight has some rows of the day, too. An empty file sent after the day was over
-    says that there was nothing.
+    A file brings it when it has a row updated on that day or later, and no more new rows of the days before: an export
+    of the day before that was taken after midnight has some rows of the day, too. An empty file that was sent after the
+    day was over says that there was nothing.
     """
     arrived = {
         feed
@@ -65,18 +65,18 @@ def missing_feeds(conn: psycopg.Connection[Any], settings: Settings, day: date) 
 
 
 def deadline(settings: Settings, day: date) -> datetime:
-    """The moment from which a day is built with what there is: on the day after it, Asia/Shanghai."""
+    """Return the moment from which a day is built without the missing feeds: on the day after it, Asia/Shanghai."""
     return datetime.combine(day + timedelta(days=1), settings.feed_deadline, clock.SHANGHAI)
 
 
 def read_missing(settings: Settings, day: date) -> list[str]:
-    """`missing_feeds`, on a connection of its own."""
+    """Return `missing_feeds`, read over a connection of its own."""
     with warehouse.connect(settings, "publisher") as conn:
         return missing_feeds(conn, settings, day)
 
 
 def has_data(settings: Settings, day: date) -> bool:
-    """Whether a home has anything to say of a day: something that came for it, or an earlier publication to go on from."""
+    """Return whether a home has data for a day: a file that came for it, or an earlier publication."""
     with warehouse.connect(settings, "publisher") as conn:
         row = conn.execute(
             """
@@ -89,21 +89,24 @@ def has_data(settings: Settings, day: date) -> bool:
 
 
 def is_published(settings: Settings, day: date) -> bool:
-    """Whether a day has a publication."""
+    """Return whether a day has a publication."""
     with warehouse.connect(settings, "publisher") as conn:
         return conn.execute("select 1 from published.publication where as_of_date = %s", (day,)).fetchone() is not None
 
 
 @dataclass(frozen=True)
 class LateDay:
-    """A published day of which a required feed brought more: its date, and the number of the publication to correct."""
+    """A late day is a published day for which a required feed brought more rows.
+
+    `publication_id` is the publication to correct.
+    """
 
     as_of_date: date
     publication_id: int
 
 
 def late_day(settings: Settings) -> LateDay | None:
-    """The newest published day, when a required feed brought rows of it after it was built and it may be made again now."""
+    """Return the newest published day if late rows of a required feed came and it may be built again now."""
     now = clock.now(settings.home)
     with warehouse.connect(settings, "publisher") as conn:
         row = conn.execute(
@@ -140,10 +143,10 @@ def _speed(settings: Settings) -> float:
 
 
 class WaitForFeeds(BaseOperator):
-    """Waits, deferred, for the day's data; returns the required feeds that did not bring it.
+    """This task waits, deferred, for the day's data; it returns the required feeds that did not bring it.
 
-    Only a day that begins by the schedule waits, and it is left out when it has nothing to say: in a home without any
-    data, where it is published already, and when it lies too far back. Whoever asks for a day wants it now.
+    Only a day that begins by the schedule waits. Such a day is left out when the home has no data, when it is published
+    already, and when it lies too far back. A person who triggers a day wants it now.
     """
 
     def execute(self, context: Any) -> list[str]:
@@ -161,7 +164,7 @@ class WaitForFeeds(BaseOperator):
 
 
 def reason_to_skip(settings: Settings, day: date) -> str | None:
-    """Why a day that begins by the schedule is left out; None when it is not."""
+    """Return why a day that begins by the schedule is left out; None when it is not."""
     if day < clock.last_day(settings.home) - timedelta(days=settings.catch_up_days):
         return f"it ended more than {settings.catch_up_days} days ago (YINGJIAN_CATCH_UP_DAYS)"
     if is_published(settings, day):
@@ -172,7 +175,7 @@ def reason_to_skip(settings: Settings, day: date) -> str | None:
 
 
 class FeedsTrigger(BaseTrigger):
-    """Fires when every required feed brought a day's data, or at the deadline."""
+    """This trigger fires when every required feed brought a day's data, or at the deadline."""
 
     def __init__(self, day: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -183,16 +186,16 @@ class FeedsTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         settings, day = Settings.load(), date.fromisoformat(self.day)
-        said: list[str] | None = None
+        last_missing: list[str] | None = None
         while True:
             try:
                 missing = await asyncio.to_thread(read_missing, settings, day)
-            except psycopg.OperationalError as error:  # The server is being started again.
+            except psycopg.OperationalError as error:  # The server is restarting.
                 self.log.warning("the warehouse does not answer: %s", type(error).__name__)
             else:
-                if missing != said:
+                if missing != last_missing:
                     self.log.info("%s waits for %s", day, ", ".join(missing) or "nothing")
-                    said = missing
+                    last_missing = missing
                 if not missing or clock.now(settings.home) >= deadline(settings, day):
                     yield TriggerEvent({"missing": missing})  # type: ignore[no-untyped-call]
                     return

@@ -1,4 +1,4 @@
-"""Airflow's own record and logs are kept for some time (YINGJIAN_AIRFLOW_DAYS), and then go."""
+"""This module deletes Airflow's own records and logs after some time (YINGJIAN_AIRFLOW_DAYS)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from yingjian.settings import Settings, SetupError
 
 
 def clean(settings: Settings, now: datetime | None = None) -> dict[str, int]:
-    """Take what runs took into the memory of runs, then delete Airflow's record and logs that are too old.
+    """Copy the times of runs into the memory of runs, then delete Airflow's old records and logs.
 
-    Returns how many runs and log files went. Raises SetupError when Airflow could not clean its database.
+    Return how many runs and log files were deleted. Raises SetupError when Airflow could not clean its database.
     """
     before = (now or datetime.now(UTC)) - timedelta(days=settings.airflow_days)
     with (
@@ -39,10 +39,10 @@ def _runs(metadata: psycopg.Connection) -> int:
 
 
 def _clean_metadata(settings: Settings, before: datetime) -> None:
-    """By Airflow's own command, since only Airflow knows which rows hang together."""
+    """Call Airflow's own command, since only Airflow knows which rows belong together."""
     driver = warehouse.airflow_uri(settings).replace("postgresql://", "postgresql+psycopg://", 1)
     environment = {
-        **os.environ,  # In a task's process Airflow hides its database: it is told again.
+        **os.environ,  # Airflow hides its database from a task's process, so the command gets it again.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": driver,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": driver.replace("+psycopg:", "+psycopg_async:", 1),
     }
@@ -50,26 +50,26 @@ def _clean_metadata(settings: Settings, before: datetime) -> None:
         sys.executable, "-m", "airflow", "db", "clean", "--clean-before-timestamp", before.isoformat(),
         "--skip-archive", "--error-on-cleanup-failure", "--yes",
     ]  # fmt: skip
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = [line for line in (done.stdout + done.stderr).splitlines() if "Error" in line]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if process.returncode:
+        lines = [line for line in (process.stdout + process.stderr).splitlines() if "Error" in line]
         raise SetupError(
-            f"airflow db clean failed: {lines[-1].partition('(')[0].strip() if lines else done.returncode}"
+            f"airflow db clean failed: {lines[-1].partition('(')[0].strip() if lines else process.returncode}"
         )
 
 
 def clean_logs(folder: Path, before: datetime) -> int:
-    """Delete log files that were last written before a moment, and folders that are empty then; returns how many files.
+    """Delete log files that were last written before a moment, and empty folders; return how many files were deleted.
 
-    The services' own logs are open: each is copied beside itself and begun again, so that the copy ages.
+    The services hold their own logs open, so each such log is copied to another file and emptied, and the copy ages.
     """
     for log in folder.glob("*.log"):
         if log.stat().st_size:
             dated = log.with_name(f"{log.name}.{datetime.now(UTC):%Y-%m-%d}")
-            with log.open("rb") as written, dated.open("ab") as copy:
-                shutil.copyfileobj(written, copy)
+            with log.open("rb") as source, dated.open("ab") as copy:
+                shutil.copyfileobj(source, copy)
             os.truncate(log, 0)
-    gone = 0
+    deleted = 0
     for path in sorted(folder.rglob("*"), key=lambda path: len(path.parts), reverse=True):
         if path.is_symlink():
             continue
@@ -78,5 +78,5 @@ def clean_logs(folder: Path, before: datetime) -> int:
                 path.rmdir()
         elif path.stat().st_mtime < before.timestamp() and path.suffix != ".lock":
             path.unlink()
-            gone += 1
-    return gone
+            deleted += 1
+    return deleted

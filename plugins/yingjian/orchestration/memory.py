@@ -1,4 +1,4 @@
-"""The memory of runs: what every step took and how it ended, kept from Airflow's record before that is cleaned."""
+"""The memory of runs keeps the time and the end of every step from Airflow's record, before that is cleaned."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ OVERLAP = timedelta(hours=6)
 
 
 def keep(conn: psycopg.Connection[Any], metadata: psycopg.Connection[Any]) -> int:
-    """Take over the tries of tasks that ended since the last one on record; returns how many were looked at.
+    """Copy the tries of tasks that ended since the last recorded try; return how many were read.
 
-    A try whose state somebody changed by hand is on record as it is now.
+    If somebody changed the state of a try by hand, the new state is recorded.
     """
     row = conn.execute("select max(ended_at) - %s from operations.task_run", (OVERLAP,)).fetchone()
     ended = metadata.execute(

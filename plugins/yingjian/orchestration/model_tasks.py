@@ -1,7 +1,7 @@
-"""Every dbt model as a task of its own that shows what the run's one `dbt build` made of it.
+"""Every dbt model is a task of its own, which shows the result of the model in the run's one `dbt build`.
 
-The tasks wait in Airflow's triggerer, all of one run on one poll: no process, no worker slot and no import is paid per
-model. Why: docs/decisions/models-as-tasks.md.
+The tasks wait in Airflow's triggerer, all of one run on one poll, so a model needs no process, no worker slot and no
+import. docs/decisions/models-as-tasks.md has the reasons.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from asgiref.sync import sync_to_async
 from yingjian.orchestration.airflow_database import ask_airflow
 from yingjian.settings import Settings
 
-BUILD = "build"  # The task that runs dbt, and the key under which it says what became of each model.
+BUILD = "build"  # This task runs dbt. It reports the result of each model under this key.
 BUILT = "models"
 POLL_SECONDS = 2.0
-WAIT_SECONDS = 10.0  # While the build has not begun: a day may wait for its feeds for hours.
+WAIT_SECONDS = 10.0  # Before the build begins, a day may wait for its feeds for hours.
 FORGET_SECONDS = 600.0
 
-# Before it runs, a build that was cleared still has what its earlier try said.
+# A build that was cleared still has the report of its earlier try until it runs again.
 _HAS_BEGUN = frozenset({"running", "up_for_retry", "success", "failed"})
 _IS_OVER = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
 
@@ -43,11 +43,11 @@ CLEARED_ALONE = (
 
 
 class ModelTask(BaseOperator):
-    """Succeeds when the build has made the model, and fails when the model failed.
+    """This task succeeds when the build has made the model, and fails when the model failed.
 
-    A model without a model before it waits for the build by itself, so that it follows a build that goes on; the others
-    start when the models before them are there. What waited for a failed model is upstream_failed, as ever in Airflow.
-    Of a failed build one task tells: `build`.
+    A model that depends on no other model waits for the build directly, so that it follows a build that goes on; the
+    others start when the models before them are made. A task behind a failed model is upstream_failed, as always in
+    Airflow. Only the task `build` alerts the team about a failed build.
     """
 
     start_from_trigger = True
@@ -67,13 +67,13 @@ class ModelTask(BaseOperator):
 
 
 def as_task(*, task_id: str, node: Any, dag: Any, task_group: Any, **_: Any) -> ModelTask:
-    """Cosmos' converter of a model node (`RenderConfig.node_converters`)."""
+    """Convert a model node for Cosmos (`RenderConfig.node_converters`)."""
     is_first = not any(name.startswith("model.") for name in node.depends_on)
     return ModelTask(task_id=task_id, model=node.unique_id, is_first=is_first, dag=dag, task_group=task_group)
 
 
 class ModelTrigger(BaseTrigger):
-    """Ends the task of `model` (dbt's unique id) as the build of its run says, with the model's own seconds and rows."""
+    """This trigger ends the task of `model` (dbt's unique id) with the model's result: state, seconds and rows."""
 
     def __init__(self, model: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -90,14 +90,16 @@ class ModelTrigger(BaseTrigger):
             yield TaskFailedEvent()
             return
         while True:
-            build, models = await _said_by(run)
-            made = models.get(self.model)
-            ended = verdict(build, made["state"] if made else None)
+            build, models = await _build_report(run)
+            result = models.get(self.model)
+            ended = verdict(build, result["state"] if result else None)
             if ended is not None:
                 event, word = ended
-                if made:
-                    self.log.info("%s: %s, %s s, %s rows", self.model, made["state"], made["seconds"], made["rows"])
-                    yield event(xcoms={"seconds": made["seconds"], "rows": made["rows"]})
+                if result:
+                    self.log.info(
+                        "%s: %s, %s s, %s rows", self.model, result["state"], result["seconds"], result["rows"]
+                    )
+                    yield event(xcoms={"seconds": result["seconds"], "rows": result["rows"]})
                 else:
                     self.log.info("%s: %s (build: %s)", self.model, word, build)
                     yield event()
@@ -106,7 +108,7 @@ class ModelTrigger(BaseTrigger):
 
 
 def verdict(build: str | None, model: str | None) -> tuple[type[BaseTaskEndEvent], str] | None:
-    """How the task of a model ends, from the state of the task `build` and what it said of the model; None: not yet.
+    """Return how the task of a model ends, from the states of the task `build` and of the model; None while it goes on.
 
     A failed model counts only when the build is over: the build may be tried again.
     """
@@ -118,7 +120,7 @@ def verdict(build: str | None, model: str | None) -> tuple[type[BaseTaskEndEvent
 
 
 def _is_cleared_alone(task: Any) -> bool:
-    """Whether the task had ended after the build began that is over now: it was cleared without the build."""
+    """Return whether only this task was cleared, without the build: it had ended after the finished build began."""
     return bool(
         ask_airflow(
             Settings.load(),
@@ -137,14 +139,14 @@ _polls: dict[tuple[str, str], tuple[float, tuple[str | None, dict[str, Any]]]] =
 _lock = asyncio.Lock()
 
 
-async def _said_by(run: tuple[str, str]) -> tuple[str | None, dict[str, Any]]:
-    """The state of the run's build and what it said of its models; asked once per POLL_SECONDS for all models."""
+async def _build_report(run: tuple[str, str]) -> tuple[str | None, dict[str, Any]]:
+    """Return the state of the run's build and its report on the models, read once per POLL_SECONDS for all models."""
     async with _lock:
         now = asyncio.get_running_loop().time()
         if run not in _polls or now - _polls[run][0] >= POLL_SECONDS:
             for old in [key for key, (asked_at, _) in _polls.items() if now - asked_at > FORGET_SECONDS]:
                 del _polls[old]
-            # The state first: what is said after it belongs to it or is newer.
+            # The state is read first, so that the report is as new as the state or newer.
             _polls[run] = (now, (await _state_of_build(run), await _models(run)))
         return _polls[run][1]
 

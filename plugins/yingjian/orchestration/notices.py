@@ -1,7 +1,7 @@
-"""What the data team is told, once: a failure, a state that lasts, and its end (table operations.notice).
+"""A notice tells the data team once of a failure, of a state that lasts, and of its end (table operations.notice).
 
-Nothing that is told names a person: of an exception only the text is passed on that was made to be read outside
-(`may_be_told`), of any other one its type and SQLSTATE.
+No notice names a person. The text of an exception is passed on only if it was made to be read outside (`may_be_told`);
+any other exception gives its type and SQLSTATE.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import psycopg
 from psycopg.types.json import Json
 
+from yingjian.clock import SHANGHAI
 from yingjian.database import warehouse
 from yingjian.settings import Settings, SetupError
 
 log = logging.getLogger(__name__)
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 FAILURE, EVENT = "failure", "event"
 UNSET = (
     "nobody is told of failures: set YINGJIAN_ALERT_MAIL, YINGJIAN_ALERT_WECOM, YINGJIAN_ALERT_DINGTALK or"
@@ -32,9 +31,10 @@ UNSET = (
 
 @dataclass(frozen=True)
 class Notice:
-    """One thing to tell. about: who saw it (a look of the watch, FAILURE or EVENT); key: the same for the same thing.
+    """A notice is one thing to tell the team.
 
-    facts: label and value; runbook: the page of docs/runbooks that says what to do. An event has no end.
+    `about` is its source (a look of the watch, FAILURE or EVENT); `key` is the same for the same thing; `facts` are
+    label and value; `runbook` is the page of docs/runbooks that says what to do. An event has no end.
     """
 
     about: str
@@ -46,12 +46,12 @@ class Notice:
 
 
 def unset(settings: Settings) -> str | None:
-    """The sentence for whoever starts a home whose alerts go to nobody."""
+    """Return a sentence for a person who starts a home whose alerts go to nobody."""
     return None if settings.alerts.is_anybody_told else UNSET
 
 
 def ui_link(settings: Settings, path: str = "/") -> str:
-    """Where a page of Airflow's UI is found; empty when nothing tells."""
+    """Return the link to a page of Airflow's UI; empty when its address is unknown."""
     from airflow.sdk.configuration import conf
 
     base = settings.url or str(conf.get("api", "base_url", fallback="") or "")
@@ -63,7 +63,7 @@ def task_link(settings: Settings, dag_id: str, run_id: str, task_id: str) -> str
 
 
 def first_line(error: object) -> str:
-    """What may be told of an exception: one line, without anything personal."""
+    """Return one line about an exception without anything personal."""
     if getattr(type(error), "may_be_told", False):
         lines = str(error).strip().splitlines()
         return lines[0] if lines else type(error).__name__
@@ -72,7 +72,7 @@ def first_line(error: object) -> str:
     return f"{name} (SQLSTATE {code})" if code else name
 
 
-# On record
+# The functions below keep notices on record.
 
 
 def see(
@@ -81,7 +81,7 @@ def see(
     moment: datetime,
     over_unless_seen: Collection[str] = (),
 ) -> None:
-    """Put on record what is seen at a moment; what the looks `over_unless_seen` do not see any more is over."""
+    """Put on record what is seen at a moment. A notice of `over_unless_seen` that is not seen any more has ended."""
     with conn.transaction():
         for notice in notices:
             is_event = notice.about == EVENT
@@ -120,16 +120,16 @@ def see(
 
 
 def tell_due(conn: psycopg.Connection[Any], settings: Settings, moment: datetime) -> int:
-    """Tell what is new, what has lasted for some hours since it was told, and what was told and is over.
+    """Tell new notices, notices that have lasted for some hours since they were told, and told notices that have ended.
 
-    Returns how many were told. One that somebody else is telling is left to them; one that no channel takes is told by
-    the next turn. Raises Undelivered when channels are set and none of them works. With no channel set, nothing is
-    told and all stays on record as untold.
+    Return how many were told. A notice that another process is telling is left to it. A notice that no channel takes is
+    told by the next turn. Raises Undelivered when channels are set and none of them works. If no channel is set,
+    nothing is told and all notices stay on record as untold.
     """
     if not settings.alerts.is_anybody_told:
         return 0
-    again = moment - timedelta(hours=settings.alerts.again_hours)
-    told = 0
+    repeat_before = moment - timedelta(hours=settings.alerts.again_hours)
+    count = 0
     last = 0
     while True:
         with conn.transaction():
@@ -147,10 +147,10 @@ def tell_due(conn: psycopg.Connection[Any], settings: Settings, moment: datetime
                 order by notice_id limit 1
                 for update skip locked
                 """,
-                {"last": last, "again": again},
+                {"last": last, "again": repeat_before},
             ).fetchone()
             if row is None:
-                return told
+                return count
             last, key, subject, facts, runbook, link, first_seen, times, is_over = row
             state = "over" if is_over else "again" if times else "new"
             _tell(settings, key, state, subject, facts, runbook, link, first_seen)
@@ -160,7 +160,7 @@ def tell_due(conn: psycopg.Connection[Any], settings: Settings, moment: datetime
                 else "update operations.notice set last_told_at = %s, times_told = times_told + 1 where notice_id = %s",
                 (moment, last),
             )
-            told += 1
+            count += 1
 
 
 def _tell(
@@ -195,7 +195,7 @@ def _tell(
 
 
 def say(settings: Settings, notice: Notice) -> None:
-    """See a notice and tell it at once; without the warehouse it is told all the same, and is not on record."""
+    """Record a notice and tell it at once; without the warehouse it is told all the same, and is not on record."""
     from yingjian.delivery.errors import Undelivered
 
     moment = datetime.now(UTC)
@@ -207,18 +207,18 @@ def say(settings: Settings, notice: Notice) -> None:
         except (psycopg.Error, OSError, SetupError) as error:
             log.warning("notice %s is not on record (%s)", notice.key, first_line(error))
             _tell(settings, notice.key, "new", notice.subject, notice.facts, notice.runbook, notice.link, moment)
-    except Undelivered as error:  # It is on record; the watch tries again.
+    except Undelivered as error:  # The notice is on record, and the watch tries again.
         log.error("%s", error)
 
 
-# What is told of a task
+# The functions below make the notices of tasks.
 
 
 def failure_of(context: dict[str, Any], settings: Settings) -> Notice:
-    """The notice of a task that failed, from its context.
+    """Return the notice of a task that failed, from its context.
 
-    The same fault of the same task is one notice, however many runs meet it; what a person cleared and what failed again
-    is another one.
+    The same fault of the same task is one notice, however many runs meet it. A task that failed again after a person
+    cleared it gives a new notice.
     """
     task = context["task_instance"]
     run_id, tries = str(context.get("run_id") or ""), getattr(task, "try_number", 1)
@@ -226,14 +226,14 @@ def failure_of(context: dict[str, Any], settings: Settings) -> Notice:
     text = first_line(context.get("exception"))
     retries = getattr(getattr(task, "task", None), "retries", None)
     is_cleared = retries is not None and getattr(task, "max_tries", retries) > retries
-    again = f":{run_id}:{tries}" if is_cleared else ""
+    run_suffix = f":{run_id}:{tries}" if is_cleared else ""
     facts = [("run", run_id), ("try", str(tries)), ("task", f"{task.dag_id}.{task.task_id}"), ("error", text)]
     problem = context.get("exception")
     if getattr(type(problem), "may_be_told", False):
         facts.append(("details", "; ".join(str(problem).strip().splitlines()[1:20])))
     return Notice(
         FAILURE,
-        f"{task.dag_id}.{task.task_id}:{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}{again}",
+        f"{task.dag_id}.{task.task_id}:{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}{run_suffix}",
         f"{task.dag_id}.{task.task_id} failed"
         + (f" for {day.astimezone(SHANGHAI).date()}" if day else "")
         + (f": {text}" if text else ""),
@@ -244,7 +244,7 @@ def failure_of(context: dict[str, Any], settings: Settings) -> Notice:
 
 
 def notify_failure(context: dict[str, Any]) -> None:
-    """Airflow's callback for a task that failed for good: in its log, and to the data team."""
+    """Handle, as Airflow's callback, a task that failed for good: log it, and tell the data team."""
     settings = Settings.load()
     notice = failure_of(context, settings)
     log.error("%s; the last publication stays. What to do: docs/runbooks/%s.md", notice.subject, notice.runbook)

@@ -1,7 +1,7 @@
-"""The portal and the schedule of the days as an Airflow plugin.
+"""This Airflow plugin registers the portal and the schedule of the days.
 
-Airflow's scheduler and every task import this module: it must stay cheap. The app itself is made where the API server
-asks for it.
+Airflow's scheduler and every task import this module, so it must stay cheap. The app itself is made when the API server
+requests it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PREFIX = "/yingjian"
 
 
 class PortalPlugin(AirflowPlugin):
-    """The portal at `/yingjian/`, and its place in Airflow's navigation."""
+    """This plugin serves the portal at `/yingjian/` and adds it to Airflow's navigation."""
 
     name = "yingjian_portal"
 

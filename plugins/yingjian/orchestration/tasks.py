@@ -1,13 +1,15 @@
-"""What the DAGs' tasks do: settings in, one step of the pipeline, counts out. Thin on purpose.
+"""These functions are the tasks of the DAGs.
 
-Nothing personal goes through here: XCom and logs get counts, states and publication ids only.
+Each reads the settings, takes one step of the pipeline, and returns counts.
+
+No personal data pass through here: XCom and logs get counts, states and publication ids only.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,13 @@ log = logging.getLogger(__name__)
 
 
 def business_date(context: Any) -> date:
-    """The day that a run is about: its parameter `date`, else its data interval, else the day before it was asked for.
+    """Return the business date of a run: its parameter `date`, else its data interval, else the day before its trigger.
 
     Raises ValueError when the parameter is no date.
     """
-    asked = (context.get("params") or {}).get("date")
-    if asked:
-        return date.fromisoformat(str(asked))
+    given_date = (context.get("params") or {}).get("date")
+    if given_date:
+        return date.fromisoformat(str(given_date))
     run = context["dag_run"]
     if run.data_interval_start is not None:
         start: datetime = run.data_interval_start
@@ -37,24 +39,17 @@ def business_date(context: Any) -> date:
 
 
 def land() -> dict[str, Any]:
-    """Land everything new in the landing location of the settings; returns counts of files and rows, and rows by feed.
+    """Land all new files of the landing location; return counts of files and rows, and rows by feed.
 
-    Waits for a build that is at work, and a build that begins waits for it.
+    The call waits for a build that is at work, and a build that begins waits for it.
     """
     from dataclasses import asdict
-    from time import sleep
 
     from yingjian.landing.land import land as land_files
     from yingjian.orchestration import build as door
 
     settings = Settings.load()
-    with (
-        warehouse.connect(settings, "publisher") as publisher,
-        builds.staging_at_rest(
-            publisher, lambda run_id: door.is_alive(settings, publisher, run_id), lambda: sleep(door.POLL_SECONDS)
-        ),
-        warehouse.connect(settings, "loader") as conn,
-    ):
+    with door.staging_at_rest(settings), warehouse.connect(settings, "loader") as conn:
         before = conn.execute("select coalesce(max(file_id), 0) from quality.landed_file").fetchone()
         conn.commit()
         summary: dict[str, Any] = asdict(
@@ -74,7 +69,7 @@ def land() -> dict[str, Any]:
 
 
 def late_day() -> dict[str, str]:
-    """The run that makes the newest published day again, when a required feed brought more of it; empty when none does."""
+    """Return the run that builds the newest published day again because of late rows; empty when none is needed."""
     from yingjian.orchestration import feeds
 
     late = feeds.late_day(Settings.load())
@@ -84,7 +79,7 @@ def late_day() -> dict[str, str]:
 
 
 def build(day: date, run_id: str, say: Callable[[dict[str, Any]], None]) -> int:
-    """Build every mart of a business date as its run; `say` gets what became of each model so far. Returns their number."""
+    """Build every mart of a business date as its run; return their number. `say` gets the results of the models so far."""
     from yingjian.modelling.dbt import build as build_models
 
     settings = Settings.load()
@@ -104,7 +99,7 @@ def build(day: date, run_id: str, say: Callable[[dict[str, Any]], None]) -> int:
 
 
 def audit(day: date, run_id: str) -> dict[str, Any]:
-    """Check the build of a run; returns whether it passed, and what the checks say that failed."""
+    """Check the build of a run; return whether it passed, and the messages of the failed checks."""
     from yingjian import quality
 
     settings = Settings.load()
@@ -122,7 +117,7 @@ def audit(day: date, run_id: str) -> dict[str, Any]:
 
 
 def is_released(run_id: str) -> bool:
-    """Whether the build of a run may be published as it is; where it may not, a person is asked from now on."""
+    """Return whether the build of a run may be published as it is; if not, record that a person is asked from now on."""
     from yingjian.publishing import publish as publishing
 
     with warehouse.connect(Settings.load(), "publisher") as conn:
@@ -133,34 +128,48 @@ def is_released(run_id: str) -> bool:
 
 
 def publish(day: date, run_id: str) -> int:
-    """Publish the audited build of a run, released by hand where its audit failed; returns the publication id.
+    """Publish the audited build of a run, released by hand if its audit failed; return the publication id.
 
-    The verdict is that of quality.check_result, the answer that of Airflow's record of who answered, and whether that
-    person may is asked again here. Raises NotReleasedError when nobody released a build that failed.
+    The verdict comes from quality.check_result and the decision from publishing.decision; the right of the person is
+    checked again here. Raises NotReleasedError when nobody released a build that failed.
     """
     from yingjian.publishing import publish as publishing
 
     settings = Settings.load()
-    release = release_of(settings, run_id)
     with warehouse.connect(settings, "publisher") as conn:
-        return publishing.publish(conn, day, run_id=run_id, code_version=settings.code_version, release=release)
+        return publishing.publish(
+            conn, day, run_id=run_id, code_version=settings.code_version, may_release=_logins_with("release")
+        )
 
 
-def release_of(settings: Settings, run_id: str) -> Any:
-    """Who released the build of a run by hand and why; None when nobody did who may and gave a reason."""
+def record_release(run_id: str) -> None:
+    """Put the answer to the question of a run on record, from Airflow's own record of it.
+
+    Raises NotDecidedError when no person answered, or when the answer decides nothing about the run's build.
+    """
     from yingjian.orchestration.answers import APPROVE, answer_of
-    from yingjian.publishing.publish import Release
+    from yingjian.publishing.decision import NotDecidedError, decide
 
+    settings = Settings.load()
     answer = answer_of(settings, "daily", run_id, "release_by_hand")
-    if answer is None or answer.chosen != APPROVE or not answer.reason:
-        return None
-    if answer.login not in {person["id"] for person in who_may("release")}:
-        return None
-    return Release(answer.reason, answer.name, answer.login)
+    if answer is None:
+        raise NotDecidedError("nobody answered whether to release the build: nothing is published")
+    with warehouse.connect(settings, "publisher") as conn:
+        decide(
+            conn, run_id, login=answer.login, name=answer.name, is_released=answer.chosen == APPROVE,
+            reason=answer.reason, answered_at=answer.answered_at, allowed=_logins_with("release"),
+        )  # fmt: skip
+
+
+def _logins_with(right: str) -> set[str]:
+    return {person["id"] for person in who_may(right)}
 
 
 def failed_checks(run_id: str) -> list[str]:
-    """What the critical checks say that failed in the build of a run. Raises NotOwnerError when it is not its build."""
+    """Return the messages of the failed critical checks in the build of a run.
+
+    Raises NotOwnerError when it owns no build.
+    """
     from yingjian.publishing import publish as publishing
 
     with warehouse.connect(Settings.load(), "publisher") as conn:
@@ -168,7 +177,7 @@ def failed_checks(run_id: str) -> list[str]:
 
 
 def newer_run(settings: Settings, run_id: str) -> str | None:
-    """Why nobody needs to say whether the build of a run is published: whose it is now; None while it is the run's."""
+    """Return why nobody needs to release the build of a run: another run owns the schema; None while this run does."""
     with warehouse.connect(settings, "publisher") as conn:
         row = conn.execute(
             """
@@ -187,35 +196,35 @@ def newer_run(settings: Settings, run_id: str) -> str | None:
 
 
 def who_may(right: str) -> list[dict[str, str]]:
-    """Whose answer an approval task takes: the officials with a right; the administrator where nobody has it."""
+    """Return the users whose answer an approval task takes: officials with a right, else the administrator."""
     from yingjian.delivery.sign_off import who_may as assigned
     from yingjian.people.officials import read_officials
 
-    found: list[dict[str, str]] = assigned(read_officials(Settings.load().officials), right)
-    return found
+    users: list[dict[str, str]] = assigned(read_officials(Settings.load().officials), right)
+    return users
 
 
 def publication_of(context: Any) -> int:
-    """The publication that a run is about: the one it was triggered with, or the newest that the daily run tells of.
+    """Return the publication of a run: the one it was triggered with, or the newest one that the daily run reports.
 
     Raises ValueError when neither names one.
     """
-    asked = (context.get("params") or {}).get("publication_id")
-    if asked is not None:
-        return int(asked)
-    told = [
+    given_id = (context.get("params") or {}).get("publication_id")
+    if given_id is not None:
+        return int(given_id)
+    event_ids = [
         int(event.extra["publication_id"])
         for events in (context.get("triggering_asset_events") or {}).values()
         for event in events
         if "publication_id" in event.extra
     ]
-    if not told:
+    if not event_ids:
         raise ValueError('which publication? trigger it with {"publication_id": N}')
-    return max(told)
+    return max(event_ids)
 
 
 def report(publication_id: int) -> str:
-    """Write the report of a publication; returns its path."""
+    """Write the report of a publication; return its path."""
     from yingjian.reports import write_report
 
     settings = Settings.load()
@@ -227,20 +236,20 @@ def report(publication_id: int) -> str:
 
 
 def packs(publication_id: int) -> dict[str, int]:
-    """Write the packs of a publication; returns how many for each kind of audience."""
+    """Write the packs of a publication; return how many for each kind of audience."""
     from collections import Counter
 
     from yingjian.reports import write_packs
 
     settings = Settings.load()
     with warehouse.connect(settings, "reporter") as conn:
-        written = write_packs(conn, publication_id, settings.reports)
-    log.info("%s packs of publication %s written", len(written), publication_id)
-    return dict(Counter(pack.audience.kind for pack in written))
+        pack_list = write_packs(conn, publication_id, settings.reports)
+    log.info("%s packs of publication %s written", len(pack_list), publication_id)
+    return dict(Counter(pack.audience.kind for pack in pack_list))
 
 
 def prune(keep: int) -> list[int]:
-    """Drop the rows of old publications; returns the ids of those whose rows were dropped."""
+    """Drop the rows of old publications; return the ids of those whose rows were dropped."""
     from yingjian.publishing.publish import prune as prune_publications
 
     settings = Settings.load()
@@ -249,31 +258,38 @@ def prune(keep: int) -> list[int]:
 
 
 def docs() -> str:
-    """Write the data dictionary; returns its path."""
+    """Write the data dictionary; return its path."""
     from yingjian.modelling.dbt import write_docs
 
     return str(write_docs(Settings.load()))
 
 
 def retain() -> dict[str, int]:
-    """Delete personal data whose days are over by the clock of the home; returns rows that went, by place."""
+    """Delete personal data whose days are over by the clock of the home; return the number of deleted rows by place."""
     from yingjian.privacy import retention
 
     settings = Settings.load()
     with warehouse.connect(settings, "loader") as loader, warehouse.connect(settings, "publisher") as publisher:
-        done = retention.retain(
-            loader, publisher, clock.last_day(settings.home), reports=settings.reports, pulled=settings.pulled
-        )
-    went = {deletion.what: deletion.rows for deletion in done if deletion.rows}
-    log.info("retention: %s", ", ".join(f"{what} {rows}" for what, rows in went.items()) or "nothing was over")
-    return went
+        deletions = retention.retain(
+            loader, publisher, clock.last_day(settings.home),
+            reports=settings.reports, pulled=settings.pulled, shared=settings.shared_folder,
+        )  # fmt: skip
+    rows_by_place = {deletion.what: deletion.rows for deletion in deletions if deletion.rows}
+    log.info("retention: %s", ", ".join(f"{what} {rows}" for what, rows in rows_by_place.items()) or "nothing was over")
+    return rows_by_place
 
 
 def verify_trail() -> int:
-    """Check the audit trail; returns its number of events. Raises ValueError when one is not as it was written."""
+    """Check the audit trail; return its number of events.
+
+    Raises ValueError when one is not as it was written, or when its end was not noted at the other place.
+    """
+    from yingjian.orchestration import anchor
     from yingjian.privacy import audit_trail
 
     settings = Settings.load()
+    with warehouse.connect(settings, "reporter") as conn:
+        anchor.require(settings, conn, datetime.now(UTC))
     with warehouse.connect(settings, "auditor") as conn:
         verdict = audit_trail.verify(conn, settings.audit_end)
     if verdict.broken is not None:
@@ -282,7 +298,7 @@ def verify_trail() -> int:
 
 
 def notify_failure(context: dict[str, Any]) -> None:
-    """Airflow's callback for a task that failed for good: the data team is told."""
+    """Tell the data team, as Airflow's callback, of a task that failed for good."""
     from yingjian.orchestration import notices
 
     notices.notify_failure(context)

@@ -1,4 +1,4 @@
-"""When a day begins: at midnight in Asia/Shanghai, missed days made up oldest first, to a limit (YINGJIAN_CATCH_UP_DAYS)."""
+"""A day begins at midnight in Asia/Shanghai. Missed days run oldest first, up to a limit (YINGJIAN_CATCH_UP_DAYS)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ DAY = timedelta(days=1)
 
 
 class BusinessDays(CronDataIntervalTimetable):
-    """One run per day, when the day is over by the clock of the home.
+    """This timetable makes one run per day, when the day is over by the clock of the home.
 
-    A new home begins with yesterday. A home that was switched off makes up what it missed since its last run. On a demo
-    whose clock stands still no day ends.
+    A new home begins with yesterday. A home that was switched off runs the days that it missed since its last run. On a
+    demo whose clock stands still no day ends.
     """
 
     def __init__(self) -> None:

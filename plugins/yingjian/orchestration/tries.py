@@ -1,4 +1,7 @@
-"""How often a task is tried: a failure of its own counts, an interruption from outside does not (docs/decisions/slow-is-not-dead.md)."""
+"""This module limits the tries of a task. Its own failures count, interruptions from outside do not.
+
+docs/decisions/slow-is-not-dead.md has the reasons.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,15 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 
-FAILURES = "failures"  # The key under which Airflow keeps them with the task from one try to the next.
+FAILURES = "failures"  # Airflow keeps the count under this key, with the task, from one try to the next.
 INTERRUPTIONS = 5
 
 
 class OwnFailures(RetryPolicy):
-    """A task that failed by an exception of its own is tried `retries` times more.
+    """This policy repeats a task that failed by an exception of its own `retries` times.
 
     A try whose process, worker or scheduler was lost ends without an exception. Airflow counts it among the task's
-    `retries` all the same, so `tried_again` gives it more of them.
+    `retries` all the same, so `tried_again` gives the task more of them.
     """
 
     def __init__(self, retries: int = 1) -> None:
@@ -27,7 +30,7 @@ class OwnFailures(RetryPolicy):
         store: Any = context["task_state_store"] if context else None
         if store is None:
             return RetryDecision.default()
-        # Who clears the task gives it all its tries again: Airflow then moves its max_tries up.
+        # A person who clears the task gives it all its tries again: Airflow then raises its max_tries.
         of_tries, failures = store.get(FAILURES, [max_tries, 0])
         failures = failures + 1 if of_tries == max_tries else 1
         store.set(FAILURES, [max_tries, failures])
@@ -37,5 +40,5 @@ class OwnFailures(RetryPolicy):
 
 
 def tried_again(retries: int = 1) -> dict[str, Any]:
-    """The arguments of a task, or of all tasks of a DAG, that is tried again so many times after failures of its own."""
+    """Return the arguments of a task, or of all tasks of a DAG, that is repeated so often after failures of its own."""
     return {"retries": retries + INTERRUPTIONS, "retry_policy": OwnFailures(retries)}

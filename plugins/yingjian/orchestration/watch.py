@@ -1,6 +1,8 @@
-"""The watch: what needs somebody is seen every few minutes, told once, told again while it lasts, and told when it is over.
+"""The watch looks every few minutes for things that need somebody.
 
-Each look is a function that returns notices; one that is about time says nothing in a demo, whose clock is its own.
+It tells each once, again while it lasts, and when it ends.
+
+Each look is a function that returns notices. A look that is about time says nothing in a demo, whose clock is its own.
 `docs/runbooks/watch.md` has every notice with what to do.
 """
 
@@ -16,30 +18,36 @@ from typing import Any
 import psycopg
 
 from yingjian import clock
+from yingjian.clock import SHANGHAI
 from yingjian.database import warehouse
-from yingjian.orchestration import memory, notices
-from yingjian.orchestration.notices import FAILURE, SHANGHAI, Notice, task_link, ui_link
+from yingjian.orchestration import anchor, memory, notices
+from yingjian.orchestration.notices import FAILURE, Notice, task_link, ui_link
+from yingjian.people.audience import OFFICE
+from yingjian.reports.audiences import narrowed
 from yingjian.settings import Settings, SetupError
 
 log = logging.getLogger(__name__)
 
 # The day's run begins at midnight; after this long it is late.
 STARTS_WITHIN = timedelta(minutes=30)
-# How long a task may wait for a slot, and a service be silent, before somebody should look.
+# A task may wait for a slot, and a service be silent, for this long before somebody should look.
 STUCK = timedelta(hours=1)
 SILENT = timedelta(minutes=5)
-# A failure that no callback told of within this time is told by the watch.
+# The watch tells a failure that no callback told within this time.
 CALLBACK = timedelta(minutes=3)
 RECENT = timedelta(days=3)
 LOW_DISK = 5 << 30
 REJECTED_SHARE, ROWS_AT_LEAST = 0.05, 100
-# A sender that brought rows on so many days of a week is missed when it brings none for so many days.
-USUAL_DAYS, MISSED_DAYS = 5, 3
+# A sender that is silent for longer is no news any more.
+SILENCE_TOLD = timedelta(days=14)
 
 
 @dataclass(frozen=True)
 class View:
-    """What looks look at. now: the home's own time; moment: the machine's, by which databases date what they record."""
+    """A view is the state that the looks read.
+
+    `now` is the home's own time. `moment` is the machine's, by which databases date their records.
+    """
 
     settings: Settings
     conn: psycopg.Connection[Any]
@@ -48,16 +56,16 @@ class View:
     moment: datetime
 
     def row(self, query: str, *parameters: Any) -> tuple[Any, ...]:
-        """The only row of a query over the warehouse."""
+        """Return the only row of a query over the warehouse."""
         return self.conn.execute(query, parameters).fetchone() or ()  # type: ignore[arg-type]
 
     def runs(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Rows of a query over Airflow's metadata."""
+        """Return the rows of a query over Airflow's metadata."""
         return self.metadata.execute(query, parameters).fetchall()  # type: ignore[arg-type]
 
     @property
     def born_at(self) -> datetime | None:
-        """The first run that Airflow remembers: a home is not late before it was there."""
+        """Return the start of the first run that Airflow remembers: a home is not late for days before it."""
         [(first,)] = self.runs("select min(start_date) from dag_run")
         return first  # type: ignore[no-any-return]
 
@@ -109,7 +117,7 @@ def not_started(view: View) -> list[Notice]:
 
 
 def too_long(view: View) -> list[Notice]:
-    """A task is at work for hours, or waits for a slot; one that waits for feeds or for a person is neither."""
+    """A task is at work for hours, or waits for a slot; a task that waits for feeds or for a person is neither."""
     at_work = view.moment - timedelta(hours=view.settings.alerts.long_hours)
     rows = view.runs(
         """
@@ -229,30 +237,25 @@ def rejected_rows(view: View) -> list[Notice]:
 
 
 def silent_senders(view: View) -> list[Notice]:
-    """Senders that bring rows nearly every day have brought none for some days; `quality.sender_day` has their names."""
-    rows = view.conn.execute(
-        """
-        with day as (
-            select feed, sender, day, max(day) over (partition by feed, sender) as last_day from quality.sender_day
-            where sender is not null and rows_new > 0 and day > %(yesterday)s - 14
-        ),
-
-        usual as (
-            select feed, sender, last_day from day where day > last_day - 7
-            group by feed, sender, last_day having count(*) >= %(usual)s
-        )
-
-        select feed, count(*), max(last_day) from usual where last_day <= %(yesterday)s - %(missed)s
-        group by feed order by feed
-        """,
-        {"yesterday": view.now.date() - timedelta(days=1), "usual": USUAL_DAYS, "missed": MISSED_DAYS},
-    )
+    """Senders that bring rows nearly every day bring none any more, by the mart `feed_sender_daily` of the last publication."""
+    if view.row("select to_regclass('published.feed_sender_daily')") == (None,):
+        return []  # Nothing was ever published.
+    with narrowed(view.conn, OFFICE):
+        rows = view.conn.execute(
+            """
+            select feed, count(*), max(last_on) from published.feed_sender_daily
+            where publication_id = (select publication_id from published.current)
+            and sender <> '' and is_silent_since > %s
+            group by feed order by feed
+            """,
+            (view.now.date() - SILENCE_TOLD,),
+        ).fetchall()
     return [
         Notice(
-            "silent_senders", f"silent_senders:{feed}", f"{count} senders of {feed} are silent since {last_day}", "landing",
-            (("see", "quality.sender_day"),),
+            "silent_senders", f"silent_senders:{feed}", f"{count} senders of {feed} are silent since {last_on}", "landing",
+            (("see", "reporting.feed_sender_daily"),),
         )
-        for feed, count, last_day in rows
+        for feed, count, last_on in rows
     ]  # fmt: skip
 
 
@@ -264,6 +267,15 @@ def backup(view: View) -> list[Notice]:
         return []
     subject = f"the newest backup is of {_time(last)}" if last else "there is no backup"
     return [Notice("backup", "backup", subject, "recovery")]
+
+
+def not_anchored(view: View) -> list[Notice]:
+    """The end of the audit trail was noted at no other place for some hours."""
+    since = anchor.last_at(view.conn) or view.born_at
+    if view.settings.audit_anchor is None or since is None or view.moment - since <= anchor.MISSING:
+        return []
+    subject = f"the end of the audit trail was not noted since {_time(since)}"
+    return [Notice("not_anchored", "not_anchored", subject, "watch")]
 
 
 def archive(view: View) -> list[Notice]:
@@ -298,7 +310,10 @@ def import_errors(view: View) -> list[Notice]:
 
 
 def silent_services(view: View) -> list[Notice]:
-    """The triggerer or the DAG processor gives no sign of life. Of the scheduler the heartbeat's other end knows."""
+    """The triggerer or the DAG processor shows no heartbeat.
+
+    The receiver of the watch's heartbeat notices a dead scheduler.
+    """
     rows = view.runs(
         """
         select job_type, max(latest_heartbeat) from job
@@ -329,19 +344,19 @@ def disk(view: View) -> list[Notice]:
 
 
 def failures(view: View) -> list[Notice]:
-    """Failures that were told and are not mended, and those of the last days that nobody told of."""
-    told = {
+    """Failures that were told are not mended, or nobody told failures of the last days."""
+    told_failures = {
         key: Notice(FAILURE, key, subject, runbook, tuple((label, value) for label, value in facts), link)
         for key, subject, runbook, facts, link in view.conn.execute(
             "select key, subject, runbook, facts, link from operations.notice where about = 'failure' and ended_at is null"
         )
     }
-    lasting = [notice for notice in told.values() if not _is_mended(view, notice)]
-    known = view.conn.execute(
+    lasting = [notice for notice in told_failures.values() if not _is_mended(view, notice)]
+    run_rows = view.conn.execute(
         "select distinct split_part(key, ':', 1) || '/' || (fact ->> 1) from operations.notice,"
         " jsonb_array_elements(facts) as fact where about = 'failure' and fact ->> 0 = 'run'"
     )
-    is_told = {name for (name,) in known}
+    told_runs = {name for (name,) in run_rows}
     rows = view.runs(
         """
         select dag_id, run_id, task_id, try_number, end_date from task_instance
@@ -358,13 +373,13 @@ def failures(view: View) -> list[Notice]:
             task_link(view.settings, dag, run, task),
         )
         for dag, run, task, tries, ended in rows
-        if f"{dag}.{task}/{run}" not in is_told
+        if f"{dag}.{task}/{run}" not in told_runs
     ]  # fmt: skip
     return lasting + [notice for notice in untold if not _is_mended(view, notice)]
 
 
 def _is_mended(view: View, notice: Notice) -> bool:
-    """Whether the task did its work after it failed, or is known no longer."""
+    """Return whether the task succeeded after it failed, or is known no longer."""
     dag, _, task = notice.key.partition(":")[0].partition(".")
     rows = view.runs(
         """
@@ -384,6 +399,7 @@ ABOUT_TIME: tuple[Look, ...] = (
     stale,
     missing_feeds,
     backup,
+    not_anchored,
     rejected_rows,
     rejected_files,
     silent_senders,
@@ -392,7 +408,7 @@ ABOUT_STATE: tuple[Look, ...] = (failures, waiting, archive, import_errors, sile
 
 
 def turn(settings: Settings) -> dict[str, int]:
-    """Look at everything, put it on record, tell what is due, and say that the watch is alive; returns counts.
+    """Take every look, record the notices, tell those that are due, and send the heartbeat; return counts.
 
     Raises SetupError when looks failed, and Undelivered when no alert channel works: the watch itself is not silent.
     """
@@ -400,29 +416,37 @@ def turn(settings: Settings) -> dict[str, int]:
 
     moment = datetime.now(UTC)
     looks = ABOUT_STATE if clock.demo_clock(settings.home) else ABOUT_STATE + ABOUT_TIME
-    seen: list[Notice] = []
-    done, broken = [], []
+    notices_seen: list[Notice] = []
+    completed, broken = [], []
     with (
         warehouse.connect(settings, "reporter") as conn,
         psycopg.connect(warehouse.airflow_uri(settings), autocommit=True) as metadata,
     ):
         conn.autocommit = True
+        ended = conn.execute("select access.end_readers()").fetchone()
+        if ended and ended[0]:
+            log.warning("the sessions of %s readers were ended, whose transactions lasted too long", ended[0])
+        if settings.audit_anchor and anchor.is_due(conn, moment):
+            try:
+                anchor.note(settings, conn, moment)
+            except (SetupError, psycopg.Error) as error:  # The look not_anchored tells when it lasts.
+                log.warning("%s", notices.first_line(error))
         view = View(settings, conn, metadata, clock.now(settings.home), moment)
         for look in looks:
             try:
-                seen += look(view)
-                done.append(look.__name__ if look is not failures else FAILURE)
+                notices_seen += look(view)
+                completed.append(look.__name__ if look is not failures else FAILURE)
             except psycopg.Error as error:
                 broken.append(f"{look.__name__} ({notices.first_line(error)})")
         memory.keep(conn, metadata)
-        notices.see(conn, seen, moment, done)
-        told = notices.tell_due(conn, settings, moment)
+        notices.see(conn, notices_seen, moment, completed)
+        notices_told = notices.tell_due(conn, settings, moment)
     if problem := alerts.beat(settings.alerts):
         log.warning("%s", problem)
     if broken:
         raise SetupError(f"the watch could not look: {', '.join(broken)}")
-    log.info("the watch: %s looks, %s notices, %s told", len(looks), len(seen), told)
-    return {"looks": len(looks), "notices": len(seen), "told": told}
+    log.info("the watch: %s looks, %s notices, %s told", len(looks), len(notices_seen), notices_told)
+    return {"looks": len(looks), "notices": len(notices_seen), "told": notices_told}
 
 
 def _midnight(now: datetime) -> datetime:

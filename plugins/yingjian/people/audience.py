@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Audience:
-    """A reader of a pack: the office (no name), a competent department or a community."""
+    """An audience reads a pack: it is the office (no name), a competent department or a community.
+
+    A sender of a feed reads no pack, only its own rows.
+    """
 
     kind: str
     name: str = ""

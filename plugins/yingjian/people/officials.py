@@ -1,4 +1,4 @@
-"""Who reads what: the officials of the town, their part of it, what they may do and how their pages reach them.
+"""The officials of the town: this module reads which part each reads, what each may do and how the pages arrive.
 
 One YAML file, `officials.yml` in the home folder or where YINGJIAN_OFFICIALS says (example: docs/officials.example.yml).
 Airflow's users are made from it, the portal and the delivery ask it. It holds addresses but no secret: webhooks and mail
@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
+from yingjian.names import comparable
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.settings import SetupError
 
@@ -26,6 +28,7 @@ RIGHTS = {
     "quarantine": "see rejected rows as they were sent",
 }
 CHANNELS = {"mail": "to", "wecom": "connection", "dingtalk": "connection", "folder": "path"}
+RETURN_CHANNELS = ("mail", "folder")  # A group robot takes no file, and its group is no place for persons' rows.
 _LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 
 
@@ -33,7 +36,8 @@ _LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 class Channel:
     """A way to an official: `kind` mail (target: an address), wecom or dingtalk (a connection's id), folder (a path).
 
-    `what` is pack (the pages of the official's part) or bulletin (the public figures, once signed off).
+    `what` is pack (the pages of the official's part), bulletin (the public figures, once signed off) or returned (a sender's
+    rows that could not be taken).
     """
 
     kind: str
@@ -61,9 +65,15 @@ class Official:
 
 @dataclass(frozen=True)
 class Officials:
-    """All officials by login; empty where no file says any."""
+    """All officials by login; empty where no file says any. Senders of the feeds stand apart: they read no page."""
 
     by_login: Mapping[str, Official] = field(default_factory=dict)
+    senders_by_login: Mapping[str, Official] = field(default_factory=dict)
+
+    @property
+    def senders(self) -> Officials:
+        """The senders as recipients of their own rows; the name of each audience is the one that the rows have."""
+        return Officials(self.senders_by_login)
 
     def __iter__(self) -> Iterable[Official]:  # type: ignore[override]
         return iter(self.by_login.values())
@@ -76,15 +86,15 @@ class Officials:
         return [official for official in self.by_login.values() if official.may(right)]
 
     def who_may_answer(self, right: str) -> list[Official]:
-        """Whose answer to a question counts: those who have the right, then their deputies."""
+        """Return the officials whose answer to a question counts: those who have the right, then their deputies."""
         chosen = self.with_right(right)
         return [*chosen, *self.deputies(chosen)]
 
     def deputies(self, officials: Iterable[Official]) -> list[Official]:
-        """Who stands in for these officials, each once and without themselves."""
+        """Return the officials who stand in for these, each once and without themselves."""
         chosen = list(officials)
-        found = [self.by_login[official.deputy] for official in chosen if official.deputy]
-        return [deputy for deputy in dict.fromkeys(found) if deputy not in chosen]
+        deputies = [self.by_login[official.deputy] for official in chosen if official.deputy]
+        return [deputy for deputy in dict.fromkeys(deputies) if deputy not in chosen]
 
 
 def read_officials(path: Path) -> Officials:
@@ -119,53 +129,156 @@ def read_officials(path: Path) -> Officials:
                 f"{path}: official {place}: the deputy {official.deputy} answers tasks in Airflow: give the role user, op"
                 " or admin"
             )
-    return Officials(by_login)
+    return Officials(by_login, _senders(path, content.get("senders") or [], by_login))
+
+
+def _senders(path: Path, entries: Any, officials: Mapping[str, Official]) -> dict[str, Official]:
+    if not isinstance(entries, list):
+        raise SetupError(f"{path}: `senders` wants a list")
+    senders: dict[str, Official] = {}
+    for place, entry in enumerate(entries, 1):
+        try:
+            sender = _sender(entry)
+        except ValueError as error:
+            raise SetupError(f"{path}: sender {place}: {error}") from None
+        if sender.login in officials or sender.login in senders:
+            raise SetupError(f"{path}: sender {place}: the login {sender.login} is there twice")
+        senders[sender.login] = sender
+    return senders
+
+
+def _sender(entry: Any) -> Official:
+    """A sender has the fields of an official that say who it is and where its rows go back to, and no rights."""
+    if not isinstance(entry, dict) or set(entry) - {"login", "name", "receives"}:
+        raise ValueError("wants login, name and receives, and nothing else")
+    official = _official({**entry, "audience": "office"})
+    if any(way.kind not in RETURN_CHANNELS for way in official.channels) or not official.channels:
+        raise ValueError(f"a sender receives files: receives wants {' or '.join(RETURN_CHANNELS)}")
+    channels = tuple(Channel(way.kind, way.target, "returned") for way in official.channels)
+    return Official(official.login, official.name, Audience("sender", official.name), channels=channels)
+
+
+class _Way(BaseModel):
+    """An entry of `receives`, as the file has it."""
+
+    model_config = ConfigDict(validate_default=True)
+    channel: Any = None
+    what: Any = "pack"
+    to: Any = None
+    connection: Any = None
+    path: Any = None
+
+    @field_validator("channel", mode="before")
+    @classmethod
+    def _is_a_kind(cls, value: Any) -> Any:
+        if not isinstance(value, str) or value not in CHANNELS:
+            raise ValueError(f"channel is none of {', '.join(CHANNELS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_wants(self) -> _Way:
+        target = getattr(self, CHANNELS[self.channel])
+        if not isinstance(target, str) or not target.strip():
+            raise ValueError(f"{self.channel} wants {CHANNELS[self.channel]}")
+        if self.what not in ("pack", "bulletin"):
+            raise ValueError("what is pack or bulletin")
+        if self.channel == "folder" and (Path(target).is_absolute() or ".." in Path(target).parts):
+            raise ValueError("a folder's path lies below the shared folder")
+        return self
+
+    def read(self) -> Channel:
+        return Channel(self.channel, getattr(self, CHANNELS[self.channel]).strip(), self.what)
+
+
+class _Entry(BaseModel):
+    """An official as the file has one; each check says in plain words what it wants."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+    login: Any = None
+    name: Any = None
+    audience: Any = None
+    role: Any = "viewer"
+    may: Any = ()
+    deputy: str | None = None
+    receives: list[_Way] = []
+
+    @field_validator("login", mode="before")
+    @classmethod
+    def _is_a_login(cls, value: Any) -> Any:
+        if not isinstance(value, str) or not _LOGIN.fullmatch(value):
+            raise ValueError("login wants a letter, then letters, digits, dots, dashes or underscores")
+        return value
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _is_a_name(cls, value: Any) -> Any:
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError("name is missing")
+        return value.strip()
+
+    @field_validator("audience", mode="before")
+    @classmethod
+    def _is_an_audience(cls, value: Any) -> Audience:
+        """The audience is `office`, or one of `department: name`, `community: name`."""
+        if value == "office":
+            return OFFICE
+        if isinstance(value, dict) and len(value) == 1:
+            ((kind, name),) = value.items()
+            if kind in ("department", "community") and isinstance(name, str) and comparable(name):
+                return Audience(kind, comparable(name) if kind == "community" else name.strip())
+        raise ValueError("audience is office, or one of department: NAME, community: NAME")
+
+    @field_validator("role", mode="before")
+    @classmethod
+    def _is_a_role(cls, value: Any) -> Any:
+        if not isinstance(value, str) or value not in ROLES:
+            raise ValueError(f"role is none of {', '.join(ROLES)}")
+        return value
+
+    @field_validator("may", mode="before")
+    @classmethod
+    def _are_rights(cls, value: Any) -> Any:
+        rights = value or []
+        if not isinstance(rights, list) or not all(isinstance(right, str) and right in RIGHTS for right in rights):
+            raise ValueError(f"may wants a list of {', '.join(RIGHTS)}")
+        return frozenset(rights)
+
+    @field_validator("deputy", mode="before")
+    @classmethod
+    def _is_a_deputy(cls, value: Any) -> Any:
+        if value is not None and not isinstance(value, str):
+            raise ValueError("deputy wants a login of the file")
+        return value
+
+    @field_validator("receives", mode="before")
+    @classmethod
+    def _are_ways(cls, value: Any) -> Any:
+        if value and not (isinstance(value, list) and all(isinstance(way, dict) for way in value)):
+            raise ValueError(f"channel is none of {', '.join(CHANNELS)}")
+        return value or []
+
+    @model_validator(mode="after")
+    def _answers_in_airflow(self) -> _Entry:
+        if {"release", "sign_off"} & self.may and self.role == "viewer":
+            raise ValueError("who may release or sign_off answers tasks in Airflow: give the role user, op or admin")
+        return self
 
 
 def _official(entry: Any) -> Official:
     if not isinstance(entry, dict):
         raise ValueError("wants login, name and audience")
-    known = {"login", "name", "audience", "role", "may", "deputy", "receives"}
-    if unknown := sorted(set(map(str, entry)) - known):
-        raise ValueError(f"{', '.join(unknown)} is none of {', '.join(sorted(known))}")
-    login, name = entry.get("login"), entry.get("name")
-    if not isinstance(login, str) or not _LOGIN.fullmatch(login):
-        raise ValueError("login wants a letter, then letters, digits, dots, dashes or underscores")
-    if not isinstance(name, str) or not name.strip():
-        raise ValueError("name is missing")
-    role, rights = entry.get("role", "viewer"), entry.get("may") or []
-    if role not in ROLES:
-        raise ValueError(f"role is none of {', '.join(ROLES)}")
-    if not isinstance(rights, list) or set(rights) - set(RIGHTS):
-        raise ValueError(f"may wants a list of {', '.join(RIGHTS)}")
-    if {"release", "sign_off"} & set(rights) and role == "viewer":
-        raise ValueError("who may release or sign_off answers tasks in Airflow: give the role user, op or admin")
-    channels = tuple(_channel(each) for each in entry.get("receives") or [])
-    return Official(
-        login, name.strip(), _audience(entry.get("audience")), role, frozenset(rights), entry.get("deputy"), channels
-    )
+    try:
+        fields = _Entry.model_validate({str(name): value for name, value in entry.items()})
+    except ValidationError as error:
+        raise ValueError(_sentence(error)) from None
+    ways = tuple(way.read() for way in fields.receives)
+    return Official(fields.login, fields.name, fields.audience, fields.role, fields.may, fields.deputy, ways)
 
 
-def _audience(value: Any) -> Audience:
-    """`office`, or one of `department: name`, `community: name`."""
-    if value == "office":
-        return OFFICE
-    if isinstance(value, dict) and len(value) == 1:
-        ((kind, name),) = value.items()
-        if kind in ("department", "community") and isinstance(name, str) and name.strip():
-            return Audience(kind, name.strip())
-    raise ValueError("audience is office, or one of department: NAME, community: NAME")
-
-
-def _channel(value: Any) -> Channel:
-    kind = value.get("channel") if isinstance(value, dict) else None
-    if kind not in CHANNELS:
-        raise ValueError(f"receives: channel is none of {', '.join(CHANNELS)}")
-    target, what = value.get(CHANNELS[kind]), value.get("what", "pack")
-    if not isinstance(target, str) or not target.strip():
-        raise ValueError(f"receives: {kind} wants {CHANNELS[kind]}")
-    if what not in ("pack", "bulletin"):
-        raise ValueError("receives: what is pack or bulletin")
-    if kind == "folder" and (Path(target).is_absolute() or ".." in Path(target).parts):
-        raise ValueError("receives: a folder's path lies below the shared folder")
-    return Channel(kind, target.strip(), what)
+def _sentence(error: ValidationError) -> str:
+    """Return what is wrong with an entry: names that there are none of first, else the first check that did not hold."""
+    wrong = error.errors(include_url=False, include_input=False)
+    if unknown := sorted(str(one["loc"][0]) for one in wrong if one["type"] == "extra_forbidden"):
+        return f"{', '.join(unknown)} is none of {', '.join(sorted(_Entry.model_fields))}"
+    within = "receives: " if wrong[0]["loc"][:1] == ("receives",) else ""
+    return within + str(wrong[0].get("ctx", {}).get("error", wrong[0]["msg"]))

@@ -1,7 +1,7 @@
-"""Who is at the portal's door.
+"""This module identifies the reader of each request.
 
-Apps that a plugin mounts do not inherit Airflow's authentication: the session is checked here, with Airflow's own
-functions, whichever auth manager Airflow runs.
+Apps that a plugin mounts do not inherit Airflow's authentication. The session is therefore checked here, with Airflow's
+own functions, whichever auth manager Airflow runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from yingjian.portal.readers import Need, Reader, RefusedError, directory, is_fo
 
 
 class SignedOutError(Exception):
-    """There is no valid session: to Airflow's login."""
+    """There is no valid session; the reader must go to Airflow's login."""
 
 
 class StaleFormError(Exception):
@@ -29,7 +29,7 @@ class StaleFormError(Exception):
 async def signed_in(
     request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_scheme)]
 ) -> BaseUser:
-    """The user of the session cookie or of the bearer token, as Airflow itself reads them."""
+    """Return the user of the session cookie or of the bearer token, as Airflow itself reads them."""
     try:
         return await get_user(request, None, bearer)
     except HTTPException:
@@ -40,10 +40,10 @@ SignedIn = Annotated[BaseUser, Depends(signed_in)]
 
 
 def reader_of(user: SignedIn) -> Reader:
-    """What the directory and Airflow say of a user.
+    """Return the reader for a user, from the directory and from Airflow.
 
-    The login is the user's name in Airflow: with the FAB and the Keycloak auth manager the id is a number or a UUID.
-    The data team are those whom Airflow lets see connections: its operators and administrators.
+    The login is the user's name in Airflow: with the FAB and the Keycloak auth manager the id is a number or a UUID. A
+    user belongs to the data team if Airflow lets the user see connections, as its operators and administrators may.
     """
     login = user.get_name()
     return Reader(
@@ -52,7 +52,7 @@ def reader_of(user: SignedIn) -> Reader:
 
 
 def needs(need: Need) -> Callable[[Reader], Reader]:
-    """A dependency that lets in whoever meets a need."""
+    """Return a dependency that lets in every reader who meets a need."""
 
     def check(reader: Annotated[Reader, Depends(reader_of)]) -> Reader:
         if not reader.may(need):
@@ -70,7 +70,7 @@ OfDataTeam = Annotated[Reader, Depends(needs(Need.DATA_TEAM))]
 
 
 def checked_form(user: SignedIn, form_token: Annotated[str, Form(max_length=500)] = "") -> None:
-    """Raises StaleFormError when the form is not one that the portal gave to this user within the last hours."""
+    """Raise StaleFormError unless the portal gave this form to this user within the last hours."""
     if not is_form_of(user.get_name(), form_token):
         raise StaleFormError
 
@@ -79,7 +79,7 @@ CheckedForm = Depends(checked_form)
 
 
 def login_url(request: Request) -> str:
-    """Airflow's login, which comes back to the page that was asked for."""
+    """Return the address of Airflow's login, which leads back to the requested page."""
     back = f"{request.scope['root_path']}/"
     if request.method == "GET":
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")

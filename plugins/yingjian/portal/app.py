@@ -1,8 +1,9 @@
-"""The portal's FastAPI app: routes, what every answer carries, and what is said when something goes wrong."""
+"""This module makes the portal's FastAPI app: its routes, the headers of every answer, and its error pages."""
 
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import psycopg
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from yingjian.portal import reading
 from yingjian.portal.access import SignedOutError, StaleFormError, login_url
 from yingjian.portal.pages import STATIC, page
+from yingjian.portal.persons import KEY_PATTERN
 from yingjian.portal.readers import Need, RefusedError
 from yingjian.portal.routes import documents, home, lists, operations, persons, publications, quality, zones
 from yingjian.settings import SetupError
@@ -24,7 +26,7 @@ log = logging.getLogger(__name__)
 
 ROUTERS = tuple(module.router for module in (home, lists, persons, zones, quality, publications, operations, documents))
 
-# The page is framed by Airflow's UI, and frames stored reports; it needs nothing from elsewhere and no inline script.
+# Airflow's UI frames the page, and the page frames stored reports; it needs no other site and no inline script.
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'self'"
@@ -41,7 +43,7 @@ HEADERS = {
 
 
 def create_app() -> FastAPI:
-    """The app that Airflow mounts at /yingjian."""
+    """Return the app that Airflow mounts at /yingjian."""
     app = FastAPI(title="应检", openapi_url=None, docs_url=None, redoc_url=None)
     app.add_middleware(Guard)
     app.mount("/static", _Static(directory=STATIC), name="static")
@@ -56,7 +58,7 @@ def create_app() -> FastAPI:
 
 
 class _Static(StaticFiles):
-    """Style and script; named with their version, so they may be kept."""
+    """This app serves style and script; their names have their version, so browsers may keep them."""
 
     def file_response(self, *args: object, **kwargs: object) -> Response:
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
@@ -65,7 +67,7 @@ class _Static(StaticFiles):
 
 
 class Guard:
-    """What every answer carries; and errors that nobody expected, told without a trace or a value."""
+    """This middleware sets the headers of every answer, and reports unexpected errors without a trace or a value."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -110,7 +112,7 @@ def _place(error: BaseException) -> str:
 
 
 def _trouble(request: Request, error: Exception) -> Response:
-    if isinstance(error, psycopg.DataError):  # What no text of a database can hold, such as a zero byte.
+    if isinstance(error, psycopg.DataError):  # No text of a database can hold some input, such as a zero byte.
         return _message(request, 400, "not_understood")
     if isinstance(error, psycopg.errors.QueryCanceled):
         return _message(request, 503, "too_much")
@@ -141,7 +143,9 @@ def _signed_out(request: Request, error: Exception) -> Response:
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
     if error.need in (Need.PERSONS, Need.QUARANTINE):
-        reading.refusal(error.reader, error.need, request.path_params.get("person_key"))
+        person_key = request.path_params.get("person_key", "")
+        is_key = re.fullmatch(KEY_PATTERN, person_key) is not None
+        reading.refusal(error.reader, error.need, person_key if is_key else None)
     return _message(request, 403, f"refused_{error.need.value}", error)
 
 

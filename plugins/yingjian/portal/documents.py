@@ -1,4 +1,4 @@
-"""Data Docs, dbt's documentation and the runbooks: files of this machine, without personal data, behind the same check."""
+"""The data team reads Data Docs, dbt's documentation and the runbooks here. They are files without personal data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from yingjian.portal.readers import settings
 
-# Documents that others' programs wrote: without scripts, or with scripts but without this site's session.
+# Other programs wrote these documents. Data Docs run no scripts; dbt's page runs scripts without this site's session.
 POLICIES = {
     "audit": "default-src 'none'; style-src 'self' 'unsafe-inline'; frame-ancestors 'self'",
     "models": "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval';"
@@ -22,21 +22,21 @@ _EMPTY_CATALOG = '{"metadata": {}, "nodes": {}, "sources": {}, "errors": null}'
 
 
 def there() -> list[str]:
-    """Which collections there are on this machine."""
-    found = {"audit": settings().data_docs / "index.html", "models": settings().dbt_target / "manifest.json"}
-    return [name for name, path in found.items() if path.is_file()]
+    """Return the collections that exist on this machine."""
+    files = {"audit": settings().data_docs / "index.html", "models": settings().dbt_target / "manifest.json"}
+    return [name for name, path in files.items() if path.is_file()]
 
 
 def suites() -> list[str]:
-    """The suites that Data Docs of the last audit tell of, as `schema.table`."""
+    """Return the suites in Data Docs of the last audit, as `schema.table`."""
     return sorted(_audit_pages())
 
 
 def audit_page(suite: str, style: str) -> str | None:
-    """The page of a suite in Data Docs; None where there is none.
+    """Return the page of a suite in Data Docs; None when it does not exist.
 
-    Data Docs want scripts and styles from the internet, which an office's machine does not reach: they are left out, and
-    `style` is the address of a style sheet instead.
+    Data Docs request scripts and styles from the internet, which an office's machine does not reach: they are left out,
+    and `style` is the address of a style sheet instead.
     """
     path = _audit_pages().get(suite)
     if path is None:
@@ -50,12 +50,12 @@ _PARTS = re.compile(r"<(?:link|img)\b[^>]*>|\son\w+=\"[^\"]*\"", re.IGNORECASE)
 
 
 def _audit_pages() -> dict[str, Path]:
-    found = sorted((settings().data_docs / "validations").glob("**/warehouse-*.html"))
-    return {path.stem.removeprefix("warehouse-"): path for path in found}
+    pages = sorted((settings().data_docs / "validations").glob("**/warehouse-*.html"))
+    return {path.stem.removeprefix("warehouse-"): path for path in pages}
 
 
 def models_page() -> str | None:
-    """dbt's documentation as one page, made as `dbt docs generate --static` makes it; None without a manifest."""
+    """Return dbt's documentation as one page, made like `dbt docs generate --static`; None without a manifest."""
     manifest = settings().dbt_target / "manifest.json"
     try:
         stat = manifest.stat()
@@ -68,7 +68,7 @@ def models_page() -> str | None:
 def _models_page(manifest: Path, modified: int) -> str:
     from dbt.task.docs import DOCS_INDEX_FILE_PATH
 
-    _models_page.cache_clear()  # The page is large: only the newest is kept.
+    _models_page.cache_clear()  # The page is large, so only the newest is kept.
     described = json.loads(manifest.read_text(encoding="utf-8"))
     written = json.dumps(described, ensure_ascii=False).replace("</", "<\\/")
     index = Path(DOCS_INDEX_FILE_PATH).read_text(encoding="utf-8")
@@ -80,7 +80,7 @@ def runbooks() -> list[str]:
 
 
 def runbook(name: str) -> Markup | None:
-    """A runbook as HTML; HTML within it is text. None where there is none of that name."""
+    """Return a runbook as HTML; HTML within it becomes text. None when there is no runbook of that name."""
     if name not in runbooks():
         return None
     text = (_runbooks() / f"{name}.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the pages on zones, data quality and operations show."""
+"""This module reads the figures for the pages on zones, data quality and operations."""
 
 from __future__ import annotations
 
@@ -13,46 +13,45 @@ ZONES = 300
 Rows = list[dict[str, Any]]
 
 
-def headline(conn: Conn, publication_id: int) -> dict[str, Any]:
-    """Memberships of the reader's part: required, compliant, overdue, and zones by level."""
-    figures = records(
+HEADLINE = (
+    "required", "compliance", "overdue", "overdue_persons", "high_zones", "medium_zones", "lowerable_zones",
+)  # fmt: skip
+
+
+def headline(conn: Conn, publication_id: int, audience: Audience) -> dict[str, Any]:
+    """Return the printed values of the headline's figures for the reader's part, by code; 0 where it has no part."""
+    found = records(
         conn,
         """
-        select coalesce(sum(required), 0)::bigint as required, coalesce(sum(compliant), 0)::bigint as compliant,
-            coalesce(sum(overdue), 0)::bigint as overdue
-        from compliance_daily where publication_id = %(id)s
+        select indicator_code, value_shown from indicator_daily
+        where publication_id = %(id)s and indicator_code = any(%(codes)s)
+            and community is not distinct from %(community)s and department is not distinct from %(department)s
         """,
         id=publication_id,
-    )[0]
-    persons = records(
-        conn,
-        "select count(distinct person_key) as persons from overdue where publication_id = %(id)s",
-        id=publication_id,
-    )[0]
-    zones_found = records(
-        conn,
-        """
-        select count(*) filter (where level = '高') as high, count(*) filter (where level = '中') as medium,
-            count(eligible_level) as lowerable
-        from risk_zone where publication_id = %(id)s
-        """,
-        id=publication_id,
-    )[0]
-    rate = figures["compliant"] / figures["required"] if figures["required"] else None
-    return {**figures, **persons, **zones_found, "rate": rate}
+        codes=list(HEADLINE),
+        community=audience.name if audience.kind == "community" else None,
+        department=audience.name if audience.kind == "department" else None,
+    )
+    shown = {row["indicator_code"]: row["value_shown"] for row in found}
+    counts = {code: int(shown.get(code) or 0) for code in HEADLINE if code != "compliance"}
+    return counts | {"compliance": shown.get("compliance")}
 
 
 def zones(conn: Conn, publication_id: int) -> Rows:
-    """The reader's zones, those that may be lowered or disagree with the rule first, with the persons who block each."""
+    """Return the reader's zones with the persons who block each. Zones that need attention come first.
+
+    These are zones that may be lowered or that disagree with the rule.
+    """
     return records(
         conn,
         """
-        select risk_zone.*, coalesce(blocking.persons, 0) as blocking
+        select risk_zone.*, coalesce(blocking.persons, 0) as blocking,
+            string_to_array(risk_zone.explanation, '；') as blocking_words
         from risk_zone
         left join (
             select zone_id, count(*) as persons from zone_blocker where publication_id = %(id)s group by zone_id
         ) as blocking using (zone_id)
-        where publication_id = %(id)s
+        where publication_id = %(id)s and (level <> '低' or is_lowered)
         order by eligible_level is null, mismatch is null, array_position(array['高', '中', '低'], level),
             name collate "C", zone_id collate "C"
         limit %(limit)s
@@ -63,7 +62,7 @@ def zones(conn: Conn, publication_id: int) -> Rows:
 
 
 def zone_stays(conn: Conn, publication_id: int) -> Rows:
-    """How long areas of the national lists stayed at each level."""
+    """Return how long areas of the national lists stayed at each level."""
     return records(
         conn,
         "select * from zone_stay_summary where publication_id = %(id)s order by array_position(array['高', '中', '低'], level)",
@@ -72,14 +71,14 @@ def zone_stays(conn: Conn, publication_id: int) -> Rows:
 
 
 def zone_history(conn: Conn, publication_id: int, area: str, number: int) -> tuple[Rows, int]:
-    """Levels of areas on the national lists, newest first; of the areas whose name or place holds `area`."""
+    """Return levels of areas on the national lists, newest first, for the areas whose name or place contains `area`."""
     body = """
         from zone_history
         where publication_id = %(id)s and strpos(concat(province, city, county, area), %(area)s) > 0
     """
     parameters = {"id": publication_id, "area": area}
     count = records(conn, "select count(*) as count" + body, **parameters)[0]["count"]
-    found = records(
+    rows = records(
         conn,
         "select province, city, county, area, level, listed_from, listed_to" + body + """
         order by listed_from desc, province collate "C", city collate "C", county collate "C", area collate "C", level
@@ -89,11 +88,11 @@ def zone_history(conn: Conn, publication_id: int, area: str, number: int) -> tup
         limit=ROWS,
         offset=(number - 1) * ROWS,
     )  # fmt: skip
-    return found, int(count)
+    return rows, int(count)
 
 
 def quality(conn: Conn, publication_id: int) -> dict[str, Rows]:
-    """Feeds, rejected rows by reason and by sender, checks that failed, and what was restated; counts only."""
+    """Return feeds, rejected rows by reason and by sender, failed checks, and restatements; counts only."""
     queries = {
         "feeds": "select * from feed_quality where publication_id = %(id)s order by status = 'ok', feed collate \"C\"",
         "reasons": """
@@ -131,7 +130,10 @@ def checks_by_result(conn: Conn, publication_id: int) -> Rows:
 
 
 def quarantine(conn: Conn, audience: Audience, feed: str, reason: str, number: int) -> tuple[Rows, int]:
-    """Open rejected rows as they were sent, and how many: all for the office, for others what they sent themselves."""
+    """Return open rejected rows as they were sent, and their number.
+
+    The office sees all rows, other readers the rows that they sent themselves.
+    """
     body = """
         from quality.rejected_row
         where resolved_at is null and (%(feed)s = '' or feed = %(feed)s)
@@ -151,7 +153,7 @@ def quarantine(conn: Conn, audience: Audience, feed: str, reason: str, number: i
 
 
 def landed(conn: Conn) -> Rows:
-    """Freshness: of each feed the last file that was taken, the newest update in it, and files that were not taken."""
+    """Return for each feed its last accepted file, the newest update in it, and the files that were not accepted."""
     return records(
         conn,
         """
@@ -170,9 +172,9 @@ def landed(conn: Conn) -> Rows:
 
 
 def deliveries(conn: Conn) -> Rows | None:
-    """What was to be delivered, by publication, kind, channel and what became of it, newest first.
+    """Return the planned deliveries by publication, kind, channel and state, newest first.
 
-    None where the warehouse has no record of deliveries.
+    The result is None when the warehouse has no record of deliveries.
     """
     if not is_readable(conn, "delivery", "attempt"):
         return None

@@ -1,7 +1,7 @@
-"""The report's lists of persons, searched, filtered, sorted and page by page; and the same rows as a file.
+"""The portal searches, filters, sorts and pages the report's lists of persons, and exports the same rows as a file.
 
-The lists are those of `reports.lists`: what an official sees here and in the pack is one query. A list's columns are
-named by their Chinese titles, in the address too; what is searched for may be a name, so it never stands in an address.
+The lists are those of `reports.lists`: one query serves the portal and the pack. A list's columns are named by their
+Chinese titles, in the address too. A search may be for a name, so it never stands in an address.
 """
 
 from __future__ import annotations
@@ -16,19 +16,22 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from yingjian.portal.reading import Conn
-from yingjian.reports.figures import Publication
 from yingjian.reports.lists import LISTS, PersonList, columns, streamed, with_identity
+from yingjian.reports.publication import Publication
 from yingjian.reports.workbook import Book
 
 PAGE_ROWS = 50
-OPTIONS = 300  # choices of a filter; of a longer one the search finds the rest
+OPTIONS = 300  # A filter shows this many choices; the search finds the others.
 FILTERED = ("社区", "主管部门", "重点人群", "管控", "状态", "可否解除", "类别", "轮次", "风险区")
-BY_MART: Mapping[str, PersonList] = {found.mart: found for found in LISTS}
+BY_MART: Mapping[str, PersonList] = {person_list.mart: person_list for person_list in LISTS}
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a reader asked of a list: `filters` by column, `sort` a column (with - before it: largest first)."""
+    """This is a reader's request for a list.
+
+    `filters` are by column, `sort` is a column (with - before it: largest first).
+    """
 
     filters: Mapping[str, str] = field(default_factory=dict)
     search: str = ""
@@ -36,25 +39,25 @@ class Asked:
     page: int = 1
 
     @classmethod
-    def of(cls, found: PersonList, parameters: Mapping[str, str], search: str = "") -> Asked:
-        """From an address; what names no column of the list is left out."""
+    def of(cls, person_list: PersonList, parameters: Mapping[str, str], search: str = "") -> Asked:
+        """Return the request of an address; parameters that name no column of the list are left out."""
         sort, number = parameters.get("sort", ""), parameters.get("page", "1")
         return cls(
-            {name: parameters[name] for name in filters_of(found) if parameters.get(name)},
+            {name: parameters[name] for name in filters_of(person_list) if parameters.get(name)},
             " ".join(search.split())[:100],
-            sort if sort.removeprefix("-") in found.columns else "",
+            sort if sort.removeprefix("-") in person_list.columns else "",
             max(1, int(number)) if number.isascii() and number.isdigit() and len(number) < 7 else 1,
         )
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The address of this page of the list, without what was searched."""
+        """Return the parameters of this page's address, without the search."""
         return {**self.filters, "sort": self.sort, "page": self.page if self.page > 1 else None}
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A page of a list: cells by column, `keys` the persons of the rows in the same order."""
+    """This is a page of a list: cells by column, `keys` the persons of the rows in the same order."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
@@ -68,33 +71,35 @@ class Listed:
         return max(1, -(-self.count // PAGE_ROWS))
 
 
-def filters_of(found: PersonList) -> list[str]:
-    return [name for name in FILTERED if name in found.columns]
+def filters_of(person_list: PersonList) -> list[str]:
+    return [name for name in FILTERED if name in person_list.columns]
 
 
 def counts(conn: Conn, publication_id: int) -> dict[str, int]:
-    """Rows of each list in the reader's part, by mart; a list whose mart is not there yet is left out."""
+    """Return the number of rows of each list in the reader's part, by mart; a list without its mart is left out."""
     counted = {}
-    for found in LISTS:
-        if conn.execute("select to_regclass(%s) is not null", (found.mart,)).fetchone() == (True,):
+    for person_list in LISTS:
+        if conn.execute("select to_regclass(%s) is not null", (person_list.mart,)).fetchone() == (True,):
             row = conn.execute(
-                sql.SQL("select count(*) from ({}) as listed").format(_rows(found, publication_id, in_order=False))
+                sql.SQL("select count(*) from ({}) as listed").format(
+                    _rows(person_list, publication_id, in_order=False)
+                )
             ).fetchone()
-            counted[found.mart] = int(row[0]) if row else 0
+            counted[person_list.mart] = int(row[0]) if row else 0
     return counted
 
 
-def read_page(conn: Conn, publication: Publication, found: PersonList, asked: Asked, sees_names: bool) -> Listed:
-    """The asked page of a list, in the reader's part; beyond the last one, the last."""
+def read_page(conn: Conn, publication: Publication, person_list: PersonList, asked: Asked, sees_names: bool) -> Listed:
+    """Return the requested page of a list in the reader's part; if it does not exist, the last page."""
     counted = conn.execute(
         sql.SQL("select count(*) from ({}) as listed").format(
-            _asked(found, publication.publication_id, asked, sees_names, in_order=False)
+            _asked(person_list, publication.publication_id, asked, sees_names, in_order=False)
         )
     ).fetchone()
     count = int(counted[0]) if counted else 0
     number = min(asked.page, max(1, -(-count // PAGE_ROWS)))
     part = sql.SQL("{body} limit {size} offset {offset}").format(
-        body=_asked(found, publication.publication_id, asked, sees_names),
+        body=_asked(person_list, publication.publication_id, asked, sees_names),
         size=sql.Literal(PAGE_ROWS),
         offset=sql.Literal((number - 1) * PAGE_ROWS),
     )
@@ -103,24 +108,26 @@ def read_page(conn: Conn, publication: Publication, found: PersonList, asked: As
     with conn.cursor(row_factory=tuple_row) as cursor:
         read = cursor.execute(part).fetchall()
     return Listed(
-        columns(found, sees_names),
+        columns(person_list, sees_names),
         [(*row[:3], *row[4:-1]) if sees_names else row[:-1] for row in read],
         [row[-1] for row in read],
         count,
         number,
-        _options(conn, publication.publication_id, found),
+        _options(conn, publication.publication_id, person_list),
     )
 
 
-def export(conn: Conn, publication: Publication, found: PersonList, asked: Asked, sees_names: bool, path: Path) -> int:
-    """Write the asked rows, all pages of them, to a .csv or .xlsx file; returns how many."""
-    body = _asked(found, publication.publication_id, asked, sees_names)
+def export(
+    conn: Conn, publication: Publication, person_list: PersonList, asked: Asked, sees_names: bool, path: Path
+) -> int:
+    """Write the requested rows, all pages of them, to a .csv or .xlsx file; return how many."""
+    body = _asked(person_list, publication.publication_id, asked, sees_names)
     if sees_names:
         body = with_identity(body, publication.publication_id)
-    header, listed = columns(found, sees_names), streamed(conn, body, sees_names)
+    header, listed = columns(person_list, sees_names), streamed(conn, body, sees_names)
     if path.suffix == ".xlsx":
         book = Book(path, publication.published_at)
-        count = book.sheet(found.title, header, listed)
+        count = book.sheet(person_list.title, header, listed)
         book.book.close()
         return count
     count = 0
@@ -134,30 +141,35 @@ def export(conn: Conn, publication: Publication, found: PersonList, asked: Asked
     return count
 
 
+# The wide signs begin formulas too where a spreadsheet reads Chinese or Japanese input.
+_BEGIN_FORMULAS = (*"=+-@＝＋－＠", "\t", "\r", "\n")
+
+
 def _harmless(value: Any) -> Any:
-    """A spreadsheet takes text that begins so for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value
+    """Return a value that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_BEGIN_FORMULAS) else value
 
 
-def _rows(found: PersonList, publication_id: int, in_order: bool) -> sql.Composed:
-    text = found.query if in_order else found.unordered
+def _rows(person_list: PersonList, publication_id: int, in_order: bool) -> sql.Composed:
+    text = person_list.query if in_order else person_list.unordered
     return sql.SQL(text).format(id=sql.Literal(publication_id))  # type: ignore[arg-type]
 
 
-def _column(found: PersonList, name: str) -> sql.Identifier:
-    return sql.Identifier(f"c{found.columns.index(name)}")
+def _column(person_list: PersonList, name: str) -> sql.Identifier:
+    return sql.Identifier(f"c{person_list.columns.index(name)}")
 
 
 def _asked(
-    found: PersonList, publication_id: int, asked: Asked, sees_names: bool, in_order: bool = True
+    person_list: PersonList, publication_id: int, asked: Asked, sees_names: bool, in_order: bool = True
 ) -> sql.Composed:
-    """The list's query with filters, search and order around it; its columns are c0, c1 …, then person_key.
+    """Return the list's query with filters, search and order; its columns are c0, c1 …, then person_key.
 
-    Where no column is asked for, the order is the list's own; else ties go by all that the row says, so that pages do not overlap.
+    Without a requested column the list keeps its own order. Otherwise all columns break ties, so that pages do not
+    overlap.
     """
-    names = _names(found)
+    names = _names(person_list)
     conditions: list[sql.Composable] = [
-        sql.SQL("{}::text = {}").format(_column(found, name), sql.Literal(value))
+        sql.SQL("{}::text = {}").format(_column(person_list, name), sql.Literal(value))
         for name, value in asked.filters.items()
     ]
     if asked.search:
@@ -165,24 +177,28 @@ def _asked(
     order = sql.SQL("")
     if in_order and asked.sort:
         order = sql.SQL("order by {column} {down} nulls last, person_key, {names}").format(  # type: ignore[assignment]
-            column=_column(found, asked.sort.removeprefix("-")),
+            column=_column(person_list, asked.sort.removeprefix("-")),
             down=sql.SQL("desc" if asked.sort.startswith("-") else "asc"),
             names=names,
         )
     return sql.SQL("select * from ({rows}) as listed ({names}, person_key) {where} {order}").format(
-        rows=_rows(found, publication_id, in_order=in_order and not asked.sort),
+        rows=_rows(person_list, publication_id, in_order=in_order and not asked.sort),
         names=names,
         where=sql.SQL("where ") + sql.SQL(" and ").join(conditions) if conditions else sql.SQL(""),
         order=order,
     )
 
 
-def _names(found: PersonList) -> sql.Composed:
-    return sql.SQL(", ").join(sql.Identifier(f"c{place}") for place in range(len(found.columns)))
+def _names(person_list: PersonList) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(f"c{place}") for place in range(len(person_list.columns)))
 
 
 def _search(names: sql.Composable, publication_id: int, words: str, sees_names: bool) -> sql.Composed:
-    """Each word somewhere in the row, or, for those who see names, in the person's name, number or telephone."""
+    """Return the condition that each word occurs in the row.
+
+    For readers who see names, a word may also occur in the person's name, or be the whole of the number or telephone.
+    Lists mask these: by a part of a number, somebody could find the rest digit by digit.
+    """
     conditions: list[sql.Composable] = []
     for word in words.split():
         condition = sql.SQL("strpos(concat_ws(' ', {names}), {word}) > 0").format(names=names, word=sql.Literal(word))
@@ -192,7 +208,10 @@ def _search(names: sql.Composable, publication_id: int, words: str, sees_names: 
                 ({condition} or person_key in (
                     select person.person_key from published.person
                     where person.publication_id = {id}
-                    and strpos(lower(concat_ws(' ', person.name, person.id_number, person.phone)), {word}) > 0
+                    and (
+                        strpos(lower(person.name), {word}) > 0
+                        or {word} in (lower(person.id_number), lower(person.phone))
+                    )
                 ))
                 """
             ).format(condition=condition, id=sql.Literal(publication_id), word=sql.Literal(word.lower()))
@@ -200,17 +219,17 @@ def _search(names: sql.Composable, publication_id: int, words: str, sees_names: 
     return sql.SQL(" and ").join(conditions)
 
 
-def _options(conn: Conn, publication_id: int, found: PersonList) -> dict[str, list[str]]:
-    """The choices of each filter, in one pass over the list."""
-    filters = filters_of(found)
-    wanted = [_column(found, name) for name in filters]
+def _options(conn: Conn, publication_id: int, person_list: PersonList) -> dict[str, list[str]]:
+    """Return the choices of each filter, in one pass over the list."""
+    filters = filters_of(person_list)
+    option_columns = [_column(person_list, name) for name in filters]
     query = sql.SQL(
         "select {wanted} from ({rows}) as listed ({names}, person_key) group by grouping sets ({sets})"
     ).format(
-        wanted=sql.SQL(", ").join(sql.SQL("{}::text").format(column) for column in wanted),
-        rows=_rows(found, publication_id, in_order=False),
-        names=_names(found),
-        sets=sql.SQL(", ").join(sql.SQL("({})").format(column) for column in wanted),
+        wanted=sql.SQL(", ").join(sql.SQL("{}::text").format(column) for column in option_columns),
+        rows=_rows(person_list, publication_id, in_order=False),
+        names=_names(person_list),
+        sets=sql.SQL(", ").join(sql.SQL("({})").format(column) for column in option_columns),
     )
     choices: dict[str, set[str]] = {name: set() for name in filters}
     for row in conn.execute(query) if filters else ():

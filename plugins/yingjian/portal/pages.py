@@ -1,4 +1,4 @@
-"""Pages of the portal: Jinja templates in the reader's language."""
+"""This module renders the portal's Jinja templates in the reader's language."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from yingjian.modelling import editions
 from yingjian.portal.readers import Need, Reader, form_token
 from yingjian.portal.words import LANGUAGES, code, event, label, say
 from yingjian.reports import text
@@ -25,7 +26,7 @@ HTML_LANGUAGES = {"zh": "zh-CN", "en": "en"}
 
 
 def language_of(request: Request) -> str:
-    """zh or en: as the reader chose, else the first of the two that the browser asks for, else zh."""
+    """Return zh or en: the reader's choice, else the first of the two that the browser accepts, else zh."""
     chosen = request.cookies.get(LANGUAGE_COOKIE)
     if chosen in LANGUAGES:
         return chosen
@@ -36,7 +37,7 @@ def language_of(request: Request) -> str:
 def page(
     request: Request, reader: Reader | None, template: str, status_code: int = 200, **context: Any
 ) -> HTMLResponse:
-    """A page of the portal; every value is escaped."""
+    """Return a page of the portal; every value is escaped."""
     language = language_of(request)
     content = (
         _environment()
@@ -78,12 +79,13 @@ def _environment() -> Environment:
         "cell": cell,
         "query": query,
     }
+    environment.globals["town"] = editions.plan().town
     environment.tests["moment"] = lambda value: isinstance(value, date)
     return environment
 
 
 def cell(value: Any) -> str:
-    """A table's value: days and times as ISO writes them, numbers with separators, nothing as a dash."""
+    """Return a table's value as text: days and times as ISO writes them, numbers with separators, nothing as a dash."""
     if value is None or value == "":
         return text.NOTHING
     if isinstance(value, bool):
@@ -98,13 +100,13 @@ def cell(value: Any) -> str:
 
 
 def query(parameters: dict[str, Any], **changed: Any) -> str:
-    """A query string of what is set; `changed` goes before, None takes one away."""
+    """Return a query string of the parameters that are set. `changed` overrides them; None removes one."""
     kept = {name: value for name, value in (parameters | changed).items() if value not in (None, "")}
     return "?" + urlencode(kept) if kept else "?"
 
 
 def _here(request: Request) -> str:
-    """The path within the portal, to come back to; a page that was asked for by a form is asked for anew."""
+    """Return the path within the portal to come back to; a page that a form requested is read anew."""
     path = request.url.path.removeprefix(request.scope["root_path"])
     return f"{path}?{request.url.query}" if request.url.query else path
 

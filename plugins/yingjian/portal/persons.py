@@ -1,7 +1,7 @@
-"""One person as an official may see them: the rows of the own part, in the order of time.
+"""This module reads one person as an official may see them: the rows of the official's own part, in the order of time.
 
-Obligations, controls and the other marts are read from the publication. Samples, memberships' days and what lifts them
-are no marts: they are read from what the publication was computed from, up to its business date.
+Obligations, controls and the other marts come from the publication. Samples, days of memberships and lifts are no
+marts: they come from the tables behind the publication, up to its business date.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from psycopg import sql
 from yingjian.database.rows import records
 from yingjian.modelling.marts import published
 from yingjian.portal.reading import Conn, is_readable
-from yingjian.reports.figures import Publication
+from yingjian.privacy.protection import own_part
 from yingjian.reports.lists import MASKED_NUMBER
+from yingjian.reports.publication import Publication
 
-KEY_PATTERN = "^[A-Za-z0-9_-]{1,128}$"
-SHOWN = 400  # rows of one kind; of a person there are a few dozen
+KEY_PATTERN = "^[0-9a-f]{64}$"  # HMAC-SHA-256: an address with anything else names nobody, and is not recorded.
+SHOWN = 400  # A person has a few dozen rows of one kind; more than this are cut off.
 
-# Marts in which a person of the own part stands, those with an index on the person first.
+# These marts may hold a person of the own part; marts with an index on the person come first.
 _FIRST = (
     "obligation",
     "control",
@@ -36,7 +37,10 @@ _FIRST = (
 
 @dataclass(frozen=True)
 class Event:
-    """Something of one day: `kind` of `words.EVENTS`, `text` as the pipeline says it, `mark` a status or a result."""
+    """An event belongs to one day.
+
+    `kind` is one of `words.EVENTS`, `text` comes from the pipeline, `mark` is a status or a result.
+    """
 
     day: date
     kind: str
@@ -47,7 +51,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Person:
-    """What is known of a person in the reader's part, as of the publication's business date."""
+    """This is all that the reader's part knows of a person, as of the publication's business date."""
 
     person_key: str
     identity: Mapping[str, Any]
@@ -57,7 +61,7 @@ class Person:
     events: Sequence[Event]
 
     def days(self) -> list[tuple[date, list[Event]]]:
-        """Events by day, newest first; of one day in the order of time."""
+        """Return events by day, newest first; the events of one day are in the order of time."""
         by_day: dict[date, list[Event]] = {}
         for event in self.events:
             by_day.setdefault(event.day, []).append(event)
@@ -65,7 +69,7 @@ class Person:
 
 
 def is_in_part(conn: Conn, publication_id: int, person_key: str) -> bool:
-    """Whether any row of the reader's part is about this person."""
+    """Return whether the person lives in the reader's part, or any row of the part is about this person."""
     marts = [*_FIRST, *(mart for mart in published() if mart not in _FIRST)]
     for mart in marts:
         is_about_persons = records(
@@ -73,33 +77,37 @@ def is_in_part(conn: Conn, publication_id: int, person_key: str) -> bool:
             "select from pg_attribute where attrelid = to_regclass(%(mart)s) and attname = 'person_key' and not attisdropped",
             mart=mart,
         )
-        if is_about_persons and _of_person(conn, mart, publication_id, person_key, "1", limit=1):
+        if not is_about_persons:
+            continue
+        # The policies show the portal every person, so where the person lives is asked here.
+        rule = own_part(published()[mart], published()[mart].columns) if mart == "person" else "true"
+        if _of_person(conn, mart, publication_id, person_key, "1", limit=1, rule=rule):
             return True
     return False
 
 
 def read_person(conn: Conn, publication: Publication, person_key: str) -> Person | None:
-    """The person's rows in the reader's part; None when there is none."""
+    """Return the person in the reader's part; None when no row there is about the person."""
     if not is_in_part(conn, publication.publication_id, person_key):
         return None
-    mine = _Mine(conn, publication, person_key)
-    obligations = mine.rows("obligation", "due_date desc")
-    controls = mine.rows("control", "started_on desc")
-    memberships = mine.memberships({row["membership_id"] for row in (*obligations, *controls)})
+    person_rows = _PersonRows(conn, publication, person_key)
+    obligations = person_rows.rows("obligation", "due_date desc")
+    controls = person_rows.rows("control", "started_on desc")
+    memberships = person_rows.memberships({row["membership_id"] for row in (*obligations, *controls)})
     events = [
         *_of_obligations(obligations),
         *_of_controls(controls),
         *_of_memberships(memberships, publication.as_of_date),
-        *mine.samples(),
-        *mine.lifts(),
-        *mine.events("contact_clock", "judged_at", "contact"),
-        *mine.events("pharmacy_followup", "purchased_at", "purchase"),
-        *mine.events("push_outstanding", "pushed_at", "push"),
-        *mine.events("pool_followup", "tube_result_at", "pool"),
+        *person_rows.samples(),
+        *person_rows.lifts(),
+        *person_rows.events("contact_clock", "judged_at", "contact"),
+        *person_rows.events("pharmacy_followup", "purchased_at", "purchase"),
+        *person_rows.events("push_outstanding", "pushed_at", "push"),
+        *person_rows.events("pool_followup", "tube_result_at", "pool"),
     ]
     return Person(
         person_key,
-        mine.identity(),
+        person_rows.identity(),
         sorted(
             (row for row in obligations if row["status"] in ("overdue", "upcoming")), key=lambda row: row["due_date"]
         ),
@@ -109,8 +117,8 @@ def read_person(conn: Conn, publication: Publication, person_key: str) -> Person
     )
 
 
-class _Mine:
-    """The rows about one person."""
+class _PersonRows:
+    """This class reads the rows about one person."""
 
     def __init__(self, conn: Conn, publication: Publication, person_key: str) -> None:
         self.conn = conn
@@ -137,7 +145,7 @@ class _Mine:
         return found[0] if found else nothing
 
     def memberships(self, ids: set[str]) -> list[dict[str, Any]]:
-        """Days of the memberships that the reader's part knows by their obligations and controls."""
+        """Return the days of the memberships that obligations and controls of the reader's part name."""
         return self._computed(
             "int_membership__unified",
             """
@@ -157,8 +165,8 @@ class _Mine:
             where person_key = %(key)s and sample_date <= %(day)s order by sampled_at desc limit %(limit)s
             """,
         ):
-            way = "single_sample" if row["is_single"] else "pooled_sample"
-            yield Event(row["sampled_at"].date(), way, "", row["sampled_at"], row["result"])
+            kind = "single_sample" if row["is_single"] else "pooled_sample"
+            yield Event(row["sampled_at"].date(), kind, "", row["sampled_at"], row["result"])
 
     def lifts(self) -> Iterator[Event]:
         for row in self._computed(
@@ -173,7 +181,7 @@ class _Mine:
                 yield Event(row["to_date"], f"{row['state']}_to", row["group_code"] or "")
 
     def _computed(self, model: str, query: str, **parameters: Any) -> list[dict[str, Any]]:
-        """Rows of a model that is no mart; none while it is not there."""
+        """Return rows of a model that is no mart; none while the model does not exist."""
         if not is_readable(self.conn, "intermediate", model):
             return []
         return records(
@@ -182,12 +190,20 @@ class _Mine:
 
 
 def _of_person(
-    conn: Conn, mart: str, publication_id: int, person_key: str, what: str, order: str = "1", limit: int = SHOWN
+    conn: Conn,
+    mart: str,
+    publication_id: int,
+    person_key: str,
+    what: str,
+    order: str = "1",
+    limit: int = SHOWN,
+    rule: str = "true",
 ) -> list[dict[str, Any]]:
     if not records(conn, "select 1 as found where to_regclass(%(mart)s) is not null", mart=mart):
         return []
     query = sql.SQL(
-        f"select {what} from {{mart}} where publication_id = %(id)s and person_key = %(key)s order by {order} limit %(limit)s"  # type: ignore[arg-type]
+        f"select {what} from {{mart}} where publication_id = %(id)s and person_key = %(key)s and ({rule})"  # type: ignore[arg-type]
+        f" order by {order} limit %(limit)s"
     )
     return records(conn, query.format(mart=sql.Identifier(mart)), id=publication_id, key=person_key, limit=limit)
 
@@ -207,7 +223,7 @@ def _of_controls(controls: Sequence[Mapping[str, Any]]) -> Iterator[Event]:
 
 def _of_memberships(memberships: Sequence[Mapping[str, Any]], until: date) -> Iterator[Event]:
     for row in memberships:
-        said = f"{row['group_name']}（{row['group_code']}）"
-        yield Event(row["start_date"], "membership_from", said)
+        group = f"{row['group_name']}（{row['group_code']}）"
+        yield Event(row["start_date"], "membership_from", group)
         if row["end_date"] and row["end_date"] <= until:
-            yield Event(row["end_date"], "membership_to", said)
+            yield Event(row["end_date"], "membership_to", group)

@@ -1,4 +1,4 @@
-"""Publications: which there are, the files that were stored of each, and what changed between two of them."""
+"""This module reads the publications, the stored files of each, and the changes between two of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from yingjian.database.rows import records, rows
 from yingjian.portal.reading import Conn
-from yingjian.reports.figures import Publication
+from yingjian.reports.publication import Publication
 
 PublicationId = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -25,20 +25,20 @@ _PUBLICATION = """
 
 
 def current(conn: Conn) -> Publication | None:
-    """The publication that readers see now; None before the first."""
-    found = rows(
+    """Return the publication that readers see now; None before the first."""
+    publications = rows(
         conn, Publication, _PUBLICATION + "where publication_id = (select publication_id from published.current)"
     )
-    return found[0] if found else None
+    return publications[0] if publications else None
 
 
 def get(conn: Conn, publication_id: int) -> Publication | None:
-    found = rows(conn, Publication, _PUBLICATION + "where publication_id = %(id)s", id=publication_id)
-    return found[0] if found else None
+    publications = rows(conn, Publication, _PUBLICATION + "where publication_id = %(id)s", id=publication_id)
+    return publications[0] if publications else None
 
 
 def page_of(conn: Conn, number: int, size: int, day: date | None = None) -> tuple[list[Publication], int]:
-    """Publications, newest business date first, and how many there are; of one business date where `day` says."""
+    """Return publications, newest business date first, and their number; `day` limits them to one business date."""
     where = "where %(day)s::date is null or as_of_date = %(day)s "
     count = records(conn, f"select count(*) as count from published.publication {where}", day=day)[0]["count"]
     found = rows(
@@ -53,7 +53,7 @@ def page_of(conn: Conn, number: int, size: int, day: date | None = None) -> tupl
 
 
 def with_rows(conn: Conn) -> list[Publication]:
-    """Publications whose rows were not pruned, newest first."""
+    """Return publications whose rows were not pruned, newest first."""
     return rows(
         conn,
         Publication,
@@ -64,7 +64,10 @@ def with_rows(conn: Conn) -> list[Publication]:
 
 @dataclass(frozen=True)
 class Kept:
-    """A mart whose rows can be told again in another publication: by `key`, and by what they say (`state`)."""
+    """The rows of this mart can be found again in another publication.
+
+    `key` identifies a row; `state` is the column that may change.
+    """
 
     mart: str
     key: tuple[str, ...]
@@ -87,7 +90,7 @@ KEPT = (
 
 @dataclass(frozen=True)
 class Difference:
-    """Rows of a mart or of a group that are new, gone, or say something else than before."""
+    """A difference counts the rows of a mart or of a group that are new, gone or changed."""
 
     name: str
     new: int
@@ -102,17 +105,17 @@ class Difference:
 
 
 def differences(conn: Conn, before: int, after: int) -> list[Difference]:
-    """By mart, in the reader's part."""
-    found = []
+    """Return the differences by mart, in the reader's part."""
+    differences_found = []
     for kept in KEPT:
         if _exists(conn, kept.mart):
             body = sql.SQL("select {counts} from {sides}").format(counts=_counts(kept), sides=_sides(kept))
-            found.append(Difference(kept.mart, **records(conn, body, before=before, after=after)[0]))
-    return found
+            differences_found.append(Difference(kept.mart, **records(conn, body, before=before, after=after)[0]))
+    return differences_found
 
 
 def differences_by_group(conn: Conn, before: int, after: int) -> list[Difference]:
-    """Obligations, by group, most changes first."""
+    """Return the differences of obligations by group, most changes first."""
     body = sql.SQL(
         """
         select coalesce(now.group_code, was.group_code) as name,
@@ -127,7 +130,7 @@ def differences_by_group(conn: Conn, before: int, after: int) -> list[Difference
 
 @dataclass(frozen=True)
 class Changed:
-    """An obligation that differs: its status in the publication before and after, None where it is not there."""
+    """This obligation has changed: its status in the publication before and after; None if it is not in that one."""
 
     obligation_id: str
     person_key: str
@@ -145,7 +148,10 @@ class Changed:
 def changed_obligations(
     conn: Conn, before: int, after: int, group: str | None, kind: str | None, number: int, size: int
 ) -> tuple[Sequence[Changed], int]:
-    """Rows that are new, gone or changed, by group and kind (new, gone, changed) where they are given, and how many."""
+    """Return obligations that are new, gone or changed, and their number; `group` and `kind` limit them.
+
+    kind: new, gone or changed.
+    """
     body = sql.SQL(
         """
         from {sides}
@@ -161,7 +167,7 @@ def changed_obligations(
         sql.SQL("coalesce(now.{0}, was.{0}) as {0}").format(sql.Identifier(name))
         for name in ("person_key", "group_code", "group_name", "community", "grid", "unit", "due_date", "explanation")
     )
-    found = records(
+    obligations = records(
         conn,
         sql.SQL("select obligation_id, {either}, was.status as before, now.status as after {body}").format(
             either=either, body=body
@@ -177,11 +183,14 @@ def changed_obligations(
         size=size,
         offset=(number - 1) * size,
     )
-    return [Changed(**row) for row in found], int(count)
+    return [Changed(**row) for row in obligations], int(count)
 
 
 def _sides(kept: Kept) -> sql.Composed:
-    """`was` and `now`: the mart's rows of two publications side by side; of a row that is new or gone one side is null."""
+    """Return the mart's rows of two publications, `was` and `now`, side by side.
+
+    If a row is new or gone, the columns of one side are null.
+    """
     return sql.SQL(
         """
         (select * from {mart} where publication_id = %(before)s) as was

@@ -1,6 +1,6 @@
-"""The portal's readers and what each may see. What is not granted here is refused.
+"""This module defines the portal's readers and what each may see. A right that is not granted here is refused.
 
-What an official may see stands in `yingjian.people.officials` alone; nothing here knows of Airflow (`access` does).
+The rights of an official stand in `yingjian.people.officials` alone; nothing here knows of Airflow (`access` does).
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Official, Officials
 from yingjian.settings import Settings
 
-# Narrowed to this audience, only what is the same for everyone in the town is left (`town_wide` in their YAML).
+# This audience sees only the marts that are the same for everyone in the town (`town_wide` in their YAML).
 NOBODY = Audience("nobody")
 FORM_SECONDS = 12 * 3600
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A signed-in user of Airflow: `official` when the directory lists the login, `is_data_team` by Airflow's own roles."""
+    """A reader is a signed-in user of Airflow.
+
+    `official` is set when the directory lists the login; `is_data_team` follows Airflow's own roles.
+    """
 
     login: str
     official: Official | None = None
@@ -32,12 +35,15 @@ class Reader:
 
     @property
     def audience(self) -> Audience:
-        """The part of the town whose rows the reader sees; none without an entry in the directory."""
+        """Return the part of the town whose rows the reader sees; none without an entry in the directory."""
         return self.official.audience if self.official else NOBODY
 
     @property
     def counted(self) -> Audience:
-        """The part whose counts the reader sees: the data team the whole town's, they name nobody."""
+        """Return the part whose counts the reader sees.
+
+        The data team sees the whole town's, because counts name nobody.
+        """
         return self.audience if self.official or not self.is_data_team else OFFICE
 
     @property
@@ -56,23 +62,23 @@ class Reader:
 
 
 class Need(Enum):
-    """What a page asks of its reader."""
+    """A need is the right that a page requires of its reader."""
 
-    ENTER = "enter"  # an official or the data team: figures without persons
-    PART = "part"  # an official: the rows of the own part
-    PERSONS = "persons"  # an official with this right
-    QUARANTINE = "quarantine"  # an official with this right
-    DATA_TEAM = "data_team"  # Airflow's operators and administrators
+    ENTER = "enter"  # Officials and the data team have it: figures without persons.
+    PART = "part"  # Officials have it: the rows of the own part.
+    PERSONS = "persons"  # Officials with this right have it.
+    QUARANTINE = "quarantine"  # Officials with this right have it.
+    DATA_TEAM = "data_team"  # Airflow's operators and administrators have it.
 
 
 @cache
 def settings() -> Settings:
-    """The settings of this process; the API server has one home."""
+    """Return the settings of this process; the API server has one home."""
     return Settings.load()
 
 
 def directory() -> Officials:
-    """The officials as the file says now: a right that was taken away is gone with the next request.
+    """Return the officials of the present file: a right that was taken away is gone with the next request.
 
     Raises SetupError when the file cannot be understood: then nobody is an official.
     """
@@ -91,12 +97,12 @@ def _directory(path: Path, modified: int, size: int) -> Officials:
 
 
 def answers_questions(official: Official) -> bool:
-    """Whether an answer of this official counts, by an own right or as a deputy."""
+    """Return whether an answer of this official counts, by an own right or as a deputy."""
     return any(official in directory().who_may_answer(right) for right in ("release", "sign_off"))
 
 
 class RefusedError(Exception):
-    """The session is valid, and what was asked for is not for this reader; `need` says what would be needed."""
+    """The session is valid, but the request is not allowed for this reader; `need` says which right is missing."""
 
     def __init__(self, need: Need, reader: Reader) -> None:
         super().__init__(need.name)
@@ -110,12 +116,12 @@ def _signer() -> URLSafeTimedSerializer:
 
 
 def form_token(login: str) -> str:
-    """What a form of this reader carries, so that another site cannot send it in the reader's name."""
+    """Return the token for a form of this reader. Without it another site could send the form in the reader's name."""
     return _signer().dumps(login)
 
 
 def is_form_of(login: str, token: str) -> bool:
-    """Whether the portal gave this token to this reader within the last hours."""
+    """Return whether the portal gave this token to this reader within the last hours."""
     try:
         return bool(_signer().loads(token, max_age=FORM_SECONDS) == login)
     except BadSignature:

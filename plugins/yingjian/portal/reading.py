@@ -1,4 +1,7 @@
-"""The warehouse as a reader may see it: narrowed to the reader's part, read-only, for a bounded time; looks are recorded."""
+"""This module opens the warehouse for a reader: only the reader's part, read-only, for a bounded time.
+
+It records looks in the trail.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ STATEMENT_SECONDS = 20
 
 @contextmanager
 def reading(audience: Audience) -> Iterator[Conn]:
-    """A transaction in which unqualified marts are the audience's and nothing can be written."""
+    """Open a transaction in which unqualified marts are the audience's and nothing can be written."""
     with warehouse.connect(settings(), ROLE) as conn, _bounded(conn, audience):
         yield conn
 
@@ -34,28 +37,29 @@ def looked(
     read: Callable[[Conn], Found],
     object: Callable[[Found], str],
     reason: str | None = None,
-    details: Callable[[Found], dict[str, Any]] = lambda found: {},
+    details: Callable[[Found], dict[str, Any]] = lambda content: {},
 ) -> Found:
-    """What `read` finds in the reader's part, once the trail says that this reader looked.
+    """Return the result of `read` in the reader's part, after the trail has recorded that this reader looked.
 
-    One transaction: where the event cannot be written, nothing comes back. `object` and `details` name no person.
+    Both happen in one transaction: if the event cannot be written, nothing is returned. `object` and `details` name no
+    person.
     """
     with warehouse.connect(settings(), ROLE) as conn, conn.transaction():
         with _bounded(conn, reader.audience):
-            found = read(conn)
-        audit_trail.record(conn, reader.login, action, object(found), reason, **details(found))
-    return found
+            content = read(conn)
+        audit_trail.record(conn, reader.login, action, object(content), reason, **details(content))
+    return content
 
 
 def refusal(reader: Reader, need: Need, object: str | None) -> None:
-    """Record that a reader asked for what is not theirs."""
+    """Record that a reader requested something without the right to it."""
     with warehouse.connect(settings(), ROLE) as conn:
         audit_trail.record(conn, reader.login, f"{need.value}_refused", object or need.value)
 
 
 def is_readable(conn: Conn, schema: str, table: str) -> bool:
-    """Whether there is such a table and this connection may read it."""
-    found = conn.execute(
+    """Return whether such a table exists and this connection may read it."""
+    relation = conn.execute(
         """
         select from pg_class as relation inner join pg_namespace as schema on schema.oid = relation.relnamespace
         where schema.nspname = %s and relation.relname = %s
@@ -63,7 +67,7 @@ def is_readable(conn: Conn, schema: str, table: str) -> bool:
         """,
         (schema, table),
     )
-    return found.fetchone() is not None
+    return relation.fetchone() is not None
 
 
 @contextmanager

@@ -1,11 +1,10 @@
-"""What Airflow's metadata says of the last runs, and of what waits for a person."""
+"""This module reads from Airflow's metadata the last runs and the tasks that wait for a person."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
@@ -13,13 +12,17 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
+from yingjian.clock import SHANGHAI
+
 RUNS = 30
 
 
 @dataclass(frozen=True)
 class Run:
-    """A DAG run; times in Asia/Shanghai, `seconds` None while it is at work, `failed` its failed tasks."""
+    """A DAG run has times in Asia/Shanghai.
+
+    `seconds` is None while it is at work; `failed` are its failed tasks.
+    """
 
     dag_id: str
     run_id: str
@@ -32,7 +35,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A task that waits for a person's answer in Airflow."""
+    """This task waits for a person's answer in Airflow."""
 
     dag_id: str
     task_id: str
@@ -42,13 +45,13 @@ class Waiting:
 
 
 def last_runs() -> list[Run]:
-    """The last runs of all DAGs, newest first."""
+    """Return the last runs of all DAGs, newest first."""
     with create_session() as session:
-        found = session.scalars(select(DagRun).order_by(DagRun.queued_at.desc().nulls_last()).limit(RUNS)).all()
+        rows = session.scalars(select(DagRun).order_by(DagRun.queued_at.desc().nulls_last()).limit(RUNS)).all()
         failed: dict[tuple[str, str], list[str]] = {}
         for dag_id, run_id, task_id in session.execute(
             select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id)
-            .where(TaskInstance.state == "failed", TaskInstance.run_id.in_([run.run_id for run in found]))
+            .where(TaskInstance.state == "failed", TaskInstance.run_id.in_([run.run_id for run in rows]))
             .order_by(TaskInstance.task_id)
         ):
             failed.setdefault((dag_id, run_id), []).append(task_id)
@@ -62,14 +65,14 @@ def last_runs() -> list[Run]:
                 (run.end_date - run.start_date).total_seconds() if run.start_date and run.end_date else None,
                 failed.get((run.dag_id, run.run_id), []),
             )
-            for run in found
+            for run in rows
         ]
 
 
 def waiting() -> list[Waiting]:
-    """Tasks that wait for a person, oldest first: a release by hand, a sign-off."""
+    """Return the tasks that wait for a person, oldest first: a release by hand, a sign-off."""
     with create_session() as session:
-        found = session.execute(
+        rows = session.execute(
             select(HITLDetail, TaskInstance.dag_id, TaskInstance.task_id, DagRun.data_interval_start)
             .join(TaskInstance, TaskInstance.id == HITLDetail.ti_id)
             .join(DagRun, (DagRun.dag_id == TaskInstance.dag_id) & (DagRun.run_id == TaskInstance.run_id))
@@ -79,7 +82,7 @@ def waiting() -> list[Waiting]:
         ).all()
         return [
             Waiting(dag_id, task_id, _day(day), detail.subject, detail.created_at.astimezone(SHANGHAI))
-            for detail, dag_id, task_id, day in found
+            for detail, dag_id, task_id, day in rows
         ]
 
 

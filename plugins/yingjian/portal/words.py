@@ -1,4 +1,7 @@
-"""What the portal says, in Chinese and English. What the pipeline writes (explanations, reasons, names) stays Chinese."""
+"""This module has the portal's words in Chinese and English.
+
+The pipeline's own texts (explanations, reasons) stay Chinese.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,8 @@ from typing import Any
 LANGUAGES = ("zh", "en")
 
 WORDS: dict[str, tuple[str, str]] = {
-    # Frame
+    # The frame of every page uses these words.
     "title": ("应检", "Yingjian"),
-    "town": ("北峰街道", "Beifeng subdistrict"),
     "skip": ("跳到主要内容", "Skip to main content"),
     "navigation": ("主导航", "Main navigation"),
     "nav_home": ("日报", "Reports"),
@@ -29,7 +31,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "nothing_published": ("尚未发布任何日报。", "Nothing has been published yet."),
     "chinese_only": ("", "Explanations are written by the pipeline in Chinese."),
     "all": ("全部", "All"),
-    # Home
+    # The home page uses these words.
     "home_title": ("日报", "Reports"),
     "business_date": ("业务日期", "Business date"),
     "state_at": ("截至当日24时", "State at the end of the day"),
@@ -67,7 +69,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "waiting_row": ("{subject}（业务日期 {day}，{since} 起）", "{subject} (business date {day}, since {since})"),
     "lists_today": ("今日名单", "Today's lists"),
-    # Report
+    # The page of a report uses these words.
     "report_title": ("{day} 日报", "Report of {day}"),
     "report_frame": ("日报正文", "The report"),
     "open_alone": ("单独打开", "Open by itself"),
@@ -75,7 +77,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "本期没有为您的范围保存日报页面。",
         "No page was stored for your part of this publication.",
     ),
-    # Lists
+    # The pages of lists use these words.
     "lists_title": ("名单", "Lists"),
     "lists_intro": (
         "与日报表格中的名单相同，来自 {day} 的发布（第 {id} 期）。",
@@ -112,7 +114,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "previous": ("上一页", "Previous"),
     "next": ("下一页", "Next"),
     "scroll_table": ("可左右滚动的表格", "Table that scrolls sideways"),
-    # Person
+    # The page of a person uses these words.
     "reason_title": ("查看人员前，请说明理由", "Say why before a person is shown"),
     "reason_intro": (
         "查看个人信息会记录：谁、何时、看了谁、什么理由。记录不能修改或删除。",
@@ -157,7 +159,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "to": ("止", "To"),
     "explanation": ("说明", "Explanation"),
     "status": ("状态", "Status"),
-    # Zones
+    # The page of zones uses these words.
     "zones_title": ("风险区", "Risk zones"),
     "zones_intro": (
         "等级以通告为准；系统只计算何时可以降级、还缺什么（第二十八条）。",
@@ -166,7 +168,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "no_zones": ("您的范围内没有风险区。", "There is no risk zone in your part."),
     "level": ("等级", "Level"),
     "level_since": ("自", "since"),
-    "clear_days": ("连续无新增", "Days without new cases"),
+    "days_since_positive": ("距末例天数", "Days since the last case"),
+    "days_at_level": ("本等级天数", "Days at this level"),
     "residents": ("居民", "Residents"),
     "round": ("全员筛查", "Screening round"),
     "round_not_begun": ("筛查日未到", "not begun"),
@@ -189,7 +192,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "listed_to": ("移出", "Removed"),
     "still_listed": ("仍在名单", "still listed"),
     "find_area": ("省、市、县或区域名称", "Province, city, county or area"),
-    # Quality
+    # The page of data quality uses these words.
     "quality_title": ("数据质量", "Data quality"),
     "feeds": ("数据接收", "Feeds"),
     "feed": ("数据", "Feed"),
@@ -226,7 +229,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "rejected_own": ("只显示本单位报送的行。", "Only rows that your own part sent."),
     "file_and_line": ("文件和行", "File and line"),
     "raw_text": ("原文", "As sent"),
-    # Publications
+    # The pages of publications use these words.
     "publications_title": ("发布", "Publications"),
     "compare_title": ("比较两期", "Compare two publications"),
     "before": ("前一期", "Before"),
@@ -256,7 +259,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "was": ("之前", "Before"),
     "now": ("之后", "After"),
     "absent": ("无", "absent"),
-    # Operations
+    # The page of operations uses these words.
     "operations_title": ("运行与数据新鲜度", "Runs and freshness"),
     "last_runs": ("最近的运行", "Last runs"),
     "dag": ("流程", "DAG"),
@@ -284,7 +287,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "runbook_title": ("值班手册：{name}", "Runbook: {name}"),
     "suite": ("检查的数据表", "Table"),
     "document_frame": ("文档正文", "The document"),
-    # Messages
+    # Messages use these words.
     "message_title": ("提示", "Message"),
     "refused_title": ("无权查看", "Not yours to see"),
     "to_home": ("回到首页", "To the first page"),
@@ -323,7 +326,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "message_unexpected": ("出现意外错误，已记录，请联系管理员。", "Something unexpected happened; it is in the log."),
 }
 
-# Codes of the marts as people say them; what is not here is shown as it is.
+# These are the words for codes of the marts; a code that is not here is shown as it is.
 CODES: dict[str, tuple[str, str]] = {
     "upcoming": ("待检", "upcoming"),
     "satisfied": ("已检", "satisfied"),
@@ -386,6 +389,7 @@ CODES: dict[str, tuple[str, str]] = {
     "screening_outstanding": ("区域核酸未采", "Not sampled in a round"),
     "risk_zone": ("风险区", "Risk zones"),
     "zone_blocker": ("阻碍降级", "Blocking a zone"),
+    "vaccination_outstanding": ("老年人未接种", "Vaccination outstanding"),
 }
 
 EVENTS: dict[str, tuple[str, str]] = {
@@ -407,7 +411,7 @@ EVENTS: dict[str, tuple[str, str]] = {
     "pool": ("混管阳性", "Positive tube"),
 }
 
-# Titles of the lists and their columns, which the report writes in Chinese.
+# These are the English titles of the lists and their columns, which the report writes in Chinese.
 LABELS: dict[str, str] = {
     "逾期未检": "Overdue",
     "未来7日应检": "Due in 7 days",
@@ -418,6 +422,12 @@ LABELS: dict[str, str] = {
     "推送未清": "Pushes not cleared",
     "混管待复核": "Positive tubes",
     "阻碍降级": "Blocking a zone",
+    "老年人未接种": "Vaccination outstanding",
+    "年龄段": "Age band",
+    "自": "Since",
+    "已种剂次": "Doses had",
+    "缺": "Lacks",
+    "禁忌或拒种": "Contraindicated or refused",
     "姓名": "Name",
     "证件号码": "Document number",
     "联系电话": "Telephone",
@@ -448,16 +458,31 @@ LABELS: dict[str, str] = {
     "试管": "Tube",
     "结果时间": "Result at",
     "风险区": "Zone",
+    "阳性未转运": "Positive, not transferred",
+    "健康监测异常": "Home monitoring",
+    "住客待核": "Hotel guests",
+    "从未检测": "Never tested",
+    "人群编号": "Group code",
+    "应报": "Reports expected",
+    "已报": "Reports",
+    "最高体温": "Highest temperature",
+    "情况": "What is wrong",
+    "住宿单位": "Hotel",
+    "入住时间": "Checked in at",
+    "上报时间": "Reported at",
+    "所在名单": "On lists",
+    "重点人员": "Key person",
+    "在居民登记": "Registered",
 }
 
 
 def say(language: str, key: str, **values: Any) -> str:
-    """What the portal says under a key, with values in it."""
+    """Return the portal's text for a key, with values in it."""
     return WORDS[key][LANGUAGES.index(language)].format(**values)
 
 
 def code(language: str, value: str) -> str:
-    """A code of the marts in words."""
+    """Return a code of the marts in words."""
     return CODES[value][LANGUAGES.index(language)] if value in CODES else value
 
 
@@ -466,5 +491,5 @@ def event(language: str, kind: str) -> str:
 
 
 def label(language: str, title: str) -> str:
-    """A title of the report's lists in the reader's language."""
+    """Return a title of the report's lists in the reader's language."""
     return title if language == "zh" else LABELS.get(title, title)

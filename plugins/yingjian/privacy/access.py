@@ -1,4 +1,4 @@
-"""Who may do what: the table of access.yml, and the logins of readers with the part of the town that each reads."""
+"""This module reads the table of rights (access.yml), and makes the logins of readers with the parts of each."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from yingjian.database.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, scram
 from yingjian.database.warehouse import ROLES
 from yingjian.modelling.marts import published
 from yingjian.people.audience import Audience
-from yingjian.privacy.audit_trail import record
+from yingjian.privacy.audit_trail import is_reason, record
 
 TABLE = Path(__file__).parent / "access.yml"
 DOCUMENT = Path("docs") / "access.md"
 
-# What `owns` means, by kind of object.
+# The word `owns` in access.yml means these privileges, by kind of object.
 PRIVILEGES = {
     "schema": ("usage", "create"),
     "table": ("select", "insert", "update", "delete", "truncate"),
@@ -33,12 +33,12 @@ PRIVILEGES = {
     "sequence": ("usage",),
     "function": ("execute",),
 }
-ROWS = ("all", "own part", "persons looked at", "none")
+ROWS = ("all", "own part", "carried part", "persons looked at", "none")
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What a role may do with an object: privileges, and of which rows (one of ROWS)."""
+    """A grant lists a role's privileges on an object, and the rows that they apply to (one of ROWS)."""
 
     privileges: frozenset[str]
     rows: str = "all"
@@ -46,7 +46,7 @@ class Grant:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the table: objects of one kind, by name or pattern, what each role may do with them, and why."""
+    """A line of the table names objects of one kind, by name or pattern, what each role may do with them, and why."""
 
     kind: str
     objects: tuple[str, ...]
@@ -59,19 +59,23 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """roles: what each is, and whether it logs in; lines: the first that is about an object says who may do what."""
+    """The table of rights.
+
+    `roles` describes each role and `logins` names those that log in. The first of the `lines` that is about an object
+    decides.
+    """
 
     roles: Mapping[str, str]
     logins: frozenset[str]
     lines: tuple[Line, ...]
 
     def line(self, kind: str, name: str) -> Line | None:
-        """The line about an object; None where the table forgot it."""
+        """Return the line about an object; None when the table has none."""
         return next((line for line in self.lines if line.is_about(kind, name)), None)
 
 
 def read_table(path: Path = TABLE) -> Table:
-    """The table of a file. Raises ValueError that names the line and what is wrong with it."""
+    """Return the table of a file. Raises ValueError, which names the line and its fault."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     roles = {name: entry["is"] for name, entry in content["roles"].items()}
     logins = frozenset(name for name, entry in content["roles"].items() if entry["login"])
@@ -95,13 +99,13 @@ def _line(entry: Mapping[str, Any], roles: Iterable[str]) -> Line:
 
 
 def _views(rows: str | None) -> list[str]:
-    """The reader views of the marts whose rows are those: the town's, persons', places' or the office's."""
+    """Return the reader views of the marts whose rows belong to the town, to persons, to places or to the office."""
     return [f"{mart.reader_schema}.{mart.name}" for mart in published().values()
             if mart.rows == rows and mart.reader_schema != "restricted"]  # fmt: skip
 
 
 def document(table: Table) -> str:
-    """The table as a page in Markdown."""
+    """Return the table as a page in Markdown."""
     lines = [
         "# Who may do what in the warehouse",
         "",
@@ -129,24 +133,21 @@ def _words(kind: str, grant: Grant) -> str:
         if len(every) > 1 and set(every) == grant.privileges
         else " ".join(name for name in every if name in grant.privileges)
     )
-    return (
-        words
-        + {"all": "", "own part": " (own part)", "persons looked at": " (persons looked at)", "none": " (no row)"}[
-            grant.rows
-        ]
-    )
+    rows = {"all": "", "none": " (no row)"}.get(grant.rows, f" ({grant.rows})")
+    return words + rows
 
 
-# Logins of readers
+# The functions below make and drop the logins of readers.
 
 _LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 _GROUPS = {"community": "community_reader", "department": "department_reader", "office": "bi_reader"}
 _PERSONS = "case_worker"
+CONNECTIONS = 10  # A reader's login has no more at a time.
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A login and what it reads: parts of the town, and whether it may look at persons."""
+    """A reader is a login with its parts of the town; `persons` says whether it may look at persons."""
 
     login: str
     parts: tuple[Audience, ...]
@@ -156,10 +157,10 @@ class Reader:
 def grant(
     conn: psycopg.Connection[Any], login: str, parts: Iterable[Audience], persons: bool, granted_by: str, reason: str
 ) -> str | None:
-    """Let a login read parts of the town; a new login is made, and its password returned, this once.
+    """Let a login read parts of the town; a new login is made, and only this call returns its password.
 
-    In the connection's transaction, together with the event in the trail. Raises ValueError for a name that is none or
-    is a service's.
+    The grant and its event in the trail belong to the connection's transaction. Raises ValueError for a name that is
+    not valid or that a service has.
     """
     _require_reader_name(login)
     _require_reason(reason)
@@ -172,9 +173,8 @@ def grant(
                 sql.Identifier(login), sql.Literal(scram(conn, login, password))
             )
         )
-        # An open transaction would hold up the trail for everyone.
-        for setting in ("search_path to reporting, pg_temp", "idle_in_transaction_session_timeout to '1min'"):
-            conn.execute(sql.SQL("alter role {} set {}").format(sql.Identifier(login), sql.SQL(setting)))
+        conn.execute(sql.SQL("alter role {} set search_path to reporting, pg_temp").format(sql.Identifier(login)))
+        conn.execute("select access.limit_reader(%s, %s)", (login, CONNECTIONS))
     elif conn.execute("select exists (select from access.reader where login = %s)", (login,)).fetchone() != (True,):
         raise ValueError(f"{login} is a role of this server that is no reader: choose another name")
     for part in parts:
@@ -192,41 +192,41 @@ def grant(
 def revoke(
     conn: psycopg.Connection[Any], login: str, parts: Iterable[Audience], persons: bool, revoked_by: str, reason: str
 ) -> bool:
-    """Take parts of the town, or the look at persons, from a login; without either, everything.
+    """Take parts of the town, or the right to look at persons, from a login; without either, take everything.
 
-    A login without a part left is dropped. Returns whether it was. Raises ValueError when it is no reader, or does not
-    have what is to be taken.
+    A login without a part is dropped. Return whether it was dropped. Raises ValueError when the login is no reader, or
+    does not have the part that is to be taken.
     """
     _require_reason(reason)
     reader = next((reader for reader in readers(conn) if reader.login == login), None)
     if reader is None:
         raise ValueError(f"{login} reads nothing: see yingjian access list")
-    taken = list(parts) or ([] if persons else list(reader.parts))
-    if unknown := [part.title for part in taken if part not in reader.parts]:
+    parts_taken = list(parts) or ([] if persons else list(reader.parts))
+    if unknown := [part.title for part in parts_taken if part not in reader.parts]:
         raise ValueError(f"{login} does not read {', '.join(unknown)}: see yingjian access list")
-    for part in taken:
+    for part in parts_taken:
         conn.execute(
             "delete from access.reader where login = %s and kind = %s and name = %s", (login, part.kind, part.name)
         )
-    left = [part for part in reader.parts if part not in taken]
-    if left:
-        for kind in {part.kind for part in taken} - {part.kind for part in left}:
+    parts_left = [part for part in reader.parts if part not in parts_taken]
+    if parts_left:
+        for kind in {part.kind for part in parts_taken} - {part.kind for part in parts_left}:
             _member(conn, "revoke {} from {}", _GROUPS[kind], login)
         if persons:
             _member(conn, "revoke {} from {}", _PERSONS, login)
     else:
         conn.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(login)))
-    if persons or not left:
+    if persons or not parts_left:
         conn.execute("delete from access.look where login = %s", (login,))
     record(
         conn, revoked_by, "access_revoke", login, reason.strip(),
-        parts=_texts(taken), persons=persons or not left, dropped=not left,
+        parts=_texts(parts_taken), persons=persons or not parts_left, dropped=not parts_left,
     )  # fmt: skip
-    return not left
+    return not parts_left
 
 
 def readers(conn: psycopg.Connection[Any]) -> Iterator[Reader]:
-    """The logins that were granted something, by name."""
+    """Yield the logins that were granted something, by name."""
     rows = conn.execute(
         """
         select
@@ -252,13 +252,13 @@ def _member(conn: psycopg.Connection[Any], statement: str, role: str, login: str
 
 
 def _require_reader_name(login: str) -> None:
-    taken = {*read_table().roles, OWNER_ROLE, AIRFLOW_ROLE, "postgres", "public"}
-    if not _LOGIN.fullmatch(login) or login in taken or login.startswith("pg_"):
+    names_taken = {*read_table().roles, OWNER_ROLE, AIRFLOW_ROLE, "postgres", "public"}
+    if not _LOGIN.fullmatch(login) or login in names_taken or login.startswith("pg_"):
         raise ValueError(
             f"{login} is no login of a reader: wants a letter, then letters, digits, dots, dashes, underscores"
         )
 
 
 def _require_reason(reason: str) -> None:
-    if not reason.strip():
-        raise ValueError("say why with --reason: it goes into the trail")
+    if not is_reason(reason):
+        raise ValueError("say why with --reason, in words: it goes into the trail")

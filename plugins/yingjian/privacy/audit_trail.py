@@ -1,9 +1,11 @@
-"""The trail of what people did with others' data: append-only, tamper-evident, verified by `yingjian audit verify`."""
+"""The trail records what people did with others' data. `yingjian audit verify` detects a changed event."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -16,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a verification found: `events` in the chain, and the first one that is not as it was written, with the reason."""
+    """A verdict counts the `events` in the chain, and names the first event that has changed, with the reason."""
 
     events: int
     broken: int | None = None
@@ -27,21 +29,26 @@ def record(
     conn: psycopg.Connection[Any],
     actor: str,
     action: str,
-    object: str,
+    subject: str,
     reason: str | None = None,
     **details: Any,
 ) -> int:
-    """Append an event in the connection's transaction; returns its number. `object` and `details` name no person."""
+    """Add an event in the connection's transaction; return its number. `subject` and `details` name no person."""
     row = conn.execute(
-        "select audit.record(%s, %s, %s, %s, %s)", (actor, action, object, reason, Jsonb(details))
+        "select audit.record(%s, %s, %s, %s, %s)", (actor, action, subject, reason, Jsonb(details))
     ).fetchone()
     assert row is not None
     return int(row[0])
 
 
+def is_reason(text: str) -> bool:
+    """Return whether a text says something: two letters or characters of a script, at the least."""
+    return sum(character.isalpha() for character in text) > 1
+
+
 @dataclass(frozen=True)
 class Event:
-    """One event of the trail; `happened_at` in the connection's time zone."""
+    """This is one event of the trail; `happened_at` is in the connection's time zone."""
 
     event_id: int
     happened_at: datetime
@@ -59,7 +66,7 @@ def events(
     action: str | None = None,
     objects: Sequence[str] | None = None,
 ) -> list[Event]:
-    """Events by number, from a day on, of one actor, of one action, about any of some objects; None: any."""
+    """Return events by number: from a day on, of one actor, of one action, about any of some objects; None means any."""
     with conn.cursor(row_factory=class_row(Event)) as cursor:
         return cursor.execute(
             """
@@ -72,45 +79,86 @@ def events(
         ).fetchall()
 
 
-def verify(conn: psycopg.Connection[Any], kept: Path) -> Verdict:
-    """Check every event against its hash and its predecessor, and that the end verified last time is still there.
+def anchor(conn: psycopg.Connection[Any], key: bytes, moment: datetime) -> str:
+    """Return the end of the trail as a line for a place that this machine cannot change: event, hash, and who says so."""
+    row = conn.execute(
+        "select event_id, encode(hash, 'hex') from audit.event order by event_id desc limit 1"
+    ).fetchone() or (0, "")
+    said = {"at": moment.isoformat(timespec="seconds"), "event": row[0], "hash": row[1]}
+    return json.dumps(said | {"code": _code(said, key)})
 
-    The end is kept in the file `kept`, outside the database: a chain cut short, or written anew, is noticed too.
+
+def against(conn: psycopg.Connection[Any], lines: Iterable[str], key: bytes) -> tuple[int, str | None]:
+    """Return how many anchors there are, and what is wrong with the first that the trail does not hold."""
+    number = 0
+    for line in lines:
+        number += 1
+        try:
+            said = json.loads(line)
+            code = said.pop("code")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return number, f"anchor {number} is none"
+        if not hmac.compare_digest(str(code), _code(said, key)):
+            return number, f"anchor {number} was not made with this home's secret"
+        row = conn.execute(
+            "select encode(hash, 'hex') from audit.event where event_id = %s", (said["event"],)
+        ).fetchone()
+        if said["event"] and (row is None or row[0] != said["hash"]):
+            return number, f"event {said['event']} is gone or another one than at {said['at']}"
+    return number, None
+
+
+def _code(said: dict[str, Any], key: bytes) -> str:
+    return hmac.new(key, json.dumps(said, sort_keys=True).encode(), hashlib.sha256).hexdigest()
+
+
+# The text of each event that its hash is made of, as audit.hash_of writes it.
+_AS_HASHED = """
+    select
+        event_id,
+        jsonb_build_array(
+            event_id, extract(epoch from happened_at)::text, actor, action, object, reason, details,
+            encode(previous_hash, 'hex')
+        )::text,
+        previous_hash, hash
+    from audit.event order by event_id
+"""
+
+
+def verify(conn: psycopg.Connection[Any], end_file: Path) -> Verdict:
+    """Check every event against its hash and its predecessor, and that the end verified last time still exists.
+
+    The hashes are computed here, not by the database's own function, which its owner could exchange. The file `end_file`
+    holds that end outside the database, so that a chain that was cut short or written anew is noticed too.
     """
-    broken = conn.execute(
-        """
-        select
-            event_id,
-            case
-                when event_id <> number then 'an event before it is missing'
-                when hash <> audit.hash_of(event) then 'it was changed'
-                else 'the event before it was replaced'
-            end
-        from (
-            select
-                event, event.*, row_number() over (order by event_id) as number,
-                lag(hash, 1, decode(repeat('00', 32), 'hex')) over (order by event_id) as hash_before
-            from audit.event as event
-        ) as chain
-        where event_id <> number or hash <> audit.hash_of(event) or previous_hash <> hash_before
-        order by event_id limit 1
-        """
-    ).fetchone()
+    broken, number, before = None, 0, b"\0" * 32
+    with conn.cursor(name="verifying") as cursor:
+        for event_id, hashed, previous, kept in cursor.execute(_AS_HASHED):
+            number += 1
+            if event_id != number:
+                broken = event_id, "an event before it is missing"
+            elif kept != hashlib.sha256(hashed.encode()).digest():
+                broken = event_id, "it was changed"
+            elif previous != before:
+                broken = event_id, "the event before it was replaced"
+            if broken:
+                break
+            before = kept
     last = conn.execute(
         "select event_id, encode(hash, 'hex') from audit.event order by event_id desc limit 1"
     ).fetchone()
     events = int(last[0]) if last else 0
     if broken:
         return Verdict(events, int(broken[0]), str(broken[1]))
-    if kept.exists():
-        end = json.loads(kept.read_text())
-        found = conn.execute(
+    if end_file.exists():
+        end = json.loads(end_file.read_text())
+        row = conn.execute(
             "select encode(hash, 'hex') from audit.event where event_id = %s", (end["event"],)
         ).fetchone()
-        if found is None or found[0] != end["hash"]:
+        if row is None or row[0] != end["hash"]:
             return Verdict(events, int(end["event"]), "an event that was verified before is gone or another one")
     if last:
-        unfinished = kept.with_suffix(".new")
+        unfinished = end_file.with_suffix(".new")
         unfinished.write_text(json.dumps({"event": events, "hash": last[1]}))
-        unfinished.replace(kept)
+        unfinished.replace(end_file)
     return Verdict(events)

@@ -1,7 +1,9 @@
-"""Row-level security of what is published: who sees which rows, by what a mart's YAML says of it.
+"""This module sets row-level security on published tables. A mart's YAML says who sees which rows.
 
-Readers query views of `view_owner`; the policies below are that role's, and ask who the login is (sql/26_access.sql).
-A mart without an audience shows a community or a department nothing: default deny.
+There is one rule for every reader (docs/decisions/one-audience-rule.md). Logins of readers query views of `view_owner`;
+the report, the packs and the portal query the tables as `reporter`. The policy applies to both roles and asks whose rows
+are read (the functions of sql/26_access.sql). A mart without an audience shows no row to a community or a department:
+access is denied by default.
 """
 
 from __future__ import annotations
@@ -12,39 +14,51 @@ from collections.abc import Collection
 import psycopg
 from psycopg import sql
 
-from yingjian.modelling.marts import Mart
+from yingjian.modelling.marts import COLUMNS_OF_KIND, Mart
 
-# Roles that read whole marts: what writes the pages; dbt, which restates what it made; retention, which asks who has
+READERS = ("view_owner", "reporter")
+# These roles read whole marts: dbt restates earlier publications, and retention (the loader) looks for persons who have
 # something open.
-SERVICES = ("reporter", "transformer", "loader")
+SERVICES = ("transformer", "loader")
+
+# Each condition holds for the rows of a kind of reader, by the column that says whose a row is. Several departments may
+# be competent for one group. The functions stand in subqueries, so that each is evaluated once per query and not per row.
+_CONDITIONS = {
+    "community": "community = any ((select access.names_of('community'))::text[])",
+    "communities": "communities && (select access.names_of('community'))::text[]",
+    "department": "string_to_array(department, '、') && (select access.names_of('department'))::text[]",
+}
 
 
 def row_rule(mart: Mart, columns: Collection[str]) -> str:
-    """The condition under which a reader sees a row of a published mart that has these columns.
+    """Return the condition under which a reader sees a row of a published mart that has these columns.
 
-    A column that a new version adds to the audience is there from the next publication on. The functions stand in
-    subqueries, so that each is evaluated once per query and not per row.
+    Persons are shown one by one. The reporter shows them beside rows of the audience's part, so its policy does not ask
+    where they live.
     """
     if mart.reader_schema == "restricted":
         return "(select access.sees_all_persons()) or access.may_read_person(person_key)"
     if mart.rows == "town":
         return "(select access.is_reader())"
-    audience = set(mart.audience) & set(columns)
-    parts = ["(select access.sees_office())"]
-    if "community" in audience:
-        parts.append("community = any ((select access.communities())::text[])")
-    elif "communities" in audience:
-        parts.append("communities && (select access.communities())::text[]")
-    if "department" in audience:
-        # Several departments may be competent for one group.
-        parts.append("string_to_array(department, '、') && (select access.departments())::text[]")
-    return " or ".join(parts)
+    return own_part(mart, columns)
+
+
+def own_part(mart: Mart, columns: Collection[str]) -> str:
+    """Return the condition under which a row belongs to the part of the town that is read.
+
+    A column that a new version adds to the audience exists from the next publication on.
+    """
+    named = (mart.column_of(kind, columns) for kind in COLUMNS_OF_KIND)
+    conditions = ["(select access.sees_office())", *(_CONDITIONS[column] for column in named if column)]
+    if mart.everyones and mart.everyones in columns:
+        conditions.append(f"{mart.everyones} and (select access.is_reader())")
+    return " or ".join(conditions)
 
 
 def protect(conn: psycopg.Connection, mart: Mart, columns: Collection[str]) -> None:
-    """Put the policies of `published.<mart>` in place; where they are, nothing is locked and nothing changes."""
+    """Put the policies of `published.<mart>` in place; if they exist already, nothing is locked and nothing changes."""
     rule = row_rule(mart, columns)
-    digest = hashlib.sha256(f"{rule} {SERVICES}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{rule} {READERS} {SERVICES}".encode()).hexdigest()[:16]
     row = conn.execute(
         """
         select obj_description(policy.oid, 'pg_policy') from pg_policy as policy
@@ -57,6 +71,7 @@ def protect(conn: psycopg.Connection, mart: Mart, columns: Collection[str]) -> N
         return
     names = {
         "mart": sql.Identifier("published", mart.name),
+        "readers": sql.SQL(", ").join(map(sql.Identifier, READERS)),
         "services": sql.SQL(", ").join(map(sql.Identifier, SERVICES)),
         "rule": sql.SQL(rule),
         "digest": sql.Literal(digest),
@@ -65,7 +80,7 @@ def protect(conn: psycopg.Connection, mart: Mart, columns: Collection[str]) -> N
         "alter table {mart} enable row level security",
         "drop policy if exists readers on {mart}",
         "drop policy if exists services on {mart}",
-        "create policy readers on {mart} for select to view_owner using ({rule})",
+        "create policy readers on {mart} for select to {readers} using ({rule})",
         "create policy services on {mart} for select to {services} using (true)",
         "comment on policy readers on {mart} is {digest}",
     ):

@@ -13,37 +13,41 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import psycopg
 from psycopg import sql
 
+from yingjian.clock import SHANGHAI
 from yingjian.modelling.marts import published
+from yingjian.privacy import correction
 from yingjian.privacy.audit_trail import record
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 _PACKS = re.compile(r"(\d{4}-\d{2}-\d{2})-p\d+")
 
 
 @dataclass(frozen=True)
 class Deletion:
-    """What went of one place: rows (or files), and how many as old stayed because they still stand."""
+    """One deletion counts the rows (or files) that were deleted from one place, and those as old that must stay."""
 
     what: str
     before: date
     rows: int
-    kept: int
+    rows_kept: int
 
 
-# By feed: the date of a row `t` from which its days count, and what must hold besides for it to go. In this order: first
-# what samples prove, then the persons' own records, then the samples and the other evidence about who went.
+# Each feed has the date of a row `t` from which its days count, and a condition that must hold besides for the row to go.
+# The order matters: first what samples prove, then the persons' own records, then the samples and the other evidence about
+# those who went.
 _LEAVING = "t.person_key in (select leaving.person_key from pg_temp.leaving)"
+# A person whom nobody found here has no membership from then on (docs/policy.md, `A07`).
+_GONE_ON = "case when t.verification_result in ('已离开', '信息有误') then t.verified_at::date end"
 _OVER = {
     "declarations": ("ended.over_on", "not ended.is_outbreak or ended.over_on < ended.outbreaks_kept_from"),
     "risk_zones": ("zone.lowered_on", "true"),
     "key_population": ("least(t.end_date, released.on_date)", _LEAVING),
     "arrivals": ("coalesce(released.on_date, t.arrival_date)", _LEAVING),
     "contacts": ("coalesce(released.on_date, t.judged_at::date)", _LEAVING),
+    "referrals": (f"coalesce(least(released.on_date, {_GONE_ON}), t.handed_down_at::date)", _LEAVING),
     "pharmacy_purchases": ("t.purchased_at::date", _LEAVING),
     "cases": ("t.discharge_date", _LEAVING),
     "residents": ("t.moved_out_date", "t.moved_out_date < events.kept_from"),
@@ -58,6 +62,11 @@ _OVER = {
             select from pg_temp.newest_sample as newest
             where newest.sample_key = t.sample_key and newest.id_number = t.id_number
         )
+        and not exists (
+            select from pg_temp.open_positive as positive
+            where positive.person_key = t.person_key and positive.since <= t.sampled_at::date
+        )
+        and not exists (select from pg_temp.open_tube where open_tube.tube_no = t.tube_no)
         """,
     ),
     "exemptions": (
@@ -65,8 +74,29 @@ _OVER = {
         "not exists (select from pg_temp.duty where duty.person_key = t.person_key and duty.since <= t.end_date)",
     ),
     "vaccinations": (
-        "t.vaccinated_date",
+        "coalesce(t.vaccinated_date, t.updated_at::date)",  # A refusal has no date of its own.
         "not exists (select from staging.residents as home where home.person_key = t.person_key)",
+    ),
+    "health_checks": (
+        "t.measured_at::date",
+        "not exists (select from pg_temp.duty where duty.person_key = t.person_key and duty.since <= t.measured_at::date)",
+    ),
+    "guests": (
+        "coalesce(t.checked_out_at, t.checked_in_at)::date",
+        """
+        not exists (
+            select from pg_temp.duty
+            where duty.person_key = t.person_key and duty.since <= coalesce(t.checked_out_at, t.checked_in_at)::date
+        )
+        """,
+    ),
+    # An item is an obligation: the record's key, its group and its slot. Of other lists, what stands on one now is open.
+    "dispositions": (
+        "t.handled_at::date",
+        """
+        not exists (select from pg_temp.duty where duty.record_key = regexp_replace(t.item_key, '(/[^/]*){2}$', ''))
+        and not exists (select from pg_temp.answered_item where answered_item.item_id = trim(t.item_key))
+        """,
     ),
     "releases": ("t.release_date", "not exists (select from pg_temp.duty where duty.record_key = t.record_key)"),
     "disinfections": (
@@ -76,16 +106,51 @@ _OVER = {
         and not exists (select from staging.cases as infected where infected.case_key = t.case_key)
         """,
     ),
+    "inspections": (
+        "coalesce(t.mended_at, t.inspected_at)::date",
+        "not exists (select from pg_temp.open_inspection as open where open.inspection_id = t.inspection_key)",
+    ),
+    "requests": ("t.closed_at::date", "true"),
+    "events": ("t.held_on", "true"),
+    # The last report of a site, a stock or a drill stays: it says what is known of it.
+    "isolation_sites": (
+        "t.reported_on",
+        """
+        exists (
+            select from staging.isolation_sites as later
+            where later.site_key = t.site_key and later.reported_on > t.reported_on
+        )
+        """,
+    ),
+    "supplies": (
+        "t.reported_on",
+        """
+        exists (
+            select from staging.supplies as later
+            where later.supply_key = t.supply_key and later.reported_on > t.reported_on
+        )
+        """,
+    ),
+    "drills": (
+        "t.held_on",
+        """
+        exists (
+            select from staging.drills as later
+            where later.drill_type = t.drill_type and later.article is not distinct from t.article and later.held_on > t.held_on
+        )
+        """,
+    ),
 }
 _EVENTS = ("declarations", "risk_zones")
 
-# What the conditions above speak of, by feed.
+# The conditions above refer to these tables.
 _JOINS = {
     "declarations": "inner join pg_temp.declaration_over as ended on ended.notice_key = t.notice_key",
     "risk_zones": "inner join pg_temp.zone_over as zone on zone.zone_key = t.zone_key",
     "key_population": "left join pg_temp.released on released.record_key = t.record_key",
     "arrivals": "left join pg_temp.released on released.record_key = 'arrivals:' || t.arrival_key",
     "contacts": "left join pg_temp.released on released.record_key = 'contacts:' || t.contact_key",
+    "referrals": "left join pg_temp.released on released.record_key = 'referrals:' || t.referral_key",
     "residents": "cross join pg_temp.events",
     "test_results": "cross join pg_temp.events",
 }
@@ -93,11 +158,13 @@ _JOINS = {
 # The records of which a person's stay follows: record key, first day, first day of which samples prove it (null: the
 # newest ones do), and what holds it besides.
 _ARRIVED = "least(t.arrival_date, t.entry_date, t.left_date)"
+_HANDED_DOWN = "least(t.last_exposure_date, t.handed_down_at::date)"
 _BEGAN = "least(t.start_date, t.anchor_date)"
 _DUTIES = {
     "key_population": ("t.record_key", _BEGAN, f"case when t.anchor_date is not null then {_BEGAN} end", "false"),
     "arrivals": ("'arrivals:' || t.arrival_key", _ARRIVED, _ARRIVED, "false"),
     "contacts": ("'contacts:' || t.contact_key", "t.last_exposure_date", "t.last_exposure_date", "false"),
+    "referrals": ("'referrals:' || t.referral_key", _HANDED_DOWN, _HANDED_DOWN, "false"),
     "pharmacy_purchases": ("null", "t.purchased_at::date", "t.purchased_at::date", "false"),
     "cases": (
         "null", "t.sample_date", "t.sample_date", "t.zone_key in (select zone.zone_key from staging.risk_zones as zone)",
@@ -112,11 +179,13 @@ def retain(
     *,
     reports: Path,
     pulled: Path,
+    shared: Path,
 ) -> list[Deletion]:
     """Delete what is over for longer than its days on `as_of`; returns what went, place by place.
 
-    loader, publisher: connections as these roles. reports, pulled: folders of the home. Rows and their record go in one
-    transaction. Nothing goes before the first publication, which says who still has something open.
+    loader, publisher: connections as these roles. reports, pulled: folders of the home; shared: the shared folder. Rows
+    and their record go in one transaction. Nothing goes before the first publication, which says who still has
+    something open.
     """
     days = _rules(loader)
     publication = loader.execute(
@@ -128,12 +197,12 @@ def retain(
     before = {what: as_of - timedelta(days=number) for what, number in days.items()}
     with loader.transaction():
         _forget_changes(loader)
-        done = _staging(loader, before, publication[0])
-        done += _rejected(loader, before)
-        done += _files(before, reports, pulled, publication[1])
-        _keep_record(loader, done)
-    published = _published(publisher, before, publication[0])
-    return done + published
+        deletions = _staging(loader, before, publication[0])
+        deletions += _rejected(loader, before)
+        deletions += _corrections(loader, before)
+        deletions += _files(before, reports, pulled, shared, publication[1])
+        _keep_record(loader, deletions)
+    return deletions + _published(publisher, before, publication[0]) + _addresses(publisher, before)
 
 
 def _rules(conn: psycopg.Connection[Any]) -> dict[str, int]:
@@ -144,7 +213,7 @@ def _rules(conn: psycopg.Connection[Any]) -> dict[str, int]:
 
 
 def _forget_changes(conn: psycopg.Connection[Any]) -> None:
-    """Which samples came and went is noted until dbt has read it and it was published."""
+    """Changes of samples are kept until dbt has read them and they were published."""
     conn.execute(
         """
         delete from staging.sample_change where change_id <= least(
@@ -156,15 +225,15 @@ def _forget_changes(conn: psycopg.Connection[Any]) -> None:
 
 
 def _staging(conn: psycopg.Connection[Any], before: Mapping[str, date], publication_id: int) -> list[Deletion]:
-    # One deletion at a time with a landing, feed by feed, as landings among themselves.
+    # A deletion waits for a landing of the same feed and the other way round; the feeds are locked in order, as a landing does.
     for feed in sorted(_OVER):
         conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"yingjian.landing.{feed}",))
     _find_open(conn, publication_id)
     _find_events(conn)
-    done = [_delete(conn, feed, before) for feed in _EVENTS]
+    deletions = [_delete(conn, feed, before) for feed in _EVENTS]
     _find_floor(conn)
     _find_leaving(conn, before)
-    return done + [_delete(conn, feed, before) for feed in _OVER if feed not in _EVENTS]
+    return deletions + [_delete(conn, feed, before) for feed in _OVER if feed not in _EVENTS]
 
 
 def _find_open(conn: psycopg.Connection[Any], publication_id: int) -> None:
@@ -179,9 +248,36 @@ def _find_open(conn: psycopg.Connection[Any], publication_id: int) -> None:
         where publication_id = %(id)s and released_on is null and status not in ('infected', 'restarted')
         union
         select person_key from published.zone_blocker where publication_id = %(id)s
+        union
+        select person_key from published.positive_followup where publication_id = %(id)s and status in ('waiting', 'overdue')
+        union
+        select member.person_key from published.pool_followup as member
+        inner join published.pool_followup as open on member.tube_no = open.tube_no
+        where member.publication_id = %(id)s and open.publication_id = %(id)s and open.status in ('waiting', 'overdue')
         """,
         {"id": publication_id},
     )
+    # Samples make the positive persons and the tubes that are still followed; without them nobody would be missed.
+    for statement in (
+        """
+        create temporary table open_positive on commit drop as
+        select person_key, least(sampled_at, due_at)::date as since from published.positive_followup
+        where publication_id = %(id)s and status in ('waiting', 'overdue')
+        """,
+        """
+        create temporary table open_tube on commit drop as
+        select distinct tube_no from published.pool_followup
+        where publication_id = %(id)s and status in ('waiting', 'overdue')
+        """,
+        "create temporary table answered_item on commit drop as"
+        " select distinct item_id from published.disposition where publication_id = %(id)s",
+        """
+        create temporary table open_inspection on commit drop as
+        select inspection_id from published.inspection_followup
+        where publication_id = %(id)s and status in ('waiting', 'overdue')
+        """,
+    ):
+        conn.execute(statement, {"id": publication_id})  # type: ignore[arg-type]
     conn.execute(
         """
         create temporary table released on commit drop as
@@ -245,7 +341,7 @@ def _find_floor(conn: psycopg.Connection[Any]) -> None:
 
 
 def _find_leaving(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> None:
-    """Who leaves: a person's records go together, when the last of them is over. `duty`: the records of those who stay."""
+    """Collect who leaves: a person's records go together when the last is over. `duty` has the records of those who stay."""
     records = " union all ".join(
         f"""
         select t.person_key, {key} as record_key, {since} as since, {proved_from} as proved_from,
@@ -298,7 +394,7 @@ def _delete(conn: psycopg.Connection[Any], feed: str, before: Mapping[str, date]
         )
     old = f"from staging.{feed} as t {join} where ({over_on}) < %(day)s"
     row = conn.execute(f"select count(*) {old}", {"day": day}).fetchone()  # type: ignore[arg-type]
-    gone = conn.execute(
+    deleted = conn.execute(
         f"""
         with gone as (
             delete from staging.{feed} where ctid in (select t.ctid {old} and ({condition})) returning file_id
@@ -311,8 +407,8 @@ def _delete(conn: psycopg.Connection[Any], feed: str, before: Mapping[str, date]
         """,  # type: ignore[arg-type]
         {"day": day},
     ).fetchone()
-    assert row is not None and gone is not None
-    return Deletion(feed, day, gone[0], row[0] - gone[0])
+    assert row is not None and deleted is not None
+    return Deletion(feed, day, deleted[0], row[0] - deleted[0])
 
 
 def _rejected(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list[Deletion]:
@@ -322,8 +418,9 @@ def _rejected(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list
     day = before["rejected_row"]
     emptied = conn.execute(
         """
-        update quality.rejected_row set raw_text = '', record_key = null
-        where (rejected_at at time zone 'Asia/Shanghai')::date < %s and (raw_text <> '' or record_key is not null)
+        update quality.rejected_row set raw_text = '', record_key = null, cells = null
+        where (rejected_at at time zone 'Asia/Shanghai')::date < %s
+        and (raw_text <> '' or record_key is not null or cells is not null)
         """,
         (day,),
     ).rowcount
@@ -337,25 +434,35 @@ def _rejected(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list
     return [Deletion("rejected_row", day, emptied, 0)]
 
 
-def _files(before: Mapping[str, date], reports: Path, pulled: Path, current: date) -> list[Deletion]:
-    """Packs of old business dates, which hold names, and what was fetched from the platform's API."""
-    done = []
-    if "packs" in before:
-        day, gone = before["packs"], 0
-        for folder in sorted(reports.glob("*")):
+def _corrections(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list[Deletion]:
+    """A correction of a document goes when no row of either document is left."""
+    if "document_correction" not in before:
+        return []
+    day = before["document_correction"]
+    return [Deletion("document_correction", day, *correction.forget(conn, day))]
+
+
+def _files(before: Mapping[str, date], reports: Path, pulled: Path, shared: Path, current: date) -> list[Deletion]:
+    """Packs of old business dates, which hold names, their copies in the shared folder, and pages of the platform's API."""
+    deletions = []
+    for what, folders in (("packs", reports.glob("*")), ("shared", shared.glob("**/*-p*"))):
+        if what not in before:
+            continue
+        day, count = before[what], 0
+        for folder in sorted(folders):
             named = _PACKS.fullmatch(folder.name)
             if named and folder.is_dir() and (of := date.fromisoformat(named[1])) < day and of != current:
                 shutil.rmtree(folder)
-                gone += 1
-        done.append(Deletion("packs", day, gone, 0))
+                count += 1
+        deletions.append(Deletion(what, day, count, 0))
     if "pulled" in before:
-        day, gone = before["pulled"], 0
+        day, count = before["pulled"], 0
         for path in sorted(pulled.glob("*/*")):
             if path.is_file() and datetime.fromtimestamp(path.stat().st_mtime, SHANGHAI).date() < day:
                 path.unlink()
-                gone += 1
-        done.append(Deletion("pulled", day, gone, 0))
-    return done
+                count += 1
+        deletions.append(Deletion("pulled", day, count, 0))
+    return deletions
 
 
 def _published(conn: psycopg.Connection[Any], before: Mapping[str, date], current: int) -> list[Deletion]:
@@ -378,7 +485,7 @@ def _published(conn: psycopg.Connection[Any], before: Mapping[str, date], curren
         ([mart.name for mart in published().values() if not mart.is_history], day, current),
     ).fetchall()
     conn.commit()
-    done = []
+    deletions = []
     for mart, partition in partitions:
         with conn.transaction():  # Each for itself: a reader at work is waited for once, not for all.
             name = sql.Identifier("published", partition)
@@ -387,18 +494,36 @@ def _published(conn: psycopg.Connection[Any], before: Mapping[str, date], curren
             assert row is not None
             deletion = Deletion(f"published.{mart}", day, row[0], 0)
             _keep_record(conn, [deletion])
-        done.append(deletion)
-    return done
+        deletions.append(deletion)
+    return deletions
 
 
-def _keep_record(conn: psycopg.Connection[Any], done: list[Deletion]) -> None:
-    """What went, in quality.deletion and in the trail; a run that found nothing leaves neither."""
-    went = [deletion for deletion in done if deletion.rows]
-    for deletion in went:
+def _addresses(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list[Deletion]:
+    """A delivery stays on record with its official, its state and its times; where it went does not."""
+    if "delivery_addresses" not in before:
+        return []
+    day = before["delivery_addresses"]
+    with conn.transaction():
+        emptied = conn.execute(
+            """
+            update delivery.attempt set target = 'deleted ' || attempt_id, reference = null
+            where (ended_at at time zone 'Asia/Shanghai')::date < %s and target not like 'deleted %%'
+            """,
+            (day,),
+        ).rowcount
+        deletion = Deletion("delivery_addresses", day, emptied, 0)
+        _keep_record(conn, [deletion])
+    return [deletion]
+
+
+def _keep_record(conn: psycopg.Connection[Any], deletions: list[Deletion]) -> None:
+    """Record each deletion in quality.deletion and all in the trail; a run that deleted nothing writes neither."""
+    with_rows = [deletion for deletion in deletions if deletion.rows]
+    for deletion in with_rows:
         conn.execute(
             "insert into quality.deletion (what, before_date, rows_deleted, rows_kept) values (%s, %s, %s, %s)",
-            (deletion.what, deletion.before, deletion.rows, deletion.kept),
+            (deletion.what, deletion.before, deletion.rows, deletion.rows_kept),
         )
-    if went:
-        counts = {deletion.what: deletion.rows for deletion in went}
+    if with_rows:
+        counts = {deletion.what: deletion.rows for deletion in with_rows}
         record(conn, "retention", "deletion", "retention_rule", None, **counts)

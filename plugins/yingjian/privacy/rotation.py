@@ -1,6 +1,6 @@
-"""Another secret of the person keys: every key is made anew, in one transaction.
+"""A rotation makes every person key anew with another secret, in one transaction.
 
-docs/decisions/person-key-rotation.md says what happens to what was written under the old secret.
+docs/decisions/person-key-rotation.md says what happens to texts that hold keys of the old secret.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hmac
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -17,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from yingjian.privacy import person_key
-from yingjian.privacy.audit_trail import record
+from yingjian.privacy.audit_trail import is_reason, record
 from yingjian.privacy.person_key import fingerprint, person_keys
 from yingjian.settings import Settings, SetupError
 
@@ -28,7 +29,7 @@ _WAIT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Rotation:
-    """What a rotation did: fingerprints of the secrets, how many persons have another key now."""
+    """This is the result of a rotation: fingerprints of both secrets, and how many persons have another key now."""
 
     before: str
     after: str
@@ -36,40 +37,42 @@ class Rotation:
 
 
 def settle(conn: psycopg.Connection[Any], settings: Settings) -> None:
-    """Have the warehouse know the secret's fingerprint, and finish a rotation that broke off after its commit.
+    """Store the secret's fingerprint in the warehouse, and finish a rotation that broke off after its commit.
 
-    A warehouse from before fingerprints takes the secret that its keys were made with and no other.
+    A warehouse that is older than fingerprints only takes the secret that made its keys.
     """
-    known = person_key.known(conn)
-    if known is None:
+    warehouse_fingerprint = person_key.known_fingerprint(conn)
+    if warehouse_fingerprint is None:
         sample = _a_person(conn)
         if sample is None or _keys(settings.person_secret, [sample[1:]]) == [sample[0]]:
             conn.execute(
                 "insert into access.person_secret (fingerprint) values (%s)", (fingerprint(settings.person_secret),)
             )
-    elif settings.given_person_key is None and known != fingerprint(settings.person_secret):
+    elif settings.given_person_key is None and warehouse_fingerprint != fingerprint(settings.person_secret):
         following = settings.existing_secret(NEXT)
-        if following is not None and known == fingerprint(following.encode()):
+        if following is not None and warehouse_fingerprint == fingerprint(following.encode()):
             _switch(settings, fingerprint(settings.person_secret))
 
 
-def rotate(conn: psycopg.Connection[Any], settings: Settings, given: str | None, actor: str, reason: str) -> Rotation:
+def rotate(
+    conn: psycopg.Connection[Any], settings: Settings, new_secret: str | None, actor: str, reason: str
+) -> Rotation:
     """Give every person another key, made with a new secret, in one transaction; then put the new secret in its place.
 
-    given: the new secret where the home does not keep it (YINGJIAN_PERSON_KEY is set). Whatever stops it leaves all keys
-    old or all new. Raises ValueError without a reason, SetupError when the secret at hand is not the warehouse's or a run
-    is at work.
+    new_secret: the new secret, if the home does not keep it (YINGJIAN_PERSON_KEY is set). After an interruption all keys are
+    old or all are new. Raises ValueError without a reason, SetupError when the secret at hand is not the warehouse's or
+    a run is at work.
     """
-    if not reason.strip():
-        raise ValueError("say why with --reason: it goes into the trail")
-    if (settings.given_person_key is None) != (given is None):
+    if not is_reason(reason):
+        raise ValueError("say why with --reason, in words: it goes into the trail")
+    if (settings.given_person_key is None) != (new_secret is None):
         raise SetupError(
             "YINGJIAN_PERSON_KEY is set: set YINGJIAN_PERSON_KEY_NEXT to the new secret"
-            if given is None
+            if new_secret is None
             else "YINGJIAN_PERSON_KEY_NEXT is set, but this home keeps the secret itself: leave it unset"
         )
     old = settings.person_secret
-    new = (given or settings.secret(NEXT)).encode()
+    new = (new_secret or settings.secret(NEXT)).encode()
     before, after = fingerprint(old), fingerprint(new)
     if before == after:
         raise SetupError("the new secret is the old one: nothing to rotate")
@@ -84,7 +87,7 @@ def rotate(conn: psycopg.Connection[Any], settings: Settings, given: str | None,
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             raise SetupError("a run is at work: nothing was changed, run again when it has ended") from None
         persons = _map(conn, tables, old, new)
-        # Everything is rewritten alike, so nothing changes that dbt would have to read again.
+        # Every row is rewritten in the same way, so dbt need not read the samples again.
         conn.execute(
             "alter table staging.test_results disable trigger samples_locked, disable trigger samples_replaced"
         )
@@ -96,13 +99,14 @@ def rotate(conn: psycopg.Connection[Any], settings: Settings, given: str | None,
         record(
             conn, actor, "rotate_person_key", "person_key", reason.strip(), before=before, after=after, persons=persons
         )
-    if given is None:
+    if new_secret is None:
         _switch(settings, before)
+    _forget(conn)
     return Rotation(before, after, persons)
 
 
 def _switch(settings: Settings, before: str) -> None:
-    """The new secret in place of the old one, which is kept beside it under its fingerprint."""
+    """Put the new secret in place of the old one, which stays beside it under its fingerprint."""
     folder = settings.home / "secrets"
     retired = folder / f"person_key_{before}.json"
     if not retired.exists():
@@ -111,10 +115,30 @@ def _switch(settings: Settings, before: str) -> None:
     vars(settings).pop("person_secret", None)
 
 
+def _forget(conn: psycopg.Connection[Any]) -> None:
+    """Take the old keys out of the rows that are dead and of the planner's statistics, which both still hold them."""
+    conn.commit()
+    tables = conn.execute(
+        """
+        select nspname, relname from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace
+        where relkind in ('r', 'p') and nspname in ('staging', 'intermediate', 'build', 'published') order by 1, 2
+        """
+    ).fetchall()
+    conn.commit()
+    conn.autocommit = True
+    for schema, name in tables:
+        conn.execute(sql.SQL("vacuum (analyze) {}").format(sql.Identifier(schema, name)))
+    conn.autocommit = False
+
+
+def retired(settings: Settings) -> list[Path]:
+    """Return the files of earlier secrets that still lie in the home."""
+    return sorted((settings.home / "secrets").glob(f"person_key_{'[0-9a-f]' * 16}.json"))
+
+
 def keys_of(settings: Settings, id_type: str, id_number: str) -> list[str]:
-    """Every key that a person has had in this warehouse, the present one first, as far as the secrets are at hand."""
-    retired = sorted((settings.home / "secrets").glob("person_key_[0-9a-f]*.json"))
-    secrets = [settings.person_secret, *(settings.secret(path.stem).encode() for path in retired)]
+    """Return every key that a person has had in this warehouse, the present one first, if its secret is at hand."""
+    secrets = [settings.person_secret, *(settings.secret(path.stem).encode() for path in retired(settings))]
     return [key for secret in secrets for key in _keys(secret, [(id_type, id_number)])]
 
 
@@ -136,7 +160,7 @@ def _keys(secret: bytes, documents: list[tuple[str, str]]) -> list[str]:
 
 @dataclass(frozen=True)
 class _Table:
-    """A table in which keys stand: in `person_key`, where it has that column, and within its texts."""
+    """This is a table that holds keys: in `person_key`, if it has that column, and within its texts."""
 
     schema: str
     name: str
@@ -152,7 +176,7 @@ class _Table:
 
     @property
     def is_identified(self) -> bool:
-        """Whether the documents that the keys are made of stand beside them."""
+        """Return whether the table also holds the identity documents from which the keys are made."""
         return {"person_key", "id_type", "id_number"} <= set(self.texts)
 
 
@@ -171,7 +195,7 @@ def _tables(conn: psycopg.Connection[Any]) -> list[_Table]:
 
 
 def _lock(conn: psycopg.Connection[Any]) -> list[_Table]:
-    """Have all of them to oneself, and no model in the making; readers of what is published go on reading."""
+    """Lock all tables against other writers and models; readers of published tables go on reading."""
     locked: set[_Table] = set()
     while missing := [table for table in _tables(conn) if table not in locked]:
         for table in missing:
@@ -182,12 +206,15 @@ def _lock(conn: psycopg.Connection[Any]) -> list[_Table]:
 
 
 def _map(conn: psycopg.Connection[Any], tables: list[_Table], old: bytes, new: bytes) -> int:
-    """The temporary table `rekeyed`: old key, new key of every person; returns how many."""
+    """Make the temporary table `rekeyed` with the old and the new key of every person; return their number."""
     conn.execute("create temporary table rekeyed (old text not null, new text not null) on commit drop")
     identified = [table for table in tables if table.is_identified]
     for chunk in _chunks(conn, "distinct id_type, id_number", identified):
         _copy(conn, zip(_keys(old, chunk), _keys(new, chunk), strict=True))
-    # Of whom nothing is left but the key: no document to make the new one from, so it comes from the old one.
+    # Rows of a corrected document have the key of the right one, of which no row need have come.
+    right = conn.execute("select right_id_type, right_id_number from staging.document_correction").fetchall()
+    _copy(conn, zip(_keys(old, right), _keys(new, right), strict=True))
+    # Some persons have only a key left and no document to make the new key from, so it is made from the old key.
     conn.execute("create temporary table known on commit drop as select distinct old from rekeyed")
     for chunk in _chunks(conn, "distinct person_key", [table for table in tables if table.has_person], "known"):
         _copy(conn, ((key, hmac.new(new, f"rekeyed|{key}".encode(), hashlib.sha256).hexdigest()) for (key,) in chunk))
@@ -221,7 +248,7 @@ def _copy(conn: psycopg.Connection[Any], pairs: Iterable[tuple[str, str]]) -> No
 
 
 def _rewrite(conn: psycopg.Connection[Any], table: _Table) -> None:
-    """The new keys in place of the old: in `person_key`, and wherever a text of the row has the key within it."""
+    """Replace the old keys by the new ones: in `person_key`, and wherever a text of the row contains a key."""
     texts = [sql.Identifier(name) for name in table.texts]
     assignments = sql.SQL(", ").join(
         sql.SQL("{0} = replace(t.{0}, mapped.old, mapped.new)").format(name) for name in texts
@@ -230,7 +257,7 @@ def _rewrite(conn: psycopg.Connection[Any], table: _Table) -> None:
     if table.has_person:
         conn.execute(update + sql.SQL("t.person_key = mapped.old"))
         return
-    # A table without the column names a person within its texts at most.
+    # A table without the column names a person only within its texts.
     for name in texts:
         conn.execute(
             sql.SQL("update {} as t set {} = replace(t.{}, mapped.old, mapped.new) from pg_temp.mapped").format(

@@ -1,1 +1,1 @@
-"""From a build to what readers see."""
+"""This package publishes a build for readers."""

@@ -1,7 +1,8 @@
-"""One build at a time: who owns the schema `build`, from the first model to the switch (docs/decisions/one-build.md).
+"""Only one run may build at a time; it owns the schema `build` from its first model to the switch.
 
-The owner is a row of `publishing.build`, not a lock of a connection, since a day is several tasks in several processes.
-Whoever asks waits until the owner has ended or is dead, and until no earlier business date waits.
+docs/decisions/one-build.md has the reasons. The owner is a row of `publishing.build`, not a lock of a connection,
+because a day is several tasks in several processes. A run that asks waits until the owner has ended or is dead, and
+until no earlier business date waits.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from uuid import uuid4
 
 import psycopg
 
-# A run that waits looks every few seconds; one that was not seen for this long is not waited for.
+# A run that waits looks every few seconds; the others do not wait for one that was not seen for this long.
 UNSEEN = timedelta(minutes=2)
 BY_HAND = "hand:"
 STAGING_LOCK = "yingjian.staging"
@@ -24,14 +25,14 @@ _COLUMNS = "build_id, run_id, run_key, token::text, as_of_date, state"
 
 
 class NotOwnerError(RuntimeError):
-    """The schema `build` does not belong to the run that wants to use it; the text says whose it is."""
+    """The schema `build` does not belong to the run that wants to use it; the text names the owner."""
 
     may_be_told = True
 
 
 @dataclass(frozen=True)
 class Build:
-    """A claim on the schema `build`: columns of `publishing.build`."""
+    """A build is a claim on the schema `build`: columns of `publishing.build`."""
 
     build_id: int
     run_id: str
@@ -42,7 +43,9 @@ class Build:
 
 
 def ask(conn: psycopg.Connection[Any], run_id: str, day: date, missing_feeds: list[str] | None = None) -> Build:
-    """Put on record that a run wants to build a business date; again for a run that waits or owns it changes nothing.
+    """Put on record that a run wants to build a business date.
+
+    The call changes nothing for a run that waits or owns the schema.
 
     A run whose earlier claim has ended makes a new one: the day is built and published again.
     """
@@ -67,10 +70,11 @@ def ask(conn: psycopg.Connection[Any], run_id: str, day: date, missing_feeds: li
 def take_turn(
     conn: psycopg.Connection[Any], build: Build, is_alive: Callable[[str], bool], is_earlier_coming: Callable[[], bool]
 ) -> bool:
-    """Become the owner if it is this claim's turn; returns whether it owns the schema now.
+    """Become the owner if it is this claim's turn; return whether the claim owns the schema now.
 
-    is_alive: whether the run of a run_id is still at work; the build of a dead one is over. is_earlier_coming: whether a
-    run of an earlier business date is about to ask. A claim of the same or a later date supersedes one that asks a person.
+    is_alive: whether the run of a run_id is still at work; the build of a dead run is over. is_earlier_coming: whether
+    a run of an earlier business date is about to ask. If the owner waits for a person, a claim of the same or a later
+    date takes its place.
     """
     with conn.transaction():
         _lock(conn)
@@ -107,7 +111,7 @@ def take_turn(
 
 
 def claim(conn: psycopg.Connection[Any], run_id: str, day: date) -> Build:
-    """Begin a build in a home in which nothing else is at work: whoever owned the schema is taken for dead."""
+    """Begin a build in a home in which nothing else is at work; any other owner of the schema is taken for dead."""
     build = ask(conn, run_id, day)
     if not take_turn(conn, build, lambda other: False, lambda: False):
         raise NotOwnerError(f"an earlier business date than {day} waits for its turn to build")
@@ -115,7 +119,7 @@ def claim(conn: psycopg.Connection[Any], run_id: str, day: date) -> Build:
 
 
 def begin(conn: psycopg.Connection[Any], run_id: str) -> Build:
-    """Begin to build the models, with a new token: what was built and checked before does not count any more.
+    """Begin to build the models with a new token, which makes earlier models and checks of this run invalid.
 
     Raises NotOwnerError.
     """
@@ -139,7 +143,7 @@ def begin(conn: psycopg.Connection[Any], run_id: str) -> Build:
 
 
 def keep_models(conn: psycopg.Connection[Any], build: Build, results: dict[str, Any]) -> None:
-    """Keep what each model took in the build's last try. results: state, seconds and rows by dbt's unique id."""
+    """Record the result of each model of the build's last try. results: state, seconds and rows by dbt's unique id."""
     with conn.transaction(), conn.cursor() as cursor:
         cursor.executemany(
             """
@@ -160,9 +164,10 @@ def keep_models(conn: psycopg.Connection[Any], build: Build, results: dict[str, 
 def staging_at_rest(
     conn: psycopg.Connection[Any], is_alive: Callable[[str], bool], wait: Callable[[], None]
 ) -> Iterator[None]:
-    """Nobody builds or checks while the caller writes staging: models and checks would see two states of it.
+    """Keep builds and checks from beginning while the caller writes staging, of which they would see two states.
 
-    Waits for a build that is at work until it asks a person or has ended; one whose run is dead is none.
+    The call waits for a build that is at work, until it asks a person or has ended. It does not wait for a dead run's
+    build.
     """
     while True:
         conn.execute("select pg_advisory_lock(hashtext(%s))", (STAGING_LOCK,))
@@ -181,7 +186,7 @@ def staging_at_rest(
 
 
 def owned(conn: psycopg.Connection[Any], run_id: str) -> Build:
-    """The build that a run owns. Raises NotOwnerError."""
+    """Return the build that a run owns. Raises NotOwnerError."""
     owner = _owner(conn)
     if owner is not None and owner.run_id == run_id:
         return owner
@@ -190,14 +195,14 @@ def owned(conn: psycopg.Connection[Any], run_id: str) -> Build:
 
 
 def ask_person(conn: psycopg.Connection[Any], run_id: str) -> None:
-    """From now on a person is asked whether to release the build, and a later run may take its place."""
+    """Record that a person is asked whether to release the build; from now on a later run may take its place."""
     with conn.transaction():
         build = owned(conn, run_id)
         conn.execute("update publishing.build set state = 'asking' where build_id = %s", (build.build_id,))
 
 
 def keep(conn: psycopg.Connection[Any], run_id: str) -> None:
-    """From now on no other run may take the build's place: it was released. Raises NotOwnerError."""
+    """Record that the build was released; from now on no other run may take its place. Raises NotOwnerError."""
     with conn.transaction():
         _lock(conn)
         build = owned(conn, run_id)
@@ -205,7 +210,7 @@ def keep(conn: psycopg.Connection[Any], run_id: str) -> None:
 
 
 def end(conn: psycopg.Connection[Any], build: Build, state: str) -> bool:
-    """Give the schema free; returns whether the build had not ended before. state: published or failed."""
+    """Free the schema; return whether the build was still open. state: published or failed."""
     with conn.transaction():
         return _end(conn, build.build_id, state)
 
@@ -216,7 +221,7 @@ def by_hand(
 ) -> Iterator[Build]:
     """Own the schema for as long as this process builds in it; nothing that it builds is published.
 
-    wait: called between two looks, for who waits in line.
+    wait: the function is called between two attempts to become the owner.
     """
     run_id = f"{BY_HAND}{uuid4()}"
     conn.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (run_id,))
@@ -233,7 +238,7 @@ def by_hand(
 
 
 def process_is_alive(conn: psycopg.Connection[Any], run_id: str) -> bool:
-    """Whether the process of a build by hand still holds its lock: also one that is stopped does."""
+    """Return whether the process of a build by hand still holds its lock; a stopped process (SIGSTOP) also holds it."""
     row = conn.execute(
         """
         select exists (

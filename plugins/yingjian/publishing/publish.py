@@ -1,15 +1,16 @@
-"""Publish what dbt built and the audit accepted: one switch, without a reader waiting.
+"""This module publishes a build that the audit accepted, in one switch that makes no reader wait.
 
-Marts are built in `build` beside the published ones. Publishing moves each of them, as it stands, under
-`published.<mart>` as the partition of a new publication, and then, in a transaction of its own, sets
-`published.current`: the newest business date is current, a past day goes on record and into history. The views of `reporting` and `restricted` show the current publication only.
+dbt builds the marts in `build` beside the published ones. Publishing moves each of them, as it stands, under
+`published.<mart>` as the partition of a new publication. Then, in a transaction of its own, it sets
+`published.current`: the newest business date becomes current, a past day goes on record and into history. The views of
+`reporting` and `restricted` show the current publication only.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -17,10 +18,11 @@ from datetime import date
 import psycopg
 from psycopg import sql
 
-from yingjian.modelling.marts import QUALITY_CHECK, Mart, published
-from yingjian.privacy import audit_trail
+from yingjian.modelling.marts import HISTORY_COLUMNS, QUALITY_CHECK, READER_SCHEMAS, Mart, published
+from yingjian.privacy import audit_trail, grants
 from yingjian.privacy.protection import protect
 from yingjian.publishing import build as builds
+from yingjian.publishing.decision import Release, release_of
 
 SETTLE_SECONDS = 5
 
@@ -32,32 +34,30 @@ class NothingBuiltError(RuntimeError):
 
 
 class NotReleasedError(RuntimeError):
-    """The audit failed, and nobody who may has released the build."""
+    """The audit failed, and nobody with the right has released the build."""
 
     may_be_told = True
 
 
-@dataclass(frozen=True)
-class Release:
-    """Why a build that failed its audit was published all the same, and who decided it: name and login."""
-
-    reason: str
-    released_by: str
-    login: str
-
-
 def publish(
-    conn: psycopg.Connection, as_of_date: date, *, run_id: str, code_version: str, release: Release | None = None
+    conn: psycopg.Connection,
+    as_of_date: date,
+    *,
+    run_id: str,
+    code_version: str,
+    may_release: Collection[str] = (),
 ) -> int:
-    """Publish the build of `as_of_date` that a run owns; returns its publication_id.
+    """Publish the build of `as_of_date` that a run owns; return its publication_id.
 
-    It becomes the current publication unless a later business date is: then it is on record and in the history only.
-    In two transactions: the first moves the marts under `published` where nobody looks yet, the second makes them
-    current. A run that dies in between leaves the last publication as it was. Called again by the same run it goes on
-    where it stopped, or returns the publication that this run already made. release: who released a build that failed
-    its audit. Raises NotOwnerError when the schema `build` belongs to another run, NothingBuiltError when a mart is
-    missing, was built for another date or by another build, or was not audited, NotReleasedError when a critical check
-    failed and nobody released it.
+    The publication becomes current unless a later business date is: then it is on record and in the history only. There
+    are two transactions: the first moves the marts under `published`, where nobody reads yet, and the second makes them
+    current. If the run dies in between, the last publication stays as it was. A second call by the same run continues
+    where the first stopped, or returns the publication that the run has made. may_release: logins of those who may
+    release a build that failed its audit; publishing.decision says who did.
+
+    Raises NotOwnerError when the schema `build` belongs to another run; NothingBuiltError when a mart is missing, was
+    built for another date or by another build, or was not audited; NotReleasedError when a critical check failed and
+    nobody with the right released this build.
     """
     conn.commit()
     with _one_at_a_time(conn):
@@ -73,8 +73,9 @@ def publish(
         build = builds.owned(conn, run_id)
         if build.as_of_date != as_of_date:
             raise NothingBuiltError(f"the run builds {build.as_of_date}, not {as_of_date}")
-        found = verdict(conn, build)
-        if found.critical and release is None:
+        verdict_of_audit = verdict(conn, build)
+        release = release_of(conn, build, may_release) if verdict_of_audit.critical else None
+        if verdict_of_audit.critical and release is None:
             raise NotReleasedError("the audit failed and nobody released the build: nothing is published")
         conn.commit()
         builds.keep(conn, run_id)
@@ -83,7 +84,14 @@ def publish(
         with conn.transaction():
             if not builds.end(conn, build, "published"):
                 raise builds.NotOwnerError("the run was taken for dead, and another one builds: nothing is published")
-            _insert_publication(conn, publication_id, build, found, code_version, release if found.critical else None)
+            _insert_publication(
+                conn,
+                publication_id,
+                build,
+                verdict_of_audit,
+                code_version,
+                release,
+            )
             _note_policy(conn, publication_id, code_version)
             conn.execute(
                 """
@@ -94,17 +102,17 @@ def publish(
                 (publication_id, as_of_date),
             )
             conn.execute("delete from published.staged where publication_id = %s", (publication_id,))
-            if found.critical and release:
+            if release:
                 audit_trail.record(
                     conn, release.login, "release", f"publication:{publication_id}", release.reason,
-                    checks_failed=found.checks_failed,
+                    checks_failed=verdict_of_audit.checks_failed,
                 )  # fmt: skip
     return publication_id
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the last audit of a build found: counts, and what the critical checks that failed say, with their suites."""
+    """This is the result of the last audit of a build: counts, and the messages of the critical checks that failed."""
 
     checks_run: int
     checks_failed: int
@@ -112,7 +120,7 @@ class Verdict:
 
 
 def verdict(conn: psycopg.Connection, build: builds.Build) -> Verdict:
-    """The verdict on a build, from quality.check_result. Raises NothingBuiltError when it was not audited."""
+    """Return the verdict on a build, from quality.check_result. Raises NothingBuiltError when it was not audited."""
     rows = conn.execute(
         f"select success, severity, suite, message from ({_FINDINGS}) as findings order by check_id",  # type: ignore[arg-type]
         {"token": build.token},
@@ -125,7 +133,7 @@ def verdict(conn: psycopg.Connection, build: builds.Build) -> Verdict:
     )
 
 
-# What the last audit of a build found; a number that rises tells which is the last, not a clock that may be set back.
+# The query returns the last audit of a build. It orders by a rising number, because a clock may be set back.
 _FINDINGS = """
     select * from quality.check_result
     where build_token = %(token)s and checked_at = (
@@ -147,7 +155,7 @@ def _one_at_a_time(conn: psycopg.Connection) -> Iterator[None]:
 
 
 def _stage(conn: psycopg.Connection, build: builds.Build) -> int:
-    """Move the build under `published` as the partitions of a publication that is not current yet; returns its id."""
+    """Move the build under `published` as the partitions of a publication that is not current yet; return its id."""
     with conn.transaction():
         staged = conn.execute("select publication_id, run_key from published.staged").fetchall()
         for publication_id, owner in staged:
@@ -171,15 +179,31 @@ def _stage(conn: psycopg.Connection, build: builds.Build) -> int:
             protect(conn, mart, _columns(conn, "published", mart.name))
             _attach_partition(conn, mart.name, publication_id)
             _ensure_reader_view(conn, mart)
+        _grant(conn)
     return publication_id
 
 
-def _wait_for_older_statements(conn: psycopg.Connection) -> None:
-    """Wait until no statement is at work that was planned before the new partitions were there.
+def _grant(conn: psycopg.Connection) -> None:
+    """Give readers and services their rights on the tables, views and functions that publishing makes."""
+    names = [
+        f"{schema}.{name}"
+        for mart in published().values()
+        for schema, name in (
+            ("published", mart.name),
+            ("own_part", mart.name),
+            (mart.reader_schema, mart.name),
+            (mart.reader_schema, f"{mart.name}_looked_at"),
+        )
+    ]
+    grants.apply(conn, names)
 
-    PostgreSQL plans a statement before it takes the snapshot that it reads: one that falls between the two could
-    see the new publication as current and not know its partitions. A statement older than SETTLE_SECONDS has its
-    snapshot, so a long query of a dashboard does not hold the publication up.
+
+def _wait_for_older_statements(conn: psycopg.Connection) -> None:
+    """Wait until no statement is at work that was planned before the new partitions existed.
+
+    PostgreSQL plans a statement before it takes the snapshot that it reads. If the switch falls between the two, the
+    statement sees the new publication as current and does not know its partitions. A statement older than
+    SETTLE_SECONDS has its snapshot, so a long query of a dashboard does not delay the publication.
     """
     row = conn.execute("select clock_timestamp()").fetchone()
     conn.commit()
@@ -193,10 +217,10 @@ def _wait_for_older_statements(conn: psycopg.Connection) -> None:
 
 
 def prune(conn: psycopg.Connection, keep: int) -> list[int]:
-    """Drop the rows of all but the newest `keep` publications; returns the ids whose rows were dropped.
+    """Drop the rows of all but the newest `keep` publications; return the ids whose rows were dropped.
 
-    The publications themselves and the rows of marts with `history` or `signed_off` stay on record, and so do the rows of the
-    newest publication of every business date. Waits for a publishing and for a backup that are at work.
+    The publications themselves and the rows of marts with `history` or `signed_off` stay on record, and so do the rows
+    of the newest publication of every business date. The call waits for a publishing and for a backup that are at work.
     """
     conn.commit()
     with _one_at_a_time(conn):
@@ -223,22 +247,28 @@ def _prune(conn: psycopg.Connection, keep: int) -> list[int]:
             if not (mart.is_history or mart.is_signed_off)
             and _exists(conn, "published", f"{mart.name}_p{publication_id}")
         ]
-        for mart in partitions:
-            conn.execute(sql.SQL("drop table published.{}").format(sql.Identifier(f"{mart}_p{publication_id}")))
-            conn.commit()
+        try:
+            for mart in partitions:
+                conn.execute(sql.SQL("set local lock_timeout to {}").format(sql.Literal(f"{SETTLE_SECONDS}s")))
+                conn.execute(sql.SQL("drop table published.{}").format(sql.Identifier(f"{mart}_p{publication_id}")))
+                conn.commit()
+        except psycopg.errors.LockNotAvailable:
+            # A reader is at it. All others would wait behind this statement, so it is left for the next time.
+            conn.rollback()
+            continue
         if partitions:
             dropped.append(publication_id)
     return dropped
 
 
 def _require_complete_build(conn: psycopg.Connection, build: builds.Build) -> None:
-    """Every mart is there, as this build made it, and holds this business date only."""
+    """Require that this build made every mart, and that each holds rows of this business date only."""
     again = f"run the models for {build.as_of_date} again before publishing"
     marts = [mart for mart in published() if mart != QUALITY_CHECK.name]
     missing = [mart for mart in marts if not _exists(conn, "build", mart)]
     if missing:
         raise NothingBuiltError(f"build has no {', '.join(missing)}: {again}")
-    made: dict[str, bool] = dict(
+    own_marts: dict[str, bool] = dict(
         conn.execute(
             """
             select mart, token = %s and as_of_date = %s and relation = to_regclass(format('build.%%I', mart))::oid
@@ -247,10 +277,15 @@ def _require_complete_build(conn: psycopg.Connection, build: builds.Build) -> No
             (build.token, build.as_of_date),
         ).fetchall()
     )
-    strangers = [mart for mart in marts if not made.get(mart)]
+    strangers = [mart for mart in marts if not own_marts.get(mart)]
     if strangers:
         raise NothingBuiltError(
             f"{', '.join(strangers)} in build were made by another build or for another day: {again}"
+        )
+    if unwanted := [mart for (mart,) in conn.execute(_WITH_CODE, (marts,)).fetchall()]:
+        raise NothingBuiltError(
+            f"{', '.join(unwanted)} in build carry more than rows (a trigger, rule, policy, expression or type of dbt's"
+            f" own), which would run as the publisher or a reader: {again}"
         )
     wrong = [
         mart
@@ -266,8 +301,39 @@ def _require_complete_build(conn: psycopg.Connection, build: builds.Build) -> No
         )
 
 
+# The query returns the marts in `build` that hold more than columns of PostgreSQL's own types and plain indexes over them.
+# Whatever else the transformer gives to a table would be evaluated by the role that takes it over.
+_WITH_CODE = """
+    select mart.relname::text
+    from pg_class as mart
+    where mart.relnamespace = 'build'::regnamespace and mart.relname = any(%s) and (
+        mart.relkind <> 'r' or mart.relrowsecurity or mart.relhasrules
+        or exists (select from pg_trigger where tgrelid = mart.oid)
+        or exists (select from pg_policy where polrelid = mart.oid)
+        or exists (select from pg_attrdef where adrelid = mart.oid)
+        or exists (select from pg_constraint where conrelid = mart.oid and contype not in ('n', 'p', 'u'))
+        or exists (select from pg_statistic_ext where stxrelid = mart.oid)
+        or exists (select from pg_inherits where mart.oid in (inhrelid, inhparent))
+        or exists (
+            select from pg_index where indrelid = mart.oid and (
+                indexprs is not null or indpred is not null
+                or exists (
+                    select from pg_opclass where oid = any(indclass) and opcnamespace <> 'pg_catalog'::regnamespace
+                )
+            )
+        )
+        or exists (
+            select from pg_attribute inner join pg_type on pg_type.oid = atttypid
+            where attrelid = mart.oid and attnum > 0 and not attisdropped
+            and typnamespace <> 'pg_catalog'::regnamespace
+        )
+    )
+    order by 1
+"""
+
+
 def _take_findings(conn: psycopg.Connection, build: builds.Build) -> None:
-    """`build.quality_check` from what the last audit of this build found."""
+    """Make `build.quality_check` from the findings of the last audit of this build."""
     conn.execute("drop table if exists build.quality_check")
     conn.execute(
         """
@@ -291,14 +357,14 @@ def _take_findings(conn: psycopg.Connection, build: builds.Build) -> None:
 
 _FINDINGS_COMMENTS = {
     "table build.quality_check": "One row per quality check that was run before publishing.",
-    "column build.quality_check.as_of_date": "Business date D.",
-    "column build.quality_check.suite": "Suite: schema and table that it guards.",
-    "column build.quality_check.check_name": "Name of the check.",
-    "column build.quality_check.table_name": "Table that it guards.",
-    "column build.quality_check.severity": "fail stops a publication, warn is shown.",
-    "column build.quality_check.success": "Whether the check held.",
-    "column build.quality_check.failing_rows": "Rows that break it; null when they are not counted.",
-    "column build.quality_check.message": "What is wrong, in Chinese; null when it holds.",
+    "column build.quality_check.as_of_date": "业务日期: Business date D.",
+    "column build.quality_check.suite": "检查套件: Suite: schema and table that it guards.",
+    "column build.quality_check.check_name": "检查: Name of the check.",
+    "column build.quality_check.table_name": "数据表: Table that it guards.",
+    "column build.quality_check.severity": "级别: fail stops a publication, warn is shown.",
+    "column build.quality_check.success": "是否通过: Whether the check held.",
+    "column build.quality_check.failing_rows": "涉及行数: Rows that break it; null when they are not counted.",
+    "column build.quality_check.message": "情况说明: What is wrong, in Chinese; null when it holds.",
 }
 
 
@@ -306,7 +372,7 @@ def _insert_publication(
     conn: psycopg.Connection,
     publication_id: int,
     build: builds.Build,
-    found: Verdict,
+    verdict_of_audit: Verdict,
     code_version: str,
     release: Release | None,
 ) -> None:
@@ -340,8 +406,8 @@ def _insert_publication(
             "build_id": build.build_id,
             "as_of_date": build.as_of_date,
             "quality_status": "released_by_hand" if release else "passed",
-            "checks_run": found.checks_run,
-            "checks_failed": found.checks_failed,
+            "checks_run": verdict_of_audit.checks_run,
+            "checks_failed": verdict_of_audit.checks_failed,
             "code_version": code_version,
             "reason": release.reason if release else None,
             "released_by": release.released_by if release else None,
@@ -351,7 +417,7 @@ def _insert_publication(
 
 
 def _note_policy(conn: psycopg.Connection, publication_id: int, code_version: str) -> None:
-    """Keep what the policy was, table by table; a change since the publication before goes into the trail."""
+    """Record the state of the policy, table by table; a change since the last publication goes into the trail."""
     tables = conn.execute(
         "select relname from pg_class where relnamespace = 'policy'::regnamespace and relkind = 'r' order by relname"
     ).fetchall()
@@ -392,7 +458,7 @@ def _exists(conn: psycopg.Connection, schema: str, table: str) -> bool:
 
 
 def _columns(conn: psycopg.Connection, schema: str, table: str) -> dict[str, tuple[str, str | None]]:
-    """Column name -> (type, comment), in the table's order."""
+    """Return column name -> (type, comment), in the table's order."""
     return {
         name: (kind, comment)
         for name, kind, comment in conn.execute(
@@ -410,7 +476,7 @@ def _columns(conn: psycopg.Connection, schema: str, table: str) -> dict[str, tup
 def protect_published(conn: psycopg.Connection) -> None:
     """Put the policies and the reader views of every mart that was published before in place.
 
-    Before the first publication there is one table without them, published.obligation, and nobody's rows are in it.
+    Before the first publication only published.obligation and published.overdue_episode exist, without policies and rows.
     """
     if conn.execute("select exists (select from published.publication)").fetchone() != (True,):
         return
@@ -421,7 +487,10 @@ def protect_published(conn: psycopg.Connection) -> None:
 
 
 def _ensure_published_table(conn: psycopg.Connection, mart: str) -> None:
-    """`published.<mart>` with every column the build has; a column that a new version adds is added here."""
+    """Make `published.<mart>` with every column of the build, or bring its columns in line with a new version's.
+
+    A column that is new is added. A column of another type is converted, and the readers' views are made again after it.
+    """
     build = _columns(conn, "build", mart)
     published = _columns(conn, "published", mart)
     if not published:
@@ -436,11 +505,20 @@ def _ensure_published_table(conn: psycopg.Connection, mart: str) -> None:
             )
         )
         conn.execute(sql.SQL("alter table published.{} owner to publisher").format(sql.Identifier(mart)))
+        conn.execute(sql.SQL("grant select on published.{} to view_owner").format(sql.Identifier(mart)))
         return
     for name, (kind, _) in build.items():
         if name not in published:
             conn.execute(
                 sql.SQL("alter table published.{} add column {} {}").format(
+                    sql.Identifier(mart), sql.Identifier(name), sql.SQL(kind)
+                )
+            )
+        elif published[name][0] != kind:
+            for schema in (*READER_SCHEMAS, "own_part"):
+                conn.execute(sql.SQL("drop view if exists {}.{}").format(sql.Identifier(schema), sql.Identifier(mart)))
+            conn.execute(
+                sql.SQL("alter table published.{} alter column {} type {}").format(
                     sql.Identifier(mart), sql.Identifier(name), sql.SQL(kind)
                 )
             )
@@ -460,9 +538,15 @@ def _attach_partition(conn: psycopg.Connection, mart: str, publication_id: int) 
             )
     conn.execute(sql.SQL("alter table build.{mart} rename to {partition}").format(**names))
     conn.execute(sql.SQL("alter table build.{partition} set schema published").format(**names))
-    # Out of the hands of dbt and the audit: from now on it is read through published.<mart> and its policies alone.
+    # dbt, the audit and whomever dbt let in lose the table: from now on it is read only through published.<mart> and its
+    # policies.
     conn.execute(sql.SQL("alter table published.{partition} owner to publisher").format(**names))
-    conn.execute(sql.SQL("revoke all on published.{partition} from auditor").format(**names))
+    for (grantee,) in conn.execute(_GRANTEES, {"table": f"published.{partition}"}).fetchall():
+        conn.execute(
+            sql.SQL("revoke all on published.{partition} from {grantee}").format(
+                **names, grantee=sql.Identifier(grantee) if grantee else sql.SQL("public")
+            )
+        )
     conn.execute(
         sql.SQL("alter table published.{mart} attach partition published.{partition} for values in ({id})").format(
             **names
@@ -470,8 +554,21 @@ def _attach_partition(conn: psycopg.Connection, mart: str, publication_id: int) 
     )
 
 
+_GRANTEES = """
+    select distinct rolname::text
+    from (
+        select relacl as acl from pg_class where oid = to_regclass(%(table)s)
+        union all
+        select attacl from pg_attribute where attrelid = to_regclass(%(table)s)
+    ) as rights
+    cross join aclexplode(acl)
+    left join pg_roles on pg_roles.oid = grantee
+    where rolname is distinct from 'publisher'
+"""
+
+
 def _ensure_reader_view(conn: psycopg.Connection, mart: Mart) -> None:
-    """The view that readers query; made anew only when its definition changed, so that nobody waits for it.
+    """Make the view that readers query, anew only when its definition changed, so that nobody waits for it.
 
     A reader's condition must not meet rows that the policies keep from that reader: PostgreSQL evaluates leakproof
     operators before a policy, and `explain (analyze)` counts what they removed (docs/decisions/plans.md).
@@ -482,6 +579,7 @@ def _ensure_reader_view(conn: psycopg.Connection, mart: Mart) -> None:
         "own_part": sql.Identifier("own_part", mart.name),
         "published": sql.Identifier("published", mart.name),
         "columns": sql.SQL(", ").join(map(sql.Identifier, columns)),
+        "shown": _shown_columns(conn, mart, columns),
         "publications": sql.SQL(_shown_publications(mart)),
         "looked_at": sql.Identifier("restricted", f"{mart.name}_looked_at"),
     }
@@ -497,12 +595,26 @@ def _ensure_reader_view(conn: psycopg.Connection, mart: Mart) -> None:
         """,
         (f"{mart.reader_schema}.{mart.name}",),
     ).fetchone()
-    if row and row[0] == digest:
-        return
-    for statement in definition:
-        conn.execute(statement)
-    conn.execute(sql.SQL('comment on rule "_RETURN" on {view} is {digest}').format(**names, digest=sql.Literal(digest)))
-    _copy_comments(conn, mart.name, mart.reader_schema)
+    if not row or row[0] != digest:
+        for statement in definition:
+            conn.execute(statement)
+        conn.execute(
+            sql.SQL('comment on rule "_RETURN" on {view} is {digest}').format(**names, digest=sql.Literal(digest))
+        )
+    _copy_comments(conn, mart)
+
+
+def _shown_columns(conn: psycopg.Connection, mart: Mart, columns: list[str]) -> sql.Composable:
+    """Return what the view selects: a view that is there keeps its columns in their order, and new ones follow."""
+    before = list(_columns(conn, mart.reader_schema, mart.name))
+    names = [*columns, *HISTORY_COLUMNS] if mart.is_history else columns
+    return sql.SQL(", ").join(
+        _IS_CURRENT if name == "is_current" and mart.is_history else sql.Identifier(name)
+        for name in sorted(names, key=lambda name: before.index(name) if name in before else len(before))
+    )
+
+
+_IS_CURRENT = sql.SQL("publication_id = (select publication_id from published.current) as is_current")
 
 
 def _shown_publications(mart: Mart) -> str:
@@ -515,9 +627,9 @@ def _shown_publications(mart: Mart) -> str:
     return f"= (select publication_id from published.{'released' if mart.is_signed_off else 'current'})"
 
 
-# Whoever sees the whole town reads the table itself, by its indexes. Everybody else reads it behind a barrier: nothing is
-# pushed into a subquery with an offset, and nothing is estimated from statistics below a security_barrier. The planner
-# drops the branch that is not this login's, since `plans_as_office` is evaluated while it plans.
+# A login that sees the whole town reads the table itself, by its indexes. Other logins read it behind a barrier:
+# PostgreSQL pushes nothing into a subquery with an offset, and estimates nothing from statistics below a
+# security_barrier. The planner drops the other branch, since it evaluates `plans_as_office` while it plans.
 _READER_VIEW = (
     sql.SQL(
         """
@@ -529,7 +641,7 @@ _READER_VIEW = (
     sql.SQL(
         """
         create or replace view {view} as
-        select {columns} from (
+        select {shown} from (
             select publication_id, {columns}, true as is_of_office from {published}
             union all
             select publication_id, {columns}, false from {own_part}
@@ -539,7 +651,7 @@ _READER_VIEW = (
     ),
     sql.SQL("alter view {view} owner to view_owner"),
 )
-# Persons: the function begins with the looks on record, so that no plan tells anything of anybody else.
+# For persons, the function begins with the looks on record, so that no plan reveals anything about anybody else.
 _LOOKED_AT_VIEW = (
     sql.SQL(
         """
@@ -555,34 +667,37 @@ _LOOKED_AT_VIEW = (
         """
     ),
     sql.SQL("alter function {looked_at} owner to view_owner"),
-    sql.SQL("revoke all on function {looked_at} from public"),
-    sql.SQL("grant execute on function {looked_at} to case_worker, publisher"),
     sql.SQL("create or replace view {view} with (security_barrier) as select {columns} from {looked_at}()"),
     sql.SQL("alter view {view} owner to view_owner"),
 )
 
 
-def _copy_comments(conn: psycopg.Connection, mart: str, schema: str) -> None:
+def _copy_comments(conn: psycopg.Connection, mart: Mart) -> None:
+    """Give the view the comments of the newest partition. Only what differs is written; no reader waits for that."""
     partition = conn.execute(
         """
         select relname, obj_description(inhrelid, 'pg_class')
         from pg_inherits inner join pg_class as partition on partition.oid = inhrelid
         where inhparent = to_regclass(%s) order by inhrelid desc limit 1
         """,
-        (f"published.{mart}",),
+        (f"published.{mart.name}",),
     ).fetchone()
-    if partition is None:  # All rows of this mart are gone; the view keeps the comments that it has.
+    if partition is None:  # All rows of this mart are gone; the view keeps its comments.
         return
     name, comment = partition
-    conn.execute(
-        sql.SQL("comment on view {}.{} is {}").format(
-            sql.Identifier(schema), sql.Identifier(mart), sql.Literal(comment or "")
-        )
-    )
-    for column, (_, text) in _columns(conn, "published", name).items():
-        if column != "publication_id" and text:
+    view = sql.Identifier(mart.reader_schema, mart.name)
+    before = conn.execute(
+        "select obj_description(to_regclass(%s), 'pg_class')", (f"{mart.reader_schema}.{mart.name}",)
+    ).fetchone()
+    if before != (comment or "",):
+        conn.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(comment or "")))
+    texts = {column: text for column, (_, text) in _columns(conn, "published", name).items()}
+    if mart.is_history:
+        texts |= {column: f"{label}: {text}" for column, (label, text) in HISTORY_COLUMNS.items()}
+    for column, (_, text) in _columns(conn, mart.reader_schema, mart.name).items():
+        if texts.get(column) and texts[column] != text:
             conn.execute(
-                sql.SQL("comment on column {}.{}.{} is {}").format(
-                    sql.Identifier(schema), sql.Identifier(mart), sql.Identifier(column), sql.Literal(text)
+                sql.SQL("comment on column {}.{} is {}").format(
+                    view, sql.Identifier(column), sql.Literal(texts[column])
                 )
             )

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found. failing_rows: None when it was not counted."""
+    """The result of one check; `failing_rows` is None if the rows were not counted."""
 
     suite: str
     check: Check
@@ -114,9 +114,9 @@ def _validate(uri: str, suites: list[Suite], docs: Path | None) -> dict[str, lis
 
 def _run(definition: Any, suites: list[Suite], outcome: dict[str, list[bool]]) -> None:
     validated = definition.run(result_format={"result_format": "BOOLEAN_ONLY"})
-    found = {result.expectation_config.meta["check"]: bool(result.success) for result in validated.results}
+    success_by_check = {result.expectation_config.meta["check"]: bool(result.success) for result in validated.results}
     suite = next(suite for suite in suites if suite.name == definition.name)
-    outcome[suite.name] = [found[check.name] for check in suite.checks]
+    outcome[suite.name] = [success_by_check[check.name] for check in suite.checks]
 
 
 def _expectation(check: Check) -> Any:
@@ -153,14 +153,20 @@ def _result(conn: psycopg.Connection, suite: Suite, check: Check, success: bool)
         return CheckResult(suite.name, check, True, 0, None)
     failing = None
     if check.query is not None:
-        query = check.query.replace("{batch}", suite.name).replace("{{", "{").replace("}}", "}")
         try:
             with conn.transaction():
-                row = conn.execute(f"select count(*) from ({query}) as failing").fetchone()  # type: ignore[arg-type]
-                failing = int(row[0]) if row else None
+                failing = failing_rows(conn, suite, check)
         except psycopg.Error as error:  # A check that cannot be run has failed; its values stay in the database.
             log.error("audit: %s: %s cannot be run (%s)", suite.name, check.name, type(error).__name__)
     return CheckResult(suite.name, check, False, failing, check.says)
+
+
+def failing_rows(conn: psycopg.Connection, suite: Suite, check: Check) -> int:
+    """Return how many rows the query of a check finds, counted in the database."""
+    assert check.query is not None
+    query = check.query.replace("{batch}", suite.name).replace("{{", "{").replace("}}", "}")
+    row = conn.execute(f"select count(*) from ({query}) as failing").fetchone()  # type: ignore[arg-type]
+    return int(row[0]) if row else 0
 
 
 def _keep(conn: psycopg.Connection, results: tuple[CheckResult, ...], as_of_date: date, build_token: str) -> None:

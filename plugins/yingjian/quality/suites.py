@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 
-@dataclass(frozen=True)
+@pydantic_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Check:
     """One check. severity: `fail` stops a publication, `warn` is shown; says: what is wrong, in Chinese.
 
@@ -23,10 +25,25 @@ class Check:
     expectation: dict[str, Any] | None = None
     query: str | None = None
 
+    @model_validator(mode="after")
+    def _has_one_way_to_check(self) -> Check:
+        if (self.expectation is None) == (self.query is None):
+            raise ValueError("an expectation or a query")
+        return self
+
+
+class _File(BaseModel):
+    """It has what a file of `expectations/` has."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    table: str = Field(pattern=r"^[^.]+\.[^.]+$")
+    checks: list[Check]
+
 
 @dataclass(frozen=True)
 class Suite:
-    """The checks of one table; `schema` and `table` name it."""
+    """A suite has the checks of one table, which `schema` and `table` name."""
 
     schema: str
     table: str
@@ -45,20 +62,25 @@ def load_suites(folder: Path, as_of_date: date) -> list[Suite]:
 def _load(path: Path, as_of_date: date) -> Suite:
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
-        schema, table = content["table"].split(".")
-        checks = tuple(
-            Check(
-                name=item["name"],
-                severity=item["severity"],
-                says=item["says"],
-                expectation=item.get("expectation"),
-                query=item["query"].replace("{as_of_date}", as_of_date.isoformat()) if "query" in item else None,
-            )
-            for item in content["checks"]
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path.name}: malformed suite: {error}") from None
-    for check in checks:
-        if check.severity not in ("fail", "warn") or (check.expectation is None) == (check.query is None):
-            raise ValueError(f"{path.name}: {check.name} needs severity fail or warn, and an expectation or a query")
+        suite = _File.model_validate(content)
+    except ValidationError as error:
+        raise ValueError(f"{path.name}: {_sentence(error, content)}") from None
+    schema, table = suite.table.split(".")
+    day = as_of_date.isoformat()
+    checks = tuple(
+        check if check.query is None else replace(check, query=check.query.replace("{as_of_date}", day))
+        for check in suite.checks
+    )
     return Suite(schema, table, checks)
+
+
+def _sentence(error: ValidationError, content: Any) -> str:
+    """Return what is wrong with a suite: of a check, its name and what it needs; else where the first mistake stands."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = first["loc"]
+    if place[:1] == ("checks",) and (place[2:] == ("severity",) or len(place) == 2):
+        number = int(place[1])
+        check = content["checks"][number]
+        name = check.get("name") if isinstance(check, dict) else None
+        return f"{name or f'check {number + 1}'} needs severity fail or warn, and an expectation or a query"
+    return f"malformed suite: {'.'.join(map(str, place)) or 'the file'}: {first['msg']}"

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from yingjian.database.rows import records
+from yingjian.modelling import editions
 from yingjian.reports import text
 from yingjian.reports.atomic_file import write_whole
+from yingjian.reports.html import environment
 from yingjian.reports.pdf import typeset
 
 HIDDEN = "＊"
-TITLE = "北峰街道疫情防控信息"
 FOOTNOTE = f"{HIDDEN} 为保护个人信息，1至4人的数字及可据以推算的数字不公布。"
 TOPICS = {
     "infection": "新增感染者",
@@ -34,7 +34,7 @@ TOPICS = {
 
 @dataclass(frozen=True)
 class Bulletin:
-    """The files of one publication's bulletin."""
+    """This class holds the files of one publication's bulletin."""
 
     page: Path
     pdf: Path
@@ -71,8 +71,10 @@ class Topic:
 
 @dataclass(frozen=True)
 class Content:
-    """What the bulletin says, as it is written."""
+    """This class holds what the bulletin says, as it is written."""
 
+    title: str
+    sources: str
     publication_id: int
     as_of_date: date
     published_at: datetime
@@ -100,11 +102,11 @@ def write_bulletin(conn: psycopg.Connection[Any], publication_id: int, out_dir: 
 
 
 def read_content(conn: psycopg.Connection[Any], publication_id: int) -> Content:
-    """What the bulletin of a publication says. Raises LookupError when the publication has no public figures."""
+    """Read what the bulletin of a publication says. Raises LookupError when the publication has no public figures."""
     found = records(
         conn,
         """
-        select figures.*, publication.published_at
+        select figures.*, publication.published_at, publication.policy_edition
         from published.public_figure as figures
         inner join published.publication as publication on figures.publication_id = publication.publication_id
         where figures.publication_id = %(id)s
@@ -115,7 +117,10 @@ def read_content(conn: psycopg.Connection[Any], publication_id: int) -> Content:
     if not found:
         raise LookupError(f"publication {publication_id} has no public figures")
     zones = [row for row in found if row["topic"] == "zone"]
+    plan = editions.plan(found[0]["policy_edition"])
     return Content(
+        title=f"{plan.town}疫情防控信息",
+        sources=f"依据《{plan.title}》第31条发布。",
         publication_id=publication_id,
         as_of_date=found[0]["as_of_date"],
         published_at=found[0]["published_at"],
@@ -155,7 +160,7 @@ def _topic(title: str, rows: list[dict[str, Any]]) -> Topic:
 
 
 def _line(row: dict[str, Any], whole: int | None) -> Line:
-    share = "" if row["value"] is None or not whole else text.percent(row["value"] / whole)
+    share = "" if row["value"] is None or not whole else text.percent(row["value"], whole)
     value = _value(row)
     return Line(row["title"], value if value == HIDDEN else f"{value} {row['unit']}", share, row["basis"])
 
@@ -166,22 +171,15 @@ def _value(row: dict[str, Any]) -> str:
 
 def render(content: Content) -> str:
     """The page; every value is escaped."""
-    environment = Environment(
-        loader=PackageLoader("yingjian.reports"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-    )
-    return environment.get_template("bulletin.html.j2").render(
-        content=content, title=TITLE, day=text.full_day(content.as_of_date), footnote=FOOTNOTE
+    return (
+        environment()
+        .get_template("bulletin.html.j2")
+        .render(content=content, day=text.full_day(content.as_of_date), footnote=FOOTNOTE)
     )
 
 
 def _pdf(content: Content) -> bytes:
     report = asdict(content) | {
-        "title": TITLE,
         "day": text.full_day(content.as_of_date),
         "footnote": FOOTNOTE if content.has_hidden else "",
         "as_of_date": content.as_of_date.isoformat(),

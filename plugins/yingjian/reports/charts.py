@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from yingjian.reports.text import number, percent
 
 WIDTH = 360
-CHARACTER = 6.4  # width of a digit at the charts' font size
+CHARACTER = 6.4  # A digit takes this width at the charts' font size.
 
 
 def column_chart(
@@ -113,7 +113,7 @@ def bar(value: float, highest: float) -> Markup:
 
 
 def _scale(shares: Sequence[float]) -> tuple[float, float]:
-    """Whole percents around the data, an even number of them apart, never above 100%."""
+    """Return whole percents around the data, an even number of them apart, never above 100%."""
     if not shares:
         return 0.0, 1.0
     low, high = floor(min(shares) * 100), ceil(max(shares) * 100)
@@ -125,7 +125,7 @@ def _scale(shares: Sequence[float]) -> tuple[float, float]:
 
 
 def _runs(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float, float]]]:
-    """The points cut at the gaps."""
+    """Return the points, cut at the gaps."""
     runs: list[list[tuple[float, float]]] = [[]]
     for point in points:
         if point is None:
@@ -136,7 +136,7 @@ def _runs(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float
 
 
 def _notable(values: Sequence[float | None]) -> set[int]:
-    """Indexes of the last, the lowest and the highest value; of neighbours only the later one."""
+    """Return the indexes of the last, the lowest and the highest value, and only the later one of neighbours."""
     known = [(value, index) for index, value in enumerate(values) if value is not None]
     if not known:
         return set()
@@ -206,7 +206,7 @@ def _text(x: float, y: float, content: str, kind: str, anchor: str = "middle") -
 
 
 def _n(value: float) -> str:
-    """A coordinate with at most one decimal."""
+    """Write a coordinate with at most one decimal."""
     return f"{value:.1f}".removesuffix(".0")
 
 

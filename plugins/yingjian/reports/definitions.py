@@ -1,20 +1,11 @@
-"""What each term of the report means and which article it comes from, as page, spreadsheet and PDF write it."""
+"""This module says what each term of the report means and which article it comes from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 
+from yingjian.reports.document import Definition
 from yingjian.reports.text import day
-
-
-@dataclass(frozen=True)
-class Definition:
-    """A term, the articles or annex rows it comes from, and its meaning in one or two sentences."""
-
-    term: str
-    basis: str
-    meaning: str
 
 
 def definitions(as_of: date) -> tuple[Definition, ...]:
@@ -27,11 +18,11 @@ def definitions(as_of: date) -> tuple[Definition, ...]:
             "均取该日最近一次、且早于本期的发布；趋势图各日同此，按当时发布的数字。",
         ),
         Definition(
-            "应检在管", "附件第1–38项，第6、19、24、28条",
-            "当日有检测义务的人次：一人属于两类人群，计两次。豁免、感染者治疗期间不计入。",
+            "应检在管", "附件第1–38项，第6、7、28条",
+            "当日有检测义务的人次：一人属于两类人群，计两次。豁免、感染者治疗期间不计入；购药、混管阳性复核另计。",
         ),
         Definition(
-            "已达标率", "第18、21条", "没有逾期项目的人次 ÷ 应检在管人次；向下取一位小数，有逾期时不显示100%。"
+            "已达标率", "第18、21条", "没有逾期项目的人次 ÷ 应检在管人次；四舍五入取一位小数，有逾期时不显示100%。"
         ),
         Definition(
             "逾期", "附件第1–38项，第21条",

@@ -10,10 +10,10 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-FETCHED = 5_000  # rows in memory at once
+FETCHED = 5_000  # So many rows are in memory at once.
 IDENTITY = ("姓名", "证件号码", "联系电话")
 
-# Of the document number of a row of `person` the first six and the last four characters.
+# A row of `person` shows the first six and the last four characters of the document number.
 MASKED_NUMBER = sql.SQL(
     """
     case when length(person.id_number) > 10
@@ -119,7 +119,7 @@ LISTS = (
         ("社区", "网格", "类别", "判定时间", "时限", "说明"),
         """
         select community, grid, category, judged_at, deadline, explanation, person_key
-        from contact_clock where publication_id = {id} and status in ('running', 'overdue')
+        from contact_clock where publication_id = {id} and status in ('running', 'overdue') and not is_infected
         order by deadline, contact_key collate "C"
         """,
     ),
@@ -146,6 +146,53 @@ LISTS = (
         """,
     ),
     PersonList(
+        "阳性未转运",
+        "第24、26条",
+        "positive_followup",
+        ("社区", "网格", "结果时间", "时限", "说明"),
+        """
+        select community, grid, coalesce(result_at, reported_at, sampled_at), due_at, explanation, person_key
+        from positive_followup where publication_id = {id} and status in ('waiting', 'overdue')
+        order by due_at, positive_id collate "C"
+        """,
+    ),
+    PersonList(
+        "健康监测异常",
+        "第4、18、30条",
+        "health_monitoring",
+        ("社区", "网格", "主管部门", "人群编号", "应报", "已报", "最高体温", "情况"),
+        """
+        select community, grid, department, group_code, expected, done, highest_temperature,
+            case status when 'signal' then '发热或有症状' else '报告不足' end, person_key
+        from health_monitoring
+        where publication_id = {id} and monitored_on = as_of_date and status in ('signal', 'short')
+        order by status, community collate "C", membership_id collate "C"
+        """,
+    ),
+    PersonList(
+        "住客待核",
+        "第16条",
+        "guest_check",
+        ("社区", "住宿单位", "入住时间", "上报时间", "所在名单", "情况"),
+        """
+        select community, hotel, checked_in_at, reported_at, list_codes,
+            concat_ws('；', case when status = 'overdue' then '超时未登记上报' end, case when is_overdue then '检测逾期' end), person_key
+        from guest_check where publication_id = {id} and (status = 'overdue' or is_on_list)
+        order by checked_in_at desc, guest_id collate "C"
+        """,
+    ),
+    PersonList(
+        "从未检测",
+        "第18、21条",
+        "never_tested",
+        ("社区", "网格", "重点人员", "在居民登记"),
+        """
+        select community, grid, case when is_key_person then '是' else '' end, case when is_registered then '是' else '' end, person_key
+        from never_tested where publication_id = {id}
+        order by is_key_person desc, community collate "C", grid collate "C", person_key
+        """,
+    ),
+    PersonList(
         "阻碍降级",
         "第28条",
         "zone_blocker",
@@ -154,6 +201,19 @@ LISTS = (
         select community, grid, building, zone_id, explanation, person_key
         from zone_blocker where publication_id = {id}
         order by zone_id collate "C", community collate "C", grid collate "C", building collate "C", person_key
+        """,
+    ),
+    PersonList(
+        "老年人未接种",
+        "第22条",
+        "vaccination_outstanding",
+        ("社区", "网格", "年龄段", "已种剂次", "缺", "自", "禁忌或拒种", "说明"),
+        """
+        select community, grid, age_band, has_doses,
+            case lacks when 'first_dose' then '第1剂' when 'full_course' then '全程' else '加强针' end, since, reason,
+            explanation, person_key
+        from vaccination_outstanding where publication_id = {id}
+        order by community collate "C", grid collate "C", age_band desc, since, person_key
         """,
     ),
 )
@@ -179,7 +239,7 @@ PLAIN_LISTS = (
         select community, unit, department, group_code, group_name, overdue, required, compliant, exempt,
             compliance_rate::float
         from compliance_daily join publication using (publication_id, as_of_date)
-        where publication_id = {id}
+        where publication_id = {id} and is_headline is not false
         order by overdue desc, required desc, community collate "C", unit collate "C", group_code collate "C",
             department collate "C"
         """,
@@ -193,7 +253,7 @@ PLAIN_LISTS = (
         select community, unit, department, group_code, roster, required, sampled, shortfall, coverage_lately::float
         from sampling_unit_daily
         where publication_id = {id} and sampling_day = as_of_date
-        order by shortfall desc, community collate "C", unit collate "C", group_code collate "C", outbreak_since
+        order by shortfall desc, community collate "C", unit collate "C", group_code collate "C"
         """,
     ),
     PlainList(
@@ -219,7 +279,8 @@ PLAIN_LISTS = (
             "等级",
             "自",
             "末例",
-            "无新增天数",
+            "距末例天数",
+            "本等级天数",
             "居民",
             "已采",
             "未采",
@@ -229,11 +290,11 @@ PLAIN_LISTS = (
             "说明",
         ),
         """
-        select zone_id, name, array_to_string(communities, '、'), level, level_since, last_positive_date, clear_days,
-            residents, round_sampled, round_outstanding, eligible_level, eligible_on, earliest_on,
-            concat_ws('；', nullif(array_to_string(blockers, '；'), ''), nullif(mismatch, ''))
+        select zone_id, name, array_to_string(communities, '、'), case when is_lowered then '已解除' else level end,
+            level_since, last_positive_date, days_since_positive, days_at_level, residents, round_sampled, round_outstanding, eligible_level, eligible_on, earliest_on,
+            concat_ws('；', nullif(explanation, ''), nullif(mismatch, ''))
         from risk_zone
-        where publication_id = {id}
+        where publication_id = {id} and (level <> '低' or is_lowered)
         order by array_position('{{高,中,低}}'::text[], level), zone_id collate "C"
         """,
     ),
@@ -278,7 +339,7 @@ def streamed(conn: psycopg.Connection[Any], body: sql.Composed, has_identity: bo
 
 
 def read_plain_list(conn: psycopg.Connection[Any], publication_id: int, found: PlainList) -> Iterator[tuple[Any, ...]]:
-    """Rows in the order of `found.columns`; read by a server-side cursor."""
+    """Yield rows in the order of `found.columns`, read by a server-side cursor."""
     with conn.cursor(name="plain_list", row_factory=tuple_row) as cursor:
         cursor.itersize = FETCHED
         cursor.execute(sql.SQL(found.query).format(id=sql.Literal(publication_id)))  # type: ignore[arg-type]

@@ -1,10 +1,12 @@
-"""The report pack of a publication: page, spreadsheet and PDF for the office, each department and each community."""
+"""This module writes the packs of a publication: page, spreadsheet, PDF and the summary for mail, for each audience."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,9 @@ import psycopg
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.reports.atomic_file import write_whole
 from yingjian.reports.audiences import audiences, narrowed
-from yingjian.reports.figures import read_figures
 from yingjian.reports.html import render
 from yingjian.reports.pdf import write_pdf
+from yingjian.reports.report import read_document
 from yingjian.reports.workbook import write_workbook
 
 
@@ -27,16 +29,18 @@ class Pack:
     page: Path
     workbook: Path
     pdf: Path
+    summary: Path
 
     @property
     def files(self) -> tuple[Path, Path, Path]:
+        """The files for the reader; `summary` is what mail says of them, as JSON."""
         return self.page, self.workbook, self.pdf
 
 
 def pack_of(audience: Audience, as_of_date: date, publication_id: int, out_dir: Path) -> Pack:
-    """Where an audience's pack of a publication stands below `out_dir`, written or not."""
+    """Return the files of an audience's pack of a publication below `out_dir`, written or not."""
     folder = out_dir / f"{as_of_date:%Y-%m-%d}-p{publication_id}"
-    return Pack(audience, *(folder / f"{audience.code}.{kind}" for kind in ("html", "xlsx", "pdf")))
+    return Pack(audience, *(folder / f"{audience.code}.{kind}" for kind in ("html", "xlsx", "pdf", "json")))
 
 
 def write_report(conn: psycopg.Connection[Any], publication_id: int, out_dir: Path) -> Path:
@@ -48,10 +52,10 @@ def write_report(conn: psycopg.Connection[Any], publication_id: int, out_dir: Pa
         LookupError: there is no such publication, or its rows were pruned.
     """
     with narrowed(conn, OFFICE):
-        figures = read_figures(conn, publication_id)
+        document = read_document(conn, publication_id)
     out_dir.mkdir(parents=True, exist_ok=True)
-    path = out_dir / f"{figures.publication.as_of_date:%Y-%m-%d}-p{publication_id}.html"
-    write_whole(path, lambda unfinished: unfinished.write_text(render(figures), encoding="utf-8", newline="\n"))
+    path = out_dir / f"{document.publication.as_of_date:%Y-%m-%d}-p{publication_id}.html"
+    _write_text(path, render(document))
     return path
 
 
@@ -69,12 +73,16 @@ def write_packs(
     packs = []
     for audience in chosen if chosen is not None else audiences(conn, publication_id):
         with narrowed(conn, audience):
-            figures = read_figures(conn, publication_id, audience)
-            pack = pack_of(audience, figures.publication.as_of_date, publication_id, out_dir)
+            document = read_document(conn, publication_id, audience)
+            pack = pack_of(audience, document.publication.as_of_date, publication_id, out_dir)
             pack.page.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            page = render(figures, audience)
-            write_whole(pack.page, lambda path, page=page: path.write_text(page, encoding="utf-8", newline="\n"))  # type: ignore[misc]
-            write_whole(pack.workbook, lambda path: write_workbook(conn, figures, audience, path))  # noqa: B023
-            write_whole(pack.pdf, lambda path: write_pdf(figures, audience, path))  # noqa: B023
+            _write_text(pack.page, render(document))
+            write_whole(pack.workbook, partial(write_workbook, conn, document))
+        write_whole(pack.pdf, partial(write_pdf, document))
+        _write_text(pack.summary, json.dumps(document.summary, ensure_ascii=False, indent=1) + "\n")
         packs.append(pack)
     return packs
+
+
+def _write_text(path: Path, words: str) -> None:
+    write_whole(path, lambda unfinished: unfinished.write_text(words, encoding="utf-8", newline="\n"))

@@ -1,20 +1,13 @@
-"""Figures as the page writes them."""
+"""This module gives the characters of figures, the same on the page, in the spreadsheet, in the PDF and in mail."""
 
 import re
 from collections.abc import Iterable
 from datetime import date, datetime
+from fractions import Fraction
 from math import floor
 
 NOTHING = "—"
 WEEKDAYS = "一二三四五六日"
-FEED_STATUS = {
-    "ok": "正常",
-    "missing": "缺报",
-    "stale": "滞后",
-    "thin": "偏少",
-    "doubtful": "存疑",
-    "rejected": "被退回",
-}
 
 
 def number(value: int | None) -> str:
@@ -22,9 +15,22 @@ def number(value: int | None) -> str:
     return NOTHING if value is None else f"{value:,}"
 
 
-def percent(share: float | None) -> str:
-    """A share as percent with one decimal, rounded down: 100% is written only when nothing is open."""
-    return NOTHING if share is None else f"{_tenths(share) / 10:.1f}%"
+def share(part: float | None, whole: float | None = 1) -> float | None:
+    """Return the share part / whole as every form writes it: in tenths of a percent, rounded half up; None without a whole.
+
+    It is 1 (100.0%) only when nothing is missing.
+    """
+    if part is None or not whole:
+        return None
+    # The decimal digits are those that a person would round; 0.29 × 1000 in binary fractions is less than 290.
+    tenths = floor(Fraction(str(part)) / Fraction(str(whole)) * 1000 + Fraction(1, 2))
+    return (999 if tenths == 1000 and part < whole else tenths) / 1000
+
+
+def percent(part: float | None, whole: float | None = 1) -> str:
+    """Return a share as percent with one decimal."""
+    rounded = share(part, whole)
+    return NOTHING if rounded is None else f"{rounded * 100:.1f}%"
 
 
 def name(value: str) -> str:
@@ -52,20 +58,19 @@ def time_of_day(value: datetime | None) -> str:
     return NOTHING if value is None else f"{day(value)}{value:%H:%M}"
 
 
-def share(part: int, whole: int) -> float | None:
-    """part / whole; None without a whole."""
-    return part / whole if whole else None
-
-
-def cell(value: str | int | float | date | None) -> str:
-    """A table's value: words as they are, whole numbers, shares, days and times."""
+def cell(value: str | float | date | None, kind: str = "") -> str:
+    """Return the characters of a table's cell, whose column is of this kind; without one, of the value's own."""
+    if value is None:
+        return NOTHING
     if isinstance(value, str):
         return value
     if isinstance(value, datetime):
         return time_of_day(value)
     if isinstance(value, date):
         return day(value)
-    return percent(value) if isinstance(value, float) else number(value)
+    if kind == "change":
+        return change(int(value))
+    return percent(value) if kind == "share" or isinstance(value, float) else number(value)
 
 
 def change(value: int | None) -> str:
@@ -76,16 +81,12 @@ def change(value: int | None) -> str:
 
 
 def change_of_share(now: float | None, before: float | None) -> str:
-    """The difference of two shares as the page writes them, in percentage points."""
-    if now is None or before is None:
+    """Return the difference of two shares as they are written, in percentage points."""
+    rounded, earlier = share(now), share(before)
+    if rounded is None or earlier is None:
         return NOTHING
-    tenths = _tenths(now) - _tenths(before)
-    return f"▲{tenths / 10:.1f} 个百分点" if tenths > 0 else f"▼{-tenths / 10:.1f} 个百分点" if tenths < 0 else "持平"
-
-
-def _tenths(share: float) -> int:
-    """Tenths of a percent, rounded down (the small addend undoes the binary fraction of 0.29 × 1000)."""
-    return floor(share * 1000 + 1e-9)
+    points = round((rounded - earlier) * 100, 1)
+    return f"▲{points:.1f} 个百分点" if points > 0 else f"▼{-points:.1f} 个百分点" if points < 0 else "持平"
 
 
 _CHINESE_DIGITS = "零一二三四五六七八九"
@@ -94,14 +95,14 @@ _CHINESE_DIGITS = "零一二三四五六七八九"
 def articles(basis: str) -> list[int]:
     """The articles that a citation names, in its order: 第4、25条 → 4, 25; 第34至37条 → 34 … 37; 第二十六条 → 26.
 
-    Rows of the annex (附件第8项) are none, and neither are articles of a later edition (二十条第三条, 新十条第一条).
+    Rows of the annex (附件第8项) are none, and neither are articles of another text (二十条第三条, 新十条第一条, 试行第二条).
     """
-    found: list[int] = []
-    for cited in re.findall(r"(?<!十条)第([\d、至–一二三四五六七八九十]+)条", basis):
+    numbers: list[int] = []
+    for cited in re.findall(r"(?:^|(?<=[、，；和及（(\s]))第([\d、至–一二三四五六七八九十]+)条", basis):
         for part in cited.split("、"):
             first, _, last = part.replace("–", "至").partition("至")
-            found += range(_article(first), _article(last or first) + 1)
-    return list(dict.fromkeys(found))
+            numbers += range(_article(first), _article(last or first) + 1)
+    return list(dict.fromkeys(numbers))
 
 
 def citation(numbers: Iterable[int]) -> str:
@@ -109,8 +110,8 @@ def citation(numbers: Iterable[int]) -> str:
     return f"第{'、'.join(map(str, sorted(set(numbers))))}条"
 
 
-def _article(written: str) -> int:
-    if written.isascii():
-        return int(written)
-    tens, has_tens, ones = written.rpartition("十")
+def _article(numeral: str) -> int:
+    if numeral.isascii():
+        return int(numeral)
+    tens, has_tens, ones = numeral.rpartition("十")
     return (_CHINESE_DIGITS.index(tens or "一") * 10 if has_tens else 0) + (_CHINESE_DIGITS.index(ones) if ones else 0)

@@ -1,5 +1,5 @@
 """A made-up town or city, as the exports that its office would receive. All people are invented."""
 
-from yingjian.simulate.town import Written, write_landing
+from yingjian.simulate.town import LandingSize, write_landing
 
-__all__ = ["Written", "write_landing"]
+__all__ = ["LandingSize", "write_landing"]

@@ -1,4 +1,4 @@
-"""What runs against a clock in the last four days: contacts, pushed lists, positive tubes, and who buys medicine.
+"""This story of the last four days runs against clocks: contacts, pushed lists, positive tubes and purchases of medicine.
 
 It draws from a generator of its own, so that the rest of the town stays as it is.
 """
@@ -46,7 +46,7 @@ PURCHASES: list[tuple[int, Moment, str, str, Moment | None, Moment | None]] = [
     (5, (1, 12), "健胃消食片", "止咳", (1, 13), (1, 15)),
     (6, (0, 12), "盐酸氨溴索口服溶液", "抗生素", None, None),
 ]
-# Who buys has a test the day after, the one who buys twice has not.
+# A buyer has a test the day after; the one who buys twice has none.
 TESTED_BUYERS = {1: (2, 9), 2: (1, 9), 3: (0, 9), 4: (0, 9)}
 # Tube, mixed sample, result, then per member the single samples and their results.
 TUBES: list[tuple[str, Moment, Moment, list[list[tuple[Moment, str]]]]] = [
@@ -124,15 +124,15 @@ class _Story:
                 "purchased_at": self._at(bought), "temperature": "37.6", "pushed_at": self._at(pushed),
                 "investigated_at": self._at(investigated), "investigation_result": "无异常" if investigated else "",
             })  # fmt: skip
-        for buyer, taken in TESTED_BUYERS.items():
-            self._sample(people.row(buyer, named=True), f"SKB{buyer:04d}", taken, "阴性")
+        for buyer, moment in TESTED_BUYERS.items():
+            self._sample(people.row(buyer, named=True), f"SKB{buyer:04d}", moment, "阴性")
 
     def write_tubes(self, people: pl.DataFrame) -> None:
         member = 0
-        for tube, taken, tested, singles in TUBES:
+        for tube, moment, tested, singles in TUBES:
             for samples in singles:
                 person = people.row(member, named=True)
-                self._sample(person, f"SKM{member:04d}", taken, "阳性", tube, self._at(tested))
+                self._sample(person, f"SKM{member:04d}", moment, "阳性", tube, self._at(tested))
                 for i, (when, result) in enumerate(samples):
                     self._sample(person, f"SKS{member:04d}{i}", when, result)
                 member += 1
@@ -146,14 +146,14 @@ class _Story:
         self,
         person: dict[str, Any],
         key: str,
-        taken: Moment,
+        moment: Moment,
         result: str,
         tube: str = "",
         tested: datetime | None = None,
     ) -> None:
-        sampled_at = self._at(taken)
+        sampled_at = self._at(moment)
         known_at = None if result == "待出" else tested or sampled_at + timedelta(hours=1)
-        self._add("test_results", taken[0], person, {
+        self._add("test_results", moment[0], person, {
             "sample_key": key, "sampled_at": sampled_at, "sampling_point": "采样点31",
             "sampling_method": "混采" if tube else "单采", "tube_no": tube, "laboratory": "检测机构A",
             "tested_at": known_at, "result": result,
@@ -167,7 +167,7 @@ class _Story:
         })  # fmt: skip
 
     def _at(self, moment: Moment | None) -> Any:
-        """The date and time of a moment of the story; None for none."""
+        """Return the date and time of a moment of the story, or None if there is no moment."""
         if moment is None:
             return None
         days_before, hour = moment

@@ -14,7 +14,7 @@ Integers = npt.NDArray[np.int64]
 
 
 def identity(people: pl.DataFrame) -> dict[str, pl.Series | str]:
-    """Who somebody is."""
+    """Return the columns that say who each person is."""
     return {
         "person_name": people["name"], "id_type": RESIDENT_ID, "id_number": people["id_number"], "phone": people["phone"],
     }  # fmt: skip
@@ -30,17 +30,17 @@ def home(people: pl.DataFrame) -> dict[str, pl.Series]:
 
 
 def address(people: pl.DataFrame) -> pl.Series:
-    """Building and flat: the same for those of a household."""
+    """Write building and flat, which those of a household share."""
     return people["building"].cast(pl.String) + people["room"].cast(pl.String) + "室"
 
 
 def labels(texts: list[str], codes: npt.NDArray[np.generic]) -> pl.Series:
-    """Texts by their place in the list, a byte or two each."""
+    """Take texts by their place in the list; each needs a byte or two."""
     return pl.Series(codes.astype(np.uint8 if len(texts) < 256 else np.uint16)).cat.to(pl.Enum(texts))
 
 
 def chosen(texts: list[str], codes: npt.NDArray[np.generic]) -> pl.Series:
-    """Texts by their place in the list."""
+    """Take texts by their place in the list."""
     return pl.Series(texts).gather(codes.astype(np.uint32))
 
 

@@ -14,7 +14,7 @@ from yingjian.simulate.scale import GRIDS, Scale
 NEEDED = 6
 ENTERED = 12  # Days before the last one on which the three inbound persons entered.
 INBOUND_TESTS = (0, 1, 2, 4, 6, 9)
-# What the end of central isolation found on persons, objects and environment, and whether infection was excluded.
+# The end of central isolation gives results of persons, objects and environment, and says whether infection was excluded.
 RESULTS = [("阴性", "阴性", "阴性", ""), ("阴性", "阳性", "阴性", "是"), ("阴性", "阳性", "阴性", "")]
 
 
@@ -38,10 +38,10 @@ def write_controls(exports: Exports, people: pl.DataFrame, scale: Scale, last_da
         })  # fmt: skip
 
     def test(who: int, days_before: int, result: str = "阴性") -> None:
-        taken = datetime.combine(last_day - timedelta(days=days_before), time(9, 30))
-        add("test_results", who, days_before, sample_key=f"SC{who}{days_before:03d}", sampled_at=taken,
+        sampled_at = datetime.combine(last_day - timedelta(days=days_before), time(9, 30))
+        add("test_results", who, days_before, sample_key=f"SC{who}{days_before:03d}", sampled_at=sampled_at,
             sampling_point="上门采样", sampling_method="单采", laboratory="检测机构A",
-            tested_at=None if result == "待出" else taken + timedelta(hours=6), result=result)  # fmt: skip
+            tested_at=None if result == "待出" else sampled_at + timedelta(hours=6), result=result)  # fmt: skip
 
     def contact(who: int, key: str, category: str, exposed: int) -> None:
         judged = datetime.combine(last_day - timedelta(days=exposed - 1), time(10))
@@ -76,6 +76,6 @@ def write_controls(exports: Exports, people: pl.DataFrame, scale: Scale, last_da
     contact(5, "CC50", "次密接", 7)
     for day, result in ((6, "阴性"), (4, "阴性"), (1, "待出")):
         test(5, day, result)
-    for feed, found in sorted(rows.items()):
-        times = {name: pl.Datetime for name in found[0] if name.endswith("_at")}
-        exports.write(feed, f"{last_day:%Y%m%d}_c", pl.DataFrame(found, schema_overrides=times))
+    for feed, feed_rows in sorted(rows.items()):
+        times = {name: pl.Datetime for name in feed_rows[0] if name.endswith("_at")}
+        exports.write(feed, f"{last_day:%Y%m%d}_c", pl.DataFrame(feed_rows, schema_overrides=times))

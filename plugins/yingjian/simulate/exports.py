@@ -15,14 +15,14 @@ from yingjian.landing.feeds import FEEDS, Feed
 
 ENCODINGS = ("utf-8", "utf-8-sig", "gb18030")
 DATE_FORMS = ("%Y-%m-%d", "%Y/%-m/%-d", "%Y%m%d", "%Y年%-m月%-d日")
-DAY_FORMS = ("%Y-%m-%d ", "%Y-%m-%d ", "%Y/%-m/%-d ")  # Of a time; the same place of the next has its rest.
+DAY_FORMS = ("%Y-%m-%d ", "%Y-%m-%d ", "%Y/%-m/%-d ")  # A time begins so; the same place of CLOCK_FORMS ends it.
 CLOCK_FORMS = ("%H:%M:%S", "%H:%M", "%H:%M")
 ODD = 0.04  # Share of cells that are written in another of the forms in use.
-DIRTY = 0.016  # Share of numbers with an apostrophe, blanks, full-width digits or a small letter.
+DIRTY = 0.016  # This share of numbers has an apostrophe, blanks, full-width digits or a small letter.
 FILE_ROWS = 200_000  # A longer export comes in parts.
-BLOCK_ROWS = 25_000  # What is text at a time.
+BLOCK_ROWS = 25_000  # So many rows are turned into text at a time.
 DAY_SECONDS = 86_400
-DAYS = (np.datetime64("1900-01-01"), np.datetime64("2100-01-01"))  # Those that can be written.
+DAYS = (np.datetime64("1900-01-01"), np.datetime64("2100-01-01"))  # Only these days can be written.
 FIRST_DAY, DAY_COUNT = int(DAYS[0].astype(np.int64)), int((DAYS[1] - DAYS[0]).astype(np.int64))
 _WIDE = {str(i): chr(0xFF10 + i) for i in range(10)}
 
@@ -47,22 +47,22 @@ class Exports:
 
     def write_frames(self, feed_name: str, stamp: str, frames: Iterable[pl.DataFrame]) -> None:
         """Write rows as they come, in exports of some length."""
-        kept: list[pl.DataFrame] = []
+        pending: list[pl.DataFrame] = []
         number = 0
         for frame in frames:
-            if kept and sum(one.height for one in kept) + frame.height > FILE_ROWS:
-                self.write(feed_name, f"{stamp}{number}", pl.concat(kept))
-                kept, number = [], number + 1
-            kept.append(frame)
-        if kept:
-            self.write(feed_name, f"{stamp}{number}", pl.concat(kept))
+            if pending and sum(one.height for one in pending) + frame.height > FILE_ROWS:
+                self.write(feed_name, f"{stamp}{number}", pl.concat(pending))
+                pending, number = [], number + 1
+            pending.append(frame)
+        if pending:
+            self.write(feed_name, f"{stamp}{number}", pl.concat(pending))
 
     def write_text(self, feed_name: str, file_name: str, text: str) -> None:
         """Write a file of a form of its own."""
         self._path(feed_name, file_name).write_text(text, encoding="utf-8")
 
     def _path(self, feed_name: str, file_name: str) -> Path:
-        """Where a new file goes."""
+        """Return the path of a new file, which counts from now on."""
         folder = self._out / feed_name
         folder.mkdir(parents=True, exist_ok=True)
         self.files += 1
@@ -87,7 +87,7 @@ class Exports:
 def _texts(
     rng: np.random.Generator, feed: Feed, rows: pl.DataFrame, extra: list[dict[str, str]]
 ) -> Iterator[pl.DataFrame]:
-    """The cells as text, columns by their header texts, some thousand rows at a time."""
+    """Yield the cells as text, columns by their header texts, some thousand rows at a time."""
     for part in rows.iter_slices(BLOCK_ROWS):
         yield part.select(
             _as_text(rng, part[column.name], column.kind).alias(column.source)
@@ -116,21 +116,21 @@ def _as_text(rng: np.random.Generator, values: pl.Series, kind: str) -> pl.Serie
 
 
 def _forms(rng: np.random.Generator, count: int, forms: tuple[str, ...]) -> pl.Series:
-    """Which form each cell is written in: mostly the first."""
+    """Draw the form in which each cell is written: mostly the first."""
     drawn = (rng.random(count) / ODD).astype(np.int64) + 1
     return pl.Series(np.where(drawn < len(forms), drawn, 0))
 
 
 @cache
 def _day_table(forms: tuple[str, ...]) -> pl.Series:
-    """Every day of DAYS in the first form, then in the second, and so on."""
+    """Write every day of DAYS in the first form, then in the second, and so on."""
     days = pl.Series(np.arange(*DAYS))
     return pl.concat([days.dt.strftime(form) for form in forms])
 
 
 @cache
 def _clock_table() -> pl.Series:
-    """Every second of a day in the first form, then in the second, and so on."""
+    """Write every second of a day in the first form, then in the second, and so on."""
     seconds = pl.Series((np.arange(DAY_SECONDS) * 1000).astype("datetime64[ms]"))
     return pl.concat([seconds.dt.strftime(form) for form in CLOCK_FORMS])
 

@@ -15,12 +15,12 @@ HERE, ELSEWHERE = "350503", "330106"  # Area codes: no newcomer has the number o
 SURNAMES = list("陈林黄吴蔡洪许谢张王李刘杨郑庄")
 GIVEN = list("敏勇芳磊秀杰超军娜洋艳静强丽涛明霞平刚桂英华慧建国伟")
 NAMES = [surname + one + two for surname in SURNAMES for one in GIVEN for two in [*GIVEN, ""]]
-BUILDINGS = 29  # Of a grid.
+BUILDINGS = 29  # A grid has so many.
 OLDEST = date(1935, 1, 1)
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK_DIGITS = list("10X98765432")
 _EPOCH = date(1970, 1, 1).toordinal()
-# Households of one to six people, by the national census of 2020.
+# Households of one to six people have these shares in the national census of 2020.
 _HOUSEHOLDS = (0.254, 0.297, 0.210, 0.132, 0.062, 0.045)
 # People of a unit: log-normal, so that most units are small and a few are large.
 _UNIT_MEDIAN, _UNIT_SIGMA = 9, 1.2
@@ -147,7 +147,7 @@ def _homes(rng: np.random.Generator, scale: Scale) -> dict[str, pl.Series]:
             "community": labels(scale.communities, community),
             "grid": labels(GRIDS, place % len(GRIDS)),
             "building": labels([f"{i}号楼" for i in range(1, BUILDINGS + 1)], building),
-            "room": pl.Series(((room // 2 + 1) * 100 + room % 2 + 1).astype(np.uint16)),  # Two flats to a floor.
+            "room": pl.Series(((room // 2 + 1) * 100 + room % 2 + 1).astype(np.uint16)),  # A floor has two flats.
             "laboratory": labels(scale.laboratories, community * len(scale.laboratories) // len(scale.communities)),
         }.items()
     }

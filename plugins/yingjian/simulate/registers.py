@@ -1,8 +1,8 @@
-"""The registers of the first day, and what changes in them: residents, rosters, vaccinations, teams, exemptions."""
+"""This module writes the registers of the first day and their changes: residents, rosters, vaccinations, teams, exemptions."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 
 import numpy as np
 import polars as pl
@@ -11,6 +11,7 @@ from yingjian.simulate.columns import (
     RESIDENT_ID,
     Integers,
     address,
+    chosen,
     expressions,
     home,
     identity,
@@ -21,8 +22,10 @@ from yingjian.simulate.exports import Exports
 from yingjian.simulate.scale import Scale
 
 DOSES = ((1, 0.92), (2, 0.88), (3, 0.7))  # Share of those of sixty and more who have the dose.
+NEVER_VACCINATED = 13  # One in so many of them has no dose.
 # Reserve lists for which the plan gives no number (articles 34, 36); no isolation list yet: article 35 asks for one.
 RESERVES = (("采样", 12, "卫生"), ("转运", 6, "街道办"))
+HIGH_RISK_POSTS = ["1", "2", "3", "4", "5", "7"]
 TRACERS = ["街道办"] * 7 + ["公安"] + ["卫生"] * 2
 
 
@@ -38,9 +41,10 @@ class Registers:
         self._scale = scale
         self._first_day = first_day
         self._members = np.flatnonzero((people["group"] != "").to_numpy())
+        self._posts = np.flatnonzero(people["group"].cast(pl.String).is_in(HIGH_RISK_POSTS).to_numpy())
 
     def write_all(self, stamp: str) -> None:
-        """The registers as of the first day."""
+        """Write the registers as of the first day."""
         people = self._people
         self._exports.write("residents", stamp, pl.DataFrame({
             **identity(people), "birth_date": people["birth"], **home(people), "building": people["building"],
@@ -57,12 +61,13 @@ class Registers:
         self._write_teams(stamp)
 
     def write_changes(self, day: date, stamp: str) -> None:
-        """Some leave their group; a few are exempt for a week."""
+        """Some leave their group, one of them a post of high risk; a few are exempt for a week."""
+        self._write_departure(day, stamp)
         count = max(2, len(self._members) // 200)
         if len(self._members) < count:
             return
-        chosen = self._rng.choice(self._members, count, replace=False)
-        leaving, exempt = chosen[: count // 2 + 1], self._people[chosen[-(count // 2) :]]
+        drawn = self._rng.choice(self._members, count, replace=False)
+        leaving, exempt = drawn[: count // 2 + 1], self._people[drawn[-(count // 2) :]]
         self._exports.write(
             "key_population", f"{stamp}_b", self._memberships(leaving, day).with_columns(end_date=pl.lit(day))
         )
@@ -72,7 +77,17 @@ class Registers:
             "approved_by": "值班领导", "updated_at": within_an_hour(self._rng, day, exempt.height),
         }))  # fmt: skip
 
-    def _memberships(self, rows: Integers, day: date) -> pl.DataFrame:
+    def _write_departure(self, day: date, stamp: str) -> None:
+        """Somebody leaves a post of high risk, and nobody puts the person under isolation (article 6)."""
+        if not len(self._posts):
+            return
+        # The town's own generator is left alone, so that the rest of the town stays as it is.
+        rng = np.random.default_rng(day.toordinal())
+        leaving = self._posts[[day.toordinal() % len(self._posts)]]
+        row = self._memberships(leaving, day, rng).with_columns(end_date=pl.lit(day))
+        self._exports.write("key_population", f"{stamp}_l", row)
+
+    def _memberships(self, rows: Integers, day: date, rng: np.random.Generator | None = None) -> pl.DataFrame:
         """The roster's rows of these people as they were saved that day."""
         people = self._people[rows]
         group = people["group"].cast(pl.String)
@@ -81,20 +96,29 @@ class Registers:
             "unit": numbered("单位", people["unit"], 1), **home(people), "address": address(people),
             "start_date": self._first_day - timedelta(days=30),
             "custom_frequency": pl.select(pl.when(group == "38").then(pl.lit("3天1检")).otherwise(pl.lit(""))).to_series(),
-            "updated_at": within_an_hour(self._rng, day, people.height),
+            "updated_at": within_an_hour(rng or self._rng, day, people.height),
         })  # fmt: skip
 
     def _write_elderly(self, stamp: str) -> None:
         day = self._first_day
         sixty = date(day.year - 60, day.month, min(day.day, 28))
         elderly = np.flatnonzero((self._people["birth"] <= sixty).to_numpy())
+        none = elderly
         for dose, share in DOSES:
             rows = elderly[self._rng.random(len(elderly)) < share]
+            is_vaccinated = rows % NEVER_VACCINATED > 0
+            none = np.setdiff1d(none, rows[is_vaccinated])
             self._exports.write("vaccinations", f"{stamp}_{dose}", pl.DataFrame({
                 "vaccination_key": numbered("VC", rows, 7) + f"-{dose}", **identity(self._people[rows]), "dose": f"{dose}",
                 "vaccine": "灭活疫苗", "vaccinated_date": date(2021, 3 * dose, 10),
                 "updated_at": within_an_hour(self._rng, day, len(rows)),
-            }))  # fmt: skip
+            }).filter(pl.Series(is_vaccinated)))  # fmt: skip
+        # Every third person without any dose has no reason on record (article 22).
+        refused = none[none % 3 > 0]
+        self._exports.write("vaccinations", f"{stamp}_0", pl.DataFrame({
+            "vaccination_key": numbered("VC", refused, 7) + "-0", **identity(self._people[refused]),
+            "exclusion": chosen(["禁忌", "拒种"], refused % 2), "updated_at": datetime.combine(day, time(9)),
+        }))  # fmt: skip
 
     def _write_teams(self, stamp: str) -> None:
         """The office's tracers, reserves, and tracers of each community, of whom some have fewer than they should."""

@@ -1,4 +1,4 @@
-"""What the subdistrict does in the outbreak: declarations, screening rounds, disinfection where cases were."""
+"""The subdistrict responds to the outbreak: it declares, screens in rounds, and disinfects where cases were."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from yingjian.simulate.sampling import TUBE
 from yingjian.simulate.scale import GRIDS, Scale
 
 ROUND_DAY = 7  # Day of the outbreak with a round of some communities' grids that goes on past midnight.
-SHARES = (0.93, 0.05)  # Of those in scope: sampled in time, sampled late; the others not at all.
+SHARES = (0.93, 0.05)  # Shares of those in scope are sampled in time and late; the others never.
 NIGHT = (1, 5)  # Hours in which nobody is sampled.
+KEY_SITES = ["9", "12", "13", "14", "15", "17", "23", "24", "28"]  # Groups whose units are disinfected (article 27).
+SITE_HOURS = (8, 16)
 
 
 class Response:
@@ -31,9 +33,11 @@ class Response:
         count = scale.round_communities  # The second round begins with the third community.
         self._first, self._second = scale.communities[:count], scale.communities[2 : 1 + count]
         self._rounds: dict[date, list[pl.DataFrame]] = {}  # Day -> samples of the rounds: row, second, tube, key.
+        is_at_site = (people["unit"] > 0) & people["group"].cast(pl.String).is_in(KEY_SITES)
+        self._sites = people.filter(is_at_site)["unit"].unique().sort().to_numpy()
 
     def write_day(self, since: int, day: date, stamp: str) -> None:
-        """The measures of one day; since: day of the outbreak, from 0."""
+        """Write the measures of one day; since: day of the outbreak, from 0."""
         if since == 0:
             six, eight = datetime.combine(day, time(6)), datetime.combine(day, time(8))
             self._exports.write("declarations", stamp, pl.concat([
@@ -48,12 +52,14 @@ class Response:
         if since == self._outbreak.end:
             self._exports.write("declarations", stamp, _notice("GG4", "疫情结束", datetime.combine(day, time(18))))
         self._disinfect_places(since, day, stamp)
+        if since <= self._outbreak.end:
+            self._disinfect_key_sites(day, stamp)
         self._write_samples(day, stamp)
 
     def _sample(self, notice: str, communities: list[str], grids: list[str], start: datetime, since: int) -> None:
-        """Most of those in scope within the day, some the day after, a few not at all; nobody in the small hours."""
+        """Most of those in scope are sampled within the day, some the day after, a few never; nobody in the small hours."""
         is_here = self._people["community"].is_in(communities) & self._people["grid"].is_in(grids)
-        rows = np.setdiff1d(np.flatnonzero(is_here.to_numpy()), self._outbreak.found(since))
+        rows = np.setdiff1d(np.flatnonzero(is_here.to_numpy()), self._outbreak.infected_rows(since))
         draw = self._rng.random(len(rows))
         hours = np.where(
             draw < SHARES[0], self._rng.uniform(0.1, 23.9, len(rows)), self._rng.uniform(24.1, 33, len(rows))
@@ -70,28 +76,39 @@ class Response:
     def _write_samples(self, day: date, stamp: str) -> None:
         if day not in self._rounds:
             return
-        taken = pl.concat(self._rounds.pop(day))
-        people = self._people[taken["row"]]
-        key = "R" + taken["notice"]
+        round_samples = pl.concat(self._rounds.pop(day))
+        people = self._people[round_samples["row"]]
+        key = "R" + round_samples["notice"]
         self._exports.write("test_results", f"{stamp}_r", samples(
-            people, key + numbered("", taken["number"], 5), moments(day, taken["second"].to_numpy()),
+            people, key + numbered("", round_samples["number"], 5), moments(day, round_samples["second"].to_numpy()),
             point=people["community"].cast(pl.String) + "采样点", laboratory=people["laboratory"].cast(pl.String),
-            tube=key + numbered("", taken["number"] // TUBE, 5),
+            tube=key + numbered("", round_samples["number"] // TUBE, 5),
         ))  # fmt: skip
 
+    def _disinfect_key_sites(self, day: date, stamp: str) -> None:
+        """Every key site is done in the morning; in the afternoon one in six is forgotten (article 27)."""
+        for number, hour in enumerate(SITE_HOURS):
+            sites = self._sites[(self._sites + day.toordinal()) % 6 > 0] if number else self._sites
+            start = datetime.combine(day, time(hour))
+            self._exports.write("disinfections", f"{stamp}_s{number}", pl.DataFrame({
+                "disinfection_key": numbered(f"DK{stamp}{number}", sites, 6), "place": numbered("单位", sites, 1),
+                "disinfection_type": "预防性", "started_at": start, "ended_at": start + timedelta(hours=1),
+                "updated_at": datetime.combine(day, time(21)),
+            }))  # fmt: skip
+
     def _disinfect_places(self, since: int, day: date, stamp: str) -> None:
-        """Where each case was: the home on the day, the workplace on the next; the last case's car is begun only."""
+        """A case's home is disinfected on the day, the workplace on the next; that of the last case's car is begun only."""
         cases = self._outbreak.cases
         entries: list[tuple[str, str, str, str, str, int, int | None]] = []
-        for number, zone, found, is_first in (
+        for number, zone, day_found, is_first in (
             cases.filter((since - pl.col("day")).is_in([0, 1])).select("number", "zone", "day", "is_first").iter_rows()
         ):
             key, zone_key = f"CASE{number + 1:03d}", f"Z{zone + 1}"
-            if found == since and is_first:
+            if day_found == since and is_first:
                 # The zone is declared in the morning: its preventive disinfections begin the same day.
                 place = self._outbreak.place(pl.Series([zone]))[0]
                 entries += [(f"{key}P{hour}", zone_key, "", place, "预防性", hour, hour + 1) for hour in (12, 17)]
-            if found == since:
+            if day_found == since:
                 entries += [
                     (f"{key}H", zone_key, key, "住所", "终末", 11, 13),
                     (f"{key}V", "", key, "工作单位", "预防性", 15, 16),

@@ -1,4 +1,4 @@
-"""Who is sampled when: everyday sampling, samples by appointment, and the units of annex rows 23 to 28 in the outbreak."""
+"""People are sampled every day, by appointment, and in the outbreak in the units of annex rows 23 to 28."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CARELESS = 0.08  # Share of people who mostly forget their duty.
 KEEPS = (0.995, 0.35)  # Share of duties that are kept: by others, by the careless.
 PENDING, INVALID = 0.03, 0.002
 UNIT_GROUPS = [str(row) for row in range(23, 29)]
-ROUND = (0.7, 0.95)  # Of the roster: sampled on the day of the declaration, by the end of the day after it.
+ROUND = (0.7, 0.95)  # These shares of the roster are sampled by the end of the first and second day.
 DAILY = 0.3  # Then each day, except in the unit that forgets it.
 
 
@@ -27,21 +27,21 @@ class Appointments:
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
-        self._kept: dict[date, list[pl.DataFrame]] = {}
+        self._people_by_day: dict[date, list[pl.DataFrame]] = {}
 
     def add(self, people: pl.DataFrame, days: npt.NDArray[np.datetime64]) -> None:
-        """One appointment of each person on the day beside it."""
+        """Give each person one appointment, on the day at the same place of `days` or a day later."""
         draw = self._rng.random(people.height)
         days = days.astype("datetime64[D]") + (draw > 0.84)
         people = people.select("name", "id_number", "phone").with_columns(
             second=pl.Series(self._rng.integers(9 * 3600, 20 * 3600, people.height))
         )
         for day in np.unique(days):
-            self._kept.setdefault(day.item(), []).append(people.filter((days == day) & (draw < 0.93)))
+            self._people_by_day.setdefault(day.item(), []).append(people.filter((days == day) & (draw < 0.93)))
 
     def take(self, day: date, laboratory: str) -> list[pl.DataFrame]:
         """The samples of a day, if there are any."""
-        people = pl.concat(self._kept.pop(day)) if day in self._kept else pl.DataFrame()
+        people = pl.concat(self._people_by_day.pop(day)) if day in self._people_by_day else pl.DataFrame()
         if people.is_empty():
             return []
         key = numbered(f"C{day:%Y%m%d}", np.arange(people.height), 5)
@@ -51,7 +51,10 @@ class Appointments:
 
 
 class Everyday:
-    """Writes the samples that people give by duty or habit, a file of each laboratory and day."""
+    """Writes the samples that people give by duty or habit, a file of each laboratory and day.
+
+    careless: rows of the people with a rolling duty that they mostly forget.
+    """
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class Everyday:
         self._step = people["step"].to_numpy()
         self._offset = rng.integers(0, 7, people.height, dtype=np.uint16)
         self._keeps = np.where(rng.random(people.height) < CARELESS, KEEPS[1], KEEPS[0]).astype(np.float32)
+        self.careless: Integers = np.flatnonzero((self._step > 0) & (self._keeps < KEEPS[0]))
         # People are in the order of their homes, and those of a laboratory's communities follow one another.
         ends = np.searchsorted(people["laboratory"].to_physical().to_numpy(), np.arange(len(scale.laboratories) + 1))
         self._parts = list(zip(scale.laboratories, ends[:-1].tolist(), ends[1:].tolist(), strict=True))
@@ -76,9 +80,9 @@ class Everyday:
         self._count = 0
 
     def write_history(self, first_day: date, stamp: str) -> None:
-        """The two weeks before the first day, with all results."""
+        """Write the two weeks before the first day, with all results."""
         self._exports.write_frames("test_results", f"{stamp}_h", (
-            self._taken(index, first_day + timedelta(days=index), *part, []).with_columns(
+            self._samples(index, first_day + timedelta(days=index), *part, []).with_columns(
                 pl.col("result").replace("待出", "阴性")
             )
             for index in range(-HISTORY_DAYS, 0) for part in self._parts
@@ -87,11 +91,11 @@ class Everyday:
     def write_day(self, index: int, day: date, stamp: str, cases: list[int]) -> None:
         """One day's samples; index: day of the simulation, from 0; cases: rows of the infected, who give none."""
         for place, (laboratory, begin, end) in enumerate(self._parts):
-            rows = self._taken(index, day, laboratory, begin, end, cases)
-            sent = [rows, *self._appointments.take(day, laboratory)]
+            rows = self._samples(index, day, laboratory, begin, end, cases)
+            frames = [rows, *self._appointments.take(day, laboratory)]
             if laboratory in self._pending:
                 # Yesterday's pending results come again, with their result.
-                sent.append(
+                frames.append(
                     self._pending[laboratory].with_columns(
                         result=pl.lit("阴性"), updated_at=pl.lit(datetime.combine(day, time(7, 30)), pl.Datetime("ms"))
                     )
@@ -99,15 +103,15 @@ class Everyday:
             self._pending[laboratory] = rows.filter(pl.col("result") == "待出")
             bad = _bad_tests(day, rows) if place == 0 and rows.height else None
             suffix = f"_lab{laboratory[-1]}" if len(self._parts) > 1 else ""
-            self._exports.write("test_results", stamp + suffix, pl.concat(sent), bad)
+            self._exports.write("test_results", stamp + suffix, pl.concat(frames), bad)
 
-    def _taken(self, index: int, day: date, laboratory: str, begin: int, end: int, cases: list[int]) -> pl.DataFrame:
-        """The samples of the people from row `begin` to `end`."""
+    def _samples(self, index: int, day: date, laboratory: str, begin: int, end: int, cases: list[int]) -> pl.DataFrame:
+        """Return the samples of the people from row `begin` to before `end`."""
         step = self._step[begin:end]
         is_due = (step > 0) & ((index + HISTORY_DAYS + self._offset[begin:end]) % np.maximum(step, 1) == 0)
-        taken = self._rng.random(end - begin) < np.where(is_due, self._keeps[begin:end], self._scale.habit)
-        taken[[case - begin for case in cases if begin <= case < end]] = False
-        rows = np.flatnonzero(taken) + begin
+        is_sampled = self._rng.random(end - begin) < np.where(is_due, self._keeps[begin:end], self._scale.habit)
+        is_sampled[[case - begin for case in cases if begin <= case < end]] = False
+        rows = np.flatnonzero(is_sampled) + begin
         count = len(rows)
         numbers = np.arange(self._count, self._count + count)
         self._count += count
@@ -137,15 +141,15 @@ class UnitSampling:
         self._rows = np.flatnonzero(people["group"].cast(pl.String).is_in(UNIT_GROUPS).to_numpy())
         self._unit = people["unit"].to_numpy()[self._rows]
         self._draw = rng.random(len(self._rows))
-        self._forgetful = np.bincount(self._unit).argmax() if len(self._unit) else 0  # The largest.
+        self._forgetful = np.bincount(self._unit).argmax() if len(self._unit) else 0  # The largest unit forgets.
 
     def write_day(self, since: int, day: date, stamp: str, cases: list[int]) -> None:
         """The samples of one day; since: day of the outbreak, from 0; cases: rows of the people found so far."""
         if since < len(ROUND):
-            taken = (self._draw < ROUND[since]) & (self._draw >= (ROUND[since - 1] if since else 0))
+            is_sampled = (self._draw < ROUND[since]) & (self._draw >= (ROUND[since - 1] if since else 0))
         else:
-            taken = (self._rng.random(len(self._rows)) < DAILY) & (self._unit != self._forgetful)
-        rows: Integers = self._rows[taken & ~np.isin(self._rows, cases)]
+            is_sampled = (self._rng.random(len(self._rows)) < DAILY) & (self._unit != self._forgetful)
+        rows: Integers = self._rows[is_sampled & ~np.isin(self._rows, cases)]
         people = self._people[rows]
         self._exports.write(
             "test_results",

@@ -1,4 +1,4 @@
-"""What follows from the number of people: a small town has what its plan lists, a city more of each."""
+"""The number of people decides the rest: a small town has what its plan lists, a city more of each."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ GRIDS = [f"网格{i}" for i in range(1, 7)]
 
 @dataclass(frozen=True)
 class Scale:
-    """persons: people of the register."""
+    """All sizes of a town follow from `persons`, the number of people in its register."""
 
     persons: int
 
     @property
     def communities(self) -> list[str]:
-        """Thirteen communities (article 37); in a larger town 4,000 people to a community."""
+        """A town has thirteen communities (article 37), a larger one a community for every 4,000 people."""
         return [f"第{i}社区" for i in range(1, max(13, self.persons // 4_000) + 1)]
 
     @property
@@ -28,12 +28,12 @@ class Scale:
 
     @property
     def points(self) -> list[str]:
-        """Sampling points: two to a community."""
+        """Each community has two sampling points."""
         return [f"采样点{i}" for i in range(1, 2 * len(self.communities) + 1)]
 
     @property
     def pharmacies(self) -> list[str]:
-        """Eight, or one to 5,000 people."""
+        """A town has eight pharmacies, a larger one a pharmacy for every 5,000 people."""
         return [f"药店{i}" for i in range(1, max(8, self.persons // 5_000) + 1)]
 
     @property
@@ -43,7 +43,7 @@ class Scale:
 
     @property
     def zones(self) -> int:
-        """Risk zones of the outbreak: the first grids of the first communities."""
+        """The outbreak has so many risk zones: the first grids of the first communities."""
         return max(4, self.persons // 20_000)
 
     @property
@@ -58,5 +58,5 @@ class Scale:
 
     @property
     def round_communities(self) -> int:
-        """Communities in the scope of a screening round."""
+        """A screening round covers so many communities."""
         return max(2, len(self.communities) // 10)

@@ -13,6 +13,8 @@ import numpy as np
 from yingjian.simulate.clocks import write_clocks
 from yingjian.simulate.controls import write_controls
 from yingjian.simulate.exports import Exports
+from yingjian.simulate.measures import Measures
+from yingjian.simulate.monitoring import Monitoring
 from yingjian.simulate.outbreak import Outbreak
 from yingjian.simulate.people import make_people
 from yingjian.simulate.registers import Registers
@@ -25,8 +27,8 @@ OUTBREAK_DAY = 8  # Day of the simulation on which the first case is found.
 
 
 @dataclass(frozen=True)
-class Written:
-    """What a landing folder got: data rows, and files; a file that came twice is two files, its rows count once."""
+class LandingSize:
+    """Data rows and files that a landing folder got; a file that came twice counts as two files, its rows count once."""
 
     rows: int
     files: int
@@ -34,7 +36,7 @@ class Written:
 
 def write_landing(
     out: Path, persons: int, days: int, seed: int, last_day: date, people_of: date | None = None
-) -> Written:
+) -> LandingSize:
     """Write `<out>/<feed>/…` for `days` days up to `last_day`: the full state on the first, then increments.
 
     people_of: the last day of the town whose people these are, for a town that goes on; default `last_day`.
@@ -43,16 +45,18 @@ def write_landing(
     out.mkdir(parents=True, exist_ok=True)
     exports, scale = Exports(out, seed), Scale(persons)
     # Each part of the story draws from a generator of its own: one that changes leaves the others as they are.
-    draws = [np.random.Generator(np.random.PCG64([seed, part])) for part in range(8)]
+    draws = [np.random.Generator(np.random.PCG64([seed, part])) for part in range(10)]
     people = make_people(draws[0], scale, people_of or last_day)
     first_day = last_day - timedelta(days=days - 1)
     appointments = Appointments(draws[1])
     registers = Registers(exports, draws[2], people, scale, first_day)
-    visits = Visits(exports, draws[3], people, scale, appointments)
+    monitoring = Monitoring(exports, draws[8])
+    visits = Visits(exports, draws[3], people, scale, appointments, monitoring)
     everyday = Everyday(exports, draws[4], people, scale, appointments)
     units = UnitSampling(exports, draws[5], people)
-    outbreak = Outbreak(exports, draws[6], people, scale, appointments)
+    outbreak = Outbreak(exports, draws[6], people, scale, appointments, monitoring)
     response = Response(exports, draws[7], people, scale, outbreak)
+    measures = Measures(exports, draws[9], people, scale, monitoring, outbreak, everyday.careless)
     for index in range(days):
         day, since = first_day + timedelta(days=index), index - OUTBREAK_DAY
         stamp = f"{day:%Y%m%d}"
@@ -64,14 +68,16 @@ def write_landing(
             outbreak.write_day(since, day, stamp)
             response.write_day(since, day, stamp)
         if 0 <= since <= outbreak.end:
-            units.write_day(since, day, stamp, outbreak.found(since))
-        everyday.write_day(index, day, stamp, outbreak.found(since))
+            units.write_day(since, day, stamp, outbreak.infected_rows(since))
+        measures.write_day(index, since, day, stamp)
+        monitoring.write_day(day, stamp)
+        everyday.write_day(index, day, stamp, outbreak.infected_rows(since))
         if index and index % 3 == 0:
             registers.write_changes(day, stamp)
         _write_risk_areas(exports, day, index)
     write_clocks(exports, seed, people, scale, last_day)
     write_controls(exports, people, scale, last_day)
-    return Written(exports.rows, exports.files)
+    return LandingSize(exports.rows, exports.files)
 
 
 def _write_risk_areas(exports: Exports, day: date, index: int) -> None:

@@ -1,4 +1,4 @@
-"""Who comes to the town, and who buys medicine."""
+"""People come to the town and buy medicine: this module writes arrivals, releases and purchases."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import polars as pl
 
 from yingjian.simulate.columns import address, chosen, home, identity, moments, numbered, releases
 from yingjian.simulate.exports import Exports
+from yingjian.simulate.monitoring import Monitoring
 from yingjian.simulate.people import make_strangers
 from yingjian.simulate.sampling import Appointments
 from yingjian.simulate.scale import Scale
 
-# Areas of the national list: level, province, city, county, area.
+# The national list names these areas: level, province, city, county, area.
 AREAS = [
     ("高", "上海市", "上海市", "静安区", "芷江西路街道丙弄"),
     ("高", "福建省", "厦门市", "思明区", "鹭江街道甲小区"),
@@ -21,12 +22,14 @@ AREAS = [
     ("中", "江苏省", "南京市", "六合区", "龙池街道丁小区"),
 ]
 ABROAD, QUIET = "境外", ("浙江省", "杭州市", "西湖区", "某小区")
-# Where from: a listed area, elsewhere in a listed county, abroad; the others from where nothing is known (article 30).
+# People arrive from a listed area, from elsewhere in a listed county, from abroad, or from a place without risk (article 30).
 ORIGINS = [*(area[1:] for area in AREAS), (*AREAS[-1][1:4], "某小区"), ("", "", "", ""), QUIET]
 SHARES = (0.08, 0.08, 0.08, 0.08, 0.08, 0.08, 0.52)
 FROM_ABROAD, FROM_QUIET = 5, 6
-TEST_DAYS = (0, 1, 2, 3, 4, 6, 9)  # After entry, or after leaving the area.
-RELEASED = 10  # Days after arrival.
+# People stay at home for so many days from the anchor on, by origin: isolated, or monitored (article 30).
+AT_HOME = np.array([0, 0, 7, 7, 3, 0, 0])
+TEST_DAYS = (0, 1, 2, 3, 4, 6, 9)  # Days are counted from entry, or from leaving the area.
+RELEASED = 10  # Control ends so many days after arrival.
 
 
 class Visits:
@@ -39,14 +42,16 @@ class Visits:
         people: pl.DataFrame,
         scale: Scale,
         appointments: Appointments,
+        monitoring: Monitoring,
     ) -> None:
         self._exports = exports
         self._rng = rng
         self._people = people
         self._scale = scale
         self._appointments = appointments
+        self._monitoring = monitoring
         self._count = 0
-        self._controlled: dict[date, pl.DataFrame] = {}  # Day of arrival -> key of the record, id_number.
+        self._controlled: dict[date, pl.DataFrame] = {}  # It maps day of arrival -> key of the record, id_number.
 
     def write_day(self, day: date, stamp: str) -> None:
         self._write_arrivals(day, stamp)
@@ -54,7 +59,7 @@ class Visits:
         self._write_purchases(day, stamp)
 
     def _write_arrivals(self, day: date, stamp: str) -> None:
-        """One to a thousand people; those from where there is risk are under control (article 30)."""
+        """One to a thousand people arrive; those from a place with risk are under control (article 30)."""
         count = int(2 + self._rng.poisson(self._scale.persons / 1000))
         people = make_strangers(self._rng, self._scale, self._count, count)
         self._count += count
@@ -76,29 +81,31 @@ class Visits:
             when = anchor + days
             is_asked = (when >= today) & ~(is_quiet & (when > today + 1))
             self._appointments.add(people.filter(is_asked), when[is_asked])
+        days_left = AT_HOME[origin] - (today - anchor).astype(np.int64)
+        self._monitoring.add(people.filter(days_left > 0), day, days_left[days_left > 0])
         self._controlled[day] = pl.DataFrame({"key": "arrivals:" + key, "id_number": people["id_number"]}).filter(
             ~is_quiet
         )
 
     def _write_releases(self, day: date, stamp: str) -> None:
-        done = self._controlled.pop(day - timedelta(days=RELEASED), None)
-        if done is not None:
-            self._exports.write("releases", stamp, releases(self._rng, day, done["key"], done["id_number"]))
+        records = self._controlled.pop(day - timedelta(days=RELEASED), None)
+        if records is not None:
+            self._exports.write("releases", stamp, releases(self._rng, day, records["key"], records["id_number"]))
 
     def _write_purchases(self, day: date, stamp: str) -> None:
-        """Three to two thousand people (article 19)."""
+        """Three to two thousand people buy medicine (article 19)."""
         count = min(int(1 + self._rng.poisson(self._scale.persons / 700)), self._scale.persons)
         buyers = self._people[self._rng.choice(self._people.height, count, replace=False)]
         self._appointments.add(buyers, np.full(count, np.datetime64(day, "D") + 1))
         seconds = self._rng.integers(8, 21, count) * 3600
         pharmacies = self._scale.pharmacies
-        done = moments(day, seconds + 3 * 3600)
+        investigated = moments(day, seconds + 3 * 3600)
         self._exports.write("pharmacy_purchases", stamp, pl.DataFrame({
             "purchase_key": numbered(f"PH{stamp}", np.arange(count), 4), **identity(buyers),
             "pharmacy": chosen(pharmacies, self._rng.integers(0, len(pharmacies), count)), "community": buyers["community"],
             "address": address(buyers), "drug": "对乙酰氨基酚", "drug_category": "退热", "quantity": "1",
             "purchased_at": moments(day, seconds), "temperature": "37.2", "pushed_at": moments(day, seconds),
-            "investigated_at": done, "investigation_result": "无异常", "updated_at": done,
+            "investigated_at": investigated, "investigation_result": "无异常", "updated_at": investigated,
         }))  # fmt: skip
 
 

@@ -19,6 +19,7 @@ import pytest
 import trustme
 
 from tests import metadata
+from tests.readers import protect_town
 from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
 from tests.unit.reports import town
 from yingjian.database import roles, schema, warehouse
@@ -81,7 +82,7 @@ PUBLIC = [
     ("testing", "overdue", "其中：逾期未检", "北峰社区", 6, "", "人次", False, False, 62),
 ]
 
-# As 30_grants.sql has it, for the tables that are here.
+# As access.yml has it, for the tables that are here.
 REPORTER = """
     grant usage on schema published, audit, delivery to reporter;
     grant select on all tables in schema published to reporter;
@@ -129,7 +130,7 @@ def published(bare_server: Settings, tmp_path_factory: pytest.TempPathFactory) -
             released_by, previous_publication_id from published.publication where publication_id = {PUBLICATION}
             """
         )
-        conn.execute((SQL_FOLDER / "00_roles.sql").read_bytes())
+        protect_town(conn)
         roles.set_passwords(conn, settings, {"reporter"})
         conn.execute(REPORTER)
     return uri
@@ -204,10 +205,10 @@ def states(conn: psycopg.Connection) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Path]:
     """The fixture makes a certificate authority, and its certificate as a file."""
-    made = trustme.CA()
+    certificate_authority = trustme.CA()
     path = tmp_path_factory.mktemp("authority") / "ca.pem"
-    made.cert_pem.write_to_path(str(path))
-    return made, path
+    certificate_authority.cert_pem.write_to_path(str(path))
+    return certificate_authority, path
 
 
 @pytest.fixture

@@ -130,11 +130,11 @@ def reference(conn: psycopg.Connection, officials: Officials) -> str:
     conn.execute(
         "update delivery.attempt set state = 'sent', reference = '<pack.12.' || attempt_id || '@beifeng.example>' where channel = 'mail'"
     )
-    [(found,)] = conn.execute(
+    [(message_id,)] = conn.execute(
         "select reference from delivery.attempt where official = 'grid' and channel = 'mail'"
     ).fetchall()
     conn.commit()
-    return str(found)
+    return str(message_id)
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def reference(conn: psycopg.Connection, officials: Officials) -> str:
     ids=["headers", "whole mail", "no status", "delayed", "delivered", "a letter", "nothing", "cut off"],
 )
 def test_what_a_message_reports(content: bytes, status: list[str]) -> None:
-    found = bounces.parse(content)
-    assert [one.status for one in found] == status
-    assert {one.reference for one in found} <= {"<a@b>"}
+    report = bounces.parse(content)
+    assert [one.status for one in report] == status
+    assert {one.reference for one in report} <= {"<a@b>"}
 
 
 def test_a_maildir(conn: psycopg.Connection, reference: str, tmp_path: Path) -> None:

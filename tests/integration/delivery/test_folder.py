@@ -41,13 +41,13 @@ def test_the_pack_of_a_community_lies_where_the_community_looks(
         conn.commit()
         done = courier.deliver(conn, PUBLICATION, what, grid, composer, {"folder": Folder(shared)})
         assert done.states == {"sent": 1}
-    found = sorted(str(path.relative_to(shared)) for path in shared.rglob("*") if path.is_file())
-    assert found == [
+    names = sorted(str(path.relative_to(shared)) for path in shared.rglob("*") if path.is_file())
+    assert names == [
         "对外发布/2022-07-24-p12/bulletin.html", "对外发布/2022-07-24-p12/bulletin.pdf",
         "招丰社区/2022-07-24-p12/community-招丰社区.html", "招丰社区/2022-07-24-p12/community-招丰社区.pdf",
         "招丰社区/2022-07-24-p12/community-招丰社区.xlsx",
     ]  # fmt: skip
-    assert {stat.S_IMODE((shared / name).stat().st_mode) for name in found} == {0o640}
+    assert {stat.S_IMODE((shared / name).stat().st_mode) for name in names} == {0o640}
     assert stat.S_IMODE((shared / "招丰社区" / "2022-07-24-p12").stat().st_mode) == 0o750
     [(reference,)] = conn.execute("select distinct reference from delivery.attempt where what = 'pack'").fetchall()
     assert reference == "2022-07-24-p12"

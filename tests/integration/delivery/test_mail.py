@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import io
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,10 +24,12 @@ from tests.integration.delivery.conftest import PUBLICATION, states
 from tests.servers import PASSWORD, MailServer, TlsController, free_port, server_context, smtp_connection
 from yingjian.delivery import courier
 from yingjian.delivery.courier import Delivered
+from yingjian.delivery.ledger import Attempt
 from yingjian.delivery.mail import Mail
 from yingjian.delivery.messages import Composer
-from yingjian.people.audience import Audience
+from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Officials
+from yingjian.reports.packs import pack_of
 
 PERSON = re.compile(r"王测试|key-\d|\d{17}[\dX]|(?<!\d)1[3-9]\d{9}(?!\d)")
 NOW = courier.due_at(date(2022, 7, 24), time(7))
@@ -269,6 +272,23 @@ def test_no_server_is_said_once_and_tried_again_later(
 
 
 def test_an_office_s_pack_is_written_when_it_is_missing(composer: Composer, reports: Path) -> None:
-    paths = composer._files(Audience("community", "北峰社区"), with_names=True)
-    assert [path.name for path in paths] == [f"community-北峰社区.{kind}" for kind in ("html", "xlsx", "pdf")]
-    assert all(path.is_file() for path in paths)
+    pack = composer._pack_of(Audience("community", "北峰社区"))
+    assert [path.name for path in pack.files] == [f"community-北峰社区.{kind}" for kind in ("html", "xlsx", "pdf")]
+    assert all(path.is_file() for path in (*pack.files, pack.summary))
+
+
+def test_the_figures_of_a_mail_are_those_that_were_stored_with_the_pack(
+    conn: psycopg.Connection, officials: Officials, tmp_path: Path
+) -> None:
+    """Delivery computes no figure: it says what was stored beside the page, whatever became of the rows since."""
+    pack = pack_of(OFFICE, date(2022, 7, 24), PUBLICATION, tmp_path)
+    pack.page.parent.mkdir()
+    for path in pack.files:
+        path.touch()
+    stored = {"facts": [["逾期人数", "4,711人"]], "actions": ["督促补检：一句话。（第18条）"]}
+    pack.summary.write_text(json.dumps(stored), encoding="utf-8")
+    attempt = Attempt(1, PUBLICATION, "pack", "", "director", "mail", 1, "x", OFFICE, "planned")
+    message = Composer(conn, PUBLICATION, tmp_path, b"", "").message(attempt, officials.by_login["director"])
+    assert message.facts == (("逾期人数", "4,711人"),)
+    assert message.tasks == ("督促补检：一句话。（第18条）",)
+    assert message.files == pack.files

@@ -232,13 +232,13 @@ def test_a_rejection_and_the_end_of_the_time(
 
 
 def test_which_publication_a_run_is_about() -> None:
-    told = [
+    events = [
         SimpleNamespace(extra={"publication_id": 4}),
         SimpleNamespace(extra={"publication_id": 5}),
         SimpleNamespace(extra={}),
     ]
-    assert tasks.publication_of({"params": {"publication_id": 7}, "triggering_asset_events": {"packs": told}}) == 7
-    assert tasks.publication_of({"params": {"publication_id": None}, "triggering_asset_events": {"packs": told}}) == 5
+    assert tasks.publication_of({"params": {"publication_id": 7}, "triggering_asset_events": {"packs": events}}) == 7
+    assert tasks.publication_of({"params": {"publication_id": None}, "triggering_asset_events": {"packs": events}}) == 5
     with pytest.raises(ValueError, match="which publication"):
         tasks.publication_of({"params": {}, "triggering_asset_events": {}})
 

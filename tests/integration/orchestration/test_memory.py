@@ -11,8 +11,8 @@ import psycopg
 from psycopg.types.json import Json
 
 from tests.metadata import put_run, put_task
+from yingjian.clock import SHANGHAI
 from yingjian.orchestration import housekeeping, memory
-from yingjian.orchestration.notices import SHANGHAI
 from yingjian.settings import Settings
 
 NOW = datetime.now(UTC)

@@ -213,6 +213,6 @@ def test_a_trigger_is_made_again_from_what_airflow_keeps() -> None:
     trigger = QuestionTrigger(
         ["daily", RUN, "x"], "yingjian.orchestration.approval.ReleaseByHand", {"run_id": RUN}, SIX.isoformat()
     )
-    path, kept = trigger.serialize()
+    path, arguments = trigger.serialize()
     assert path == "yingjian.orchestration.approval.QuestionTrigger"
-    assert QuestionTrigger(**kept).serialize() == (path, kept)
+    assert QuestionTrigger(**arguments).serialize() == (path, arguments)

@@ -15,9 +15,12 @@ from tests.conftest import HomeFactory
 from tests.integration.orchestration.conftest import Hook
 from tests.metadata import put, put_answer, put_question, put_run, put_task
 from yingjian import clock
+from yingjian.clock import SHANGHAI
 from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.modelling.marts import published
 from yingjian.orchestration import tasks, watch
-from yingjian.orchestration.notices import SHANGHAI, Notice
+from yingjian.orchestration.notices import Notice
+from yingjian.privacy.protection import protect
 from yingjian.settings import Settings, SetupError
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=SHANGHAI)
@@ -60,9 +63,9 @@ def put_publication(conn: psycopg.Connection, day: date) -> None:
     )  # fmt: skip
 
 
-def subjects(found: list[Notice]) -> list[str]:
-    assert all(notice.key.startswith(notice.about) for notice in found)
-    return [notice.subject for notice in found]
+def subjects(notices_seen: list[Notice]) -> list[str]:
+    assert all(notice.key.startswith(notice.about) for notice in notices_seen)
+    return [notice.subject for notice in notices_seen]
 
 
 def test_nothing_landed(see: Any, conn: psycopg.Connection, airflow: psycopg.Connection) -> None:
@@ -76,19 +79,34 @@ def test_nothing_landed(see: Any, conn: psycopg.Connection, airflow: psycopg.Con
     ]
 
 
-def test_a_sender_that_came_every_day_is_silent(see: Any, conn: psycopg.Connection) -> None:
-    def put_days(sender: str, last_day: date, days: int) -> None:
-        for back in range(days):
-            day = last_day - timedelta(days=back)
-            put_file(conn, datetime(2026, 1, 5, 1, tzinfo=SHANGHAI), newest_update=day)
-            ((file_id,),) = conn.execute("select max(file_id) from quality.landed_file").fetchall()
-            put(conn, "quality.file_part", file_id=file_id, sender=sender, day=day, rows=3, rows_new=3)
+def test_a_sender_that_came_every_day_is_silent(
+    see: Any, conn: psycopg.Connection, request: pytest.FixtureRequest
+) -> None:
+    """The policy's parameters say who is silent, in the mart of the last publication; the watch only tells it."""
+    assert see(watch.silent_senders) == [], "nothing was ever published"
+    conn.execute(
+        "create table published.feed_sender_daily"
+        " (publication_id bigint, feed text, sender text, last_on date, is_silent_since date);"
+        "grant select on published.feed_sender_daily to reporter"
+    )
+    protect(conn, published()["feed_sender_daily"], [])
+    # The reporter has no right on the model's other columns, so the turns of later tests could not look.
+    request.addfinalizer(lambda: conn.execute("drop table published.feed_sender_daily"))
 
-    put_days("第1社区", YESTERDAY, 7)
-    put_days("第2社区", YESTERDAY - timedelta(days=2), 7)
-    put_days("第3社区", YESTERDAY - timedelta(days=4), 4)
-    assert see(watch.silent_senders) == [], "one is there, one is silent for two days, one never came daily"
-    put_days("第4社区", YESTERDAY - timedelta(days=3), 5)
+    def put_sender(sender: str, last_on: date, is_silent_since: date | None, publication: date = YESTERDAY) -> None:
+        put(
+            conn, "published.feed_sender_daily", publication_id=publication.toordinal(), feed="arrivals", sender=sender,
+            last_on=last_on, is_silent_since=is_silent_since,
+        )  # fmt: skip
+
+    put_publication(conn, YESTERDAY)
+    conn.execute("insert into published.current (publication_id) values (%s)", (YESTERDAY.toordinal(),))
+    put_sender("第1社区", YESTERDAY, None)
+    put_sender("第2社区", date(2025, 12, 20), date(2025, 12, 21))
+    put_sender("", date(2026, 1, 1), date(2026, 1, 2))
+    put_sender("第3社区", date(2026, 1, 1), date(2026, 1, 2), publication=date(2026, 1, 3))
+    assert see(watch.silent_senders) == [], "one is there, one is long known, one has no name, one is of an older day"
+    put_sender("第4社区", date(2026, 1, 1), date(2026, 1, 2))
     (notice,) = see(watch.silent_senders)
     assert notice.subject == "1 senders of arrivals are silent since 2026-01-01"
     assert "第4社区" not in str(notice), "what stands in a sender's column may be a person's name"
@@ -170,6 +188,17 @@ def test_a_day_was_built_without_required_feeds(see: Any, conn: psycopg.Connecti
     assert subjects(see(watch.missing_feeds)) == ["2026-01-04 was built without arrivals"]
     put(conn, "publishing.build", run_id="correction", run_key="correction", as_of_date=YESTERDAY, state="published")
     assert see(watch.missing_feeds) == []
+
+
+def test_the_end_of_the_trail_was_not_noted(see: Any, conn: psycopg.Connection) -> None:
+    conn.execute("truncate operations.anchor")
+    put(conn, "operations.anchor", anchored_at=ago(hours=3), event_id=1)
+    assert see(watch.not_anchored) == [], "no other place is named"
+    [notice] = see(watch.not_anchored, audit_anchor="/elsewhere/anchors")
+    assert notice.subject == "the end of the audit trail was not noted since 2026-01-05 05:00+08:00"
+    put(conn, "operations.anchor", anchored_at=ago(hours=2), event_id=1)
+    assert see(watch.not_anchored, audit_anchor="/elsewhere/anchors") == []
+    conn.execute("truncate operations.anchor")
 
 
 def test_files_were_refused(see: Any, conn: psycopg.Connection) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from tests.support import IDENTITY, sample
 from yingjian.landing import check, repair
-from yingjian.landing.feeds import FEEDS
+from yingjian.landing.feeds import FEEDS, ID_TYPES
+from yingjian.names import comparable
 from yingjian.privacy.person_key import person_keys
 
 RECEIVED = datetime(2022, 7, 10, 12, 0, 0)
@@ -186,3 +187,391 @@ def test_lower_case_x_is_the_same_person() -> None:
     assert person_keys(upper, b"other")[0] != keys[0]
     passport = upper.with_columns(id_type=pl.lit("护照"))
     assert person_keys(passport, b"secret")[0] != keys[0], "the type of document is part of the identity"
+
+
+# The rows below are good; each test makes one thing wrong.
+ROWS: dict[str, dict[str, str]] = {
+    "test_results": sample("S1", 检测时间="2022-07-01 20:00:00"),
+    "key_population": member(移出日期="2022-07-05"),
+    "cases": {
+        "病例编号": "C1", **IDENTITY, "类型": "确诊", "来源": "本土", "采样日期": "2022-07-01", "报告时间": "2022-07-01 10:00",
+        "转运时间": "2022-07-01 12:00", "入院时间": "2022-07-01 13:00", "出院日期": "2022-07-09", "更新时间": "2022-07-09 10:00",
+    },
+    "contacts": {
+        "编号": "K1", "类别": "密接", **IDENTITY, "末次接触日期": "2022-07-01", "判定时间": "2022-07-01 10:00",
+        "转运时间": "2022-07-01 11:00", "隔离时间": "2022-07-01 12:00", "更新时间": "2022-07-01 12:00",
+    },
+    "arrivals": {
+        "申报编号": "A1", **IDENTITY, "来源地": "省", "离开日期": "2022-07-01", "抵达日期": "2022-07-01",
+        "推送时间": "2022-07-01 10:00", "排查时间": "2022-07-01 11:00", "更新时间": "2022-07-01 12:00",
+    },
+    "residents": {**IDENTITY, "迁入日期": "2022-07-01", "迁出日期": "2022-07-02", "更新时间": "2022-07-02 12:00"},
+    "exemptions": {
+        "编号": "E1", **{k: v for k, v in IDENTITY.items() if k.startswith("证件")}, "起始日期": "2022-07-01",
+        "截止日期": "2022-07-02", "更新时间": "2022-07-02 12:00",
+    },
+    "declarations": {
+        "通告编号": "N1", "类型": "区域核酸", "开始时间": "2022-07-01 08:00", "结束时间": "2022-07-02 08:00", "更新时间": "2022-07-01 08:00",
+    },
+    "disinfections": {
+        "编号": "D1", "类型": "终末", "开始时间": "2022-07-01 08:00", "结束时间": "2022-07-01 09:00", "更新时间": "2022-07-01 09:00",
+    },
+    "vaccinations": {
+        "记录编号": "V1", **IDENTITY, "剂次": "1", "疫苗": "灭活疫苗", "接种日期": "2021-07-01", "更新时间": "2022-07-01 09:00",
+    },
+    "referrals": {
+        "编号": "R1", **IDENTITY, "类别": "协查", "下发时间": "2022-07-01 08:00", "核查时间": "2022-07-01 09:00",
+        "核查结果": "在辖区", "检测要求": "第1、4、7天", "更新时间": "2022-07-01 09:00",
+    },
+    "dispositions": {
+        "编号": "P1", "名单": "overdue", "项目编号": "K1/8/rolling", "处置结果": "已通知", "处置时间": "2022-07-01 09:00",
+        "更新时间": "2022-07-01 09:00",
+    },
+    "health_checks": {"编号": "H1", **IDENTITY, "测量时间": "2022-07-01 08:00", "体温": "36.5", "更新时间": "2022-07-01 09:00"},
+    "inspections": {
+        "编号": "I1", "条款": "14", "检查时间": "2022-07-01 08:00", "整改完成时间": "2022-07-02 08:00", "更新时间": "2022-07-02 09:00",
+    },
+    "isolation_sites": {"站点编号": "G1", "状态": "在用", "房间数": "10", "可用房间数": "3", "日期": "2022-07-01", "更新时间": "2022-07-01 09:00"},
+    "supplies": {"物资编号": "W1", "库存": "10.5", "日期": "2022-07-01", "更新时间": "2022-07-01 09:00"},
+    "requests": {
+        "编号": "Q1", "类别": "就医", "受理时间": "2022-07-01 08:00", "办结时间": "2022-07-01 09:00", "更新时间": "2022-07-01 09:00",
+    },
+    "guests": {
+        "编号": "T1", **IDENTITY, "入住时间": "2022-07-01 08:00", "离店时间": "2022-07-02 08:00", "更新时间": "2022-07-02 09:00",
+    },
+    "drills": {"编号": "Y1", "类型": "培训", "日期": "2022-07-01", "参加人数": "30", "更新时间": "2022-07-01 09:00"},
+    "events": {"编号": "L1", "举办日期": "2022-07-01", "规模": "500", "更新时间": "2022-07-01 09:00"},
+    "pharmacy_purchases": {
+        "登记编号": "B1", **IDENTITY, "药品类别": "退热", "数量": "1", "购药时间": "2022-07-01 08:00", "体温": "37.8",
+        "推送时间": "2022-07-01 09:00", "排查时间": "2022-07-01 10:00", "更新时间": "2022-07-01 10:00",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("feed", ROWS)
+def test_a_good_row_of_each_feed(feed: str) -> None:
+    assert codes(feed, ROWS[feed]) == set()
+
+
+@pytest.mark.parametrize(
+    ("feed", "later", "earlier"),
+    [
+        ("test_results", "检测时间", "采样时间"), ("cases", "出院日期", "采样日期"), ("referrals", "核查时间", "下发时间"),
+        ("key_population", "移出日期", "起始日期"), ("exemptions", "截止日期", "起始日期"), ("residents", "迁出日期", "迁入日期"),
+        ("declarations", "结束时间", "开始时间"), ("disinfections", "结束时间", "开始时间"), ("guests", "离店时间", "入住时间"),
+        ("requests", "办结时间", "受理时间"), ("inspections", "整改完成时间", "检查时间"),
+    ],
+)  # fmt: skip
+def test_times_in_an_impossible_order(feed: str, later: str, earlier: str) -> None:
+    row = ROWS[feed]
+    assert codes(feed, row | {later: row[earlier]}) == set(), "the same moment is no order"
+    before = "2022-06-30" if later.endswith("日期") else "2022-07-01 07:59:59"
+    assert codes(feed, row | {later: before}) == {"time_order"}
+    assert codes(feed, row | {later: ""}) <= {"missing_value"}
+
+
+HAPPENED = (
+    "更新",
+    "推送",
+    "下发",
+    "检测",
+    "报告",
+    "判定",
+    "隔离",
+    "转运",
+    "入院",
+    "核查",
+    "排查",
+    "测量",
+    "处置",
+    "检查",
+    "受理",
+    "入住",
+)
+
+
+def test_every_time_that_the_document_lists_has_happened() -> None:
+    listed = {f"{word}时间" for word in HAPPENED}
+    for feed in FEEDS.values():
+        for column in feed.columns:
+            assert column.is_past == (column.kind == "time" and column.source in listed), (feed.name, column.source)
+
+
+@pytest.mark.parametrize(
+    ("feed", "source"),
+    [(feed, column.source) for feed in ROWS for column in FEEDS[feed].columns if column.is_past and ROWS[feed].get(column.source)],
+)  # fmt: skip
+def test_what_has_happened_lies_at_most_a_day_after_the_receipt(feed: str, source: str) -> None:
+    row = {
+        k: v for k, v in ROWS[feed].items() if k not in ("离店时间", "办结时间", "整改完成时间", "核查时间", "核查结果")
+    }
+    row |= {"核查时间": ROWS[feed]["核查时间"], "下发时间": "2022-07-01 08:00"} if source == "核查时间" else {}
+    assert codes(feed, row | {source: "2022-07-11 12:00:00"}) == set()
+    assert codes(feed, row | {source: "2022-07-11 12:00:01"}) == {"future_time"}
+
+
+@pytest.mark.parametrize(
+    ("feed", "source", "good", "bad"),
+    [
+        ("health_checks", "体温", ["30", "45", "36.54"], ["29.9", "365", "-36", "NaN", "36,5度"]),
+        ("pharmacy_purchases", "体温", ["37.3"], ["373"]),
+        ("pharmacy_purchases", "数量", ["0", "0.5", "100000"], ["-1", "100000.5", "若干"]),
+        ("isolation_sites", "房间数", ["0", "100000", "12.0"], ["-1", "2.5", "1e12"]),
+        ("supplies", "库存", ["0", "1000000000", "2.5"], ["-5", "1000000001", "inf"]),
+        ("drills", "参加人数", ["0"], ["-1", "1.5"]),
+        ("events", "规模", ["10000000"], ["13800000000"]),
+    ],
+)
+def test_every_number_has_a_range(feed: str, source: str, good: list[str], bad: list[str]) -> None:
+    for text in good:
+        assert codes(feed, ROWS[feed] | {source: text}) == set(), text
+    for text in bad:
+        assert codes(feed, ROWS[feed] | {source: text}) == {"bad_number"}, text
+    for column in (column for of in FEEDS.values() for column in of.columns if column.kind == "number"):
+        assert column.low < column.high
+
+
+@pytest.mark.parametrize("text", ["0", "10", "2.5", "13800000000", "第一剂"])
+def test_a_dose_is_one_of_a_few(text: str) -> None:
+    assert codes("vaccinations", ROWS["vaccinations"] | {"剂次": text}) == {"bad_number", "unknown_code"}
+
+
+@pytest.mark.parametrize("source", ["剂次", "疫苗", "接种日期"])
+def test_a_vaccination_may_lack_what_a_refusal_does_not_have(source: str) -> None:
+    row = ROWS["vaccinations"] | {source: ""}
+    assert codes("vaccinations", row) == {"missing_value"}
+    assert codes("vaccinations", row | {"禁忌或拒种": "拒种"}) == set()
+
+
+def test_a_result_of_a_check_says_when() -> None:
+    row = ROWS["referrals"] | {"核查时间": ""}
+    assert codes("referrals", row) == {"missing_value"}
+    assert codes("referrals", row | {"核查结果": ""}) == set()
+    assert codes("referrals", ROWS["referrals"] | {"核查结果": ""}) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("第1、4、7天", "第1、4、7天"), ("第 1，4,７天", "第1、4、7天"), ("第一、四、七天", "第1、4、7天"), ("第10天", "第10天"),
+        ("3天2检", "3天2检"), ("每日", "每日"), ("1周两检", "1周2检"),
+        ("第1、1天", None), ("第0天", None), ("第100天", None), ("1、4、7", None), ("按要求", None),
+    ],
+)  # fmt: skip
+def test_what_a_referral_asks_for(text: str, expected: str | None) -> None:
+    row = checked("referrals", ROWS["referrals"] | {"检测要求": text})
+    assert row["reason_codes"] == ([] if expected else ["unknown_code"])
+    assert not expected or row["required_tests"] == expected
+
+
+def test_the_group_of_a_referral_is_on_no_roster() -> None:
+    assert codes("key_population", member(人群编号="A07")) == {"unknown_group"}
+    assert codes("exemptions", ROWS["exemptions"] | {"人群编号": "A07"}) == set()
+
+
+@pytest.mark.parametrize("feed", ROWS)
+def test_every_text_has_a_limit(feed: str) -> None:
+    for column in FEEDS[feed].columns:
+        if column.kind in ("text", "place", "places"):
+            assert column.max_characters <= 400
+            assert codes(feed, ROWS[feed] | {column.source: "长" * column.max_characters}) == set(), column.source
+            assert codes(feed, ROWS[feed] | {column.source: "长" * (column.max_characters + 1)}) == {"too_long"}
+
+
+@pytest.mark.parametrize(
+    "text", ["2.02207E+13", "2E+15", "２．０２Ｅ＋１３", "2022070900000001.0", "2.0220709000000001e+16"]
+)
+@pytest.mark.parametrize(
+    ("feed", "source"), [("test_results", "样本编号"), ("test_results", "试管编号"), ("contacts", "病例编号")]
+)
+def test_a_key_that_a_spreadsheet_rounded(feed: str, source: str, text: str) -> None:
+    assert codes(feed, ROWS[feed] | {source: text}) == {"rounded_key"}
+
+
+@pytest.mark.parametrize("text", ["2022070900000001", "202207090000001", "1E10", "S1E+5", "20220709.0"])
+def test_a_key_of_the_senders_own_making(text: str) -> None:
+    assert codes("test_results", sample(text)) == set()
+
+
+@pytest.mark.parametrize("text", ["#N/A", "#REF!", "#VALUE!", "########"])
+@pytest.mark.parametrize("source", ["样本编号", "试管编号"])
+def test_a_key_that_is_an_error_of_a_spreadsheet(source: str, text: str) -> None:
+    assert codes("test_results", sample("S1") | {source: text}) == {"rounded_key"}
+    assert codes("test_results", sample("S1") | {"采样点": text, "试管编号": "#1"}) == set()
+
+
+@pytest.mark.parametrize("text", ["无", "-", "NULL", "None", "N/A", "/", " 无 "])
+def test_a_key_that_stands_for_none(text: str) -> None:
+    assert codes("test_results", sample(text)) == {"no_key"}
+    assert codes("test_results", sample("S1", 姓名=text, 试管编号=text)) == set()
+
+
+@pytest.mark.parametrize("text", ["13800000000", "网格员陈某13800000000", "350503194205022751", "35050319810106930X"])
+def test_a_place_is_no_number_of_a_person(text: str) -> None:
+    assert codes("key_population", member(网格=text)) == {"unknown_code"}
+    assert codes("key_population", member(现住址=text)) == set()
+    assert codes("key_population", member(网格=f"1{text}9" if text.isdigit() else "网格3")) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2022-07-01T00:05:09Z", "2022-07-01 08:05:09"), ("2022-07-01T00:05:09.123Z", "2022-07-01 08:05:09"),
+        ("2022-07-01 08:05:09+08:00", "2022-07-01 08:05:09"), ("2022-07-01 08:05:09+08", "2022-07-01 08:05:09"),
+        ("2022-07-01 05:35 +0530", "2022-07-01 08:05:00"), ("2022-06-30 19:05:09-05:00", "2022-07-01 08:05:09"),
+        ("2022-07-01 08:05 GMT+8", "2022-07-01 08:05:00"), ("2022-07-01 00:05 UTC", "2022-07-01 08:05:00"),
+        ("20220701T0005Z", "2022-07-01 08:05:00"),
+        ("2022-07-01 08:05:09+0", None), ("2022-07-01 08:05:09+08:", None), ("2022-07-01 08:05:09+15:00", None),
+        ("2022-07-01Z", None), ("2022-07-01 08:05:09 EST", None), ("9999-12-31 23:59:59Z", None),
+    ],
+)  # fmt: skip
+def test_a_zone_is_converted_where_it_is_stated_and_whole(text: str, expected: str | None) -> None:
+    row = checked("test_results", sample("S1") | {"采样时间": text})
+    assert row["reason_codes"] == ([] if expected else ["bad_date"])
+    assert not expected or (row["sampled_at"] == expected and row["is_repaired"])
+
+
+def test_a_date_of_another_zone_is_the_day_here() -> None:
+    assert checked("key_population", member(起始日期="2022-06-30T16:00:00.000Z"))["start_date"] == "2022-07-01"
+
+
+NAMES = [
+    "第1社区", "第 1 社区", "第１社区", "\u3000第1社区。", "、第1社区；", "第1社区（东）", "第1社区(东)", "甲·村", "．甲村．", "A座，", "5号楼-2",
+    "甲村、乙村", "、。", "#3(西)", "乙,村", "1°", "甲\\村",
+]  # fmt: skip
+
+
+def test_names_of_places_are_kept_as_they_are_compared() -> None:
+    """The document says "by one function, for both sides of every comparison" (docs/feeds.md)."""
+    places = [(feed, column) for feed in FEEDS.values() for column in feed.columns if column.kind == "place"]
+    assert {column.source for _, column in places} == {"社区", "目的社区", "网格", "楼栋"} and len(places) > 20
+    for feed, column in places:
+        raw = pl.DataFrame({c.name: NAMES if c == column else [""] * len(NAMES) for c in feed.columns})
+        kept = check.type_and_check(raw, feed, RECEIVED).typed[column.name].to_list()
+        assert kept == [comparable(name) or None for name in NAMES], (feed.name, column.source)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("甲 村、乙村。", "甲村、乙村"), ("甲村，乙村；丙村", "甲村、乙村、丙村"), ("；甲村 。、．乙村、", "甲村、乙村"), ("甲村", "甲村"),
+        ("甲·村、乙村（东）", "甲·村、乙村(东)"), ("、，", None), ("甲村,乙村", "甲村、乙村"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(("feed", "column"), [("risk_zones", "community"), ("declarations", "grids")])
+def test_each_of_several_names_is_kept_as_it_is_compared(feed: str, column: str, sent: str, kept: str | None) -> None:
+    raw = pl.DataFrame({c.name: [sent if c.name == column else ""] for c in FEEDS[feed].columns})
+    assert check.type_and_check(raw, FEEDS[feed], RECEIVED).typed[column].to_list() == [kept]
+
+
+# The tests below ask whether one person stays one person.
+
+
+def numbered(stem: str) -> str:
+    """The function adds the check digit to the first 17 digits of a number."""
+    total = sum(int(digit) * 2**place for digit, place in zip(stem, range(17, 0, -1), strict=True))
+    return stem + "0123456789X"[(12 - total % 11) % 11]
+
+
+def document(id_type: str, number: str) -> tuple[object, object, object]:
+    row = checked("test_results", sample("S1", 证件类型=id_type, 证件号码=number))
+    return row["id_type"], row["id_number"], row["reason_codes"]
+
+
+MACAO, TAIWAN, PASSPORT, FOREIGN = ID_TYPES[1:]
+
+
+@pytest.mark.parametrize(
+    ("id_type", "number", "lasting"),
+    [
+        (MACAO, "H12345678", "H12345678"), (MACAO, "H1234567801", "H12345678"), (MACAO, "m1234567802", "M12345678"),
+        (MACAO, "H12345678 01", "H12345678"), (TAIWAN, "01234567", "01234567"), (TAIWAN, "0123456702", "01234567"),
+        (TAIWAN, "0123456702(B)", "01234567"), (TAIWAN, "01234567（Ｂ）", "01234567"), (TAIWAN, "012345670A", "01234567"),
+        (PASSPORT, "H1234567801", "H1234567801"), (PASSPORT, "0123456702", "0123456702"),
+    ],
+)  # fmt: skip
+def test_a_renewed_permit_is_the_same_person(id_type: str, number: str, lasting: str) -> None:
+    assert document(id_type, number) == (id_type, lasting, [])
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "E12345678",
+        "EA1234567",
+        "C01X00T47",
+        "123456789",
+        "1E234567",
+        "AB 123-4567",
+        "e1234567",
+        "123456789.0",
+        "K12345",
+    ],
+)
+def test_a_passport_of_any_form(number: str) -> None:
+    expected = number.removesuffix(".0").upper().replace(" ", "").replace("-", "")
+    assert document(PASSPORT, number) == (PASSPORT, expected, [])
+
+
+@pytest.mark.parametrize("number", ["1.23E+10", "1E+10", "1.2E10", "E1", "护照遗失", "123456789.5"])
+def test_what_is_no_passport(number: str) -> None:
+    assert document(PASSPORT, number)[2] in (["scientific"], ["unknown_code"])
+
+
+@pytest.mark.parametrize("region", ["810000", "820000", "830000"])
+@pytest.mark.parametrize(
+    "id_type", ["居民身份证", MACAO, TAIWAN, "港澳台居民居住证", "港澳居民居住证", "台湾居民居住证"]
+)
+def test_a_residence_permit_is_told_by_its_number(region: str, id_type: str) -> None:
+    number = numbered(f"{region}19900501275")
+    assert document(id_type, number) == ("居民身份证", number, [])
+
+
+def test_a_residence_permit_with_a_wrong_digit() -> None:
+    good = numbered("81000019900501275")
+    wrong = good[:17] + ("0" if good[17] != "0" else "1")
+    assert document("港澳居民居住证", wrong)[2] == ["check_digit"]
+    assert document(MACAO, wrong)[2] == ["unknown_code"]
+    assert document(PASSPORT, good)[0] == PASSPORT
+
+
+def test_a_card_of_a_foreign_permanent_resident() -> None:
+    number = numbered("91184019880305123")
+    for id_type in (FOREIGN, "居民身份证"):
+        assert document(id_type, number) == (FOREIGN, number, [])
+    assert document(FOREIGN, "FRA330086010301") == (FOREIGN, "FRA330086010301", [])
+    assert document(FOREIGN, number[:17] + ("0" if number[17] != "0" else "1"))[2] == ["check_digit"]
+
+
+@pytest.mark.parametrize(
+    ("birth", "is_date"),
+    [
+        ("19900501", True), ("20000229", True), ("19000228", True), ("20220710", True), ("18991231", True),
+        ("20220711", False), ("19000229", False), ("20010229", False), ("19900431", False), ("19901301", False),
+        ("19900500", False), ("19900001", False), ("18791231", False), ("29900501", False), ("00000000", False),
+    ],
+)  # fmt: skip
+def test_a_number_has_a_birth_date(birth: str, is_date: bool) -> None:
+    for id_type, region in (("居民身份证", "350503"), (FOREIGN, "911840")):
+        assert document(id_type, numbered(f"{region}{birth}275"))[2] == ([] if is_date else ["bad_date"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["+8613800000000", "+86 138-0000-0000", "(+86)13800000000", "008613800000000", "8613800000000", "013800000000",
+     "13800000000.0", "１３８００００００００", "138 0000 0000", "'13800000000"],
+)  # fmt: skip
+def test_a_telephone_is_one_however_it_is_written(text: str) -> None:
+    row = checked("test_results", sample("S1", 手机号=text))
+    assert (row["phone"], row["reason_codes"], row["is_repaired"]) == ("13800000000", [], True)
+
+
+@pytest.mark.parametrize("text", ["0595-22000000", "22000000", "无", "+852 6123 4567", "13800000000/13900000000"])
+def test_another_telephone_stays_as_it_is(text: str) -> None:
+    row = checked("test_results", sample("S1", 手机号=text))
+    assert (row["phone"], row["reason_codes"]) == (text, [])
+
+
+@pytest.mark.parametrize("text", ["1.38E+10", "1.38e+10", "１．３８Ｅ＋１０"])
+def test_a_telephone_that_a_spreadsheet_rounded(text: str) -> None:
+    assert codes("test_results", sample("S1", 手机号=text)) == {"scientific"}

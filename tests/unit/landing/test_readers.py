@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from tests import support
+from tests.skips import needs_shared
+from yingjian.landing import stage_table
 from yingjian.landing.errors import FileRejectedError
 from yingjian.landing.feeds import FEEDS
 from yingjian.landing.readers import csv_file
 from yingjian.landing.readers.layout import Record
 from yingjian.landing.readers.table import open_table
 from yingjian.landing.risk_areas import read_snapshot
+from yingjian.landing.stage_snapshot import held_lists
 
 FEED = FEEDS["exemptions"]
 HEADER = ",".join(column.source for column in FEED.columns)
@@ -23,14 +28,14 @@ ROW = "E1,居民身份证,350503194205022751,8,2022-07-01,2022-07-02,休假,领�
 def records(path: Path) -> list[Record]:
     """The function gives every record of a file in the order of its lines, whole and broken ones."""
     table = open_table(path, FEED)
-    found = []
+    records_read = []
     for chunk in table.chunks:
         whole = [list(cells) for cells in chunk.cells.fill_null("").rows()]
-        found += [
+        records_read += [
             Record(line, cells, chunk.raw[i]) for i, (line, cells) in enumerate(zip(chunk.lines, whole, strict=True))
         ]
-        found += chunk.broken
-    return sorted(found, key=lambda record: record.line)
+        records_read += chunk.broken
+    return sorted(records_read, key=lambda record: record.line)
 
 
 def write(tmp_path: Path, content: bytes) -> Path:
@@ -207,7 +212,7 @@ def test_what_is_no_list(tmp_path: Path, content: bytes, message: str) -> None:
         read_snapshot(path)
 
 
-@pytest.mark.skipif(not (support.SHARED / "risk_areas").is_dir(), reason="no real snapshots beside the checkout")
+@needs_shared(support.SHARED / "risk_areas")
 def test_every_real_snapshot_is_read_whole() -> None:
     paths = sorted((support.SHARED / "risk_areas").glob("*.json"))
     assert len(paths) > 100
@@ -218,3 +223,332 @@ def test_every_real_snapshot_is_read_whole() -> None:
             len(e["communitys"]) or 1 for name in ("highlist", "middlelist", "lowlist") for e in data.get(name) or []
         )
         assert read.rows_read == texts == len(read.areas) + len(read.rejected) + read.rows_superseded, path.name
+
+
+# The tests below read what its name hides.
+
+SAMPLES = FEEDS["test_results"]
+FILES = Path(__file__).parent / "files"
+
+
+def samples(path: Path) -> tuple[str, list[tuple[str, str]]]:
+    table = open_table(path, SAMPLES)
+    return table.encoding, [row for chunk in table.chunks for row in chunk.cells["sample_key", "sampled_at"].rows()]
+
+
+@pytest.mark.parametrize("suffix", ["xls", "xlsx", "csv", "txt", "XLS"])
+@pytest.mark.parametrize(("name", "kind"), [("biff.xls", "xls"), ("table.ods", "ods"), ("dates_of_1904.xlsx", "xlsx")])
+def test_a_spreadsheet_is_known_by_its_content(tmp_path: Path, name: str, kind: str, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes((FILES / name).read_bytes())
+    assert samples(path) == (kind, [("S1", "2022-07-01 08:00:00"), ("S2", "2022-07-02 08:00:00")])
+
+
+PAGE = (
+    "<html><head><meta charset={charset}></head><body><table><tr><td colspan=3>核酸检测结果</td></tr><tr>"
+    + "".join(f"<th>{column.source}</th>" for column in SAMPLES.columns)
+    + "</tr><tr>"
+    + "".join(
+        f"<td>{ {'sample_key': 'S1', 'sampled_at': '2022-07-01<br> 08:00:00'}.get(column.name, '') }</td>"
+        for column in SAMPLES.columns
+    )
+    + "</tr></table></body></html>"
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+@pytest.mark.parametrize("suffix", ["xls", "csv"])
+def test_a_page_called_a_spreadsheet(tmp_path: Path, encoding: str, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(PAGE.format(charset="gb2312" if encoding == "gb18030" else encoding).encode(encoding))
+    kind, [(key, taken)] = samples(path)
+    assert (kind, key, taken.replace(" ", "")) == ("html", "S1", "2022-07-0108:00:00")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_text_of_two_bytes(tmp_path: Path, encoding: str, delimiter: str) -> None:
+    text = "\r\n".join([HEADER, ROW.replace("休假", "休假𠮷"), ROW.replace("E1", "E2"), ""]).replace(",", delimiter)
+    path = write(tmp_path, text.encode(encoding))
+    assert open_table(path, FEED).encoding == "utf-16"
+    assert [(r.line, r.cells[0], r.cells[6]) for r in records(path)] == [(2, "E1", "休假𠮷"), (3, "E2", "休假")]
+
+
+def test_half_a_character_spoils_its_row_only(tmp_path: Path) -> None:
+    text = "\n".join([HEADER, ROW.replace("休假", "休\ud800假"), ROW.replace("E1", "E2"), ""])
+    read = records(write(tmp_path, b"\xff\xfe" + text.encode("utf-16-le", "surrogatepass")))
+    assert [(r.line, r.is_text) for r in read] == [(2, False), (3, True)]
+
+
+def test_text_of_two_bytes_that_was_cut(tmp_path: Path) -> None:
+    text = "\n".join([HEADER, ROW, ROW.replace("E1", "E2")])
+    assert len(records(write(tmp_path, text.encode("utf-16")[:-1]))) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"%PDF-1.7\n", "这是PDF文件"),
+        (b"\x89PNG\r\n\x1a\n", "这是图片"),
+        (b"Rar!\x1a\x07\x01\x00", "这是RAR压缩文件"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 + "EncryptedPackage".encode("utf-16-le"), "有密码"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 + "WordDocument".encode("utf-16-le"), "这是Word文档"),
+        (b'<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet">', "电子表格无法打开"),
+        (b'<?xml version="1.0"?><rows><row/></rows>', "这是XML文件"),
+        (b'\xef\xbb\xbf[{"a": 1}]', "这是JSON文件"),
+        (b"MIME-Version: 1.0\r\nContent-Type: multipart/related\r\n", "这是单个文件网页"),
+        (b"ID;PWXL;N;E\nC;Y1;X1\n", "这是SYLK表格"),
+        (b"\x03\x16\x07\x01" + bytes(60), "这是二进制文件"),
+        (b"II*\x00" + bytes(60), "这是图片"),
+        (b"PK\x05\x06" + bytes(18), "这是空的压缩文件"),
+        (b"<html><frameset><frame src='sheet001.htm'></frameset></html>", "网页中没有表格"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "电子表格无法打开"),
+    ],
+)
+def test_what_is_no_table_says_what_it_is_and_what_to_send(tmp_path: Path, content: bytes, words: str) -> None:
+    with pytest.raises(FileRejectedError, match=words) as refusal:
+        open_table(write(tmp_path, content), FEED)
+    assert "请" in str(refusal.value)
+
+
+# The tests below watch a file's structure to its end.
+
+ORDER = [1, 0, 2, 5, 4, 3, 8, 7, 6]
+
+
+def reordered(line: str) -> str:
+    cells = line.split(",")
+    return ",".join(cells[i] for i in ORDER)
+
+
+@pytest.mark.parametrize("size", [1, 150, 300, 1 << 20])
+@pytest.mark.parametrize("quoted", ["休假", '"休,假"', '"休\n假"', '"休假'])
+def test_a_later_header_is_obeyed_from_there_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, quoted: str
+) -> None:
+    monkeypatch.setattr(csv_file, "BLOCK", size)
+    rows = [ROW.replace("E1", f"E{i}") for i in range(6)]
+    rows[1] = rows[1].replace("休假", quoted)
+    lines = [HEADER, *rows[:3], HEADER, rows[3], "\ufeff" + reordered(HEADER), *map(reordered, rows[4:])]
+    read = records(write(tmp_path, "\n".join(lines).encode()))
+    assert [r.cells[0] for r in read if len(r.cells) == 9] == [f"E{i}" for i in range(6) if i != 1 or quoted != '"休假']
+    assert all(r.cells[1] == "居民身份证" and r.cells[8] == "2022-07-01 08:00:00" for r in read if len(r.cells) == 9)
+    assert len(read) == 6
+
+
+def test_a_later_header_with_another_number_of_columns(tmp_path: Path) -> None:
+    text = "\n".join([HEADER, ROW, f"序号,{HEADER}", f"1,{ROW.replace('E1', 'E2')}"])
+    assert [r.cells[0] for r in records(write(tmp_path, text.encode()))] == ["E1", "E2"]
+
+
+def test_a_later_header_that_lacks_a_column_refuses_the_file(tmp_path: Path) -> None:
+    text = "\n".join([HEADER, ROW, HEADER.replace(",起始日期", ""), ROW])
+    with pytest.raises(FileRejectedError, match="第3行又是表头，表头不符：缺少列“起始日期”"):
+        records(write(tmp_path, text.encode()))
+
+
+def test_a_sheet_with_a_later_header(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for line in (HEADER, ROW, reordered(HEADER), reordered(ROW.replace("E1", "E2"))):
+        book.active.append(line.split(","))
+    book.save(tmp_path / "a.xlsx")
+    read = records(tmp_path / "a.xlsx")
+    assert [(r.line, r.cells[0], r.cells[8][:10]) for r in read] == [(2, "E1", "2022-07-01"), (4, "E2", "2022-07-01")]
+
+
+def test_records_that_two_stray_quotes_swallowed(tmp_path: Path) -> None:
+    rows = [ROW.replace("E1", f"E{i}") for i in range(7)]
+    rows[1], rows[5] = rows[1].replace("休假", '"休假'), rows[5].replace("休假", '休假"')
+    read = records(write(tmp_path, "\n".join([HEADER, *rows]).encode()))
+    assert [(r.line, r.cells[0]) for r in read if len(r.cells) == 9] == [
+        (2, "E0"),
+        (4, "E2"),
+        (5, "E3"),
+        (6, "E4"),
+        (8, "E6"),
+    ]
+    assert [r.line for r in read if len(r.cells) != 9] == [3, 7]
+
+
+@pytest.mark.parametrize("apart", [1, 4, 60, 200])
+@pytest.mark.parametrize("size", [1, 1000, 1 << 20])
+@pytest.mark.parametrize(
+    ("opening", "closing"), [('"休假', '休假"'), ('"休假', '休"假'), ('"休假', 'E1"'), ('"2022-07-02', '休假"')]
+)
+def test_both_ends_of_a_text_that_swallowed_records_are_spoilt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: int, size: int, opening: str, closing: str
+) -> None:
+    monkeypatch.setattr(csv_file, "BLOCK", size)
+    rows = [ROW] * 300
+    rows[10] = ROW.replace(opening.strip('"'), opening)
+    rows[10 + apart] = ROW.replace(closing.replace('"', ""), closing)
+    read = records(write(tmp_path, "\n".join([HEADER, *rows]).encode()))
+    assert len(read) == 300 and [r.line for r in read if r.cells != ROW.split(",")] == [12, 12 + apart]
+    assert [len(r.cells) for r in read if r.cells != ROW.split(",")] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ROW.replace("E1", '"E\n1"'), ROW.replace("休假", '"休,\n,假,\n,"'), ROW.replace("领导", '"领\n导"'),
+        ROW.removesuffix("2022-07-01 08:00:00") + '"2022-07-01\n08:00:00"',
+    ],
+)  # fmt: skip
+def test_a_cell_with_line_breaks_is_one_cell(tmp_path: Path, row: str) -> None:
+    read = records(write(tmp_path, "\n".join([HEADER, row, ROW.replace("E1", "E2")]).encode()))
+    assert [len(r.cells) for r in read] == [9, 9] and read[1].cells[0] == "E2"
+
+
+# The tests below read XML spreadsheets of 2003.
+
+
+def xml_book(*rows: str, sheet: str = "Sheet1", declared: str = "utf-8") -> str:
+    return (
+        f'<?xml version="1.0" encoding="{declared}"?>\n<?mso-application progid="Excel.Sheet"?>\n'
+        '<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet" xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet">'
+        '<Worksheet ss:Name="说明"><Table><Row><Cell><Data ss:Type="String">请勿改动</Data></Cell></Row></Table></Worksheet>'
+        f'<Worksheet ss:Name="{sheet}"><Table>{"".join(rows)}</Table></Worksheet></Workbook>'
+    )
+
+
+def xml_row(cells: str, attributes: str = "", kinds: dict[int, str] | None = None) -> str:
+    return (
+        f"<Row{attributes}>"
+        + "".join(
+            f'<Cell><Data ss:Type="{(kinds or {}).get(place, "String")}">{text}</Data></Cell>'
+            for place, text in enumerate(cells.split(","))
+        )
+        + "</Row>"
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+@pytest.mark.parametrize("suffix", ["xls", "xml", "csv", "xlsx"])
+def test_an_xml_spreadsheet(tmp_path: Path, encoding: str, suffix: str) -> None:
+    dated = (
+        ROW.replace("E1", "E2").replace("2022-07-01 08:00:00", "2022-07-01T08:00:00.000").replace("8,2022", "8.,2022")
+    )
+    title = '<Row><Cell ss:MergeAcross="8"><Data ss:Type="String">免检审批表</Data></Cell></Row>'
+    book = xml_book(
+        title, xml_row(HEADER), xml_row(ROW), xml_row(dated, ' ss:Index="6"', {3: "Number", 8: "DateTime"}),
+        declared=encoding.removesuffix("-sig"),
+    )  # fmt: skip
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(book.encode(encoding))
+    assert open_table(path, FEED).encoding == "xml"
+    assert [(r.line, ",".join(r.cells)) for r in records(path)] == [(3, ROW), (6, ROW.replace("E1", "E2"))]
+
+
+def test_cells_of_an_xml_spreadsheet_stand_where_they_say(tmp_path: Path) -> None:
+    row = (
+        '<Row><Cell><Data ss:Type="String">E<B xmlns="http://www.w3.org/TR/REC-html40">1</B></Data>'
+        '<Comment><ss:Data>批注</ss:Data></Comment></Cell><Cell ss:Index="3"><Data ss:Type="Number">3.5050319420502198E17</Data></Cell>'
+        '<Cell ss:MergeAcross="1"><Data ss:Type="String">8</Data></Cell><Cell><Data ss:Type="Number">44744</Data></Cell></Row>'
+    )
+    [read] = records(write(tmp_path, xml_book(xml_row(HEADER), row).encode()))
+    assert read.cells == ["E1", "", "3.5050319420502195e+17", "8", "", "44744", "", "", ""]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '<Row ss:Index="99999999"><Cell/></Row>', '<Row><Cell ss:Index="99999"/></Row>',
+        "<Row>" + '<Cell ss:MergeAcross="9999"/>' * 2 + "</Row>",
+    ],
+)  # fmt: skip
+def test_an_xml_spreadsheet_larger_than_any(tmp_path: Path, row: str) -> None:
+    path = write(tmp_path, xml_book(xml_row(HEADER), row).encode())
+    with pytest.raises(FileRejectedError, match="电子表格无法打开（TooMuchTextError）"):
+        records(path)
+
+
+def test_an_xml_spreadsheet_tells_nothing_of_other_files(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("geheim")
+    book = xml_book(xml_row(HEADER), xml_row(ROW.replace("休假", "&x;")))
+    book = book.replace("<Workbook", f'<!DOCTYPE w [<!ENTITY x SYSTEM "{tmp_path}/secret">]><Workbook', 1)
+    [read] = records(write(tmp_path, book.encode()))
+    assert read.cells[6] in ("", "&x;")
+
+
+# The tests below ask what stands below the last row.
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "合计,2,,,,,,,",
+        "合计,2",
+        "合　计：2条",
+        '"总计",',
+        "共2条",
+        "小计",
+        "制表人：某某,审核：某某",
+        "备注: 以上为今日数据",
+        "合计",
+    ],
+)
+def test_a_line_of_totals_is_no_cut_row_and_says_so(tmp_path: Path, line: str) -> None:
+    table = open_table(write(tmp_path, "\n".join([HEADER, ROW, line, ""]).encode()), FEED)
+    [chunk] = table.chunks
+    assert not stage_table._is_cut(chunk)
+    raw = [*chunk.raw.to_list(), *(record.raw for record in chunk.broken)]
+    assert [bool(stage_table._no_record(text)) for text in raw] == [False, True]
+    for record in chunk.broken:
+        _, _, codes, words, *_ = stage_table._broken(record, chunk, FEED, "a.csv")
+        assert codes == ["ragged_row"] and words.startswith("a.csv第3行：这是") and "无需更正" in words
+
+
+@pytest.mark.parametrize("line", ["E2,居民", "合计01,居民身份证", "注意", "共青团"])
+def test_a_row_that_was_cut_is_no_line_of_totals(tmp_path: Path, line: str) -> None:
+    [chunk] = open_table(write(tmp_path, "\n".join([HEADER, ROW, line]).encode()), FEED).chunks
+    assert stage_table._is_cut(chunk)
+    assert [stage_table._broken(record, chunk, FEED, "a.csv")[3] for record in chunk.broken] == [
+        f"a.csv第3行：列数与表头不符（应9列，实{len(line.split(','))}列）"
+    ]
+
+
+def test_columns_that_change_on_the_way_are_counted_by_their_number(tmp_path: Path) -> None:
+    lines = [HEADER, ROW, *[ROW.replace("E1", f"E{i}") + ",x" for i in range(6)], "合计", ROW + ",x,y"]
+    [chunk] = open_table(write(tmp_path, "\n".join(lines).encode()), FEED).chunks
+    assert stage_table._widths(chunk) == {10: 6, 11: 1}
+
+
+@pytest.mark.parametrize(("end", "is_cut"), [("</table></body></html>", False), ("</TABLE>", False), ("", True)])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_page_without_its_end_is_cut(tmp_path: Path, end: str, is_cut: bool, encoding: str) -> None:
+    page = PAGE.format(charset=encoding).removesuffix("</table></body></html>") + end
+    table = open_table(write(tmp_path, page.encode(encoding)), SAMPLES)
+    assert table.is_cut is is_cut and sum(chunk.rows for chunk in table.chunks) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("<tr><td>S1", "<td>S1"), ("<tr><td>S1", "</table><tr><td>S1"), ("<tr><td>S1", "<!-- <tr><td>S1")]
+)
+def test_a_page_whose_tags_do_not_belong_together(tmp_path: Path, old: str, new: str) -> None:
+    assert old in PAGE
+    with pytest.raises(FileRejectedError, match="DamagedPageError"):
+        open_table(write(tmp_path, PAGE.format(charset="utf-8").replace(old, new).encode()), SAMPLES)
+
+
+def test_a_row_of_a_page_has_all_its_cells(tmp_path: Path) -> None:
+    page = PAGE.format(charset="utf-8").replace("<td>S1</td><td></td>", "<td>S1</td>")
+    [chunk] = open_table(write(tmp_path, page.encode()), SAMPLES).chunks
+    assert [len(record.cells) for record in chunk.broken] == [len(SAMPLES.columns) - 1] and not chunk.cells.height
+
+
+# The tests below ask which national lists are believed.
+
+
+@pytest.mark.parametrize(
+    ("areas", "accepted", "held"),
+    [
+        ([1000, 101, 11], [], []), ([1000, 99, 1000], [], [1]), ([1000, 99, 98, 120], [], [1, 2]),
+        ([1000, 99, 98, 9], [1], [3]), ([29, 0, 29], [], []), ([30, 2, 31], [], [1]), ([0, 1000, 0], [], [2]),
+        ([1000, 99, 50], [1], []), ([], [], []),
+    ],
+)  # fmt: skip
+def test_a_list_of_a_tenth_of_the_last_is_held_back(areas: list[int], accepted: list[int], held: list[int]) -> None:
+    hours = [datetime(2022, 11, 26, hour) for hour in range(len(areas))]
+    assert held_lists(
+        list(zip(hours, areas, strict=True)), {hours[i] for i in accepted}, below_share=0.1, from_areas=30
+    ) == {hours[i] for i in held}

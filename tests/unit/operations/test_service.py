@@ -64,7 +64,7 @@ def test_the_api_server_knows_who_signs_in_now(settings: Settings, becoming: Non
         service.become(settings, "api-server")
     path = settings.home / "airflow" / "passwords.json"
     assert set(json.loads(path.read_text())) == {"admin", "grid"} and path.stat().st_mode & 0o777 == 0o600
-    assert [found.name for found in path.parent.iterdir()] == ["passwords.json"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["passwords.json"]
 
 
 def test_where_the_others_are_and_what_the_operator_sets(
@@ -101,6 +101,6 @@ def test_a_check_fails_in_one_sentence(
     assert "YINGJIAN_BROKER is not set" in capsys.readouterr().err
     monkeypatch.setenv("YINGJIAN_BROKER", f"redis://:letmein@127.0.0.1:{free_port()}/0")
     assert cli.main(["service", "check", name]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith(f"yingjian: {says}") and said.count("\n") == 1
-    assert "letmein" not in said and ":word@" not in said
+    message = capsys.readouterr().err
+    assert message.startswith(f"yingjian: {says}") and message.count("\n") == 1
+    assert "letmein" not in message and ":word@" not in message

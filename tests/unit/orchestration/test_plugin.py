@@ -20,8 +20,8 @@ print(view["href"], view["icon"], view["destination"])
 
 
 def test_it_is_an_entry_point():
-    (found,) = (each for each in entry_points(group="airflow.plugins") if each.name == "yingjian_portal")
-    assert found.value == "yingjian.orchestration.plugin:PortalPlugin"
+    (entry_point,) = (each for each in entry_points(group="airflow.plugins") if each.name == "yingjian_portal")
+    assert entry_point.value == "yingjian.orchestration.plugin:PortalPlugin"
 
 
 def test_the_import_is_cheap_and_the_address_follows_airflow_s(tmp_path):
@@ -31,7 +31,9 @@ def test_the_import_is_cheap_and_the_address_follows_airflow_s(tmp_path):
         "AIRFLOW__API__BASE_URL": "https://town.example/airflow/",
         "YINGJIAN_HOME": str(tmp_path),
     }
-    told = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
-    modules, address = told.stdout.splitlines()[-2:]
+    process = subprocess.run(
+        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True
+    )
+    modules, address = process.stdout.splitlines()[-2:]
     assert modules == "['yingjian', 'yingjian.orchestration', 'yingjian.orchestration.plugin']"
     assert address == "/airflow/yingjian/ /airflow/yingjian/static/icon.svg nav"

@@ -27,7 +27,7 @@ def test_filters_are_columns_of_the_list():
     assert all(set(filters_of(found)) <= set(found.columns) for found in BY_MART.values())
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+86", "-1", "@sum", "\tx", "\rx"])
+@pytest.mark.parametrize("text", ["=1+1", "+86", "-1", "@sum", "＝1+1", "＋86", "－1", "＠sum", "\tx", "\rx"])
 def test_text_is_no_formula_in_an_export(text):
     assert _harmless(text) == f"'{text}"
 

@@ -1,4 +1,4 @@
-"""How the page writes figures."""
+"""These tests read the characters of figures."""
 
 from datetime import date
 
@@ -14,10 +14,21 @@ def test_numbers_have_thousands_separators():
 
 @pytest.mark.parametrize(
     ("share", "written"),
-    [(1.0, "100.0%"), (9999 / 10000, "99.9%"), (0.29, "29.0%"), (0.0, "0.0%"), (None, "—")],
-)
-def test_a_share_is_rounded_down_so_that_100_means_nothing_is_open(share, written):
+    [
+        (1.0, "100.0%"), (9999 / 10000, "99.9%"), (0.99949, "99.9%"), (0.29, "29.0%"), (0.0, "0.0%"), (None, "—"),
+        (0.9135, "91.4%"), (0.91349, "91.3%"), (2 / 3, "66.7%"), (0.0005, "0.1%"), (0.00049, "0.0%"),
+    ],
+)  # fmt: skip
+def test_a_share_is_rounded_half_up_and_100_means_nothing_is_missing(share, written):
     assert text.percent(share) == written
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "rounded"), [(1827, 2000, 0.914), (1999, 2000, 0.999), (5, 5, 1.0), (0, 0, None), (None, 3, None)]
+)
+def test_a_share_of_counts_is_the_number_that_is_written(part, whole, rounded):
+    assert text.share(part, whole) == rounded
+    assert text.share(rounded) == rounded
 
 
 @pytest.mark.parametrize(("value", "written"), [(1200, "▲1,200"), (-3, "▼3"), (0, "持平"), (None, "—")])
@@ -26,8 +37,8 @@ def test_a_change_shows_its_direction_without_colour(value, written):
 
 
 def test_a_change_of_a_share_is_the_difference_of_what_is_written():
-    assert text.change_of_share(0.9499, 0.9511) == "▼0.2 个百分点"  # The shares are 94.9% against 95.1%.
-    assert text.change_of_share(0.9501, 0.9509) == "持平"
+    assert text.change_of_share(0.9494, 0.9506) == "▼0.2 个百分点"  # The shares are 94.9% against 95.1%.
+    assert text.change_of_share(0.9496, 0.9504) == "持平"
     assert text.change_of_share(None, 0.9) == "—"
 
 
@@ -50,6 +61,9 @@ def test_days():
         ("第十一条；第二十条", [11, 20]),
         ("二十条第三条", []),
         ("新十条第一条", []),
+        ("试行第二条", []),
+        ("泉丰北办〔2023〕1号第二条", []),
+        ("第四条、新十条第三条，第8条", [4, 8]),
         ("附件第8项", []),
         ("统计口径", []),
     ],

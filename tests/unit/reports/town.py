@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 
+from tests import figures
 from tests.unit.reports import town_topics
 from yingjian.settings import PROJECT_ROOT
 
@@ -32,12 +33,13 @@ create table published.overdue ({OBLIGATION});
 create table published.due ({OBLIGATION}, days_until_due int);
 create table published.compliance_daily (
     publication_id bigint, as_of_date date, department text, group_code text, group_name text, community text,
-    unit text, required bigint, compliant bigint, overdue bigint, exempt bigint, compliance_rate numeric);
+    unit text, required bigint, compliant bigint, overdue bigint, exempt bigint, compliance_rate numeric,
+    is_headline boolean);
 create table published.risk_zone (
     publication_id bigint, as_of_date date, zone_id text, name text, communities text[], level text, level_since date,
     was_high boolean, last_positive_date date, clear_days int, residents int, round_sampled int,
     round_outstanding int, round_complete_on date, eligible_level text, eligible_on date, earliest_on date, overlapping_zones text[], mismatch text,
-    blockers text[]);
+    explanation text, days_since_positive int, days_at_level int, is_lowered boolean);
 create table published.due_forecast (publication_id bigint, due_date date, community text, tests_due bigint);
 create table published.feed_quality (
     publication_id bigint, as_of_date date, feed text, title text, files int, new_files int, rows_read bigint, rows_staged bigint,
@@ -112,6 +114,7 @@ def load(conn: psycopg.Connection[Any], days: int = 12, last_day: date = LAST_DA
     """Create the tables and publish `days` business dates up to `last_day` (id 12), the sixth from the end left out."""
     conn.execute(PUBLISHED)
     conn.execute(town_topics.PUBLISHED)
+    conn.execute(figures.TABLES)
     for back in reversed(range(days)):
         if back != 5:
             publish(conn, PUBLICATION_ID - back, last_day - timedelta(days=back))
@@ -124,7 +127,7 @@ def publish(conn: psycopg.Connection[Any], publication_id: int, day: date, **pub
         "publication_id": publication_id,
         "as_of_date": day,
         "published_at": f"{day + timedelta(days=1)} 05:42:10.123456+08",
-        "policy_edition": "beifeng-2022-second",
+        "policy_edition": "beifeng-2",
         "quality_status": "passed",
         "checks_run": 118,
         "checks_failed": 2,
@@ -145,6 +148,7 @@ def publish(conn: psycopg.Connection[Any], publication_id: int, day: date, **pub
     _insert(conn, "responsibility", [{"publication_id": publication_id} | row for row in responsibilities()])
     if row["quality_status"] == "released_by_hand":
         _failed_check(conn, publication_id)
+    figures.fill(conn, publication_id)
 
 
 def responsibilities() -> list[dict[str, str]]:
@@ -203,6 +207,7 @@ def _obligations(conn: psycopg.Connection[Any], publication_id: int, day: date, 
                     "overdue": late,
                     "exempt": exempt,
                     "compliance_rate": (len(of_place) - exempt - late) / max(len(of_place) - exempt, 1),
+                    "is_headline": code not in ("P19", "P24"),
                 }
             )
             obligations += of_place
@@ -302,7 +307,10 @@ def _zones(conn: psycopg.Connection[Any], publication_id: int, day: date) -> Non
             "earliest_on": since + timedelta(days=7),
             "overlapping_zones": ["FX009"] if number == 3 else [],
             "mismatch": None,
-            "blockers": [],
+            "explanation": "",
+            "days_since_positive": (day - since).days,
+            "days_at_level": (day - since).days,
+            "is_lowered": level == "低",
         } | more
 
     first = date(2022, 7, 16)
@@ -314,11 +322,11 @@ def _zones(conn: psycopg.Connection[Any], publication_id: int, day: date) -> Non
             "招丰花园3–5号楼",
             "高",
             first,
-            blockers=["第7天起的全员筛查还有37人未采样或结果未出", "第7天起的全员筛查有1人结果为阳性"],
+            explanation="第7天起的全员筛查还有37人未采样或结果未出；第7天起的全员筛查有1人结果为阳性",
             round_sampled=375,
             round_outstanding=37,
         ),
-        zone(3, "群山工业区宿舍", "高", day - timedelta(days=2), blockers=["无新增阳性2天，未满7天，最早7月29日可降"]),
+        zone(3, "群山工业区宿舍", "高", day - timedelta(days=2), explanation="无新增阳性2天，未满7天，最早7月29日可降"),
         zone(
             5,
             "博东市场及周边",
@@ -365,8 +373,8 @@ def _quality(conn: psycopg.Connection[Any], publication_id: int, day: date) -> N
         "disinfections": ("stale", "最新一行是7月21日，超过 48 小时。"),
     }
     feeds = []
-    for feed, (title, read, rejected) in counts.items():
-        rejected += day.day if feed == "test_results" else 0
+    for feed, (title, read, rejected_before) in counts.items():
+        rejected = rejected_before + (day.day if feed == "test_results" else 0)
         superseded = read // 9
         status, message = bad.get(feed, ("ok", ""))
         feeds.append(

@@ -28,17 +28,17 @@ def digest(folder: Path) -> dict[str, str]:
 def column(path: Path, source: str) -> list[str]:
     """The function gives the cells of one column of an export."""
     feed = FEEDS[path.parent.name]
-    place = [found.source for found in feed.columns].index(source)
+    place = [feed_column.source for feed_column in feed.columns].index(source)
     return [cell for chunk in open_table(path, feed).chunks for cell in chunk.cells.to_series(place)]
 
 
 @pytest.mark.parametrize(("persons", "days"), [(300, 12), (20_000, 3), (CITY, 1)])
 def test_deterministic_by_seed(tmp_path: Path, persons: int, days: int) -> None:
-    made = [
+    sizes = [
         simulate.write_landing(tmp_path / name, persons, days, seed, LAST_DAY)
         for name, seed in (("a", 3), ("b", 3), ("c", 4))
     ]
-    assert digest(tmp_path / "a") == digest(tmp_path / "b") and made[0] == made[1]
+    assert digest(tmp_path / "a") == digest(tmp_path / "b") and sizes[0] == sizes[1]
     assert digest(tmp_path / "a") != digest(tmp_path / "c")
 
 
@@ -81,8 +81,8 @@ def test_a_city_sends_several_files_a_day(tmp_path: Path, monkeypatch: pytest.Mo
     for path in day:
         assert set(column(path, "检测机构")) == {f"检测机构{path.stem.partition('_lab')[2][0]}"}
     keys = [column(path, "样本编号") for path in files]
-    assert all(len(found) <= exports.FILE_ROWS + 4 for found in keys)
-    samples = [key for found in keys for key in found if key.startswith("S0")]
+    assert all(len(file_keys) <= exports.FILE_ROWS + 4 for file_keys in keys)
+    samples = [key for file_keys in keys for key in file_keys if key.startswith("S0")]
     assert len(samples) == len(set(samples)) == int(max(samples)[1:]) + 1
 
 
@@ -90,6 +90,7 @@ def test_the_command_prints_what_it_wrote_and_nobody(tmp_path: Path, capsys: pyt
     assert cli.main(["simulate", "--persons", "50", "--days", "2", "--seed", "5", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     files = sum(path.is_file() for path in tmp_path.rglob("*"))
-    rows = sum(len(column(path, "证件号码")) for path in tmp_path.glob("*/*[!)].csv"))
+    keys = {feed.name: feed.columns[0].source for feed in FEEDS.values()}
+    rows = sum(len(column(path, keys[path.parent.name])) for path in tmp_path.glob("*/*[!)].csv"))
     assert printed.startswith(f"{tmp_path}: {rows:,} rows, {files} files, ") and printed.endswith(" rows/s\n")
     assert printed.count("\n") == 1

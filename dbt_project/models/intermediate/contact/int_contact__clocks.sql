@@ -1,13 +1,28 @@
--- Articles 25 and 26: from a contact's 判定时间 to the isolation that stops the clock, by the end of D. A close contact
--- is isolated in a central place, a secondary contact there or at home; transport alone stops nothing.
+-- Articles 25 and 26: from a contact's 判定时间 to the isolation that stops the clock, by the end of D. The edition in force
+-- on 末次接触日期 says which place stops it, and whether the category is followed at all; transport alone stops nothing.
 {{ config(indexes=[{'columns': ['contact_key'], 'unique': true}]) }}
 
-with contacts as (
+with controls as (
     select
-        *,
+        effective_from,
+        effective_to,
+        clock_place,
+        case group_code when '35' then '密接' when '36' then '次密接' end as category
+    from {{ ref('int_policy__controls') }}
+    where group_code in ('35', '36') and is_followed
+),
+
+contacts as (
+    select
+        contacts.*,
+        controls.clock_place,
         {{ parameter('contact_isolation_hours', 'contacts.judged_at::date') }} as allowed_hours
     from {{ ref('stg_platform__contacts') }} as contacts
-    where judged_at < {{ as_of_date() }} + 1
+    inner join controls
+        on
+            contacts.category = controls.category
+            and contacts.last_exposure_date between controls.effective_from and controls.effective_to
+    where contacts.judged_at < {{ as_of_date() }} + 1
 ),
 
 infected as (
@@ -19,7 +34,7 @@ infected as (
     group by person_key
 ),
 
--- What happens after the end of D is not known yet.
+-- A time after the end of D is not known yet.
 known as (
     select
         contacts.*,
@@ -35,7 +50,7 @@ evidence as (
     select
         *,
         case
-            when isolation_method = '集中' or (isolation_method = '居家' and category = '次密接')
+            when isolation_method = '集中' or isolation_method = '居家' and clock_place = '集中或居家'
                 then recorded_isolated_at
         end as stopped_at
     from known
@@ -50,6 +65,7 @@ final as (
         coalesce(community, '') as community,
         coalesce(grid, '') as grid,
         judged_at,
+        clock_place,
         allowed_hours,
         deadline,
         known_transferred_at as transferred_at,

@@ -1,4 +1,4 @@
--- Articles 4, 6, 8, 18, 25, 26, 30: who is in which control, from when to when. One row per membership that a control
+-- Articles 4, 6, 7, 8, 18, 25, 26, 30: who is in which control, from when to when. One row per membership that a control
 -- belongs to, in the edition of its anchor: the days of isolation and then of monitoring, counted from the anchor.
 {{ config(materialized='table', indexes=[{'columns': ['membership_id'], 'unique': true}, {'columns': ['person_key']}]) }}
 
@@ -6,16 +6,34 @@ with memberships as (select * from {{ ref('int_membership__unified') }}),
 
 controls as (select * from {{ ref('int_policy__controls') }}),
 
-contacts as (select * from {{ ref('stg_platform__contacts') }}),
+merged as (select * from {{ ref('int_membership__merged') }}),
+
+-- The contact record says where the isolation is; the first that says it counts, if several were merged.
+contacts as (
+    select
+        merged.membership_id,
+        {{ at_first('contacts.isolation_method', [bytewise('merged.record_key')]) }} as isolation_method
+    from {{ ref('stg_platform__contacts') }} as contacts
+    inner join merged on 'contacts:' || contacts.contact_key = merged.record_key
+    where contacts.isolation_method <> ''
+    group by merged.membership_id
+),
 
 cases as (
     select * from {{ ref('stg_platform__cases') }}
     where sample_date <= {{ as_of_date() }}
 ),
 
+referrals as (select * from {{ ref('stg_platform__referrals') }}),
+
+-- A release that names any of the merged records is one of the membership.
 releases as (
-    select * from {{ ref('stg_platform__releases') }}
-    where release_date <= {{ as_of_date() }}
+    select
+        releases.*,
+        merged.membership_id
+    from {{ ref('stg_platform__releases') }} as releases
+    inner join merged on releases.record_key = merged.record_key
+    where releases.release_date <= {{ as_of_date() }}
 ),
 
 -- Population: day 1 is the anchor, or the day after it where the rule counts so (row 37).
@@ -34,7 +52,9 @@ population as (
         controls.basis,
         controls.isolation_days,
         controls.monitoring_days,
-        coalesce(nullif(contacts.isolation_method, ''), nullif(controls.isolation_place, ''), '') as place,
+        coalesce(contacts.isolation_method, nullif(controls.isolation_place, ''), '') as place,
+        coalesce(controls.monitoring_title, '') as monitoring_title,
+        coalesce(controls.monitoring_place, '') as monitoring_place,
         case when controls.isolation_days > 0
             then memberships.anchor_date + memberships.first_day_offset + controls.isolation_days - 1
         end as isolation_ends_on,
@@ -43,36 +63,50 @@ population as (
         case when memberships.end_date <= {{ as_of_date() }} then memberships.end_date end as released_on
     from memberships
     inner join controls
-        on memberships.edition_code = controls.edition_code and memberships.group_code = controls.group_code
-    left join contacts on memberships.membership_id = 'contacts:' || contacts.contact_key
+        on
+            memberships.edition_code = controls.edition_code
+            and memberships.group_code = controls.group_code
+            -- A referral says itself how it is controlled; none of the others does.
+            and coalesce(controls.control_method, '') = coalesce(memberships.control_method, '')
+    left join contacts on memberships.membership_id = contacts.membership_id
 ),
 
--- Who came when the control was over has none here.
+-- One who came when the control was over has none here.
 controlled as (
     select
         *,
-        -- Who came after the isolation was in it elsewhere (article 4: a port outside the province).
-        coalesce(controlled_from > isolation_ends_on, false) as was_isolated_elsewhere,
-        case when place like '%集中%' then 2 when isolation_days > 0 then 1 else 0 end as strictness
+        -- One who came on the last day of the isolation or later was in it elsewhere (article 4: a port outside the province).
+        coalesce(controlled_from >= isolation_ends_on, false) as was_isolated_elsewhere
     from population
     where controlled_from <= ends_on
 ),
 
--- Article 8: an exposure during an isolation, which a contact record tells, begins it anew; never by a milder control.
+-- A contact record tells of an exposure, and so does a referral that names its day.
+exposures as (
+    select
+        memberships.membership_id,
+        memberships.person_key,
+        memberships.anchor_date as exposed_on
+    from memberships
+    left join referrals on memberships.membership_id = 'referrals:' || referrals.referral_key
+    where memberships.group_code in ('35', '36') or referrals.last_exposure_date is not null
+),
+
+-- Article 8: an exposure within an isolation begins it anew. Without an isolation here there is nothing to begin anew.
 restarts as (
     select
-        earlier.membership_id,
-        min(later.anchor_date) as restarted_on,
-        {{ at_first('later.membership_id', ['later.anchor_date', bytewise('later.membership_id')]) }} as restarted_by
-    from controlled as earlier
-    inner join controlled as later
+        controlled.membership_id,
+        min(exposures.exposed_on) as restarted_on,
+        {{ at_first('exposures.membership_id', ['exposures.exposed_on', bytewise('exposures.membership_id')]) }} as restarted_by
+    from controlled
+    inner join exposures
         on
-            earlier.person_key = later.person_key
-            and later.group_code in ('35', '36')
-            and later.anchor_date > earlier.anchor_date
-            and later.anchor_date <= least(earlier.isolation_ends_on, coalesce(earlier.released_on, {{ no_end() }}))
-            and later.strictness >= earlier.strictness
-    group by earlier.membership_id
+            controlled.person_key = exposures.person_key
+            and controlled.anchor_date < exposures.exposed_on
+            and controlled.controlled_from <= exposures.exposed_on
+            and least(controlled.isolation_ends_on, coalesce(controlled.released_on, {{ no_end() }})) >= exposures.exposed_on
+    where controlled.isolation_days > 0 and not controlled.was_isolated_elsewhere
+    group by controlled.membership_id
 ),
 
 continued as (
@@ -83,6 +117,7 @@ continued as (
     group by restarted_by
 ),
 
+-- An infection ends a control, also one that was there before the control began and is not over.
 infections as (
     select
         controlled.membership_id,
@@ -91,22 +126,24 @@ infections as (
     inner join cases
         on
             controlled.person_key = cases.person_key
-            and cases.sample_date >= controlled.anchor_date
             and cases.sample_date <= coalesce(controlled.released_on, controlled.ends_on)
-            and controlled.group_code <> '37'
+            and coalesce(cases.discharge_date, {{ no_end() }}) > controlled.anchor_date
     group by controlled.membership_id
 ),
 
--- The end of the central isolation with its three results; a release of everything may bring them too.
+-- The newest record of the end of the central isolation decides, with its three results. A release of everything may
+-- bring them too.
 isolation_releases as (
     select
-        record_key,
+        membership_id,
         case when release_type = '集中隔离' then release_date end as isolation_released_on,
         person_result,
         objects_result,
         environment_result,
         infection_excluded
-    from {{ first_per('releases', 'record_key', "release_type = '集中隔离' desc, release_date asc, " ~ bytewise('release_key')) }}
+    from {{ first_per(
+        'releases', 'membership_id', "release_type = '集中隔离' desc, release_date desc, updated_at desc, " ~ bytewise('release_key')
+    ) }}
         as isolating
 ),
 
@@ -118,7 +155,7 @@ final as (
         continued.restarted_from,
         infections.infected_on,
         isolation_releases.isolation_released_on,
-        isolation_releases.record_key is not null as has_release_record,
+        isolation_releases.membership_id is not null as has_release_record,
         isolation_releases.person_result,
         isolation_releases.objects_result,
         isolation_releases.environment_result,
@@ -127,7 +164,7 @@ final as (
     left join restarts on controlled.membership_id = restarts.membership_id
     left join continued on controlled.membership_id = continued.restarted_by
     left join infections on controlled.membership_id = infections.membership_id
-    left join isolation_releases on controlled.membership_id = isolation_releases.record_key
+    left join isolation_releases on controlled.membership_id = isolation_releases.membership_id
 )
 
 select * from final

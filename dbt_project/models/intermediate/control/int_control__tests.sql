@@ -19,10 +19,10 @@ not_all_negative as (
         person_key,
         sample_date
     from {{ ref('int_sample__counting') }}
-    where result <> '阴性'
+    where result in ('阳性', '待出')
 ),
 
--- Of several samples on one day a positive one decides, then a negative one; else the result is not there yet.
+-- A positive sample decides the result of its day, then a negative one; otherwise the result is not there yet.
 results as {{ once() }} (
     select
         slots.membership_id,

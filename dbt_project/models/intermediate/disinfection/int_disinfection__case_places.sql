@@ -1,7 +1,10 @@
 -- Article 27: every place that the log lists for a case, and when its terminal disinfection was done.
 -- Starts from the cases: one for which the log lists no place is there with an empty one.
 with cases as (
-    select * from {{ ref('stg_platform__cases') }}
+    select
+        *,
+        {{ parameter('disinfections_per_day', 'known.sample_date') }} > 0 as is_to_disinfect
+    from {{ ref('stg_platform__cases') }} as known
     where sample_date <= {{ as_of_date() }}
 ),
 
@@ -10,15 +13,23 @@ entries as (
     where case_key is not null and started_at < {{ as_of_date() }} + 1
 ),
 
+-- Names that are one after folding are one place; an entry without 场所 is of its 楼栋.
+named as (
+    select
+        *,
+        coalesce({{ comparable_text('place') }}, {{ comparable_text('building') }}, '') as named_place
+    from entries
+),
+
 places as (
     select
         case_key,
-        place,
+        named_place as place,
         min(started_at) as listed_at,
         min(started_at) filter (where disinfection_type = '终末') as started_at,
         min(ended_at) filter (where disinfection_type = '终末' and ended_at < {{ as_of_date() }} + 1) as finished_at
-    from entries
-    group by case_key, place
+    from named
+    group by case_key, named_place
 ),
 
 final as (
@@ -42,6 +53,7 @@ final as (
         end as status
     from cases
     full outer join places on cases.case_key = places.case_key
+    where coalesce(cases.is_to_disinfect, true)
 )
 
 select * from final

@@ -4,7 +4,7 @@ with declarations as (
     where effective_date <= {{ as_of_date() }}
 ),
 
--- Of several notices on one day the one that was updated last counts.
+-- The notice that was updated last counts among several on one day.
 daily as (
     select *
     from {{ first_per('declarations', 'zone_key, effective_date', 'updated_at desc, file_id desc, line desc') }} as newest
@@ -20,21 +20,34 @@ spans as (
     from daily
 ),
 
+listed as {{ once() }} {{ first_listed_day() }},
+
 days as (
     select
         spans.zone_id,
         spans.level,
         day_at::date as disinfection_date
     from spans
-    cross join lateral {{ days('spans.from_date', 'spans.to_date') }} as numbered (day_at)
+    cross join listed
+    cross join lateral {{ days('greatest(spans.from_date, listed.first_day)', 'spans.to_date') }} as numbered (day_at)
     where spans.level in ('高', '中')
 ),
 
-final as (
+required as (
     select
         *,
         {{ parameter('disinfections_per_day', 'days.disinfection_date') }} as required
     from days
+),
+
+-- No text asks for the disinfection of a zone of a level that the edition of the day does not have.
+final as (
+    select required.* from required
+    inner join {{ ref('int_policy__zone_levels') }} as levels
+        on
+            required.level = levels.level
+            and required.disinfection_date between levels.effective_from and levels.effective_to
+    where required.required > 0
 )
 
 select * from final

@@ -42,7 +42,7 @@ found_forms as (
     left join forms
         on
             position(forms.form in named.drug_text) > 0
-            and (forms.category is null or forms.category = named.category)
+            and (forms.category is null or named.category = forms.category)
 ),
 
 final as (

@@ -1,4 +1,4 @@
--- What lifts obligations: approved exemptions (one group, or all) and confirmed infections (all groups).
+-- Obligations are lifted by approved exemptions (one group, or all) and by confirmed infections (all groups).
 {{ config(indexes=[{'columns': ['person_key']}]) }}
 
 with exemptions as (select * from {{ ref('stg_platform__exemptions') }}),

@@ -15,14 +15,18 @@ from_abroad as (
     where origin = '境外'
 ),
 
--- The newest national list not later than the end of the day on which the person left.
+-- The newest national list not later than the end of the day on which the person left; one that is held back may be right.
 domestic as (
     select
         arrivals.*,
         (
             select max(snapshots.listed_at) from snapshots
-            where snapshots.listed_at < arrivals.left_date + 1
-        ) as listed_at
+            where snapshots.is_held is not true and snapshots.listed_at < arrivals.left_date + 1
+        ) as listed_at,
+        (
+            select max(snapshots.listed_at) from snapshots
+            where snapshots.is_held and snapshots.listed_at < arrivals.left_date + 1
+        ) as held_at
     from arrivals
     where
         arrivals.origin <> '境外'
@@ -35,7 +39,8 @@ classified as (
         domestic.arrival_key,
         bool_or(areas.area = domestic.origin_area and areas.level = '高') as is_high,
         bool_or(areas.area = domestic.origin_area and areas.level = '中') as is_medium,
-        bool_or(areas.area = domestic.origin_area) as is_listed
+        bool_or(areas.area = domestic.origin_area) as is_listed,
+        bool_or(domestic.held_at > domestic.listed_at) as is_in_doubt
     from domestic
     inner join areas
         on
@@ -52,7 +57,7 @@ from_risk_county as (
         case when classified.is_high then '32' when classified.is_medium then '33' else '34' end as group_code,
         case when classified.is_high or classified.is_medium then arrivals.left_date else arrivals.arrival_date end
             as anchor_date,
-        classified.is_listed is not true as needs_review
+        classified.is_listed is not true or classified.is_in_doubt is true as needs_review
     from arrivals
     inner join classified on arrivals.arrival_key = classified.arrival_key
 ),

@@ -1,134 +1,99 @@
--- Every membership that has begun as of D, once: of records of the same person, group and anchor the roster's
--- wins, else the one with the smallest record key (policy semantics, "Memberships that other feeds create").
+-- Every membership that has begun as of D, with its rule and its last day (policy semantics, "Memberships that other
+-- feeds create").
 {{ config(indexes=[{'columns': ['membership_id'], 'unique': true}, {'columns': ['person_key']}]) }}
 
-with roster as (select * from {{ ref('int_membership__from_roster') }}),
+with records as (
+    select * from {{ ref('int_membership__records') }}
+    where is_winner and start_date <= {{ as_of_date() }}
+),
 
-arrivals as (select * from {{ ref('int_membership__from_arrivals') }}),
-
-contacts as (select * from {{ ref('int_membership__from_contacts') }}),
+schedules as (select * from {{ ref('int_membership__schedules') }}),
 
 rules as (select * from {{ ref('int_policy__rules') }}),
 
+-- A release of everything that names any of the merged records ends the membership.
 full_releases as (
     select
-        record_key as membership_id,
-        min(release_date) as release_date
-    from {{ ref('stg_platform__releases') }}
-    where release_type = '全部管控'
-    group by record_key
+        merged.membership_id,
+        min(releases.release_date) as release_date
+    from {{ ref('stg_platform__releases') }} as releases
+    inner join {{ ref('int_membership__merged') }} as merged on releases.record_key = merged.record_key
+    where releases.release_type = '全部管控'
+    group by merged.membership_id
 ),
 
-records as (
-    select
-        membership_id,
-        person_key,
-        group_code,
-        unit,
-        department,
-        community,
-        grid,
-        start_date,
-        anchor_date,
-        end_date,
-        custom_frequency,
-        false as needs_review,
-        true as is_roster
-    from roster
-    union all
-    select
-        membership_id,
-        person_key,
-        group_code,
-        null,
-        null,
-        community,
-        grid,
-        start_date,
-        anchor_date,
-        null,
-        null,
-        needs_review,
-        false
-    from arrivals
-    union all
-    select
-        membership_id,
-        person_key,
-        group_code,
-        unit,
-        null,
-        community,
-        grid,
-        start_date,
-        anchor_date,
-        null,
-        null,
-        false,
-        false
-    from contacts
+-- The k tests in n days that are a window from the first day on, and no rolling duty, where a referral asks for them.
+windows as (
+    select distinct
+        tests_required,
+        period_days
+    from rules
+    where rule_family = 'window'
 ),
 
--- Only anchored records can be the same membership; two roster rows always are two.
-released as (
+ruled as (
     select
         records.*,
-        full_releases.release_date
-    from records
-    left join full_releases on records.membership_id = full_releases.membership_id
-),
-
-merged as (
-    select
-        *,
+        rules.group_name,
+        rules.basis,
+        rules.edition_code,
+        rules.departments,
+        rules.first_day_offset,
+        rules.first_test,
+        rules.late_first_test,
+        rules.is_anchored,
+        rules.rule_family = 'as_required' as is_as_required,
         case
-            when anchor_date is not null
-                then
-                    min(release_date) over same_membership
-            else release_date
-        end as earliest_release_date,
-        is_roster
-        or not bool_or(is_roster) over same_membership
-        and row_number() over (
-            partition by person_key, group_code, anchor_date
-            order by is_roster, {{ bytewise('membership_id') }}
-        ) = 1 as is_winner
-    from released
-    window same_membership as (partition by person_key, group_code, anchor_date)
+            when rules.rule_family <> 'as_required' or not rules.is_anchored then rules.rule_family
+            when schedules.day_numbers is not null then 'anchored'
+            when windows.period_days is not null then 'window'
+            else rules.rule_family
+        end as rule_family,
+        coalesce(schedules.tests_required, rules.tests_required) as tests_required,
+        coalesce(schedules.period_days, rules.period_days) as period_days,
+        schedules.day_numbers,
+        rules.rule_text
+    from records
+    inner join rules
+        on
+            records.group_code = rules.group_code
+            and case when rules.is_anchored then records.anchor_date else {{ as_of_date() }} end
+            between rules.effective_from and rules.effective_to
+    left join schedules on records.membership_id = schedules.membership_id and rules.rule_family = 'as_required'
+    left join windows
+        on schedules.tests_required = windows.tests_required and schedules.period_days = windows.period_days
+    where rules.rule_family is distinct from 'none'  -- The edition ends the duty: nobody is followed any more.
 ),
 
 final as (
     select
-        merged.membership_id,
-        merged.person_key,
-        merged.group_code,
-        rules.group_name,
-        rules.rule_text,
-        rules.basis,
-        rules.rule_family,
-        rules.tests_required,
-        rules.period_days,
-        rules.first_day_offset,
-        rules.edition_code,
-        coalesce(merged.unit, '') as unit,
-        coalesce(nullif(merged.department, ''), rules.departments) as department,
-        coalesce(merged.community, '') as community,
-        coalesce(merged.grid, '') as grid,
-        merged.start_date,
-        merged.anchor_date,
-        least(merged.end_date, merged.earliest_release_date) as end_date,
-        nullif(merged.custom_frequency, '') as custom_frequency,
-        merged.needs_review
-    from merged
-    inner join rules
-        on
-            merged.group_code = rules.group_code
-            and case when rules.is_anchored then merged.anchor_date else {{ as_of_date() }} end
-            between rules.effective_from and rules.effective_to
-    where
-        merged.is_winner
-        and merged.start_date <= {{ as_of_date() }}
-        and rules.rule_family is distinct from 'none'  -- The edition ends the duty: nobody is followed any more.
+        ruled.membership_id,
+        ruled.person_key,
+        ruled.group_code,
+        ruled.group_name,
+        case when ruled.is_as_required then coalesce(ruled.wording, ruled.rule_text) else ruled.rule_text end as rule_text,
+        ruled.basis,
+        ruled.rule_family,
+        ruled.tests_required,
+        ruled.period_days,
+        ruled.day_numbers,
+        ruled.first_day_offset,
+        ruled.first_test,
+        ruled.late_first_test,
+        ruled.edition_code,
+        coalesce(ruled.unit, '') as unit,
+        coalesce(nullif(ruled.department, ''), ruled.departments) as department,
+        coalesce(ruled.community, '') as community,
+        coalesce(ruled.grid, '') as grid,
+        ruled.start_date,
+        ruled.anchor_date,
+        -- The first day of a window of tests: the anchor, or for a referral the day on which it was handed down.
+        case when ruled.is_as_required then ruled.start_date else ruled.anchor_date end as window_date,
+        least(ruled.end_date, full_releases.release_date) as end_date,
+        ruled.control_method,
+        ruled.needs_review
+    from ruled
+    left join full_releases on ruled.membership_id = full_releases.membership_id
 )
 
 select * from final

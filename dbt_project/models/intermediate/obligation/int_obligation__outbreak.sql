@@ -1,5 +1,5 @@
--- Rule family 5, the full round (annex rows 23–28; articles 10, 11). One slot per membership and declared outbreak:
--- sampled once from the day of the declaration on. Who joins after the round or left before its end has no slot.
+-- Rule family 5, the full round (annex rows 23–28; articles 10, 11). One slot per membership and outbreak of
+-- its place: sampled once from the day of the opening on. Who joins after the round or left before its end has no slot.
 with slots as (
     select
         *,
@@ -33,7 +33,7 @@ final as (
         lifted_state,
         until_date as last_day,
         rule_text,
-        {{ chinese_date('start_date') }} || '疫情启动，全员检测一次' as evidence
+        {{ chinese_date('start_date') }} || '起本土疫情，全员检测一次' as evidence
     from evidence
 )
 

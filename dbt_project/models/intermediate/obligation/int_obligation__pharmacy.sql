@@ -1,13 +1,12 @@
 -- Rule family 7, P19: a test after the purchase of a monitored drug (article 19).
 -- One row per purchase on a day of an edition that asks for it; a counting sample from the moment of purchase discharges it.
 with purchases as (
-    select purchases.* from {{ ref('stg_platform__pharmacy_purchases') }} as purchases
+    select purchases.* from {{ ref('int_purchase__monitored') }} as purchases
     inner join {{ ref('int_policy__rules') }} as rules
         on
             rules.group_code = 'P19'
             and rules.rule_family <> 'none'
             and purchases.purchased_at::date between rules.effective_from and rules.effective_to
-    where purchases.purchased_at::date <= {{ as_of_date() }}
 ),
 
 samples as (select * from {{ ref('int_sample__counting') }}),
@@ -46,15 +45,15 @@ final as (
         'pharmacy_purchases:' || purchase_key as membership_id,
         person_key,
         group_code,
-        coalesce(pharmacy, '') as unit,
-        coalesce(community, '') as community,
-        '' as grid,
+        pharmacy as unit,
+        community,
+        grid,
         purchased_at::date as anchor_date,
         due_date,
         satisfied_on as sampled_on,
         satisfied_on <= due_date as is_in_time,
         lifted_state,
-        {{ chinese_date('purchased_at') }} || '购买' || drug_category || '类药品' as evidence
+        {{ chinese_date('purchased_at') }} || '购买' || category || '类药品' as evidence
     from evidence
 )
 

@@ -1,4 +1,4 @@
--- What is known now of the days up to the last publication's business date and was not known, or was known otherwise, then.
+-- This model compares the obligations known now with those of the last publication, for the days up to its business date.
 -- A row that only time has moved on (a slot that fell due, a membership that ended since) is no restatement.
 with base as (
     select

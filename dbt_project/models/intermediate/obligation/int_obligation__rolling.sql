@@ -1,4 +1,4 @@
--- Rule families 1 and 6: k tests in n days (annex rows 1–22, A28; row 38 where 自定频次 gives a frequency).
+-- Rule families 1 and 6: k tests in n days (annex rows 1–22, A28; row 38 and A07 where the record gives a frequency).
 -- One row per membership that is active on D and has a standing duty.
 with memberships as (
     select * from {{ ref('int_membership__unified') }}
@@ -7,21 +7,18 @@ with memberships as (
         and coalesce(end_date, {{ no_end() }}) >= {{ as_of_date() }}
 ),
 
-frequencies as (select * from {{ ref('int_membership__custom_frequencies') }}),
-
 persons as (select * from {{ ref('int_sample__person_dates') }}),
 
 lifts as (select * from {{ ref('int_lift__intervals') }}),
 
--- Population: the memberships with their k and n.
+-- Population: the memberships with their k and n; one whose record names no frequency has none.
 population as (
     select
-        memberships.*,
-        coalesce(frequencies.tests_required, memberships.tests_required) as k,
-        coalesce(frequencies.period_days, memberships.period_days) as n
+        *,
+        tests_required as k,
+        period_days as n
     from memberships
-    left join frequencies on memberships.membership_id = frequencies.membership_id
-    where memberships.rule_family = 'rolling' or frequencies.membership_id is not null
+    where tests_required is not null
 ),
 
 -- Exclusions: what lifts the duty on D, and the last interval over before D, after which it starts anew.
@@ -40,7 +37,7 @@ lifted as (
     group by population.membership_id
 ),
 
--- Evidence: the k most recent sample dates, newest first.
+-- Evidence: the k most recent sample dates are read, newest first.
 evidence as (
     select
         population.membership_id,
@@ -73,10 +70,7 @@ final as (
         lifted_state,
         {{ no_end() }} as last_day,
         {{ item('sample_dates', 1) }} as last_sample_date,
-        case
-            when rule_family = 'rolling' then rule_text
-            else custom_frequency
-        end as rule_text,
+        rule_text,
         case
             when {{ item('sample_dates', 1) }} is null then '无采样记录'
             when k = 1 then '最近一次采样 ' || {{ chinese_date(item('sample_dates', 1)) }}

@@ -1,5 +1,6 @@
--- Rule family 3: two tests within three days of arrival, the first on arrival (annex row 34; article 30).
--- One row per slot (1 and 2); each stays open until it is discharged or the membership ends.
+-- Rule family 3: two tests within three days of arrival, the first on arrival (annex row 34; article 30), or of the day
+-- on which a list was handed down (A07). One row per slot (1 and 2); each stays open until it is discharged or the
+-- membership ends.
 with memberships as (
     select * from {{ ref('int_membership__unified') }}
     where rule_family = 'window'
@@ -14,7 +15,7 @@ spaced as (
     from memberships
 ),
 
--- Evidence: the first sample from the anchor on, to the second.
+-- The evidence is the first sample from the first day on, to the second.
 first_samples as {{ once() }} (
     select
         *,
@@ -26,7 +27,7 @@ first_samples as {{ once() }} (
         select
             spaced.*,
             persons.sample_dates,
-            {{ first_date('persons.sample_dates', 'spaced.anchor_date') }} as first_sampled_on
+            {{ first_date('persons.sample_dates', 'spaced.window_date') }} as first_sampled_on
         from spaced
         left join persons on spaced.person_key = persons.person_key
     ) as dated
@@ -43,8 +44,8 @@ both_samples as (
                     samples.person_key = spacings.person_key
                     and samples.sample_date = spacings.spaced_at::date
                     and samples.sampled_at >= spacings.spaced_at
-            ) then spacings.spaced_at::date
-            else {{ first_date('spacings.sample_dates', 'spacings.spaced_at::date + 1') }}
+            ) then spaced_at::date
+            else {{ first_date('sample_dates', 'spaced_at::date + 1') }}
         end as second_sampled_on
     from (
         select
@@ -58,19 +59,19 @@ slots as (
     select
         *,
         1 as slot,
-        anchor_date as due_date,
+        window_date as due_date,
         first_sampled_on as satisfied_on
     from both_samples
     union all
     select
         *,
         2 as slot,
-        anchor_date + period_days - 1 as due_date,
+        window_date + period_days - 1 as due_date,
         second_sampled_on as satisfied_on
     from both_samples
 ),
 
--- What was taken after the membership's end does not count for it.
+-- A sample that was taken after the membership's end does not count for it.
 existing as {{ once() }} (
     select
         slots.membership_id,
@@ -78,12 +79,13 @@ existing as {{ once() }} (
         slots.slot,
         slots.due_date,
         slots.end_date,
-        slots.anchor_date,
+        slots.window_date,
+        slots.group_code,
         slots.rule_text,
         case when slots.satisfied_on <= coalesce(slots.end_date, {{ no_end() }}) then slots.satisfied_on end as satisfied_on,
         {{ lifted_state('slots.person_key', 'slots.group_code', 'slots.due_date') }} as lifted_state
     from slots
-    where due_date between start_date and coalesce(end_date, {{ no_end() }})
+    where slots.due_date between slots.start_date and coalesce(slots.end_date, {{ no_end() }})
 ),
 
 final as (
@@ -95,7 +97,7 @@ final as (
         lifted_state,
         coalesce(end_date, {{ no_end() }}) as last_day,
         rule_text,
-        {{ chinese_date('anchor_date') }} || '抵达，第' || slot || '检'
+        {{ chinese_date('window_date') }} || case group_code when 'A07' then '下发' else '抵达' end || '，第' || slot || '检'
         || case when slot = 2 then '（与第1检间隔满24小时）' else '' end as evidence
     from existing
 )

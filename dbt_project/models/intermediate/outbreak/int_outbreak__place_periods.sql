@@ -1,87 +1,129 @@
--- Articles 10 and 11: the declared outbreaks of each place where a unit of annex rows 23 to 28 has people. One row per
--- place and outbreak, up to the end of D. A case alone declares none.
+-- Articles 10, 11, 23 and 27: the outbreaks of each place (community, grid) where a unit of annex rows 23 to 28, or a key
+-- site, has people. One row per place and outbreak, up to the end of D.
 with places as (
-    select distinct
+    select
         community,
         grid
     from {{ ref('int_membership__unified') }}
     where rule_family = 'outbreak'
+    union
+    select
+        community,
+        grid
+    from {{ ref('int_disinfection__key_site_members') }}
 ),
 
--- A notice is for every place that it covers; without communities or grids, for all of them.
+-- An end at 0:00 of the day after D belongs to D.
 notices as (
+    select
+        notice_key,
+        declaration_type = '疫情启动' as is_opening,
+        communities,
+        grids,
+        started_at
+    from {{ ref('stg_platform__declarations') }}
+    where
+        (declaration_type = '疫情启动' and started_at < {{ as_of_date() }} + 1)
+        or (declaration_type = '疫情结束' and started_at <= {{ as_of_date() }} + 1)
+),
+
+ends as (select * from notices where not is_opening),
+
+-- An infection is found when it is reported; without a time of report, on the day of its sample.
+cases as (
+    select
+        case_key,
+        coalesce(reported_at, sample_date::timestamp) as found_at
+    from {{ ref('stg_platform__cases') }}
+    where source = '本土'
+),
+
+-- A case can open an outbreak only when it is the first one since an end, wherever that end holds.
+ended_before as (
+    select
+        cases.case_key,
+        cases.found_at,
+        count(ends.notice_key) as end_count
+    from cases
+    left join ends on cases.found_at >= ends.started_at
+    where cases.found_at < {{ as_of_date() }} + 1
+    group by cases.case_key, cases.found_at
+),
+
+case_openings as (
+    select
+        min(found_at) as found_at,
+        {{ at_first('case_key', ['found_at', 'case_key']) }} as case_key
+    from ended_before
+    group by end_count
+),
+
+-- A notice is for every place that it covers; without communities or grids, for all of them. A case is for the whole town.
+events as (
     select
         places.community,
         places.grid,
-        declarations.declaration_type,
-        declarations.notice_key,
-        declarations.started_at,
-        declarations.ended_at
-    from {{ ref('stg_platform__declarations') }} as declarations
+        notices.started_at as happened_at,
+        notices.is_opening,
+        notices.notice_key as event_key
+    from notices
     inner join places
         on
-            (cardinality(declarations.communities) = 0 or {{ is_in('places.community', 'declarations.communities') }})
-            and (cardinality(declarations.grids) = 0 or {{ is_in('places.grid', 'declarations.grids') }})
-    where declarations.started_at < {{ as_of_date() }} + 1
+            (cardinality(notices.communities) = 0 or {{ is_in('places.community', 'notices.communities') }})
+            and (cardinality(notices.grids) = 0 or {{ is_in('places.grid', 'notices.grids') }})
+    union all
+    select
+        places.community,
+        places.grid,
+        case_openings.found_at,
+        true,
+        'cases:' || case_openings.case_key
+    from case_openings
+    cross join places
 ),
 
--- From a start to the next end that covers the place, or to the notice's own.
+-- At one moment an end comes before an opening. What comes while an outbreak is open opens none.
+marked as (
+    select
+        *,
+        is_opening and not coalesce(lag(is_opening) over in_order, false) as is_start
+    from events
+    window in_order as (partition by community, grid order by happened_at, is_opening, event_key)
+),
+
+numbered as (
+    select
+        *,
+        count(*) filter (where is_start) over (
+            partition by community, grid order by happened_at, is_opening, event_key
+        ) as outbreak_number
+    from marked
+),
+
 bounded as (
     select
-        starts.community,
-        starts.grid,
-        starts.notice_key,
-        starts.started_at,
-        least(
-            case
-                when starts.ended_at > starts.started_at and starts.ended_at < {{ as_of_date() }} + 1
-                    then starts.ended_at
-            end,
-            min(ends.started_at)
-        ) as ended_at
-    from notices as starts
-    left join notices as ends
-        on
-            starts.community = ends.community
-            and starts.grid = ends.grid
-            and ends.declaration_type = '疫情结束'
-            and ends.started_at > starts.started_at
-    where starts.declaration_type = '疫情启动'
-    group by starts.community, starts.grid, starts.notice_key, starts.started_at, starts.ended_at
-),
-
--- Declared again while it goes on: no second start.
-reached as (
-    select
-        *,
-        max(coalesce(ended_at, {{ no_end('timestamp') }})) over (
-            partition by community, grid order by started_at, notice_key
-            rows between unbounded preceding and 1 preceding
-        ) as reached_at
-    from bounded
-),
-
-islands as (
-    select
-        *,
-        count(*) filter (where started_at > coalesce(reached_at, {{ no_start('timestamp') }}))
-            over (partition by community, grid order by started_at, notice_key) as outbreak_number
-    from reached
+        community,
+        grid,
+        outbreak_number::int as outbreak_number,
+        max(event_key) filter (where is_start) as outbreak_id,
+        min(happened_at) filter (where is_start) as started_at,
+        min(happened_at) filter (where not is_opening) as ended_at
+    from numbered
+    where outbreak_number > 0
+    group by community, grid, outbreak_number
 ),
 
 final as (
     select
         community,
         grid,
-        outbreak_number::int as outbreak_number,
-        {{ at_first('notice_key', ['started_at', 'notice_key']) }} as outbreak_id,
-        min(started_at)::date as start_date,
+        outbreak_number,
+        outbreak_id,
+        started_at,
+        started_at::date as start_date,
         -- The day on which it ended is its last; an end at 0:00 is the end of the day before. Null while it goes on.
-        (
-            nullif(max(coalesce(ended_at, {{ no_end('timestamp') }})), {{ no_end('timestamp') }}) - interval '1 microsecond'
-        )::date as end_date
-    from islands
-    group by community, grid, outbreak_number
+        (ended_at - interval '1 microsecond')::date as end_date
+    from bounded
 )
 
 select * from final

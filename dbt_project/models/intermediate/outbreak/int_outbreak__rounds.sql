@@ -1,4 +1,4 @@
--- Articles 10 and 11, annex rows 23 to 28: every membership in every declared outbreak of its place, with the day by
+-- Articles 10 and 11, annex rows 23 to 28: every membership in every outbreak of its place, with the day by
 -- which its full round is due, in the edition in force when the outbreak began.
 with memberships as (
     select * from {{ ref('int_membership__unified') }} where rule_family = 'outbreak'
@@ -28,6 +28,7 @@ select
     coalesce(memberships.end_date, {{ no_end() }}) as member_to,
     outbreaks.outbreak_number,
     outbreaks.outbreak_id,
+    outbreaks.started_at,
     outbreaks.start_date,
     outbreaks.end_date,
     outbreaks.start_date + durations.full_round_days - 1 as due_date

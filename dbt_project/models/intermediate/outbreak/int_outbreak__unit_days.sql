@@ -1,4 +1,4 @@
--- Articles 10 and 11: each unit's roster on each day of an outbreak up to D, and how many of it were sampled.
+-- Articles 10 and 11: each unit's roster in each community on each day of an outbreak up to D, and how many were sampled.
 -- Who was exempt or infected on the day is on the roster, and is not asked for in the full round.
 with rounds as (select * from {{ ref('int_outbreak__rounds') }}),
 
@@ -12,25 +12,63 @@ samples as {{ once() }} (
 
 lifts as (select * from {{ ref('int_lift__intervals') }}),
 
--- A person with two records in one unit and group is one person.
-members as (
+listed as {{ once() }} {{ first_listed_day() }},
+
+-- A person with two records in one unit, group and community is one person there.
+members as {{ once() }} (
     select
-        rounds.start_date,
         rounds.unit,
         rounds.group_code,
+        rounds.community,
         rounds.person_key,
         sampling_day::date as sampling_day,
-        min(rounds.outbreak_id) as outbreak_id,
-        min(rounds.due_date) as round_due_date,
+        min(rounds.started_at) as started_at,
         min(rounds.group_name) as group_name,
-        min(rounds.department) as department,
-        min(rounds.community) as community
+        min(rounds.department) as department
     from rounds
+    cross join listed
     cross join lateral {{ days(
-        'greatest(rounds.start_date, rounds.member_from)',
+        'greatest(rounds.start_date, rounds.member_from, listed.first_day)',
         'least(rounds.end_date, rounds.member_to, ' ~ as_of_date() ~ ')'
     ) }} as counted (sampling_day)
-    group by rounds.start_date, rounds.unit, rounds.group_code, rounds.person_key, sampling_day
+    group by rounds.unit, rounds.group_code, rounds.community, rounds.person_key, sampling_day
+),
+
+-- Two outbreaks of grids of one community that fall together are counted from the earlier one on.
+earliest as (
+    select
+        unit,
+        group_code,
+        community,
+        sampling_day,
+        min(started_at) as started_at
+    from members
+    group by unit, group_code, community, sampling_day
+),
+
+outbreaks as (
+    select
+        community,
+        started_at,
+        min(outbreak_id) as outbreak_id,
+        min(start_date) as start_date,
+        min(due_date) as round_due_date
+    from rounds
+    group by community, started_at
+),
+
+openings as {{ once() }} (
+    select
+        earliest.unit,
+        earliest.group_code,
+        earliest.community,
+        earliest.sampling_day,
+        outbreaks.outbreak_id,
+        outbreaks.start_date,
+        outbreaks.round_due_date
+    from earliest
+    inner join outbreaks
+        on earliest.community = outbreaks.community and earliest.started_at = outbreaks.started_at
 ),
 
 -- The last sample up to the day, whether or not it is one of the outbreak.
@@ -56,52 +94,59 @@ coverage as {{ once() }} (
     from (select distinct sampling_day from members) as sampling_days
 ),
 
--- Counted by department and community first: few rows are left in which those that differ are looked for.
+-- Counted by department first: few rows are left in which those that differ are looked for.
 counted as (
     select
-        sampled.start_date,
         sampled.unit,
         sampled.group_code,
+        sampled.community,
         sampled.sampling_day,
         sampled.department,
-        sampled.community,
-        min(sampled.outbreak_id) as outbreak_id,
+        openings.outbreak_id,
+        openings.start_date,
+        openings.round_due_date,
         min(sampled.group_name) as group_name,
-        max(sampled.round_due_date) as round_due_date,
         count(*) as roster,
         count(*) filter (where not sampled.is_lifted) as unlifted,
-        count(*) filter (where not sampled.is_lifted and sampled.last_sample_date >= sampled.start_date)
+        count(*) filter (where not sampled.is_lifted and sampled.last_sample_date >= openings.start_date)
             as sampled_in_outbreak,
         count(*) filter (where sampled.last_sample_date = sampled.sampling_day) as sampled_on_day,
         count(*) filter (
             where
-                sampled.last_sample_date >= sampled.start_date
+                sampled.last_sample_date >= openings.start_date
                 and sampled.last_sample_date > sampled.sampling_day - coverage.coverage_days
         ) as sampled_lately
     from sampled
+    inner join openings
+        on
+            sampled.unit = openings.unit
+            and sampled.group_code = openings.group_code
+            and sampled.community = openings.community
+            and sampled.sampling_day = openings.sampling_day
     inner join coverage on sampled.sampling_day = coverage.sampling_day
     group by
-        sampled.start_date, sampled.unit, sampled.group_code, sampled.sampling_day, sampled.department, sampled.community
+        sampled.unit, sampled.group_code, sampled.community, sampled.sampling_day, sampled.department,
+        openings.outbreak_id, openings.start_date, openings.round_due_date
 ),
 
 final as (
     select
+        outbreak_id,
         start_date,
-        min(outbreak_id) as outbreak_id,
         unit,
         group_code,
         min(group_name) as group_name,
         {{ joined_distinct('department', '、') }} as department,
-        case when count(distinct community) = 1 then min(community) else '' end as community,
+        community,
         sampling_day,
-        max(round_due_date) as round_due_date,
+        round_due_date,
         sum(roster)::bigint as roster,
         sum(unlifted)::bigint as unlifted,
         sum(sampled_in_outbreak)::bigint as sampled_in_outbreak,
         sum(sampled_on_day)::bigint as sampled_on_day,
         sum(sampled_lately)::bigint as sampled_lately
     from counted
-    group by start_date, unit, group_code, sampling_day
+    group by outbreak_id, start_date, unit, group_code, community, sampling_day, round_due_date
 )
 
 select * from final

@@ -18,9 +18,13 @@ final as (
         controls.isolation_days,
         controls.isolation_place,
         controls.monitoring_days,
+        controls.monitoring_title,
+        controls.monitoring_place,
+        nullif(controls.control_method, '') as control_method,
         controls.counts_from,
         controls.basis,
         controls.basis_kind,
+        controls.clock_place,
         rules.rule_family <> 'none' as is_followed
     from controls
     inner join rules

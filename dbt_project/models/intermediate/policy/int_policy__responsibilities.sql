@@ -1,4 +1,5 @@
--- Who answers for each provision in each edition (责任单位). An edition that changes a provision's units lists all of them.
+-- This model lists the units that answer for each provision in each edition (责任单位). An edition that
+-- changes a provision's units lists all of them.
 with responsibilities as (
     select * from {{ rows_in_force('policy_responsibility', ['provision']) }} as ranked
     where recency = 1

@@ -31,6 +31,9 @@ final as (
         rules.period_days,
         rules.first_day_offset,
         rules.needs_anchor as is_anchored,
+        rules.first_test,
+        rules.late_first_test,
+        rules.is_high_risk_post,
         coalesce(departments.departments, '') as departments
     from rules
     left join departments

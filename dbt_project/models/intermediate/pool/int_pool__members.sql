@@ -1,27 +1,61 @@
 -- Article 24: who is in a positive mixed tube, from when the result is there, and by when the single sample is due.
--- All mixed samples under the tube's number are its members.
+-- All mixed samples under the tube's number are its members, whatever their own result says.
 {{ config(indexes=[{'columns': ['membership_id'], 'unique': true}]) }}
 
-with samples as (
+with counting as (
     select * from {{ ref('int_sample__counting') }}
     where not is_single and tube_no is not null
 ),
 
+records as (select * from {{ ref('stg_platform__test_results') }}),
+
+residents as (select * from {{ ref('stg_platform__residents') }}),
+
 positives as (
-    select * from {{ ref('int_sample__counting') }}
-    where not is_single and tube_no is not null and result = '阳性' and tested_at is not null
+    select
+        counting.tube_no,
+        counting.sampled_at,
+        counting.sample_date,
+        case when counting.tested_at >= counting.sampled_at then counting.tested_at end as tested_at,
+        case when records.updated_at >= counting.sampled_at then records.updated_at end as updated_at
+    from counting
+    inner join records on counting.sample_key = records.sample_key and counting.person_key = records.person_key
+    where counting.result = '阳性'
 ),
 
--- A tube's result is positive from the first positive result on any of its mixed samples.
-positive_tubes as (
+-- A tube's result is there from the first positive one on. Where no positive row says when it was tested, its update
+-- stands in; where that is before the sample too, the sample itself, so that nobody is lost.
+tubes as (
     select
         tube_no,
-        min(tested_at) as result_at,
+        coalesce(min(tested_at), min(updated_at), min(sampled_at)) as result_at,
+        min(tested_at) is null as is_result_time_unknown,
         min(sample_date) as first_sample_date,
         max(sample_date) as last_sample_date
     from positives
     group by tube_no
-    having min(tested_at) < {{ as_of_date() }} + 1
+),
+
+positive_tubes as (select * from tubes where result_at < {{ as_of_date() }} + 1),
+
+samples as (
+    select
+        person_key,
+        sample_key,
+        tube_no,
+        sampled_at,
+        sample_date
+    from counting
+    union all
+    -- An invalid sample counts for nothing else, but its giver was in the tube.
+    select
+        person_key,
+        sample_key,
+        tube_no,
+        sampled_at,
+        sample_date
+    from records
+    where result = '无效' and not is_single and tube_no is not null and sample_date <= {{ as_of_date() }}
 ),
 
 members as (
@@ -42,15 +76,19 @@ final as (
         -- The record key of a test result is the sample and the person; the person is written as the person key.
         'test_results:' || members.sample_key || ':' || members.person_key as membership_id,
         members.person_key,
+        coalesce(residents.community, '') as community,
+        coalesce(residents.grid, '') as grid,
         members.sample_key,
         members.tube_no,
         members.pooled_at,
         positive_tubes.result_at,
         positive_tubes.result_at
         + interval '1 hour' * {{ parameter('resample_hours', 'positive_tubes.result_at::date') }} as due_at,
-        not members.is_of_its_day as needs_review
+        positive_tubes.is_result_time_unknown,
+        not members.is_of_its_day as is_of_another_day
     from members
     inner join positive_tubes on members.tube_no = positive_tubes.tube_no
+    left join residents on members.person_key = residents.person_key
 )
 
 select * from final

@@ -1,4 +1,4 @@
--- Article 24: each member of a positive tube and the first single sample after the tube's result, with its result.
+-- Article 24: each member of a positive tube has a row with the first single sample after the tube's result.
 {{ config(indexes=[{'columns': ['membership_id'], 'unique': true}]) }}
 
 with members as (select * from {{ ref('int_pool__members') }}),
@@ -19,13 +19,15 @@ later_singles as (
             and singles.sample_date >= (select min(earliest.result_at)::date from members as earliest)
 ),
 
--- Of two single samples of one second the positive one is the first.
+-- The positive one of two single samples in the same second counts as the first.
 resamples as (
     select
         membership_id,
         sampled_at,
         result
-    from {{ first_per('later_singles', 'membership_id', "sampled_at, result = '阳性' desc, " ~ bytewise('sample_key')) }} as earliest
+    from {{ first_per(
+        'later_singles', 'membership_id', "sampled_at, result = '阳性' desc, " ~ bytewise('sample_key')
+    ) }} as earliest
 ),
 
 evidence as (

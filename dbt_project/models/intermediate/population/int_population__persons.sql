@@ -14,7 +14,7 @@ active as (
     where coalesce(end_date, {{ no_end() }}) >= {{ as_of_date() }}
 ),
 
--- Of several memberships the one that began last says where the person is.
+-- The membership that began last says where the person is; one with a community goes before one without.
 memberships as (
     select *
     from {{ first_per('active', 'person_key', "community = '', start_date desc, " ~ bytewise('membership_id')) }} as newest

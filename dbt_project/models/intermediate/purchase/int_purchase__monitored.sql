@@ -9,15 +9,15 @@ with purchases as (
 
 drugs as (select * from {{ ref('int_drug__matches') }}),
 
-persons as (select * from {{ ref('int_population__persons') }}),
+residents as (select * from {{ ref('stg_platform__residents') }}),
 
 final as (
     select
         purchases.purchase_key,
         purchases.person_key,
         coalesce(purchases.pharmacy, '') as pharmacy,
-        coalesce(nullif(persons.community, ''), purchases.community, '') as community,
-        coalesce(case when persons.community <> '' then persons.grid end, '') as grid,
+        coalesce(nullif(residents.community, ''), purchases.community, '') as community,
+        coalesce(case when residents.community <> '' then residents.grid end, '') as grid,
         coalesce(purchases.drug, '') as drug,
         purchases.drug_category as category,
         drugs.ingredient,
@@ -33,7 +33,7 @@ final as (
         purchases.purchased_at
     from purchases
     left join drugs on purchases.drug = drugs.drug
-    left join persons on purchases.person_key = persons.person_key
+    left join residents on purchases.person_key = residents.person_key
 )
 
 select * from final

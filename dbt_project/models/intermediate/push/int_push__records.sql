@@ -1,10 +1,13 @@
 -- Article 7: every record of a list that is pushed to the communities, when it was pushed and when it was cleared, by the
--- end of D. Arrivals and purchases: 推送时间 and 排查时间; contacts: 判定时间 and the isolation that stops their clock.
+-- end of D. Arrivals and purchases: 推送时间 and 排查时间; referrals: 下发时间 and 核查时间; contacts: 判定时间 and the isolation
+-- that stops their clock.
 with arrivals as (select * from {{ ref('stg_platform__arrivals') }}),
 
 purchases as (select * from {{ ref('stg_platform__pharmacy_purchases') }}),
 
 contacts as (select * from {{ ref('int_contact__clocks') }}),
+
+referrals as (select * from {{ ref('stg_platform__referrals') }}),
 
 records as (
     select
@@ -36,9 +39,19 @@ records as (
         judged_at as pushed_at,
         isolated_at as cleared_at
     from contacts
+    union all
+    select
+        'referrals' as feed,
+        referral_key as record_key,
+        person_key,
+        community,
+        handed_down_at::date as record_date,
+        handed_down_at as pushed_at,
+        verified_at as cleared_at
+    from referrals
 ),
 
--- What happens after the end of D is not known yet.
+-- A time after the end of D is not known yet.
 known as (
     select
         feed,

@@ -1,12 +1,19 @@
--- Every sample that counts, whatever its day, kept from build to build: a partition for each day of sampling.
+-- Every sample that counts, whatever its day, kept from build to build.
 {{ config(
     materialized=kept(),
-    partition_by='sample_date',
-    indexes=[{'columns': ['person_key', 'sampled_at']}, {'columns': ['tube_no']}],
-    pre_hook="{{ forget_changed_samples(this) }}",
-    post_hook="{{ index_not_negative(this) }}",
+    incremental_strategy='merge',
+    unique_key=['person_key', 'sample_date', 'sample_key'],
+    indexes=[
+        {'columns': ['person_key', 'sample_date desc', 'sample_key'], 'unique': true},
+        {'columns': ['tube_no']},
+        {'columns': ['sample_date']},
+        {'columns': ['result']},
+    ],
+    pre_hook="{{ forget_changed_samples() }}",
+    post_hook=["{{ note_increment() }}", {'sql': "{{ vacuum() }}", 'transaction': false}],
 ) }}
--- depends_on: {{ ref('int_sample__bounds') }}, {{ ref('int_sample__changes') }}
+
+{% set changes = ref('int_sample__changes') %}
 
 select
     person_key,
@@ -18,6 +25,6 @@ select
     tested_at,
     result
 from {{ ref('int_sample__valid') }}
-{%- if increment_since() is not none %}
-where file_id in ({{ changed_files() }})
+{%- if is_incremental() %}
+where {{ is_among('file_id', changed_files(changes)) }}
 {%- endif %}

@@ -1,18 +1,10 @@
 -- A person's distinct dates with a counting sample, newest first: the small state that obligations are computed from.
--- Several samples on one date count once. Kept from build to build; a person without any has an empty list at most.
-{{ config(
-    materialized=kept(),
-    unique_key='person_key',
-    indexes=[{'columns': ['person_key'], 'unique': true}],
-) }}
--- depends_on: {{ ref('int_sample__bounds') }}, {{ ref('int_sample__changes') }}, {{ ref('int_sample__by_day') }}
+-- Several samples on one date count once.
+{{ config(indexes=[{'columns': ['person_key'], 'unique': true}]) }}
 
-{% if increment_since() is none %}
+-- PostgreSQL reads them in order from the index of the samples by person and day, and sorts nothing.
 select
     person_key,
     {{ newest_first('sample_date') }} as sample_dates
-from {{ ref('int_sample__valid') }}
+from {{ ref('int_sample__by_day') }}
 group by person_key
-{% else %}
-{{ dates_of_changed_persons(this) }}
-{% endif %}

@@ -6,7 +6,7 @@ with allowed as (
         {{ parameter('cluster_persons', as_of_date()) }} as least
 ),
 
--- What is bought at one moment is one purchase; where nobody knows the place there is no cluster.
+-- Several drugs bought at one moment are one purchase. A purchase without a known place belongs to no cluster.
 purchases as (
     select distinct
         community,
@@ -69,7 +69,8 @@ windows as (
 runs as (
     select
         *,
-        {{ days_between('bought_on', 'lag(bought_on) over (partition by community, grid order by bought_on)') }} < window_days as goes_on
+        {{ days_between('bought_on', 'lag(bought_on) over (partition by community, grid order by bought_on)') }} < window_days
+            as goes_on
     from windows
 ),
 

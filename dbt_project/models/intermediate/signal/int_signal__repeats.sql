@@ -6,7 +6,7 @@ with allowed as (
         {{ parameter('repeat_purchases', as_of_date()) }} as least
 ),
 
--- What is bought at one moment is one purchase.
+-- Several drugs bought at one moment are one purchase.
 purchases as (
     select distinct
         person_key,
@@ -44,7 +44,8 @@ windows as (
 runs as (
     select
         *,
-        {{ days_between('bought_on', 'lag(bought_on) over (partition by person_key order by bought_on)') }} < window_days as goes_on
+        {{ days_between('bought_on', 'lag(bought_on) over (partition by person_key order by bought_on)') }} < window_days
+            as goes_on
     from windows
 ),
 

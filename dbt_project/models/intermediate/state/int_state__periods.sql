@@ -49,7 +49,7 @@ bounded as (
     from starts
     left join ends
         on
-            ends.started_at > starts.from_at
+            starts.from_at < ends.started_at
             and (
                 cardinality(ends.communities) + cardinality(ends.grids) = 0
                 or (

@@ -1,4 +1,5 @@
--- Article 22: the residents who have reached the age on D, and the highest dose that each has had by then.
+-- Article 22: the residents who have reached the age on D, the highest dose that each has had by then, and what makes a
+-- course with the vaccine of the first dose.
 with residents as (
     select * from {{ ref('stg_platform__residents') }}
     where
@@ -7,16 +8,32 @@ with residents as (
 ),
 
 vaccinations as (
-    select * from {{ ref('stg_platform__vaccinations') }}
-    where vaccinated_date <= {{ as_of_date() }}
+    select
+        *,
+        {{ comparable_text('vaccine') }} as vaccine_name
+    from {{ ref('stg_platform__vaccinations') }}
 ),
 
+vaccines as (
+    select * from {{ ref('int_policy__vaccines') }}
+    where {{ as_of_date() }} between effective_from and effective_to
+),
+
+defaults as (select * from vaccines where is_default),
+
 limits as (
-    select {{ parameter('vaccination_age', as_of_date()) }} as years
+    select
+        {{ parameter('vaccination_age', as_of_date()) }} as years,
+        {{ parameter('vaccination_high_age', as_of_date()) }} as high_years
 ),
 
 elderly as (
-    select residents.*
+    select
+        residents.*,
+        limits.years,
+        limits.high_years,
+        (residents.birth_date + interval '1 year' * limits.years)::date as of_age_on,
+        (residents.birth_date + interval '1 year' * limits.high_years)::date as of_high_age_on
     from residents
     cross join limits
     where (residents.birth_date + interval '1 year' * limits.years)::date <= {{ as_of_date() }}
@@ -25,8 +42,34 @@ elderly as (
 doses as (
     select
         person_key,
-        max(dose) as highest_dose
+        max(dose) as highest_dose,
+        {{ at_first('vaccine_name', ['dose', 'vaccinated_date', 'vaccination_key']) }} as first_vaccine,
+        {{ at_first('vaccinated_date', ['dose', 'vaccinated_date', 'vaccination_key'], descending=true) }} as last_dose_date
     from vaccinations
+    where vaccinated_date <= {{ as_of_date() }} and dose is not null
+    group by person_key
+),
+
+-- The kind is known by the longest word that its name has; a name that has none counts as the default.
+kinds as (
+    select
+        names.first_vaccine,
+        {{ at_first('vaccines.keyword', [
+            contains_word('names.first_vaccine', 'vaccines.keyword'), 'char_length(vaccines.keyword)', 'vaccines.keyword'
+        ], descending=true) }} as keyword
+    from (select distinct coalesce(first_vaccine, '') as first_vaccine from doses) as names
+    inner join vaccines
+        on vaccines.is_default or {{ contains_word('names.first_vaccine', 'vaccines.keyword') }}
+    group by names.first_vaccine
+),
+
+-- The reason that was updated last counts.
+exclusions as (
+    select
+        person_key,
+        {{ at_first('exclusion', ['updated_at', 'file_id', 'line'], descending=true) }} as exclusion
+    from vaccinations
+    where exclusion is not null
     group by person_key
 ),
 
@@ -35,9 +78,25 @@ final as (
         elderly.person_key,
         coalesce(elderly.community, '') as community,
         coalesce(elderly.grid, '') as grid,
-        coalesce(doses.highest_dose, 0) as highest_dose
+        case
+            when elderly.of_high_age_on <= {{ as_of_date() }} then elderly.high_years || '+'
+            else elderly.years || '-' || (elderly.high_years - 1)
+        end as age_band,
+        greatest(elderly.of_age_on, elderly.moved_in_date) as of_age_since,
+        coalesce(doses.highest_dose, 0) as highest_dose,
+        doses.last_dose_date,
+        coalesce(vaccines.vaccine, defaults.vaccine) as vaccine,
+        coalesce(vaccines.course_doses, defaults.course_doses) as course_doses,
+        coalesce(vaccines.booster_doses, defaults.booster_doses) as booster_doses,
+        coalesce(vaccines.dose_interval_days, defaults.dose_interval_days) as dose_interval_days,
+        coalesce(vaccines.booster_interval_days, defaults.booster_interval_days) as booster_interval_days,
+        exclusions.exclusion
     from elderly
     left join doses on elderly.person_key = doses.person_key
+    left join kinds on coalesce(doses.first_vaccine, '') = kinds.first_vaccine and doses.person_key is not null
+    left join vaccines on kinds.keyword = vaccines.keyword
+    cross join defaults
+    left join exclusions on elderly.person_key = exclusions.person_key
 )
 
 select * from final

@@ -1,4 +1,5 @@
--- Article 28: when each zone's clock started and what rule may lower it. One row per zone.
+-- Article 28: when each zone's clock started and what rule may lower it, as of D; and the same as of the day on which a
+-- lower level took effect, by the declarations before it. One row per zone and moment (present, lowering).
 with zones as (select * from {{ ref('int_zone__levels') }}),
 
 cases as (
@@ -10,56 +11,91 @@ zone_rules as (
     select * from {{ ref('int_policy__zone_rules') }}
 ),
 
--- The levels of the edition in force on D: a zone may still be declared at one that is no more.
-levels as (
-    select level from {{ ref('int_policy__zone_levels') }}
-    where {{ as_of_date() }} between effective_from and effective_to
+moments as (
+    select
+        zone_id,
+        communities,
+        grids,
+        'present' as moment,
+        {{ as_of_date() }} as judged_on,
+        level,
+        level_since,
+        was_high
+    from zones
+    union all
+    -- A rise to 高 is no lowering; what was 低 has no rule that lowers it.
+    select
+        zone_id,
+        communities,
+        grids,
+        'lowering' as moment,
+        level_since as judged_on,
+        previous_level as level,
+        previous_level_since as level_since,
+        was_high
+    from zones
+    where level <> '高' and previous_level is not null
 ),
 
 positives as (
     select
-        zones.zone_id,
-        max(cases.sample_date) as last_positive_date,
-        -- The last positive that was known when the zone took its present level.
-        max(cases.sample_date) filter (where cases.sample_date < zones.level_since) as positive_before_date
-    from zones
-    inner join cases on zones.zone_id = cases.zone_key
-    group by zones.zone_id
+        moments.zone_id,
+        moments.moment,
+        max(cases.sample_date) as last_positive_date
+    from moments
+    inner join cases on moments.zone_id = cases.zone_key and moments.judged_on >= cases.sample_date
+    group by moments.zone_id, moments.moment
+),
+
+clocked as (
+    select
+        moments.*,
+        positives.last_positive_date,
+        greatest(positives.last_positive_date, moments.level_since) as clock_start
+    from moments
+    left join positives on moments.zone_id = positives.zone_id and moments.moment = positives.moment
+),
+
+-- A local case at the place that names no zone keeps the zone from being lowered until somebody says to which it belongs.
+unassigned as (
+    select
+        clocked.zone_id,
+        clocked.moment,
+        max(cases.sample_date) as unassigned_case_date
+    from clocked
+    inner join cases
+        on
+            coalesce(cases.zone_key, '') = ''
+            and cases.sample_date between clocked.clock_start and clocked.judged_on
+            and {{ is_in('cases.community', 'clocked.communities') }}
+            and ({{ is_in('cases.grid', 'clocked.grids') }} or cardinality(clocked.grids) = 0)
+    group by clocked.zone_id, clocked.moment
 ),
 
 final as (
     select
-        zones.*,
-        positives.last_positive_date,
-        greatest(positives.last_positive_date, zones.level_since) as clock_start,
-        {{ days_between(as_of_date(), 'greatest(positives.last_positive_date, zones.level_since)') }} as clear_days,
-        present_rule.to_level,
-        present_rule.clear_days as required_clear_days,
-        present_rule.needs_full_round,
-        present_rule.same_since_date as rule_since,
-        present_rule.basis as rule_basis,
-        levels.level is null as is_level_cancelled,
-        -- Days clear when the zone was lowered to its present level, and how many the rule asked for.
-        {{ days_between('zones.level_since', 'greatest(positives.positive_before_date, zones.previous_level_since)') }}
-            as clear_days_when_lowered,
-        previous_rule.clear_days as required_when_lowered,
-        previous_rule.to_level as to_level_when_lowered,
-        previous_rule.basis as basis_when_lowered
-    from zones
-    left join positives on zones.zone_id = positives.zone_id
-    left join levels on zones.level = levels.level
-    left join zone_rules as present_rule
+        clocked.zone_id,
+        clocked.moment,
+        clocked.judged_on,
+        clocked.level,
+        clocked.last_positive_date,
+        clocked.clock_start,
+        {{ days_between('clocked.judged_on', 'clocked.clock_start') }} as clear_days,
+        -- No case keeps a zone whose level waits for no days, as one that the edition does not have.
+        case when zone_rules.clear_days > 0 then unassigned.unassigned_case_date end as unassigned_case_date,
+        zone_rules.to_level,
+        zone_rules.clear_days as required_clear_days,
+        zone_rules.needs_full_round,
+        zone_rules.same_since_date as rule_since,
+        zone_rules.basis as rule_basis
+    from clocked
+    left join unassigned on clocked.zone_id = unassigned.zone_id and clocked.moment = unassigned.moment
+    left join zone_rules
         on
-            {{ as_of_date() }} between present_rule.effective_from and present_rule.effective_to
-            and zones.level = present_rule.from_level
-            and case when zones.level = '中' then zones.was_high else false end = present_rule.was_high
-    -- What was asked for on the day on which the zone was lowered.
-    left join zone_rules as previous_rule
-        on
-            zones.level_since between previous_rule.effective_from and previous_rule.effective_to
-            and zones.previous_level = previous_rule.from_level
-            and case when zones.previous_level = '中' then zones.was_high else false end = previous_rule.was_high
-            and zones.level <> '高'
+            clocked.judged_on between zone_rules.effective_from and zone_rules.effective_to
+            and clocked.level = zone_rules.from_level
+            and case when clocked.level = '中' then clocked.was_high else false end = zone_rules.was_high
+    where clocked.moment = 'present' or zone_rules.to_level is not null
 )
 
 select * from final

@@ -1,31 +1,52 @@
--- Article 28: who lives in each zone on D. One row per zone and resident; a case is marked, not left out.
--- A resident belongs to the zone when (community, grid) is one of its grids; a notice that names no grid
--- means the whole community, so that a missing grid never makes a zone look empty.
+-- Article 28: who lives in each zone on the day on which it is judged. One row per zone, moment and resident; a case is
+-- marked, not left out. A resident belongs to the zone when (community, grid) is one of its grids; a notice that names no
+-- grid means the whole community, so that a missing grid never makes a zone look empty.
 with zones as (select * from {{ ref('int_zone__levels') }}),
 
-residents as (
-    select * from {{ ref('stg_platform__residents') }}
-    where
-        coalesce(moved_in_date, {{ no_start() }}) <= {{ as_of_date() }}
-        and coalesce(moved_out_date, {{ no_end() }}) >= {{ as_of_date() }}
+clocks as (
+    select
+        zone_id,
+        moment,
+        judged_on
+    from {{ ref('int_zone__clocks') }}
+    where moment = 'present' or needs_full_round
 ),
+
+residents as (select * from {{ ref('stg_platform__residents') }}),
 
 cases as (
-    select distinct person_key from {{ ref('stg_platform__cases') }}
-    where sample_date <= {{ as_of_date() }}
+    select
+        person_key,
+        min(sample_date) as sample_date
+    from {{ ref('stg_platform__cases') }}
+    group by person_key
 ),
 
-final as (
+registered as (
     select
         zones.zone_id,
         residents.person_key,
-        cases.person_key is not null as is_case
+        coalesce(residents.moved_in_date, {{ no_start() }}) as moved_in_date,
+        coalesce(residents.moved_out_date, {{ no_end() }}) as moved_out_date
     from zones
     inner join residents
         on
             {{ is_in('residents.community', 'zones.communities') }}
             and ({{ is_in('residents.grid', 'zones.grids') }} or cardinality(zones.grids) = 0)
-    left join cases on residents.person_key = cases.person_key
+),
+
+final as (
+    select
+        registered.zone_id,
+        clocks.moment,
+        registered.person_key,
+        coalesce(cases.sample_date <= clocks.judged_on, false) as is_case
+    from registered
+    inner join clocks
+        on
+            registered.zone_id = clocks.zone_id
+            and clocks.judged_on between registered.moved_in_date and registered.moved_out_date
+    left join cases on registered.person_key = cases.person_key
 )
 
 select * from final

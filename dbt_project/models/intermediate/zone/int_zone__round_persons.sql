@@ -1,10 +1,12 @@
 -- Article 28: each resident of a zone that needs a full round from its day 7 on, and the first sample with a known result
--- on or after that day. One row per zone and resident who is not a case.
+-- on or after that day, up to the day on which the zone is judged. One row per zone, moment and resident who is not a case.
 {{ config(materialized='table') }}
 
 with clocks as (
     select
         zone_id,
+        moment,
+        judged_on,
         clock_start + required_clear_days as round_from_date
     from {{ ref('int_zone__clocks') }}
     where needs_full_round
@@ -20,6 +22,7 @@ samples as (
 sampled as (
     select
         clocks.zone_id,
+        clocks.moment,
         residents.person_key,
         clocks.round_from_date,
         samples.sampled_at,
@@ -27,23 +30,25 @@ sampled as (
         -- 阴性, 阳性, 待出 (sampled, no result yet), or null: not sampled.
         samples.result
     from clocks
-    inner join residents on clocks.zone_id = residents.zone_id
+    inner join residents on clocks.zone_id = residents.zone_id and clocks.moment = residents.moment
     left join samples
         on
             residents.person_key = samples.person_key
-            and samples.sampled_at >= clocks.round_from_date
+            and clocks.round_from_date <= samples.sampled_at
+            and clocks.judged_on >= samples.sample_date
 ),
 
--- Of two samples at one time the positive one is the first.
+-- The positive one of two samples at the same time counts as the first.
 final as (
     select
         zone_id,
+        moment,
         person_key,
         round_from_date,
         sample_date,
         result
     from {{ first_per(
-        'sampled', 'zone_id, person_key', "result not in ('阴性', '阳性'), sampled_at, result = '阳性' desc"
+        'sampled', 'zone_id, moment, person_key', "result not in ('阴性', '阳性'), sampled_at, result = '阳性' desc"
     ) }} as earliest
 )
 

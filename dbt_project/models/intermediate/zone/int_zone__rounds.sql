@@ -1,7 +1,8 @@
--- Article 28: the full round of screening that a zone needs from its day 7 on. One row per zone that needs one.
+-- Article 28: the full round of screening that a zone needs from its day 7 on. One row per zone and moment that needs one.
 with clocks as (
     select
         zone_id,
+        moment,
         clock_start + required_clear_days as round_from_date
     from {{ ref('int_zone__clocks') }}
     where needs_full_round
@@ -13,8 +14,9 @@ persons as (select * from {{ ref('int_zone__round_persons') }}),
 final as (
     select
         clocks.zone_id,
+        clocks.moment,
         clocks.round_from_date,
-        count(*) filter (where persons.result = '阴性') as round_sampled,
+        count(*) filter (where persons.result in ('阴性', '阳性')) as round_sampled,
         count(*) filter (where persons.person_key is not null and coalesce(persons.result, '待出') = '待出')
             as round_outstanding,
         count(*) filter (where persons.result = '阳性') as round_positive,
@@ -23,8 +25,8 @@ final as (
                 then greatest(clocks.round_from_date, max(persons.sample_date))
         end as round_complete_on
     from clocks
-    left join persons on clocks.zone_id = persons.zone_id
-    group by clocks.zone_id, clocks.round_from_date
+    left join persons on clocks.zone_id = persons.zone_id and clocks.moment = persons.moment
+    group by clocks.zone_id, clocks.moment, clocks.round_from_date
 )
 
 select * from final

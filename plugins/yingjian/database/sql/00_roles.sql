@@ -1,5 +1,5 @@
--- The roles: one for each service, one for each kind of reader, and two that own things and never log in.
--- Repeatable; run by the owner of the database, who may make roles and is no superuser. Who may do what: access.yml.
+-- There is one role for each service and for each kind of reader, and two roles that own things and never log in. The
+-- file is repeatable. The owner of the database runs it, who may make roles and is no superuser. Rights: access.yml.
 do $$
 declare
     wanted record;
@@ -8,10 +8,10 @@ begin
         select * from (values
             ('loader', 'login', 'staging'), ('transformer', 'login', 'build'), ('auditor', 'login', 'build'),
             ('publisher', 'login', 'published'), ('reporter', 'login', 'published'), ('bi_reader', 'login', 'reporting'),
-            -- Groups: a reader's login is a member, and reads what access.reader says of it.
+            -- A reader's login is a member of these groups, and reads the parts of the town that access.reader lists.
             ('community_reader', 'nologin', null), ('department_reader', 'nologin', null), ('case_worker', 'nologin', null),
-            -- A mart belongs to build_owner from dbt's last statement to its publication (docs/decisions/roles.md);
-            -- the views that readers query belong to view_owner.
+            -- A mart belongs to build_owner from dbt's last statement to its publication (docs/decisions/roles.md); the
+            -- views that readers query belong to view_owner.
             ('build_owner', 'nologin', null), ('view_owner', 'nologin', null)
         ) as roles (role, login, home)
     loop
@@ -39,7 +39,11 @@ begin
 
     for wanted in
         select * from (values
-            ('build_owner', 'transformer'), ('build_owner', 'publisher'), ('view_owner', 'publisher')
+            ('build_owner', 'transformer'), ('build_owner', 'publisher'), ('view_owner', 'publisher'),
+            -- These connections are kept from readers.
+            ('pg_use_reserved_connections', 'loader'), ('pg_use_reserved_connections', 'transformer'),
+            ('pg_use_reserved_connections', 'auditor'), ('pg_use_reserved_connections', 'publisher'),
+            ('pg_use_reserved_connections', 'reporter')
         ) as memberships (role, member)
     loop
         if not exists (
@@ -48,6 +52,18 @@ begin
         ) then
             execute format('grant %I to %I', wanted.role, wanted.member);
         end if;
+    end loop;
+
+    -- Services take turns by locks that readers may not take (bootstrap.py).
+    for wanted in
+        select function.oid::regprocedure as function, service.role
+        from pg_proc as function
+        cross join unnest(array['loader', 'transformer', 'auditor', 'publisher', 'reporter']) as service (role)
+        where function.pronamespace = 'pg_catalog'::regnamespace
+        and function.proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$'
+        and not has_function_privilege(service.role, function.oid, 'execute')
+    loop
+        execute format('grant execute on function %s to %I', wanted.function, wanted.role);
     end loop;
 end
 $$;

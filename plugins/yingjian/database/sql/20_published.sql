@@ -1,9 +1,9 @@
--- What readers see of the current publication, and what the audit reads of the samples that changed since.
+-- These views show readers the current publication, and show the audit the samples that changed since.
 create schema if not exists reporting;
 create schema if not exists restricted;
 
--- Publishing waits for statements that began before it. It learns how many there are, not whose they are or what they
--- say: the owner alone may read that.
+-- Publishing waits for statements that began before it. The function tells it how many there are. Only the owner may
+-- read who runs them and what they say.
 create or replace function published.older_statements(since timestamptz) returns bigint
 language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
     select count(*) from pg_stat_activity
@@ -12,7 +12,8 @@ language sql volatile security definer set search_path = pg_catalog, pg_temp as 
 $$;
 comment on function published.older_statements is 'How many statements are at work in this database that began before a moment.';
 
--- Only where it is new or shows other columns: replacing a view waits for whoever reads it, and readers wait behind.
+-- The view is replaced only if it is new or shows other columns: a replacement waits for every reader, and readers wait
+-- for it.
 do $$
 begin
     if (
@@ -48,7 +49,76 @@ begin
 end
 $$;
 
--- What is noted without a file (samples written by hand, or all of them emptied) may be of any.
+-- Every published business date has a row: its newest publication.
+do $$
+begin
+    if (
+        select array_agg(attname::text order by attnum) from pg_attribute
+        where attrelid = to_regclass('reporting.publication_history') and attnum > 0 and not attisdropped
+    ) is distinct from array[
+            'publication_id', 'as_of_date', 'published_at', 'policy_edition', 'quality_status',
+            'checks_run', 'checks_failed', 'input_files', 'input_rows', 'code_version',
+            'release_reason', 'released_by', 'previous_publication_id', 'is_correction', 'is_current'
+    ]
+    then
+        create or replace view reporting.publication_history as
+        select distinct on (as_of_date)
+            publication_id,
+            as_of_date,
+            published_at,
+            policy_edition,
+            quality_status,
+            checks_run,
+            checks_failed,
+            input_files,
+            input_rows,
+            code_version,
+            release_reason,
+            released_by,
+            previous_publication_id,
+            is_correction,
+            publication_id = (select current.publication_id from published.current) as is_current
+        from published.publication
+        order by as_of_date, publication_id desc
+        offset 0;
+
+        comment on view reporting.publication_history is
+        'The newest publication of every published business date; one row per date.';
+    end if;
+end
+$$;
+
+-- Readers find the title and the text of each column in its comment, as of every mart.
+do $$
+declare
+    item record;
+begin
+    for item in
+        select shown.relation, titles.name, titles.title || ': ' || col_description(stored.attrelid, stored.attnum) as comment
+        from (values
+            ('publication_id', '发布编号'), ('as_of_date', '业务日期'), ('published_at', '发布时间'), ('policy_edition', '方案版本'),
+            ('quality_status', '质量状态'), ('checks_run', '检查项数'), ('checks_failed', '未通过检查'), ('input_files', '输入文件'),
+            ('input_rows', '输入行'), ('code_version', '程序版本'), ('release_reason', '放行理由'), ('released_by', '放行人'),
+            ('previous_publication_id', '前一发布编号'), ('is_correction', '是否更正版')
+        ) as titles (name, title)
+        inner join pg_attribute as stored on stored.attrelid = 'published.publication'::regclass and stored.attname = titles.name
+        cross join (values ('reporting.publication'::regclass), ('reporting.publication_history'::regclass)) as shown (relation)
+        inner join pg_attribute as columns on columns.attrelid = shown.relation and columns.attname = titles.name
+        where col_description(columns.attrelid, columns.attnum) is distinct from
+            titles.title || ': ' || col_description(stored.attrelid, stored.attnum)
+        union all
+        select columns.attrelid, 'is_current', '是否当前: True for the publication that reporting shows.'
+        from pg_attribute as columns
+        where columns.attrelid = 'reporting.publication_history'::regclass and columns.attname = 'is_current'
+        and col_description(columns.attrelid, columns.attnum) is null
+    loop
+        execute format('comment on column %s.%I is %L', item.relation, item.name, item.comment);
+    end loop;
+end
+$$;
+
+-- A change that has no file_id (samples written by hand, or a table that was emptied) may concern the samples of any
+-- file.
 create or replace view quality.changed_sample_file as
 with noted as (
     select file_id from staging.sample_change
@@ -64,22 +134,14 @@ where exists (select from noted where noted.file_id is null);
 comment on view quality.changed_sample_file is
 'The files of samples that wrote or lost rows since the last publication.';
 
--- A view, not a query of the suite: Great Expectations would read all rows of a query into memory to know its columns.
+-- This is a view because Great Expectations would read all rows of a query into memory to learn its columns.
 create or replace view quality.changed_test_results as
 select samples.person_key, samples.result, samples.file_id, samples.line
 from quality.changed_sample_file as file
 cross join lateral (
-    -- File by file, by its index: whoever asks for one row only (Great Expectations does) would have all read in turn.
+    -- The offset makes PostgreSQL read file by file, by an index. Without it a request for one row (as Great
+    -- Expectations makes it) would read all samples.
     select person_key, result, file_id, line from staging.test_results where file_id = file.file_id offset 0
 ) as samples;
 comment on view quality.changed_test_results is
 'Samples of the files that wrote or lost rows since the last publication; the others were checked for it.';
-
-create or replace view quality.sender_day as
-select file.feed, part.sender, part.day, count(*) as files, sum(part.rows) as rows, sum(part.rows_new) as rows_new
-from quality.file_part as part
-inner join quality.landed_file as file on part.file_id = file.file_id
-where file.status = 'staged'
-group by file.feed, part.sender, part.day;
-comment on view quality.sender_day is
-'What came of each feed from each sender for each date of 更新时间: files, valid rows, and those of them that were new.';

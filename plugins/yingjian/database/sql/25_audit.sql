@@ -1,4 +1,4 @@
--- How an event is written and verified, and that none is changed (migrations/0003_audit.sql has the table).
+-- These functions write and verify events, and refuse to change one (migrations/0003_audit.sql has the table).
 create or replace function audit.hash_of(e audit.event) returns bytea
 language sql stable as $$
     select sha256(convert_to(jsonb_build_array(
@@ -8,18 +8,34 @@ language sql stable as $$
 $$;
 comment on function audit.hash_of is 'What the hash of an event must be.';
 
+-- Events stay for good, so an object is never what somebody typed: a number of a person, or what a terminal would obey.
+create or replace function audit.is_object(object text) returns boolean
+language sql immutable as $$
+    select object ~ '^[0-9a-f]{64}$' or (length(object) <= 200 and object !~ '[0-9]{11}' and object !~ '[[:cntrl:]]')
+$$;
+comment on function audit.is_object is 'Whether a text may stand as the object of an event: a person_key, or a short text without long numbers.';
+
 create or replace function audit.record(
     actor text, action text, object text, reason text default null, details jsonb default '{}'
 ) returns bigint
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '5s' as $$
 declare
     made audit.event;
     last audit.event;
 begin
-    perform pg_advisory_xact_lock(hashtext('yingjian.audit'));
+    -- A reader that says why it looks at a person, and then leaves its transaction open, must not keep the trail.
+    loop
+        begin
+            perform pg_advisory_xact_lock(hashtext('yingjian.audit'));
+            exit;
+        exception when lock_not_available then
+            perform access.end_readers('yingjian.audit');
+        end;
+    end loop;
     select * into last from audit.event order by event_id desc limit 1;
     made := row(
-        coalesce(last.event_id, 0) + 1, clock_timestamp(), actor, action, object, reason, coalesce(details, '{}'),
+        coalesce(last.event_id, 0) + 1, clock_timestamp(), actor, action,
+        case when audit.is_object(object) then object else 'not well-formed' end, reason, coalesce(details, '{}'),
         coalesce(last.hash, decode(repeat('00', 32), 'hex')), ''::bytea
     );
     made.hash := audit.hash_of(made);

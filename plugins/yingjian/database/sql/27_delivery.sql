@@ -1,4 +1,4 @@
--- Which public figures are signed off (article 31).
+-- These views show the public figures that are signed off (article 31).
 create schema if not exists reporting_public;
 comment on schema reporting_public is 'What the public may read: figures of the newest publication that was signed off (article 31), small counts protected.';
 
@@ -27,7 +27,7 @@ comment on column published.released.publication_id is 'The publication that rep
 comment on column published.released.as_of_date is 'Its business date.';
 comment on column published.released.decided_at is 'When it was signed off.';
 
--- Only where it is new or has no barrier: replacing a view waits for whoever reads it.
+-- The view is replaced only if it is new or has no barrier: a replacement waits for every reader.
 do $$
 begin
     if not exists (

@@ -1,4 +1,5 @@
--- What dbt asks and says of the build that it makes (plugins/yingjian/publishing/build.py has the rest).
+-- dbt calls these functions to ask whether it owns the build, and to note its marts
+-- (plugins/yingjian/publishing/build.py has the rest).
 create schema if not exists publishing;
 
 create or replace function publishing.require_build(given_token text, business_date date) returns void

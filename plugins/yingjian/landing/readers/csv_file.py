@@ -8,7 +8,7 @@ import io
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +24,15 @@ from yingjian.landing.readers.layout import (
     chunks_of,
     find_header,
     header_score,
+    header_words,
+    later_layout,
     make_layout,
 )
 
 ENCODINGS = ("utf-8-sig", "gb18030")
 DELIMITERS = (",", "\t", ";")
-MAX_CELL, MAX_LINE = 1_000_000, 16_000_000  # Characters; bytes. A longer cell spoils its row, a longer line the file.
+# A row with a cell of more characters is rejected, and a file with a line of more bytes.
+MAX_CELL, MAX_LINE = 1_000_000, 16_000_000
 HEAD_LINE = 100_000  # A header is shorter.
 csv.field_size_limit(MAX_CELL)
 BLOCK = 4 << 20
@@ -42,32 +45,34 @@ RECORD_LINES, MAX_REREAD = 50, 1_000_000_000
 class _Lines:
     """The physical lines of a file: as blocks of bytes for the fast way, one by one as text for the careful way, and back.
 
-    A line ends with \\n, \\r\\n, or a stray \\r; `number` of them were read. While records are read one by one, `taken` holds
-    the lines of the present one, which can be given back.
+    A line ends with \\n, \\r\\n, or a stray \\r; `number` of them were read. While records are read one by one,
+    `record_lines` holds the lines of the present one, which can be given back.
     """
 
     def __init__(self, file: io.BufferedReader, encoding: str) -> None:
         self._file = file
         self._encoding = encoding
         self._returned: deque[bytes] = deque()
-        self._sent: list[bytes] = []
-        self.taken: list[str] = []
+        self._rest = b""
+        self._record_bytes: list[bytes] = []
+        self.record_lines: list[str] = []
         self.number = 0
+        self.is_open = False  # A quote that nobody closed stands above: the next odd one may be its other end.
         self._reread = 0
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
-        sent = self._next()
-        if not sent:
+        raw = self._next()
+        if not raw:
             raise StopIteration
         # Bytes that are no text come through as lone surrogates, by which their rows are known.
-        line = sent.decode(self._encoding, "surrogateescape").replace("\0", "")
+        line = raw.decode(self._encoding, "surrogateescape").replace("\0", "")
         self.number += 1
-        self._sent.append(sent)
-        self.taken.append(line)
-        if len(self.taken) > RECORD_LINES:
+        self._record_bytes.append(raw)
+        self.record_lines.append(line)
+        if len(self.record_lines) > RECORD_LINES:
             raise csv.Error("a record of too many lines")
         return line
 
@@ -84,11 +89,11 @@ class _Lines:
         return FileRejectedError(f"第{self.number + 1}行过长，或行数过多，疑似异常文件，未读取")
 
     def begin_record(self) -> None:
-        self._sent, self.taken = [], []
+        self._record_bytes, self.record_lines = [], []
 
     def keep_first(self) -> str:
         """Give back all lines of the current record but its first, which is returned."""
-        first, rest = self.taken[0], self._sent[1:]
+        first, rest = self.record_lines[0], self._record_bytes[1:]
         self._returned.extendleft(reversed(rest))
         self.number -= len(rest)
         self.begin_record()
@@ -104,14 +109,20 @@ class _Lines:
         """
         if self.number > MAX_LINES:
             raise self._odd()
+        if self._rest:
+            block, self._rest = self._rest, b""
+            return block
         block = b"".join(self._returned) or self._file.read(BLOCK)
         self._returned.clear()
         return block if block.endswith(b"\n") else block + self._file.readline(MAX_LINE + 1)
 
-    def give_back(self, block: bytes) -> int:
-        """Put a block back that has not been counted; returns how many lines it has."""
+    def give_back(self, block: bytes) -> None:
+        """Put the last block back that has not been counted, to be read by lines."""
         self._returned.extend(block.splitlines(keepends=True))
-        return len(self._returned)
+
+    def put_back(self, rest: bytes) -> None:
+        """Put the rest of the last block back, to be read as the next block."""
+        self._rest = rest
 
 
 def read_csv(path: Path, feed: Feed) -> tuple[str, Layout, Iterator[Chunk]]:
@@ -120,10 +131,10 @@ def read_csv(path: Path, feed: Feed) -> tuple[str, Layout, Iterator[Chunk]]:
     heads = {encoding: _head(path, encoding) for encoding in ENCODINGS}
     if not any(heads.values()):
         raise FileRejectedError("文件为空")
-    # Who can read the header. A few bytes that are no text must not decide it.
+    # The encoding and delimiter that read most of the header win: a few bytes that are no text must not decide it.
     encoding, delimiter, rows = max(
         ((encoding, d, _rows(head, d)) for encoding, head in heads.items() for d in DELIMITERS),
-        key=lambda found: max((header_score(row, feed) for row in found[2]), default=0),
+        key=lambda reading: max((header_score(row, feed) for row in reading[2]), default=0),
     )
     header_row, header = find_header(rows, feed)
     layout = make_layout(header, feed)
@@ -175,15 +186,48 @@ def _chunks(path: Path, dialect: _Dialect, header_row: int, layout: Layout, feed
                 next(header)
         except (csv.Error, StopIteration):
             raise FileRejectedError("表头的引号不配对") from None
-        while block := lines.block():
-            rows = _count(block, "\n") + (not block.endswith(b"\n"))
-            chunk = _split(block, rows, lines.number + 1, dialect, layout, feed)
-            if chunk is None:
-                end = lines.number + lines.give_back(block)
-                yield from chunks_of(_records(lines, end, dialect), layout, feed)
-            else:
+        words = [word.encode(dialect.encoding) for word in header_words(feed)]
+        while whole := lines.block():
+            start, end, later = _later_header(whole, words, lines.number, dialect, feed)
+            block = whole[:start]
+            if block:
+                rows = _count(block, "\n") + (not block.endswith(b"\n"))
+                chunk = _split(block, rows, lines.number + 1, dialect, layout, feed)
+                if chunk is None:
+                    last = lines.number + len(block.splitlines())
+                    lines.give_back(whole)
+                    yield from chunks_of(_records(lines, last, dialect), layout, feed)
+                    continue
                 lines.number += rows
                 yield chunk
+            if later is not None:
+                layout, dialect = later, replace(dialect, width=later.width)
+                lines.number += 1
+                lines.put_back(whole[end:])
+
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+
+
+def _later_header(
+    block: bytes, words: list[bytes], lines_before: int, dialect: _Dialect, feed: Feed
+) -> tuple[int, int, Layout | None]:
+    """The function says where the first header of a block begins and ends, and gives its layout; None when there is none."""
+    place = 0
+    while True:
+        positions = [position for word in words if (position := block.find(word, place)) >= 0]
+        if not positions:
+            return len(block), len(block), None
+        start = max(block.rfind(b"\n", 0, min(positions)), block.rfind(b"\r", 0, min(positions))) + 1
+        end = _LINE_END.search(block, min(positions))
+        place = end.end() if end else len(block)
+        if place - start > HEAD_LINE:
+            continue
+        text = block[start:place].decode(dialect.encoding, "replace").replace("\0", "").strip("\r\n\ufeff")
+        cells = _loosely(text, dialect.delimiter)
+        layout = later_layout(cells, feed, lines_before + len(block[:start].splitlines()) + 1)
+        if layout is not None:
+            return start, place, layout
 
 
 def _split(block: bytes, rows: int, first_line: int, dialect: _Dialect, layout: Layout, feed: Feed) -> Chunk | None:
@@ -265,20 +309,35 @@ def _records(lines: _Lines, end: int, dialect: _Dialect) -> Iterator[Record]:
         first_line = lines.number + 1
         try:
             cells = next(reader, None)
-            is_whole = cells is None or len(lines.taken) == 1 or len(cells) == dialect.width
+            is_whole = cells is None or len(lines.record_lines) == 1 or len(cells) == dialect.width
         except csv.Error:
             cells, is_whole = [], False
         if cells is None:
             return
-        if not is_whole:
-            # A quote that nobody closed swallowed the lines below it: only its own line can be wrong.
+        if not is_whole or _has_swallowed(lines.record_lines, dialect):
+            # A quote that nobody closed swallowed the lines below it: only its own line can be wrong, and that on which
+            # the swallowed text ends.
+            lines.is_open |= len(lines.record_lines) > 1
             raw = lines.keep_first().rstrip("\r\n")
             reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
             yield _record(first_line, _loosely(raw, dialect.delimiter), raw)
             continue
-        raw = "".join(lines.taken).rstrip("\r\n")
+        raw = "".join(lines.record_lines).rstrip("\r\n")
+        if lines.is_open and len(lines.record_lines) == 1 and raw.count('"') % 2:
+            cells, lines.is_open = [raw], False
         if cells and raw.strip():
             yield _record(first_line, cells, raw)
+
+
+def _has_swallowed(lines: list[str], dialect: _Dialect) -> bool:
+    """Whether a record of several lines holds others: a line of it has by itself as many delimiters as a whole record.
+
+    The first and the last line of a cell with line breaks share the delimiters of their record between them.
+    """
+    if len(lines) == 1 or dialect.width == 1:
+        return False
+    is_full = [line.count(dialect.delimiter) >= dialect.width - 1 for line in lines]
+    return any(is_full[1:-1]) or (is_full[0] and is_full[-1])
 
 
 def _loosely(line: str, delimiter: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where the columns of a feed stand in a file: found by their header texts, in any order."""
+"""The columns of a feed are found in a file by their header texts, in any order."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import polars as pl
 
 from yingjian.landing.errors import FileRejectedError, as_text, label
 from yingjian.landing.feeds import Feed
+from yingjian.names import BLANKS
 
 TITLE_LINES = 5  # A spreadsheet may carry up to five title lines above its header.
 MAX_COLUMNS = 2000
 _NAME_CHARACTERS = 100  # No column's name is longer.
-BLANKS = " \t\r\n\x0b\x0c\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 
 
 _MARKS = re.compile(r"^[*＊]+|[*＊]+$|[（(](?:必填|选填)[)）]$")
@@ -66,7 +66,7 @@ class Layout:
     extra_columns: tuple[str, ...]
 
     def names(self, feed: Feed) -> tuple[str, ...] | None:
-        """What staging calls the columns of a row, from the left; None when others stand among them."""
+        """Return staging's names of a row's columns, from the left; None when others stand among them."""
         places = {position: column.name for position, column in zip(self.positions, feed.columns, strict=True)}
         names = [places.get(position) for position in range(self.width)]
         return None if None in names else tuple(filter(None, names))
@@ -93,7 +93,7 @@ def find_header(rows: Sequence[Sequence[str]], feed: Feed) -> tuple[int, list[st
     ]
     score, _, last_row, cells = max(candidates, default=(0, 0, 0, []), key=lambda candidate: candidate[:2])
     if score * 3 < len(feed.columns):
-        raise FileRejectedError(f"前{TITLE_LINES + 1}行中找不到“{feed.title}”的表头")
+        raise FileRejectedError(f"前{TITLE_LINES + 1}行中找不到“{feed.title}”的表头，请按模板的列名填写表头后重新报送")
     if len(cells) > MAX_COLUMNS:
         raise FileRejectedError(f"多于{MAX_COLUMNS}列，疑似异常文件，未读取")
     return last_row, cells
@@ -117,7 +117,7 @@ def _join_merged(upper: Sequence[str], lower: Sequence[str], feed: Feed) -> list
 
 @cache
 def _synonyms() -> dict[tuple[str, str], str]:
-    """(feed or *, header as written) -> header of the feed; the table beside the package."""
+    """Return the table beside the package: (feed or *, header as written) -> header of the feed."""
     path = Path(__file__).parents[1] / "header_synonyms.csv"
     with path.open(encoding="utf-8", newline="") as file:
         return {(row["feed"], row["header"]): row["column"] for row in csv.DictReader(file)}
@@ -146,7 +146,8 @@ def make_layout(header: Sequence[str], feed: Feed) -> Layout:
     names = _names(header, feed)
     sources = [column.source for column in feed.columns]
     extra = [label(name) for name in names if name and name not in sources]
-    missing = [source for source in sources if source not in names and source not in feed.absent_columns]
+    optional = feed.absent_columns | {column.source for column in feed.columns if column.may_be_absent}
+    missing = [source for source in sources if source not in names and source not in optional]
     problems = []
     for source in sources:
         if names.count(source) > 1:
@@ -161,6 +162,26 @@ def make_layout(header: Sequence[str], feed: Feed) -> Layout:
     return Layout(positions, len(names), tuple(extra))
 
 
+def header_words(feed: Feed) -> frozenset[str]:
+    """The function gives the words that name the feed's key columns: a later header has them, and hardly any row does."""
+    sources = {feed.column(name).source for name in feed.key}
+    synonyms = {header for (of, header), source in _synonyms().items() if of in ("*", feed.name) and source in sources}
+    return frozenset(sources | synonyms | {text for text, source in feed.synonyms.items() if source in sources})
+
+
+def later_layout(cells: Sequence[str], feed: Feed, line: int) -> Layout | None:
+    """The layout from a later header on (files joined to one have several); None when the cells are no header.
+
+    Raises FileRejectedError when it is one that lacks a column: nobody can tell what stands below it.
+    """
+    if header_score(cells, feed) * 2 < len(feed.columns):
+        return None
+    try:
+        return make_layout(cells, feed)
+    except FileRejectedError as error:
+        raise FileRejectedError(f"第{line}行又是表头，{error}") from None
+
+
 CHUNK_RECORDS, CHUNK_TEXT = 20_000, 32_000_000  # Records of a chunk, and characters.
 
 
@@ -170,13 +191,12 @@ def chunks_of(records: Iterable[Record], layout: Layout, feed: Feed, place: str 
     while batch := _some(remaining):
         whole = [record for record in batch if record.is_text and len(record.cells) == layout.width]
         broken = [record for record in batch if not (record.is_text and len(record.cells) == layout.width)]
+        columns = list(zip(*(record.cells for record in whole), strict=True)) or [()] * layout.width
         cells = pl.DataFrame(
             [
-                pl.Series(
-                    column.name,
-                    [None if position is None else record.cells[position] or None for record in whole],
-                    dtype=pl.String,
-                )
+                pl.Series(column.name, columns[position], dtype=pl.String).replace("", None)
+                if position is not None
+                else pl.Series(column.name, [None] * len(whole), dtype=pl.String)
                 for column, position in zip(feed.columns, layout.positions, strict=True)
             ]
         )

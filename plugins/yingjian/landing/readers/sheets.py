@@ -1,4 +1,4 @@
-"""Reads one spreadsheet in a process of its own, with limits: `python sheets.py FILE`.
+"""Reads one spreadsheet in a process of its own, with limits: `python sheets.py FILE [html|xml]`.
 
 A file of a few hundred bytes can make a reader of spreadsheets allocate half a terabyte (one cell at each end of a
 sheet), and the process is aborted, not told. Here only this process ends. It imports nothing of the project, so that it
@@ -9,6 +9,7 @@ that it is told, lists of rows, and null at their end. Cells are text, blank cel
 from __future__ import annotations
 
 import json
+import re
 import resource
 import sys
 from collections.abc import Iterator
@@ -29,17 +30,16 @@ MAX_ROW, MAX_TEXT = (
 BATCH_ROWS, BATCH_TEXT = 1000, 4_000_000
 MAX_SHEETS = 200
 HEAD_ROWS, HEAD_COLUMNS, HEAD_CELL = 7, 2001, 200  # Five title lines and a header of two rows; a header is no larger.
+MAX_ROWS, MAX_CELLS = 1 << 20, 1 << 14  # A sheet has no more rows, and a row no more cells.
+ML = "{urn:schemas-microsoft-com:office:spreadsheet}"
 EXACT_INTEGERS = 10**15  # A spreadsheet keeps 15 significant digits; a longer number is no longer what was typed.
 
 
-def main(path: str) -> None:
+def main(path: str, kind: str = "") -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # As the process that starts this one has it; see settings.
-    workbook = python_calamine.CalamineWorkbook.from_path(path)
-    if len(workbook.sheet_names) > MAX_SHEETS:
-        raise TooMuchTextError
-    sheets = [workbook.get_sheet_by_name(name) for name in workbook.sheet_names]
+    sheets = {"html": html_tables, "xml": xml_sheets}.get(kind, workbook_sheets)(path)
     say([[sheet.name, head(sheet)] for sheet in sheets])
     for number in sys.stdin:
         rows = texts(sheets[int(number)])
@@ -48,20 +48,185 @@ def main(path: str) -> None:
         say(None)
 
 
-def head(sheet: python_calamine.CalamineSheet) -> list[list[str]]:
+def workbook_sheets(path: str) -> list[Sheet]:
+    # A file is told by its content here, a path by its name.
+    with open(path, "rb") as file:
+        workbook = python_calamine.CalamineWorkbook.from_filelike(file)
+        if len(workbook.sheet_names) > MAX_SHEETS:
+            raise TooMuchTextError
+        return [workbook.get_sheet_by_name(name) for name in workbook.sheet_names]
+
+
+class HtmlTable:
+    """A table of a page, with what a sheet has. A cell that covers several stands in the first of them."""
+
+    start = (0, 0)
+
+    def __init__(self, name: str, table: Any) -> None:
+        self.name = name
+        self._table = table
+
+    def iter_rows(self) -> Iterator[list[str]]:
+        covered: dict[int, int] = {}  # Column -> how many more rows a cell from above covers.
+        for row in self._table.iter("tr"):
+            cells: list[str] = []
+            for cell in row.iterchildren("td", "th"):
+                while covered.get(len(cells), 0):
+                    covered[len(cells)] -= 1
+                    cells.append("")
+                for i in range(span(cell, "colspan")):
+                    covered[len(cells)] = span(cell, "rowspan") - 1
+                    cells.append("" if i else " ".join("".join(cell.itertext()).split()))
+            while covered.get(len(cells), 0):
+                covered[len(cells)] -= 1
+                cells.append("")
+            yield cells
+
+
+def span(cell: Any, name: str) -> int:
+    text = cell.get(name) or "1"
+    return min(max(int(text), 1), HEAD_COLUMNS) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+
+
+def html_tables(path: str) -> list[Sheet]:
+    """The tables of a page that hold no other table."""
+    import lxml.html  # Only pages need it, and every other file would wait for it.
+
+    with open(path, "rb") as file:
+        content = file.read()
+    parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True)
+    text = html_text(content)
+    page = lxml.html.document_fromstring(text.encode(), parser=parser)
+    # Cells and rows that stand nowhere, or in a comment without an end, would be left out.
+    if text.count("<!--") > text.count("-->") or page.xpath(
+        "//td[not(parent::tr)] | //th[not(parent::tr)] | //tr[not(ancestor::table)]"
+    ):
+        raise DamagedPageError
+    tables = [table for table in page.iter("table") if table.find(".//table") is None]
+    if len(tables) > MAX_SHEETS:
+        raise TooMuchTextError
+    return [HtmlTable(f"表{number}", table) for number, table in enumerate(tables, start=1)]
+
+
+class XmlSheet:
+    """A sheet of an XML spreadsheet of 2003, with what a sheet has; it is read anew each time, so that it fills no memory."""
+
+    start = (0, 0)
+
+    def __init__(self, name: str, path: str, number: int) -> None:
+        self.name = name
+        self._path = path
+        self._number = number
+
+    def iter_rows(self) -> Iterator[list[Any]]:
+        number, line = -1, 0
+        for event, element in xml_elements(self._path, "Worksheet", "Row"):
+            if element.tag == ML + "Worksheet":
+                number += event == "start"
+                if number > self._number or (event == "end" and number == self._number):
+                    return
+            elif event == "end":
+                if number == self._number:
+                    place = index(element, line + 1, MAX_ROWS)
+                    yield from ([] for _ in range(line + 1, place))
+                    line = place
+                    yield xml_cells(element)
+                element.clear()
+                while element.getprevious() is not None:
+                    del element.getparent()[0]
+
+
+def xml_sheets(path: str) -> list[Sheet]:
+    sheets: list[Sheet] = []
+    for event, element in xml_elements(path, "Worksheet", "Row"):
+        if event == "start" and element.tag == ML + "Worksheet":
+            sheets.append(XmlSheet(element.get(ML + "Name") or "", path, len(sheets)))
+            if len(sheets) > MAX_SHEETS:
+                raise TooMuchTextError
+        elif event == "end":
+            element.clear()
+            while element.getprevious() is not None:
+                del element.getparent()[0]
+    return sheets
+
+
+def xml_elements(path: str, *names: str) -> Iterator[tuple[str, Any]]:
+    from lxml import etree  # Only these spreadsheets need it.
+
+    tags = [ML + name for name in names]
+    yield from etree.iterparse(
+        path, events=("start", "end"), tag=tags, resolve_entities=False, load_dtd=False, no_network=True
+    )
+
+
+def index(element: Any, following: int, most: int) -> int:
+    """The place that an element says it has, counted from 1; else the following one."""
+    text = element.get(ML + "Index")
+    place = int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else following
+    if place > most:
+        raise TooMuchTextError
+    return max(place, following)
+
+
+def xml_cells(row: Any) -> list[Any]:
+    """The values of a row. A cell that covers several stands in the first of them."""
+    cells: list[Any] = []
+    for cell in row.iterchildren(ML + "Cell"):
+        cells += [""] * (index(cell, len(cells) + 1, MAX_CELLS) - 1 - len(cells))
+        data = cell.find(ML + "Data")
+        cells.append("" if data is None else xml_value(data.get(ML + "Type"), "".join(data.itertext())))
+        across = cell.get(ML + "MergeAcross") or ""
+        cells += [""] * (int(across) if across.isascii() and across.isdigit() and len(across) < 6 else 0)
+        if len(cells) > MAX_CELLS:
+            raise TooMuchTextError
+    return cells
+
+
+def xml_value(kind: str | None, text: str) -> Any:
+    try:
+        if kind == "Number":
+            return float(text)
+        if kind == "DateTime":
+            return datetime.fromisoformat(text.strip())
+    except ValueError:
+        pass
+    return text
+
+
+def html_text(content: bytes) -> str:
+    """The text of a page, by its mark, by what it declares, else by what fits."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", "replace")
+    declared = re.search(rb"charset\s*=\s*[\"']?([\w-]+)", content[:4096], re.I)
+    names = ["utf-8-sig", "gb18030"]
+    if declared and declared[1].lower() in (b"gb2312", b"gbk", b"gb18030"):
+        names.reverse()
+    for name in names:
+        try:
+            return content.decode(name)
+        except UnicodeDecodeError:
+            continue
+    return content.decode(names[0], "replace")
+
+
+def head(sheet: Sheet) -> list[list[str]]:
     return [[cell[:HEAD_CELL] for cell in row[:HEAD_COLUMNS]] for row in islice(texts(sheet), HEAD_ROWS)]
 
 
 def some(rows: Iterator[list[str]]) -> list[list[str]]:
-    """The next rows, as many as fit into a message."""
+    """Return the next rows, as many as fit into a message."""
     batch: list[list[str]] = []
     size = 0
     for row in rows:
         batch.append(row)
-        size += sum(map(len, row))
+        size += len("".join(row))
         if len(batch) == BATCH_ROWS or size > BATCH_TEXT:
             break
     return batch
+
+
+class DamagedPageError(Exception):
+    """The tags of a page's tables do not belong together."""
 
 
 class TooMuchTextError(Exception):
@@ -69,19 +234,25 @@ class TooMuchTextError(Exception):
 
 
 def say(value: Any) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")  # ASCII, whatever the text
+    sys.stdout.write(json.dumps(value) + "\n")  # json.dumps keeps to ASCII.
     sys.stdout.flush()
 
 
-def texts(sheet: python_calamine.CalamineSheet) -> Iterator[list[str]]:
-    """Every row from the first of the sheet, hidden and empty ones too."""
-    first_column = sheet.start[1] if sheet.start else 0
+def texts(sheet: Sheet) -> Iterator[list[str]]:
+    """Yield every row from the first of the sheet, hidden and empty ones too."""
+    blank = [""] * (sheet.start[1] if sheet.start else 0)
+    # A page writes every cell of a row; what a sheet leaves out at the end of a row is empty.
+    is_whole = isinstance(sheet, HtmlTable)
     total = 0
     for row in sheet.iter_rows():
-        cells = [*[""] * first_column, *map(cell_text, row)]
-        while cells and not cells[-1]:
+        # Most cells are texts already, and a call for each costs more than all the rest.
+        cells = blank + [cell if isinstance(cell, str) else cell_text(cell) for cell in row]
+        while cells and not cells[-1] and not is_whole:
             cells.pop()
-        length = sum(map(len, cells))
+        text = "".join(cells)
+        if "\0" in text:
+            cells = [cell.replace("\0", "") for cell in cells]
+        length = len(text)
         total += length
         if length > MAX_ROW or total > MAX_TEXT:
             raise TooMuchTextError
@@ -98,11 +269,13 @@ def cell_text(cell: Any) -> str:
         return cell.isoformat()
     if isinstance(cell, float):
         return str(int(cell)) if cell.is_integer() and abs(cell) < EXACT_INTEGERS else repr(cell)
-    return "" if cell is None else str(cell).replace("\0", "")
+    return "" if cell is None else str(cell)
 
+
+Sheet = python_calamine.CalamineSheet | HtmlTable | XmlSheet
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1])
+        main(*sys.argv[1:])
     except Exception as error:  # Its text may quote the file.
         say({"error": type(error).__name__})

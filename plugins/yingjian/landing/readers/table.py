@@ -2,29 +2,75 @@
 
 from __future__ import annotations
 
+import codecs
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from yingjian.landing.feeds import Feed
 from yingjian.landing.readers.csv_file import read_csv
+from yingjian.landing.readers.kinds import HEAD, kind_of, utf16_of
 from yingjian.landing.readers.layout import Chunk, Layout
 from yingjian.landing.readers.xlsx_file import read_xlsx
+
+_BLOCK = 1 << 22
+_PAGE_END = 1 << 16
 
 
 @dataclass(frozen=True)
 class Table:
-    """A tabular file: its encoding, the layout of its columns, and its records in chunks, in the order of their lines."""
+    """A tabular file: its encoding, the layout of its columns, and its records in chunks, in the order of their lines.
+
+    encoding: of its text, or the kind of spreadsheet; has_lines: whether its last byte may be the end of a line; is_cut:
+    whether it is a page whose end did not come.
+    """
 
     encoding: str
     layout: Layout
     chunks: Iterator[Chunk] = field(repr=False)
+    has_lines: bool = True
+    is_cut: bool = False
 
 
 def open_table(path: Path, feed: Feed) -> Table:
-    """Open an export of `feed`. Raises FileRejectedError when no header of the feed is found in it."""
+    """Open an export of `feed`. Raises FileRejectedError when no header of the feed is found in it, or it is no table."""
+    kind = kind_of(path)
+    if kind == "text":
+        return Table(*read_csv(path, feed))
+    if kind == "utf-16":
+        # The folder goes with the last chunk, or with this object.
+        folder = tempfile.TemporaryDirectory(prefix="yingjian-text-")
+        _, layout, chunks = read_csv(_as_utf8(path, Path(folder.name)), feed)
+        return Table(kind, layout, _keeping(folder, chunks), has_lines=False)
+    return Table(kind, *read_xlsx(path, feed, kind), has_lines=False, is_cut=kind == "html" and _is_cut_page(path))
+
+
+def _is_cut_page(path: Path) -> bool:
+    """Whether a page ends without the end of a table: its last row may have come in part."""
     with path.open("rb") as file:
-        magic = file.read(4)
-    if magic == b"PK\x03\x04" or path.suffix.lower() in (".xlsx", ".xls"):
-        return Table("xlsx", *read_xlsx(path, feed))
-    return Table(*read_csv(path, feed))
+        file.seek(max(0, path.stat().st_size - _PAGE_END))
+        end = file.read().replace(b"\0", b"").lower()
+    return not any(tag in end for tag in (b"</table", b"</body", b"</html"))
+
+
+def _keeping(folder: tempfile.TemporaryDirectory[str], chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    with folder:
+        yield from chunks
+
+
+def _as_utf8(path: Path, folder: Path) -> Path:
+    """A copy of a file of UTF-16 in UTF-8. Half a character stays none, so it spoils its row as other bytes do."""
+    target = folder / "text.csv"
+    with path.open("rb") as source, target.open("wb") as out:
+        encoding = utf16_of(source.read(HEAD)) or "utf-16-le"
+        source.seek(0)
+        decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+        is_start = True
+        while block := source.read(_BLOCK):
+            text = decoder.decode(block)
+            out.write((text.removeprefix("\ufeff") if is_start else text).encode("utf-8", "surrogatepass"))
+            is_start = False
+        half, _ = decoder.getstate()
+        out.write(decoder.decode(b"\0" * (len(half) % 2), True).encode("utf-8", "surrogatepass"))
+    return target

@@ -1,4 +1,4 @@
-"""Spreadsheets: every sheet with the feed's header, up to five title lines above it."""
+"""This module reads spreadsheets: every sheet that has the feed's header, with up to five title lines above it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -15,23 +16,37 @@ from yingjian.landing.archives import require_modest_directory
 from yingjian.landing.errors import FileRejectedError, label
 from yingjian.landing.feeds import Feed
 from yingjian.landing.readers import sheets
-from yingjian.landing.readers.layout import TITLE_LINES, Chunk, Layout, Record, chunks_of, find_header, make_layout
+from yingjian.landing.readers.layout import (
+    TITLE_LINES,
+    Chunk,
+    Layout,
+    Record,
+    chunks_of,
+    find_header,
+    header_words,
+    later_layout,
+    make_layout,
+)
 
 SHEET_LINES = 10_000_000  # More than any sheet has rows.
+MAX_BYTES = 1 << 30  # The reader takes the whole file into its memory.
+# Excel writes a page of frames around its sheets, which stand in other files.
+NO_SHEET = {"html": "网页中没有表格（表格可能在另外的文件里）；请将表格另存为.xlsx或CSV后重新报送"}
 MAX_UNPACKED = 4 << 30  # Bytes of XML; a sheet that is full to its last row has less than one.
 
 
-def read_xlsx(path: Path, feed: Feed) -> tuple[Layout, Iterator[Chunk]]:
+def read_xlsx(path: Path, feed: Feed, kind: str = "xlsx") -> tuple[Layout, Iterator[Chunk]]:
     """Layout and chunks of a spreadsheet of `feed`: every sheet that has its header, hidden rows too.
 
+    kind: "html" for a page whose tables are its sheets, "xml" for an XML spreadsheet; every other kind is told by its content.
     Rows of further sheets have line numbers from SHEET_LINES on. Raises FileRejectedError when no sheet has the header,
     or when one that has it lacks a column; also while its chunks are read.
     """
     _require_modest(path)
-    reader = _Reader(path)
-    found: list[tuple[int, str, int, Layout]] = []
+    reader = _Reader(path, kind)
+    tables: list[tuple[int, str, int, Layout]] = []
     ignored: list[str] = []
-    problem = FileRejectedError("电子表格中没有工作表")
+    problem = FileRejectedError(NO_SHEET.get(kind, "电子表格中没有工作表"))
     for number, (name, head) in enumerate(reader.heads):
         try:
             last_row, header = find_header(head[: TITLE_LINES + 2], feed)
@@ -39,24 +54,66 @@ def read_xlsx(path: Path, feed: Feed) -> tuple[Layout, Iterator[Chunk]]:
             problem = error
             ignored += [f"工作表“{label(name)}”"] if any(map(any, head[:1])) else []
             continue
-        found.append((number, label(name), last_row, make_layout(header, feed)))
-    if not found:
+        tables.append((number, label(name), last_row, make_layout(header, feed)))
+    if not tables:
         raise problem
-    extra = [*found[0][3].extra_columns, *ignored]
-    layout = replace(found[0][3], extra_columns=tuple(dict.fromkeys(extra)))
-    return layout, _chunks(reader, found, feed)
+    extra = [*tables[0][3].extra_columns, *ignored]
+    layout = replace(tables[0][3], extra_columns=tuple(dict.fromkeys(extra)))
+    return layout, _chunks(reader, tables, feed, is_padded=kind != "html")
 
 
-def _chunks(reader: _Reader, found: list[tuple[int, str, int, Layout]], feed: Feed) -> Iterator[Chunk]:
+def _chunks(
+    reader: _Reader, tables: list[tuple[int, str, int, Layout]], feed: Feed, is_padded: bool
+) -> Iterator[Chunk]:
     with reader:
-        for i, (number, name, last_row, layout) in enumerate(found):
-            place = f"工作表“{name}”" if len(found) > 1 else ""
-            records = _records(reader.rows(number), last_row, layout.width, i * SHEET_LINES)
-            yield from chunks_of(records, layout, feed, place)
+        for i, (number, name, last_row, first_layout) in enumerate(tables):
+            place = f"工作表“{name}”" if len(tables) > 1 else ""
+            rows = islice(enumerate(reader.rows(number), start=1), last_row + 1, None)
+            layout: Layout | None = first_layout
+            while layout is not None:
+                section = _Section(rows, layout, feed, i * SHEET_LINES, is_padded)
+                yield from chunks_of(section.records(), layout, feed, place)
+                layout = section.later
+
+
+class _Section:
+    """The rows of a sheet up to a later header, whose layout is `later` once they were read; None at the sheet's end.
+
+    is_padded: whether cells that are missing at the end of a row are empty ones.
+    """
+
+    def __init__(
+        self, rows: Iterator[tuple[int, list[str]]], layout: Layout, feed: Feed, first_line: int, is_padded: bool
+    ) -> None:
+        self._is_padded = is_padded
+        self._rows, self._width, self._feed, self._first_line = rows, layout.width, feed, first_line
+        self._words = header_words(feed)
+        self.later: Layout | None = None
+
+    def records(self) -> Iterator[Record]:
+        width = self._width
+        for number, cells in self._rows:
+            text = "".join(cells)
+            if not text.strip():
+                continue
+            # A look at the row's text is quick, and few rows need one at each cell.
+            if any(word in text for word in self._words) and not self._words.isdisjoint(cells):
+                self.later = later_layout(cells, self._feed, number)
+                if self.later is not None:
+                    return
+            record = cells
+            if len(cells) != width:
+                has_other_width = any(cell.strip() for cell in cells[width:]) or not (
+                    self._is_padded or len(cells) >= width
+                )
+                record = cells if has_other_width else [*cells[:width], *[""] * (width - len(cells))]
+            yield Record(self._first_line + number, record, ",".join(record))
 
 
 def _require_modest(path: Path) -> None:
-    """Refuse what would unpack to more than any spreadsheet; an old .xls is no archive."""
+    """Refuse what is larger than any spreadsheet, or would unpack to more; an old .xls is no archive."""
+    if path.stat().st_size > MAX_BYTES:
+        raise FileRejectedError("电子表格过大，疑似异常文件，未读取；请拆分后重新报送")
     if not zipfile.is_zipfile(path):
         return
     require_modest_directory(path)
@@ -70,7 +127,9 @@ def _require_modest(path: Path) -> None:
 
 
 def _unreadable(why: str) -> FileRejectedError:
-    return FileRejectedError(f"电子表格无法打开（{why}）")
+    if why == "PasswordError":
+        return FileRejectedError("这是有密码的电子表格，无法读取；请去掉密码后重新报送")
+    return FileRejectedError(f"电子表格无法打开（{why}），可能已损坏；请用电子表格软件打开后另存为.xlsx重新报送")
 
 
 class _Reader:
@@ -79,10 +138,10 @@ class _Reader:
     heads: every sheet's name and first rows.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: str) -> None:
         # -I: nothing but the environment's own packages. What the process says on its way down may quote the file.
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(Path(sheets.__file__)), str(path)],
+            [sys.executable, "-I", str(Path(sheets.__file__)), str(path), kind],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         self.heads: list[tuple[str, list[list[str]]]] = self._hear()
@@ -95,11 +154,11 @@ class _Reader:
         self._process.communicate()
 
     def rows(self, sheet: int) -> Iterator[list[str]]:
-        """Every row of a sheet by its number, from the first on."""
-        told = cast("IO[str]", self._process.stdin)
+        """Yield every row of the sheet with this number, from the first on."""
+        requests = cast("IO[str]", self._process.stdin)
         try:
-            told.write(f"{sheet}\n")
-            told.flush()
+            requests.write(f"{sheet}\n")
+            requests.flush()
         except BrokenPipeError:
             raise _unreadable("OutOfMemory") from None
         while (batch := self._hear()) is not None:
@@ -110,17 +169,8 @@ class _Reader:
         if not line:
             self._process.wait()
             raise _unreadable("OutOfMemory")
-        said = json.loads(line)
-        if isinstance(said, dict):
+        message = json.loads(line)
+        if isinstance(message, dict):
             self._process.wait()
-            raise _unreadable(said["error"])
-        return said
-
-
-def _records(rows: Iterable[list[str]], header_row: int, width: int, first_line: int) -> Iterator[Record]:
-    for number, cells in enumerate(rows, start=1):
-        if number <= header_row + 1 or not any(cell.strip() for cell in cells):
-            continue
-        if not any(cell.strip() for cell in cells[width:]):
-            cells = [*cells[:width], *[""] * (width - len(cells))]
-        yield Record(first_line + number, cells, ",".join(cells))
+            raise _unreadable(message["error"])
+        return message

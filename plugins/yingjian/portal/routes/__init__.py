@@ -1,1 +1,1 @@
-"""The portal's addresses. Every route names what it needs of its reader (`access.Need`)."""
+"""These modules hold the portal's addresses. Every route names the right that it needs (`access.Need`)."""

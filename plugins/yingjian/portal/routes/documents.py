@@ -1,4 +1,4 @@
-"""Data Docs, dbt's documentation and the runbooks, for the data team."""
+"""These routes show Data Docs, dbt's documentation and the runbooks to the data team."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def runbook(request: Request, reader: OfDataTeam, name: str) -> Response:
 
 @router.get("/audit")
 def audit(request: Request, reader: OfDataTeam, suite: str = "") -> Response:
-    """Data Docs of the last audit, suite by suite."""
+    """Show Data Docs of the last audit, suite by suite."""
     suites = documents.suites()
     if not suites:
         raise HTTPException(404)
@@ -42,7 +42,7 @@ def audit_page(request: Request, reader: OfDataTeam, suite: str) -> Response:
 
 @router.get("/models")
 def models(request: Request, reader: OfDataTeam) -> Response:
-    """dbt's documentation of every model and column."""
+    """Show dbt's documentation of every model and column."""
     if "models" not in documents.there():
         raise HTTPException(404)
     return page(request, reader, "document.html.j2", collection="models", suites=[], shown="models/page", chosen="")

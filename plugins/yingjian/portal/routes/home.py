@@ -1,4 +1,4 @@
-"""Reports by date, and the choice of language."""
+"""These routes show reports by date, and keep the reader's language."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from yingjian.portal.pages import LANGUAGE_COOKIE, page
 from yingjian.portal.publications import PublicationId
 from yingjian.portal.readers import Need, Reader, answers_questions, settings
 from yingjian.portal.words import LANGUAGES
-from yingjian.reports.figures import Publication
 from yingjian.reports.packs import pack_of
+from yingjian.reports.publication import Publication
 
 router = APIRouter()
 
@@ -28,7 +28,7 @@ KINDS = {
     "pdf": ("pdf", "application/pdf"),
     "xlsx": ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
 }
-# A stored page has its style within it, and neither script nor anything from elsewhere.
+# A stored page contains its style. It may load no script and nothing from another site.
 STORED_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 
 
@@ -39,13 +39,13 @@ def home(
     day: date | None = None,
     number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
 ) -> Response:
-    """Today's figures of the reader's part, and the reports by date; the data team begins with its runs."""
+    """Show today's figures of the reader's part and the reports by date; for the data team its runs come first."""
     if not reader.may(Need.PART):
         return RedirectResponse(f"{request.scope['root_path']}/operations", 303)
     with reading.reading(reader.audience) as conn:
         current = publications.current(conn)
         found, count = publications.page_of(conn, number, REPORTS, day)
-        headline = figures.headline(conn, current.publication_id) if current else None
+        headline = figures.headline(conn, current.publication_id, reader.audience) if current else None
         counted = lists.counts(conn, current.publication_id) if current else {}
     may_answer = reader.official is not None and answers_questions(reader.official)
     return page(
@@ -67,14 +67,14 @@ def home(
 
 @router.get("/reports/{publication_id}")
 def report(request: Request, reader: OfPart, publication_id: PublicationId) -> Response:
-    """The stored page of the reader's part, in the portal's frame."""
+    """Show the stored page of the reader's part, in the portal's frame."""
     publication = _publication(reader, publication_id)
     return page(request, reader, "report.html.j2", publication=publication, files=files_of(reader, publication))
 
 
 @router.get("/reports/{publication_id}/{kind}")
 def stored_file(reader: OfPart, publication_id: PublicationId, kind: str) -> Response:
-    """A file of the reader's own pack, as it was stored."""
+    """Send a file of the reader's own pack, as it was stored."""
     if kind not in KINDS:
         raise HTTPException(404)
     publication = _publication(reader, publication_id)
@@ -92,16 +92,16 @@ def stored_file(reader: OfPart, publication_id: PublicationId, kind: str) -> Res
             details=lambda _: {"file": path.name},
         )
     name = quote(f"应检尽检日报_{reader.audience.title}_{publication.as_of_date}_p{publication_id}.{KINDS[kind][0]}")
-    # A browser's own viewer does not work within Airflow's frame: both are saved.
+    # A browser's own viewer does not work within Airflow's frame, so the browser saves the file.
     return FileResponse(
         path, media_type=KINDS[kind][1], headers={"content-disposition": f"attachment; filename*=UTF-8''{name}"}
     )
 
 
 def files_of(reader: Reader, publication: Publication) -> dict[str, Path | None]:
-    """What is stored of the reader's own pack, by kind; None where it is not, or not for this reader.
+    """Return the stored files of the reader's own pack, by kind; None for a file that is missing or not allowed.
 
-    The spreadsheet of a part has names in it: it asks for the right.
+    The spreadsheet of a part has names in it, so it requires the right to see persons.
     """
     audience: Audience = reader.audience
     pack = pack_of(audience, publication.as_of_date, publication.publication_id, settings().reports)
@@ -140,7 +140,7 @@ def choose_language(
 
 
 def _own_path(back: str) -> str:
-    """A path within the portal: nothing that a browser takes for another site's address."""
+    """Return a path within the portal, which no browser takes for another site's address."""
     return (
         back if back.startswith("/") and not back.startswith("//") and "\\" not in back and back.isprintable() else "/"
     )

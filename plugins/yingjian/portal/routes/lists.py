@@ -1,4 +1,4 @@
-"""The lists of persons."""
+"""These routes show the lists of persons."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from yingjian.portal import lists, publications, reading
 from yingjian.portal.access import CheckedForm, OfPart
 from yingjian.portal.lists import Asked
 from yingjian.portal.pages import page, query
-from yingjian.reports.figures import Publication
 from yingjian.reports.lists import PersonList
+from yingjian.reports.publication import Publication
 
 router = APIRouter()
 
@@ -30,7 +30,7 @@ FORMATS = {
 
 @router.get("/lists")
 def overview(request: Request, reader: OfPart) -> Response:
-    """All lists with the number of rows in the reader's part."""
+    """Show all lists with the number of rows in the reader's part."""
     with reading.reading(reader.audience) as conn:
         current = publications.current(conn)
         counted = lists.counts(conn, current.publication_id) if current else {}
@@ -39,7 +39,7 @@ def overview(request: Request, reader: OfPart) -> Response:
 
 @router.get("/lists/{mart}")
 def one_list(request: Request, reader: OfPart, mart: str) -> Response:
-    """A page of a list; a look at names is recorded."""
+    """Show a page of a list; a look at names is recorded."""
     found = _list(mart)
     search, handle = _search_of(request)
     asked = Asked.of(found, request.query_params, search)
@@ -77,7 +77,7 @@ def one_list(request: Request, reader: OfPart, mart: str) -> Response:
 
 @router.post("/lists/{mart}/search", dependencies=[CheckedForm])
 async def search_list(request: Request, reader: OfPart, mart: str) -> Response:
-    """Keep what is searched in a cookie, since addresses stand in logs, and go to the list."""
+    """Keep the search in a cookie, since addresses stand in logs, and go to the list."""
     found = _list(mart)
     form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
     asked = Asked.of(found, form, form.get("words", ""))
@@ -98,13 +98,13 @@ async def search_list(request: Request, reader: OfPart, mart: str) -> Response:
 
 @router.post("/lists/{mart}/export", dependencies=[CheckedForm])
 def export_list(request: Request, reader: OfPart, mart: str, format: Annotated[str, Form()]) -> Response:
-    """The rows that the list's address asks for, as a file; recorded before it is sent."""
+    """Send the rows that the list's address requests, as a file; the export is recorded before it is sent."""
     found = _list(mart)
     if format not in FORMATS:
         raise HTTPException(400)
     search, _ = _search_of(request)
     asked = Asked.of(found, request.query_params, search)
-    folder = tempfile.TemporaryDirectory(prefix="yingjian-")  # Readable by its owner alone.
+    folder = tempfile.TemporaryDirectory(prefix="yingjian-")  # Only its owner may read this folder.
     path = Path(folder.name) / f"list.{format}"
 
     def read(conn: reading.Conn) -> tuple[Publication, int]:
@@ -140,7 +140,7 @@ def _list(mart: str) -> PersonList:
 
 
 def _search_of(request: Request) -> tuple[str, str | None]:
-    """What was searched and its handle, where the address names the search that the cookie keeps."""
+    """Return the search and its handle, if the address names the search that the cookie keeps."""
     handle, _, words = request.cookies.get(SEARCH_COOKIE, "").partition(".")
     asked = request.query_params.get("search")
     return (unquote(words), asked) if asked and asked == handle else ("", None)
@@ -155,5 +155,5 @@ def _details(asked: Asked, read: tuple[Publication, lists.Listed] | None) -> dic
 
 
 def _asked(asked: Asked) -> dict[str, Any]:
-    """Filters as they are; of a search only that there was one, it may be a name."""
+    """Return the filters as they are; of a search it only says that there was one, because it may be a name."""
     return {"filters": dict(asked.filters), "searched": bool(asked.search)}

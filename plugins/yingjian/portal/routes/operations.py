@@ -1,4 +1,4 @@
-"""For the data team: runs, freshness, deliveries, and where the documents are."""
+"""These routes show the data team runs, freshness, deliveries, and links to the documents."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ router = APIRouter()
 
 @router.get("/operations")
 def operations(request: Request, reader: OfDataTeam) -> Response:
-    """Nothing here is about a person."""
+    """Show the operations; nothing on the page is about a person."""
     with reading.reading(reader.audience) as conn:
         current = publications.current(conn)
         landed = figures.landed(conn)

@@ -1,4 +1,4 @@
-"""One person, after a reason."""
+"""These routes show one person, after the reader gave a reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from yingjian.portal.access import CheckedForm, OfPersons
 from yingjian.portal.pages import page
 from yingjian.portal.persons import KEY_PATTERN, Person
 from yingjian.portal.readers import Need, RefusedError
-from yingjian.reports.figures import Publication
+from yingjian.privacy import audit_trail
+from yingjian.reports.publication import Publication
 
 router = APIRouter()
 
@@ -23,7 +24,7 @@ PersonKey = Annotated[str, Segment(pattern=KEY_PATTERN)]
 
 @router.get("/persons/{person_key}")
 def ask_reason(request: Request, reader: OfPersons, person_key: PersonKey) -> Response:
-    """Ask why; nothing of the person is told yet."""
+    """Ask for the reason; the page tells nothing about the person yet."""
     with reading.reading(reader.audience) as conn:
         publication = publications.current(conn)
         if publication is None or not persons.is_in_part(conn, publication.publication_id, person_key):
@@ -35,9 +36,9 @@ def ask_reason(request: Request, reader: OfPersons, person_key: PersonKey) -> Re
 def person(
     request: Request, reader: OfPersons, person_key: PersonKey, reason: Annotated[str, Form(max_length=1000)] = ""
 ) -> Response:
-    """The person's timeline, once the reason is recorded."""
+    """Show the person's timeline, once the reason is recorded."""
     reason = " ".join(reason.split())
-    if len(reason) not in REASON_LENGTH:
+    if len(reason) not in REASON_LENGTH or not audit_trail.is_reason(reason):
         return page(request, reader, "reason.html.j2", 422, person_key=person_key, given=reason, is_short=True)
 
     def read(conn: reading.Conn) -> tuple[Publication, Person]:

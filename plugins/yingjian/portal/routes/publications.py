@@ -1,4 +1,4 @@
-"""Publications, and what changed between two of them."""
+"""These routes show the publications, and the changes between two of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PUBLICATIONS = 30
 def all_publications(
     request: Request, reader: Entering, number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1
 ) -> Response:
-    """Every publication there ever was."""
+    """Show every publication that was ever made."""
     with reading.reading(reader.audience) as conn:
         current = publications.current(conn)
         found, count = publications.page_of(conn, number, PUBLICATIONS)
@@ -50,7 +50,7 @@ def changes(
     kind: Literal["new", "gone", "changed"] | None = None,
     number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
 ) -> Response:
-    """Counts by table and by group for all; the rows, without names, for officials and their part."""
+    """Show counts by table and by group to all readers, and to officials the rows of their part, without names."""
     with reading.reading(reader.counted) as conn:
         comparable = publications.with_rows(conn)
         chosen = {p.publication_id: p for p in comparable if p.publication_id in (before, after)}

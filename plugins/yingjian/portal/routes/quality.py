@@ -1,4 +1,4 @@
-"""Data quality for all, rejected rows for those with the right."""
+"""These routes show data quality to all readers, and rejected rows to readers with the right."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ router = APIRouter()
 
 @router.get("/quality")
 def quality(request: Request, reader: Entering) -> Response:
-    """Counts only: what arrived, what was rejected and why, which checks failed, what was restated.
+    """Show counts only: arrivals, rejected rows by reason, failed checks and restatements.
 
-    Senders and restatements are the whole town's and told to those who see it.
+    Senders and restatements concern the whole town and are shown to readers who see the whole town.
     """
     with reading.reading(reader.counted) as conn:
         current = publications.current(conn)
@@ -44,7 +44,7 @@ def rejected_rows(
     reason: Annotated[str, Query(max_length=100)] = "",
     number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
 ) -> Response:
-    """Rejected rows as they were sent; every look is recorded."""
+    """Show rejected rows as they were sent; every look is recorded."""
     rows, count = reading.looked(
         reader,
         "quarantine_view",

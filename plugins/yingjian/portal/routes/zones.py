@@ -1,4 +1,4 @@
-"""Risk zones."""
+"""This route shows risk zones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def zones(
     area: Annotated[str, Query(max_length=100)] = "",
     number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
 ) -> Response:
-    """The reader's zones with what blocks each, how long real zones stayed, and the national lists' history."""
+    """Show the reader's zones with their blockers, the stays of real zones, and the history of the national lists."""
     with reading.reading(reader.audience) as conn:
         current = publications.current(conn)
         publication_id = current.publication_id if current else 0

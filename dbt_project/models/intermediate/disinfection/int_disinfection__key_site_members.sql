@@ -1,0 +1,26 @@
+-- Article 27: who works at a key site (units of annex rows 9, 12–15, 17, 23, 24 and 28), where and from when to when.
+-- One row per unit, place and term; a unit is known by its folded name, as the disinfection log names it;
+-- obligations have its name.
+with roster as (select * from {{ ref('int_membership__from_roster') }}),
+
+key_sites as (
+    select distinct group_code from {{ ref('int_policy__key_sites') }}
+    where {{ as_of_date() }} between effective_from and effective_to
+),
+
+final as (
+    select distinct
+        {{ comparable_text('roster.unit') }} as unit,
+        roster.unit as unit_name,
+        roster.group_code,
+        coalesce(roster.department, '') as department,
+        coalesce(roster.community, '') as community,
+        coalesce(roster.grid, '') as grid,
+        roster.start_date,
+        coalesce(roster.end_date, {{ no_end() }}) as end_date
+    from roster
+    inner join key_sites on roster.group_code = key_sites.group_code
+    where {{ comparable_text('roster.unit') }} is not null and roster.start_date <= {{ as_of_date() }}
+)
+
+select * from final

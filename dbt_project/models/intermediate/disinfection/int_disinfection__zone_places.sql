@@ -1,0 +1,50 @@
+-- Article 27: the places of each zone: the buildings of its grids by the register, whoever lives there and however long,
+-- and what the disinfection log named in the zone up to D. One row per zone and place, by its folded name.
+with zones as (select * from {{ ref('int_zone__levels') }}),
+
+registered as (
+    select distinct
+        community,
+        grid,
+        {{ comparable_text('building') }} as place
+    from {{ ref('stg_platform__residents') }}
+    where building <> ''
+),
+
+entries as (
+    select
+        zone_key,
+        {{ comparable_text('place') }} as place
+    from {{ ref('stg_platform__disinfections') }}
+    where zone_key is not null and started_at < {{ as_of_date() }} + 1
+),
+
+places as (
+    select
+        zones.zone_id,
+        registered.place,
+        true as is_building
+    from zones
+    inner join registered
+        on
+            {{ is_in('registered.community', 'zones.communities') }}
+            and ({{ is_in('registered.grid', 'zones.grids') }} or cardinality(zones.grids) = 0)
+    union all
+    select
+        zone_key,
+        place,
+        false
+    from entries
+),
+
+final as (
+    select
+        zone_id,
+        place,
+        bool_or(is_building) as is_building
+    from places
+    where place is not null
+    group by zone_id, place
+)
+
+select * from final

@@ -1,0 +1,22 @@
+-- People answer about the items of lists; these are their answers up to D (policy semantics, "Disposition"). An obligation is
+-- the same item on each list that has it: an answer given while it was to come stays beside it when it is overdue.
+{{ config(materialized='table') }}
+
+with dispositions as (
+    select * from {{ ref('stg_platform__dispositions') }}
+    where handled_at < {{ as_of_date() }} + 1
+),
+
+final as (
+    select
+        disposition_key,
+        case when {{ comparable_text('list_name') }} in ('obligation', 'due', 'overdue') then 'obligation'
+            else {{ comparable_text('list_name') }} end as item_kind,
+        trim(item_key) as item_id,
+        result,
+        handled_at,
+        updated_at
+    from dispositions
+)
+
+select * from final

@@ -1,0 +1,16 @@
+-- Memberships that lists from above create (group A07; articles 7, 18 and 30).
+-- A check that finds the person gone, or the entry wrong, ends the membership on its day.
+with referrals as (select * from {{ ref('stg_platform__referrals') }})
+
+select
+    'referrals:' || referral_key as membership_id,
+    person_key,
+    'A07' as group_code,
+    community,
+    grid,
+    handed_down_at::date as start_date,
+    coalesce(last_exposure_date, handed_down_at::date) as anchor_date,
+    case when verification_result in ('已离开', '信息有误') then verified_at::date end as end_date,
+    required_tests,
+    control_method
+from referrals

@@ -1,0 +1,25 @@
+-- This model says which records are one membership: a release that names any of them names the membership.
+with records as (select * from {{ ref('int_membership__records') }}),
+
+winners as (select * from records where is_winner),
+
+final as (
+    select
+        membership_id,
+        membership_id as record_key
+    from winners
+    union all
+    select
+        winners.membership_id,
+        records.membership_id as record_key
+    from winners
+    inner join records
+        on
+            winners.person_key = records.person_key
+            and winners.group_code = records.group_code
+            and winners.anchor_date = records.anchor_date
+            and not records.is_roster
+            and winners.membership_id <> records.membership_id
+)
+
+select * from final

@@ -1,0 +1,26 @@
+-- Articles 4, 18 and 30: a person's reports of a day up to D are one row: how often, the highest temperature, whether there
+-- was a symptom.
+{{ config(materialized='table') }}
+
+with checks as (
+    select
+        *,
+        {{ split_list('symptoms') }} as named_symptoms
+    from {{ ref('stg_platform__health_checks') }}
+    where measured_at < {{ as_of_date() }} + 1
+),
+
+-- Two records of one moment are one report; a record that says nothing is none.
+final as (
+    select
+        person_key,
+        measured_at::date as monitored_on,
+        count(distinct measured_at)::int as done,
+        max(temperature) as highest_temperature,
+        bool_or(cardinality(array_remove(named_symptoms, '无')) > 0) as has_symptom
+    from checks
+    where temperature is not null or cardinality(named_symptoms) > 0
+    group by person_key, measured_at::date
+)
+
+select * from final

@@ -1,0 +1,72 @@
+-- Articles 4, 18 and 30: the days up to D on which a person under control is at home and reports temperature and symptoms.
+-- An isolation at home counts from its beginning, a central one only from the day after its last day.
+{{ config(materialized='table') }}
+
+with periods as (select * from {{ ref('int_control__periods') }}),
+
+memberships as (select * from {{ ref('int_membership__unified') }}),
+
+contacts as (select * from {{ ref('stg_platform__contacts') }}),
+
+infections as (select * from {{ ref('int_lift__intervals') }} where state = 'void'),
+
+-- A person who comes on or after the last day of an isolation has none here, only the monitoring after it. A contact is at
+-- home when 隔离方式 says so. An isolation that begins anew by another record is that record's: the days of both are listed.
+located as (
+    select
+        periods.*,
+        greatest(periods.controlled_from, periods.anchor_date + memberships.first_day_offset) as first_day,
+        coalesce(periods.controlled_from < periods.isolation_ends_on, true) or periods.monitoring_days > 0 as has_stage,
+        case
+            when coalesce(periods.controlled_from >= periods.isolation_ends_on, true) then false
+            when contacts.contact_key is not null then coalesce(contacts.isolation_method, '') <> '居家'
+            else periods.place <> '居家'
+        end as is_elsewhere
+    from periods
+    inner join memberships on periods.membership_id = memberships.membership_id
+    left join contacts on periods.membership_id = 'contacts:' || contacts.contact_key
+),
+
+stages as (
+    select
+        membership_id,
+        person_key,
+        group_code,
+        department,
+        community,
+        grid,
+        case when is_elsewhere then isolation_ends_on + 1 else first_day end as from_date,
+        least(ends_on, {{ as_of_date() }}, coalesce(released_on, {{ no_end() }})) as to_date
+    from located
+    where has_stage
+),
+
+listed as {{ once() }} {{ first_listed_day() }},
+
+days as (
+    select
+        stages.membership_id,
+        stages.person_key,
+        stages.group_code,
+        stages.department,
+        stages.community,
+        stages.grid,
+        numbered.day_at::date as monitored_on
+    from stages
+    cross join listed
+    cross join lateral {{ days('greatest(stages.from_date, listed.first_day)', 'stages.to_date') }} as numbered (day_at)
+),
+
+final as (
+    select days.*
+    from days
+    where
+        not exists (
+            select 1 from infections
+            where
+                infections.person_key = days.person_key
+                and days.monitored_on between infections.from_date and infections.to_date
+        )
+)
+
+select * from final

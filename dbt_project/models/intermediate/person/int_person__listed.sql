@@ -1,0 +1,31 @@
+-- Article 16: who is on a list because of a risk, from when to when: under a control of the plan, or infected. A hotel's guest
+-- is looked up here.
+{{ config(materialized='table', indexes=[{'columns': ['person_key']}]) }}
+
+with memberships as (select * from {{ ref('int_membership__unified') }}),
+
+controlled_groups as (select distinct group_code from {{ ref('int_policy__controls') }}),
+
+infections as (
+    select * from {{ ref('stg_platform__cases') }}
+    where sample_date <= {{ as_of_date() }}
+),
+
+final as (
+    select
+        memberships.person_key,
+        memberships.group_code as list_code,
+        memberships.start_date as from_date,
+        coalesce(memberships.end_date, {{ no_end() }}) as to_date
+    from memberships
+    inner join controlled_groups on memberships.group_code = controlled_groups.group_code
+    union all
+    select
+        person_key,
+        'case' as list_code,
+        sample_date as from_date,
+        coalesce(discharge_date, {{ no_end() }}) as to_date
+    from infections
+)
+
+select * from final

@@ -1,0 +1,17 @@
+-- Article 27: the groups whose units are key sites in each edition, with the days on which it is in force.
+with key_sites as (
+    select * from {{ rows_in_force('policy_key_site', []) }} as ranked
+    where recency = 1
+),
+
+final as (
+    select
+        in_force_edition_code as edition_code,
+        effective_from,
+        effective_to,
+        group_code,
+        basis
+    from key_sites
+)
+
+select * from final

@@ -1,0 +1,23 @@
+-- Article 22: what makes a course with each vaccine in each edition, with the days on which it is in force.
+with vaccines as (
+    select * from {{ rows_in_force('policy_vaccine', []) }} as ranked
+    where recency = 1
+),
+
+final as (
+    select
+        in_force_edition_code as edition_code,
+        effective_from,
+        effective_to,
+        keyword,
+        vaccine,
+        is_default,
+        course_doses,
+        booster_doses,
+        dose_interval_days,
+        booster_interval_days,
+        basis
+    from vaccines
+)
+
+select * from final

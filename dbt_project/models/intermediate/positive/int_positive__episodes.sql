@@ -1,0 +1,48 @@
+-- Articles 24 and 26: each episode of a positive person. It begins with the first positive single sample, or with the case
+-- that came more than the days before it; it is reported by the first case that is not older than those days.
+{{ config(materialized='table') }}
+
+with events as (select * from {{ ref('int_positive__events') }}),
+
+samples as (
+    select *
+    from {{ first_per(
+        'events', 'person_key, discharges', "kind = 'sample' desc, sampled_at, known_at, " ~ bytewise('event_key')
+    ) }} as earliest
+    where kind = 'sample'
+),
+
+cases as (
+    select *
+    from {{ first_per(
+        'events', 'person_key, discharges', "kind = 'case' desc, sampled_at, known_at, " ~ bytewise('event_key')
+    ) }} as earliest
+    where kind = 'case'
+),
+
+allowed as (
+    select
+        {{ parameter('positive_report_days', as_of_date()) }} as days_before
+),
+
+final as (
+    select
+        coalesce(samples.person_key, cases.person_key) as person_key,
+        coalesce(samples.discharges, cases.discharges) as episode,
+        cases.event_key as case_key,
+        case when begins_with_sample then samples.event_key end as sample_key,
+        begins_with_sample,
+        case when begins_with_sample then samples.sampled_at else cases.sampled_at end as sampled_at,
+        case when begins_with_sample then samples.known_at end as result_at,
+        case when begins_with_sample then samples.known_at else cases.known_at end as clock_from
+    from samples
+    full outer join cases on samples.person_key = cases.person_key and samples.discharges = cases.discharges
+    cross join allowed
+    cross join lateral (
+        select
+            samples.person_key is not null
+            and coalesce(cases.sample_date >= samples.sample_date - allowed.days_before, true) as begins_with_sample
+    ) as begun
+)
+
+select * from final

@@ -1,0 +1,76 @@
+-- Section 3 (四), article 18: a unit of people who are tested regularly in which nobody was tested for days. Only members count
+-- who were there on all of these days.
+with allowed as (
+    select
+        {{ parameter('untested_unit_days', as_of_date()) }} as untested_days,
+        {{ parameter('untested_unit_persons', as_of_date()) }} as least
+),
+
+samples as (
+    select
+        person_key,
+        {{ item('sample_dates', 1) }} as last_sample_date
+    from {{ ref('int_sample__person_dates') }}
+),
+
+members as (
+    select
+        memberships.unit,
+        memberships.community,
+        memberships.person_key,
+        min(memberships.start_date) as start_date,
+        min(memberships.grid) as grid,
+        max(memberships.grid) as other_grid
+    from {{ ref('int_membership__unified') }} as memberships
+    cross join allowed
+    where
+        memberships.rule_family = 'rolling'
+        and memberships.unit <> ''
+        and coalesce(memberships.end_date, {{ no_end() }}) >= {{ as_of_date() }}
+        and memberships.start_date <= {{ as_of_date() }} - allowed.untested_days + 1
+    group by memberships.unit, memberships.community, memberships.person_key
+),
+
+-- A person who is exempt or infected is not tested, and that is no signal.
+standing as (
+    select members.*
+    from members
+    where
+        not exists (
+            select 1 from {{ ref('int_lift__intervals') }} as lift
+            where
+                lift.person_key = members.person_key
+                and lift.group_code is null
+                and {{ as_of_date() }} between lift.from_date and lift.to_date
+        )
+),
+
+units as (
+    select
+        standing.unit,
+        standing.community,
+        case when min(standing.grid) = max(standing.other_grid) then min(standing.grid) else '' end as grid,
+        count(*)::int as persons,
+        coalesce(max(samples.last_sample_date) + 1, min(standing.start_date)) as first_on
+    from standing
+    left join samples on standing.person_key = samples.person_key
+    group by standing.unit, standing.community
+),
+
+final as (
+    select
+        units.unit,
+        units.community,
+        units.grid,
+        units.persons,
+        units.first_on,
+        {{ days_between(as_of_date(), 'units.first_on') }} + 1 as days,
+        allowed.untested_days
+    from units
+    cross join allowed
+    where
+        units.persons >= allowed.least
+        and {{ days_between(as_of_date(), 'units.first_on') }} + 1 >= allowed.untested_days
+)
+
+select * from final

@@ -1,0 +1,87 @@
+-- Article 28: the runs of a level of each local zone up to D: from when to when it stood. One row per zone and run.
+-- The level comes only from the declarations; nothing here changes it.
+with declarations as (
+    select * from {{ ref('stg_platform__risk_zones') }}
+    where effective_date <= {{ as_of_date() }}
+),
+
+-- The notice that was updated last counts among several on one day.
+ordered as (
+    select
+        *,
+        row_number() over (
+            partition by zone_key, effective_date order by updated_at desc, file_id desc, line desc
+        ) as newest_rank
+    from declarations
+),
+
+daily as (
+    select
+        *,
+        lag(level) over (partition by zone_key order by effective_date) as previous_level
+    from ordered
+    where newest_rank = 1
+),
+
+runs as (
+    select
+        *,
+        count(*) filter (where level is distinct from previous_level)
+            over (partition by zone_key order by effective_date) as run_number
+    from daily
+),
+
+run_spans as (
+    select
+        zone_key,
+        run_number,
+        level,
+        min(effective_date) as level_since
+    from runs
+    group by zone_key, run_number, level
+),
+
+history as (
+    select
+        *,
+        lag(level) over by_run as previous_level,
+        lag(level_since) over by_run as previous_level_since,
+        lead(level_since) over by_run - 1 as level_until,
+        coalesce(bool_or(level = '高') over (
+            partition by zone_key order by run_number
+            rows between unbounded preceding and 1 preceding
+        ), false) as was_high,
+        run_number = max(run_number) over (partition by zone_key) as is_present
+    from run_spans
+    window by_run as (partition by zone_key order by run_number)
+),
+
+latest as (
+    select
+        zone_key,
+        zone_name,
+        communities,
+        grids
+    -- A notice may leave the place out.
+    from {{ first_per('daily', 'zone_key', 'cardinality(communities) = 0, effective_date desc') }} as placed
+),
+
+final as (
+    select
+        history.zone_key as zone_id,
+        history.run_number,
+        latest.zone_name as name,
+        latest.communities,
+        latest.grids,
+        history.level,
+        history.level_since,
+        history.level_until,
+        history.was_high,
+        history.previous_level,
+        history.previous_level_since,
+        history.is_present
+    from history
+    inner join latest on history.zone_key = latest.zone_key
+)
+
+select * from final

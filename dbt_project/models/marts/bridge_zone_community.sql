@@ -1,0 +1,13 @@
+-- This bridge has the communities of each zone, one by one.
+with zones as (select * from {{ ref('risk_zone') }}),
+
+final as (
+    select distinct
+        {{ as_of_date() }} as as_of_date,
+        zones.zone_id,
+        places.community
+    from zones
+    cross join lateral {{ each('zones.communities') }} as places (community)
+)
+
+select * from final

@@ -1,0 +1,30 @@
+-- Articles 25 and 26: cases and contacts of each day (新增、解除、转阳), and which of the new cases were known contacts: the lower
+-- that share, the more of the infection is still unknown.
+with events as (select * from {{ ref('int_contact__events') }}),
+
+counted as (
+    select
+        day,
+        community,
+        count(*) filter (where kind = 'case' and event = 'new')::int as new_cases,
+        count(*) filter (where is_known_contact)::int as known_contacts,
+        count(*) filter (where kind = 'case' and event = 'released')::int as discharged,
+        {% for kind in ['close_contact', 'secondary_contact'] %}
+        {% for event in ['new', 'released', 'positive'] %}
+        count(*) filter (where kind = '{{ kind }}' and event = '{{ event }}')::int
+            as {{ kind }}s_{{ event }}{{ ',' if not (loop.last and kind == 'secondary_contact') }}
+        {% endfor %}
+        {% endfor %}
+    from events
+    group by day, community
+),
+
+final as (
+    select
+        {{ as_of_date() }} as as_of_date,
+        *,
+        round({{ exact('known_contacts') }} / nullif(new_cases, 0), 4)::{{ double_type() }} as known_share
+    from counted
+)
+
+select * from final

@@ -1,0 +1,30 @@
+-- Every competent department, one by itself, that a rule of the day or a row names; the one without a name stands last.
+with cells as (
+    select department from {{ ref('obligation') }}
+    union
+    select department from {{ ref('key_site_disinfection') }}
+    union
+    select department from {{ ref('request_followup') }}
+    union
+    select department from {{ ref('supply_daily') }}
+    union
+    select department from {{ ref('bridge_group_department') }}
+),
+
+named as (
+    select distinct departments.department
+    from cells
+    cross join lateral {{ each_and_all('cells.department') }} as departments (department)
+    where departments.department is not null
+),
+
+final as (
+    select
+        {{ as_of_date() }} as as_of_date,
+        department,
+        coalesce(nullif(department, ''), '（未填）') as title,
+        row_number() over (order by department = '', {{ bytewise('department') }})::int as sort_order
+    from named
+)
+
+select * from final

@@ -1,0 +1,22 @@
+-- The population groups under the edition in force on D, in the plan's order.
+with rules as (
+    select * from {{ ref('int_policy__rules') }}
+    where {{ as_of_date() }} between effective_from and effective_to
+),
+
+final as (
+    select
+        {{ as_of_date() }} as as_of_date,
+        group_code,
+        group_name as title,
+        annex_row::int as annex_row,
+        article::int as article,
+        basis,
+        rule_family,
+        rule_text as frequency,
+        coalesce(departments, '') as departments,
+        row_number() over (order by annex_row is null, annex_row::int, {{ bytewise('group_code') }})::int as sort_order
+    from rules
+)
+
+select * from final

@@ -1,0 +1,67 @@
+-- Every unit that an obligation or a key site names, with the communities and departments of its rows.
+with named as (
+    select distinct
+        unit_key,
+        unit,
+        community,
+        department
+    from {{ ref('obligation') }}
+    union all
+    select
+        sites.unit_key,
+        substr(sites.unit_key, char_length('workplace:') + 1) as unit,
+        places.community,
+        sites.department
+    from {{ ref('key_site_disinfection') }} as sites
+    cross join lateral {{ each('sites.communities') }} as places (community)
+),
+
+departments as (
+    select distinct
+        named.unit_key,
+        names.department
+    from named
+    cross join lateral {{ each_and_all('named.department') }} as names (department)
+    where names.department is not null
+),
+
+joined_departments as (
+    select
+        unit_key,
+        {{ joined_distinct(bytewise('department'), '、') }} as department
+    from departments
+    group by unit_key
+),
+
+places as (
+    select distinct
+        unit_key,
+        unit,
+        community
+    from named
+),
+
+placed as (
+    select
+        unit_key,
+        min(unit) as unit,
+        {{ list_of('community', ['community']) }} as communities
+    from places
+    group by unit_key
+),
+
+final as (
+    select
+        {{ as_of_date() }} as as_of_date,
+        placed.unit_key,
+        left(placed.unit_key, greatest(position(':' in placed.unit_key) - 1, 0)) as kind,
+        placed.unit,
+        coalesce(nullif(placed.unit, ''), '（未填）') as title,
+        placed.communities,
+        joined_departments.department,
+        row_number() over (order by placed.unit = '', {{ bytewise('placed.unit_key') }})::int as sort_order
+    from placed
+    inner join joined_departments on placed.unit_key = joined_departments.unit_key
+)
+
+select * from final

@@ -1,0 +1,105 @@
+-- Every figure on D for the town, each community, each department and each pair of them that has something.
+-- A place without anything counts 0, so that a line over the days has no gaps.
+{{ config(indexes=[{'columns': ['as_of_date', 'indicator_code']}]) }}
+
+with definitions as (select * from {{ ref('indicator_definition') }}),
+
+communities as (select community from {{ ref('dim_community') }}),
+
+departments as (select department from {{ ref('dim_department') }}),
+
+counted as (
+    select * from {{ ref('indicators_of_tests') }}
+    union all
+    select * from {{ ref('indicators_of_persons') }}
+    union all
+    select * from {{ ref('indicators_of_the_town') }}
+    union all
+    select
+        indicator_code,
+        null as community,
+        null as department,
+        null as counted_once,
+        0 as part,
+        0 as whole
+    from definitions
+    union all
+    select
+        definitions.indicator_code,
+        communities.community,
+        null as department,
+        null as counted_once,
+        0 as part,
+        0 as whole
+    from definitions
+    cross join communities
+    where definitions.by_community
+    union all
+    select
+        definitions.indicator_code,
+        null as community,
+        departments.department,
+        null as counted_once,
+        0 as part,
+        0 as whole
+    from definitions
+    cross join departments
+    where definitions.by_department
+),
+
+-- A total is counted from the rows themselves: neither the communities of a zone nor the departments of a group add up to it.
+spread as (
+    select
+        counted.indicator_code,
+        communities.community,
+        departments.department,
+        counted.counted_once,
+        counted.part,
+        counted.whole
+    from counted
+    cross join lateral {{ each_and_all('counted.community') }} as communities (community)
+    cross join lateral {{ each_and_all('counted.department') }} as departments (department)
+),
+
+summed as (
+    select
+        indicator_code,
+        community,
+        department,
+        coalesce(sum(part) filter (where counted_once is null), 0) + count(distinct counted_once) as part,
+        coalesce(sum(whole), 0) as whole
+    from spread
+    group by indicator_code, community, department
+),
+
+measured as (
+    select
+        summed.*,
+        definitions.is_share,
+        not definitions.by_community and not definitions.by_department as is_town_wide,
+        {{ exact('summed.part') }} / nullif(summed.whole, 0) as share,
+        power({{ exact('10') }}, definitions.decimals + 2) as scale
+    from summed
+    inner join definitions on summed.indicator_code = definitions.indicator_code
+),
+
+final as (
+    select
+        {{ as_of_date() }} as as_of_date,
+        indicator_code,
+        community,
+        department,
+        part::bigint as part,
+        case when is_share then whole::bigint end as whole,
+        case when is_share then share else part end::{{ double_type() }} as value,
+        case
+            when not is_share then part
+            -- All is shown only when nothing is missing.
+            when part < whole then least(floor(share * scale + 0.5), scale - 1) / scale
+            else floor(share * scale + 0.5) / scale
+        end::{{ double_type() }} as value_shown,
+        is_town_wide
+    from measured
+)
+
+select * from final

@@ -1,0 +1,58 @@
+-- Articles 18, 24 and 34: how long each institution takes from the sample to the result, on each of the last days.
+{{ config(indexes=[{'columns': ['institution', 'sampled_on'], 'unique': true}]) }}
+
+with allowed as (
+    select
+        {{ parameter('lab_turnaround_days', as_of_date()) }} as shown_days,
+        {{ parameter('lab_result_hours', as_of_date()) }} as result_hours
+),
+
+samples as (
+    select
+        counting.sample_date as sampled_on,
+        coalesce(reports.laboratory, '') as institution,
+        counting.sampled_at,
+        case
+            when reports.tested_at < {{ as_of_date() }} + 1 and counting.result <> '待出'
+                then {{ seconds_between('reports.tested_at', 'counting.sampled_at') }} / 3600
+        end as hours,
+        counting.result <> '待出' as has_result
+    from {{ ref('int_sample__counting') }} as counting
+    cross join allowed
+    inner join {{ ref('stg_platform__test_results') }} as reports
+        on counting.sample_key = reports.sample_key and counting.person_key = reports.person_key
+    where counting.sample_date > {{ as_of_date() }} - allowed.shown_days
+),
+
+measured as (
+    select
+        samples.sampled_on,
+        samples.institution,
+        samples.hours,
+        samples.has_result,
+        coalesce(samples.hours > allowed.result_hours, false)
+        or (
+            samples.hours is null and not samples.has_result
+            and samples.sampled_at + interval '1 hour' * allowed.result_hours < {{ as_of_date() }} + 1
+        ) as is_late
+    from samples
+    cross join allowed
+),
+
+final as (
+    select
+        {{ as_of_date() }} as as_of_date,
+        institution,
+        sampled_on,
+        count(*)::int as samples,
+        count(hours)::int as timed,
+        count(*) filter (where not has_result)::int as pending,
+        count(*) filter (where is_late)::int as late,
+        round((percentile_cont(0.5) within group (order by hours))::{{ exact_type() }}, 2)::{{ double_type() }} as median_hours,
+        round((percentile_cont(0.9) within group (order by hours))::{{ exact_type() }}, 2)::{{ double_type() }} as p90_hours,
+        round(max(hours), 2)::{{ double_type() }} as longest_hours
+    from measured
+    group by institution, sampled_on
+)
+
+select * from final

@@ -1,0 +1,33 @@
+-- Articles 24 and 34: how many persons each sampling point took in each hour of the last days.
+{{ config(indexes=[{'columns': ['sampled_on', 'sampling_point']}]) }}
+
+with allowed as (
+    select {{ parameter('sampling_point_days', as_of_date()) }} as shown_days
+),
+
+samples as (
+    select
+        counting.person_key,
+        counting.sample_date as sampled_on,
+        extract(hour from counting.sampled_at)::int as hour,
+        coalesce(reports.sampling_point, '') as sampling_point
+    from {{ ref('int_sample__counting') }} as counting
+    cross join allowed
+    inner join {{ ref('stg_platform__test_results') }} as reports
+        on counting.sample_key = reports.sample_key and counting.person_key = reports.person_key
+    where counting.sample_date > {{ as_of_date() }} - allowed.shown_days
+),
+
+final as (
+    select
+        {{ as_of_date() }} as as_of_date,
+        sampling_point,
+        sampled_on,
+        hour,
+        count(*)::int as samples,
+        count(distinct person_key)::int as persons
+    from samples
+    group by sampling_point, sampled_on, hour
+)
+
+select * from final

@@ -1,0 +1,7 @@
+select
+    file_id,
+    sender,
+    day,
+    rows,
+    rows_new
+from {{ source('quality', 'file_part') }}

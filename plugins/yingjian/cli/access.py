@@ -1,0 +1,118 @@
+"""`yingjian access …`: who reads what in the warehouse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from yingjian.cli import terminal
+from yingjian.cli.connections import connection
+from yingjian.settings import Settings
+
+if TYPE_CHECKING:
+    from yingjian.people.audience import Audience
+
+app = terminal.group("who reads what in the warehouse", "access")
+
+Login = Annotated[str, typer.Argument(metavar="LOGIN")]
+Communities = Annotated[list[str] | None, typer.Option("--community", metavar="NAME")]
+Departments = Annotated[list[str] | None, typer.Option("--department", metavar="NAME")]
+Office = Annotated[bool, typer.Option("--office", help="the whole town")]
+Persons = Annotated[bool, typer.Option("--persons", help="the look at persons, one by one, with a reason")]
+Reason = Annotated[str, typer.Option("--reason", help="why; kept in the trail")]
+
+
+@app.command("grant", epilog=terminal.example("yingjian access grant m-new --community 第1社区 --reason 到岗"))
+def grant(
+    login: Login,
+    reason: Reason,
+    community: Communities = None,
+    department: Departments = None,
+    office: Office = False,
+    persons: Persons = False,
+) -> int:
+    """Let a login read a part of the town; without one, what officials.yml says of it."""
+    import getpass
+
+    from yingjian.people.officials import read_officials
+    from yingjian.privacy import access
+
+    parts = _parts(community, department, office)
+    if not parts and not persons:
+        official = read_officials(Settings.load().officials).get(login)
+        if official is None:
+            raise ValueError(
+                f"{login} is no official of officials.yml: say --community, --department, --office or --persons"
+            )
+        parts, persons = [official.audience], official.may("persons")
+    with connection() as conn:
+        password = access.grant(conn, login, parts, persons, getpass.getuser(), reason)
+    print(f"{login} reads {'、'.join(part.title for part in parts) or 'persons'}")
+    if password:
+        print(f"password, shown this once: {password}")
+    return 0
+
+
+@app.command("revoke", epilog=terminal.example("yingjian access revoke m-new --reason 离岗"))
+def revoke(
+    login: Login,
+    reason: Reason,
+    community: Communities = None,
+    department: Departments = None,
+    office: Office = False,
+    persons: Persons = False,
+) -> int:
+    """Take a part of the town from a login; without one, everything."""
+    import getpass
+
+    from yingjian.privacy import access
+
+    parts = _parts(community, department, office)
+    with connection() as conn:
+        gone = access.revoke(conn, login, parts, persons, getpass.getuser(), reason)
+    print(f"{login} {'is gone' if gone else 'reads less'}: see yingjian access list")
+    return 0
+
+
+def _parts(communities: list[str] | None, departments: list[str] | None, office: bool) -> list[Audience]:
+    from yingjian.names import comparable
+    from yingjian.people.audience import OFFICE, Audience
+
+    named = [Audience("community", comparable(name)) for name in communities or []]
+    named += [Audience("department", name) for name in departments or []]
+    return [OFFICE, *named] if office else named
+
+
+@app.command("list", epilog=terminal.example("yingjian access list"))
+def list_() -> int:
+    """List logins and what they read."""
+    from yingjian.privacy import access
+
+    with connection() as conn:
+        for reader in access.readers(conn):
+            parts = "、".join(part.title for part in reader.parts)
+            print(f"{reader.login}  {parts}{'  persons' if reader.persons else ''}")
+    return 0
+
+
+@app.command("passwords", epilog=terminal.example("yingjian access passwords"))
+def passwords() -> int:
+    """Give the services' roles the passwords that are set now."""
+    from yingjian.database import roles, warehouse
+
+    with connection() as conn:
+        roles.set_passwords(conn, Settings.load(), set(warehouse.ROLES))
+    print(f"passwords set: {', '.join(warehouse.ROLES)}")
+    return 0
+
+
+@app.command("document", epilog=terminal.example("yingjian access document"))
+def document() -> int:
+    """Write docs/access.md."""
+    from yingjian.privacy import access
+
+    path = Settings.load().root / access.DOCUMENT
+    path.write_text(access.document(access.read_table()), encoding="utf-8")
+    print(path)
+    return 0

@@ -1,0 +1,106 @@
+"""The trail of who did what with persons' data: `audit …` and `rotate-person-key`."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from yingjian.cli import terminal
+from yingjian.cli.connections import connection
+from yingjian.settings import Settings, variables
+
+app = terminal.group("persons' data")
+trail = terminal.group("the trail of who did what with persons' data", "audit")
+app.add_typer(trail)
+
+
+@trail.command("verify", epilog=terminal.example("yingjian audit verify"))
+def verify(
+    anchors: Annotated[
+        typer.FileText | None,
+        typer.Option("--anchors", metavar="FILE", help="what YINGJIAN_AUDIT_ANCHOR noted, by line"),
+    ] = None,
+) -> int:
+    """Check that no event was changed or removed."""
+    from yingjian.orchestration import anchor
+    from yingjian.privacy import audit_trail
+
+    settings = Settings.load()
+    with connection() as conn:
+        verdict = audit_trail.verify(conn, settings.audit_end)
+        held, wrong = audit_trail.against(conn, anchors or (), settings.secret(anchor.KEY).encode())
+    if wrong:
+        print(f"yingjian: the audit trail is not the one that was noted: {wrong}", file=sys.stderr)
+        return 1
+    if verdict.broken is not None:
+        print(f"yingjian: the audit trail is broken at event {verdict.broken}: {verdict.reason}", file=sys.stderr)
+        return 1
+    print(f"{verdict.events:,} events, unbroken" + (f", as {held:,} anchors say" if held else ""))
+    return 0
+
+
+@trail.command("list", epilog=terminal.example("yingjian audit list --since 2022-07-20 --action person_view"))
+def list_(
+    since: Annotated[
+        date | None, typer.Option("--since", parser=terminal.day, metavar="D", help="from this day on")
+    ] = None,
+    actor: Annotated[str | None, typer.Option("--actor", metavar="LOGIN")] = None,
+    action: Annotated[
+        str | None,
+        typer.Option("--action", metavar="ACTION", help="person_view, export, release, access_grant, …"),
+    ] = None,
+    about: Annotated[
+        str | None, typer.Option("--object", metavar="OBJECT", help="a person_key, a publication, a login")
+    ] = None,
+    person: Annotated[
+        bool,
+        typer.Option("--person", help="who looked at a person: type and number of the document on standard input"),
+    ] = False,
+) -> int:
+    """List events, the newest last."""
+    from yingjian.privacy import audit_trail, correction, rotation
+
+    objects = [about] if about else None
+    if person:
+        id_type, _, id_number = sys.stdin.readline().strip().partition(" ")
+        if not id_number:
+            raise ValueError("--person wants one line on standard input: the type of the document, a blank, its number")
+    with connection() as conn:
+        if person:
+            # A person whose document was corrected was looked at under each of the documents.
+            documents = correction.documents_of(conn, correction.Document(id_type, id_number))
+            objects = [
+                key for one in documents for key in rotation.keys_of(Settings.load(), one.id_type, one.id_number)
+            ]
+        events = audit_trail.events(conn, since, actor, action, objects)
+        for event in events:
+            details = "  ".join(f"{name}={value}" for name, value in event.details.items())
+            line = (
+                f"{event.event_id}  {event.happened_at:%Y-%m-%d %H:%M:%S}  {event.actor}  {event.action}  {event.object}"
+                f"  {event.reason or '-'}  {details}"
+            )
+            print(terminal.shown(line.rstrip()))
+    return 0
+
+
+@app.command("rotate-person-key", epilog=terminal.example("yingjian rotate-person-key --reason 年度更换"))
+def rotate_person_key(reason: Annotated[str, typer.Option("--reason", help="why; kept in the trail")]) -> int:
+    """Go over to another secret of the person keys: every key is made anew."""
+    import getpass
+
+    from yingjian.privacy import rotation
+
+    settings = Settings.load()
+    with connection() as conn, terminal.bar("every person's key is made anew"):
+        outcome = rotation.rotate(conn, settings, variables().person_key_next, getpass.getuser(), reason)
+    print(
+        f"{outcome.persons:,} persons have another key now; the secret's fingerprint was {outcome.before} and is {outcome.after}"
+    )
+    if settings.given_person_key:
+        print("set YINGJIAN_PERSON_KEY to the new secret before the next landing, and keep the old one under seal")
+    else:
+        print(f"the old secret is secrets/person_key_{outcome.before}.json: keep it under seal, away from this machine")
+    return 0

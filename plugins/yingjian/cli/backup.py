@@ -1,0 +1,49 @@
+"""`yingjian backup` saves a home, `restore` makes one, `backup-key` makes the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from yingjian.cli import terminal
+from yingjian.settings import Settings, variables
+
+app = terminal.group("backups")
+
+
+@app.command("backup", epilog=terminal.example("yingjian backup /backups/2022-07-24.yjb"))
+def backup(out: Annotated[Path, typer.Argument(metavar="OUT")]) -> int:
+    """Write the home and its databases as one encrypted file."""
+    from yingjian.operations import backup
+
+    with terminal.bar(f"{out} is written"):
+        manifest = backup.backup(Settings.load(), out, variables().backup_key)
+    print(f"{out}: publication {manifest.publication or 'none'}, {manifest.rows:,} rows")
+    return 0
+
+
+@app.command(
+    "restore", epilog=terminal.example("yingjian restore /backups/2022-07-24.yjb --home /var/lib/yingjian-new")
+)
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    home: Annotated[Path, typer.Option("--home", metavar="NEW", help="a folder that is empty or not there yet")],
+) -> int:
+    """Make a home from a backup: all of it, or nothing."""
+    from yingjian.operations import backup
+
+    with terminal.bar(f"{home} is made from {file}"):
+        manifest = backup.restore(file, home, variables().backup_key)
+    print(f"{home}: publication {manifest.publication or 'none'}, {manifest.rows:,} rows; set YINGJIAN_HOME to it")
+    return 0
+
+
+@app.command("backup-key", epilog=terminal.example("yingjian backup-key"))
+def backup_key() -> int:
+    """Make a new key for backups."""
+    from yingjian.operations import backup
+
+    print(backup.make_key(), end="")
+    return 0

@@ -1,0 +1,47 @@
+"""`yingjian feeds …`: what senders need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from yingjian.cli import terminal
+
+app = terminal.group("what senders need", "feeds")
+
+
+@app.callback()
+def feeds() -> None:
+    """The feeds, and what their senders need."""
+
+
+@app.command("templates", epilog=terminal.example("yingjian feeds templates templates"))
+def templates(out: Annotated[Path, typer.Argument(metavar="OUT", help="a folder; it is made if need be")]) -> int:
+    """Write a workbook for each feed, which a sender fills in."""
+    from yingjian.landing.templates import write_templates
+
+    write_templates(out)
+    print(out)
+    return 0
+
+
+@app.command("schema", epilog=terminal.example("yingjian feeds schema schemas"))
+def schema(out: Annotated[Path, typer.Argument(metavar="OUT", help="a folder; it is made if need be")]) -> int:
+    """Write the columns of each feed as JSON Schema, for who sends by program."""
+    from yingjian.landing.schema import write_schemas
+
+    write_schemas(out)
+    print(out)
+    return 0
+
+
+@app.command("reasons", epilog=terminal.example("yingjian feeds reasons"))
+def reasons() -> int:
+    """Write docs/reasons.md."""
+    from yingjian.documents import reasons as page
+    from yingjian.settings import Settings
+
+    print(page.write(Settings.load().root))
+    return 0

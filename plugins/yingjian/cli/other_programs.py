@@ -1,0 +1,37 @@
+"""`yingjian airflow …` and `yingjian dbt …` hand what follows to the other command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from yingjian.cli import terminal
+from yingjian.settings import Settings
+
+app = terminal.group("the command lines of Airflow and dbt")
+
+
+class Foreign(TyperCommand):
+    """A command without options of its own: whatever follows is for the other command line, `--help` and `--` too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.args = list(args)
+        return []
+
+
+@app.command("airflow", cls=Foreign, epilog=terminal.example("yingjian airflow dags list"))
+def airflow(context: typer.Context) -> int:
+    """Call Airflow's own command line with this home's environment."""
+    from yingjian.operations import command_lines
+
+    return command_lines.airflow(Settings.load(), context.args)
+
+
+@app.command("dbt", cls=Foreign, epilog=terminal.example("yingjian dbt build --target dev --select due"))
+def dbt(context: typer.Context) -> int:
+    """Call dbt's own command line with this home's environment."""
+    from yingjian.operations import command_lines
+
+    return command_lines.run_dbt(Settings.load(), context.args)

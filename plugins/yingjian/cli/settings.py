@@ -1,0 +1,22 @@
+"""`yingjian settings …` tells of the environment variables."""
+
+from __future__ import annotations
+
+from yingjian.cli import terminal
+from yingjian.settings import Settings
+
+app = terminal.group("the environment variables", "settings")
+
+
+@app.callback()
+def settings() -> None:
+    """The settings are environment variables."""
+
+
+@app.command("document", epilog=terminal.example("yingjian settings document"))
+def document() -> int:
+    """Write docs/settings.md."""
+    from yingjian.documents import variables
+
+    print(variables.write(Settings.load().root))
+    return 0

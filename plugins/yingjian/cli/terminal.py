@@ -1,0 +1,82 @@
+"""The commands share what stands here: groups, dates, durations, examples, error sentences, a bar for long work."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+
+import typer
+
+
+def group(text: str, name: str | None = None) -> typer.Typer:
+    """A group of commands; without a name its commands stand at the top. No traceback shows values: they may be a person's."""
+    return typer.Typer(name=name, help=text, add_completion=False, pretty_exceptions_enable=False)
+
+
+def example(command: str) -> str:
+    """The help of a command ends with this. A test reads the command line behind the colon."""
+    return f"Example: {command}"
+
+
+def day(text: str | date) -> date:
+    """A date as people write it: 2022-07-24. A default comes here as a date."""
+    if isinstance(text, date):
+        return text
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        wrong = "there is no such day" if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII) else "that is no date"
+        raise typer.BadParameter(
+            f"is {text}, but {wrong}: write year, month and day of the calendar, as in 2022-07-24"
+        ) from None
+
+
+def duration(text: str | timedelta) -> timedelta:
+    """A time as people write it: 90s, 3m, 1h. A default comes here as a time."""
+    if isinstance(text, timedelta):
+        return text
+    amount, unit = text[:-1], text[-1:]
+    if not amount.isdecimal() or unit not in ("s", "m", "h") or int(amount) == 0:
+        raise typer.BadParameter(f"is {text}, but that is no time: write 90s, 3m or 1h")
+    return timedelta(**{{"s": "seconds", "m": "minutes", "h": "hours"}[unit]: int(amount)})
+
+
+def shown(text: object) -> str:
+    """A text as a terminal may show it: a control character, or a mark of writing direction, would be a command to it."""
+    return "".join("?" if unicodedata.category(character) in ("Cc", "Cf") else character for character in str(text))
+
+
+def sentence(error: typer.TyperException) -> str:
+    """Return one sentence that says what is wrong with a command line and where help is."""
+    text = error.format_message()
+    if isinstance(error, typer.BadParameter) and error.message and error.param is not None:
+        option = error.param
+        name = option.opts[0] if option.param_type_name == "option" else option.metavar or option.name
+        return f"{name} {error.message.removeprefix('Input ').partition(', unable')[0]}".rstrip(".")
+    context = getattr(error, "ctx", None)
+    hint = f": see `{context.command_path} --help`" if context else ""
+    return f"{text[:1].lower()}{text[1:]}".rstrip(".").replace("'", "") + hint
+
+
+@contextmanager
+def bar(title: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """A bar of long work on the terminal; yields a function that takes what is at work and by how much it went on.
+
+    total: how many steps there are; None: only the time is shown. It stands on standard error, and nothing is shown where
+    that is no terminal: what a command prints stays as it is.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda text=title, steps=0: None
+        return
+    amount = [BarColumn(), MofNCompleteColumn()] if total is not None else []
+    columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), *amount, TimeElapsedColumn()]
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda text=title, steps=0: progress.update(task, description=text, advance=steps)

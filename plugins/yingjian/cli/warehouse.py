@@ -1,0 +1,91 @@
+"""The commands `migrate` and `warehouse …` keep the warehouse's server."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from yingjian.cli import terminal
+from yingjian.settings import Settings, SetupError, variables
+
+app = terminal.group("the warehouse")
+warehouse_group = terminal.group("the warehouse's server", "warehouse")
+app.add_typer(warehouse_group)
+
+
+@warehouse_group.command("start", epilog=terminal.example("yingjian warehouse start"))
+def start() -> int:
+    """Start the embedded server, and migrate."""
+    return migrate()
+
+
+@app.command("migrate", epilog=terminal.example("yingjian migrate"))
+def migrate() -> int:
+    """Bring the warehouse's tables, views, rights, and the figures of past days to this version."""
+    from yingjian.database import warehouse
+    from yingjian.operations import migration, past_figures
+
+    settings = Settings.load()
+    warehouse.ensure_running(settings)
+    migration.migrate(settings)
+    if days := past_figures.fill(settings):
+        print(f"the figures of {len(days)} past days were filled in: {days[0]} to {days[-1]}")
+    return 0
+
+
+@warehouse_group.command("uri", epilog=terminal.example("yingjian warehouse uri --role bi_reader"))
+def uri(
+    role: Annotated[str, typer.Option("--role", help="a role, such as bi_reader; default: the owner")] = "owner",
+) -> int:
+    """Print the connection URI for psql, a BI tool or a driver."""
+    from yingjian.database import warehouse
+    from yingjian.operations import migration
+
+    settings = Settings.load()
+    warehouse.ensure_running(settings)
+    connection_uri = warehouse.uri(settings, role)
+    if role != warehouse.OWNER:
+        with warehouse.connect(settings) as conn:
+            migration.require_migrated(conn)
+    print(connection_uri)
+    return 0
+
+
+@warehouse_group.command("bootstrap", epilog=terminal.example("yingjian warehouse bootstrap"))
+def bootstrap() -> int:
+    """Make the owner, Airflow's role and the databases, once per server, as the superuser of YINGJIAN_SUPERUSER."""
+    from urllib.parse import urlparse
+
+    import psycopg
+
+    from yingjian.database import bootstrap as first
+    from yingjian.database import server, warehouse
+    from yingjian.operations import migration
+
+    settings, superuser = Settings.load(), variables().superuser
+    if settings.warehouse is None or not superuser:
+        raise SetupError(
+            "bootstrap prepares a server that is not embedded: set YINGJIAN_WAREHOUSE to the owner's URI and"
+            " YINGJIAN_SUPERUSER to a superuser's"
+        )
+    named = urlparse(settings.warehouse)
+    if (named.scheme, named.username, named.path) != ("postgresql", first.OWNER_ROLE, "/yingjian"):
+        raise SetupError(
+            f"bootstrap makes the role {first.OWNER_ROLE} and the database yingjian: name them in YINGJIAN_WAREHOUSE"
+        )
+    server.require(superuser, "YINGJIAN_SUPERUSER")
+    with psycopg.connect(superuser, autocommit=True) as conn:
+        first.bootstrap(conn, warehouse.owner_password(settings), warehouse.password(settings, first.AIRFLOW_ROLE))
+    migration.migrate(settings)
+    print("the server has its owner, Airflow's role and the two databases; nothing needs the superuser from now on")
+    return 0
+
+
+@warehouse_group.command("stop", epilog=terminal.example("yingjian warehouse stop"))
+def stop() -> int:
+    """Stop the embedded server."""
+    from yingjian.database.embedded import EmbeddedPostgres
+
+    EmbeddedPostgres(Settings.load()).stop()
+    return 0

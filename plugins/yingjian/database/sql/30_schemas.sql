@@ -1,0 +1,67 @@
+-- This file makes the schemas that dbt and publishing fill. The table plugins/yingjian/privacy/access.yml says what each
+-- role may do, and plugins/yingjian/privacy/grants.py grants it. Only the rights that no line of the table can say stand
+-- here: on the database, on single columns, and of the roles that own.
+create schema if not exists staging_latest;
+create schema if not exists intermediate;
+create schema if not exists policy;
+create schema if not exists build;
+create schema if not exists reporting_public;
+create schema if not exists own_part;
+
+-- The table holds the last change of its source that each increment has read. It is unlogged as the increments are: a
+-- crash empties both, and the next build reads everything. No backup holds this schema, so no migration, which runs
+-- once, may make its table.
+create unlogged table if not exists intermediate.increment_progress (
+    model text primary key, definition text not null, change_id bigint not null
+);
+comment on table intermediate.increment_progress is 'Model that is kept between builds, digest of its code, and the last row of staging.sample_change that is in it.';
+
+do $$
+begin
+    execute format('revoke all on database %I from public', current_database());
+    execute format(
+        'grant connect on database %I to'
+        ' loader, transformer, auditor, publisher, reporter, bi_reader, community_reader, department_reader, case_worker',
+        current_database()
+    );
+    -- Landing merges by temporary tables.
+    execute format('grant temporary on database %I to loader, transformer', current_database());
+end
+$$;
+
+alter default privileges revoke execute on functions from public;
+alter default privileges for role transformer revoke execute on functions from public;
+alter default privileges for role publisher revoke execute on functions from public;
+
+-- PostgreSQL grants what dbt makes between two migrations; a model that more roles read says so in its YAML.
+alter default privileges for role transformer in schema build, intermediate, policy grant select on tables to auditor;
+alter default privileges for role transformer in schema policy grant select on tables to publisher;
+
+-- dbt and the audit count refused rows, and dbt counts contradictions, without reading them.
+grant select (rejected_id, file_id, feed, reason_codes, sender, rejected_at, resolved_at)
+on quality.rejected_row to transformer, auditor;
+grant select (contradiction_id, file_id, line, feed, other_file_id, other_line, columns, found_at)
+on quality.contradiction to transformer;
+
+-- The views that readers query belong to view_owner, and the policies of the tables behind them are its own. A mart
+-- belongs to build_owner until it is published.
+grant create on schema build to build_owner;
+grant usage on schema published, access to view_owner;
+grant usage, create on schema reporting, reporting_public, restricted, own_part to view_owner;
+grant select on published.publication, published.current, published.released to view_owner;
+grant execute on function
+access.is_reader, access.sees_office, access.plans_as_office, access.names_of, access.may_read_person,
+access.sees_all_persons, access.persons_looked_at
+to view_owner;
+do $$
+declare
+    mart regclass;
+begin
+    for mart in
+        select oid from pg_class where relnamespace = to_regnamespace('published') and relkind = 'p'
+        and not has_table_privilege('view_owner', oid, 'select')
+    loop
+        execute format('grant select on %s to view_owner', mart);
+    end loop;
+end
+$$;

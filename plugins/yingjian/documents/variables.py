@@ -1,0 +1,57 @@
+"""The table of the environment variables (docs/settings.md), from the class that holds them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from yingjian.environment import Environment
+
+HEAD = """# Settings
+
+`yingjian settings document` writes this page from `plugins/yingjian/environment.py`; `tests/unit/test_settings.py` compares both.
+An empty variable counts as not set. A wrong value is one sentence that names the variable, and nothing is begun. `.env.example`
+has what containers need besides: ports, folders of the host and limits of memory.
+"""
+
+
+def write(root: Path) -> Path:
+    """Write docs/settings.md; returns its path."""
+    path = root / "docs" / "settings.md"
+    path.write_text(text(), encoding="utf-8")
+    return path
+
+
+def text() -> str:
+    """The page; it depends on the class alone."""
+    outer = [field for field in Environment.model_fields.values() if not _is_inner(field)]
+    inner = [field for field in Environment.model_fields.values() if _is_inner(field)]
+    return "\n".join(
+        [
+            HEAD,
+            "| variable | what it says | default |",
+            "|---|---|---|",
+            *(f"| `{field.alias}` | {field.description} | {_default(field)} |" for field in outer),
+            "",
+            "## Not to be set by hand",
+            "Yingjian sets these for the programs that it starts.",
+            "",
+            "| variable | what it says |",
+            "|---|---|",
+            *(f"| `{field.alias}` | {field.description} |" for field in inner),
+            "",
+        ]
+    )
+
+
+def _is_inner(field: FieldInfo) -> bool:
+    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("inner"))
+
+
+def _default(field: FieldInfo) -> str:
+    value: Any = field.get_default(call_default_factory=True, validated_data={})
+    if value is None or value in ((), {}):
+        return ""
+    return f"`{value:%H:%M}`" if hasattr(value, "hour") else f"`{value}`"

@@ -1,0 +1,226 @@
+"""Every environment variable of Yingjian: name, what it says, default, and what is no value of it.
+
+`yingjian settings document` writes docs/settings.md from this class. `yingjian.settings` reads it, and imports it only then:
+neither a DAG file nor `yingjian --help` waits for pydantic-settings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import time
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "YINGJIAN_"
+ROLE_PASSWORD = "YINGJIAN_ROLE_PASSWORD_"  # noqa: S105 - the name of variables
+
+
+def _matches(pattern: str, says: str) -> BeforeValidator:
+    """A check of the text of a variable; `says` is what to give instead."""
+
+    def check(given: Any) -> Any:
+        if isinstance(given, str) and not re.fullmatch(pattern, given, re.ASCII):
+            raise ValueError(says)
+        return given
+
+    return BeforeValidator(check)
+
+
+def _hour(default: str) -> BeforeValidator:
+    return _matches(r"([01]\d|2[0-3]):[0-5]\d", f"give hour and minute as in {default}")
+
+
+def _addresses(given: Any) -> Any:
+    return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
+
+
+def _without_slash(given: Any) -> Any:
+    return given.rstrip("/") or None if isinstance(given, str) else given
+
+
+Hours = Annotated[float, _matches(r"(?!0+(\.0+)?$)\d+(\.\d+)?", "give a number of hours above 0")]
+Url = Annotated[str | None, BeforeValidator(_without_slash)]
+Port = Annotated[
+    int,
+    _matches(r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]", "give a port, as in 8080"),
+]
+
+
+def _secret(description: str) -> Any:
+    return Field(default=None, description=description, repr=False)
+
+
+def _inner(description: str) -> Any:
+    return Field(default=None, description=description, repr=False, json_schema_extra={"inner": True})
+
+
+class Environment(BaseSettings):
+    """The environment variables, each with its description; an empty one counts as not set.
+
+    A field `home` is the variable YINGJIAN_HOME. Fields with `inner` are set by Yingjian for the programs that it starts.
+    """
+
+    model_config = SettingsConfigDict(
+        alias_generator=lambda name: PREFIX + name.upper(),
+        case_sensitive=True,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    home: str | None = Field(None, description="The folder of all state; not set: `.yingjian` in the checkout.")
+    warehouse: str | None = Field(
+        None, description="URI of a PostgreSQL server; not set: the home has an embedded one.", repr=False
+    )
+    landing: str | None = Field(
+        None,
+        description="Where exports are landed from: a folder, `sftp://`, `s3://` or the platform's API;"
+        " not set: `landing` in the home.",
+    )
+    landing_minutes: Annotated[float, _matches(r"(?!0+(\.0+)?$)\d{1,4}(\.\d{1,3})?", "give minutes, as in 5")] = Field(
+        5, description="How often the landing location is looked at, in minutes."
+    )
+    api_token: str | None = _secret("The bearer token that the platform's API gets.")
+    person_key: str | None = _secret(
+        "The secret of the person keys; not set: one of the home's own. It must be set with `YINGJIAN_WAREHOUSE`."
+    )
+    person_key_next: str | None = _secret(
+        "The secret that `yingjian rotate-person-key` goes over to; not set: one is made."
+    )
+    superuser: str | None = _secret("URI of the server's superuser, for `yingjian warehouse bootstrap` alone.")
+    role_passwords: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict,
+        alias="YINGJIAN_ROLE_PASSWORD_<ROLE>",  # Each role has a variable; `read` gathers them.
+        description="The password of a role of the warehouse; not set: derived (`docs/decisions/roles.md`).",
+        repr=False,
+    )
+    backup_key: str | None = _secret(
+        "The keys for backups (`yingjian backup-key`); the secret ones, or their file, for `yingjian restore`."
+    )
+    officials: str | None = Field(
+        None, description="The file that says who reads what; not set: `officials.yml` in the home."
+    )
+    shared_folder: str | None = Field(
+        None,
+        description="Where packs and bulletins are put for readers of a shared folder; not set: `shared` in the home.",
+    )
+    feed_deadline: Annotated[time, _hour("05:30")] = Field(
+        time(5, 30), description="Until when a day waits for its feeds on the day after, Asia/Shanghai."
+    )
+    catch_up_days: Annotated[int, _matches(r"[1-9]\d{0,2}", "give a number of days, at least 1")] = Field(
+        7, description="How many missed days are made up."
+    )
+    delivery_time: Annotated[time, _hour("07:00")] = Field(
+        time(7), description="When the packs of a day go out on the day after, Asia/Shanghai."
+    )
+    url: Url = Field(None, description="Where officials find Airflow's UI and the portal; links lead there.")
+    port: Port | None = Field(None, description="The port of `yingjian up`; not set: 8080.")
+    bind: str = Field("127.0.0.1", description="The address at which Airflow's API server listens.")
+    airflow_url: Url = Field(None, description="Where services, workers and commands find an api-server of elsewhere.")
+    airflow_database: Annotated[
+        str | None,
+        _matches(r"postgresql://.*", "must be like postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
+    ] = Field(
+        None, description="URI of Airflow's metadata; not set: the database `airflow` beside the warehouse.", repr=False
+    )
+    airflow_days: Annotated[int, _matches(r"[1-9]\d{0,3}", "give a number of days")] = Field(
+        90, description="How many days Airflow keeps its record of runs, and its logs."
+    )
+    # Whoever may write to the broker has Airflow's workers run tasks. The URL itself is a secret.
+    broker: Annotated[
+        str | None,
+        _matches(
+            r"(rediss?|amqps?)://[^:/@]*:[^:/@]+@.+",
+            "must be like redis://:PASSWORD@HOST:6379/0 or amqp://USER:PASSWORD@HOST//",
+        ),
+    ] = Field(None, description="URL of the message broker for workers; not set: no broker.", repr=False)
+    workers: Annotated[int, _matches(r"\d{1,3}", "give a number, 0 where all workers are started elsewhere")] = Field(
+        2, description="How many workers `yingjian up` and `yingjian run` start where there is a broker."
+    )
+    question_deputies_hours: Hours = Field(
+        2, description="After how many hours deputies are told of a question that nobody answered."
+    )
+    question_again_hours: Hours = Field(4, description="After how many hours all of them are told again.")
+    alert_mail: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_addresses)] = Field(
+        (), description="Addresses of the data team, with commas between them."
+    )
+    alert_wecom: str | None = Field(None, description="The Airflow connection of a WeCom group robot.")
+    alert_dingtalk: str | None = Field(None, description="The Airflow connection of a DingTalk group robot.")
+    alert_webhook: str | None = _secret("A URL that gets each alert as JSON.")
+    alert_again_hours: Hours = Field(12, description="After how many hours a lasting state is told again.")
+    alert_landing_hours: Hours = Field(26, description="How many hours without a landed file are told.")
+    alert_long_hours: Hours = Field(3, description="How many hours of one task's work are told.")
+    alert_backup_hours: Hours = Field(26, description="How old in hours the newest backup may be.")
+    audit_anchor: str | None = _secret(
+        "Where the end of the trail is noted each hour: a file that only another user may change, or a URL that gets JSON."
+    )
+    heartbeat_url: str | None = _secret("A URL that every turn of the watch fetches, a dead man's switch.")
+    openlineage_url: str | None = Field(
+        None, description="An OpenLineage endpoint that is told of runs and models; not set: nothing is sent."
+    )
+    dev_schema: str | None = Field(
+        None, description="One's own schema for `yingjian dbt … --target dev`; not set: `dev_` and the login."
+    )
+    version: str | None = Field(None, description="The code's commit, built into an image.")
+
+    build_token: str | None = _inner("The token by which dbt shows that the schema `build` is its own.")
+    project_digest: str | None = _inner("The digest of the dbt project; incremental models compare it.")
+    pg_host: str | None = _inner("The warehouse's host, for dbt's profile.")
+    pg_port: str | None = _inner("The warehouse's port, for dbt's profile.")
+    pg_user: str | None = _inner("The role that dbt connects as.")
+    pg_password: str | None = _inner("The password of that role.")
+    pg_dbname: str | None = _inner("The warehouse's database, for dbt's profile.")
+    pg_sslmode: str | None = _inner("Whether dbt asks for TLS.")
+    pg_sslrootcert: str | None = _inner("The authority that dbt believes.")
+    pg_sslcert: str | None = _inner("dbt's own certificate.")
+    pg_sslkey: str | None = _inner("The key of dbt's own certificate.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """`read` hands everything over, so that a test can name an environment."""
+        return (init_settings,)
+
+    @classmethod
+    def read(cls, env: Mapping[str, str]) -> Environment:
+        """The variables of an environment. Raises ValueError with one sentence that names the variable."""
+        passwords = {
+            name.removeprefix(ROLE_PASSWORD).lower(): value
+            for name, value in env.items()
+            if name.startswith(ROLE_PASSWORD) and value
+        }
+        try:
+            given: dict[str, Any] = {**_Given(cls, env)(), f"{ROLE_PASSWORD}<ROLE>": passwords}
+            return cls(**given)
+        except ValidationError as error:
+            raise ValueError(_sentence(error, env)) from None
+
+
+class _Given(EnvSettingsSource):
+    """It reads the variables of a mapping instead of those of the process."""
+
+    def __init__(self, settings_cls: type[BaseSettings], env: Mapping[str, str]) -> None:
+        self._given = {name: value for name, value in env.items() if name.startswith(PREFIX)}
+        super().__init__(settings_cls)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name: value for name, value in self._given.items() if value}
+
+
+def _sentence(error: ValidationError, env: Mapping[str, str]) -> str:
+    """Return what is wrong with the first wrong variable. A text that begins with `must` is for secrets: it quotes no value."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = str(first["loc"][0])
+    reason = first.get("ctx", {}).get("error")
+    text = str(reason) if reason is not None else first["msg"]
+    return f"{name} {text}" if text.startswith("must") else f"{name} is {env.get(name)}: {text}"

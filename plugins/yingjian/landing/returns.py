@@ -1,0 +1,109 @@
+"""A sender gets the rows back that could not be taken: a workbook per feed, which it corrects and sends again.
+
+The sheet of the data has the feed's header, so that landing takes the corrected workbook as it is. Each faulty cell is marked
+and says what it must be. The workbooks hold personal data: they go to nobody but the sender of the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from datetime import time as time_of_day
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import xlsxwriter
+from psycopg.rows import dict_row
+
+from yingjian.landing.feeds import FEEDS, Feed
+from yingjian.landing.templates import DATA, GUIDE, is_needed, requirement, write_guide
+from yingjian.names import comparable
+
+REASON, OTHERS = "退回原因", "无法分列的行"
+MOST_ROWS = 5_000  # A larger workbook is no mail; the rest follows once these were corrected.
+
+# A row that could not be taken apart names no sender; it is the sender's when all other rows of its file are.
+_OPEN = """
+    from quality.rejected_row as refused
+    where refused.resolved_at is null and refused.raw_text <> '' and strpos(refused.reason, '无需更正') = 0
+    and (
+        refused.sender = any(%(names)s)
+        or (
+            refused.sender is null and (
+                select bool_and(part.sender is not null and part.sender = any(%(names)s)) from quality.file_part as part
+                where part.file_id = refused.file_id
+            )
+        )
+    )
+"""
+
+
+def names_of(sender: str) -> list[str]:
+    """Return a sender's name as rows have it: as it was written, and as names of places are compared."""
+    return sorted({sender, comparable(sender)})
+
+
+def open_rows(conn: psycopg.Connection[Any], sender: str, since: datetime | None = None) -> dict[str, int]:
+    """Return how many rows of a sender are open, by feed; since: only rows refused after that moment."""
+    rows = conn.execute(
+        f"""
+        select feed, count(*) {_OPEN} and (%(since)s::timestamptz is null or refused.rejected_at > %(since)s)
+        group by feed order by feed
+        """,  # type: ignore[arg-type]
+        {"names": names_of(sender), "since": since},
+    ).fetchall()
+    return {feed: count for feed, count in rows if feed in FEEDS}
+
+
+def write_returns(conn: psycopg.Connection[Any], sender: str, folder: Path, day: date) -> list[Path]:
+    """Write a workbook for each feed of which a sender has open rows, the newest rows first; return the files."""
+    paths = []
+    for name in open_rows(conn, sender):
+        feed = FEEDS[name]
+        with conn.cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute(
+                f"""
+                select refused.cells, refused.wrong_columns, refused.reason, refused.raw_text {_OPEN}
+                and refused.feed = %(feed)s order by refused.rejected_at desc, refused.file_id, refused.line limit %(most)s
+                """,  # type: ignore[arg-type]
+                {"names": names_of(sender), "feed": name, "most": MOST_ROWS},
+            ).fetchall()
+        paths.append(folder / f"{feed.title}-退回-{day:%Y-%m-%d}.xlsx")
+        _write(paths[-1], feed, rows, day)
+    return paths
+
+
+def _write(path: Path, feed: Feed, rows: Sequence[dict[str, Any]], day: date) -> None:
+    path.touch(mode=0o600)
+    options = {"strings_to_formulas": False, "strings_to_urls": False}
+    with xlsxwriter.Workbook(str(path), options) as book:
+        # The same rows make the same bytes, so that a copy into a folder can be repeated.
+        book.set_properties({"created": datetime.combine(day, time_of_day())})
+        text = book.add_format({"num_format": "@", "quote_prefix": True})
+        wrong = book.add_format({"num_format": "@", "quote_prefix": True, "bg_color": "#FFC7CE"})
+        bold = book.add_format({"bold": True, "num_format": "@"})
+        sheet = book.add_worksheet(DATA)
+        sheet.freeze_panes(1, 0)
+        for place, column in enumerate(feed.columns):
+            sheet.set_column(place, place, max(12, 2 * len(column.source) + 4), text)
+            sheet.write_string(0, place, column.source, bold)
+        sheet.write_string(0, len(feed.columns), REASON, bold)
+        sheet.set_column(len(feed.columns), len(feed.columns), 60)
+        for line, row in enumerate((row for row in rows if row["cells"] is not None), start=1):
+            for place, column in enumerate(feed.columns):
+                is_wrong = column.source in row["wrong_columns"]
+                sheet.write_string(line, place, row["cells"].get(column.source, ""), wrong if is_wrong else text)
+                if is_wrong:
+                    needed = "必填" if is_needed(column, feed) else "可空"
+                    sheet.write_comment(line, place, f"{row['reason']}\n应为：{requirement(column, feed)}（{needed}）")
+            sheet.write_string(line, len(feed.columns), row["reason"], text)
+        if any(row["cells"] is None for row in rows):
+            others = book.add_worksheet(OTHERS)
+            others.set_column(0, 1, 60)
+            others.write_row(0, 0, [REASON, "原文"], bold)
+            for line, row in enumerate((row for row in rows if row["cells"] is None), start=1):
+                others.write_string(line, 0, row["reason"], text)
+                others.write_string(line, 1, row["raw_text"][:32_000], text)
+        title = f"{feed.title}：在“{DATA}”表中更正标红的单元格后，将本工作簿放到原报送位置；“{REASON}”列不必删除"
+        write_guide(book.add_worksheet(GUIDE), book, feed, title)

@@ -1,0 +1,6 @@
+"""The names of Airflow's services; the command line offers them without importing what the services need."""
+
+WORKER = "worker"
+# Airflow's name of the job whose heartbeat shows that a service works.
+JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
+NAMES = ("api-server", *JOBS, WORKER)

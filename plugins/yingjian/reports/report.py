@@ -1,0 +1,105 @@
+"""This module reads the sections of a publication's report for one audience, and puts them together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+
+from yingjian.modelling import editions
+from yingjian.people.audience import OFFICE, Audience
+from yingjian.reports.contents import SECTIONS, STATE
+from yingjian.reports.definitions import definitions
+from yingjian.reports.document import Action, Document
+from yingjian.reports.figures import read_figures
+from yingjian.reports.publication import Issue, Publication, read_issue, read_responsible
+from yingjian.reports.sections.section import Reading, Section, Written
+from yingjian.reports.text import day, number
+
+
+def read_document(conn: psycopg.Connection[Any], publication_id: int, audience: Audience = OFFICE) -> Document:
+    """Return the report of a publication; inside `narrowed` for the same audience.
+
+    Raises:
+        LookupError: there is no such publication, or its rows were pruned.
+    """
+    issue = read_issue(conn, publication_id, audience)
+    figures = read_figures(conn, issue)
+    readings = [(section, section.read(conn, issue, figures)) for section in SECTIONS if section.is_for(issue)]
+    return document(issue, readings, read_responsible(conn, publication_id))
+
+
+def document(
+    issue: Issue, readings: Sequence[tuple[Section, Reading]], responsible: Mapping[str, Sequence[str]]
+) -> Document:
+    """Return the report of what was read. responsible: units by provision of the plan."""
+    written = [section.content(reading) for section, reading in readings]
+    publication, plan = issue.publication, editions.plan(issue.publication.policy_edition)
+    findings = [finding for part in written for finding in part.findings] if issue.before else []
+    improved = [words for part in written for words in part.improved] if issue.before else []
+    state = "".join(sentence for part in written if part.section is STATE for sentence in part.content.said)
+    return Document(
+        title=f"{plan.town}应检尽检日报",
+        publication=publication,
+        audience=issue.audience,
+        notice=_notice(publication, readings),
+        state=state,
+        state_basis=STATE.basis,
+        tiles=[tile for part in written for tile in part.content.tiles],
+        compared=_compared(issue, any(finding.is_worse for finding in findings)),
+        findings=findings,
+        improved="；".join(improved),
+        actions=[action.by(responsible) for action in _actions(publication, readings, written)],
+        facts=[*_scope(issue), *(fact for part in written for fact in part.content.facts)],
+        chapters=[part.chapter for part in written if part.section is not STATE],
+        definitions=definitions(issue.as_of),
+        sheets=[table for part in written for table in part.content.sheets],
+        days=issue.days,
+        hidden=issue.hidden,
+        sources=f"依据{plan.sources}。内部资料，仅供疫情防控工作使用；不含姓名、证件号码、电话、住址。",
+    )
+
+
+def _failed(readings: Sequence[tuple[Section, Reading]]) -> tuple[int, int]:
+    """Return how many checks must hold and did not, and how many only give a hint."""
+    (checks,) = (reading["checks"] for section, reading in readings if section.anchor == "quality")
+    failed = int((checks["severity"] == "fail").sum())
+    return failed, len(checks) - failed
+
+
+def _notice(publication: Publication, readings: Sequence[tuple[Section, Reading]]) -> str:
+    failed, hints = _failed(readings)
+    if publication.released_by_hand:
+        return (
+            f"有 {number(failed)} 项必须通过的质量检查未通过，经人工批准发布。"
+            f"理由：{publication.release_reason or '未填写'}。放行人：{publication.released_by or '未记录'}。"
+        )
+    return f"{number(publication.checks_run)} 项检查{f'，{hints} 项提示，见数据质量' if failed + hints else ''}。"
+
+
+def _compared(issue: Issue, is_worse: bool) -> str:
+    if issue.before is None:
+        return f"{day(issue.day_before)}没有发布，无上期数据，不能比较。"
+    return "" if is_worse else "与前一日相比，没有变差的项目。"
+
+
+def _actions(
+    publication: Publication, readings: Sequence[tuple[Section, Reading]], written: Sequence[Written]
+) -> list[Action]:
+    """Return the day's work: what is urgent first, then in the sections' turns; never empty."""
+    found = [action for part in sorted(written, key=lambda part: part.section.turn) for action in part.content.actions]
+    if publication.released_by_hand:
+        failed, _ = _failed(readings)
+        words = f"有 {number(failed)} 项必须通过的质量检查未通过，本期经人工放行，请先看放行理由和数据质量。"
+        found.insert(0, Action("谨慎使用", words, "第20条", is_urgent=True))
+    return sorted(found, key=lambda action: not action.is_urgent)
+
+
+def _scope(issue: Issue) -> list[tuple[str, str]]:
+    """Return whose rows a part's report has, and what is not of parts."""
+    if not issue.audience.name:
+        return []
+    elsewhere = [section.title for section in SECTIONS if not section.is_for(issue)]
+    words = f"只含{issue.audience.name}的数据。"
+    return [("范围", words + (f"{'、'.join(elsewhere)}不按部门分，见街道日报。" if elsewhere else ""))]

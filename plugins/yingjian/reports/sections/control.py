@@ -1,0 +1,142 @@
+"""These sections tell isolation and health monitoring (articles 4, 6, 8, 18, 25, 26, 30), and the hours within which contacts are isolated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pandas import DataFrame
+
+from yingjian.reports.document import Action, Column
+from yingjian.reports.frames import by, most, rows, table, total
+from yingjian.reports.sections.section import Content, Reading, Section
+from yingjian.reports.text import articles, citation, number
+
+CONTROLS = {
+    "controls": """
+        select title, min(basis) as basis, count(*) filter (where status = 'in_isolation') as isolated,
+            count(*) filter (where status = 'in_monitoring') as monitored,
+            count(*) filter (where status = 'awaiting_release' and may_be_released) as ready,
+            count(*) filter (where status = 'awaiting_release' and not may_be_released) as blocked,
+            count(*) filter (where is_released_early and coalesce(released_on, isolation_released_on) > %(day)s::date - 7) as early
+        from control
+        where publication_id = %(id)s
+        group by title
+        having bool_or(status in ('in_isolation', 'in_monitoring', 'awaiting_release') or is_released_early)
+        order by title collate "C"
+    """,
+}
+
+
+def _controls(reading: Reading) -> Content:
+    """Tell who is under control, who may be released, and who was released too early."""
+    found = reading["controls"]
+    if not len(found):
+        return Content(["没有在管的隔离和健康监测人员。"])
+    isolated, monitored, ready, blocked, early = (
+        number(reading.count(code)) for code in ("isolated", "monitored", "releasable", "blocked", "released_early")
+    )
+    said = (
+        f"隔离 {isolated} 人，健康监测 {monitored} 人；期满可解除 {ready} 人，期满但条件不齐 {blocked} 人；"
+        f"近7日提前解除 {early} 人。"
+    )
+    columns = (
+        Column("管控", "title", "text"), Column("隔离", "isolated"), Column("监测", "monitored"), Column("可解除", "ready"),
+        Column("期满不齐", "blocked"), Column("提前解除", "early", alarm=True),
+    )  # fmt: skip
+    return Content([said], [table("按管控类别（人）", columns, found)], list(_releases(found)))
+
+
+def _releases(found: DataFrame) -> Iterator[Action]:
+    """Yield the actions on the controls that have any, by the articles of those."""
+    for heading, name, says, is_urgent in (
+        ("核查提前解除", "early", "近7日有 {} 人提前或缺检测解除，核实并补齐", True),
+        ("补齐解除条件", "blocked", "{} 人期满但缺检测、结果或三阴性，补齐后方可解除", True),
+        ("办理解除", "ready", "{} 人期满且条件齐备，可以解除", False),
+    ):
+        concerned = found[found[name] > 0]
+        if len(concerned):
+            cited = [article for basis in concerned["basis"] for article in articles(basis)]
+            kinds = "、".join(f"{title} {number(count)}" for title, count in zip(concerned["title"], concerned[name].tolist(), strict=True))  # fmt: skip
+            words = f"{says.format(number(total(concerned, name)))}：{kinds}（人）。"
+            yield Action(heading, words, citation(cited) if cited else "第4、25、26、30条", is_urgent)
+
+
+MONITORING = {
+    "monitored": """
+        select coalesce(nullif(community, ''), %(blank)s) collate "C" as community, count(distinct person_key) as persons,
+            count(distinct person_key) filter (where status = 'short') as short,
+            count(distinct person_key) filter (where status = 'signal') as signals
+        from health_monitoring
+        where publication_id = %(id)s and monitored_on = %(day)s
+        group by 1 order by signals desc, short desc, community
+    """,
+}
+
+
+def _monitoring(reading: Reading) -> Content:
+    """Tell whose reports of temperature and symptoms on D are too few, and who has a fever."""
+    found = reading["monitored"]
+    if not len(found):
+        return Content(["当日没有居家健康监测人员。"])
+    persons, short, signals = total(found, "persons"), reading.count("monitoring_short"), reading.count("fevers")
+    said = f"当日健康监测 {number(persons)} 人，报告次数不足 {number(short)} 人，发热或有症状 {number(signals)} 人。"
+    actions = []
+    if signals:
+        named = "、".join(f"{row.community} {number(row.signals)}" for row in rows(found) if row.signals)
+        words = f"{number(signals)} 名健康监测人员发热或有症状：{named}（人）。"
+        actions.append(Action("排查发热", words, "第18条", is_urgent=True))
+    if short:
+        actions.append(Action("督促报告体温", f"{number(short)} 名健康监测人员当日报告体温和症状不足。", "第18、30条"))
+    columns = (
+        Column("社区", "community", "text"), Column("在管", "persons"), Column("报告不足", "short"),
+        Column("发热或症状", "signals", alarm=True),
+    )  # fmt: skip
+    return Content([said], [table("当日健康监测（人）", columns, found)], actions)
+
+
+CONTACTS = {
+    "contacts": """
+        select category, coalesce(nullif(community, ''), %(blank)s) collate "C" as community, count(*) as contacts,
+            count(*) filter (where status = 'in_time') as in_time, count(*) filter (where status = 'late') as late,
+            count(*) filter (where status = 'running') as running,
+            count(*) filter (where status = 'overdue' and not is_infected) as overdue
+        from contact_clock
+        where publication_id = %(id)s and (judged_at > %(day)s::date - 6 or status in ('running', 'overdue'))
+        group by 1, 2 order by 1, 2
+    """,
+}
+
+
+def _contacts(reading: Reading) -> Content:
+    """Tell the contacts judged in the last week, and older ones who are not isolated."""
+    found = reading["contacts"]
+    if not len(found):
+        return Content(["近7日没有新判定的密接、次密接。"])
+    actions = []
+    if overdue := reading.count("contacts_overdue"):
+        places = by(found, "community").sort_values("overdue", ascending=False, kind="stable")
+        words = f"{number(overdue)} 名密接、次密接超过8小时仍未按规定隔离：{most(places, 'overdue')}（人）。"
+        actions.append(Action("立即隔离", words, "第25、26条", is_urgent=True))
+    columns = (
+        Column("类别", "category", "text"), Column("判定", "contacts"), Column("按时", "in_time"), Column("超时", "late"),
+        Column("未到时限", "running"), Column("超时未隔离", "overdue", alarm=True),
+    )  # fmt: skip
+    categories = by(found, "category").sort_values("category", ascending=False)
+    said = "近7日判定的和仍未隔离的密接、次密接；8小时从判定时间起算，转运不算隔离到位，已确认感染的不计超时未隔离。"
+    return Content([said], [table("8小时内隔离（人）", columns, categories)], actions)
+
+
+SECTIONS = (
+    Section(
+        "controls", "隔离与健康监测", "第4、6、8、18、25、26、30条", ("control",), CONTROLS, _controls,
+        ("controlled", "blocked"),
+    ),
+    Section(
+        "monitoring", "居家健康监测", "第4、18、30条", ("health_monitoring",), MONITORING, _monitoring,
+        ("monitoring_complete",),
+    ),
+    Section(
+        "contacts", "密接隔离时限", "第25、26条", ("contact_clock",), CONTACTS, _contacts,
+        ("contacts_in_time", "contacts_overdue"),
+    ),
+)  # fmt: skip

@@ -1,0 +1,97 @@
+"""These sections tell what communities and grids did about the lists (articles 18, 21), and who lives in them (16)."""
+
+from __future__ import annotations
+
+from yingjian.reports.document import Column
+from yingjian.reports.frames import table, total
+from yingjian.reports.sections.section import Content, Reading, Section
+from yingjian.reports.text import number, percent
+
+DISPOSITIONS = {
+    "lists": """
+        select list, sum(items)::int as items, sum(answered)::int as answered, sum(not_reached + refused)::int as refused,
+            sum(moved_away + not_here + wrong_data)::int as doubtful
+        from disposition_daily where publication_id = %(id)s and as_of_date = %(day)s
+        group by list order by items desc, list collate "C"
+    """,
+}
+# A list without a title here keeps its own name.
+TITLES = {
+    "overdue": "逾期未检",
+    "due": "未来7日应检",
+    "positive_followup": "阳性未办结",
+    "contact_clock": "密接未隔离",
+    "pool_followup": "混管待复核",
+    "push_outstanding": "推送未清",
+    "pharmacy_followup": "购药待检",
+    "control": "期满或提前解除",
+    "health_monitoring": "健康监测异常",
+    "screening_outstanding": "区域核酸未采",
+    "zone_blocker": "阻碍降级",
+    "signal": "预警信号",
+    "guest_check": "住客待核",
+    "inspection_followup": "问题待整改",
+    "request_followup": "诉求待办",
+    "event_approval": "活动待批",
+    "missing_departure": "离岗未登记",
+    "vaccination_outstanding": "老年人待接种",
+}
+
+
+def _dispositions(reading: Reading) -> Content:
+    """Tell how many items of each list were answered on D."""
+    found = reading["lists"]
+    if not len(found):
+        return Content(["各清单没有待办事项。"])
+    answered = reading.value("answered")
+    said = (
+        f"各清单事项 {number(answered.whole)} 项，已反馈处置结果 {number(answered.part)} 项（{percent(answered.shown)}）；"
+        "反馈不改变应检和达标。"
+    )
+    columns = (
+        Column("清单", "title", "text"), Column("事项", "items"), Column("已反馈", "answered"),
+        Column("反馈率", "answered", "share", whole="items"), Column("联系不上、拒绝", "refused"),
+        Column("搬离、不在、信息有误", "doubtful"),
+    )  # fmt: skip
+    titles = [TITLES.get(name, name) for name in found["list"]]
+    return Content([said], [table("各清单处置（项）", columns, found.assign(title=titles))])
+
+
+POPULATION = {
+    "places": """
+        select coalesce(nullif(community, ''), %(blank)s) collate "C" as community, count(distinct grid) as grids,
+            sum(residents)::int as residents, sum(floating)::int as floating, sum(type_unknown)::int as type_unknown,
+            sum(key_persons)::int as key_persons, sum(key_persons_not_registered)::int as not_registered
+        from grid_population
+        where publication_id = %(id)s
+        group by 1 order by community
+    """,
+}
+
+
+def _population(reading: Reading) -> Content:
+    """Tell the residents, floating and key persons, by community."""
+    places = reading["places"]
+    if not len(places):
+        return Content(["没有居民登记数据。"])
+    said = [
+        f"网格 {number(total(places, 'grids'))} 个，常住 {number(reading.count('residents'))} 人，"
+        f"流动 {number(reading.count('floating'))} 人，重点人员 {number(reading.count('key_persons'))} 人"
+        f"（其中不在居民登记 {number(total(places, 'not_registered'))} 人）。"
+    ]
+    if unknown := total(places, "type_unknown"):
+        said.append(f"人口类型未填 {number(unknown)} 人。")
+    columns = (
+        Column("社区", "community", "text"), Column("网格", "grids"), Column("常住", "residents"),
+        Column("流动", "floating"), Column("重点人员", "key_persons"), Column("重点未登记", "not_registered"),
+    )  # fmt: skip
+    return Content(said, [table("按社区", columns, places)])
+
+
+SECTIONS = (
+    Section(
+        "dispositions", "清单处置", "第18、21条", ("disposition_daily", "disposition"), DISPOSITIONS, _dispositions,
+        ("answered",),
+    ),
+    Section("population", "网格人口", "第16条", ("grid_population",), POPULATION, _population),
+)  # fmt: skip

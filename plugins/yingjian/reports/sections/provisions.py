@@ -1,0 +1,145 @@
+"""This section has a line for each of inspections, isolation sites, stocks, requests, guests, events and drills (articles 5 to 38)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from yingjian.reports.document import Action
+from yingjian.reports.frames import rows
+from yingjian.reports.sections.section import Content, Reading, Section
+from yingjian.reports.text import number
+
+Count = Callable[[str], int]  # It returns a figure by its code.
+QUERIES = {
+    "inspections": """
+        select count(*) as inspections, count(*) filter (where status = 'waiting') as waiting
+        from inspection_followup
+        where publication_id = %(id)s and (found_on > %(day)s::date - 7 or status in ('waiting', 'overdue'))
+    """,
+    "sites": """
+        select count(*) as sites, coalesce(sum(rooms), 0)::int as rooms,
+            count(*) filter (where lacking <> '') as lacking, string_agg(
+                coalesce(nullif(site_name, ''), site_id) || '（' || lacking || '）', '、' order by site_id collate "C"
+            ) filter (where lacking <> '') as named
+        from isolation_capacity_daily where publication_id = %(id)s and is_newest
+    """,
+    "supplies": """
+        select count(*) as items, string_agg(
+                coalesce(nullif(item, ''), supply_id) || '（可用 ' || days_of_stock || ' 天）', '、'
+                order by days_of_stock, supply_id collate "C"
+            ) filter (where status = 'short') as named
+        from supply_daily where publication_id = %(id)s and is_newest
+    """,
+    "requests": """
+        select count(*) as requests,
+            coalesce(max(hours_open) filter (where status = 'overdue'), 0)::int as hours
+        from request_followup
+        where publication_id = %(id)s and (received_at > %(day)s::date - 6 or status in ('waiting', 'overdue'))
+    """,
+    "guests": """
+        select count(*) as guests from guest_check
+        where publication_id = %(id)s and (checked_in_at > %(day)s::date - 6 or status = 'overdue' or is_on_list)
+    """,
+    "events": """
+        select count(*) filter (where days_until between 0 and 7) as events from event_approval where publication_id = %(id)s
+    """,
+    "drills": """
+        select count(*) filter (where is_required) as required, coalesce(sum(held), 0)::int as held
+        from drill_summary where publication_id = %(id)s
+    """,
+}
+
+
+def _write(reading: Reading) -> Content:
+    lines = [line for name, write in LINES.items() for line in write(rows(reading[name])[0], reading.count)]
+    said = [line for line in lines if isinstance(line, str)]
+    actions = [line for line in lines if isinstance(line, Action)]
+    return Content(said or ["没有督导、隔离场所、物资、诉求、住客、活动和演练的报送。"], actions=actions)
+
+
+def _inspections(found: Any, count: Count) -> Iterator[str | Action]:
+    if found.inspections:
+        yield (
+            f"督导检查（近7日和未整改）{number(found.inspections)} 处，整改中 {number(found.waiting)} 处，"
+            f"逾期 {number(count('inspections_overdue'))} 处。"
+        )
+    if count("inspections_overdue"):
+        yield Action(
+            "督促整改", f"{number(count('inspections_overdue'))} 处检查发现的问题逾期未整改。", "第14条", is_urgent=True
+        )
+
+
+def _sites(found: Any, count: Count) -> Iterator[str | Action]:
+    if found.sites:
+        yield (
+            f"隔离场所 {number(found.sites)} 处，房间 {number(found.rooms)} 间，可用 {number(count('rooms_free'))} 间，"
+            f"有缺项的 {number(found.lacking)} 处。"
+        )
+    if found.lacking:
+        yield Action("补足隔离场所", f"{found.named}。", "第26、35条")
+
+
+def _supplies(found: Any, count: Count) -> Iterator[str | Action]:
+    if found.items:
+        yield f"储备物资 {number(found.items)} 种，低于底线天数 {number(count('supplies_short'))} 种。"
+    if count("supplies_short"):
+        yield Action("补充物资", f"{found.named}低于底线天数。", "第28、36条", is_urgent=True)
+
+
+def _requests(found: Any, count: Count) -> Iterator[str | Action]:
+    if found.requests:
+        yield f"群众诉求（近7日和未办结）{number(found.requests)} 件，未办结 {number(count('requests_open'))} 件。"
+    if count("requests_overdue"):
+        words = f"{number(count('requests_overdue'))} 件群众诉求超时未办结，最久 {number(found.hours)} 小时。"
+        yield Action("办结诉求", words, "第28、29条", is_urgent=True)
+
+
+def _guests(found: Any, count: Count) -> Iterator[str | Action]:
+    if found.guests:
+        yield (
+            f"旅馆住客（近7日和待核）{number(found.guests)} 人，超时未登记上报 {number(count('guests_overdue'))} 人，"
+            f"在管控名单中 {number(count('guests_listed'))} 人。"
+        )
+    if count("guests_listed"):
+        yield Action(
+            "核查住客", f"{number(count('guests_listed'))} 名在店住客在管控名单中，立即核查。", "第16条", is_urgent=True
+        )
+    if count("guests_overdue"):
+        yield Action("登记住客", f"{number(count('guests_overdue'))} 名住客超时未登记上报。", "第16条")
+
+
+def _events(found: Any, count: Count) -> Iterator[str | Action]:
+    if found.events:
+        yield f"未来7日大型活动 {number(found.events)} 场，审批到期仍不全 {number(count('events_lacking'))} 场。"
+        if count("events_lacking"):
+            words = f"{number(count('events_lacking'))} 场大型活动临近而审批不全，不得举办。"
+            yield Action("补齐活动审批", words, "第17条", is_urgent=True)
+
+
+def _drills(found: Any, count: Count) -> Iterator[str | Action]:
+    """The page is silent where nobody reports any."""
+    if found.held:
+        yield f"方案要求的培训、演练 {number(found.required)} 项，到期未开展 {number(count('drills_overdue'))} 项。"
+        if count("drills_overdue"):
+            yield Action("开展演练", f"{number(count('drills_overdue'))} 项培训、演练到期未开展。", "第34至38条")
+
+
+LINES = {
+    "inspections": _inspections,
+    "sites": _sites,
+    "supplies": _supplies,
+    "requests": _requests,
+    "guests": _guests,
+    "events": _events,
+    "drills": _drills,
+}
+SECTIONS = (
+    Section(
+        "provisions", "场所、活动与保障", "第5、8至17、26至29、32、34至38条",
+        ("inspection_followup", "isolation_capacity_daily", "supply_daily", "request_followup", "guest_check",
+         "event_approval", "drill_summary"),
+        QUERIES, _write,
+        ("inspections_overdue",),
+    ),
+)  # fmt: skip

@@ -1,0 +1,192 @@
+"""This section tells of the data (article 20): what arrived, what was rejected, which checks did not hold, and what was restated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pandas import DataFrame
+
+from yingjian.reports.document import Action, Block, Column, Text
+from yingjian.reports.frames import NAMED, by, rows, some, table, total
+from yingjian.reports.sections.section import Content, Reading, Section
+from yingjian.reports.text import day, number
+
+ROWS = 10**6  # Counts of data are listed whole: there are not more kinds of data than a page can show.
+RESTATED = 30
+MESSAGE_LENGTH = 160
+SEVERITIES = {"fail": "必须通过", "warn": "提示"}
+STATUSES = {"ok": "正常", "missing": "缺报", "stale": "滞后", "thin": "偏少", "doubtful": "存疑", "rejected": "被退回"}
+
+QUERIES = {
+    "feeds": """
+        select feed, title, files, new_files, rejected_files, rows_read, rows_staged, rows_rejected, rows_superseded,
+            rows_repaired, status, coalesce(message, '') as message
+        from feed_quality where publication_id = %(id)s
+        order by rows_read desc, feed collate "C"
+    """,
+    "feeds_before": "select feed, status, rows_rejected from feed_quality where publication_id = %(before)s",
+    "rejections": """
+        select coalesce(feed.title, summary.feed) as title, summary.reason, summary.rows
+        from rejection_summary as summary
+        left join feed_quality as feed using (publication_id, feed)
+        where summary.publication_id = %(id)s and summary.rows > 0
+        order by summary.rows desc, summary.feed collate "C", summary.reason_code collate "C"
+    """,
+    "senders": """
+        select coalesce(feed.title, summary.feed) as title, summary.sender, summary.rows
+        from rejection_by_sender as summary
+        left join feed_quality as feed using (publication_id, feed)
+        where summary.publication_id = %(id)s
+        order by summary.rows desc, summary.feed collate "C", summary.sender collate "C"
+    """,
+    "restatements": """
+        select restated_date, reason, sum(rows)::bigint as rows from restatement where publication_id = %(id)s
+        group by restated_date, reason order by restated_date desc, reason collate "C"
+    """,
+    "checks": """
+        select coalesce(message, check_name) as says, table_name || ' · ' || check_name as name, severity, failing_rows
+        from quality_check where publication_id = %(id)s and success is not true
+        order by severity = 'fail' desc, failing_rows desc nulls last, check_name collate "C", table_name collate "C"
+    """,
+}
+
+
+def _write(reading: Reading) -> Content:
+    publication, feeds = reading.issue.publication, reading["feeds"]
+    blocks: list[Block] = [
+        Text(
+            f"质量检查 {number(publication.checks_run)} 项，未通过 {number(publication.checks_failed)} 项；"
+            f"收到文件 {number(publication.input_files)} 个、{number(publication.input_rows)} 行。"
+        )
+    ]
+    late = rows(feeds[feeds["status"] != "ok"])
+    for feed in late:
+        message = feed.message if len(feed.message) <= MESSAGE_LENGTH else f"{feed.message[: MESSAGE_LENGTH - 1]}…"
+        blocks.append(Text(f"{status(feed)} {feed.title}" + (f"：{message}" if message else "")))
+    actions = []
+    if late:
+        words = f"{len(late)} 类数据缺报、滞后或被退回：{some([feed.title for feed in late])}。"
+        actions.append(Action("补报数据", words, "第20条"))
+    return Content(
+        blocks=[*blocks, *_tables(reading)], actions=actions, risen=_risen(reading), facts=list(_facts(reading))
+    )
+
+
+def _risen(reading: Reading) -> dict[str, list[tuple[str, int]]]:
+    """Name the kinds of data that do not come any more as they should, and those of which more rows were rejected."""
+    before = {feed.feed: feed for feed in rows(reading["feeds_before"])}
+    feeds = rows(reading["feeds"])
+    failed = [(feed.title, 1) for feed in feeds if feed.status != "ok" and _was(before, feed, "status", "ok") == "ok"]
+    more = [(feed.title, feed.rows_rejected - _was(before, feed, "rows_rejected", 0)) for feed in feeds]
+    return {
+        key: sorted((one for one in found if one[1] > 0), key=lambda one: (-one[1], one[0]))[:NAMED]
+        for key, found in (("feeds", failed), ("rejected", more))
+    }
+
+
+def _was(before: dict[str, Any], feed: Any, name: str, default: Any) -> Any:
+    return getattr(before[feed.feed], name) if feed.feed in before else default
+
+
+def status(feed: Any) -> str:
+    """Nothing is dropped silently: rows read = staged + rejected + superseded."""
+    name = STATUSES.get(feed.status, str(feed.status))
+    is_balanced = feed.rows_read == feed.rows_staged + feed.rows_rejected + feed.rows_superseded
+    return name if is_balanced else f"{name}，行数不平"
+
+
+def _tables(reading: Reading) -> Iterator[Block]:
+    checks, feeds, restated = reading["checks"], reading["feeds"], reading["restatements"]
+    columns: tuple[Column, ...] = (
+        Column("检查", "says", "text"), Column("数据表", "name", "text"), Column("级别", "level", "text"),
+        Column("行数", "failing_rows"),
+    )  # fmt: skip
+    yield table("未通过的检查和提示", columns, checks.assign(level=checks["severity"].map(SEVERITIES)), limit=ROWS)
+    columns = (
+        Column("数据", "title", "text"), Column("状态", "state", "text"), Column("文件", "files"), Column("新文件", "new_files"),
+        Column("退回文件", "rejected_files"), Column("读入", "rows_read"), Column("入库", "rows_staged"),
+        Column("退回", "rows_rejected"), Column("被更新", "rows_superseded"), Column("已修复", "rows_repaired"),
+    )  # fmt: skip
+    note = (
+        "读入 = 入库 + 退回 + 被更新。“被更新”是同一记录已有更新版本的旧行；"
+        "“已修复”指自动改正的空格、全角字符、日期写法等。"
+    )
+    states = [status(feed) for feed in rows(feeds)]
+    yield table("各类数据（行）", columns, feeds.assign(state=states), limit=ROWS, note=note)
+    columns = (Column("数据", "title", "text"), Column("原因", "reason", "text"), Column("行数", "rows"))
+    yield table("退回原因", columns, reading["rejections"], limit=ROWS)
+    columns = (Column("报送单位", "sender", "text"), Column("数据", "title", "text"), Column("行数", "rows"))
+    yield table(
+        "待更正的行，按报送单位", columns, reading["senders"], note="更正后重新报送即可，同一记录入库后自动销号。"
+    )
+    columns = (Column("日期", "date", "text"), Column("原因", "reason", "text"), Column("义务数", "rows"))
+    dates = restated.assign(date=[day(row.restated_date) for row in rows(restated)])
+    yield table("对以前日期的更正", columns, dates, limit=RESTATED, note="与上一次发布相比。")
+
+
+def _facts(reading: Reading) -> Iterator[tuple[str, str]]:
+    """Yield what is missing, late or rejected, which checks failed, who released it and why, and what was restated."""
+    publication = reading.issue.publication
+    yield "报送", _arrival(reading["feeds"], set(publication.missing_feeds))
+    yield "退回", _rejected(reading)
+    yield "检查", _checks(reading["checks"], publication.checks_run)
+    if publication.released_by_hand:
+        who, why = publication.released_by or "未记录", publication.release_reason or "未填写"
+        yield "人工放行", f"放行人：{who}；理由：{why}。"
+    if "restatement" not in reading.issue.hidden:
+        yield "更正", _restated(reading["restatements"])
+
+
+def _arrival(feeds: DataFrame, missing: set[str]) -> str:
+    late = [feed for feed in rows(feeds) if feed.status != "ok" or feed.feed in missing]
+    if not late:
+        return f"{len(feeds)} 类数据均按要求送到。"
+    named = _some([
+        f"{feed.title}（{'截稿时当日数据未到' if feed.feed in missing else STATUSES.get(feed.status, feed.status)}）"
+        for feed in sorted(late, key=lambda feed: feed.feed not in missing)
+    ])  # fmt: skip
+    return f"{len(late)} 类缺报、滞后、偏少或被退回：{named}。"
+
+
+def _rejected(reading: Reading) -> str:
+    figure, top = reading.figure("rejected"), rows(reading["rejections"][:NAMED])
+    if not figure.today:
+        return "没有退回的行。"
+    words = f"累计 {figure.written}" + (f"，比前一日 {figure.change}" if figure.before is not None else "")
+    if top:
+        words += "；待更正最多：" + "、".join(f"{row.title}·{row.reason} {number(row.rows)}" for row in top)
+    return words + "。"
+
+
+def _checks(checks: DataFrame, run: int) -> str:
+    failed, hints = (checks[(checks["severity"] == "fail") == is_fail]["says"].tolist() for is_fail in (True, False))
+    words = f"{number(run)} 项；" if run else ""
+    words += f"必须通过的 {len(failed)} 项未通过：{_some(failed)}" if failed else "必须通过的全部通过"
+    if hints:
+        words += f"；提示 {len(hints)} 项：{_some(hints)}"
+    return words + "。"
+
+
+def _restated(restatements: DataFrame) -> str:
+    if not len(restatements):
+        return "与上一次发布相比，以前日期没有更正。"
+    reasons = by(restatements[["reason", "rows"]], "reason").sort_values("rows", ascending=False, kind="stable")
+    first, last = restatements["restated_date"].min(), restatements["restated_date"].max()
+    days = day(first) if first == last else f"{day(first)}至{day(last)}"
+    told = "、".join(f"{reason} {number(count)}" for reason, count in zip(reasons["reason"], reasons["rows"].tolist(), strict=True))  # fmt: skip
+    return f"与上一次发布相比，以前日期更正 {number(total(restatements, 'rows'))} 项（{days}）：{told}。"
+
+
+def _some(names: list[str]) -> str:
+    return some(names, f" 等 {len(names)} 个")
+
+
+SECTIONS = (
+    Section(
+        "quality", "数据质量", "第20条",
+        ("feed_quality", "quality_check", "rejection_summary", "rejection_by_sender", "restatement"), QUERIES, _write,
+        ("feeds", "rejected"),
+        turn=3, heading="数据报送",
+    ),
+)  # fmt: skip

@@ -1,0 +1,151 @@
+"""This module says what a section of the report declares: what it reads, and how it is written from that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import psycopg
+from pandas import DataFrame
+
+from yingjian.reports.document import Action, Block, Blocks, Change, Chapter, Figure, Finding, Table, Text, Tile
+from yingjian.reports.figures import Figures, Value
+from yingjian.reports.frames import read_frame
+from yingjian.reports.publication import Issue
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A reading is what was read for a section: a frame for each of its queries, its daily figures, and every figure."""
+
+    issue: Issue
+    frames: Mapping[str, DataFrame]
+    figures: tuple[Figure, ...]
+    numbers: Figures
+
+    def __getitem__(self, name: str) -> DataFrame:
+        return self.frames[name]
+
+    @property
+    def as_of(self) -> date:
+        return self.issue.as_of
+
+    def figure(self, key: str) -> Figure:
+        return next(figure for figure in self.figures if figure.key == key)
+
+    def value(self, code: str, publication_id: int | None = None) -> Value:
+        """Return the value of a figure in a publication, by default the report's own."""
+        return self.numbers.value(publication_id or self.issue.publication_id, code)
+
+    def count(self, code: str, publication_id: int | None = None) -> int:
+        """Return a figure that counts, or the part of a share."""
+        return self.value(code, publication_id).part
+
+    def changes(self, difference: Callable[[int], tuple[str, str]]) -> list[Change]:
+        """Return what a headline figure is against the day before and against last week: words and tone by publication."""
+        earlier = (("比前一日", self.issue.before), ("比上周", self.issue.week_before))
+        return [Change(against, *(difference(number) if number else ("无上期数据", ""))) for against, number in earlier]
+
+
+@dataclass(frozen=True)
+class Content:
+    """A content is what a section says of one publication.
+
+    The chapter has the sentences `said`, the daily figures, and the `blocks`. `findings` and `improved` compare with the
+    day before; without them the section's figures that moved are told. `risen` names by the key of a figure where it rose,
+    where that is not a community. `facts` are what is to be known of the data,
+    `sheets` are tables for the spreadsheet alone.
+    """
+
+    said: Sequence[str] = ()
+    blocks: Blocks = ()
+    actions: Sequence[Action] = ()
+    tiles: Sequence[Tile] = ()
+    findings: Sequence[Finding] | None = None
+    improved: Sequence[str] | None = None
+    risen: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict)
+    facts: Sequence[tuple[str, str]] = ()
+    sheets: Sequence[Table] = ()
+    has_figures: bool = True
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section has an `anchor` on the page, `basis` articles and annex rows, `marts` it is written from.
+
+    `queries` are SQL over the marts by the name of their frame, for lists and tables; they may use `id`, `before` (the publication of the day
+    before, 0 where there is none), `ids` (these and the one of a week before), `day` (the business date), and `blank`
+    (what stands for a name that is missing). `figures` are the codes of its daily figures. `write` makes the content of
+    what was read. `turn` is the place of its actions among those of the other sections. `nav` and `heading` are other names for it in the table of contents and
+    among the findings.
+    """
+
+    anchor: str
+    title: str
+    basis: str
+    marts: tuple[str, ...]
+    queries: Mapping[str, str]
+    write: Callable[[Reading], Content]
+    figures: tuple[str, ...] = ()
+    turn: int = 0
+    nav: str = ""
+    heading: str = ""
+
+    def is_for(self, issue: Issue) -> bool:
+        """Return whether the audience has a part in any of its marts; else nothing at all is said of it."""
+        return not issue.hidden.issuperset(self.marts)
+
+    def read(self, conn: psycopg.Connection[Any], issue: Issue, figures: Figures) -> Reading:
+        """Run the section's queries; inside `narrowed` they read the audience's rows."""
+        ids = [number for number in (issue.publication_id, issue.before, issue.week_before) if number is not None]
+        given = {"id": issue.publication_id, "before": issue.before or 0, "ids": ids, "day": issue.as_of}
+        frames = {name: read_frame(conn, query, **given) for name, query in self.queries.items()}
+        return Reading(issue, frames, figures.daily(issue, self.figures), figures)
+
+    def content(self, reading: Reading) -> Written:
+        """Return the section's content with its chapter and, unless it has its own, the findings from its figures."""
+        content = self.write(reading)
+        daily = [
+            replace(figure, risen=(content.risen.get(figure.key) or figure.risen) if figure.tone == "bad" else ())
+            for figure in reading.figures
+        ]
+        figures = tuple(daily) if content.has_figures else ()
+        blocks: list[Block | tuple[Block, ...]] = [Text(sentence) for sentence in content.said]
+        blocks += [figures] if figures else []
+        for block in content.blocks:
+            parts = block if isinstance(block, tuple) else (block,)
+            if kept := tuple(part for part in parts if not isinstance(part, Table) or part.rows):
+                blocks.append(kept if isinstance(block, tuple) else kept[0])
+        chapter = Chapter(self.anchor, self.title, self.basis, blocks, self.nav)
+        findings, improved = content.findings, content.improved
+        if findings is None:
+            worse = [figure for figure in daily if figure.tone == "bad"]
+            findings = [self._finding(worse)] if worse else []
+        if improved is None:
+            improved = [figure.moved for figure in daily if figure.tone == "good"]
+        return Written(self, content, chapter, findings, improved)
+
+    def _finding(self, worse: Sequence[Figure]) -> Finding:
+        """Return one sentence for the daily figures that got worse."""
+        bases = "；".join(dict.fromkeys(figure.basis for figure in worse))
+        return Finding(
+            self.heading or self.title, "；".join(figure.moved for figure in worse) + "。", bases, self.anchor
+        )
+
+
+@dataclass(frozen=True)
+class Written:
+    """A section as it is written."""
+
+    section: Section
+    content: Content
+    chapter: Chapter
+    findings: Sequence[Finding] = field(default_factory=tuple)
+    improved: Sequence[str] = field(default_factory=tuple)
+
+
+def tone(difference: int) -> str:
+    """Return how a change of a figure is marked of which less is better."""
+    return "" if not difference else "bad" if difference > 0 else "good"

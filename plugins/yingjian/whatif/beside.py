@@ -1,0 +1,112 @@
+"""Both editions are built beside what is published: each in a schema of its own, over the same staging, for the same date.
+
+The target `dev` of dbt is used: it asks for no turn to build, keeps nothing from build to build, and writes to one schema.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from yingjian.database import warehouse
+from yingjian.modelling import dbt
+from yingjian.settings import Settings
+from yingjian.whatif.draft import Draft, DraftError, copy_project, merge
+
+MARTS = ("due", "due_forecast", "overdue", "control", "risk_zone")
+AS_IS = tuple(f"+{mart}" for mart in MARTS)
+# A draft can change everything that a policy seed leads to.
+CHANGED = tuple(f"path:seeds/policy+,+{mart}" for mart in MARTS)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Two schemas with the marts of MARTS, as the plan is and as the draft would have it."""
+
+    draft: Draft
+    before: str
+    after: str
+
+
+@contextmanager
+def built(
+    settings: Settings, folder: Path, day: date, say: Callable[[str], None] = lambda text: None
+) -> Iterator[Beside]:
+    """Build both editions for a business date; the schemas go at the end. `say` gets what is at work.
+
+    Raises DraftError before anything is built when the draft has a mistake or is not in force on that date, and BuildError.
+    """
+    with tempfile.TemporaryDirectory(prefix="whatif-") as folder_of_both:
+        project = Path(folder_of_both) / "project"
+        seeds = copy_project(dbt.dbt_folder(settings), project / "dbt_project")
+        draft = merge(folder, dbt.dbt_folder(settings) / "seeds" / "policy", seeds)
+        if not draft.effective_from <= day <= (draft.effective_to or date.max):
+            raise DraftError(
+                f"policy_edition.csv, line 2, column effective_from: the draft is not in force on {day}, so nothing would differ"
+            )
+        # Every run has schemas of its own, so that two at once do not meet.
+        before, after = (f"dev_whatif_{os.getpid()}_{name}" for name in ("before", "after"))
+        with _schemas(settings, (before, after)):
+            say("the plan as it is")
+            dbt.build_beside(settings, before, day, AS_IS, Path(folder_of_both) / "before")
+            _share(settings, before, after, {path.stem for path in seeds.glob("*.csv")})
+            say(f"the draft {draft.edition_code}")
+            dbt.build_beside(replace(settings, root=project), after, day, CHANGED, Path(folder_of_both) / "after")
+            yield Beside(draft, before, after)
+
+
+@contextmanager
+def _schemas(settings: Settings, schemas: Sequence[str]) -> Iterator[None]:
+    """Make the schemas, and drop them at the end. A lock says that they are in use: those of a run that was killed go first."""
+    with warehouse.connect(settings) as conn:
+        conn.autocommit = True
+        schemas_left = conn.execute(
+            "select nspname from pg_namespace where nspname ~ '^dev_whatif_[0-9]+_[a-z]+$'"
+        ).fetchall()
+        for (schema,) in schemas_left:
+            if conn.execute("select pg_try_advisory_lock(hashtext(%s))", (schema,)).fetchone() == (True,):
+                _drop(conn, schema)
+                conn.execute("select pg_advisory_unlock(hashtext(%s))", (schema,))
+        for schema in schemas:
+            conn.execute("select pg_advisory_lock(hashtext(%s))", (schema,))
+            conn.execute(sql.SQL("create schema {} authorization transformer").format(sql.Identifier(schema)))
+        try:
+            yield
+        finally:
+            for schema in reversed(schemas):
+                _drop(conn, schema)
+
+
+def _drop(conn: psycopg.Connection[Any], schema: str) -> None:
+    conn.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema)))
+
+
+def _share(settings: Settings, before: str, after: str, seeds: Set[str]) -> None:
+    """Show in `after` all that `before` has but the policy seeds, as views; what the draft changes is built in their place."""
+    with warehouse.connect(settings, "transformer") as conn:
+        names = conn.execute(
+            "select relname from pg_class where relnamespace = to_regnamespace(%s) and relkind in ('r', 'p', 'v')",
+            (before,),
+        ).fetchall()
+        for (name,) in names:
+            if name in seeds:  # dbt puts no seed in the place of a view.
+                continue
+            view, source = sql.Identifier(after, name), sql.Identifier(before, name)
+            conn.execute(sql.SQL("create view {} as select * from {}").format(view, source))
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
+    """A connection that reads both schemas, whose owner is the transformer."""
+    with warehouse.connect(settings, "transformer") as conn:
+        conn.read_only = True
+        yield conn

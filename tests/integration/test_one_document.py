@@ -1,0 +1,164 @@
+"""A table of the report has the same title, columns and characters on the page, in the spreadsheet and in the PDF."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import openpyxl
+import psycopg
+import pypdf
+import pytest
+from openpyxl.cell import Cell
+from openpyxl.worksheet.worksheet import Worksheet
+
+from tests.unit.reports import town
+from yingjian.people.audience import OFFICE, Audience
+from yingjian.reports import Pack, write_packs
+from yingjian.reports.audiences import narrowed
+from yingjian.reports.document import Chapter, Document, Figure, Table
+from yingjian.reports.report import read_document
+from yingjian.reports.workbook import sheet_name
+
+CHOSEN = [OFFICE, Audience("community", "招丰社区"), Audience("department", "卫健局")]
+SHOWN: dict[str, Callable[[object], str]] = {
+    "#,##0": lambda value: f"{value:,}",
+    "0.0%": lambda value: f"{value:.1%}",
+    '"▲"#,##0;"▼"#,##0;"持平"': lambda value: f"{'▲' if value > 0 else '▼'}{abs(value):,}" if value else "持平",  # type: ignore[operator, arg-type]
+    'm"月"d"日"': lambda value: f"{value.month}月{value.day}日",  # type: ignore[attr-defined]
+    'm"月"d"日"hh:mm': lambda value: f"{value.month}月{value.day}日{value:%H:%M}",  # type: ignore[attr-defined]
+}
+Written = tuple[str, list[str], list[list[str]]]  # It has a title, columns and rows.
+
+
+@pytest.fixture(scope="module")
+def packs(town_database: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Audience, tuple[Document, Pack]]:
+    out = tmp_path_factory.mktemp("packs")
+    with psycopg.connect(town_database) as conn:
+        # A share that two ways of rounding write differently, and one that is all but whole.
+        conn.execute(
+            "update published.vaccination_60plus set residents = 2000, booster = 1827 where publication_id = 12"
+        )
+        conn.execute("update published.sampling_unit_daily set coverage_lately = 0.9999 where publication_id = 12")
+        written = {pack.audience: pack for pack in write_packs(conn, 12, out, CHOSEN)}
+        documents = {}
+        for audience in CHOSEN:
+            with narrowed(conn, audience):
+                documents[audience] = read_document(conn, 12, audience)
+        conn.rollback()
+    return {audience: (documents[audience], written[audience]) for audience in CHOSEN}
+
+
+def tables(document: Document) -> Iterator[tuple[Chapter, Table]]:
+    for chapter in document.chapters:
+        yield from ((chapter, table) for table in chapter.each(Table))
+
+
+def expected(table: Table, *, every: bool = False) -> Written:
+    rows = (table.every if every else ()) or table.listed
+    rows = [*rows, *([table.total] if table.total else [])]
+    return table.title, [column.title for column in table.columns], [table.written(row) for row in rows]
+
+
+def on_page(path: Path) -> dict[str, list[Written]]:
+    """Return the tables of the page by the anchor of their section."""
+    found: dict[str, list[Written]] = {}
+    for anchor, section in re.findall(r'<section id="([\w-]+)".*?>(.*?)</section>', path.read_text("utf-8"), re.DOTALL):
+        for title, table in re.findall(r'<div class="table">\s*<h3>(.*?)</h3>(.*?)</table>', section, re.DOTALL):
+            head, *rows = (_cells(row) for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL))
+            found.setdefault(anchor, []).append((html.unescape(title), head, rows))
+    return found
+
+
+def _cells(row: str) -> list[str]:
+    return [
+        html.unescape(re.sub(r"<[^>]*>", "", cell)) for cell in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.DOTALL)
+    ]
+
+
+def in_workbook(sheet: Worksheet, table: Table) -> Written:
+    """Return the rows of a sheet below a table's title."""
+    start = next(row for row in range(1, sheet.max_row + 1) if sheet.cell(row, 1).value == table.title)
+    width = len(table.columns)
+    head, *rows = (
+        [_shown(sheet.cell(row, place)) for place in range(1, width + 1)] for row in range(start + 1, sheet.max_row + 1)
+    )
+    return table.title, head, rows[: len(expected(table, every=True)[2])]
+
+
+def _shown(cell: Cell) -> str:
+    """A cell's characters, as a spreadsheet program shows them."""
+    if cell.value is None:
+        return ""
+    return cell.value if isinstance(cell.value, str) else SHOWN[cell.number_format](cell.value)
+
+
+@pytest.mark.parametrize("audience", CHOSEN, ids=lambda audience: audience.code)
+def test_a_table_is_the_same_in_every_form(packs, audience):
+    document, pack = packs[audience]
+    page, book = on_page(pack.page), openpyxl.load_workbook(pack.workbook)
+    said = re.sub(r"\s+", "", "".join(sheet.extract_text() for sheet in pypdf.PdfReader(pack.pdf).pages))
+    found = list(tables(document))
+    assert len(found) > (15 if audience == OFFICE else 8)
+    assert sum(map(len, page.values())) == len(found)
+    for chapter, table in found:
+        assert expected(table) in page[chapter.anchor], table.title
+        assert in_workbook(book[sheet_name(chapter)], table) == expected(table, every=True)
+        title, columns, rows = expected(table)
+        for words in (title + "".join(columns), *map("".join, rows)):
+            assert re.sub(r"\s+", "", words) in said, (title, words)
+
+
+def test_all_of_the_rows_are_the_same_ones(packs):
+    """The spreadsheet has every row of a table that the page cuts short, and the page's sums are theirs."""
+    document, _ = packs[OFFICE]
+    (units,) = (table for _, table in tables(document) if table.complete == "单位统计")
+    assert list(units.rows) == list(units.every[: len(units.rows)]) and len(units.every) > 100
+    for place in (1, 2):
+        assert sum(row[place] for row in units.listed) == sum(row[place] for row in units.every) == units.total[place]
+
+
+def test_a_daily_figure_is_the_same_in_every_form(packs):
+    document, pack = packs[OFFICE]
+    page = pack.page.read_text("utf-8")
+    said = re.sub(r"\s+", "", "".join(sheet.extract_text() for sheet in pypdf.PdfReader(pack.pdf).pages))
+    sheet = openpyxl.load_workbook(pack.workbook)["每日指标"]
+    rows = {row[1].value: row for row in sheet.iter_rows(min_row=2)}
+    figures = [figure for chapter in document.chapters for figure in chapter.each(Figure) if figure.is_daily]
+    assert len(figures) == len(rows) > 20
+    for figure in figures:
+        today, change = rows[figure.title][3], rows[figure.title][5]
+        written = today.value if isinstance(today.value, str) else SHOWN[today.number_format](today.value)
+        assert f"{written} {figure.unit}".strip() == figure.written and change.value == figure.change
+        assert f"{figure.title} <b>{html.escape(figure.written)}</b>" in page
+        assert re.sub(r"\s+", "", figure.title + figure.written) in said
+
+
+def test_a_share_that_rounding_could_write_twice(packs):
+    """1827 of 2000 is 91.4 % everywhere, and 99.99 % is not all."""
+    document, _ = packs[OFFICE]
+    by_title = {table.title: table for _, table in tables(document)}
+    vaccination = by_title["按社区，加强率低的在前（人）"]
+    assert {vaccination.written(row)[-1] for row in vaccination.rows} == {"91.4%"}
+    units = by_title["各单位当日"]
+    assert {units.written(row)[-1] for row in units.rows} == {"99.9%"}
+
+
+def test_mail_has_the_page_s_figures_and_actions(packs):
+    for document, pack in packs.values():
+        summary = json.loads(pack.summary.read_text("utf-8"))
+        page = html.unescape(re.sub(r"<[^>]*>", "", pack.page.read_text("utf-8")))
+        for (label, value), tile in zip(summary["facts"], document.tiles, strict=True):
+            assert label == tile.label and value == f"{tile.written}{tile.unit}，{tile.note}"
+            assert tile.written in page
+        assert len(summary["actions"]) == len(document.actions) > 3
+        assert all(action.text in page for action in document.actions)
+
+
+def test_the_same_publication_gives_the_same_summary(town_database, packs, tmp_path):
+    with psycopg.connect(town_database) as conn:
+        first, second = (write_packs(conn, town.PUBLICATION_ID, tmp_path / name, [OFFICE])[0] for name in "ab")
+        assert first.summary.read_bytes() == second.summary.read_bytes()

@@ -1,0 +1,89 @@
+"""The contracts of columns: what a schema takes landing takes, and what a column cannot hold the schema refuses."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import polars as pl
+import pytest
+
+from yingjian.landing import check, schema, templates
+from yingjian.landing.feeds import FEEDS, Column, Feed
+
+
+def row(feed: Feed) -> dict[str, Any]:
+    """The example row of the template; a number is one."""
+    return {
+        column.source: json.loads(text) if column.kind == "number" and text else text
+        for column in feed.columns
+        for text in [templates.example(column, feed)]
+    }
+
+
+def is_valid(feed: Feed, cells: dict[str, Any]) -> bool:
+    return bool(jsonschema.Draft202012Validator(schema.schema(feed)).is_valid(cells))
+
+
+def reasons(feed: Feed, cells: dict[str, Any]) -> list[Any]:
+    raw = pl.DataFrame(
+        {column.name: [str(cells.get(column.source, "")) or None] for column in feed.columns},
+        schema={column.name: pl.String for column in feed.columns},
+    )
+    return check.type_and_check(raw, feed, datetime(2022, 7, 9)).reasons.rows()
+
+
+@pytest.mark.parametrize("feed", FEEDS.values(), ids=FEEDS)
+def test_the_example_row_is_valid(feed: Feed) -> None:
+    jsonschema.Draft202012Validator.check_schema(schema.schema(feed))
+    assert is_valid(feed, row(feed)) and not reasons(feed, row(feed))
+    assert list(schema.schema(feed)["properties"]) == [column.source for column in feed.columns]
+
+
+def wrong_cells(column: Column) -> list[Any]:
+    wrong: list[Any] = [""] if column.required else []
+    match column.kind:
+        case "date":
+            return [*wrong, "2022-13-01", "随便"]
+        case "time":
+            return [*wrong, "2022-07-01 25:00:00", "随便"]
+        case "number":
+            return [*wrong, column.low - 1, column.high + 1, "若干"] + ([column.low + 0.5] if column.is_whole else [])
+        case "code" | "group" | "id_type":
+            return [*wrong, "没有的代码"]
+        case "id_number":
+            return [*wrong, "1.2E+17", "号码"]
+        case "tests":
+            return [*wrong, "按要求"]
+    wrong += ["长" * (column.max_characters + 1)]
+    if column.is_key or column.is_phone:
+        wrong.append("2.02207E+13")
+    return [*wrong, "网格13800000000"] if column.is_name else wrong
+
+
+@pytest.mark.parametrize("feed", FEEDS.values(), ids=FEEDS)
+def test_a_cell_that_a_column_cannot_hold_is_refused_by_both(feed: Feed) -> None:
+    for column in feed.columns:
+        for cell in wrong_cells(column):
+            cells = row(feed) | {column.source: cell}
+            assert not is_valid(feed, cells), (column.source, cell)
+            assert reasons(feed, cells), (column.source, cell)
+        assert is_valid(feed, row(feed) | {column.source: ""}) is not templates.is_needed(column, feed)
+
+
+def test_a_missing_column_is_refused_unless_older_files_lack_it() -> None:
+    for feed in FEEDS.values():
+        for column in feed.columns:
+            lacking = {source: cell for source, cell in row(feed).items() if source != column.source}
+            assert is_valid(feed, lacking) is column.may_be_absent
+
+
+def test_every_feed_has_a_file(tmp_path: Path) -> None:
+    paths = schema.write_schemas(tmp_path / "schemas")
+    assert [path.name for path in paths] == [f"{name}.schema.json" for name in FEEDS]
+    assert [json.loads(path.read_text(encoding="utf-8"))["title"] for path in paths] == [
+        f.title for f in FEEDS.values()
+    ]

@@ -1,0 +1,48 @@
+"""The dbt project is plain: dbt's own materializations, two incremental models, and no query while dbt compiles."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from yingjian.modelling.dbt import INCREMENTS
+from yingjian.settings import PROJECT_ROOT
+
+PROJECT = PROJECT_ROOT / "dbt_project"
+# Each of these says something that a model's SQL does not show: another way to build, or another SQL for other data.
+NOT_PLAIN = re.compile(
+    r"{%-?\s*materialization\b|\brun_query\b|\bexecute\b|\badapter\.|\bload_result\b|--\s*depends_on"
+)
+# These macros run while dbt builds or loads a seed, not while it compiles a model.
+OF_ADAPTERS = {"build.sql", "calendar.sql", "persist_docs.sql", "spark.sql"}
+
+
+def texts(folder: str) -> dict[Path, str]:
+    return {path: path.read_text(encoding="utf-8") for path in sorted((PROJECT / folder).rglob("*.sql"))}
+
+
+@pytest.mark.parametrize("folder", ["models", "macros"])
+def test_nothing_is_overridden_and_nothing_is_asked_while_dbt_compiles(folder: str) -> None:
+    assert {path.name for path, text in texts(folder).items() if NOT_PLAIN.search(text)} <= OF_ADAPTERS
+    assert not any("materialization " in text for text in texts("macros").values())
+
+
+def test_the_pattern_finds_what_is_not_plain() -> None:
+    for text in (
+        "{% materialization table, default %}",
+        "{% if execute %}",
+        "run_query('select 1')",
+        "-- depends_on: a",
+    ):
+        assert NOT_PLAIN.search(text)
+
+
+def test_two_models_are_incremental_and_merge() -> None:
+    incremental = {
+        path.stem: text for path, text in texts("models").items() if "kept()" in text or "incremental" in text
+    }
+    assert sorted(f"intermediate.{name}" for name in incremental) == sorted(INCREMENTS)
+    assert len(INCREMENTS) <= 2
+    assert all("incremental_strategy='merge'" in text for text in incremental.values())
