@@ -12,6 +12,7 @@ from yingjian.cli import (
     access,
     audit,
     backup,
+    bi,
     delivery,
     documents,
     feeds,
@@ -47,6 +48,7 @@ for module in (
     delivery,
     audit,
     users,
+    bi,
 ):
     app.add_typer(module.app)
 for module in (backup, access, documents, settings, status):
