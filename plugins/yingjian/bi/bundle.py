@@ -75,7 +75,8 @@ def _database(uri: str, login: str) -> Facts:
     parsed = urlparse(uri)
     host = parsed.netloc.rpartition("@")[2]
     query = urlencode(parse_qsl(parsed.query))
-    options = f"-c statement_timeout={SECONDS}s -c default_transaction_read_only=on -c TimeZone=Asia/Shanghai"
+    # Superset truncates a day to a moment and writes it in UTC; in another zone it would be the day before.
+    options = f"-c statement_timeout={SECONDS}s -c default_transaction_read_only=on -c TimeZone=UTC"
     return {
         "database_name": f"应检{_of(login)}",
         # Superset takes the password, which an import gives beside the bundle, in place of these letters.
@@ -202,6 +203,8 @@ def _axis(chart: Chart) -> Facts:
         "xAxisForceCategorical": not is_time,
         "xAxisLabelRotation": 0 if is_time else 45,
         "metrics": list(chart.names),
+        "x_axis_sort": None if is_time else chart.names[0],
+        "x_axis_sort_asc": is_time,
         "groupby": [],
         "row_limit": ROW_LIMIT,
         "y_axis_format": chart.dataset.metrics[chart.names[0]].format,
@@ -223,10 +226,15 @@ def _table(chart: Chart) -> Facts:
         "page_length": 20,
         "table_timestamp_format": "%Y-%m-%d",
         "include_search": True,
-        "column_config": {
-            column.name: {"d3NumberFormat": column.format} for column in columns if column.format
-        },
-    }  # fmt: skip
+        "show_cell_bars": False,
+        "column_config": {column.name: config for column in columns if (config := _written(column))},
+    }
+
+
+def _written(column: Column) -> Facts:
+    if column.kind.startswith("timestamp"):
+        return {"d3TimeFormat": "%Y-%m-%d %H:%M"}
+    return {"d3NumberFormat": column.format} if column.format else {}
 
 
 _PARAMS = {"number": _number, "line": _axis, "bar": _axis, "table": _table}
@@ -305,6 +313,7 @@ def _dashboard(dashboard: Dashboard, login: str) -> Facts:
                         "inverseSelection": False,
                     },
                     "defaultDataMask": {"extraFormData": {}, "filterState": {}, "ownState": {}},
+                    "requiredFirst": True,  # No chart asks before the first place is chosen.
                     "cascadeParentIds": [],
                     "scope": {"rootPath": ["ROOT_ID"], "excluded": []},
                 }

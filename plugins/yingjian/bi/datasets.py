@@ -11,7 +11,8 @@
 | `figures` | office, community or department: every figure that such an audience has becomes a certified metric |
 | `metrics` | further metrics: name -> `title`, `sql`, and `figure` where it must equal one |
 
-A column that holds codes gets a second one, `<column>_title`, with their Chinese titles.
+A column that holds codes gets a second one, `<column>_title`, with their Chinese titles. Every time is wall time of
+Asia/Shanghai without a zone.
 """
 
 from __future__ import annotations
@@ -184,6 +185,9 @@ def _selected(
             columns[name] = Column(name, f"{column.title}代码", column.kind, column.description)
             columns[f"{name}_title"] = Column(f"{name}_title", column.title, column.kind, column.description)
             selected += [f"mart.{name}", f"{_title_of_code(relation, name)} as {name}_title"]
+        elif column.kind == "timestamp with time zone":
+            columns[name] = Column(name, column.title, "timestamp without time zone", column.description)
+            selected.append(f"timezone('Asia/Shanghai', mart.{name}) as {name}")
         else:
             columns[name] = column
             selected.append(f"mart.{name}")
