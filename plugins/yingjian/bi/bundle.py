@@ -19,6 +19,7 @@ import yaml
 
 from yingjian.bi.dashboards import Chart, Dashboard
 from yingjian.bi.datasets import Column, Dataset, Metric
+from yingjian.reports.frames import BLANK
 
 OFFICE_LOGIN = "bi_reader"
 NAMESPACE = UUID("1f6a2a8e-7c0e-5d0e-9b0c-6a5d2e0c7f11")
@@ -303,6 +304,16 @@ def _dashboard(dashboard: Dashboard, login: str) -> Facts:
                         {
                             "column": {"name": choice.column},
                             "datasetUuid": uuid_of(login, "dataset", choice.dataset.name),
+                        }
+                    ],
+                    "adhoc_filters": [  # The first place that is offered is one.
+                        {
+                            "clause": "WHERE",
+                            "expressionType": "SIMPLE",
+                            "subject": choice.column,
+                            "operator": "!=",
+                            "operatorId": "NOT_EQUALS",
+                            "comparator": BLANK,
                         }
                     ],
                     "controlValues": {

@@ -27,9 +27,11 @@ from typing import Any
 import yaml
 
 from yingjian.modelling.marts import HISTORY_COLUMNS, marts
+from yingjian.reports.frames import BLANK
 
 SCHEMA = "reporting"
 KINDS = ("office", "community", "department")
+PLACES = ("community", "department")
 COUNT, DECIMAL = ",d", ",.1f"
 
 
@@ -180,7 +182,10 @@ def _selected(
     for name, column in own.items():
         if name in listed:
             columns[listed[name]] = Column(listed[name], column.title, "text", column.description)
-            selected.append(f"each_{listed[name]}.{listed[name]}")
+            selected.append(_named(f"each_{listed[name]}.{listed[name]}", listed[name]))
+        elif name in PLACES:
+            columns[name] = column
+            selected.append(_named(f"mart.{name}", name))
         elif (relation, name) in codes and column.kind == "text":
             columns[name] = Column(name, f"{column.title}代码", column.kind, column.description)
             columns[f"{name}_title"] = Column(f"{name}_title", column.title, column.kind, column.description)
@@ -198,6 +203,11 @@ def _selected(
     return columns, selected
 
 
+def _named(cell: str, name: str) -> str:
+    """Return a place under its name; rows that name none have a name, too, so that a chart shows them as such."""
+    return f"coalesce(nullif({cell}, ''), '{BLANK}') as {name}"
+
+
 def _title_of_code(relation: str, column: str) -> str:
     return (
         f"coalesce((select code_label.title from {SCHEMA}.code_label where code_label.table_name = '{relation}'"
@@ -211,7 +221,7 @@ def _query(
     lines = [f"select {', '.join(selected)}", f"from {SCHEMA}.{relation} as mart"]
     for name, column in each.items():
         cell = f"mart.{column}" if own[column].kind == "text[]" else f"string_to_array(mart.{column}, '、')"
-        lines.append(f"cross join lateral unnest({cell}) as each_{name} ({name})")
+        lines.append(f"left join lateral unnest({cell}) as each_{name} ({name}) on true")
     conditions = [facts["where"]] if "where" in facts else []
     if "days" in facts:
         conditions.append(f"mart.as_of_date > (select as_of_date from {SCHEMA}.publication) - {facts['days']}")

@@ -68,6 +68,16 @@ def import_(
     return 0
 
 
+@app.command("semantic", epilog=terminal.example("yingjian bi semantic semantic-layer"))
+def semantic(out: Annotated[Path, typer.Argument(metavar="OUT", help="the folder to write")]) -> int:
+    """Write the figures as semantic models of MetricFlow, a dbt project that reads as bi_reader."""
+    from yingjian.bi import datasets, semantic
+
+    settings = Settings.load()
+    print(semantic.write(datasets.load(settings.root, _manifest(settings)), out))
+    return 0
+
+
 def _bundle(settings: Settings, login: str) -> bytes:
     from yingjian.bi import bundle, dashboards, datasets
     from yingjian.database import warehouse
