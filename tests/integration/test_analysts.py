@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -11,9 +12,11 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlparse
 
+import nbformat
 import pandas as pd
 import psycopg
 import pytest
+from nbclient import NotebookClient
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
@@ -301,6 +304,49 @@ def test_there_are_fifteen_questions_and_each_begins_with_itself() -> None:
     for path in QUESTIONS:
         first = path.read_text(encoding="utf-8").splitlines()[0]
         assert first.startswith("-- ") and "?" in first, path.name
+
+
+NOTEBOOK = PROJECT_ROOT / "docs" / "questions.ipynb"
+# The kernel prints the rows of each answer: a day as a day, what is missing as None.
+PRINT = """
+import json
+
+def plain(value):
+    if pd.isna(value):
+        return None
+    return str(value.date()) if isinstance(value, pd.Timestamp) else value.item() if hasattr(value, "item") else value
+
+answers = {name: [[plain(cell) for cell in row] for row in frame.itertuples(index=False)]
+           for name, frame in globals().items() if name.startswith("answer_")}
+print(json.dumps(answers))
+"""
+
+
+@pytest.fixture(scope="module")
+def answers(town: Settings) -> dict[str, list[Row]]:
+    """The answers of the notebook by the number of the question, from a kernel of its own."""
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(PRINT))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("YINGJIAN_HOME", str(town.home))
+        NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    printed = json.loads(notebook.cells[-1].outputs[-1].text)
+    return {name.removeprefix("answer_"): [tuple(row) for row in found] for name, found in printed.items()}
+
+
+@pytest.mark.parametrize("path", QUESTIONS, ids=lambda path: path.stem)
+def test_the_notebook_s_answer_is_the_one_of_a_plain_reading(
+    path: Path, reader: psycopg.Connection[Any], answers: dict[str, list[Row]]
+) -> None:
+    number, _, name = path.stem.partition("_")
+    assert comparable(answers[number]) == comparable(list(globals()[name](lambda mart: rows(reader, mart))))
+
+
+def test_the_notebook_asks_what_the_files_ask_and_is_committed_without_answers() -> None:
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    asked = [cell.source.partition(". ")[2] for cell in notebook.cells if cell.source.startswith("## ")]
+    assert asked == [path.read_text(encoding="utf-8").splitlines()[0].removeprefix("-- ") for path in QUESTIONS]
+    assert all(not cell.outputs for cell in notebook.cells if cell.cell_type == "code")
 
 
 # The tests below open the door `yingjian.marts`.
