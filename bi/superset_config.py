@@ -3,7 +3,9 @@
 import os
 
 SECRET_KEY = os.environ["SUPERSET_SECRET_KEY"]
-SQLALCHEMY_DATABASE_URI = f"sqlite:///{os.environ.get('SUPERSET_HOME', '/app/superset_home')}/superset.db?check_same_thread=false"
+SQLALCHEMY_DATABASE_URI = (
+    f"sqlite:///{os.environ.get('SUPERSET_HOME', '/app/superset_home')}/superset.db?check_same_thread=false"
+)
 BABEL_DEFAULT_LOCALE = "zh"
 LANGUAGES = {"zh": {"flag": "cn", "name": "中文"}, "en": {"flag": "us", "name": "English"}}
 WTF_CSRF_ENABLED = True

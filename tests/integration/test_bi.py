@@ -76,9 +76,7 @@ def test_a_metric_that_differs_is_named_with_audience_and_both_values(
     ).fetchall()
     wrong = with_sql(known["figures_town"], "overdue", "sum(part) filter (where indicator_code = 'overdue') + 1")
     found = findings(reader, reporter, wrong)
-    assert found == [
-        Finding("figures_town", "the metric overdue", "街道", f"{shown:,.0f}", f"{shown + 1:,.0f}")
-    ]
+    assert found == [Finding("figures_town", "the metric overdue", "街道", f"{shown:,.0f}", f"{shown + 1:,.0f}")]
     assert str(found[0]) == f"figures_town, the metric overdue, 街道: expected {shown:,.0f}, found {shown + 1:,.0f}"
 
 
@@ -144,7 +142,9 @@ def test_a_reader_s_login_sees_its_part_in_the_same_datasets(world: Settings, kn
     try:
         with psycopg.connect(own) as conn:
             for name in ("figures_community", "compliance", "overdue", "zones"):
-                found = conn.execute(f"select distinct community from ({known[name].sql}) as dataset".encode()).fetchall()
+                found = conn.execute(
+                    f"select distinct community from ({known[name].sql}) as dataset".encode()
+                ).fetchall()
                 assert found in ([(community,)], []), name
             assert conn.execute(f"select from ({known['overdue'].sql}) as dataset".encode()).fetchall()
     finally:

@@ -198,7 +198,9 @@ def test_charts_say_what_the_figures_say_and_days_are_those_of_the_town(
             compared += 1
     assert compared >= 12
     (row, *_) = superset.data(charts("office")["echarts_timeseries_line已达标率"])
-    [(day,)] = support.query(town, "select extract(epoch from min(as_of_date)) * 1000 from reporting.publication_history")
+    [(day,)] = support.query(
+        town, "select extract(epoch from min(as_of_date)) * 1000 from reporting.publication_history"
+    )
     assert row["as_of_date"] == float(day), "the day of an axis is midnight in UTC"
 
 

@@ -1,1 +1,1 @@
-"""BI as code: datasets, metrics and dashboards of the folder `bi/` for Superset and MetricFlow, and their check against the report."""
+"""BI as code: the datasets, metrics and dashboards of `bi/`, for Superset and MetricFlow, are compared with the report."""

@@ -165,7 +165,9 @@ def _differing(
     metrics: list[Metric] = [metric for metric in dataset.metrics.values() if metric.figure in said]
     if place is None or not metrics:
         return [], 0
-    conditions = [sql.SQL("{} = {}").format(sql.Identifier(place), audience.name)] if place else []
+    conditions: list[sql.Composable] = (
+        [sql.SQL("{} = {}").format(sql.Identifier(place), audience.name)] if place else []
+    )
     if "is_current" in dataset.columns:
         conditions.append(sql.SQL("is_current"))
     query = sql.SQL("select {} from ({}) as dataset where {}").format(

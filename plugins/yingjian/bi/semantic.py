@@ -60,7 +60,7 @@ def _profile() -> dict[str, Any]:
         return f"{{{{ env_var('YINGJIAN_PG_{name}') }}}}"
 
     output = {
-        "type": "postgres", "host": variable("HOST"), "port": f"{{{{ env_var('YINGJIAN_PG_PORT') | as_number }}}}",
+        "type": "postgres", "host": variable("HOST"), "port": "{{ env_var('YINGJIAN_PG_PORT') | as_number }}",
         "user": variable("USER"), "password": variable("PASSWORD"), "dbname": variable("DBNAME"), "schema": SCHEMA, "threads": 1,
     }  # fmt: skip
     return {PROJECT: {"target": "reader", "outputs": {"reader": output}}}

@@ -17,6 +17,7 @@ from yingjian.cli import (
     documents,
     feeds,
     landing,
+    mart,
     other_programs,
     quarantine,
     run,
@@ -49,6 +50,7 @@ for module in (
     audit,
     users,
     bi,
+    mart,
 ):
     app.add_typer(module.app)
 for module in (backup, access, documents, settings, status):

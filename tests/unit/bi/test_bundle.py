@@ -57,7 +57,9 @@ def test_columns_have_their_chinese_titles_and_codes_have_theirs(known: dict[str
             assert not column.title.isascii(), (dataset.name, column.name)
     assert known["overdue"].columns["status_title"].title == "状态"
     assert known["publications"].columns["published_at"].kind == "timestamp without time zone"
-    assert all("publication_id" in dataset.columns for dataset in known.values()), "rows say of which publication they are"
+    assert all("publication_id" in dataset.columns for dataset in known.values()), (
+        "rows say of which publication they are"
+    )
 
 
 def test_formats_are_the_report_s(known: dict[str, Dataset]) -> None:
@@ -136,9 +138,7 @@ def test_uuids_stay_as_they_are() -> None:
     assert bundle.uuid_of("bi_reader", "dashboard", "office") == "7dc60744-e778-54e4-a50d-1b3672abbae3"
 
 
-def test_a_reader_s_login_has_everything_beside_the_office(
-    known: dict[str, Dataset], boards: list[Dashboard]
-) -> None:
+def test_a_reader_s_login_has_everything_beside_the_office(known: dict[str, Dataset], boards: list[Dashboard]) -> None:
     office, part = opened(bundle.write(known, boards, URI)), opened(bundle.write(known, boards, URI, "zhaofeng"))
     assert office.keys() == part.keys()
     for path, content in part.items():
