@@ -3,13 +3,13 @@
 | key | meaning |
 |---|---|
 | `mart` | the mart; columns, titles and types are those of dbt's manifest |
-| `table` | a relation of `reporting` that dbt does not build; `columns` names its columns with type and title |
+| `table` | a relation of `reporting` that dbt does not build; `columns` gives type, title and, if computed, SQL of each |
 | `title` | the dataset's Chinese title |
 | `where` | the condition that holds for every row |
 | `days` | a history mart is cut to so many days before the current publication |
 | `each` | a new column for each value of a list in a cell: name -> column of the mart |
 | `figures` | office, community or department: every figure that such an audience has becomes a certified metric |
-| `metrics` | further metrics: name -> `title`, `sql`, and `figure` where it must equal one |
+| `metrics` | further metrics: name -> `title`, `sql`, `share` for one of 0 to 1, and `figure` where it must equal one |
 
 A column that holds codes gets a second one, `<column>_title`, with their Chinese titles. Every time is wall time of
 Asia/Shanghai without a zone.
@@ -32,7 +32,7 @@ from yingjian.reports.frames import BLANK
 SCHEMA = "reporting"
 KINDS = ("office", "community", "department")
 PLACES = ("community", "department")
-COUNT, DECIMAL = ",d", ",.1f"
+COUNT, DECIMAL, SHARE = ",d", ",.1f", ",.1%"
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Column:
     title: str
     kind: str
     description: str = ""
+    sql: str = ""  # What it is computed of, where the relation has no such column.
 
     @property
     def is_time(self) -> bool:
@@ -53,7 +54,7 @@ class Column:
         """Return how numbers of the column are written, in the notation of d3; empty for what is no number."""
         is_share = self.name == "coverage" or self.name.endswith(("share", "rate", "coverage"))
         if self.kind == "double precision":
-            return ",.1%" if is_share else DECIMAL
+            return SHARE if is_share else DECIMAL
         return COUNT if self.kind in ("integer", "bigint") and not self.name.endswith("_id") else ""
 
 
@@ -140,7 +141,8 @@ def _dataset(
     for metric, words in facts.get("metrics", {}).items():
         if words.get("figure") and words["figure"] not in {row["indicator_code"] for row in figures}:
             raise ValueError(f"bi/datasets.yml, {name}, {metric}: there is no figure {words['figure']}")
-        metrics[metric] = Metric(metric, words["title"], words["sql"], figure=words.get("figure", ""))
+        shown = SHARE if words.get("share") else COUNT
+        metrics[metric] = Metric(metric, words["title"], words["sql"], shown, figure=words.get("figure", ""))
     return Dataset(
         name, facts["title"], relation, _query(relation, selected, each, own, facts), columns, metrics,
         node["description"] if node else "", facts.get("figures", ""), each,
@@ -169,7 +171,7 @@ def _history(name: str, kind: str) -> tuple[str, str, str]:
 
 
 def _columns_declared(declared: Mapping[str, list[str]]) -> dict[str, Column]:
-    return {name: Column(name, title, kind) for name, (kind, title) in declared.items()}
+    return {name: Column(name, title, kind, sql="".join(sql)) for name, (kind, title, *sql) in declared.items()}
 
 
 def _selected(
@@ -195,7 +197,7 @@ def _selected(
             selected.append(f"timezone('Asia/Shanghai', mart.{name}) as {name}")
         else:
             columns[name] = column
-            selected.append(f"mart.{name}")
+            selected.append(f"{column.sql} as {name}" if column.sql else f"mart.{name}")
     if "publication_id" not in columns:
         # A publication switches in one transaction, so a row and this number belong together.
         columns["publication_id"] = Column("publication_id", *_history("publication_id", "bigint"))
