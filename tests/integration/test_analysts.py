@@ -354,7 +354,7 @@ print(json.dumps(answers))
 
 @pytest.fixture(scope="module")
 def answers(town: Settings) -> dict[str, list[Row]]:
-    """The answers of the notebook by the number of the question, from a kernel of its own."""
+    """The fixture runs the notebook in a kernel of its own and gives its answers by the number of the question."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(PRINT))
     with pytest.MonkeyPatch.context() as patch:

@@ -57,7 +57,7 @@ def environment(name: str, requirements: str) -> Path:
 
 @dataclass
 class Superset:
-    """A running Superset and its administrator."""
+    """The class asks a running Superset as its administrator."""
 
     url: str
     client: httpx.Client

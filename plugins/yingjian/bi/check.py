@@ -25,7 +25,7 @@ Reader = psycopg.Connection[Any]
 
 @dataclass(frozen=True)
 class Finding:
-    """A difference between a dataset and the warehouse, or between a metric and the report."""
+    """A finding is a difference between a dataset and the warehouse, or between a metric and the report."""
 
     dataset: str
     what: str
@@ -40,7 +40,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Result:
-    """What a check found, and how many columns, metrics and figures it compared."""
+    """The result of a check has its findings, and counts the columns, metrics and figures that were compared."""
 
     findings: Sequence[Finding]
     columns: int

@@ -36,7 +36,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Choice:
-    """The column that a reader of a dashboard chooses a value of."""
+    """A reader of a dashboard chooses a value of this column first."""
 
     column: str
     title: str
@@ -45,7 +45,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A dashboard: rows of charts."""
+    """A dashboard has rows of charts."""
 
     name: str
     title: str

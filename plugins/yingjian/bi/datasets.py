@@ -43,7 +43,7 @@ class Column:
     title: str
     kind: str
     description: str = ""
-    sql: str = ""  # What it is computed of, where the relation has no such column.
+    sql: str = ""  # The column is computed by it, where the relation has no such column.
 
     @property
     def is_time(self) -> bool:

@@ -1,4 +1,4 @@
-"""The commands `mart …`: the files of a new mart."""
+"""The commands `mart …` write the files of marts."""
 
 from __future__ import annotations
 
