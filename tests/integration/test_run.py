@@ -109,7 +109,8 @@ def run(settings: Settings, landing: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def wait_for(condition: Callable[[], bool], seconds: int = 500) -> None:
+def wait_for(condition: Callable[[], bool], seconds: int = 1000) -> None:
+    """Wait longer than Airflow takes to begin a task again whose start was lost (`task_queued_timeout`, 600 s)."""
     until = time.monotonic() + seconds
     last: Exception | None = None
     while time.monotonic() < until:
