@@ -106,7 +106,7 @@ def _of(login: str) -> str:
 
 def _dataset(dataset: Dataset, login: str) -> Facts:
     return {
-        "table_name": dataset.title,
+        "table_name": f"{dataset.title}{_of(login)}",  # Superset wants each name once, whatever the database.
         "main_dttm_col": dataset.time_column,
         "description": dataset.description,
         "offset": 0,

@@ -36,7 +36,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Choice:
-    """A reader of a dashboard chooses a value of this column first."""
+    """A choice is a column, of which the reader of a dashboard takes a value first."""
 
     column: str
     title: str

@@ -1,4 +1,4 @@
-"""The commands `bi …` check, write and import dashboards, datasets and metrics."""
+"""The commands `bi …` keep dashboards, datasets and metrics for BI tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands `mart …` write the files of marts."""
+"""The command `mart new` makes the files of a mart."""
 
 from __future__ import annotations
 

@@ -144,6 +144,7 @@ def test_a_reader_s_login_has_everything_beside_the_office(known: dict[str, Data
     for path, content in part.items():
         if "uuid" in content:
             assert content["uuid"] != office[path]["uuid"]
+            assert content.get("table_name", "部分") != office[path].get("table_name"), "Superset wants each name once"
     assert part["yingjian/databases/warehouse.yaml"]["database_name"] == "应检（zhaofeng）"
     assert "//zhaofeng:XXXXXXXXXX@" in part["yingjian/databases/warehouse.yaml"]["sqlalchemy_uri"]
     assert part["yingjian/dashboards/office.yaml"]["slug"] == "yingjian-office-zhaofeng"
