@@ -15,5 +15,3 @@ ROW_LIMIT = 10_000
 SQLLAB_TIMEOUT = SUPERSET_WEBSERVER_TIMEOUT = 60
 # A cached answer would be of another publication than the chart beside it.
 DATA_CACHE_CONFIG = {"CACHE_TYPE": "NullCache"}
-# Superset reads the password of an import as the connection is made, and keeps it under SECRET_KEY.
-PREVENT_UNSAFE_DB_CONNECTIONS = True
