@@ -14,6 +14,7 @@ RUN uv sync --frozen --no-dev --group celery $UV_GROUPS --compile-bytecode
 COPY dags dags
 COPY dbt_project dbt_project
 COPY expectations expectations
+COPY bi bi
 COPY docs docs
 # The commit, which every publication names: git describe --always --dirty --abbrev=12
 ARG YINGJIAN_VERSION=

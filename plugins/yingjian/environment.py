@@ -162,6 +162,8 @@ class Environment(BaseSettings):
     openlineage_url: str | None = Field(
         None, description="An OpenLineage endpoint that is told of runs and models; not set: nothing is sent."
     )
+    bi_admin_password: str | None = _secret("The password of Superset's admin, for `yingjian bi import`.")
+    bi_login_password: str | None = _secret("The password of the login of `yingjian bi import --login`.")
     dev_schema: str | None = Field(
         None, description="One's own schema for `yingjian dbt … --target dev`; not set: `dev_` and the login."
     )

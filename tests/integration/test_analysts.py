@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlparse
 
+import nbformat
 import pandas as pd
 import psycopg
 import pytest
+from nbclient import NotebookClient
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian import marts
+from yingjian.bi import datasets
 from yingjian.database import warehouse
+from yingjian.modelling.dbt import prepare_manifest
 from yingjian.people.audience import Audience
 from yingjian.privacy import access
 from yingjian.settings import PROJECT_ROOT, Settings
@@ -301,6 +306,77 @@ def test_there_are_fifteen_questions_and_each_begins_with_itself() -> None:
     for path in QUESTIONS:
         first = path.read_text(encoding="utf-8").splitlines()[0]
         assert first.startswith("-- ") and "?" in first, path.name
+
+
+def test_a_correction_does_not_make_a_day_late(town: Settings) -> None:
+    """The first publication of a business date counts; the share of days by 06:30 is a metric of bi/datasets.yml."""
+    published = "select published_at, first_published_at, is_correction from reporting.publication_history where as_of_date = %s"
+    share = datasets.load(PROJECT_ROOT, prepare_manifest(town))["publications"]
+    punctual = f"select {share.metrics['published_in_time'].sql} from ({share.sql}) as dataset"
+    day = WORLD_DAY - timedelta(days=5)
+    with warehouse.connect(town) as conn:
+        for back in range(DAYS):
+            published_day = WORLD_DAY - timedelta(days=back)
+            late = timedelta(hours=7 if back % 10 == 3 else 6)
+            conn.execute(
+                "update published.publication set published_at = %s where as_of_date = %s",
+                [datetime.combine(published_day + timedelta(days=1), time()) + late, published_day],
+            )
+        assert conn.execute(punctual.encode()).fetchone() == (pytest.approx(27 / 30),)
+        [(first,)] = conn.execute("select publication_id from published.publication where as_of_date = %s", [day])
+        later = datetime.combine(WORLD_DAY, time(12))
+        copied(
+            conn, "publication", first, 5000, day,
+            published_at=str(later), is_correction=True, run_key="again", previous_publication_id=None,
+        )  # fmt: skip
+        [(newest, earliest, is_correction)] = conn.execute(published.encode(), [day]).fetchall()
+        assert (newest.replace(tzinfo=None), is_correction) == (later, True)
+        assert earliest.replace(tzinfo=None) == datetime.combine(day + timedelta(days=1), time(6))
+        assert conn.execute(punctual.encode()).fetchone() == (pytest.approx(27 / 30),)
+        conn.rollback()
+
+
+NOTEBOOK = PROJECT_ROOT / "docs" / "questions.ipynb"
+# The kernel prints the rows of each answer: a day as a day, what is missing as None.
+PRINT = """
+import json
+
+def plain(value):
+    if pd.isna(value):
+        return None
+    return str(value.date()) if isinstance(value, pd.Timestamp) else value.item() if hasattr(value, "item") else value
+
+answers = {name: [[plain(cell) for cell in row] for row in frame.itertuples(index=False)]
+           for name, frame in globals().items() if name.startswith("answer_")}
+print(json.dumps(answers))
+"""
+
+
+@pytest.fixture(scope="module")
+def answers(town: Settings) -> dict[str, list[Row]]:
+    """The fixture runs the notebook in a kernel of its own and gives its answers by the number of the question."""
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(PRINT))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("YINGJIAN_HOME", str(town.home))
+        NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    printed = json.loads(notebook.cells[-1].outputs[-1].text)
+    return {name.removeprefix("answer_"): [tuple(row) for row in found] for name, found in printed.items()}
+
+
+@pytest.mark.parametrize("path", QUESTIONS, ids=lambda path: path.stem)
+def test_the_notebook_s_answer_is_the_one_of_a_plain_reading(
+    path: Path, reader: psycopg.Connection[Any], answers: dict[str, list[Row]]
+) -> None:
+    number, _, name = path.stem.partition("_")
+    assert comparable(answers[number]) == comparable(list(globals()[name](lambda mart: rows(reader, mart))))
+
+
+def test_the_notebook_asks_what_the_files_ask_and_is_committed_without_answers() -> None:
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    asked = [cell.source.partition(". ")[2] for cell in notebook.cells if cell.source.startswith("## ")]
+    assert asked == [path.read_text(encoding="utf-8").splitlines()[0].removeprefix("-- ") for path in QUESTIONS]
+    assert all(not cell.outputs for cell in notebook.cells if cell.cell_type == "code")
 
 
 # The tests below open the door `yingjian.marts`.

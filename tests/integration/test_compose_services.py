@@ -32,7 +32,7 @@ from yingjian.settings import Settings
 
 pytestmark = pytest.mark.slow
 PROGRAMS = Path(sys.executable).parent
-NOT_HERE = {"superset"}  # It has an environment of its own.
+NOT_HERE = {"superset", "superset-init", "bi-import"}  # Superset has an environment of its own: test_superset.py.
 
 
 class Town:
@@ -51,7 +51,7 @@ class Town:
             {
                 "YINGJIAN_SUPERUSER_PASSWORD": self.cluster.settings.secret("role_postgres"),
                 "YINGJIAN_OWNER_PASSWORD": "owner0word", "YINGJIAN_PERSON_KEY": "person0key",
-                "YINGJIAN_BROKER_PASSWORD": "broker0word", "SUPERSET_SECRET_KEY": "secret", "MAIL_DOMAIN": "example.org",
+                "YINGJIAN_BROKER_PASSWORD": "broker0word", "SUPERSET_SECRET_KEY": "secret", "SUPERSET_ADMIN_PASSWORD": "secret", "MAIL_DOMAIN": "example.org",
                 "YINGJIAN_LANDING": landing,
             }
         )["services"]  # fmt: skip

@@ -21,7 +21,7 @@ from yingjian.settings import PROJECT_ROOT, Settings
 TEXT = compose.FILE.read_text()
 MUST = set(re.findall(r"\$\{(\w+):\?", TEXT))
 COMPOSE = compose.load(dict.fromkeys(MUST, "secret"))
-ONCE = {"bootstrap", "init"}
+ONCE = {"bootstrap", "init", "bi-import", "superset-init"}
 # No container is given these for good: they belong to one command, to single processes, to the image.
 OF_OTHERS = {
     "YINGJIAN_SUPERUSER",
@@ -29,10 +29,12 @@ OF_OTHERS = {
     "YINGJIAN_BUILD_TOKEN",
     "YINGJIAN_PROJECT_DIGEST",
     "YINGJIAN_PORT",
+    "YINGJIAN_BI_ADMIN_PASSWORD",
+    "YINGJIAN_BI_LOGIN_PASSWORD",
     "YINGJIAN_DEV_SCHEMA",  # It belongs to one person, at the command line.
     "YINGJIAN_VERSION",  # It belongs to the image, when it is built.
 }
-OURS = {name for name, found in COMPOSE["services"].items() if found["image"].startswith("yingjian/")}
+OURS = {name for name, found in COMPOSE["services"].items() if found["image"].startswith("yingjian/airflow:")}
 
 
 def is_valid(path: Path) -> bool:
@@ -63,8 +65,8 @@ def settings_of(name: str) -> Settings:
 
 def test_one_service_per_container() -> None:
     """All of Airflow's, by commands that exist, with one image, home, officials and settings."""
-    assert {*service.NAMES, *ONCE} == OURS
-    for name in OURS - {"bootstrap"}:
+    assert {*service.NAMES, *ONCE} - {"superset-init"} == OURS
+    for name in OURS - {"bootstrap", "bi-import"}:
         program, *arguments = COMPOSE["services"][name]["command"]
         assert (program, arguments) == ("yingjian", ["service", name])
         assert arguments[1] in app.command().commands[arguments[0]].commands
@@ -161,6 +163,26 @@ def test_what_waits_for_what() -> None:
         assert waits(name) == {"init": "service_completed_successfully", "redis": "service_healthy"}
     assert waits("init") == {"bootstrap": "service_completed_successfully"}
     assert waits("bootstrap") == {"postgres": "service_healthy"}
+
+
+def test_the_dashboards_come_with_the_services() -> None:
+    """Superset is made before it serves, and gets the dashboards from the program, with the admin's password of one variable."""
+    superset, first, brings = (COMPOSE["services"][name] for name in ("superset", "superset-init", "bi-import"))
+    assert superset["image"] == first["image"] == "yingjian/superset:6.1.0" and superset["build"]["context"] == "bi"
+    assert superset["volumes"] == first["volumes"]
+    assert superset["depends_on"] == {"superset-init": {"condition": "service_completed_successfully"}}
+    assert brings["depends_on"]["superset"] == {"condition": "service_healthy"}
+    assert "init" in brings["depends_on"], "the connection is as a role that the migration makes"
+    assert "SUPERSET_ADMIN_PASSWORD" not in superset["environment"], "only what makes the admin gets the password"
+    other = compose.load(dict.fromkeys(MUST, "secret") | {"SUPERSET_ADMIN_PASSWORD": "word"})["services"]
+    assert other["bi-import"]["environment"]["YINGJIAN_BI_ADMIN_PASSWORD"] == "word"
+    assert other["superset-init"]["environment"]["SUPERSET_ADMIN_PASSWORD"] == "word"
+    assert app.command().commands["bi"].commands["import"], brings["command"]
+    pins = (PROJECT_ROOT / "bi" / "requirements.txt").read_text()
+    assert f"apache-superset=={superset['image'].rpartition(':')[2]}\n" in pins
+    dockerfile = (PROJECT_ROOT / "bi" / "Dockerfile").read_text()
+    assert "requirements.txt" in dockerfile and dockerfile.index("USER superset") < dockerfile.index("CMD")
+    assert "COPY bi bi" in (PROJECT_ROOT / "Dockerfile").read_text()
 
 
 def test_a_worker_may_end_its_task() -> None:

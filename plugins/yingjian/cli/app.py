@@ -12,10 +12,12 @@ from yingjian.cli import (
     access,
     audit,
     backup,
+    bi,
     delivery,
     documents,
     feeds,
     landing,
+    mart,
     other_programs,
     quarantine,
     run,
@@ -47,6 +49,8 @@ for module in (
     delivery,
     audit,
     users,
+    bi,
+    mart,
 ):
     app.add_typer(module.app)
 for module in (backup, access, documents, settings, status):

@@ -58,7 +58,8 @@ begin
     ) is distinct from array[
             'publication_id', 'as_of_date', 'published_at', 'policy_edition', 'quality_status',
             'checks_run', 'checks_failed', 'input_files', 'input_rows', 'code_version',
-            'release_reason', 'released_by', 'previous_publication_id', 'is_correction', 'is_current'
+            'release_reason', 'released_by', 'previous_publication_id', 'is_correction', 'is_current',
+            'first_published_at'
     ]
     then
         create or replace view reporting.publication_history as
@@ -77,7 +78,9 @@ begin
             released_by,
             previous_publication_id,
             is_correction,
-            publication_id = (select current.publication_id from published.current) as is_current
+            publication_id = (select current.publication_id from published.current) as is_current,
+            -- A correction of a later day does not make the day late.
+            min(published_at) over (partition by as_of_date) as first_published_at
         from published.publication
         order by as_of_date, publication_id desc
         offset 0;
@@ -107,10 +110,14 @@ begin
         where col_description(columns.attrelid, columns.attnum) is distinct from
             titles.title || ': ' || col_description(stored.attrelid, stored.attnum)
         union all
-        select columns.attrelid, 'is_current', '是否当前: True for the publication that reporting shows.'
-        from pg_attribute as columns
-        where columns.attrelid = 'reporting.publication_history'::regclass and columns.attname = 'is_current'
-        and col_description(columns.attrelid, columns.attnum) is null
+        select columns.attrelid, texts.name, texts.comment
+        from (values
+            ('is_current', '是否当前: True for the publication that reporting shows.'),
+            ('first_published_at', '首次发布时间: When the business date was published first, before any correction.')
+        ) as texts (name, comment)
+        inner join pg_attribute as columns
+            on columns.attrelid = 'reporting.publication_history'::regclass and columns.attname = texts.name
+        where col_description(columns.attrelid, columns.attnum) is null
     loop
         execute format('comment on column %s.%I is %L', item.relation, item.name, item.comment);
     end loop;

@@ -1,0 +1,263 @@
+"""This module reads bi/datasets.yml: which marts BI tools get as datasets, with their columns and metrics.
+
+| key | meaning |
+|---|---|
+| `mart` | the mart; columns, titles and types are those of dbt's manifest |
+| `table` | a relation of `reporting` that dbt does not build; `columns` gives type, title and, if computed, SQL of each |
+| `title` | the dataset's Chinese title |
+| `where` | the condition that holds for every row |
+| `days` | a history mart is cut to so many days before the current publication |
+| `each` | a new column for each value of a list in a cell: name -> column of the mart |
+| `figures` | office, community or department: every figure that such an audience has becomes a certified metric |
+| `metrics` | further metrics: name -> `title`, `sql`, `share` for one of 0 to 1, and `figure` where it must equal one |
+
+A column that holds codes gets a second one, `<column>_title`, with their Chinese titles. Every time is wall time of
+Asia/Shanghai without a zone.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from yingjian.modelling.marts import HISTORY_COLUMNS, marts
+from yingjian.reports.frames import BLANK
+
+SCHEMA = "reporting"
+KINDS = ("office", "community", "department")
+PLACES = ("community", "department")
+COUNT, DECIMAL, SHARE = ",d", ",.1f", ",.1%"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a dataset. `kind` is PostgreSQL's name of its type."""
+
+    name: str
+    title: str
+    kind: str
+    description: str = ""
+    sql: str = ""  # The column is computed by it, where the relation has no such column.
+
+    @property
+    def is_time(self) -> bool:
+        return self.kind == "date" or self.kind.startswith("timestamp")
+
+    @property
+    def format(self) -> str:
+        """Return how numbers of the column are written, in the notation of d3; empty for what is no number."""
+        is_share = self.name == "coverage" or self.name.endswith(("share", "rate", "coverage"))
+        if self.kind == "double precision":
+            return SHARE if is_share else DECIMAL
+        return COUNT if self.kind in ("integer", "bigint") and not self.name.endswith("_id") else ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric: `sql` is an aggregate, `format` in the notation of d3. `figure` is the code of the figure that it equals."""
+
+    name: str
+    title: str
+    sql: str
+    format: str = COUNT
+    description: str = ""
+    basis: str = ""
+    figure: str = ""
+    is_certified: bool = False
+
+    def write(self, value: Any) -> str:
+        """Return the characters of a value; d3 and Python share the notation. Nothing at all is a dash, as in the report."""
+        if value is None:
+            return "—"
+        return format(int(value) if self.format == COUNT else float(value), self.format)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset: a query over one mart. `figures` is the kind of audience whose figures its metrics are."""
+
+    name: str
+    title: str
+    relation: str
+    sql: str
+    columns: Mapping[str, Column]
+    metrics: Mapping[str, Metric]
+    description: str = ""
+    figures: str = ""
+    each: Mapping[str, str] = field(default_factory=dict)
+
+    def place(self, kind: str) -> str | None:
+        """Return the column that holds the place of an audience of a kind; empty for the office, None where there is none."""
+        if self.figures:
+            return None if self.figures != kind else "" if kind == "office" else kind
+        if self.each:  # A row stands there several times, so that it counts once for each value alone.
+            return kind if kind in self.each else None
+        return "" if kind == "office" else "community" if kind == "community" and kind in self.columns else None
+
+    @property
+    def time_column(self) -> str | None:
+        return next((name for name, column in self.columns.items() if column.is_time), None)
+
+
+def load(root: Path, manifest: Path) -> dict[str, Dataset]:
+    """Return every dataset by name.
+
+    Raises ValueError, which names a dataset that asks for a mart, a column or a figure that does not exist.
+    """
+    declared: dict[str, Any] = yaml.safe_load((root / "bi" / "datasets.yml").read_text(encoding="utf-8"))
+    nodes = json.loads(manifest.read_bytes())["nodes"]
+    figures = _seed(root, "indicator_definition")
+    codes = {(row["table_name"], row["column_name"]) for row in _seed(root, "code_title")}
+    datasets = {name: _dataset(root, name, facts, nodes, figures, codes) for name, facts in declared.items()}
+    names = [metric for dataset in datasets.values() if not dataset.figures for metric in dataset.metrics]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"bi/datasets.yml: the metric {', '.join(sorted(twice))} stands there twice")
+    return datasets
+
+
+def _dataset(
+    root: Path,
+    name: str,
+    facts: Mapping[str, Any],
+    nodes: Mapping[str, Any],
+    figures: list[dict[str, str]],
+    codes: set[tuple[str, str]],
+) -> Dataset:
+    relation, each = facts.get("mart") or facts["table"], facts.get("each", {})
+    node = nodes.get(f"model.yingjian.{facts['mart']}") if "mart" in facts else None
+    if "mart" in facts and (node is None or marts(root)[relation].reader_schema != SCHEMA):
+        raise ValueError(f"bi/datasets.yml, {name}: there is no mart {SCHEMA}.{relation}")
+    own = _columns_of_mart(root, node) if node else _columns_declared(facts["columns"])
+    if missing := [column for column in each.values() if column not in own]:
+        raise ValueError(f"bi/datasets.yml, {name}: {relation} has no column {', '.join(missing)}")
+    columns, selected = _selected(relation, own, each, codes)
+    metrics = _metrics_of_figures(facts["figures"], figures) if "figures" in facts else {}
+    for metric, words in facts.get("metrics", {}).items():
+        if words.get("figure") and words["figure"] not in {row["indicator_code"] for row in figures}:
+            raise ValueError(f"bi/datasets.yml, {name}, {metric}: there is no figure {words['figure']}")
+        shown = SHARE if words.get("share") else COUNT
+        metrics[metric] = Metric(metric, words["title"], words["sql"], shown, figure=words.get("figure", ""))
+    return Dataset(
+        name, facts["title"], relation, _query(relation, selected, each, own, facts), columns, metrics,
+        node["description"] if node else "", facts.get("figures", ""), each,
+    )  # fmt: skip
+
+
+def _columns_of_mart(root: Path, node: Mapping[str, Any]) -> dict[str, Column]:
+    columns = {
+        column["name"]: Column(
+            column["name"],
+            column["config"]["meta"]["label"],
+            "timestamp without time zone" if column["data_type"] == "timestamp" else column["data_type"],
+            column["description"],
+        )
+        for column in node["columns"].values()
+    }
+    if marts(root)[node["name"]].is_history:
+        kinds = {"publication_id": "bigint", "is_current": "boolean"}
+        columns |= {name: Column(name, *_history(name, kinds[name])) for name in HISTORY_COLUMNS}
+    return columns
+
+
+def _history(name: str, kind: str) -> tuple[str, str, str]:
+    title, description = HISTORY_COLUMNS[name]
+    return title, kind, description
+
+
+def _columns_declared(declared: Mapping[str, list[str]]) -> dict[str, Column]:
+    return {name: Column(name, title, kind, sql="".join(sql)) for name, (kind, title, *sql) in declared.items()}
+
+
+def _selected(
+    relation: str, own: Mapping[str, Column], each: Mapping[str, str], codes: set[tuple[str, str]]
+) -> tuple[dict[str, Column], list[str]]:
+    """Return the columns of a dataset, and what its query selects for each."""
+    columns: dict[str, Column] = {}
+    selected = []
+    listed = {column: name for name, column in each.items()}
+    for name, column in own.items():
+        if name in listed:
+            columns[listed[name]] = Column(listed[name], column.title, "text", column.description)
+            selected.append(_named(f"each_{listed[name]}.{listed[name]}", listed[name]))
+        elif name in PLACES:
+            columns[name] = column
+            selected.append(_named(f"mart.{name}", name))
+        elif (relation, name) in codes and column.kind == "text":
+            columns[name] = Column(name, f"{column.title}代码", column.kind, column.description)
+            columns[f"{name}_title"] = Column(f"{name}_title", column.title, column.kind, column.description)
+            selected += [f"mart.{name}", f"{_title_of_code(relation, name)} as {name}_title"]
+        elif column.kind == "timestamp with time zone":
+            columns[name] = Column(name, column.title, "timestamp without time zone", column.description)
+            selected.append(f"timezone('Asia/Shanghai', mart.{name}) as {name}")
+        else:
+            columns[name] = column
+            selected.append(f"{column.sql} as {name}" if column.sql else f"mart.{name}")
+    if "publication_id" not in columns:
+        # A publication switches in one transaction, so a row and this number belong together.
+        columns["publication_id"] = Column("publication_id", *_history("publication_id", "bigint"))
+        selected.append(f"(select publication_id from {SCHEMA}.publication) as publication_id")
+    return columns, selected
+
+
+def _named(cell: str, name: str) -> str:
+    """Return a place under its name; rows that name none have a name, too, so that a chart shows them as such."""
+    return f"coalesce(nullif({cell}, ''), '{BLANK}') as {name}"
+
+
+def _title_of_code(relation: str, column: str) -> str:
+    return (
+        f"coalesce((select code_label.title from {SCHEMA}.code_label where code_label.table_name = '{relation}'"
+        f" and code_label.column_name = '{column}' and code_label.code = mart.{column}), mart.{column})"
+    )
+
+
+def _query(
+    relation: str, selected: list[str], each: Mapping[str, str], own: Mapping[str, Column], facts: Mapping[str, Any]
+) -> str:
+    lines = [f"select {', '.join(selected)}", f"from {SCHEMA}.{relation} as mart"]
+    for name, column in each.items():
+        cell = f"mart.{column}" if own[column].kind == "text[]" else f"string_to_array(mart.{column}, '、')"
+        lines.append(f"left join lateral unnest({cell}) as each_{name} ({name}) on true")
+    conditions = [facts["where"]] if "where" in facts else []
+    if "days" in facts:
+        conditions.append(f"mart.as_of_date > (select as_of_date from {SCHEMA}.publication) - {facts['days']}")
+    return "\n".join([*lines, *([f"where {' and '.join(conditions)}"] if conditions else [])])
+
+
+def _metrics_of_figures(kind: str, figures: list[dict[str, str]]) -> dict[str, Metric]:
+    """Return a metric for each figure that an audience of a kind has.
+
+    A metric is a figure's printed value where exactly one row has it, and nothing where there are several: figures of days,
+    communities or departments never add up.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"bi/datasets.yml: figures {kind} is none of {', '.join(KINDS)}")
+    metrics = {}
+    for row in figures:
+        if kind != "office" and row[f"by_{kind}"] != "true":
+            continue
+        code = row["indicator_code"]
+        its_rows = f"filter (where indicator_code = '{code}')"
+        metrics[code] = Metric(
+            code,
+            row["title"],
+            f"case when count(*) {its_rows} = 1 then max(value_shown) {its_rows} end",
+            f",.{row['decimals']}%" if row["is_share"] == "true" else COUNT,
+            row["definition"],
+            row["basis"],
+            code,
+            is_certified=True,
+        )
+    return metrics
+
+
+def _seed(root: Path, name: str) -> list[dict[str, str]]:
+    path = root / "dbt_project" / "seeds" / "reference" / f"{name}.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
