@@ -44,7 +44,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "checks_of": ("{run} 项检查，{failed} 项提示或未通过", "{run} checks, {failed} warned or failed"),
     "figure_overdue": ("逾期人数", "Persons overdue"),
     "figure_overdue_note": ("{count} 人次逾期未检", "{count} memberships overdue"),
-    "figure_rate": ("已达标率", "Compliance"),
+    "figure_rate": ("应检尽检率", "Compliance"),
     "figure_rate_note": ("应检 {required} 人次", "{required} memberships required"),
     "figure_due": ("未来7日应检", "Due in 7 days"),
     "figure_due_note": ("项", "obligations"),

@@ -58,6 +58,11 @@ def time_of_day(value: datetime | None) -> str:
     return NOTHING if value is None else f"{day(value)}{value:%H:%M}"
 
 
+def passed(limit: datetime | None) -> str:
+    """Return a deadline that is over: 7月24日17:00，已超时; empty where nothing has one."""
+    return "" if limit is None or limit != limit else f"{time_of_day(limit)}，已超时"  # noqa: PLR0124
+
+
 def cell(value: str | float | date | None, kind: str = "") -> str:
     """Return the characters of a table's cell, whose column is of this kind; without one, of the value's own."""
     if value is None:
@@ -103,6 +108,36 @@ def articles(basis: str) -> list[int]:
             first, _, last = part.replace("–", "至").partition("至")
             numbers += range(_article(first), _article(last or first) + 1)
     return list(dict.fromkeys(numbers))
+
+
+_CITED = re.compile(r"第(\d+(?:[、至–]\d+)*)条")
+_ROWS = re.compile(r"附件(\d+(?:–\d+)?)项")
+
+
+def cited(basis: str) -> str:
+    """Return a citation as officials write it: 第18、21条，附件23–28项 → 第十八、二十一条，附件第23–28项."""
+    found = _CITED.sub(lambda match: f"第{re.sub(chr(92) + 'd+', lambda one: numeral(int(one[0])), match[1])}条", basis)
+    return _ROWS.sub(r"附件第\1项", found)
+
+
+def numeral(value: int) -> str:
+    """28 → 二十八; for 1 to 99."""
+    tens, ones = divmod(value, 10)
+    return ("" if not tens else "十" if tens == 1 else f"{_CHINESE_DIGITS[tens]}十") + (
+        _CHINESE_DIGITS[ones] if ones else ""
+    )
+
+
+def notice(code: str) -> str:
+    """Return the name of a round of screening, which is the number of its notice: GG2 → 第2号通告."""
+    found = re.fullmatch(r"GG0*(\d+)", code)
+    return f"第{found[1]}号通告" if found else code
+
+
+def group(code_and_name: str) -> str:
+    """Return a group of persons without the code that stands for an article: P19 购药人员 → 第十九条 购药人员."""
+    found = re.match(r"[AP]0?(\d+)(?= |$)", code_and_name)
+    return f"第{numeral(int(found[1]))}条{code_and_name[found.end() :]}" if found else code_and_name
 
 
 def citation(numbers: Iterable[int]) -> str:

@@ -104,6 +104,8 @@ def parts(compliance: DataFrame, column: str, publication_id: int, before: int |
     The change is missing without a day before.
     """
     named = compliance.assign(name=compliance[column].replace("", BLANK).fillna(BLANK))
+    if column == "group_name":
+        named["name"] = named["name"].map(text.group)
     counts = by(named[named["publication_id"] == publication_id].drop(columns="publication_id"), "name")
     earlier = named[named["publication_id"] == before].groupby("name")["overdue"].sum().rename("overdue_before")
     found = counts.merge(earlier, how="outer", on="name").fillna(0)
@@ -195,7 +197,7 @@ def _breakdown(
         is_shown |= found["overdue_before"] > 0
     columns = (
         Column(column, "name", "text"), Column("逾期", "overdue"), Column("应检", "required"),
-        Column("达标率", "compliant", "share", whole="required"), Column("比前一日", "change", "change"),
+        Column("应检尽检率", "compliant", "share", whole="required"), Column("比前一日", "change", "change"),
     )  # fmt: skip
     return table(
         title, columns, found, limit=limit, unit="个", is_shown=is_shown, hidden="无逾期的", has_total=True,
@@ -243,9 +245,9 @@ def _tiles(reading: Reading) -> list[Tile]:
 
     return [
         Tile("逾期", "逾期人数", persons, "count", "人", f"共 {number(items)} 项逾期未检", reading.changes(overdue)),
-        Tile("已达标率", "已达标率", met.shown, "share", "", f"达标 {number(met.part)} 人次", reading.changes(compliance)),
+        Tile("应检尽检率", "应检尽检率", met.shown, "share", "", f"达标 {number(met.part)} 人次", reading.changes(compliance)),
         Tile(
-            "应检在管", "应检在管", required, "count", "人次", f"另有豁免 {number(reading.count('exempt'))} 人次",
+            "应检人次", "应检人次", required, "count", "人次", f"另有豁免 {number(reading.count('exempt'))} 人次",
             reading.changes(lambda earlier: (text.change(required - reading.count("required", earlier)), "")),
         ),
     ]  # fmt: skip
@@ -265,7 +267,7 @@ def _actions(reading: Reading, places: DataFrame, departments: DataFrame) -> Ite
         words += f"社区最多：{most}" + (f"（合占 {held}）。" if len(places) > NAMED else "。")
     if most := _most(departments):
         words += f"部门最多：{most}。"
-    yield Action("督促补检", words, "第18、21条", is_urgent=True)
+    yield Action("督促补检", words, "第18、21条", is_urgent=True, limit="到期当日24时，已逾期")
     yield from _long_overdue(reading["days"])
 
 
@@ -286,7 +288,7 @@ def _long_overdue(days: DataFrame) -> Iterator[Action]:
     words = f"逾期 {LONG_OVERDUE_DAYS} 天以上 {number(bands(days)[-1])} 项，逐人核实去向；"
     words += f"最长 {number(first.days_overdue)} 天（{first.group_name}，{first.community or BLANK}"
     words += f"等 {number(items)} 项）。" if items > 1 else "）。"
-    yield Action("久拖未检", words, "第21条", is_urgent=True)
+    yield Action("长期未检", words, "第21条", is_urgent=True, limit="到期当日24时，已逾期")
 
 
 def _finding(reading: Reading, moves: Mapping[str, DataFrame]) -> Finding:
@@ -298,7 +300,7 @@ def _finding(reading: Reading, moves: Mapping[str, DataFrame]) -> Finding:
     )
     compliance = reading.figure("compliance")
     if compliance.today is not None:
-        words += f"；已达标率 {compliance.written}（{compliance.change}）"
+        words += f"；应检尽检率 {compliance.written}（{compliance.change}）"
     causes = by_cause(reading["movement"])
     why = [
         f"{heading} {number(sum(causes.get(cause, 0) for cause in kinds))} 项{_told(causes, kinds)}"
@@ -306,7 +308,7 @@ def _finding(reading: Reading, moves: Mapping[str, DataFrame]) -> Finding:
     ]
     if risen := "；".join(filter(None, (_risen(moves[column], column) for column in DIMENSIONS))):
         why.append(f"净增最多：{risen}")
-    return Finding("逾期", f"{words}。", "第18、21条", "overdue", more > 0, why)
+    return Finding("逾期", f"{words}。", "第18、21条", "overdue", more > 0, why, is_level=not more)
 
 
 def _told(causes: Mapping[str, int], kinds: Mapping[str, str]) -> str:
@@ -336,7 +338,6 @@ SECTIONS = (
         QUERIES,
         _write,
         ("overdue", "compliance", "missed"),
-        turn=-1,
         nav="逾期",
     ),
 )

@@ -56,6 +56,7 @@ class Content:
     The chapter has the sentences `said`, the daily figures, and the `blocks`. `findings` and `improved` compare with the
     day before; without them the section's figures that moved are told. `risen` names by the key of a figure where it rose,
     where that is not a community. `facts` are what is to be known of the data,
+    `outbreak` is what the brief says of cases and contacts, `is_emergency` that the town is in the state 急,
     `sheets` are tables for the spreadsheet alone.
     """
 
@@ -67,6 +68,8 @@ class Content:
     improved: Sequence[str] | None = None
     risen: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict)
     facts: Sequence[tuple[str, str]] = ()
+    outbreak: Sequence[tuple[str, str]] = ()
+    is_emergency: bool = False
     sheets: Sequence[Table] = ()
     has_figures: bool = True
 
@@ -78,7 +81,7 @@ class Section:
     `queries` are SQL over the marts by the name of their frame, for lists and tables; they may use `id`, `before` (the publication of the day
     before, 0 where there is none), `ids` (these and the one of a week before), `day` (the business date), and `blank`
     (what stands for a name that is missing). `figures` are the codes of its daily figures. `write` makes the content of
-    what was read. `turn` is the place of its actions among those of the other sections. `nav` and `heading` are other names for it in the table of contents and
+    what was read. `nav` and `heading` are other names for it in the table of contents and
     among the findings.
     """
 
@@ -89,7 +92,6 @@ class Section:
     queries: Mapping[str, str]
     write: Callable[[Reading], Content]
     figures: tuple[str, ...] = ()
-    turn: int = 0
     nav: str = ""
     heading: str = ""
 
