@@ -1,7 +1,7 @@
 """This module gives the characters of figures, the same on the page, in the spreadsheet, in the PDF and in mail."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from fractions import Fraction
 from math import floor
@@ -31,6 +31,19 @@ def percent(part: float | None, whole: float | None = 1) -> str:
     """Return a share as percent with one decimal."""
     rounded = share(part, whole)
     return NOTHING if rounded is None else f"{rounded * 100:.1f}%"
+
+
+def parts_of_whole(values: Sequence[int]) -> list[float]:
+    """Return the values as percent of their sum with one decimal, so that they add to 100.0; zeros where the sum is 0.
+
+    What rounding down leaves goes to the values with the largest remainders.
+    """
+    whole = sum(values)
+    tenths = [value * 1000 // whole if whole else 0 for value in values]
+    order = sorted(range(len(values)), key=lambda place: -(values[place] * 1000 % whole) if whole else 0)
+    for place in order[: 1000 - sum(tenths) if whole else 0]:
+        tenths[place] += 1
+    return [tenth / 10 for tenth in tenths]
 
 
 def name(value: str) -> str:
