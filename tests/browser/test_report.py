@@ -60,8 +60,8 @@ def test_an_official_sees_the_day_on_the_first_screens_of_a_phone(browser, repor
         "北峰街道应检尽检日报",
         "质量检查通过",
         "逾期人数",
-        "已达标率",
-        "应检在管",
+        "应检尽检率",
+        "应检人次",
         "次日应检",
         "可降级风险区",
     ):
@@ -70,9 +70,9 @@ def test_an_official_sees_the_day_on_the_first_screens_of_a_phone(browser, repor
         assert box["y"] < 800, words
     assert page.locator("#worse").bounding_box()["y"] < 1.2 * 800
     for heading in (
-        "何处变差，为什么",
-        "今日要办",
-        "用数据前须知",
+        "较前日变差指标及原因",
+        "今日重点工作",
+        "数据说明",
         "逾期未检",
         "未来7日到期",
         "风险区",
@@ -85,7 +85,7 @@ def test_an_official_sees_the_day_on_the_first_screens_of_a_phone(browser, repor
 
 def test_charts_have_names_and_their_text_is_legible_on_a_phone(browser, reports):
     page, _, _ = opened(browser, reports["usual"], 375)
-    for name in ("近14日已达标率", "近14日逾期人次", "近14日超过8小时未隔离", "按逾期天数", "未来7日到期检测"):
+    for name in ("近14日应检尽检率", "近14日逾期人次", "近14日超过8小时未隔离", "按逾期天数", "未来7日到期检测"):
         assert page.get_by_role("img", name=name).is_visible()
     heights = page.eval_on_selector_all(
         ".chart text", "texts => texts.map(text => text.getBoundingClientRect().height)"

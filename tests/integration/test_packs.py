@@ -174,7 +174,7 @@ def test_the_pdf_is_a4_can_be_searched_in_chinese_and_has_its_fonts(packs):
     said = words(packs[OFFICE].pdf)
     for expected in (
         "北峰街道应检尽检日报",
-        "今日要办",
+        "今日重点工作",
         "区域核酸检测",
         "霞美社区",
         "数据质量",
@@ -232,9 +232,9 @@ def test_the_sums_of_the_pdf_are_those_of_the_marts(conn, packs):
 def test_the_pdf_says_what_got_worse_who_must_act_and_what_terms_mean(packs):
     said = words(packs[OFFICE].pdf)
     for expected in (
-        "何处变差，为什么",
+        "较前日变差指标及原因",
         "责任单位：各部门、各社区、核酸检测组",
-        "用数据前须知",
+        "数据说明",
         "以前日期更正93项（7月21日至7月23日）",
         "超过8小时未隔离4人比前一日▲2",
         "口径与依据",

@@ -96,7 +96,7 @@ def test_figures_are_those_of_the_published_rows(conn):
         )
         for name in ("required", "overdue")
     )
-    assert tiles["应检在管"] == required
+    assert tiles["应检人次"] == required
     change = late - single(
         conn, "select sum(overdue)::int from published.compliance_daily where publication_id = 11 and is_headline"
     )
@@ -297,8 +297,8 @@ def test_a_pruned_day_keeps_its_figures_and_is_not_compared(conn):
 
 def test_actions_name_the_responsible_units_of_the_publication_s_edition(conn):
     conn.execute("update published.responsibility set unit = '新专班' where publication_id = 12 and provision = '21'")
-    assert {action.heading: action.units for action in read(conn).actions}["久拖未检"] == ("新专班",)
-    assert "各部门" in {action.heading: action.units for action in read(conn, DAY_BEFORE).actions}["久拖未检"]
+    assert {action.heading: action.units for action in read(conn).actions}["长期未检"] == ("新专班",)
+    assert "各部门" in {action.heading: action.units for action in read(conn, DAY_BEFORE).actions}["长期未检"]
 
 
 def test_no_person_is_on_the_page(conn, tmp_path):

@@ -107,7 +107,7 @@ class WeCom(Robot):
     path = "/cgi-bin/webhook/send"
     key_name = "key"
     busy = frozenset({-1, 45009, 45033})
-    per_minute = 10  # The picture is a message of its own.
+    per_minute: int | None = 10  # The picture is a message of its own.
 
     def _body(self, message: Message) -> dict[str, Any]:
         return {"msgtype": "markdown", "markdown": {"content": message.markdown()}}

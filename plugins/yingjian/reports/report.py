@@ -87,7 +87,7 @@ def _cited(made: Document) -> Document:
     def block(part: Any) -> Any:
         if isinstance(part, tuple):
             return tuple(block(each) for each in part)
-        return cite(part) if isinstance(part, Figure) else part
+        return replace(cite(part), note=text.cited(part.note)) if isinstance(part, Figure) else part
 
     return replace(
         made,
@@ -95,7 +95,7 @@ def _cited(made: Document) -> Document:
         findings=[cite(finding) for finding in made.findings],
         actions=[cite(action) for action in made.actions],
         chapters=[replace(cite(one), blocks=[block(part) for part in one.blocks]) for one in made.chapters],
-        definitions=[cite(definition) for definition in made.definitions],
+        definitions=[replace(cite(one), meaning=text.cited(one.meaning)) for one in made.definitions],
     )
 
 

@@ -132,7 +132,7 @@ def test_the_subject_is_chinese_and_the_text_says_the_figures_of_the_page(
     ).fetchone() or [0]
     for kind in ("html", "plain"):
         assert "逾期人数" in body(message, kind) and f"{overdue:,}人" in body(message, kind)
-    assert "今日要办" in body(message, "html") and "https://yingjian.example/" in body(message, "html")
+    assert "今日重点工作" in body(message, "html") and "https://yingjian.example/" in body(message, "html")
     assert message["Auto-Submitted"] == "auto-generated"
 
 

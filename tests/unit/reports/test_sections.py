@@ -156,13 +156,19 @@ def test_a_list_s_share_is_of_the_week_and_its_counts_are_of_the_day():
 
 
 def test_contacts_are_counted_by_category_and_the_worst_community_is_named():
-    names = ["category", "community", "contacts", "in_time", "late", "running", "overdue"]
+    names = ["category", "community", "contacts", "in_time", "late", "running", "overdue", "deadline"]
     contacts = DataFrame(
-        [("密接", "甲", 3, 1, 0, 0, 2), ("密接", "乙", 4, 1, 0, 0, 3), ("次密接", "甲", 1, 1, 0, 0, 0)], columns=names
+        [
+            ("密接", "甲", 3, 1, 0, 0, 2, datetime(2022, 7, 24, 17)),
+            ("密接", "乙", 4, 1, 0, 0, 3, datetime(2022, 7, 24, 9)),
+            ("次密接", "甲", 1, 1, 0, 0, 0, None),
+        ],
+        columns=names,
     )
     written = content("contacts", {"contacts_overdue": 5}, contacts=contacts)
     assert [row[:2] for row in only_table(written.chapter).rows] == [("次密接", 1), ("密接", 7)]
     assert written.content.actions[0].text == "5 名密接、次密接超过8小时仍未按规定隔离：乙 3、甲 2（人）。"
+    assert written.content.actions[0].limit == "7月24日09:00，已超时"
 
 
 def test_vaccination_by_age_and_by_community_lowest_share_first():
