@@ -100,7 +100,9 @@ def test_figures_are_those_of_the_published_rows(conn):
     change = late - single(
         conn, "select sum(overdue)::int from published.compliance_daily where publication_id = 11 and is_headline"
     )
-    for table in list(chapter(document, "overdue").each(Table))[1:]:
+    by_place = [table for table in chapter(document, "overdue").each(Table) if table.title.startswith(("按", "逾期最多"))]
+    assert len(by_place) == 4
+    for table in by_place:
         assert (table.total[1], table.total[2], table.total[4]) == (late, required, change), table.title
         for place in (1, 2, 4):
             assert sum(row[place] for row in table.listed) == table.total[place]
@@ -128,6 +130,8 @@ def test_a_day_without_publication_is_a_gap_and_no_comparison(conn):
     after_the_gap = read(conn, town.PUBLICATION_ID - 4)
     assert "没有发布" in after_the_gap.compared and after_the_gap.findings == []
     for table in chapter(after_the_gap, "overdue").each(Table):
+        if "排名" in table.title:
+            continue
         assert {row[-1] for row in table.listed} == {None}, table.title
     assert {figure.before for figure in figures(after_the_gap).values()} == {None}
 

@@ -30,7 +30,7 @@ SECTIONS: tuple[Section, ...] = (
     *grids.SECTIONS,
     *quality.SECTIONS,
 )
-# What infects others comes before what is only late: a section that is not named here comes last, in the page's order.
+# The order is that of danger: an infection comes before a delay. A section that is not named here comes last.
 DANGER = (
     "state", "positives", "pools", "contacts", "early", "monitoring", "zones", "pushes", "pharmacy", "controls",
     "overdue", "screening", "outbreak", "disinfection", "forecast-7", "provisions",

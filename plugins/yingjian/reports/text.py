@@ -134,7 +134,7 @@ def cited(basis: str) -> str:
 
 
 def numeral(value: int) -> str:
-    """28 → 二十八; for 1 to 99."""
+    """Return a number from 1 to 99 in Chinese: 28 → 二十八."""
     tens, ones = divmod(value, 10)
     return ("" if not tens else "十" if tens == 1 else f"{_CHINESE_DIGITS[tens]}十") + (
         _CHINESE_DIGITS[ones] if ones else ""

@@ -89,9 +89,9 @@ def test_each_official_gets_the_pages_that_are_theirs(
         for address in ("director", "health", "grid")
     }
     assert files == {
-        "director": ["office.html", "office.xlsx", "office.pdf"],
-        "health": ["department-卫健局.html", "department-卫健局.pdf"],  # names only for who may see persons
-        "grid": ["community-招丰社区.html", "community-招丰社区.xlsx", "community-招丰社区.pdf"],
+        "director": ["office.html", "office.xlsx", "office.pdf", "office.docx", "office.png"],
+        "health": [f"department-卫健局.{kind}" for kind in ("html", "pdf", "docx", "png")],  # names only for who may see persons
+        "grid": [f"community-招丰社区.{kind}" for kind in ("html", "xlsx", "pdf", "docx", "png")],
     }
 
 
@@ -273,7 +273,7 @@ def test_no_server_is_said_once_and_tried_again_later(
 
 def test_an_office_s_pack_is_written_when_it_is_missing(composer: Composer, reports: Path) -> None:
     pack = composer._pack_of(Audience("community", "北峰社区"))
-    assert [path.name for path in pack.files] == [f"community-北峰社区.{kind}" for kind in ("html", "xlsx", "pdf")]
+    assert [path.name for path in pack.files] == [f"community-北峰社区.{kind}" for kind in ("html", "xlsx", "pdf", "docx", "png")]
     assert all(path.is_file() for path in (*pack.files, pack.summary))
 
 

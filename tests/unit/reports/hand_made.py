@@ -51,6 +51,7 @@ ROWS: Mapping[str, tuple[str, list[tuple[Any, ...]]]] = {
         "days_overdue group_name community items",
         [(1, "快递、外卖", "乙社区", 3), (9, "快递、外卖", "甲社区", 3)],
     ),
+    "ranks": ("publication_id name is_community part whole", []),
     "movement": ("community department group_name cause items", []),
     "due": ("community due_date tests", [("甲社区", DAY + timedelta(days=1), 40)]),
     "zones": (

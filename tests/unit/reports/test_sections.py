@@ -212,3 +212,28 @@ def test_units_that_fall_short_are_counted_once_and_named():
 
 def test_a_section_without_rows_says_so():
     assert content("pools", tubes=DataFrame()).chapter.blocks[0].words == "近7日没有混管阳性。"
+
+
+def test_places_are_ranked_with_their_change_and_their_days_at_the_end():
+    """丙 is last on both days and the day between has no publication; 甲 falls from the first place."""
+    shares = {1: {"甲": 10, "乙": 8, "丙": 5}, 3: {"甲": 8, "乙": 9, "丙": 7}, 4: {"甲": 9, "乙": 10, "丙": 6}}
+    ranks = DataFrame(
+        [(number, name, part, 10) for number, day in shares.items() for name, part in day.items()],
+        columns=["publication_id", "name", "part", "whole"],
+    )
+    found = overdue.ranking(ranks, [1, None, 3, 4])
+    assert found[["name", "rank", "moved", "end"]].to_numpy().tolist() == [
+        ["丙", 3, "持平", "连续 3 日末位"],
+        ["甲", 2, "持平", ""],
+        ["乙", 1, "持平", ""],
+    ]
+    found = overdue.ranking(ranks[ranks["publication_id"] < 4], [1, 3])
+    assert found[["name", "moved", "end"]].to_numpy().tolist() == [
+        ["丙", "持平", "连续 2 日末位"], ["甲", "降 1", ""], ["乙", "升 1", ""],
+    ]  # fmt: skip
+
+
+def test_nobody_is_last_where_all_are_the_same_and_without_a_day_before_nothing_moved():
+    ranks = DataFrame([(1, "甲", 9, 10), (1, "乙", 9, 10)], columns=["publication_id", "name", "part", "whole"])
+    found = overdue.ranking(ranks, [None, 1])
+    assert found[["rank", "moved", "end"]].to_numpy().tolist() == [[1, "—", ""], [1, "—", ""]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -50,6 +50,12 @@ QUERIES = {
     "days": """
         select days_overdue, coalesce(nullif(group_name, ''), group_code) as group_name, community, count(*) as items
         from overdue where publication_id = %(id)s group by 1, 2, 3
+    """,
+    "ranks": """
+        select publication_id, coalesce(community, department) as name, community is not null as is_community, part, whole
+        from indicator_daily
+        where publication_id = any(%(trend)s) and indicator_code = 'compliance' and whole > 0
+            and (community is null) <> (department is null)
     """,
     # The same duty has the same obligation_id in every publication.
     "movement": """
@@ -115,6 +121,55 @@ def parts(compliance: DataFrame, column: str, publication_id: int, before: int |
     found = found[(found["required"] > 0) | (found["overdue"] > 0) | (found["overdue_before"] > 0)]
     order = found.assign(most=-found["overdue"], largest=-found["required"]).sort_values(["most", "largest", "name"])
     return order.drop(columns=["most", "largest"]).reset_index(drop=True)
+
+
+def ranking(ranks: DataFrame, by_day: Sequence[int | None]) -> DataFrame:
+    """Return the places of the last publication by their share, lowest first: rank, its change, and days at the end.
+
+    ranks: publication_id, name, part, whole. by_day: the publications of the days, the newest last; a day without one
+    neither adds to the days at the end nor ends them. `moved` and `end` are words.
+    """
+    shares = ranks.assign(share=ranks["part"] / ranks["whole"])
+    shares["rank"] = shares.groupby("publication_id")["share"].rank(method="min", ascending=False).astype(int)
+    lowest = shares.groupby("publication_id")["share"].transform("min")
+    highest = shares.groupby("publication_id")["share"].transform("max")
+    shares["is_last"] = (shares["share"] == lowest) & (lowest < highest)
+    days = [number for number in reversed(by_day) if number is not None]
+    by_publication = {number: shares[shares["publication_id"] == number].set_index("name") for number in days}
+    now, before = by_publication[days[0]], by_publication.get(by_day[-2] or 0)
+    moves, ends = [], []
+    for place in now.index:
+        was = None if before is None or place not in before.index else int(before.at[place, "rank"])
+        up = None if was is None else was - int(now.at[place, "rank"])
+        moves.append(text.NOTHING if up is None else f"升 {up}" if up > 0 else f"降 {-up}" if up < 0 else "持平")
+        last = [place in found.index and bool(found.at[place, "is_last"]) for found in by_publication.values()]
+        streak = next((count for count, is_last in enumerate(last) if not is_last), len(last))
+        ends.append(f"连续 {streak} 日末位" if streak > 1 else "末位" if streak else "")
+    found = now.reset_index().assign(moved=moves, end=ends)
+    return found.sort_values(["rank", "name"], ascending=[False, True]).reset_index(drop=True)
+
+
+def _rankings(reading: Reading) -> list[Table]:
+    """Return the ranking of communities and of departments for the office, which compares them; a part has but itself."""
+    if reading.issue.audience.name:
+        return []
+    tables = []
+    for is_community, word in ((True, "社区"), (False, "主管部门")):
+        places = reading["ranks"][reading["ranks"]["is_community"].astype(bool) == is_community]
+        if not (places["publication_id"] == reading.issue.publication_id).any():
+            continue
+        found = ranking(places, reading.issue.by_day)
+        columns = (
+            Column(word, "name", "text"), Column("名次", "rank", adds=False),
+            Column("应检尽检率", "part", "share", whole="whole"), Column("比前一日", "moved", "text"), Column("末位", "end", "text"),
+        )  # fmt: skip
+        is_short = found["part"] < found["whole"]
+        tables.append(
+            table(
+                f"{word}排名，末位在前", columns, found, limit=PLACES, unit="个", is_shown=is_short, hidden="全部达标的"
+            )
+        )
+    return tables
 
 
 def by_cause(movement: DataFrame) -> dict[str, int]:
@@ -184,6 +239,7 @@ def _blocks(reading: Reading, items: int, found: tuple[DataFrame, ...], *, steps
         Text(note, is_note=True),
         *([beside] if beside else []),
         tables,
+        tuple(_rankings(reading)),
         *([Text(counted, is_note=True)] if len(places) else []),
     ]
 

@@ -79,7 +79,7 @@ class Section:
     """A section has an `anchor` on the page, `basis` articles and annex rows, `marts` it is written from.
 
     `queries` are SQL over the marts by the name of their frame, for lists and tables; they may use `id`, `before` (the publication of the day
-    before, 0 where there is none), `ids` (these and the one of a week before), `day` (the business date), and `blank`
+    before, 0 where there is none), `ids` (these and the one of a week before), `trend` (those of the last 14 days), `day` (the business date), and `blank`
     (what stands for a name that is missing). `figures` are the codes of its daily figures. `write` makes the content of
     what was read. `nav` and `heading` are other names for it in the table of contents and
     among the findings.
@@ -102,7 +102,10 @@ class Section:
     def read(self, conn: psycopg.Connection[Any], issue: Issue, figures: Figures) -> Reading:
         """Run the section's queries; inside `narrowed` they read the audience's rows."""
         ids = [number for number in (issue.publication_id, issue.before, issue.week_before) if number is not None]
-        given = {"id": issue.publication_id, "before": issue.before or 0, "ids": ids, "day": issue.as_of}
+        trend = [number for number in issue.by_day if number is not None]
+        given = {
+            "id": issue.publication_id, "before": issue.before or 0, "ids": ids, "trend": trend, "day": issue.as_of,
+        }  # fmt: skip
         frames = {name: read_frame(conn, query, **given) for name, query in self.queries.items()}
         return Reading(issue, frames, figures.daily(issue, self.figures), figures)
 
