@@ -75,7 +75,9 @@ def test_everyone_with_a_part_in_the_publication_has_a_pack(conn):
 
 def test_the_files_are_the_owner_s_alone_and_named_without_persons(packs):
     pack = packs[COMMUNITY]
-    assert [file.name for file in pack.files] == [f"community-招丰社区.{kind}" for kind in ("html", "xlsx", "pdf", "docx", "png")]
+    assert [file.name for file in pack.files] == [
+        f"community-招丰社区.{kind}" for kind in ("html", "xlsx", "pdf", "docx", "png")
+    ]
     assert stat.S_IMODE(pack.page.parent.stat().st_mode) == 0o700
     assert sorted(file.name for file in pack.page.parent.iterdir()) == sorted(
         f.name for p in packs.values() for f in (*p.files, p.summary)
@@ -144,7 +146,9 @@ def test_a_department_s_pack_has_its_rows_and_says_nothing_of_what_is_not_by_dep
     page = packs[DEPARTMENT].page.read_text(encoding="utf-8")
     for anchor in ("zones", "screening", "contacts", "vaccination"):
         assert f'id="{anchor}"' not in page, "no sentence that there is nothing: it has no part in them"
-    scope = re.search("只含卫健局的数据。(.+?)不按部门分，见街道日报", words(packs[DEPARTMENT].pdf))
+    scope = re.search(
+        "只含卫健局的数据，各项数字都是本部门的。(.+?)不按部门分，见街道日报", words(packs[DEPARTMENT].pdf)
+    )
     assert scope and {"风险区", "区域核酸检测", "隔离与健康监测"} & set(scope[1].split("、")) == {
         "风险区",
         "区域核酸检测",
@@ -239,7 +243,7 @@ def test_the_pdf_says_what_got_worse_who_must_act_and_what_terms_mean(packs):
         "责任单位：各部门、各社区、核酸检测组",
         "数据说明",
         "以前日期更正93项（7月21日至7月23日）",
-        "超过8小时未隔离4人比前一日▲2",
+        "超过8小时未隔离4人▲2",
         "口径与依据",
     ):
         assert expected in said, expected
@@ -248,11 +252,11 @@ def test_the_pdf_says_what_got_worse_who_must_act_and_what_terms_mean(packs):
 
 def test_the_spreadsheet_tells_the_day_first(packs):
     book = openpyxl.load_workbook(packs[OFFICE].workbook, read_only=True)
-    assert book.sheetnames[:4] == ["摘要", "每日指标", "逾期未检汇总", "未来7日到期"]
+    assert book.sheetnames[:4] == ["摘要", "逾期未检", "未来7日应检", "区域核酸未采"]
     rows = [[str(cell) for cell in row if cell is not None] for row in book["摘要"].iter_rows(values_only=True)]
     first = {row[0]: row for row in reversed(rows) if row}
     assert re.search(r"新增 \d+ 项：当日到期未采 \d+、", first["逾期"][2])
-    assert first["督促补检"][-1] == "各部门、各社区、核酸检测组"
+    assert first["督促补检"][-2:] == ["各部门、各社区、核酸检测组", "到期当日24时，已逾期"]
     assert "以前日期更正 93 项" in first["更正"][1]
 
 
@@ -261,7 +265,7 @@ def test_daily_figures_are_numbers_with_definition_and_article(packs):
     overdue = by_name["超过8小时未隔离"]
     assert (overdue["今日"], overdue["前一日"], overdue["变化"], overdue["2022-07-23"]) == (4, 2, "▲2", 2)
     assert overdue["2022-07-19"] is None, "nothing was published that day"
-    assert "8小时" in overdue["口径"] and overdue["依据"] == "第25、26条"
+    assert "8小时" in overdue["口径"] and overdue["依据"] == "第二十五、二十六条"
     assert all(row["口径"] and row["依据"] for row in by_name.values())
 
 

@@ -100,7 +100,9 @@ def test_figures_are_those_of_the_published_rows(conn):
     change = late - single(
         conn, "select sum(overdue)::int from published.compliance_daily where publication_id = 11 and is_headline"
     )
-    by_place = [table for table in chapter(document, "overdue").each(Table) if table.title.startswith(("按", "逾期最多"))]
+    by_place = [
+        table for table in chapter(document, "overdue").each(Table) if table.title.startswith(("按", "逾期最多"))
+    ]
     assert len(by_place) == 4
     for table in by_place:
         assert (table.total[1], table.total[2], table.total[4]) == (late, required, change), table.title
