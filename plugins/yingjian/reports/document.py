@@ -207,6 +207,10 @@ class Tile:
     def written(self) -> str:
         return text.cell(self.value, self.kind)
 
+    def against(self, earlier: str) -> str:
+        """Return the change against an earlier day; — where there is none."""
+        return next((change.text for change in self.changes if change.against == earlier), text.NOTHING)
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -75,7 +75,8 @@ def _brief(made: Official, document: Document) -> None:
     _heading(made, "二、主要数字" if document.outbreak else "一、主要数字")
     for tile in document.tiles:
         changes = "，".join(f"{change.against} {change.text}" for change in tile.changes)
-        _line(made, f"{tile.label} {tile.written}{tile.unit}，{tile.note}（{changes}）。")
+        changes = f"（{changes}）" if changes else ""
+        _line(made, f"{tile.label} {tile.written}{tile.unit}，{tile.note}{changes}。")
     numbers = iter("三四五" if document.outbreak else "二三四")
     _heading(made, f"{next(numbers)}、今日重点工作")
     for place, action in enumerate(document.actions, 1):

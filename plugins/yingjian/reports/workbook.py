@@ -209,7 +209,7 @@ def _summary(book: Book, document: Document) -> None:
 
     part(
         ("主要数字", "数值", "说明", "比前一日", "比上周", "单位"),
-        ((it.label, it.value, it.note, *(change.text for change in it.changes), it.unit) for it in document.tiles),
+        ((it.label, it.value, it.note, it.against("比前一日"), it.against("比上周"), it.unit) for it in document.tiles),
         [("", it.kind) for it in document.tiles],
     )
     findings = [(it.heading, it.mark, "\n".join((it.text, *it.why)), it.basis) for it in document.findings]

@@ -252,3 +252,9 @@ def test_no_code_of_ours_is_on_the_page():
     said = words(render(document(compliance=frame("compliance", *rows))))
     assert {"第十九条人员", "第二十八条人员", "8人员"} <= set(re.findall("第[十九二八]+条人员|8人员", said))
     assert not re.search(r"beifeng|P19|A28|第\d+条|\(publication", said)
+
+
+def test_a_day_without_an_earlier_publication_says_so_once():
+    said = words(render(document()))
+    assert said.partition("逾期未检第")[0].count("无上期数据") == 1
+    assert all(tile.changes == [] and tile.against("比上周") == "—" for tile in document().tiles)

@@ -44,9 +44,9 @@ class Reading:
         return self.value(code, publication_id).part
 
     def changes(self, difference: Callable[[int], tuple[str, str]]) -> list[Change]:
-        """Return what a headline figure is against the day before and against last week: words and tone by publication."""
+        """Return what a headline figure is against the day before and against last week; nothing of a day without publication."""
         earlier = (("比前一日", self.issue.before), ("比上周", self.issue.week_before))
-        return [Change(against, *(difference(number) if number else ("无上期数据", ""))) for against, number in earlier]
+        return [Change(against, *difference(number)) for against, number in earlier if number]
 
 
 @dataclass(frozen=True)
