@@ -156,7 +156,14 @@ def test_a_department_s_pack_has_its_rows_and_says_nothing_of_what_is_not_by_dep
     assert scope[0] in page
     book = openpyxl.load_workbook(packs[DEPARTMENT].workbook, read_only=True)
     assert not {"区域核酸未采", "风险区", "未采楼栋"} & set(book.sheetnames)
-    assert {"逾期未检", "未来7日应检", "隔离与监测", "单位统计"} <= set(book.sheetnames)
+    assert {"逾期未检", "未来7日应检", "单位统计"} <= set(book.sheetnames)
+
+
+def test_a_list_without_rows_has_no_sheet(packs):
+    assert "隔离与监测" in openpyxl.load_workbook(packs[OFFICE].workbook, read_only=True).sheetnames
+    book = openpyxl.load_workbook(packs[DEPARTMENT].workbook)
+    assert "隔离与监测" not in book.sheetnames
+    assert all(sheet.max_row > 1 for sheet in book)
 
 
 def test_a_department_s_days_ahead_are_its_own(conn, packs):
