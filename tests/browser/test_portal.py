@@ -84,7 +84,7 @@ def test_an_official_logs_in_to_airflow_and_opens_today_s_report_in_its_ui(visit
     frame.get_by_role("link", name="打开日报").first.click()
     report = frame.frame_locator("iframe[title='日报正文']")
     expect(report.get_by_role("heading", name="北峰街道应检尽检日报")).to_be_visible()
-    expect(report.get_by_role("heading", name="今日要办")).to_be_visible()
+    expect(report.get_by_role("heading", name="今日重点工作")).to_be_visible()
     page.wait_for_url("**/plugin/yingjian/yingjian/reports/2")
     here.picture("in-airflow")
     with page.expect_download() as saved:

@@ -453,7 +453,7 @@ def test_what_is_not_there_is_said(call: Callable[[str], object], words: str, ur
 
 def test_figures_come_with_their_words(url: str, town: Settings) -> None:
     trend = marts.indicators(["overdue", "compliance"], since=WORLD_DAY - timedelta(days=DAYS), url=url)
-    assert len(trend) == 2 * DAYS and trend["title"].unique().tolist() == ["逾期人次", "已达标率"]
+    assert len(trend) == 2 * DAYS and trend["title"].unique().tolist() == ["逾期人次", "应检尽检率"]
     assert trend["community"].isna().all() and trend["department"].isna().all()
     [(overdue,)] = support.query(
         town, "select sum(overdue) from reporting.compliance_daily where is_current and is_headline"

@@ -23,7 +23,7 @@ COUNT = r"([\d,]+)"
 # These figures stand in a sentence of the report: section and pattern. A sentence that is not there says 0.
 TILES = (
     ("overdue_persons", "逾期人数", "^(\\d+)；"), ("overdue_items", "逾期人数", "共 (\\d+) 项"),
-    ("required", "应检在管", "^(\\d+)；"), ("exempt", "应检在管", "豁免 (\\d+) 人次"),
+    ("required", "应检人次", "^(\\d+)；"), ("exempt", "应检人次", "豁免 (\\d+) 人次"),
     ("next_day_items", "次日应检", "^(\\d+)；"), ("next_day_persons", "次日应检", "· (\\d+) 人"),
     ("high_zones", "高 / 中风险区", "^(\\d+) /"), ("medium_zones", "高 / 中风险区", "/ (\\d+)；"),
     ("lowerable_zones", "可降级风险区", "^(\\d+)；"),

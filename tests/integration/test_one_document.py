@@ -1,13 +1,17 @@
-"""A table of the report has the same title, columns and characters on the page, in the spreadsheet and in the PDF."""
+"""A table or a figure of the report has the same characters on the page, in the spreadsheet, the PDF, the Word file and in mail."""
 
 from __future__ import annotations
 
 import html
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import docx
+import lxml.html
 import openpyxl
 import psycopg
 import pypdf
@@ -96,11 +100,88 @@ def _shown(cell: Cell) -> str:
     return cell.value if isinstance(cell.value, str) else SHOWN[cell.number_format](cell.value)
 
 
+def squeezed(words: str) -> str:
+    return re.sub(r"\s+", "", words)
+
+
+def in_word_file(path: Path) -> tuple[str, list[list[list[str]]]]:
+    """Return the text of the paragraphs without blanks, and the cells of each table."""
+    written = docx.Document(str(path))
+    said = squeezed("".join(paragraph.text for paragraph in written.paragraphs))
+    return said, [[[cell.text for cell in row.cells] for row in table.rows] for table in written.tables]
+
+
+def through_libreoffice(path: Path, folder: Path, form: str) -> Path:
+    """Return a spreadsheet as LibreOffice shows it, as a page or a PDF."""
+    program = shutil.which("soffice")
+    if program is None:
+        pytest.skip("no LibreOffice found: apt-get install libreoffice-calc-nogui")
+    profile = f"-env:UserInstallation=file://{folder}/profile"
+    command = [program, "--headless", profile, "--convert-to", form, "--outdir", str(folder), str(path)]
+    subprocess.run(command, check=True, capture_output=True, timeout=180)
+    return folder / f"{path.stem}.{form}"
+
+
+@pytest.mark.parametrize("audience", CHOSEN, ids=lambda audience: audience.code)
+def test_a_spreadsheet_program_shows_the_characters_of_the_page(packs, tmp_path, audience):
+    document, pack = packs[audience]
+    shown = lxml.html.fromstring(through_libreoffice(pack.workbook, tmp_path, "html").read_bytes().decode())
+    rows = [[squeezed(cell.text_content()) for cell in row.findall("td")] for row in shown.iter("tr")]
+    for _, table in tables(document):
+        title, columns, lines = expected(table, every=True)
+        wanted = [list(map(squeezed, line)) for line in (columns, *lines)]
+        width = len(columns)
+        starts = [place for place, row in enumerate(rows) if row[:1] == [squeezed(title)]]
+        found = [[row[:width] for row in rows[start + 1 : start + 1 + len(wanted)]] for start in starts]
+        assert wanted in found, title
+
+
+@pytest.mark.parametrize("audience", CHOSEN, ids=lambda audience: audience.code)
+def test_no_cell_is_too_narrow_for_what_stands_in_it(packs, tmp_path, audience):
+    _, pack = packs[audience]
+    pages = pypdf.PdfReader(through_libreoffice(pack.workbook, tmp_path, "pdf")).pages
+    said = "\n".join(page.extract_text() for page in pages)
+    if audience.kind != "department":
+        assert re.search(r"2022-07-\d\d \d\d:\d\d", said), "there are deadlines"
+    assert "##" not in said
+
+
+@pytest.mark.parametrize("audience", CHOSEN, ids=lambda audience: audience.code)
+def test_the_brief_is_the_same_in_every_form(packs, audience):
+    document, pack = packs[audience]
+    page = squeezed(html.unescape(re.sub(r"<[^>]*>", "", pack.page.read_text("utf-8"))))
+    pdf = squeezed("".join(sheet.extract_text() for sheet in pypdf.PdfReader(pack.pdf).pages))
+    word, _ = in_word_file(pack.official)
+    mail = squeezed(pack.summary.read_text("utf-8"))
+    for tile in document.tiles:
+        for said in (page, pdf, word, mail):
+            assert squeezed(f"{tile.written}{tile.unit}") in said, tile.label
+    for action in document.actions:
+        for said in (page, pdf, word, mail):
+            assert squeezed(action.text) in said, action.heading
+    for finding in document.findings:
+        for said in (page, pdf, word):
+            assert squeezed(finding.text) in said, finding.heading
+    for _, sentence in (*document.outbreak, *document.facts):
+        for said in (page, pdf, word):
+            assert squeezed(sentence) in said, sentence
+    assert document.number in page and document.number in pdf and document.number in word
+
+
+def test_the_office_reads_one_page_first_and_six_in_all(packs):
+    document, pack = packs[OFFICE]
+    pages = [squeezed(sheet.extract_text()) for sheet in pypdf.PdfReader(pack.pdf).pages]
+    assert len(pages) <= 6
+    for words in ("疫情概况", "今日重点工作", "较前日变差指标及原因", "数据说明", squeezed(document.facts[-1][1])):
+        assert words in pages[0]
+
+
 @pytest.mark.parametrize("audience", CHOSEN, ids=lambda audience: audience.code)
 def test_a_table_is_the_same_in_every_form(packs, audience):
     document, pack = packs[audience]
     page, book = on_page(pack.page), openpyxl.load_workbook(pack.workbook)
     said = re.sub(r"\s+", "", "".join(sheet.extract_text() for sheet in pypdf.PdfReader(pack.pdf).pages))
+    _, in_word = in_word_file(pack.official)
     found = list(tables(document))
     assert len(found) > (15 if audience == OFFICE else 8)
     assert sum(map(len, page.values())) == len(found)
@@ -108,6 +189,7 @@ def test_a_table_is_the_same_in_every_form(packs, audience):
         assert expected(table) in page[chapter.anchor], table.title
         assert in_workbook(book[sheet_name(chapter)], table) == expected(table, every=True)
         title, columns, rows = expected(table)
+        assert [columns, *rows] in in_word, title
         for words in (title + "".join(columns), *map("".join, rows)):
             assert re.sub(r"\s+", "", words) in said, (title, words)
 
@@ -125,6 +207,7 @@ def test_a_daily_figure_is_the_same_in_every_form(packs):
     document, pack = packs[OFFICE]
     page = pack.page.read_text("utf-8")
     said = re.sub(r"\s+", "", "".join(sheet.extract_text() for sheet in pypdf.PdfReader(pack.pdf).pages))
+    _, in_word = in_word_file(pack.official)
     sheet = openpyxl.load_workbook(pack.workbook)["每日指标"]
     rows = {row[1].value: row for row in sheet.iter_rows(min_row=2)}
     figures = [figure for chapter in document.chapters for figure in chapter.each(Figure) if figure.is_daily]
@@ -135,6 +218,7 @@ def test_a_daily_figure_is_the_same_in_every_form(packs):
         assert f"{written} {figure.unit}".strip() == figure.written and change.value == figure.change
         assert f"{figure.title} <b>{html.escape(figure.written)}</b>" in page
         assert re.sub(r"\s+", "", figure.title + figure.written) in said
+        assert any([figure.title, figure.written] == row[:2] for table in in_word for row in table)
 
 
 def test_a_share_that_rounding_could_write_twice(packs):
@@ -158,7 +242,8 @@ def test_mail_has_the_page_s_figures_and_actions(packs):
         assert all(action.text in page for action in document.actions)
 
 
-def test_the_same_publication_gives_the_same_summary(town_database, packs, tmp_path):
+def test_the_same_publication_gives_the_same_files(town_database, packs, tmp_path):
     with psycopg.connect(town_database) as conn:
         first, second = (write_packs(conn, town.PUBLICATION_ID, tmp_path / name, [OFFICE])[0] for name in "ab")
-        assert first.summary.read_bytes() == second.summary.read_bytes()
+        for one, other in zip((*first.files, first.summary), (*second.files, second.summary), strict=True):
+            assert one.read_bytes() == other.read_bytes(), one.name

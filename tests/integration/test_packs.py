@@ -37,8 +37,11 @@ def packs(town_database: str, tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 
 def sheet(pack: Pack, name: str) -> list[dict[str, object]]:
-    """The function gives a list's rows by column."""
-    head, *rows = openpyxl.load_workbook(pack.workbook, read_only=True)[name].iter_rows(values_only=True)
+    """The function gives a list's rows by column; a list without rows has no sheet."""
+    book = openpyxl.load_workbook(pack.workbook, read_only=True)
+    if name not in book.sheetnames:
+        return []
+    head, *rows = book[name].iter_rows(values_only=True)
     return [dict(zip(head, row, strict=True)) for row in rows]
 
 
@@ -72,7 +75,9 @@ def test_everyone_with_a_part_in_the_publication_has_a_pack(conn):
 
 def test_the_files_are_the_owner_s_alone_and_named_without_persons(packs):
     pack = packs[COMMUNITY]
-    assert [file.name for file in pack.files] == [f"community-招丰社区.{kind}" for kind in ("html", "xlsx", "pdf")]
+    assert [file.name for file in pack.files] == [
+        f"community-招丰社区.{kind}" for kind in ("html", "xlsx", "pdf", "docx", "png")
+    ]
     assert stat.S_IMODE(pack.page.parent.stat().st_mode) == 0o700
     assert sorted(file.name for file in pack.page.parent.iterdir()) == sorted(
         f.name for p in packs.values() for f in (*p.files, p.summary)
@@ -106,12 +111,12 @@ def test_values_are_numbers_and_days_and_every_list_can_be_filtered(packs):
     row = sheet(packs[COMMUNITY], "逾期未检")[0]
     assert isinstance(row["逾期天数"], int) and isinstance(row["到期日"], datetime)
     assert isinstance(row["证件号码"], str) and re.fullmatch(r"350503\*{8}\d{4}", row["证件号码"])
-    assert isinstance(table(packs[COMMUNITY], "逾期未检汇总", "按社区")[0]["达标率"], (float, int))
+    assert isinstance(table(packs[COMMUNITY], "逾期未检汇总", "按社区")[0]["应检尽检率"], (float, int))
 
 
 def test_a_temperature_is_no_share_and_a_share_is_one(packs):
     book = openpyxl.load_workbook(packs[OFFICE].workbook)
-    for name, column, code in (("健康监测异常", "最高体温", "0.0"), ("单位统计", "达标率", "0.0%")):
+    for name, column, code in (("健康监测异常", "最高体温", "0.0"), ("单位统计", "应检尽检率", "0.0%")):
         head, first = book[name][1], book[name][2]
         (cell,) = (cell for title, cell in zip(head, first, strict=True) if title.value == column)
         assert isinstance(cell.value, (int, float)) and cell.number_format == code
@@ -141,7 +146,9 @@ def test_a_department_s_pack_has_its_rows_and_says_nothing_of_what_is_not_by_dep
     page = packs[DEPARTMENT].page.read_text(encoding="utf-8")
     for anchor in ("zones", "screening", "contacts", "vaccination"):
         assert f'id="{anchor}"' not in page, "no sentence that there is nothing: it has no part in them"
-    scope = re.search("只含卫健局的数据。(.+?)不按部门分，见街道日报", words(packs[DEPARTMENT].pdf))
+    scope = re.search(
+        "只含卫健局的数据，各项数字都是本部门的。(.+?)不按部门分，见街道日报", words(packs[DEPARTMENT].pdf)
+    )
     assert scope and {"风险区", "区域核酸检测", "隔离与健康监测"} & set(scope[1].split("、")) == {
         "风险区",
         "区域核酸检测",
@@ -149,7 +156,14 @@ def test_a_department_s_pack_has_its_rows_and_says_nothing_of_what_is_not_by_dep
     assert scope[0] in page
     book = openpyxl.load_workbook(packs[DEPARTMENT].workbook, read_only=True)
     assert not {"区域核酸未采", "风险区", "未采楼栋"} & set(book.sheetnames)
-    assert {"逾期未检", "未来7日应检", "隔离与监测", "单位统计"} <= set(book.sheetnames)
+    assert {"逾期未检", "未来7日应检", "单位统计"} <= set(book.sheetnames)
+
+
+def test_a_list_without_rows_has_no_sheet(packs):
+    assert "隔离与监测" in openpyxl.load_workbook(packs[OFFICE].workbook, read_only=True).sheetnames
+    book = openpyxl.load_workbook(packs[DEPARTMENT].workbook)
+    assert "隔离与监测" not in book.sheetnames
+    assert all(sheet.max_row > 1 for sheet in book)
 
 
 def test_a_department_s_days_ahead_are_its_own(conn, packs):
@@ -174,7 +188,7 @@ def test_the_pdf_is_a4_can_be_searched_in_chinese_and_has_its_fonts(packs):
     said = words(packs[OFFICE].pdf)
     for expected in (
         "北峰街道应检尽检日报",
-        "今日要办",
+        "今日重点工作",
         "区域核酸检测",
         "霞美社区",
         "数据质量",
@@ -232,11 +246,11 @@ def test_the_sums_of_the_pdf_are_those_of_the_marts(conn, packs):
 def test_the_pdf_says_what_got_worse_who_must_act_and_what_terms_mean(packs):
     said = words(packs[OFFICE].pdf)
     for expected in (
-        "何处变差，为什么",
+        "较前日变差指标及原因",
         "责任单位：各部门、各社区、核酸检测组",
-        "用数据前须知",
+        "数据说明",
         "以前日期更正93项（7月21日至7月23日）",
-        "超过8小时未隔离4人比前一日▲2",
+        "超过8小时未隔离4人▲2",
         "口径与依据",
     ):
         assert expected in said, expected
@@ -245,11 +259,11 @@ def test_the_pdf_says_what_got_worse_who_must_act_and_what_terms_mean(packs):
 
 def test_the_spreadsheet_tells_the_day_first(packs):
     book = openpyxl.load_workbook(packs[OFFICE].workbook, read_only=True)
-    assert book.sheetnames[:4] == ["摘要", "每日指标", "逾期未检汇总", "未来7日到期"]
+    assert book.sheetnames[:4] == ["摘要", "逾期未检", "未来7日应检", "区域核酸未采"]
     rows = [[str(cell) for cell in row if cell is not None] for row in book["摘要"].iter_rows(values_only=True)]
     first = {row[0]: row for row in reversed(rows) if row}
     assert re.search(r"新增 \d+ 项：当日到期未采 \d+、", first["逾期"][2])
-    assert first["督促补检"][-1] == "各部门、各社区、核酸检测组"
+    assert first["督促补检"][-2:] == ["各部门、各社区、核酸检测组", "到期当日24时，已逾期"]
     assert "以前日期更正 93 项" in first["更正"][1]
 
 
@@ -258,7 +272,7 @@ def test_daily_figures_are_numbers_with_definition_and_article(packs):
     overdue = by_name["超过8小时未隔离"]
     assert (overdue["今日"], overdue["前一日"], overdue["变化"], overdue["2022-07-23"]) == (4, 2, "▲2", 2)
     assert overdue["2022-07-19"] is None, "nothing was published that day"
-    assert "8小时" in overdue["口径"] and overdue["依据"] == "第25、26条"
+    assert "8小时" in overdue["口径"] and overdue["依据"] == "第二十五、二十六条"
     assert all(row["口径"] and row["依据"] for row in by_name.values())
 
 

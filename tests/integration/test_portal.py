@@ -28,6 +28,8 @@ PAGES: dict[str, set[str]] = {
     "/reports/2": OFFICIALS,
     "/reports/2/page": OFFICIALS,
     "/reports/2/pdf": OFFICIALS,
+    "/reports/2/docx": OFFICIALS,
+    "/reports/2/png": OFFICIALS,
     # The spreadsheet of a part has names in it, the office's has none.
     "/reports/2/xlsx": OFFICIALS - {"clerk"},
     "/lists": OFFICIALS,
@@ -388,6 +390,8 @@ def test_a_reader_gets_the_own_pack_and_no_other(portal, clients):
         assert part in page
     assert portal.other not in get(clients["grid"], "/reports/2/page").text
     assert get(clients["grid"], "/reports/2/pdf").content.startswith(b"%PDF")
+    assert get(clients["grid"], "/reports/2/docx").content.startswith(b"PK")
+    assert get(clients["grid"], "/reports/2/png").content.startswith(b"\x89PNG")
     before = len(events(portal))
     sheet = openpyxl.load_workbook(io.BytesIO(get(clients["grid"], "/reports/2/xlsx").content))["逾期未检"]
     assert {row[3] for row in list(sheet.values)[1:]} == {portal.own}

@@ -30,6 +30,26 @@ def test_the_example_is_read() -> None:
     assert officials.deputies(approvers) == [], "who may sign off himself is no deputy of himself"
 
 
+def test_who_answers_for_a_unit_and_where_they_are_reached(tmp_path: Path) -> None:
+    officials = read_officials(
+        written(
+            tmp_path,
+            '{login: a, name: 甲, audience: office, phone: "0595-2200 0101", units: [转运组]}',
+            "{login: b, name: 乙, audience: office, units: [隔离组, 转运组]}",
+        )
+    )
+    assert [one.login for one in officials.responsible(["隔离组", "转运组", "隔离组"])] == ["b", "a"]
+    assert officials.responsible(["学校组"]) == []
+    assert (officials.by_login["a"].phone, officials.by_login["b"].phone) == ("0595-2200 0101", "")
+    for entry, wrong in (
+        ("phone: 12345678", "phone wants"),
+        ("phone: 请找我", "phone wants"),
+        ("units: 转运组", "units wants"),
+    ):
+        with pytest.raises(SetupError, match=wrong):
+            read_officials(written(tmp_path, f"{{login: a, name: 甲, audience: office, {entry}}}"))
+
+
 def test_without_a_file_there_is_nobody(tmp_path: Path) -> None:
     assert read_officials(tmp_path / "officials.yml") == Officials()
 

@@ -16,10 +16,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from yingjian.database.rows import records
 from yingjian.delivery.ledger import Attempt
 from yingjian.people.audience import Audience
-from yingjian.people.officials import Official
+from yingjian.people.officials import Official, Officials
 from yingjian.reports import text, write_packs
 from yingjian.reports.bulletin import Bulletin, read_content, write_bulletin
 from yingjian.reports.packs import Pack, pack_of
+from yingjian.reports.publication import issue_number
 
 MARK = "【应检】"
 
@@ -30,7 +31,7 @@ class Message:
 
     `token` identifies the message for good, `facts` are pairs of label and value, `tasks` are the actions for the
     reader. `link` leads to a page of Airflow that the reader may open. `files` go along by mail and into the shared
-    folder.
+    folder. `picture` is the first page for a group that shows pictures.
     """
 
     token: str
@@ -41,6 +42,7 @@ class Message:
     note: str = ""
     link: str = ""
     files: tuple[Path, ...] = ()
+    picture: Path | None = None
 
     def plain(self) -> str:
         """Return the text for readers of mail without HTML."""
@@ -56,9 +58,11 @@ class Message:
         )  # fmt: skip
         return environment.get_template("message.html.j2").render(message=self)
 
-    def markdown(self) -> str:
-        """Return the figures and the link for group robots."""
+    def markdown(self, tasks: int = 0) -> str:
+        """Return the figures, the first tasks and the link for group robots."""
         lines = [f"**{self.subject}**", *(f"> {label}：**{value}**" for label, value in self.facts)]
+        if self.tasks and tasks:
+            lines += ["**今日重点工作**", *(f"{place}. {task}" for place, task in enumerate(self.tasks[:tasks], 1))]
         lines += [self.note] if self.note else []
         lines += [f"[打开]({self.link})"] if self.link else []
         return "\n\n".join(lines)
@@ -72,6 +76,11 @@ class Edition:
     as_of_date: date
     is_by_hand: bool
     is_correction: bool
+
+    @property
+    def number(self) -> str:
+        """Return the number of the issue, as the report has it."""
+        return issue_number(self.as_of_date)
 
     @property
     def marks(self) -> str:
@@ -127,13 +136,20 @@ class Composer:
     """A composer makes the messages of a publication. It reads or writes only once what several messages need."""
 
     def __init__(
-        self, conn: psycopg.Connection[Any], publication_id: int, reports: Path, secret: bytes, link: str
+        self,
+        conn: psycopg.Connection[Any],
+        publication_id: int,
+        reports: Path,
+        secret: bytes,
+        link: str,
+        officials: Officials | None = None,
     ) -> None:
         self.edition = read_edition(conn, publication_id)
         self._conn = conn
         self._reports = reports
         self._secret = secret
         self._link = link
+        self._officials = officials
         self._bulletin: Bulletin | None = None
 
     def message(self, attempt: Attempt, official: Official) -> Message:
@@ -155,28 +171,29 @@ class Composer:
             token=token(attempt, self._secret),
             folder=self._folder,
             subject=f"{MARK}{text.day(self.edition.as_of_date)}日报 {audience.title}"
-            f"（第{self.edition.publication_id}期）{self.edition.marks}",
+            f"（第{self.edition.number}期）{self.edition.marks}",
             facts=tuple((label, value) for label, value in summary["facts"]),
             tasks=tuple(summary["actions"]),
             note="本期有质量检查未通过，经人工放行，详见日报。" if by_hand else "",
             link=self._link,
             files=_files(pack, with_names=official.may("persons")),
+            picture=pack.picture,
         )
 
     def _pack_of(self, audience: Audience) -> Pack:
         """Return the audience's pack as stored; write it now if a part of it is missing."""
         pack = pack_of(audience, self.edition.as_of_date, self.edition.publication_id, self._reports)
         if not all(path.is_file() for path in (*pack.files, pack.summary)):
-            write_packs(self._conn, self.edition.publication_id, self._reports, [audience])
+            write_packs(self._conn, self.edition.publication_id, self._reports, [audience], self._officials)
         return pack
 
     def _of_bulletin(self, attempt: Attempt) -> Message:
         content = read_content(self._conn, self.edition.publication_id)
         if self._bulletin is None:
             self._bulletin = write_bulletin(self._conn, self.edition.publication_id, self._reports)
-        day = f"{text.day(self.edition.as_of_date)}对外发布数字（第{self.edition.publication_id}期）"
+        day = f"{text.day(self.edition.as_of_date)}对外发布数字（第{self.edition.number}期）"
         subject, note = {
-            "bulletin": (f"{text.day(self.edition.as_of_date)}疫情防控信息（第{self.edition.publication_id}期）", ""),
+            "bulletin": (f"{text.day(self.edition.as_of_date)}疫情防控信息（第{self.edition.number}期）", ""),
             "request": (f"请审签：{day}", "附件为待发布稿。任一有权人员或代理人在 Airflow 中批准或退回即可，退回请写明理由。"),
             "reminder": (f"催办，请审签：{day}", "尚未有人审签，时限将至；逾期不发布。"),
             "expiry": (f"审签未完成，未发布：{day}", "时限内无人审签，本期数字没有对外发布。"),
@@ -196,7 +213,7 @@ class Composer:
 
 def _files(pack: Pack, *, with_names: bool) -> tuple[Path, ...]:
     """Return the files for a reader: a spreadsheet with names goes only to officials who may see persons."""
-    return pack.files if with_names or not pack.audience.sees_names else (pack.page, pack.pdf)
+    return pack.files if with_names or not pack.audience.sees_names else pack.without_names
 
 
 def people(logins: Iterable[str]) -> str:

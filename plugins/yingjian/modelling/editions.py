@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,15 +25,28 @@ class Plan:
         return f"《{self.title}》" + (f"及附件《{self.annex_title}》" if self.annex_title else "")
 
 
+def version(edition_code: str, root: Path = PROJECT_ROOT) -> str:
+    """Return the name of an edition for officials: 方案（第二版）, 二十条; its whole title where that has no short one."""
+    title = next((row["title"] for row in _rows(root) if row["edition_code"] == edition_code), "")
+    numbered = re.search(r"方案（[^（）]+版）$", title)
+    short = re.search(r"（([^（）]+)）$", title)
+    return numbered[0] if numbered else short[1] if short else title or edition_code
+
+
+@cache
+def _rows(root: Path) -> list[dict[str, str]]:
+    path = root / "dbt_project" / "seeds" / "policy" / "policy_edition.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return sorted(csv.DictReader(file), key=lambda row: row["effective_from"])
+
+
 @cache
 def plan(edition_code: str = "", root: Path = PROJECT_ROOT) -> Plan:
     """Return the plan that holds under an edition: a national edition changes rules of the town's last plan.
 
     Without a known edition it is the last plan of all.
     """
-    path = root / "dbt_project" / "seeds" / "policy" / "policy_edition.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        editions = sorted(csv.DictReader(file), key=lambda row: row["effective_from"])
+    editions = _rows(root)
     place = next((place for place, row in enumerate(editions, 1) if row["edition_code"] == edition_code), len(editions))
     row = [row for row in editions[:place] if row["town"]][-1]
     return Plan(row["town"], row["title"], row["annex_title"])

@@ -89,7 +89,8 @@ def _deliver(publication_id: int, what: str, occasion: str = "", link: str = "",
         due = courier.due_at(edition.as_of_date, settings.delivery_time) if what == "pack" else datetime.now(UTC)
         to = askable(officials, "sign_off", deputies=deputies) if what in ABOUT_A_QUESTION else None
         courier.plan(conn, publication_id, what, officials, due, occasion, to)
-        composer = Composer(conn, publication_id, settings.reports, settings.person_secret, link or ui_link(settings))
+        link = link or ui_link(settings)
+        composer = Composer(conn, publication_id, settings.reports, settings.person_secret, link, officials)
         delivered = courier.deliver(
             conn, publication_id, what, officials, composer, _channels(settings), occasion=occasion
         )

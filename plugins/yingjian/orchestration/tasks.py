@@ -225,12 +225,13 @@ def publication_of(context: Any) -> int:
 
 def report(publication_id: int) -> str:
     """Write the report of a publication; return its path."""
+    from yingjian.people.officials import read_officials
     from yingjian.reports import write_report
 
     settings = Settings.load()
     settings.reports.mkdir(parents=True, exist_ok=True)
     with warehouse.connect(settings, "reporter") as conn:
-        path: Path = write_report(conn, publication_id, settings.reports)
+        path: Path = write_report(conn, publication_id, settings.reports, read_officials(settings.officials))
     log.info("report of publication %s written to %s", publication_id, path)
     return str(path)
 
@@ -239,11 +240,12 @@ def packs(publication_id: int) -> dict[str, int]:
     """Write the packs of a publication; return how many for each kind of audience."""
     from collections import Counter
 
+    from yingjian.people.officials import read_officials
     from yingjian.reports import write_packs
 
     settings = Settings.load()
     with warehouse.connect(settings, "reporter") as conn:
-        pack_list = write_packs(conn, publication_id, settings.reports)
+        pack_list = write_packs(conn, publication_id, settings.reports, officials=read_officials(settings.officials))
     log.info("%s packs of publication %s written", len(pack_list), publication_id)
     return dict(Counter(pack.audience.kind for pack in pack_list))
 

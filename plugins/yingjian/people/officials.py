@@ -30,6 +30,7 @@ RIGHTS = {
 CHANNELS = {"mail": "to", "wecom": "connection", "dingtalk": "connection", "folder": "path"}
 RETURN_CHANNELS = ("mail", "folder")  # A group robot takes no file, and its group is no place for persons' rows.
 _LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
+_PHONE = re.compile(r"(?:\+?\d[\d -]{2,20})?")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,11 @@ class Channel:
 
 @dataclass(frozen=True)
 class Official:
-    """A reader of the reports: `audience` is the part of the town, `role` the role in Airflow, `rights` of RIGHTS."""
+    """A reader of the reports: `audience` is the part of the town, `role` the role in Airflow, `rights` of RIGHTS.
+
+    `units` are the responsible units (责任单位) of the plan for which the official answers; `phone` is the number at which
+    the office is reached, and stands in the reports.
+    """
 
     login: str
     name: str
@@ -56,6 +61,8 @@ class Official:
     rights: frozenset[str] = frozenset()
     deputy: str | None = None
     channels: tuple[Channel, ...] = field(default=())
+    phone: str = ""
+    units: tuple[str, ...] = ()
 
     def may(self, right: str) -> bool:
         if right not in RIGHTS:
@@ -84,6 +91,11 @@ class Officials:
     def with_right(self, right: str) -> list[Official]:
         """Those who have the right themselves, in the file's order."""
         return [official for official in self.by_login.values() if official.may(right)]
+
+    def responsible(self, units: Iterable[str]) -> list[Official]:
+        """Return the officials who answer for these units of the plan, in the order of the units, each once."""
+        named = [official for unit in units for official in self.by_login.values() if unit in official.units]
+        return list(dict.fromkeys(named))
 
     def who_may_answer(self, right: str) -> list[Official]:
         """Return the officials whose answer to a question counts: those who have the right, then their deputies."""
@@ -201,6 +213,8 @@ class _Entry(BaseModel):
     may: Any = ()
     deputy: str | None = None
     receives: list[_Way] = []
+    phone: Any = ""
+    units: Any = ()
 
     @field_validator("login", mode="before")
     @classmethod
@@ -250,6 +264,21 @@ class _Entry(BaseModel):
             raise ValueError("deputy wants a login of the file")
         return value
 
+    @field_validator("phone", mode="before")
+    @classmethod
+    def _is_a_phone(cls, value: Any) -> Any:
+        if not isinstance(value, str) or not _PHONE.fullmatch(value):
+            raise ValueError("phone wants digits in quotes, with dashes or blanks between them")
+        return value
+
+    @field_validator("units", mode="before")
+    @classmethod
+    def _are_units(cls, value: Any) -> Any:
+        units = value or []
+        if not isinstance(units, list | tuple) or not all(isinstance(unit, str) and unit.strip() for unit in units):
+            raise ValueError("units wants a list of responsible units of the plan")
+        return tuple(unit.strip() for unit in units)
+
     @field_validator("receives", mode="before")
     @classmethod
     def _are_ways(cls, value: Any) -> Any:
@@ -272,7 +301,9 @@ def _official(entry: Any) -> Official:
     except ValidationError as error:
         raise ValueError(_sentence(error)) from None
     ways = tuple(way.read() for way in fields.receives)
-    return Official(fields.login, fields.name, fields.audience, fields.role, fields.may, fields.deputy, ways)
+    return Official(
+        fields.login, fields.name, fields.audience, fields.role, fields.may, fields.deputy, ways, fields.phone, fields.units
+    )  # fmt: skip
 
 
 def _sentence(error: ValidationError) -> str:

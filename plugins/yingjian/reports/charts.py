@@ -11,7 +11,7 @@ from math import ceil, floor
 
 from markupsafe import Markup, escape
 
-from yingjian.reports.text import number, percent
+from yingjian.reports.text import number, parts_of_whole, percent
 
 WIDTH = 360
 CHARACTER = 6.4  # A digit takes this width at the charts' font size.
@@ -83,12 +83,12 @@ def line_chart(
 def band_chart(chart_id: str, title: str, labels: Sequence[str], values: Sequence[int]) -> Markup:
     """Horizontal bars with value and share of the total; the last, gravest band is solid."""
     row, left, right = 34, 62, 108
-    total, highest = sum(values), max(values, default=0) or 1
+    total, highest, shares = sum(values), max(values, default=0) or 1, parts_of_whole(values)
     marks = [_hatching(chart_id)]
     for index, (label, value) in enumerate(zip(labels, values, strict=True)):
         y = index * row + 4
         wide = max((WIDTH - left - right) * value / highest, 1)
-        share = f"（{percent(value / total)}）" if total else ""
+        share = f"（{shares[index]:.1f}%）" if total else ""
         marks += [
             _text(left - 8, y + 18, label, "label", "end"),
             _bar(chart_id, left, y, wide, row - 10, is_solid=index == len(values) - 1),

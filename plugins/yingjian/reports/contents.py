@@ -1,4 +1,4 @@
-"""This module lists the sections of the report in the order of the page; each family of them has a module."""
+"""This module lists the sections of the report in the order of the page, and the order in which their actions are told."""
 
 from yingjian.reports.sections import (
     clues,
@@ -30,3 +30,8 @@ SECTIONS: tuple[Section, ...] = (
     *grids.SECTIONS,
     *quality.SECTIONS,
 )
+# The order is that of danger: an infection comes before a delay. A section that is not named here comes last.
+DANGER = (
+    "state", "positives", "pools", "contacts", "early", "monitoring", "zones", "pushes", "pharmacy", "controls",
+    "overdue", "screening", "outbreak", "disinfection", "forecast-7", "provisions",
+)  # fmt: skip

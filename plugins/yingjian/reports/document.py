@@ -157,6 +157,8 @@ class Text:
     is_note: bool = False
 
 
+FIRST_ACTIONS, FIRST_FINDINGS = 5, 3  # So many are open on the page; the others are folded.
+
 Block = Text | Figure | Table
 Blocks = Sequence[Block | tuple[Block, ...]]
 Found = TypeVar("Found", Text, Figure, Table)
@@ -205,12 +207,16 @@ class Tile:
     def written(self) -> str:
         return text.cell(self.value, self.kind)
 
+    def against(self, earlier: str) -> str:
+        """Return the change against an earlier day; — where there is none."""
+        return next((change.text for change in self.changes if change.against == earlier), text.NOTHING)
+
 
 @dataclass(frozen=True)
 class Finding:
     """A finding says what changed since the day before, and in `why` for what cause; `anchor` is the chapter that shows it.
 
-    `is_worse` puts a mark on it.
+    `is_worse` puts a mark on it; `is_level` says that the figure is what it was, and only its causes are told.
     """
 
     heading: str
@@ -219,29 +225,40 @@ class Finding:
     anchor: str
     is_worse: bool = True
     why: Sequence[str] = ()
+    is_level: bool = False
 
     @property
     def mark(self) -> str:
-        return "▲" if self.is_worse else "▽"
+        return "－" if self.is_level else "▲" if self.is_worse else "▼"
 
 
 @dataclass(frozen=True)
 class Action:
     """An action says what must be done today; `basis` is the article it serves, `is_urgent` puts a mark on it.
 
-    `units` answer for it: the responsible units (责任单位) of its articles, as the plan names them.
+    `limit` is the deadline (限时) by the rule of the action, empty where the rule has none. `units` answer for it: the
+    responsible units (责任单位) of its articles, as the plan names them. `people` are the officials of these units (责任人),
+    each with the telephone number of the office.
     """
 
     heading: str
     text: str
     basis: str
     is_urgent: bool = False
+    limit: str = ""
     units: Sequence[str] = ()
+    people: Sequence[str] = ()
 
     def by(self, responsible: Mapping[str, Sequence[str]]) -> Action:
         """Return the action with the units of the articles that it cites, in the plan's order, each once."""
         named = [unit for article in text.articles(self.basis) for unit in responsible.get(str(article), ())]
         return replace(self, units=tuple(dict.fromkeys(named)))
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """Return deadline, units and persons with their words; what is not known has no line."""
+        told = (("限时", self.limit), ("责任单位", "、".join(self.units)), ("责任人", "、".join(self.people)))
+        return [(word, words) for word, words in told if words]
 
 
 @dataclass(frozen=True)
@@ -254,9 +271,26 @@ class Definition:
 
 
 @dataclass(frozen=True)
+class Imprint:
+    """An imprint says who issued the report (编发单位), who signs it (签发人) and to whom it goes (报送)."""
+
+    issued_by: str
+    signed_by: str = ""
+    sent_to: Sequence[str] = ()
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """Return the parts that are known, each with its word."""
+        told = (("编发单位", self.issued_by), ("签发人", self.signed_by), ("报送", "、".join(self.sent_to)))
+        return [(word, words) for word, words in told if words]
+
+
+@dataclass(frozen=True)
 class Document:
     """One audience's report of one publication.
 
+    The first page is the brief: `state`, `tiles`, `outbreak` (疫情概况: a word and a sentence each), `actions`, `findings`
+    and `facts`. The chapters are its annex (附表). `edition` is the name of the plan's edition.
     `facts` are what is to be known of the data: a word and a sentence each. `sheets` are tables that are too wide for a
     page: only the spreadsheet has them. `hidden` are marts whose lists the audience does not see.
     """
@@ -267,6 +301,10 @@ class Document:
     notice: str
     state: str
     state_basis: str
+    is_emergency: bool
+    edition: str
+    imprint: Imprint
+    outbreak: Sequence[tuple[str, str]]
     tiles: Sequence[Tile]
     compared: str
     findings: Sequence[Finding]
@@ -279,6 +317,11 @@ class Document:
     days: Sequence[date]
     sources: str
     hidden: frozenset[str] = frozenset()
+
+    @property
+    def number(self) -> str:
+        """Return the number of the issue, which follows from the business date: 第20220724期."""
+        return self.publication.number
 
     @property
     def day_before(self) -> date:
@@ -296,5 +339,9 @@ class Document:
                 [tile.label, f"{tile.written}{tile.unit}" + (f"，{tile.note}" if tile.note else "")]
                 for tile in self.tiles
             ],
-            "actions": [f"{action.heading}：{action.text}（{action.basis}）" for action in self.actions],
+            "actions": [
+                f"{action.heading}：{action.text}（{action.basis}）"
+                + "".join(f"{word}：{words}。" for word, words in action.lines)
+                for action in self.actions
+            ],
         }

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from yingjian.reports import charts, text
-from yingjian.reports.document import Document, Figure, Table, Text
+from yingjian.reports.document import FIRST_ACTIONS, FIRST_FINDINGS, Document, Figure, Table, Text
 
 TREND_HEIGHT = 132  # The charts of daily figures are so high, in units of the view box.
 SENTENCE_LENGTH = 20  # A column with longer words is as wide as it can be.
@@ -37,7 +37,11 @@ def environment() -> Environment:
 def render(document: Document) -> str:
     """Return the whole page."""
     ids = {definition.term: f"def-{number}" for number, definition in enumerate(document.definitions, 1)}
-    return environment().get_template("report.html.j2").render(document=document, definition_ids=ids)
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(document=document, definition_ids=ids, first_actions=FIRST_ACTIONS, first_findings=FIRST_FINDINGS)
+    )
 
 
 def chart(figure: Figure) -> Markup:

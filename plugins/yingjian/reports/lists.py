@@ -233,7 +233,7 @@ PLAIN_LISTS = (
             "应检人次",
             "达标人次",
             "豁免人次",
-            "达标率",
+            "应检尽检率",
         ),
         """
         select community, unit, department, group_code, group_name, overdue, required, compliant, exempt,

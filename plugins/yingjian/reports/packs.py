@@ -1,4 +1,4 @@
-"""This module writes the packs of a publication: page, spreadsheet, PDF and the summary for mail, for each audience."""
+"""This module writes the packs of a publication: page, spreadsheet, PDF, official document, picture and the summary for mail."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from typing import Any
 import psycopg
 
 from yingjian.people.audience import OFFICE, Audience
+from yingjian.people.officials import Officials
 from yingjian.reports.atomic_file import write_whole
 from yingjian.reports.audiences import audiences, narrowed
 from yingjian.reports.html import render
-from yingjian.reports.pdf import write_pdf
+from yingjian.reports.official import write_official
+from yingjian.reports.pdf import write_pdf, write_picture
 from yingjian.reports.report import read_document
 from yingjian.reports.workbook import write_workbook
 
@@ -29,30 +31,41 @@ class Pack:
     page: Path
     workbook: Path
     pdf: Path
+    official: Path
+    picture: Path
     summary: Path
 
     @property
-    def files(self) -> tuple[Path, Path, Path]:
+    def files(self) -> tuple[Path, ...]:
         """The files for the reader; `summary` is what mail says of them, as JSON."""
-        return self.page, self.workbook, self.pdf
+        return self.page, self.workbook, self.pdf, self.official, self.picture
+
+    @property
+    def without_names(self) -> tuple[Path, ...]:
+        """The files without the spreadsheet, whose lists name persons in the pack of a part."""
+        return tuple(path for path in self.files if path != self.workbook)
 
 
 def pack_of(audience: Audience, as_of_date: date, publication_id: int, out_dir: Path) -> Pack:
     """Return the files of an audience's pack of a publication below `out_dir`, written or not."""
     folder = out_dir / f"{as_of_date:%Y-%m-%d}-p{publication_id}"
-    return Pack(audience, *(folder / f"{audience.code}.{kind}" for kind in ("html", "xlsx", "pdf", "json")))
+    return Pack(
+        audience, *(folder / f"{audience.code}.{kind}" for kind in ("html", "xlsx", "pdf", "docx", "png", "json"))
+    )
 
 
-def write_report(conn: psycopg.Connection[Any], publication_id: int, out_dir: Path) -> Path:
+def write_report(
+    conn: psycopg.Connection[Any], publication_id: int, out_dir: Path, officials: Officials | None = None
+) -> Path:
     """Write the office's page as `<as_of_date>-p<publication_id>.html`; readers never see half a file.
 
-    Only published rows are read. The same publication gives the same bytes.
+    Only published rows and `officials` are read. The same publication gives the same bytes.
 
     Raises:
         LookupError: there is no such publication, or its rows were pruned.
     """
     with narrowed(conn, OFFICE):
-        document = read_document(conn, publication_id)
+        document = read_document(conn, publication_id, officials=officials)
     out_dir.mkdir(parents=True, exist_ok=True)
     path = out_dir / f"{document.publication.as_of_date:%Y-%m-%d}-p{publication_id}.html"
     _write_text(path, render(document))
@@ -60,7 +73,11 @@ def write_report(conn: psycopg.Connection[Any], publication_id: int, out_dir: Pa
 
 
 def write_packs(
-    conn: psycopg.Connection[Any], publication_id: int, out_dir: Path, chosen: Sequence[Audience] | None = None
+    conn: psycopg.Connection[Any],
+    publication_id: int,
+    out_dir: Path,
+    chosen: Sequence[Audience] | None = None,
+    officials: Officials | None = None,
 ) -> list[Pack]:
     """Write every audience's pack into `<out_dir>/<as_of_date>-p<publication_id>/`.
 
@@ -73,12 +90,14 @@ def write_packs(
     packs = []
     for audience in chosen if chosen is not None else audiences(conn, publication_id):
         with narrowed(conn, audience):
-            document = read_document(conn, publication_id, audience)
+            document = read_document(conn, publication_id, audience, officials)
             pack = pack_of(audience, document.publication.as_of_date, publication_id, out_dir)
             pack.page.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _write_text(pack.page, render(document))
             write_whole(pack.workbook, partial(write_workbook, conn, document))
         write_whole(pack.pdf, partial(write_pdf, document))
+        write_whole(pack.official, partial(write_official, document))
+        write_whole(pack.picture, partial(write_picture, document))
         _write_text(pack.summary, json.dumps(document.summary, ensure_ascii=False, indent=1) + "\n")
         packs.append(pack)
     return packs

@@ -1,9 +1,9 @@
-"""This module writes the PDF of a pack: A4, official layout, page numbers, the Chinese font embedded."""
+"""This module writes the PDF of a pack (A4, official layout, page numbers, the Chinese font embedded) and its picture."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from functools import cache
@@ -14,20 +14,13 @@ from typing import Any
 import typst
 
 from yingjian.reports import text
-from yingjian.reports.document import Block, Document, Figure, Table, Text
-from yingjian.reports.html import chart
+from yingjian.reports.document import FIRST_ACTIONS, Chapter, Column, Document, Figure, Table, Text
 
 SHANGHAI = timezone(timedelta(hours=8))
 FONTS = "pylopdf_fonts_zh_cn"
 SENTENCE_LENGTH = 12  # A column with longer words needs room.
-SVG_HEAD = '<svg xmlns="http://www.w3.org/2000/svg" font-family="Noto Sans SC" font-size="11.5" '
-# A chart in a file without style sheet looks as the page's style sheet says.
-STYLE = """><style>
-.value { fill: #16202b } .label, .muted { fill: #4d5b69 } .axis { stroke: #16202b } .grid { stroke: #d3dae1 }
-.line { stroke: #0b4a8f; stroke-width: 2.2; fill: none } .dot { fill: #fff; stroke: #0b4a8f; stroke-width: 1.8 }
-.dot.last, .solid { fill: #0b4a8f } .hatched { stroke: #0b4a8f } .ground { fill: #dbe7f4 }
-.hatch { stroke: #0b4a8f; fill: none }
-</style>"""
+WIDE_COLUMNS = 6  # A table with more columns, or with sentences, is as wide as the page.
+PICTURE_DOTS = 144  # The picture is 780 dots wide: two for each point of a phone.
 
 
 @cache
@@ -44,16 +37,28 @@ def write_pdf(document: Document, path: Path) -> None:
     path.write_bytes(typeset("report", content(document), document.publication.published_at))
 
 
+def write_picture(document: Document, path: Path) -> None:
+    """Write the brief as one long picture (PNG); the same document gives the same bytes."""
+    inputs = {"report": json.dumps(content(document), ensure_ascii=False), "form": "picture"}
+    picture = _compiler().compile(input=_template("report"), format="png", ppi=PICTURE_DOTS, sys_inputs=inputs)
+    assert isinstance(picture, bytes)
+    path.write_bytes(picture)
+
+
 def typeset(template: str, content: dict[str, Any], published_at: datetime) -> bytes:
     """The PDF of `templates/<template>.typ`, which finds `content` as JSON under its own name."""
     pdf = _compiler().compile(
-        input=files("yingjian.reports").joinpath(f"templates/{template}.typ").read_bytes(),
+        input=_template(template),
         format="pdf",
         sys_inputs={template: json.dumps(content, ensure_ascii=False)},
         timestamp=published_at.replace(microsecond=0, tzinfo=SHANGHAI),
     )
     assert isinstance(pdf, bytes)
     return pdf
+
+
+def _template(name: str) -> bytes:
+    return files("yingjian.reports").joinpath(f"templates/{name}.typ").read_bytes()
 
 
 def content(document: Document) -> dict[str, Any]:
@@ -63,11 +68,15 @@ def content(document: Document) -> dict[str, Any]:
         "title": document.title,
         "audience": document.audience.title,
         "day": text.full_day(publication.as_of_date),
-        "number": f"{publication.publication_id}{publication.mark}",
-        "edition": publication.policy_edition,
-        "published": f"{publication.published_at:%Y-%m-%d %H:%M}",
-        "notice": f"{'人工放行：' if publication.released_by_hand else '质量检查通过：'}{document.notice}",
+        "number": document.number,
+        "mark": publication.mark,
+        "edition": document.edition,
+        "imprint": _lines(document.imprint.lines),
+        "notice": f"{'人工放行：' if publication.released_by_hand else ''}{document.notice}",
+        "released": publication.released_by_hand,
         "state": document.state,
+        "emergency": document.is_emergency,
+        "outbreak": _lines(document.outbreak),
         "tiles": [
             {"label": tile.label, "value": tile.written, "unit": tile.unit, "note": tile.note,
              "changes": [f"{change.against} {change.text}" for change in tile.changes]}
@@ -77,10 +86,14 @@ def content(document: Document) -> dict[str, Any]:
         "compared": document.compared,
         "findings": [asdict(finding) | {"mark": finding.mark} for finding in document.findings],
         "improved": document.improved,
-        "actions": [asdict(action) | {"units": "、".join(action.units)} for action in document.actions],
-        "facts": [{"word": word, "sentence": sentence} for word, sentence in document.facts],
+        "actions": [
+            {"heading": it.heading, "text": it.text, "basis": it.basis, "urgent": it.is_urgent, "lines": _lines(it.lines)}
+            for it in document.actions
+        ],
+        "first": FIRST_ACTIONS,
+        "facts": _lines(document.facts),
         "chapters": [
-            {"title": chapter.title, "basis": chapter.basis, "blocks": [_beside(block) for block in chapter.blocks]}
+            {"title": chapter.title, "basis": chapter.basis, "blocks": list(_blocks(chapter))}
             for chapter in document.chapters
         ],
         "definitions": [asdict(definition) for definition in document.definitions],
@@ -88,37 +101,46 @@ def content(document: Document) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _beside(block: Block | tuple[Block, ...]) -> list[dict[str, Any]]:
-    """Figures stand side by side, tables one below the other."""
-    return [_block(part) for part in (block if isinstance(block, tuple) else (block,))]
+def _lines(lines: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"word": word, "words": words} for word, words in lines]
 
 
-def _block(block: Block) -> dict[str, Any]:
-    if isinstance(block, Text):
-        return {"kind": "note" if block.is_note else "text", "words": block.words}
-    if isinstance(block, Figure):
-        change = block.change if block.before is not None else ""
-        return {
-            "kind": "figure", "title": block.title, "value": block.written, "change": change, "svg": _svg(chart(block)),
-            "note": block.note, "basis": block.basis,
-        }  # fmt: skip
-    rows = [block.written(row) for row in block.listed]
+def _blocks(chapter: Chapter) -> Iterator[dict[str, Any]]:
+    """Yield the sentences and tables of a chapter; its daily figures are one table, the charts are the page's alone."""
+    if daily := [figure for figure in chapter.each(Figure) if figure.is_daily]:
+        columns = (
+            Column("指标", "title", "text"),
+            Column("今日", "today", "text"),
+            Column("比前一日", "change", "text"),
+        )
+        rows = [(f.title, f.written, f.change if f.before is not None else text.NOTHING) for f in daily]
+        yield _table(Table("", columns, rows))
+    for block in chapter.blocks:
+        for part in block if isinstance(block, tuple) else (block,):
+            if isinstance(part, Text):
+                yield {"kind": "note" if part.is_note else "text", "words": part.words}
+            elif isinstance(part, Table):
+                yield _table(part)
+            elif not part.is_daily:
+                yield _table(part.table)
+
+
+def _table(table: Table) -> dict[str, Any]:
+    rows = [table.written(row) for row in table.listed]
+    words = _words(table, rows)
     return {
         "kind": "table",
-        "title": block.title,
-        "columns": [column.title for column in block.columns],
-        "texts": [place for place, column in enumerate(block.columns) if column.kind == "text"],
-        "words": _words(block, rows),
+        "title": table.title,
+        "columns": [column.title for column in table.columns],
+        "texts": [place for place, column in enumerate(table.columns) if column.kind == "text"],
+        "words": words,
+        "wide": len(table.columns) > WIDE_COLUMNS,
         "rows": rows,
-        "total": block.written(block.total) if block.total else [],
-        "notes": block.notes,
+        "total": table.written(table.total) if table.total else [],
+        "notes": table.notes,
     }
 
 
 def _words(table: Table, rows: Sequence[Sequence[str]]) -> list[int]:
     """Return the columns after the first that hold sentences."""
     return [place for place in range(1, len(table.columns)) if any(len(row[place]) > SENTENCE_LENGTH for row in rows)]
-
-
-def _svg(chart: str) -> str:
-    return str(chart).replace("<svg ", SVG_HEAD, 1).replace(">", STYLE, 1) if chart else ""

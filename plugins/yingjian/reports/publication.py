@@ -21,6 +21,11 @@ from yingjian.reports.audiences import hidden_marts
 TREND_DAYS = 14
 
 
+def issue_number(as_of_date: date) -> str:
+    """Return the number of an issue: 2022-07-24 → 20220724."""
+    return f"{as_of_date:%Y%m%d}"
+
+
 @dataclass(frozen=True)
 class Publication:
     """A row of `published.publication`; `published_at` is Asia/Shanghai wall time."""
@@ -44,6 +49,11 @@ class Publication:
     def mark(self) -> str:
         """Return what stands beside the report's title when the day had been published before."""
         return "（更正版）" if self.is_correction else ""
+
+    @property
+    def number(self) -> str:
+        """Return the number of the issue: the business date, which officials know, and not the publication's id."""
+        return issue_number(self.as_of_date)
 
     @property
     def released_by_hand(self) -> bool:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 
 from yingjian.modelling import editions
 from yingjian.people.audience import OFFICE, Audience
-from yingjian.reports.contents import SECTIONS, STATE
+from yingjian.people.officials import Officials
+from yingjian.reports import text
+from yingjian.reports.contents import DANGER, SECTIONS, STATE
 from yingjian.reports.definitions import definitions
-from yingjian.reports.document import Action, Document
+from yingjian.reports.document import Action, Document, Figure, Imprint
 from yingjian.reports.figures import read_figures
+from yingjian.reports.frames import NAMED
 from yingjian.reports.publication import Issue, Publication, read_issue, read_responsible
+from yingjian.reports.sections.quality import checked
 from yingjian.reports.sections.section import Reading, Section, Written
 from yingjian.reports.text import day, number
 
 
-def read_document(conn: psycopg.Connection[Any], publication_id: int, audience: Audience = OFFICE) -> Document:
+def read_document(
+    conn: psycopg.Connection[Any], publication_id: int, audience: Audience = OFFICE, officials: Officials | None = None
+) -> Document:
     """Return the report of a publication; inside `narrowed` for the same audience.
 
     Raises:
@@ -27,11 +34,14 @@ def read_document(conn: psycopg.Connection[Any], publication_id: int, audience: 
     issue = read_issue(conn, publication_id, audience)
     figures = read_figures(conn, issue)
     readings = [(section, section.read(conn, issue, figures)) for section in SECTIONS if section.is_for(issue)]
-    return document(issue, readings, read_responsible(conn, publication_id))
+    return document(issue, readings, read_responsible(conn, publication_id), officials or Officials())
 
 
 def document(
-    issue: Issue, readings: Sequence[tuple[Section, Reading]], responsible: Mapping[str, Sequence[str]]
+    issue: Issue,
+    readings: Sequence[tuple[Section, Reading]],
+    responsible: Mapping[str, Sequence[str]],
+    officials: Officials,
 ) -> Document:
     """Return the report of what was read. responsible: units by provision of the plan."""
     written = [section.content(reading) for section, reading in readings]
@@ -39,26 +49,67 @@ def document(
     findings = [finding for part in written for finding in part.findings] if issue.before else []
     improved = [words for part in written for words in part.improved] if issue.before else []
     state = "".join(sentence for part in written if part.section is STATE for sentence in part.content.said)
-    return Document(
+    made = Document(
         title=f"{plan.town}应检尽检日报",
         publication=publication,
         audience=issue.audience,
         notice=_notice(publication, readings),
         state=state,
         state_basis=STATE.basis,
+        is_emergency=any(part.content.is_emergency for part in written),
+        edition=editions.version(publication.policy_edition),
+        imprint=_imprint(issue, plan.town, officials),
+        outbreak=[line for part in written for line in part.content.outbreak],
         tiles=[tile for part in written for tile in part.content.tiles],
         compared=_compared(issue, any(finding.is_worse for finding in findings)),
         findings=findings,
         improved="；".join(improved),
-        actions=[action.by(responsible) for action in _actions(publication, readings, written)],
+        actions=[
+            _with_people(action.by(responsible), officials) for action in _actions(publication, readings, written)
+        ],
         facts=[*_scope(issue), *(fact for part in written for fact in part.content.facts)],
         chapters=[part.chapter for part in written if part.section is not STATE],
         definitions=definitions(issue.as_of),
         sheets=[table for part in written for table in part.content.sheets],
         days=issue.days,
         hidden=issue.hidden,
-        sources=f"依据{plan.sources}。内部资料，仅供疫情防控工作使用；不含姓名、证件号码、电话、住址。",
+        sources=f"依据{plan.sources}。内部资料，仅供疫情防控工作使用；不含防控对象的姓名、证件号码、电话、住址。",
     )
+    return _cited(made)
+
+
+def _cited(made: Document) -> Document:
+    """Return the report with every citation in the one form that officials write (第二十八条，附件第23–28项)."""
+
+    def cite(part: Any) -> Any:
+        return replace(part, basis=text.cited(part.basis))
+
+    def block(part: Any) -> Any:
+        if isinstance(part, tuple):
+            return tuple(block(each) for each in part)
+        return replace(cite(part), note=text.cited(part.note)) if isinstance(part, Figure) else part
+
+    return replace(
+        made,
+        state_basis=text.cited(made.state_basis),
+        findings=[cite(finding) for finding in made.findings],
+        actions=[cite(action) for action in made.actions],
+        chapters=[replace(cite(one), blocks=[block(part) for part in one.blocks]) for one in made.chapters],
+        definitions=[replace(cite(one), meaning=text.cited(one.meaning)) for one in made.definitions],
+    )
+
+
+def _with_people(action: Action, officials: Officials) -> Action:
+    """Return the action with the officials who answer for its units, and where they are reached."""
+    people = officials.responsible(action.units)[:NAMED]
+    return replace(action, people=[f"{one.name} {one.phone}".strip() for one in people])
+
+
+def _imprint(issue: Issue, town: str, officials: Officials) -> Imprint:
+    """Return who issues the report: the town's office; the first who may sign off; the readers of this part."""
+    signatories = officials.with_right("sign_off")
+    readers = [one.name for one in officials.by_login.values() if one.audience == issue.audience]
+    return Imprint(f"{town}防控办", signatories[0].name if signatories else "", readers)
 
 
 def _failed(readings: Sequence[tuple[Section, Reading]]) -> tuple[int, int]:
@@ -69,13 +120,14 @@ def _failed(readings: Sequence[tuple[Section, Reading]]) -> tuple[int, int]:
 
 
 def _notice(publication: Publication, readings: Sequence[tuple[Section, Reading]]) -> str:
-    failed, hints = _failed(readings)
+    failed, _ = _failed(readings)
     if publication.released_by_hand:
         return (
-            f"有 {number(failed)} 项必须通过的质量检查未通过，经人工批准发布。"
+            f"有 {number(failed)} 项必检项未通过，经人工批准发布。"
             f"理由：{publication.release_reason or '未填写'}。放行人：{publication.released_by or '未记录'}。"
         )
-    return f"{number(publication.checks_run)} 项检查{f'，{hints} 项提示，见数据质量' if failed + hints else ''}。"
+    (quality,) = (reading for section, reading in readings if section.anchor == "quality")
+    return f"{checked(quality)}。"
 
 
 def _compared(issue: Issue, is_worse: bool) -> str:
@@ -87,11 +139,13 @@ def _compared(issue: Issue, is_worse: bool) -> str:
 def _actions(
     publication: Publication, readings: Sequence[tuple[Section, Reading]], written: Sequence[Written]
 ) -> list[Action]:
-    """Return the day's work: what is urgent first, then in the sections' turns; never empty."""
-    found = [action for part in sorted(written, key=lambda part: part.section.turn) for action in part.content.actions]
+    """Return the day's work: what is urgent first, then in the order of danger; never empty."""
+    order = {anchor: place for place, anchor in enumerate(DANGER)}
+    parts = sorted(written, key=lambda part: order.get(part.section.anchor, len(order)))
+    found = [action for part in parts for action in part.content.actions]
     if publication.released_by_hand:
         failed, _ = _failed(readings)
-        words = f"有 {number(failed)} 项必须通过的质量检查未通过，本期经人工放行，请先看放行理由和数据质量。"
+        words = f"有 {number(failed)} 项必检项未通过，本期经人工放行，请先看放行理由和数据质量。"
         found.insert(0, Action("谨慎使用", words, "第20条", is_urgent=True))
     return sorted(found, key=lambda action: not action.is_urgent)
 
@@ -101,5 +155,7 @@ def _scope(issue: Issue) -> list[tuple[str, str]]:
     if not issue.audience.name:
         return []
     elsewhere = [section.title for section in SECTIONS if not section.is_for(issue)]
-    words = f"只含{issue.audience.name}的数据。"
+    words = (
+        f"只含{issue.audience.name}的数据，各项数字都是本{'社区' if issue.audience.kind == 'community' else '部门'}的。"
+    )
     return [("范围", words + (f"{'、'.join(elsewhere)}不按部门分，见街道日报。" if elsewhere else ""))]

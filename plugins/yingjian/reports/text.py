@@ -1,7 +1,7 @@
 """This module gives the characters of figures, the same on the page, in the spreadsheet, in the PDF and in mail."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from fractions import Fraction
 from math import floor
@@ -33,6 +33,19 @@ def percent(part: float | None, whole: float | None = 1) -> str:
     return NOTHING if rounded is None else f"{rounded * 100:.1f}%"
 
 
+def parts_of_whole(values: Sequence[int]) -> list[float]:
+    """Return the values as percent of their sum with one decimal, so that they add to 100.0; zeros where the sum is 0.
+
+    What rounding down leaves goes to the values with the largest remainders.
+    """
+    whole = sum(values)
+    tenths = [value * 1000 // whole if whole else 0 for value in values]
+    order = sorted(range(len(values)), key=lambda place: -(values[place] * 1000 % whole) if whole else 0)
+    for place in order[: 1000 - sum(tenths) if whole else 0]:
+        tenths[place] += 1
+    return [tenth / 10 for tenth in tenths]
+
+
 def name(value: str) -> str:
     """A name inside a sentence: several departments that are competent together are one (甲、乙 → 甲／乙)."""
     return value.replace("、", "／")
@@ -56,6 +69,11 @@ def short_day(value: date) -> str:
 def time_of_day(value: datetime | None) -> str:
     """2022-07-05 08:00 → 7月5日08:00."""
     return NOTHING if value is None else f"{day(value)}{value:%H:%M}"
+
+
+def passed(limit: datetime | None) -> str:
+    """Return a deadline that is over: 7月24日17:00，已超时; empty where nothing has one."""
+    return "" if limit is None or limit != limit else f"{time_of_day(limit)}，已超时"  # noqa: PLR0124
 
 
 def cell(value: str | float | date | None, kind: str = "") -> str:
@@ -103,6 +121,36 @@ def articles(basis: str) -> list[int]:
             first, _, last = part.replace("–", "至").partition("至")
             numbers += range(_article(first), _article(last or first) + 1)
     return list(dict.fromkeys(numbers))
+
+
+_CITED = re.compile(r"第(\d+(?:[、至–]\d+)*)条")
+_ROWS = re.compile(r"附件(\d+(?:–\d+)?)项")
+
+
+def cited(basis: str) -> str:
+    """Return a citation as officials write it: 第18、21条，附件23–28项 → 第十八、二十一条，附件第23–28项."""
+    found = _CITED.sub(lambda match: f"第{re.sub(chr(92) + 'd+', lambda one: numeral(int(one[0])), match[1])}条", basis)
+    return _ROWS.sub(r"附件第\1项", found)
+
+
+def numeral(value: int) -> str:
+    """Return a number from 1 to 99 in Chinese: 28 → 二十八."""
+    tens, ones = divmod(value, 10)
+    return ("" if not tens else "十" if tens == 1 else f"{_CHINESE_DIGITS[tens]}十") + (
+        _CHINESE_DIGITS[ones] if ones else ""
+    )
+
+
+def notice(code: str) -> str:
+    """Return the name of a round of screening, which is the number of its notice: GG2 → 第2号通告."""
+    found = re.fullmatch(r"GG0*(\d+)", code)
+    return f"第{found[1]}号通告" if found else code
+
+
+def group(code_and_name: str) -> str:
+    """Return a group of persons without the code that stands for an article: P19 购药人员 → 第十九条 购药人员."""
+    found = re.match(r"[AP]0?(\d+)(?= |$)", code_and_name)
+    return f"第{numeral(int(found[1]))}条{code_and_name[found.end() :]}" if found else code_and_name
 
 
 def citation(numbers: Iterable[int]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ CODES = {
     "date": 'm"月"d"日"',
     "time": 'm"月"d"日"hh:mm',
 }
+WIDEST = 44
 WIDE = ("说明", "工作单位", "内容", "检查", "口径")
 
 
@@ -49,6 +51,7 @@ class Book:
             str: self.book.add_format({"num_format": "@"}),
         }
         self._kinds = {kind: self.book.add_format({"num_format": code}) for kind, code in CODES.items()}
+        self._widths: dict[int, int] = {}
         self._wrapped = self.book.add_format({"num_format": "@", "text_wrap": True, "valign": "top"})
 
     def sheet(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
@@ -66,6 +69,11 @@ class Book:
         self.finish(sheet, header, line)
         return total
 
+    def listing(self, name: str, header: Sequence[str], rows: Iterator[Sequence[Any]]) -> int:
+        """Write a sheet for rows, and none where there are no rows; returns the number of rows."""
+        first = next(rows, None)
+        return 0 if first is None else self.sheet(name, header, itertools.chain([first], rows))
+
     def plain(self, name: str) -> Worksheet:
         sheet = self.book.add_worksheet(name)
         _for_paper(sheet)
@@ -80,6 +88,7 @@ class Book:
             shown = text.NOTHING if value is None and kind else value
             if shown is None or shown == "":
                 continue
+            self._widths[place] = max(self._widths.get(place, 0), min(_width(shown, kind) + 2, WIDEST))
             chosen = self._kinds.get(kind) or self._formats.get(type(shown), self._formats[str])
             if isinstance(shown, (int, float)) and not isinstance(shown, bool):
                 sheet.write_number(line, place, text.share(shown) if kind == "share" else shown, chosen)
@@ -109,8 +118,9 @@ class Book:
 
     def start(self, name: str, header: Sequence[str]) -> Worksheet:
         sheet = self.book.add_worksheet(name)
-        for place, words in enumerate(header):
-            sheet.set_column(place, place, 44 if words in WIDE else max(10, len(words) * 2 + 3))
+        self._widths = {
+            place: 44 if words in WIDE else max(10, len(words) * 2 + 3) for place, words in enumerate(header)
+        }
         self.head(sheet, 0, header)
         sheet.freeze_panes(1, 0)
         _for_paper(sheet)
@@ -118,7 +128,24 @@ class Book:
         return sheet
 
     def finish(self, sheet: Worksheet, header: Sequence[str], lines: int) -> None:
+        """Make the columns as wide as what stands in them: a program shows ### for a time that does not fit."""
+        for place, _ in enumerate(header):
+            sheet.set_column(place, place, self._widths[place])
         sheet.autofilter(0, 0, max(lines, 1), len(header) - 1)
+
+
+def _width(value: object, kind: str) -> int:
+    """Return how many Latin characters a cell is wide; a Chinese one is as wide as two."""
+    if isinstance(value, datetime):
+        return 16
+    shown = (
+        text.cell(value, kind)
+        if kind and isinstance(value, int | float | date)
+        else f"{value:,}"
+        if isinstance(value, int)
+        else str(value)
+    )
+    return sum(1 if character.isascii() else 2 for character in shown)
 
 
 def _for_paper(sheet: Worksheet) -> None:
@@ -135,19 +162,20 @@ def write_workbook(conn: psycopg.Connection[Any], document: Document, path: Path
     """
     book, publication_id = Book(path, document.publication.published_at), document.publication.publication_id
     _summary(book, document)
+    counts, sees_names, hidden = {}, document.audience.sees_names, document.hidden
+    # The lists are what people work with, so they come first; one without rows has no sheet.
+    for found in LISTS:
+        if found.mart not in hidden:
+            rows = read_list(conn, publication_id, found, sees_names)
+            counts[found.title] = book.listing(found.title, columns(found, sees_names), rows)
     _daily(book, document)
     for chapter in document.chapters:
         _chapter(book, chapter)
     for table in document.sheets:
         book.sheet(table.title, [column.title for column in table.columns], table.every or table.listed)
-    counts, sees_names, hidden = {}, document.audience.sees_names, document.hidden
     for plain in PLAIN_LISTS:
         if plain.mart not in hidden:
-            counts[plain.title] = book.sheet(plain.title, plain.columns, read_plain_list(conn, publication_id, plain))
-    for found in LISTS:
-        if found.mart not in hidden:
-            rows = read_list(conn, publication_id, found, sees_names)
-            counts[found.title] = book.sheet(found.title, columns(found, sees_names), rows)
+            counts[plain.title] = book.listing(plain.title, plain.columns, read_plain_list(conn, publication_id, plain))
     terms = ((term.term, term.basis, term.meaning) for term in document.definitions)
     book.sheet("口径", ("名称", "依据", "内容"), terms)
     book.book.close()
@@ -157,13 +185,15 @@ def write_workbook(conn: psycopg.Connection[Any], document: Document, path: Path
 def _summary(book: Book, document: Document) -> None:
     """The five-minute reading: state, what got worse, what must be done by whom, what is to be known of the data."""
     publication, sheet = document.publication, book.plain("摘要")
-    for place, width in enumerate((16, 14, 90, 22, 40, 16)):
+    for place, width in enumerate((16, 14, 90, 22, 40, 24, 40)):
         sheet.set_column(place, place, width)
     book.title(sheet, 0, f"{document.title}{publication.mark}（{document.audience.title}）")
     book.write(sheet, 1, ("业务日期", publication.as_of_date))
-    book.write(sheet, 2, ("发布编号", publication.publication_id))
-    book.write(sheet, 3, ("方案版本", publication.policy_edition))
-    line = 4
+    book.write(sheet, 2, ("期号", document.number))
+    book.write(sheet, 3, ("依据", None, document.edition))
+    for line, (word, words) in enumerate(document.imprint.lines, 4):
+        book.write(sheet, line, (word, None, words))
+    line = 4 + len(document.imprint.lines)
     if document.state:
         book.write(sheet, line, ("平急状态", None, document.state, document.state_basis), wrap=True)
         line += 1
@@ -179,19 +209,24 @@ def _summary(book: Book, document: Document) -> None:
 
     part(
         ("主要数字", "数值", "说明", "比前一日", "比上周", "单位"),
-        ((it.label, it.value, it.note, *(change.text for change in it.changes), it.unit) for it in document.tiles),
+        ((it.label, it.value, it.note, it.against("比前一日"), it.against("比上周"), it.unit) for it in document.tiles),
         [("", it.kind) for it in document.tiles],
     )
     findings = [(it.heading, it.mark, "\n".join((it.text, *it.why)), it.basis) for it in document.findings]
     part(
-        ("比前一日", "", "何处变差，为什么", "依据"),
-        [*findings, *([("好转", "▽", document.improved)] if document.improved else [])],
+        ("比前一日", "", "变差指标及原因", "依据"),
+        [*findings, *([("好转", "▼", document.improved)] if document.improved else [])],
     )
     part(
-        ("今日要办", "序号", "内容", "依据", "责任单位"),
-        ((it.heading, number, it.text, it.basis, "、".join(it.units)) for number, it in enumerate(document.actions, 1)),
+        ("今日重点工作", "序号", "内容", "依据", "责任单位", "限时", "责任人"),
+        (
+            (it.heading, number, it.text, it.basis, "、".join(it.units), it.limit, "、".join(it.people))
+            for number, it in enumerate(document.actions, 1)
+        ),
     )
-    part(("数据须知", "", "内容"), ((word, None, sentence) for word, sentence in document.facts))
+    if document.outbreak:
+        part(("疫情概况", "", "内容"), ((word, None, sentence) for word, sentence in document.outbreak))
+    part(("数据说明", "", "内容"), ((word, None, sentence) for word, sentence in document.facts))
 
 
 def _daily(book: Book, document: Document) -> None:

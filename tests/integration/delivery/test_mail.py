@@ -89,9 +89,11 @@ def test_each_official_gets_the_pages_that_are_theirs(
         for address in ("director", "health", "grid")
     }
     assert files == {
-        "director": ["office.html", "office.xlsx", "office.pdf"],
-        "health": ["department-卫健局.html", "department-卫健局.pdf"],  # names only for who may see persons
-        "grid": ["community-招丰社区.html", "community-招丰社区.xlsx", "community-招丰社区.pdf"],
+        "director": ["office.html", "office.xlsx", "office.pdf", "office.docx", "office.png"],
+        "health": [
+            f"department-卫健局.{kind}" for kind in ("html", "pdf", "docx", "png")
+        ],  # names only for who may see persons
+        "grid": [f"community-招丰社区.{kind}" for kind in ("html", "xlsx", "pdf", "docx", "png")],
     }
 
 
@@ -125,14 +127,14 @@ def test_the_subject_is_chinese_and_the_text_says_the_figures_of_the_page(
     [raw] = [envelope.content for envelope in mail_server.accepted if envelope.rcpt_tos == ["grid@example.org"]]
     assert isinstance(raw, bytes) and raw.isascii() and b"Subject: =?utf-8?" in raw
     message = to(mail_server, "grid@example.org")
-    assert message["Subject"] == f"【应检】7月24日日报 招丰社区（第{PUBLICATION}期）"
+    assert message["Subject"] == "【应检】7月24日日报 招丰社区（第20220724期）"
     [overdue] = conn.execute(
         "select count(distinct person_key) from published.overdue where publication_id = %s and community = '招丰社区'",
         (PUBLICATION,),
     ).fetchone() or [0]
     for kind in ("html", "plain"):
         assert "逾期人数" in body(message, kind) and f"{overdue:,}人" in body(message, kind)
-    assert "今日要办" in body(message, "html") and "https://yingjian.example/" in body(message, "html")
+    assert "今日重点工作" in body(message, "html") and "https://yingjian.example/" in body(message, "html")
     assert message["Auto-Submitted"] == "auto-generated"
 
 
@@ -273,7 +275,9 @@ def test_no_server_is_said_once_and_tried_again_later(
 
 def test_an_office_s_pack_is_written_when_it_is_missing(composer: Composer, reports: Path) -> None:
     pack = composer._pack_of(Audience("community", "北峰社区"))
-    assert [path.name for path in pack.files] == [f"community-北峰社区.{kind}" for kind in ("html", "xlsx", "pdf")]
+    assert [path.name for path in pack.files] == [
+        f"community-北峰社区.{kind}" for kind in ("html", "xlsx", "pdf", "docx", "png")
+    ]
     assert all(path.is_file() for path in (*pack.files, pack.summary))
 
 

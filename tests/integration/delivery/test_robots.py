@@ -50,7 +50,11 @@ def deliver(conn: psycopg.Connection, composer: Composer, robots_only: Officials
 
 def test_figures_and_a_link_and_no_name(robot_server: RobotServer, deliver: Callable[..., Delivered]) -> None:
     assert deliver().states == {"sent": 2}
-    wecom, dingtalk = robot_server.requests
+    wecom, picture, dingtalk = robot_server.requests
+    image = base64.b64decode(picture["body"]["image"]["base64"])
+    assert picture["body"]["msgtype"] == "image" and image.startswith(b"\x89PNG")
+    assert picture["body"]["image"]["md5"] == hashlib.md5(image, usedforsecurity=False).hexdigest()
+    assert "今日重点工作" in dingtalk["body"]["markdown"]["text"]
     assert wecom["path"] == "/cgi-bin/webhook/send" and wecom["query"] == {"key": KEY}
     assert dingtalk["path"] == "/robot/send" and dingtalk["query"]["access_token"] == KEY
     texts = [wecom["body"]["markdown"]["content"], dingtalk["body"]["markdown"]["text"]]
@@ -66,7 +70,7 @@ def test_dingtalk_is_signed_as_its_service_wants_it(
     robot_server: RobotServer, deliver: Callable[..., Delivered]
 ) -> None:
     deliver()
-    query = robot_server.requests[1]["query"]
+    query = robot_server.requests[-1]["query"]
     wanted = hmac.new(SECRET.encode(), f"{query['timestamp']}\n{SECRET}".encode(), hashlib.sha256).digest()
     assert base64.b64decode(query["sign"]) == wanted
 
@@ -88,7 +92,16 @@ def test_a_busy_service_is_tried_again(
     robot_server.answers = [busy]
     pauses: list[float] = []
     assert deliver(pauses).states == {"sent": 2}
-    assert len(robot_server.requests) == 3 and len(pauses) == 1
+    assert len(robot_server.requests) == 4 and len(pauses) == 1
+
+
+@pytest.mark.parametrize("refused", [(200, 40009), (500, None), (200, None)])
+def test_a_picture_that_does_not_arrive_leaves_its_message_sent(
+    refused: tuple[int, int | None], robot_server: RobotServer, deliver: Callable[..., Delivered]
+) -> None:
+    robot_server.answers = [(200, 0), refused]
+    assert deliver().states == {"sent": 2}
+    assert len(robot_server.requests) == 3, "nothing is sent again"
 
 
 def test_no_answer_is_uncertain_and_not_sent_again(

@@ -9,6 +9,7 @@ from pandas import DataFrame
 
 from tests.figures import definitions
 from yingjian.people.audience import OFFICE, Audience
+from yingjian.people.officials import Officials
 from yingjian.reports import report, text
 from yingjian.reports.contents import SECTIONS
 from yingjian.reports.document import Document, Figure
@@ -50,6 +51,7 @@ ROWS: Mapping[str, tuple[str, list[tuple[Any, ...]]]] = {
         "days_overdue group_name community items",
         [(1, "快递、外卖", "乙社区", 3), (9, "快递、外卖", "甲社区", 3)],
     ),
+    "ranks": ("publication_id name is_community part whole", []),
     "movement": ("community department group_name cause items", []),
     "due": ("community due_date tests", [("甲社区", DAY + timedelta(days=1), 40)]),
     "zones": (
@@ -67,7 +69,8 @@ ROWS: Mapping[str, tuple[str, list[tuple[Any, ...]]]] = {
     "rejections": ("title reason rows", []),
     "senders": ("title sender rows", []),
     "restatements": ("restated_date reason rows", []),
-    "checks": ("says name severity failing_rows", []),
+    "checks": ("says severity failing_rows", []),
+    "must_hold": ("checks", [(98,)]),
 }
 
 
@@ -162,7 +165,7 @@ def reading(anchor: str, of: Issue, *figures: Figure, counts: Counts = COUNTS, *
 
 def document(
     *figures: Figure, of: Issue | None = None, responsible: Any = RESPONSIBLE, counts: Counts | None = None,
-    **frames: DataFrame,
+    officials: Officials | None = None, **frames: DataFrame,
 ) -> Document:  # fmt: skip
     """Return the report of the given counts and frames, and of the small ones above."""
     counts = {number: COUNTS.get(number, {}) | (counts or {}).get(number, {}) for number in {*COUNTS, *(counts or {})}}
@@ -183,4 +186,4 @@ def document(
         for one in sections
         if set(one.queries) <= set(ROWS) | set(frames)
     ]
-    return report.document(of, readings, responsible)
+    return report.document(of, readings, responsible, officials or Officials())

@@ -3,7 +3,9 @@
 from datetime import date
 
 from tests.unit.reports.hand_made import NO_DUTY, NOW, document, feed, frame, issue, zone
-from yingjian.reports.contents import SECTIONS
+from yingjian.people.audience import OFFICE
+from yingjian.people.officials import Official, Officials
+from yingjian.reports.contents import DANGER, SECTIONS
 
 
 def sentences(made) -> dict[str, str]:
@@ -48,17 +50,17 @@ def test_without_any_duty_nobody_is_called_in_time():
 
 
 def test_long_overdue_only_from_the_last_band_on():
-    assert sentences(document())["久拖未检"] == (
+    assert sentences(document())["长期未检"] == (
         "逾期 8 天以上 3 项，逐人核实去向；最长 9 天（快递、外卖，甲社区等 3 项）。"
     )
-    assert "久拖未检" not in sentences(document(days=frame("days", (7, "快递、外卖", "甲社区", 3))))
+    assert "长期未检" not in sentences(document(days=frame("days", (7, "快递、外卖", "甲社区", 3))))
 
 
 def test_every_action_names_who_answers_for_its_articles():
     made = document(zones=frame("zones", zone(eligible_level="中")))
     assert {action.heading: action.units for action in made.actions} == {
         "督促补检": ("各部门", "核酸检测组", "各社区"),
-        "久拖未检": ("各部门", "各社区"),
+        "长期未检": ("各部门", "各社区"),
         "研判降级": ("转运组",),
         "安排采样": ("各部门", "核酸检测组"),
     }
@@ -100,13 +102,38 @@ def test_feeds_that_are_missing_and_items_to_confirm():
 def test_a_release_by_hand_comes_first():
     made = document(
         of=issue(quality_status="released_by_hand", checks_failed=2),
-        checks=frame("checks", ("a", "t · a", "fail", 3), ("b", "t · b", "warn", 1)),
+        checks=frame("checks", ("a", "fail", 3), ("b", "warn", 1)),
     )
     assert made.actions[0].is_urgent
-    assert made.actions[0].text.startswith("有 1 项必须通过的质量检查未通过")
+    assert made.actions[0].text.startswith("有 1 项必检项未通过")
 
 
 def test_positive_persons_come_before_every_overdue_test():
-    turns = {section.anchor: section.turn for section in SECTIONS}
-    assert sorted(turns, key=turns.__getitem__)[:2] == ["positives", "overdue"]
-    assert sorted(turns, key=turns.__getitem__)[-3:] == ["zones", "forecast-7", "quality"]
+    of_danger = [
+        "positives", "pools", "contacts", "zones", "pushes", "controls", "overdue", "screening", "forecast-7",
+    ]  # fmt: skip
+    assert [anchor for anchor in DANGER if anchor in of_danger] == of_danger
+    assert set(DANGER) <= {section.anchor for section in SECTIONS}
+
+
+def test_an_action_says_until_when_by_whom_and_where_they_are_reached():
+    officials = Officials(
+        {
+            "a": Official("a", "检测组长", OFFICE, phone="0595-2200 0102", units=("核酸检测组",)),
+            "b": Official("b", "街道领导", OFFICE, rights=frozenset({"sign_off"}), units=("各部门", "核酸检测组")),
+        }
+    )
+    made = document(officials=officials)
+    (action,) = (action for action in made.actions if action.heading == "督促补检")
+    assert action.lines == [
+        ("限时", "到期当日24时，已逾期"),
+        ("责任单位", "各部门、核酸检测组、各社区"),
+        ("责任人", "街道领导、检测组长 0595-2200 0102"),
+    ]
+    assert made.imprint.lines == [
+        ("编发单位", "北峰街道防控办"), ("签发人", "街道领导"), ("报送", "检测组长、街道领导"),
+    ]  # fmt: skip
+    nobody = document()
+    assert [word for word, _ in nobody.actions[0].lines] == ["限时", "责任单位"]
+    assert nobody.imprint.lines == [("编发单位", "北峰街道防控办")]
+    assert "责任单位：各部门、核酸检测组、各社区。" in nobody.summary["actions"][0]

@@ -1,7 +1,7 @@
 """The page as text: what it says, what it escapes, and that nothing comes from elsewhere."""
 
 import re
-from datetime import date
+from datetime import date, datetime
 from html.parser import HTMLParser
 
 import pytest
@@ -18,7 +18,7 @@ from tests.unit.reports.hand_made import (
     issue,
     zone,
 )
-from yingjian.reports.document import Table
+from yingjian.reports.document import FIRST_ACTIONS, Table
 from yingjian.reports.html import render
 from yingjian.reports.sections import forecast, overdue
 
@@ -70,8 +70,11 @@ def test_the_document_is_balanced_and_its_links_lead_somewhere():
 
 def test_the_first_lines():
     said = words(render(document()))
-    assert "北峰街道应检尽检日报2022年7月24日（星期日）截至7月24日24时发布编号12方案版本beifeng-2" in said
-    assert "✓质量检查通过118项检查。" in said
+    assert (
+        "北峰街道应检尽检日报2022年7月24日（星期日）截至7月24日24时第20220724期编发单位：北峰街道防控办依据方案（第二版）"
+        in said
+    )
+    assert "必检项98项全部通过。" in said
     assert "无上期数据" in said
 
 
@@ -82,9 +85,9 @@ def test_a_day_that_was_published_before_is_called_a_correction():
 
 def test_a_release_by_hand_shows_reason_and_person():
     by_hand = issue(quality_status="released_by_hand", release_reason="名册晚到，已核对", released_by="值班长")
-    said = words(render(document(of=by_hand, checks=frame("checks", ("名册少了一半", "t · roster", "fail", 3)))))
-    assert "有1项必须通过的质量检查未通过，经人工批准发布。理由：名册晚到，已核对。放行人：值班长。" in said
-    assert "✓质量检查通过" not in said
+    said = words(render(document(of=by_hand, checks=frame("checks", ("名册少了一半", "fail", 3)))))
+    assert "有1项必检项未通过，经人工批准发布。理由：名册晚到，已核对。放行人：值班长。" in said
+    assert "人工放行" in said
     assert "名册少了一半" in said
 
 
@@ -141,7 +144,7 @@ def test_tiles_compare_with_the_day_before_and_with_last_week():
     by_label = {tile.label: tile for tile in made.tiles}
     day, week = by_label["逾期人数"].changes
     assert (day.text, day.tone) == ("▼2 人", "good")
-    assert by_label["已达标率"].changes[0].text == "▲1.0 个百分点"
+    assert by_label["应检尽检率"].changes[0].text == "▲1.0 个百分点"
     assert by_label["高 / 中风险区"].changes[1].text == "高 ▲1，中 持平"
     assert (week.text, week.tone) == ("持平", "")
 
@@ -186,7 +189,9 @@ def test_each_daily_figure_stands_with_its_change_its_definition_and_its_article
     )
     said = words(render(made))
     assert "逾期人次6人次▲2" in said
-    assert "（附件第1–38项和第6、7、28条人员；购药和混管复核另计）；一人属两类人群计两次。第18、21条" in said
+    assert (
+        "（附件第1–38项和第六、七、二十八条人员；购药和混管复核另计）；一人属两类人群计两次。第十八、二十一条" in said
+    )
     assert "缺报、滞后、退回的数据2类▲1" in said
     page = render(made)
     assert 'id="trend-overdue-title"' in page
@@ -196,7 +201,7 @@ def test_each_daily_figure_stands_with_its_change_its_definition_and_its_article
 def test_of_zones_that_an_audience_does_not_see_nothing_is_said():
     hidden = document(of=issue(hidden=frozenset({"risk_zone"})))
     assert "风险区" in words(render(document()))
-    assert [tile.label for tile in hidden.tiles] == ["逾期人数", "已达标率", "应检在管", "次日应检"]
+    assert [tile.label for tile in hidden.tiles] == ["逾期人数", "应检尽检率", "应检人次", "次日应检"]
     assert "zones" not in {chapter.anchor for chapter in hidden.chapters}
 
 
@@ -205,12 +210,51 @@ def test_what_must_be_done_names_who_answers():
     assert "责任单位：各部门、核酸检测组、各社区" in words(render(document()))
 
 
-def test_what_got_worse_stands_before_what_must_be_done():
+def test_what_must_be_done_stands_before_what_got_worse():
     page = render(document(of=issue(before=BEFORE), counts={BEFORE: {"overdue_persons": 6, "overdue_items": 7}}))
-    assert page.index('id="worse"') < page.index('id="today"') < page.index('id="data"') < page.index('id="overdue"')
+    assert page.index('id="today"') < page.index('id="worse"') < page.index('id="data"') < page.index('id="overdue"')
     assert "没有变差的项目" in words(page)
 
 
 def test_rows_that_do_not_add_up_are_marked():
     assert "行数不平" not in words(render(document()))
     assert "正常，行数不平" in words(render(document(feeds=frame("feeds", feed(rows_staged=7)))))
+
+
+def test_the_first_actions_are_open_and_the_others_folded():
+    made = document(zones=frame("zones", zone(eligible_level="中"), zone(zone_id="FX2", mismatch="降级过早")),
+                    feeds=frame("feeds", feed(status="missing")), counts={NOW: {"needs_review": 3}})  # fmt: skip
+    assert len(made.actions) > FIRST_ACTIONS
+    today = render(made).partition('id="today"')[2].partition("</section>")[0]
+    first, _, others = today.partition("<details")
+    assert first.count("<li") == FIRST_ACTIONS and others.count("<li") == len(made.actions) - FIRST_ACTIONS
+    assert f"其余 {len(made.actions) - FIRST_ACTIONS} 项" in others
+    assert "<details" not in render(document()).partition('id="today"')[2].partition("</section>")[0]
+
+
+def test_the_chapters_are_folded_below_a_table_of_contents():
+    page = render(document())
+    for chapter in document().chapters:
+        assert f'<a href="#{chapter.anchor}">' in page.partition("<nav")[2].partition("</nav>")[0]
+        assert re.search(rf'<section id="{chapter.anchor}" class="chapter">\s*<details>', page)
+
+
+def test_an_emergency_is_marked_before_everything_else():
+    urgent = frame("state", (NOW, "急", datetime(2022, 7, 16, 8), "报告本土感染者", 9, 4))
+    page = render(document(state=urgent))
+    assert '<p id="state" class="state-now emergency"><b>急</b>应急状态（急）第 9 天' in page
+    assert page.index('id="state"') < page.index('class="tiles"') < page.index('id="today"')
+    assert "emergency" not in render(document()).partition("<main>")[2]
+
+
+def test_no_code_of_ours_is_on_the_page():
+    rows = [(NOW, "局", "甲社区", "站", f"{code} 人员", 3, 0, 3) for code in ("P19", "A28", "8")]
+    said = words(render(document(compliance=frame("compliance", *rows))))
+    assert {"第十九条人员", "第二十八条人员", "8人员"} <= set(re.findall("第[十九二八]+条人员|8人员", said))
+    assert not re.search(r"beifeng|P19|A28|第\d+条|\(publication", said)
+
+
+def test_a_day_without_an_earlier_publication_says_so_once():
+    said = words(render(document()))
+    assert said.partition("逾期未检第")[0].count("无上期数据") == 1
+    assert all(tile.changes == [] and tile.against("比上周") == "—" for tile in document().tiles)

@@ -156,13 +156,19 @@ def test_a_list_s_share_is_of_the_week_and_its_counts_are_of_the_day():
 
 
 def test_contacts_are_counted_by_category_and_the_worst_community_is_named():
-    names = ["category", "community", "contacts", "in_time", "late", "running", "overdue"]
+    names = ["category", "community", "contacts", "in_time", "late", "running", "overdue", "deadline"]
     contacts = DataFrame(
-        [("密接", "甲", 3, 1, 0, 0, 2), ("密接", "乙", 4, 1, 0, 0, 3), ("次密接", "甲", 1, 1, 0, 0, 0)], columns=names
+        [
+            ("密接", "甲", 3, 1, 0, 0, 2, datetime(2022, 7, 24, 17)),
+            ("密接", "乙", 4, 1, 0, 0, 3, datetime(2022, 7, 24, 9)),
+            ("次密接", "甲", 1, 1, 0, 0, 0, None),
+        ],
+        columns=names,
     )
     written = content("contacts", {"contacts_overdue": 5}, contacts=contacts)
     assert [row[:2] for row in only_table(written.chapter).rows] == [("次密接", 1), ("密接", 7)]
     assert written.content.actions[0].text == "5 名密接、次密接超过8小时仍未按规定隔离：乙 3、甲 2（人）。"
+    assert written.content.actions[0].limit == "7月24日09:00，已超时"
 
 
 def test_vaccination_by_age_and_by_community_lowest_share_first():
@@ -206,3 +212,28 @@ def test_units_that_fall_short_are_counted_once_and_named():
 
 def test_a_section_without_rows_says_so():
     assert content("pools", tubes=DataFrame()).chapter.blocks[0].words == "近7日没有混管阳性。"
+
+
+def test_places_are_ranked_with_their_change_and_their_days_at_the_end():
+    """丙 is last on both days and the day between has no publication; 甲 falls from the first place."""
+    shares = {1: {"甲": 10, "乙": 8, "丙": 5}, 3: {"甲": 8, "乙": 9, "丙": 7}, 4: {"甲": 9, "乙": 10, "丙": 6}}
+    ranks = DataFrame(
+        [(number, name, part, 10) for number, day in shares.items() for name, part in day.items()],
+        columns=["publication_id", "name", "part", "whole"],
+    )
+    found = overdue.ranking(ranks, [1, None, 3, 4])
+    assert found[["name", "rank", "moved", "end"]].to_numpy().tolist() == [
+        ["丙", 3, "持平", "连续 3 日末位"],
+        ["甲", 2, "持平", ""],
+        ["乙", 1, "持平", ""],
+    ]
+    found = overdue.ranking(ranks[ranks["publication_id"] < 4], [1, 3])
+    assert found[["name", "moved", "end"]].to_numpy().tolist() == [
+        ["丙", "持平", "连续 2 日末位"], ["甲", "降 1", ""], ["乙", "升 1", ""],
+    ]  # fmt: skip
+
+
+def test_nobody_is_last_where_all_are_the_same_and_without_a_day_before_nothing_moved():
+    ranks = DataFrame([(1, "甲", 9, 10), (1, "乙", 9, 10)], columns=["publication_id", "name", "part", "whole"])
+    found = overdue.ranking(ranks, [None, 1])
+    assert found[["rank", "moved", "end"]].to_numpy().tolist() == [[1, "—", ""], [1, "—", ""]]

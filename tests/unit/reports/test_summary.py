@@ -38,13 +38,13 @@ def test_without_a_day_before_nothing_is_compared():
 def test_the_change_of_overdue_is_told_by_cause_and_place():
     made = document(figure("compliance", 0.95, 0.96), of=OF, movement=MOVEMENT, counts=persons(4))
     overdue = made.findings[0]
-    assert overdue.text == "6 项，比前一日多 2 项；已达标率 95.0%（▼1.0 个百分点）。"
+    assert overdue.text == "6 项，比前一日多 2 项；应检尽检率 95.0%（▼1.0 个百分点）。"
     assert overdue.why == [
         "新增 5 项：当日到期未采 4、新纳入即到期 1",
         "消除 3 项：当日补采 2、未补采转为漏检 1",
         "净增最多：社区·甲社区 +3、乙社区 +1",
     ]
-    assert (overdue.mark, overdue.basis, overdue.anchor) == ("▲", "第18、21条", "overdue")
+    assert (overdue.mark, overdue.basis, overdue.anchor) == ("▲", "第十八、二十一条", "overdue")
 
 
 def test_a_place_that_rose_for_another_cause_than_usual_says_which():
@@ -53,12 +53,12 @@ def test_a_place_that_rose_for_another_cause_than_usual_says_which():
     assert made.findings[0].why[-1] == "净增最多：社区·甲社区 +2（新纳入即到期）、乙社区 +1"
 
 
-@pytest.mark.parametrize(("before", "words"), [(9, "比前一日少 3 项"), (6, "比前一日持平")])
-def test_overdue_that_did_not_rise_is_told_but_not_as_worse(before, words):
+@pytest.mark.parametrize(("before", "words", "mark"), [(9, "比前一日少 3 项", "▼"), (6, "比前一日持平", "－")])
+def test_overdue_that_did_not_rise_is_told_but_not_as_worse(before, words, mark):
     made = document(of=OF, movement=MOVEMENT, counts=persons(before))
     (overdue,) = made.findings
     assert words in overdue.text
-    assert not overdue.is_worse and overdue.mark == "▽"
+    assert not overdue.is_worse and overdue.mark == mark
     assert made.compared == "与前一日相比，没有变差的项目。"
 
 
@@ -130,7 +130,7 @@ def test_good_data_say_so():
     assert box(document()) == {
         "报送": "1 类数据均按要求送到。",
         "退回": "没有退回的行。",
-        "检查": "118 项；必须通过的全部通过。",
+        "检查": "必检项 98 项全部通过。",
         "更正": "与上一次发布相比，以前日期没有更正。",
     }
 
@@ -140,11 +140,11 @@ def test_what_is_missing_late_rejected_or_failed_is_named():
         figure("rejected", 96, 90),
         feeds=frame("feeds", feed(status="missing"), feed(title="消毒记录", status="stale"), feed()),
         rejections=frame("rejections", ("核酸检测", "校验位错误", 60)),
-        checks=frame("checks", ("名册少了一半", "t · a", "fail", 3), ("b", "t · b", "warn", 1)),
+        checks=frame("checks", ("名册少了一半", "fail", 3), ("b", "warn", 1)),
     )
     assert box(made)["报送"] == "2 类缺报、滞后、偏少或被退回：病例（缺报）、消毒记录（滞后）。"
     assert box(made)["退回"] == "累计 96 行，比前一日 ▲6；待更正最多：核酸检测·校验位错误 60。"
-    assert box(made)["检查"] == "118 项；必须通过的 1 项未通过：名册少了一半；提示 1 项：b。"
+    assert box(made)["检查"] == "必检项 1 项未通过：名册少了一半；业务提示 1 项：b。"
 
 
 def test_the_data_that_got_worse_are_named():
@@ -184,14 +184,14 @@ def test_who_sees_no_restatements_is_not_told_that_there_are_none():
     community = issue(audience=Audience("community", "甲社区"), hidden=frozenset({"restatement"}))
     made = box(document(of=community))
     assert "更正" not in made
-    assert made["范围"] == "只含甲社区的数据。"
+    assert made["范围"] == "只含甲社区的数据，各项数字都是本社区的。"
 
 
 def test_what_a_department_has_no_part_in_is_named():
     hidden = frozenset({"risk_zone", "vaccination_60plus", "vaccination_outstanding", "readiness", "restatement"})
     department = issue(audience=Audience("department", "卫健局"), hidden=hidden)
     assert box(document(of=department))["范围"] == (
-        "只含卫健局的数据。风险区、60岁以上疫苗接种、备勤队伍不按部门分，见街道日报。"
+        "只含卫健局的数据，各项数字都是本部门的。风险区、60岁以上疫苗接种、备勤队伍不按部门分，见街道日报。"
     )
 
 

@@ -1,6 +1,6 @@
 """These tests read the characters of figures."""
 
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 
@@ -74,3 +74,37 @@ def test_the_articles_of_a_citation(basis, named):
 
 def test_a_citation_of_articles():
     assert text.citation([26, 4, 25, 4]) == "第4、25、26条"
+
+
+@pytest.mark.parametrize(
+    ("basis", "written"),
+    [
+        ("第18、21条，附件", "第十八、二十一条，附件"),
+        ("第34至37条", "第三十四至三十七条"),
+        ("第10、11条，附件23–28项", "第十、十一条，附件第23–28项"),
+        ("附件第1–38项，第6、7、28条", "附件第1–38项，第六、七、二十八条"),
+        ("第二十五条、第二十六条", "第二十五条、第二十六条"),
+        ("统计口径", "统计口径"),
+    ],
+)
+def test_a_citation_has_one_form(basis, written):
+    assert text.cited(basis) == written
+    assert text.articles(written) == text.articles(basis)
+
+
+def test_codes_have_names():
+    assert [text.notice(code) for code in ("GG2", "GG007", "TG-5")] == ["第2号通告", "第7号通告", "TG-5"]
+    codes = ("P19 购药人员", "A06", "A28 配送", "8 快递", "")
+    assert [text.group(code) for code in codes] == ["第十九条 购药人员", "第六条", "第二十八条 配送", "8 快递", ""]
+
+
+@pytest.mark.parametrize("values", [(1, 1, 1), (128, 76, 34, 7), (0, 0), (5,), (2, 3, 3, 3, 3), ()])
+def test_parts_add_up_to_their_whole(values):
+    parts = text.parts_of_whole(values)
+    assert round(sum(parts), 1) == (100.0 if sum(values) else 0)
+    assert all(abs(part - 100 * value / (sum(values) or 1)) < 0.1 for part, value in zip(parts, values, strict=True))
+
+
+def test_a_deadline_that_is_over_says_so():
+    assert text.passed(datetime(2022, 7, 24, 17)) == "7月24日17:00，已超时"
+    assert text.passed(None) == text.passed(float("nan")) == ""

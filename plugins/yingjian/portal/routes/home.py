@@ -26,6 +26,8 @@ REPORTS = 14
 KINDS = {
     "page": ("html", "text/html; charset=utf-8"),
     "pdf": ("pdf", "application/pdf"),
+    "docx": ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    "png": ("png", "image/png"),
     "xlsx": ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
 }
 # A stored page contains its style. It may load no script and nothing from another site.
@@ -105,7 +107,7 @@ def files_of(reader: Reader, publication: Publication) -> dict[str, Path | None]
     """
     audience: Audience = reader.audience
     pack = pack_of(audience, publication.as_of_date, publication.publication_id, settings().reports)
-    files = {"page": pack.page, "pdf": pack.pdf, "xlsx": pack.workbook}
+    files = {"page": pack.page, "pdf": pack.pdf, "xlsx": pack.workbook, "docx": pack.official, "png": pack.picture}
     hidden = {"xlsx"} if audience.sees_names and not reader.sees_persons else set()
     return {kind: path if path.is_file() and kind not in hidden else None for kind, path in files.items()}
 

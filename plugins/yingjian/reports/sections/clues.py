@@ -7,6 +7,7 @@ from datetime import date
 
 from pandas import DataFrame
 
+from yingjian.reports import text
 from yingjian.reports.document import Action, Column
 from yingjian.reports.frames import by, most, rows, some, table, total
 from yingjian.reports.sections.section import Content, Reading, Section
@@ -42,7 +43,9 @@ def _pushes(reading: Reading) -> Content:
     actions = []
     if left := reading.count("pushes_open"):
         words = f"{number(left)} 条推送名单没有清零：{most(open_, 'open')}（条）。"
-        actions.append(Action("日推日清", words, "第7条", is_urgent=True))
+        first = clearance.loc[clearance["open"] > 0, "push_date"].min()
+        limit = f"推送当日24时（最早 {text.day(first)}，已逾期）"
+        actions.append(Action("日推日清", words, "第7条", is_urgent=True, limit=limit))
     columns = (
         Column("名单", "title", "text"), Column("当日推送", "today"), Column("当日清零", "today_cleared"),
         Column("近7日当日清零率", "same_day", "share", whole="pushed"), Column("未清", "open", alarm=True),
@@ -59,7 +62,7 @@ POOLS = {
         select tube_no, min(tube_result_at) as result_at, count(*) as members,
             count(*) filter (where status = 'negative') as negative, count(*) filter (where status = 'positive') as positive,
             count(*) filter (where status in ('waiting', 'pending')) as waiting,
-            count(*) filter (where status = 'overdue') as overdue
+            count(*) filter (where status = 'overdue') as overdue, min(due_at) filter (where status = 'overdue') as due_at
         from pool_followup where publication_id = %(id)s
         group by tube_no
         having min(tube_result_at) > %(day)s::date - 6 or bool_or(status in ('waiting', 'pending', 'overdue'))
@@ -81,7 +84,8 @@ def _pools(reading: Reading) -> Content:
     actions = []
     if overdue:
         words = f"{number(overdue)} 名混管阳性人员超过24小时未单采。"
-        actions.append(Action("单采复核", words, "第24条", is_urgent=True))
+        limit = text.passed(tubes["due_at"].dropna().min())
+        actions.append(Action("单采复核", words, "第24条", is_urgent=True, limit=limit))
     named = tubes.assign(tube=[f"{row.tube_no}（{time_of_day(row.result_at)}）" for row in rows(tubes)])
     columns = (
         Column("试管（结果时间）", "tube", "text"), Column("人数", "members"), Column("阴性", "negative"),

@@ -6,17 +6,21 @@ from collections.abc import Iterator
 
 from pandas import DataFrame
 
+from yingjian.reports import text
 from yingjian.reports.document import Action, Column
 from yingjian.reports.frames import by, most, rows, table, total
 from yingjian.reports.sections.section import Content, Reading, Section
-from yingjian.reports.text import articles, citation, number
+from yingjian.reports.text import articles, citation, day, number
 
 CONTROLS = {
     "controls": """
         select title, min(basis) as basis, count(*) filter (where status = 'in_isolation') as isolated,
             count(*) filter (where status = 'in_monitoring') as monitored,
+            count(distinct person_key) filter (where status in ('in_isolation', 'in_monitoring')) as managed,
             count(*) filter (where status = 'awaiting_release' and may_be_released) as ready,
             count(*) filter (where status = 'awaiting_release' and not may_be_released) as blocked,
+            min(ends_on) filter (where status = 'awaiting_release' and may_be_released) as ready_since,
+            min(ends_on) filter (where status = 'awaiting_release' and not may_be_released) as blocked_since,
             count(*) filter (where is_released_early and coalesce(released_on, isolation_released_on) > %(day)s::date - 7) as early
         from control
         where publication_id = %(id)s
@@ -25,6 +29,9 @@ CONTROLS = {
         order by title collate "C"
     """,
 }
+
+
+CONTACT_TITLES = {"密接": "密切接触者", "次密接": "次密切接触者"}
 
 
 def _controls(reading: Reading) -> Content:
@@ -36,14 +43,16 @@ def _controls(reading: Reading) -> Content:
         number(reading.count(code)) for code in ("isolated", "monitored", "releasable", "blocked", "released_early")
     )
     said = (
-        f"隔离 {isolated} 人，健康监测 {monitored} 人；期满可解除 {ready} 人，期满但条件不齐 {blocked} 人；"
+        f"隔离 {isolated} 人，健康监测 {monitored} 人；期满可解除 {ready} 人，期满未具备解除条件 {blocked} 人；"
         f"近7日提前解除 {early} 人。"
     )
+    managed = {kind: total(found[found["title"] == title], "managed") for kind, title in CONTACT_TITLES.items()}
+    outbreak = [("在管", "，".join(f"{kind} {number(persons)} 人" for kind, persons in managed.items()))]
     columns = (
         Column("管控", "title", "text"), Column("隔离", "isolated"), Column("监测", "monitored"), Column("可解除", "ready"),
-        Column("期满不齐", "blocked"), Column("提前解除", "early", alarm=True),
+        Column("期满未具备条件", "blocked"), Column("提前解除", "early", alarm=True),
     )  # fmt: skip
-    return Content([said], [table("按管控类别（人）", columns, found)], list(_releases(found)))
+    return Content([said], [table("按管控类别（人）", columns, found)], list(_releases(found)), outbreak=outbreak)
 
 
 def _releases(found: DataFrame) -> Iterator[Action]:
@@ -58,7 +67,9 @@ def _releases(found: DataFrame) -> Iterator[Action]:
             cited = [article for basis in concerned["basis"] for article in articles(basis)]
             kinds = "、".join(f"{title} {number(count)}" for title, count in zip(concerned["title"], concerned[name].tolist(), strict=True))  # fmt: skip
             words = f"{says.format(number(total(concerned, name)))}：{kinds}（人）。"
-            yield Action(heading, words, citation(cited) if cited else "第4、25、26、30条", is_urgent)
+            since = concerned[f"{name}_since"].dropna() if name != "early" else concerned["ready_since"][:0]
+            limit = f"期满之日（最早 {day(since.min())}）" if len(since) else ""
+            yield Action(heading, words, citation(cited) if cited else "第4、25、26、30条", is_urgent, limit)
 
 
 MONITORING = {
@@ -84,7 +95,7 @@ def _monitoring(reading: Reading) -> Content:
     if signals:
         named = "、".join(f"{row.community} {number(row.signals)}" for row in rows(found) if row.signals)
         words = f"{number(signals)} 名健康监测人员发热或有症状：{named}（人）。"
-        actions.append(Action("排查发热", words, "第18条", is_urgent=True))
+        actions.append(Action("排查发热", words, "第18条", is_urgent=True, limit="当日"))
     if short:
         actions.append(Action("督促报告体温", f"{number(short)} 名健康监测人员当日报告体温和症状不足。", "第18、30条"))
     columns = (
@@ -99,7 +110,8 @@ CONTACTS = {
         select category, coalesce(nullif(community, ''), %(blank)s) collate "C" as community, count(*) as contacts,
             count(*) filter (where status = 'in_time') as in_time, count(*) filter (where status = 'late') as late,
             count(*) filter (where status = 'running') as running,
-            count(*) filter (where status = 'overdue' and not is_infected) as overdue
+            count(*) filter (where status = 'overdue' and not is_infected) as overdue,
+            min(deadline) filter (where status = 'overdue' and not is_infected) as deadline
         from contact_clock
         where publication_id = %(id)s and (judged_at > %(day)s::date - 6 or status in ('running', 'overdue'))
         group by 1, 2 order by 1, 2
@@ -116,7 +128,8 @@ def _contacts(reading: Reading) -> Content:
     if overdue := reading.count("contacts_overdue"):
         places = by(found, "community").sort_values("overdue", ascending=False, kind="stable")
         words = f"{number(overdue)} 名密接、次密接超过8小时仍未按规定隔离：{most(places, 'overdue')}（人）。"
-        actions.append(Action("立即隔离", words, "第25、26条", is_urgent=True))
+        limit = text.passed(found["deadline"].dropna().min())
+        actions.append(Action("立即隔离", words, "第25、26条", is_urgent=True, limit=limit))
     columns = (
         Column("类别", "category", "text"), Column("判定", "contacts"), Column("按时", "in_time"), Column("超时", "late"),
         Column("未到时限", "running"), Column("超时未隔离", "overdue", alarm=True),

@@ -67,14 +67,13 @@ def _actions(reading: Reading, places: DataFrame | None, review: int) -> Iterato
         if places is not None:
             order = places.assign(most=-places["d1"]).sort_values(["most", "community"])
             words += f"，其中{named}" if (named := most(order, "d1")) else ""
-        yield Action("安排采样", f"{words}。", "第18条")
+        limit = f"{day(reading.as_of + timedelta(days=1))}24时"
+        yield Action("安排采样", f"{words}。", "第18条", limit=limit)
     if review:
         words = f"{number(review)} 项待核实：来源县有风险区、来源区域对不上名单，暂按低风险地区管理。"
         yield Action("核实来源", words, "第30条")
 
 
 SECTIONS = (
-    Section(
-        "forecast-7", "未来7日到期", "附件第1–38项", ("due", "due_forecast"), QUERIES, _write, turn=2, nav="未来7日"
-    ),
+    Section("forecast-7", "未来7日到期", "附件第1–38项", ("due", "due_forecast"), QUERIES, _write, nav="未来7日"),
 )

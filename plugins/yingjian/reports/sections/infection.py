@@ -41,12 +41,12 @@ def _state(reading: Reading) -> Content:
     if row and row.state == "急" and reading.issue.before and cases > earlier:
         words = f"本轮本土感染者 {number(cases)} 例，比前一日多 {number(cases - earlier)} 例。"
         findings.append(Finding("本土疫情", words, "第23条", "state"))
-    return Content(said, actions=actions, findings=findings)
+    return Content(said, actions=actions, findings=findings, is_emergency=bool(row and row.state == "急"))
 
 
 POSITIVES = {
     "positives": """
-        select stage, status, coalesce(again, false) as again, hours, coalesce(nullif(community, ''), %(blank)s) collate "C" as community
+        select stage, status, coalesce(again, false) as again, hours, due_at, coalesce(nullif(community, ''), %(blank)s) collate "C" as community
         from positive_followup
         where publication_id = %(id)s and (status in ('waiting', 'overdue') or due_at > %(day)s::date - 6)
         order by hours desc, positive_id collate "C"
@@ -74,7 +74,8 @@ def _positives(reading: Reading) -> Content:
         named = "、".join(f"{place} {number(count)}" for place, count in Counter(overdue["community"]).most_common(3))
         longest = number(round(overdue["hours"].iloc[0]))
         words = f"{number(len(overdue))} 名阳性人员超过时限仍未报告或未转运，最久 {longest} 小时：{named}（人）。"
-        actions.append(Action("立即报告转运", words, "第24、26条", is_urgent=True))
+        limit = text.passed(overdue["due_at"].min())
+        actions.append(Action("立即报告转运", words, "第24、26条", is_urgent=True, limit=limit))
     counted = open_.assign(
         place=open_["community"] + " · " + open_["stage"].map(STAGES), persons=1, overdue=(open_["status"] == "overdue").astype(int)
     )  # fmt: skip
@@ -91,6 +92,10 @@ EARLY = {
             coalesce(sum(close_contacts_released + secondary_contacts_released), 0)::int as released,
             coalesce(sum(close_contacts_positive + secondary_contacts_positive), 0)::int as positive, count(*) as places
         from case_contact_daily where publication_id = %(id)s and day = %(day)s
+    """,
+    "in_hospital": """
+        select coalesce(sum(new_cases - discharged), 0)::int as persons, coalesce(sum(new_cases), 0)::int as cases
+        from case_contact_daily where publication_id = %(id)s and day <= %(day)s
     """,
     "laboratories": """
         select coalesce(nullif(institution, ''), %(blank)s) collate "C" as institution, sum(samples)::int as samples,
@@ -137,7 +142,18 @@ def _early(reading: Reading) -> Content:
             table("从未检测（人）", places, untested, note="逐人名单在所在社区的表格“从未检测”。"),
         ],
         list(_early_actions(cases - known, key_persons)),
+        outbreak=list(_outbreak(reading, cases, known)),
     )
+
+
+def _outbreak(reading: Reading, cases: int, known: int) -> Iterator[tuple[str, str]]:
+    """Yield new cases by how they were found, who is in hospital, and who was discharged."""
+    (moved,), (hospital,) = rows(reading["moved"]), rows(reading["in_hospital"])
+    if not hospital.cases:
+        return
+    kinds = f"（已掌握的密接、次密接 {number(known)} 例，其他 {number(cases - known)} 例）" if cases else ""
+    yield "昨日新增", f"感染者 {number(cases)} 例{kinds}"
+    yield "在院", f"{number(hospital.persons)} 例（含待转运），昨日出院 {number(moved.discharged)} 例"
 
 
 def _early_actions(unknown: int, key_persons: int) -> Iterator[Action]:
@@ -153,8 +169,6 @@ SECTIONS = (
     Section(
         "positives", "阳性人员报告与转运", "第24、26条", ("positive_followup",), POSITIVES, _positives,
         ("positives_overdue",),
-        # A positive person who is not in hospital infects others: that comes before every test that is overdue.
-        turn=-2,
     ),
     Section(
         "early", "疫情苗头", "第18、21、25、26条", ("case_contact_daily", "lab_turnaround_daily", "never_tested"), EARLY, _early,

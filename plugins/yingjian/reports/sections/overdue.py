@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -50,6 +50,12 @@ QUERIES = {
     "days": """
         select days_overdue, coalesce(nullif(group_name, ''), group_code) as group_name, community, count(*) as items
         from overdue where publication_id = %(id)s group by 1, 2, 3
+    """,
+    "ranks": """
+        select publication_id, coalesce(community, department) as name, community is not null as is_community, part, whole
+        from indicator_daily
+        where publication_id = any(%(trend)s) and indicator_code = 'compliance' and whole > 0
+            and (community is null) <> (department is null)
     """,
     # The same duty has the same obligation_id in every publication.
     "movement": """
@@ -104,6 +110,8 @@ def parts(compliance: DataFrame, column: str, publication_id: int, before: int |
     The change is missing without a day before.
     """
     named = compliance.assign(name=compliance[column].replace("", BLANK).fillna(BLANK))
+    if column == "group_name":
+        named["name"] = named["name"].map(text.group)
     counts = by(named[named["publication_id"] == publication_id].drop(columns="publication_id"), "name")
     earlier = named[named["publication_id"] == before].groupby("name")["overdue"].sum().rename("overdue_before")
     found = counts.merge(earlier, how="outer", on="name").fillna(0)
@@ -113,6 +121,55 @@ def parts(compliance: DataFrame, column: str, publication_id: int, before: int |
     found = found[(found["required"] > 0) | (found["overdue"] > 0) | (found["overdue_before"] > 0)]
     order = found.assign(most=-found["overdue"], largest=-found["required"]).sort_values(["most", "largest", "name"])
     return order.drop(columns=["most", "largest"]).reset_index(drop=True)
+
+
+def ranking(ranks: DataFrame, by_day: Sequence[int | None]) -> DataFrame:
+    """Return the places of the last publication by their share, lowest first: rank, its change, and days at the end.
+
+    ranks: publication_id, name, part, whole. by_day: the publications of the days, the newest last; a day without one
+    neither adds to the days at the end nor ends them. `moved` and `end` are words.
+    """
+    shares = ranks.assign(share=ranks["part"] / ranks["whole"])
+    shares["rank"] = shares.groupby("publication_id")["share"].rank(method="min", ascending=False).astype(int)
+    lowest = shares.groupby("publication_id")["share"].transform("min")
+    highest = shares.groupby("publication_id")["share"].transform("max")
+    shares["is_last"] = (shares["share"] == lowest) & (lowest < highest)
+    days = [number for number in reversed(by_day) if number is not None]
+    by_publication = {number: shares[shares["publication_id"] == number].set_index("name") for number in days}
+    now, before = by_publication[days[0]], by_publication.get(by_day[-2] or 0)
+    moves, ends = [], []
+    for place in now.index:
+        was = None if before is None or place not in before.index else int(before.at[place, "rank"])
+        up = None if was is None else was - int(now.at[place, "rank"])
+        moves.append(text.NOTHING if up is None else f"升 {up}" if up > 0 else f"降 {-up}" if up < 0 else "持平")
+        last = [place in found.index and bool(found.at[place, "is_last"]) for found in by_publication.values()]
+        streak = next((count for count, is_last in enumerate(last) if not is_last), len(last))
+        ends.append(f"连续 {streak} 日末位" if streak > 1 else "末位" if streak else "")
+    found = now.reset_index().assign(moved=moves, end=ends)
+    return found.sort_values(["rank", "name"], ascending=[False, True]).reset_index(drop=True)
+
+
+def _rankings(reading: Reading) -> list[Table]:
+    """Return the ranking of communities and of departments for the office, which compares them; a part has but itself."""
+    if reading.issue.audience.name:
+        return []
+    tables = []
+    for is_community, word in ((True, "社区"), (False, "主管部门")):
+        places = reading["ranks"][reading["ranks"]["is_community"].astype(bool) == is_community]
+        if not (places["publication_id"] == reading.issue.publication_id).any():
+            continue
+        found = ranking(places, reading.issue.by_day)
+        columns = (
+            Column(word, "name", "text"), Column("名次", "rank", adds=False),
+            Column("应检尽检率", "part", "share", whole="whole"), Column("比前一日", "moved", "text"), Column("末位", "end", "text"),
+        )  # fmt: skip
+        is_short = found["part"] < found["whole"]
+        tables.append(
+            table(
+                f"{word}排名，末位在前", columns, found, limit=PLACES, unit="个", is_shown=is_short, hidden="全部达标的"
+            )
+        )
+    return tables
 
 
 def by_cause(movement: DataFrame) -> dict[str, int]:
@@ -182,6 +239,7 @@ def _blocks(reading: Reading, items: int, found: tuple[DataFrame, ...], *, steps
         Text(note, is_note=True),
         *([beside] if beside else []),
         tables,
+        tuple(_rankings(reading)),
         *([Text(counted, is_note=True)] if len(places) else []),
     ]
 
@@ -195,7 +253,7 @@ def _breakdown(
         is_shown |= found["overdue_before"] > 0
     columns = (
         Column(column, "name", "text"), Column("逾期", "overdue"), Column("应检", "required"),
-        Column("达标率", "compliant", "share", whole="required"), Column("比前一日", "change", "change"),
+        Column("应检尽检率", "compliant", "share", whole="required"), Column("比前一日", "change", "change"),
     )  # fmt: skip
     return table(
         title, columns, found, limit=limit, unit="个", is_shown=is_shown, hidden="无逾期的", has_total=True,
@@ -243,9 +301,9 @@ def _tiles(reading: Reading) -> list[Tile]:
 
     return [
         Tile("逾期", "逾期人数", persons, "count", "人", f"共 {number(items)} 项逾期未检", reading.changes(overdue)),
-        Tile("已达标率", "已达标率", met.shown, "share", "", f"达标 {number(met.part)} 人次", reading.changes(compliance)),
+        Tile("应检尽检率", "应检尽检率", met.shown, "share", "", f"达标 {number(met.part)} 人次", reading.changes(compliance)),
         Tile(
-            "应检在管", "应检在管", required, "count", "人次", f"另有豁免 {number(reading.count('exempt'))} 人次",
+            "应检人次", "应检人次", required, "count", "人次", f"另有豁免 {number(reading.count('exempt'))} 人次",
             reading.changes(lambda earlier: (text.change(required - reading.count("required", earlier)), "")),
         ),
     ]  # fmt: skip
@@ -265,7 +323,7 @@ def _actions(reading: Reading, places: DataFrame, departments: DataFrame) -> Ite
         words += f"社区最多：{most}" + (f"（合占 {held}）。" if len(places) > NAMED else "。")
     if most := _most(departments):
         words += f"部门最多：{most}。"
-    yield Action("督促补检", words, "第18、21条", is_urgent=True)
+    yield Action("督促补检", words, "第18、21条", is_urgent=True, limit="到期当日24时，已逾期")
     yield from _long_overdue(reading["days"])
 
 
@@ -286,7 +344,7 @@ def _long_overdue(days: DataFrame) -> Iterator[Action]:
     words = f"逾期 {LONG_OVERDUE_DAYS} 天以上 {number(bands(days)[-1])} 项，逐人核实去向；"
     words += f"最长 {number(first.days_overdue)} 天（{first.group_name}，{first.community or BLANK}"
     words += f"等 {number(items)} 项）。" if items > 1 else "）。"
-    yield Action("久拖未检", words, "第21条", is_urgent=True)
+    yield Action("长期未检", words, "第21条", is_urgent=True, limit="到期当日24时，已逾期")
 
 
 def _finding(reading: Reading, moves: Mapping[str, DataFrame]) -> Finding:
@@ -298,7 +356,7 @@ def _finding(reading: Reading, moves: Mapping[str, DataFrame]) -> Finding:
     )
     compliance = reading.figure("compliance")
     if compliance.today is not None:
-        words += f"；已达标率 {compliance.written}（{compliance.change}）"
+        words += f"；应检尽检率 {compliance.written}（{compliance.change}）"
     causes = by_cause(reading["movement"])
     why = [
         f"{heading} {number(sum(causes.get(cause, 0) for cause in kinds))} 项{_told(causes, kinds)}"
@@ -306,7 +364,7 @@ def _finding(reading: Reading, moves: Mapping[str, DataFrame]) -> Finding:
     ]
     if risen := "；".join(filter(None, (_risen(moves[column], column) for column in DIMENSIONS))):
         why.append(f"净增最多：{risen}")
-    return Finding("逾期", f"{words}。", "第18、21条", "overdue", more > 0, why)
+    return Finding("逾期", f"{words}。", "第18、21条", "overdue", more > 0, why, is_level=not more)
 
 
 def _told(causes: Mapping[str, int], kinds: Mapping[str, str]) -> str:
@@ -336,7 +394,6 @@ SECTIONS = (
         QUERIES,
         _write,
         ("overdue", "compliance", "missed"),
-        turn=-1,
         nav="逾期",
     ),
 )

@@ -15,7 +15,7 @@ from yingjian.reports.text import day, number
 ROWS = 10**6  # Counts of data are listed whole: there are not more kinds of data than a page can show.
 RESTATED = 30
 MESSAGE_LENGTH = 160
-SEVERITIES = {"fail": "必须通过", "warn": "提示"}
+SEVERITIES = {"fail": "必检项", "warn": "业务提示"}
 STATUSES = {"ok": "正常", "missing": "缺报", "stale": "滞后", "thin": "偏少", "doubtful": "存疑", "rejected": "被退回"}
 
 QUERIES = {
@@ -45,9 +45,12 @@ QUERIES = {
         group by restated_date, reason order by restated_date desc, reason collate "C"
     """,
     "checks": """
-        select coalesce(message, check_name) as says, table_name || ' · ' || check_name as name, severity, failing_rows
+        select coalesce(message, '（未写明）') as says, severity, failing_rows
         from quality_check where publication_id = %(id)s and success is not true
         order by severity = 'fail' desc, failing_rows desc nulls last, check_name collate "C", table_name collate "C"
+    """,
+    "must_hold": """
+        select count(*) as checks from quality_check where publication_id = %(id)s and severity = 'fail'
     """,
 }
 
@@ -56,8 +59,7 @@ def _write(reading: Reading) -> Content:
     publication, feeds = reading.issue.publication, reading["feeds"]
     blocks: list[Block] = [
         Text(
-            f"质量检查 {number(publication.checks_run)} 项，未通过 {number(publication.checks_failed)} 项；"
-            f"收到文件 {number(publication.input_files)} 个、{number(publication.input_rows)} 行。"
+            f"{checked(reading)}；收到文件 {number(publication.input_files)} 个、{number(publication.input_rows)} 行。"
         )
     ]
     late = rows(feeds[feeds["status"] != "ok"])
@@ -99,10 +101,11 @@ def status(feed: Any) -> str:
 def _tables(reading: Reading) -> Iterator[Block]:
     checks, feeds, restated = reading["checks"], reading["feeds"], reading["restatements"]
     columns: tuple[Column, ...] = (
-        Column("检查", "says", "text"), Column("数据表", "name", "text"), Column("级别", "level", "text"),
-        Column("行数", "failing_rows"),
+        Column("检查", "says", "text"), Column("级别", "level", "text"), Column("行数", "failing_rows"),
     )  # fmt: skip
-    yield table("未通过的检查和提示", columns, checks.assign(level=checks["severity"].map(SEVERITIES)), limit=ROWS)
+    yield table(
+        "未通过的必检项和业务提示", columns, checks.assign(level=checks["severity"].map(SEVERITIES)), limit=ROWS
+    )
     columns = (
         Column("数据", "title", "text"), Column("状态", "state", "text"), Column("文件", "files"), Column("新文件", "new_files"),
         Column("退回文件", "rejected_files"), Column("读入", "rows_read"), Column("入库", "rows_staged"),
@@ -130,7 +133,7 @@ def _facts(reading: Reading) -> Iterator[tuple[str, str]]:
     publication = reading.issue.publication
     yield "报送", _arrival(reading["feeds"], set(publication.missing_feeds))
     yield "退回", _rejected(reading)
-    yield "检查", _checks(reading["checks"], publication.checks_run)
+    yield "检查", _checks(reading["checks"], must_hold(reading))
     if publication.released_by_hand:
         who, why = publication.released_by or "未记录", publication.release_reason or "未填写"
         yield "人工放行", f"放行人：{who}；理由：{why}。"
@@ -159,13 +162,26 @@ def _rejected(reading: Reading) -> str:
     return words + "。"
 
 
-def _checks(checks: DataFrame, run: int) -> str:
+def _checks(checks: DataFrame, run: str) -> str:
     failed, hints = (checks[(checks["severity"] == "fail") == is_fail]["says"].tolist() for is_fail in (True, False))
-    words = f"{number(run)} 项；" if run else ""
-    words += f"必须通过的 {len(failed)} 项未通过：{_some(failed)}" if failed else "必须通过的全部通过"
+    words = f"必检项 {len(failed)} 项未通过：{_some(failed)}" if failed else f"必检项{run}全部通过"
     if hints:
-        words += f"；提示 {len(hints)} 项：{_some(hints)}"
+        words += f"；业务提示 {len(hints)} 项：{_some(hints)}"
     return words + "。"
+
+
+def must_hold(reading: Reading) -> str:
+    """Return how many checks must hold, with the unit; empty for a publication whose checks were not kept."""
+    count = total(reading["must_hold"], "checks")
+    return f" {number(count)} 项" if count else ""
+
+
+def checked(reading: Reading) -> str:
+    """Return what the checks of the data and the hints for the work say: 必检项 98 项全部通过；业务提示 15 项."""
+    failed = int((reading["checks"]["severity"] == "fail").sum())
+    hints = len(reading["checks"]) - failed
+    words = f"必检项 {number(failed)} 项未通过" if failed else f"必检项{must_hold(reading)}全部通过"
+    return words + (f"；业务提示 {number(hints)} 项" if hints else "")
 
 
 def _restated(restatements: DataFrame) -> str:
@@ -187,6 +203,6 @@ SECTIONS = (
         "quality", "数据质量", "第20条",
         ("feed_quality", "quality_check", "rejection_summary", "rejection_by_sender", "restatement"), QUERIES, _write,
         ("feeds", "rejected"),
-        turn=3, heading="数据报送",
+        heading="数据报送",
     ),
 )  # fmt: skip

@@ -11,7 +11,7 @@ from pandas import DataFrame, Series
 from yingjian.reports.document import Action, Column
 from yingjian.reports.frames import by, rows, some, table
 from yingjian.reports.sections.section import Content, Reading, Section
-from yingjian.reports.text import number, percent, time_of_day
+from yingjian.reports.text import group, notice, number, passed, percent, time_of_day
 
 COUNTS = ["in_scope", "sampled_in_time", "sampled_late", "outstanding"]
 SCREENING = {
@@ -28,7 +28,7 @@ SCREENING = {
         from screening_progress where publication_id = %(id)s order by round_id, hour desc
     """,
     "buildings": """
-        select round_id, concat_ws(' · ', round_id, nullif(community, ''), nullif(grid, ''), nullif(building, '')) as building,
+        select round_id, concat_ws(' · ', nullif(community, ''), nullif(grid, ''), nullif(building, '')) as building,
             outstanding
         from screening_building
         where publication_id = %(id)s and outstanding > 0 and deadline::date <= %(day)s
@@ -60,10 +60,13 @@ def _screening(reading: Reading) -> Content:
         said.append(told)
         actions += to_do
     recent = places[_is_recent(places, as_of)]
-    recent = recent.assign(place=recent["round_id"] + " · " + recent["community"])
+    recent = recent.assign(
+        place=recent["round_id"].map(notice) + " · " + recent["community"],
+        found_out=recent["outstanding"] - recent["infected"],
+    )
     columns = (
         Column("轮次 · 社区", "place", "text"), Column("应采", "in_scope"), Column("按时", "sampled_in_time"),
-        Column("超时", "sampled_late"), Column("未采", "outstanding", alarm=True),
+        Column("超时", "sampled_late"), Column("未采", "found_out", alarm=True), Column("另感染者", "infected"),
     )  # fmt: skip
     buildings = (Column("轮次 · 楼栋", "building", "text"), Column("未采", "outstanding", alarm=True))
     return Content(
@@ -74,7 +77,10 @@ def _screening(reading: Reading) -> Content:
                 recent.sort_values(["started_at", "outstanding"], ascending=False, kind="stable"),
             ),
             table(
-                "时限已过仍有人未采的楼栋", buildings, reading["buildings"],
+                "时限已过仍有人未采的楼栋", buildings,
+                reading["buildings"].assign(
+                    building=reading["buildings"]["round_id"].map(notice) + " · " + reading["buildings"]["building"]
+                ),
                 note="逐人名单在所在社区的表格“区域核酸未采”。", complete="未采楼栋",
             ),
         ],
@@ -86,9 +92,10 @@ def _round(row: Any, progress: Any, as_of: date) -> tuple[str, list[Action]]:
     """Return the sentence on a round, and what must be done so that nobody is left out."""
     sampled, missing = row.sampled_in_time + row.sampled_late, row.outstanding - row.infected
     words = (
-        f"{row.round_id}（{time_of_day(row.started_at)}起）：应采 {number(row.in_scope)} 人，24小时内已采 "
-        f"{number(row.sampled_in_time)} 人，超时 {number(row.sampled_late)} 人，未采 {number(row.outstanding)} 人"
-        f"，覆盖率 {percent(sampled, row.in_scope)}。"
+        f"{notice(row.round_id)}（{time_of_day(row.started_at)}起）：应采 {number(row.in_scope)} 人，24小时内已采 "
+        f"{number(row.sampled_in_time)} 人，超时 {number(row.sampled_late)} 人，未采 {number(missing)} 人"
+        + (f"（另感染者 {number(row.infected)} 人）" if row.infected else "")
+        + f"，覆盖率 {percent(sampled, row.in_scope)}。"
     )
     actions, is_over = [], row.deadline.date() <= as_of
     if row.outstanding and not is_over and progress is not None and progress.is_on_track is not None:
@@ -96,11 +103,12 @@ def _round(row: Any, progress: Any, as_of: date) -> tuple[str, list[Action]]:
         pace = f"按目前进度要到{time_of_day(done)}。" if done else "尚无人采样。"
         words += f"时限{time_of_day(row.deadline)}，" + ("按目前进度能按时完成。" if progress.is_on_track else pace)
         if not progress.is_on_track:
-            late = f"区域核酸 {row.round_id} 按目前进度24小时内完不成，还有 {number(missing)} 人未采。"
-            actions.append(Action("加快采样", late, "第34条", is_urgent=True))
+            late = f"区域核酸（{notice(row.round_id)}）按目前进度24小时内完不成，还有 {number(missing)} 人未采。"
+            actions.append(Action("加快采样", late, "第34条", is_urgent=True, limit=f"{time_of_day(row.deadline)}前"))
     if missing and is_over:
-        left = f"区域核酸 {row.round_id} 时限已过，还有 {number(missing)} 人未采，按名单逐人找到。"
-        actions.append(Action("不漏一人", left, "第21、34条", is_urgent=True))
+        left = f"区域核酸（{notice(row.round_id)}）时限已过，还有 {number(missing)} 人未采，按名单逐人找到。"
+        limit = passed(row.deadline)
+        actions.append(Action("不漏一人", left, "第21、34条", is_urgent=True, limit=limit))
     if row.has_unknown_place:
         words += "通告中有的地点在居民登记里没有人，请核对地名。"
     return words, actions
@@ -137,9 +145,17 @@ def _outbreak(reading: Reading) -> Content:
         )
         if count:
             named = some([f"{row.unit} 缺 {row.shortfall}" for row in rows(short)])
-            actions.append(Action(heading, f"{number(count)} 个单位当日不足：{named}。", "第10、11条", is_urgent=True))
+            actions.append(
+                Action(
+                    heading,
+                    f"{number(count)} 个单位当日不足：{named}。",
+                    "第10、11条",
+                    is_urgent=True,
+                    limit="当日24时，已逾期",
+                )
+            )
     said.append(f"次日建议抽检 {number(reading.count('sampling_proposed'))} 人，久未采样的在前。")
-    named_units = units.assign(name=units["group_code"] + " " + units["unit"] + " " + units["community"])
+    named_units = units.assign(name=units["group_code"].map(group) + " " + units["unit"] + " " + units["community"])
     columns = (
         Column("人群 单位 社区", "name", "text"), Column("在册", "roster"), Column("应检", "required"), Column("已检", "sampled"),
         Column("缺", "shortfall", alarm=True), Column("近5日覆盖", "coverage_lately", "share"),

@@ -44,9 +44,9 @@ class Reading:
         return self.value(code, publication_id).part
 
     def changes(self, difference: Callable[[int], tuple[str, str]]) -> list[Change]:
-        """Return what a headline figure is against the day before and against last week: words and tone by publication."""
+        """Return what a headline figure is against the day before and against last week; nothing of a day without publication."""
         earlier = (("比前一日", self.issue.before), ("比上周", self.issue.week_before))
-        return [Change(against, *(difference(number) if number else ("无上期数据", ""))) for against, number in earlier]
+        return [Change(against, *difference(number)) for against, number in earlier if number]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Content:
     The chapter has the sentences `said`, the daily figures, and the `blocks`. `findings` and `improved` compare with the
     day before; without them the section's figures that moved are told. `risen` names by the key of a figure where it rose,
     where that is not a community. `facts` are what is to be known of the data,
+    `outbreak` is what the brief says of cases and contacts, `is_emergency` that the town is in the state 急,
     `sheets` are tables for the spreadsheet alone.
     """
 
@@ -67,6 +68,8 @@ class Content:
     improved: Sequence[str] | None = None
     risen: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict)
     facts: Sequence[tuple[str, str]] = ()
+    outbreak: Sequence[tuple[str, str]] = ()
+    is_emergency: bool = False
     sheets: Sequence[Table] = ()
     has_figures: bool = True
 
@@ -76,9 +79,9 @@ class Section:
     """A section has an `anchor` on the page, `basis` articles and annex rows, `marts` it is written from.
 
     `queries` are SQL over the marts by the name of their frame, for lists and tables; they may use `id`, `before` (the publication of the day
-    before, 0 where there is none), `ids` (these and the one of a week before), `day` (the business date), and `blank`
+    before, 0 where there is none), `ids` (these and the one of a week before), `trend` (those of the last 14 days), `day` (the business date), and `blank`
     (what stands for a name that is missing). `figures` are the codes of its daily figures. `write` makes the content of
-    what was read. `turn` is the place of its actions among those of the other sections. `nav` and `heading` are other names for it in the table of contents and
+    what was read. `nav` and `heading` are other names for it in the table of contents and
     among the findings.
     """
 
@@ -89,7 +92,6 @@ class Section:
     queries: Mapping[str, str]
     write: Callable[[Reading], Content]
     figures: tuple[str, ...] = ()
-    turn: int = 0
     nav: str = ""
     heading: str = ""
 
@@ -100,7 +102,10 @@ class Section:
     def read(self, conn: psycopg.Connection[Any], issue: Issue, figures: Figures) -> Reading:
         """Run the section's queries; inside `narrowed` they read the audience's rows."""
         ids = [number for number in (issue.publication_id, issue.before, issue.week_before) if number is not None]
-        given = {"id": issue.publication_id, "before": issue.before or 0, "ids": ids, "day": issue.as_of}
+        trend = [number for number in issue.by_day if number is not None]
+        given = {
+            "id": issue.publication_id, "before": issue.before or 0, "ids": ids, "trend": trend, "day": issue.as_of,
+        }  # fmt: skip
         frames = {name: read_frame(conn, query, **given) for name, query in self.queries.items()}
         return Reading(issue, frames, figures.daily(issue, self.figures), figures)
 

@@ -157,7 +157,10 @@ def _actions(found: DataFrame) -> Iterator[Action]:
             f"{zone.name}（{zone.level}→{zone.eligible_level}{f'，{day(zone.eligible_on)}起' if zone.eligible_on else ''}）"
             for zone in eligible
         ])  # fmt: skip
-        yield Action("研判降级", f"{len(eligible)} 个风险区达到降级条件：{named}。", "第28条", is_urgent=True)
+        since = min((zone.eligible_on for zone in eligible if zone.eligible_on), default=None)
+        limit = f"{day(since)}起" if since else ""
+        words = f"{len(eligible)} 个风险区达到降级条件：{named}。"
+        yield Action("研判降级", words, "第28条", is_urgent=True, limit=limit)
     wrong = [zone.name for zone in rows(found[found["mismatch"].notna()])]
     if wrong:
         words = f"{len(wrong)} 个风险区的通告与规则不一致：{some(wrong)}，见“风险区”。"
@@ -181,4 +184,4 @@ def _some(names: list[str]) -> str:
     return some(names, f" 等 {len(names)} 个")
 
 
-SECTIONS = (Section("zones", "风险区", "第28条", ("risk_zone",), QUERIES, _write, ("zones",), turn=1),)
+SECTIONS = (Section("zones", "风险区", "第28条", ("risk_zone",), QUERIES, _write, ("zones",)),)
