@@ -22,8 +22,8 @@ from tests import support
 from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
 from yingjian import clock, simulate
 from yingjian.database import warehouse
+from yingjian.database.airflow_database import ask_airflow
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.orchestration.airflow_database import ask_airflow
 from yingjian.publishing import build as builds
 from yingjian.settings import Settings
 

@@ -17,6 +17,7 @@ from yingjian.cli import (
     feeds,
     landing,
     other_programs,
+    portal,
     quarantine,
     run,
     service,
@@ -37,6 +38,7 @@ app = terminal.group("应检: what is due to be tested")
 for module in (
     run,
     service,
+    portal,
     other_programs,
     warehouse,
     simulate,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from yingjian.cli import terminal
+from yingjian.cli.connections import connection
 from yingjian.settings import Settings
 
 app = terminal.group("who may sign in")
@@ -14,21 +15,21 @@ app = terminal.group("who may sign in")
 
 @app.command("users", epilog=terminal.example("yingjian users --passwords"))
 def users(
-    passwords: Annotated[bool, typer.Option("--passwords", help="print the passwords that were made for them")] = False,
+    passwords: Annotated[bool, typer.Option("--passwords", help="print the passwords of Airflow's users")] = False,
 ) -> int:
-    """List who may sign in to Airflow and the portal (officials.yml)."""
+    """List who may sign in: officials to the portal, the data team to Airflow and the portal (officials.yml)."""
     from yingjian.operations import services
     from yingjian.people.officials import read_officials
+    from yingjian.portal import accounts
 
     settings = Settings.load()
-    officials = read_officials(settings.officials)
-    for login, role in services.users(settings).items():
-        official = officials.get(login)
-        part = (
-            f"{official.name}  {official.audience.title}  {', '.join(sorted(official.rights)) or '-'}"
-            if official
-            else "-"
-        )
+    team = services.users(settings)
+    with connection() as conn:
+        portal = accounts.states(conn)
+    for login, role in team.items():
         secret = f"  {services.password(settings, login)}" if passwords else ""
-        print(f"{login:<16}{role:<8}{part}{secret}")
+        print(f"{login:<16}Airflow: {role:<8}portal: {portal.get(login, 'not invited'):<14}{secret}".rstrip())
+    for login, official in read_officials(settings.officials).by_login.items():
+        part = f"{official.name}  {official.audience.title}  {', '.join(sorted(official.rights)) or '-'}"
+        print(f"{login:<16}{'-':<17}portal: {portal.get(login, 'not invited'):<14}{part}")
     return 0

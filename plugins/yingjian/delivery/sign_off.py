@@ -6,10 +6,8 @@ from typing import Any
 
 import psycopg
 
-from yingjian.people.officials import Officials
+from yingjian.people.officials import ADMIN, Officials
 from yingjian.privacy import audit_trail
-
-ADMIN = "admin"
 
 
 def who_may(officials: Officials, right: str) -> list[dict[str, str]]:

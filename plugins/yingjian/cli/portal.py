@@ -1,0 +1,53 @@
+"""`yingjian portal` and `yingjian official …`: the officials' pages, and who signs in to them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from yingjian.cli import terminal
+from yingjian.cli.connections import connection
+from yingjian.settings import Settings, variables
+
+app = terminal.group("the officials' pages")
+officials = terminal.group("who signs in to the portal", "official")
+app.add_typer(officials)
+
+
+@app.command("portal", epilog=terminal.example("yingjian portal"))
+def portal() -> int:
+    """Serve the officials' pages as this process, for containers and systemd; `up` starts it too."""
+    import uvicorn
+
+    from yingjian.portal.app import create_app
+
+    # FORWARDED_ALLOW_IPS names the proxies whose headers are trusted. Addresses of pages are in no log.
+    uvicorn.run(
+        create_app(),
+        host=variables().bind,
+        port=variables().portal_port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+    )
+    return 0
+
+
+@officials.command("invite", epilog=terminal.example("yingjian official invite grid-1"))
+def invite(login: Annotated[str, typer.Argument(metavar="LOGIN")]) -> int:
+    """Give a login a first password, which signs in once within a week; an earlier one and its sessions end."""
+    import getpass
+
+    from yingjian.people.officials import read_officials
+    from yingjian.portal import accounts
+
+    settings = Settings.load()
+    if not read_officials(settings.officials).signs_in(login):
+        raise ValueError(f"{login} is neither an official nor of the data team: write it into {settings.officials}")
+    with connection() as conn:
+        conn.autocommit = True
+        password = accounts.invite(conn, login, getpass.getuser())
+    print(f"{login} signs in at {settings.portal_url} and sets a password of their own")
+    print(f"first password, shown this once, for {accounts.FIRST_DAYS} days: {password}")
+    return 0
