@@ -30,8 +30,8 @@ from yingjian.orchestration.common import PACKS, START, TASKS
     doc_md="""
     ### What goes to the public is signed off first
     Writes the bulletin, asks those with the right `sign_off`, later their deputies too, and shows the figures in
-    `reporting_public` and sends the bulletin once one of them agreed in the portal. Runs beside the daily run and never holds it up;
-    a newer publication supersedes the question.
+    `reporting_public` and sends the bulletin once one of them agreed in the portal. Runs beside the daily run and never
+    holds it up; a newer publication supersedes the question.
 
     **When `sign_off` fails:** nobody answered within the time limit, and nothing was released; trigger the DAG again with
     the publication. **When `release` fails:** its log says why the answer was not taken. **When `bulletin` fails:** the
@@ -46,7 +46,7 @@ def public_release() -> None:
     sign_off = SignOff(
         task_id="sign_off",
         retries=2,
-        doc_md="Asks in the portal, tells those who may, later their deputies, and waits, deferred; a rejection is on record and ends the run.",
+        doc_md="Asks in the portal, tells those who may, later their deputies, and waits, deferred; a rejection ends the run.",
     )
 
     @task(doc_md="On record in `published.public_release`; from here on `reporting_public` shows these figures.")

@@ -167,6 +167,6 @@ def world(once: Once, home_factory: HomeFactory, landed_town: Settings) -> Setti
 
 @pytest.fixture(scope="session")
 def portal(world: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    """The portal in Airflow's API server, on a copy of the town; started once."""
+    """The portal's own service, on a copy of the town; started once."""
     with running_portal(world, tmp_path_factory.mktemp("portal")) as running:
         yield running

@@ -33,7 +33,7 @@ DAY = date(2022, 7, 20)
 SPEED = 30.0  # The clock runs so many seconds per second: the deadline of 05:30 comes eleven minutes after midnight.
 OFFICIALS = """
 officials:
-  - {login: director, name: 街道主要领导, audience: office, role: user, may: [release, sign_off],
+  - {login: director, name: 街道主要领导, audience: office, may: [release, sign_off],
      receives: [{channel: mail, to: director@example.org}]}
 """
 REQUIRED = ("test_results", "arrivals", "pharmacy_purchases")

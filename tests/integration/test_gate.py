@@ -404,8 +404,8 @@ def question(built: Settings, tmp_path: Path) -> Iterator[tuple[psycopg.Connecti
     """A connection to Airflow's own record, and the question of the run that builds: release it by hand?"""
     metadata.migrate(warehouse.airflow_uri(built), tmp_path)
     (built.home / "officials.yml").write_text(
-        "officials: [{login: director, name: 王主任, audience: office, role: user, may: [release]},"
-        " {login: press, name: 宣传组, audience: office, role: user, may: [sign_off]}]"
+        "officials: [{login: director, name: 王主任, audience: office, may: [release]},"
+        " {login: press, name: 宣传组, audience: office, may: [sign_off]}]"
     )
     with psycopg.connect(warehouse.airflow_uri(built), autocommit=True) as airflow:
         metadata.put_run(airflow, "daily", support.RUN)

@@ -37,10 +37,10 @@ YINGJIAN = [sys.executable, "-m", "yingjian.cli"]
 PRINTED: list[str] = []  # Every command of this module uses it.
 OFFICIALS = """
 officials:
-  - {login: director, name: 街道主要领导, audience: office, role: user, may: [release, sign_off], deputy: deputy,
+  - {login: director, name: 街道主要领导, audience: office, may: [release, sign_off], deputy: deputy,
      receives: [{channel: mail, to: director@example.org}]}
-  - {login: deputy, name: 疫情分管领导, audience: office, role: user}
-  - {login: grid, name: 社区网格员, audience: {community: 第1社区}, role: user, may: [persons],
+  - {login: deputy, name: 疫情分管领导, audience: office}
+  - {login: grid, name: 社区网格员, audience: {community: 第1社区}, may: [persons],
      receives: [{channel: mail, to: grid@example.org}]}
   - {login: press, name: 宣传组, audience: office, receives: [{channel: folder, path: 对外发布, what: bulletin}]}
 """

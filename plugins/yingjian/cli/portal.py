@@ -51,3 +51,17 @@ def invite(login: Annotated[str, typer.Argument(metavar="LOGIN")]) -> int:
     print(f"{login} signs in at {settings.portal_url} and sets a password of their own")
     print(f"first password, shown this once, for {accounts.FIRST_DAYS} days: {password}")
     return 0
+
+
+@officials.command("list", epilog=terminal.example("yingjian official list"))
+def list_accounts() -> int:
+    """List every login that may sign in to the portal, with the state of its password."""
+    from yingjian.people.officials import ADMIN, read_officials
+    from yingjian.portal import accounts
+
+    directory = read_officials(Settings.load().officials)
+    with connection() as conn:
+        states = accounts.states(conn)
+    for login in (*directory.by_login, *directory.data_team, ADMIN):
+        print(f"{login:<16}{states.get(login, 'not invited')}")
+    return 0

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from yingjian.cli import terminal
-from yingjian.cli.connections import connection
 from yingjian.settings import Settings
 
 app = terminal.group("who may sign in")
@@ -20,16 +19,12 @@ def users(
     """List who may sign in: officials to the portal, the data team to Airflow and the portal (officials.yml)."""
     from yingjian.operations import services
     from yingjian.people.officials import read_officials
-    from yingjian.portal import accounts
 
     settings = Settings.load()
-    team = services.users(settings)
-    with connection() as conn:
-        portal = accounts.states(conn)
-    for login, role in team.items():
+    for login, role in services.users(settings).items():
         secret = f"  {services.password(settings, login)}" if passwords else ""
-        print(f"{login:<16}Airflow: {role:<8}portal: {portal.get(login, 'not invited'):<14}{secret}".rstrip())
+        print(f"{login:<16}Airflow: {role}{secret}")
     for login, official in read_officials(settings.officials).by_login.items():
-        part = f"{official.name}  {official.audience.title}  {', '.join(sorted(official.rights)) or '-'}"
-        print(f"{login:<16}{'-':<17}portal: {portal.get(login, 'not invited'):<14}{part}")
+        rights = ", ".join(sorted(official.rights)) or "-"
+        print(f"{login:<16}portal: {official.name}  {official.audience.title}  {rights}")
     return 0

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from yingjian import clock
 from yingjian.database import warehouse
@@ -143,7 +142,7 @@ def publish(day: date, run_id: str) -> int:
         )
 
 
-def build_of(run_id: str) -> UUID:
+def build_of(run_id: str) -> str:
     """Return the token of the build that a run owns. Raises NotOwnerError when it owns none."""
     with warehouse.connect(Settings.load(), "publisher") as conn:
         return builds.owned(conn, run_id).token

@@ -1,8 +1,8 @@
 """The officials of the town: this module reads which part each reads, what each may do and how the pages arrive.
 
 One YAML file, `officials.yml` in the home folder or where YINGJIAN_OFFICIALS says (example: docs/officials.example.yml).
-The portal and the delivery ask it; Airflow's users are those of its `data_team`. It holds addresses but no secret: webhooks and mail
-servers are Airflow connections, named here.
+The portal and the delivery ask it; Airflow's users are those of its `data_team`. It holds addresses but no secret:
+webhooks and mail servers are Airflow connections, named here.
 """
 
 from __future__ import annotations

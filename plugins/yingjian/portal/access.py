@@ -96,17 +96,14 @@ def own_path(back: str) -> str:
 
 def keep_session(request: Request, response: Response, token: str) -> None:
     """Give the browser the token of its session; no script reads it, and no other site's form sends it."""
-    response.set_cookie(COOKIE, token, **_cookie(request))
+    path, is_https = _place(request)
+    response.set_cookie(COOKIE, token, path=path, httponly=True, samesite="lax", secure=is_https)
 
 
 def forget_session(request: Request, response: Response) -> None:
-    response.delete_cookie(COOKIE, **_cookie(request))
+    path, is_https = _place(request)
+    response.delete_cookie(COOKIE, path=path, httponly=True, samesite="lax", secure=is_https)
 
 
-def _cookie(request: Request) -> dict[str, object]:
-    return {
-        "path": f"{request.scope['root_path']}/",
-        "httponly": True,
-        "samesite": "lax",
-        "secure": request.url.scheme == "https",
-    }
+def _place(request: Request) -> tuple[str, bool]:
+    return f"{request.scope['root_path']}/", request.url.scheme == "https"

@@ -68,7 +68,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "asks_sign_off": ("对外发布审签", "Sign-off of public figures"),
     "release_means": (
         "同意，则本日按现有数据发布，理由将写入日报；退回，则读者看到的仍是前一期。",
-        "If you agree, the day is published as it is, and the report shows your reason. If you return it, readers keep the last publication.",
+        "If you agree, the day is published and the report shows your reason. If you return it, readers keep the last one.",
     ),
     "sign_off_means": (
         "同意，则以下数字对外发布；退回，则公众看到的仍是前一期。",

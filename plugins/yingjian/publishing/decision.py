@@ -93,7 +93,7 @@ def ask(
     asked_at: datetime,
     ends_at: datetime,
     *,
-    build_token: UUID | None = None,
+    build_token: str | None = None,
     publication_id: int | None = None,
 ) -> int:
     """Put a question on record; return its number. An earlier open question of the same run is closed."""
@@ -121,14 +121,14 @@ def ask(
 
 def close(conn: psycopg.Connection[Any], question_id: int, because: str) -> None:
     """Put on record that a question ended without an answer: superseded or expired."""
-    conn.execute(
-        """
-        update publishing.question set closed_at = clock_timestamp(), closed_because = %s
-        where question_id = %s and closed_at is null
-        """,
-        (because, question_id),
-    )
-    conn.commit()
+    with conn.transaction():
+        conn.execute(
+            """
+            update publishing.question set closed_at = clock_timestamp(), closed_because = %s
+            where question_id = %s and closed_at is null
+            """,
+            (because, question_id),
+        )
 
 
 def question(conn: psycopg.Connection[Any], question_id: int) -> Question | None:

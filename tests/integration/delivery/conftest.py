@@ -37,7 +37,6 @@ officials:
   - login: director
     name: 街道主要领导
     audience: office
-    role: user
     may: [release, sign_off]
     deputy: deputy
     receives:
@@ -47,7 +46,6 @@ officials:
   - login: deputy
     name: 疫情分管领导
     audience: office
-    role: user
     receives:
       - {channel: mail, to: deputy@example.org}
   - login: health

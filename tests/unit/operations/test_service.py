@@ -59,7 +59,7 @@ def test_the_api_server_knows_who_signs_in_now(settings: Settings, becoming: Non
     """An official who came after `init` needs no second one; nobody else reads the file."""
     with pytest.raises(Became):
         service.become(settings, "api-server")
-    settings.officials.write_text("officials: [{login: grid, name: 网格员, audience: office, role: user}]")
+    settings.officials.write_text("officials: [{login: grid, name: 网格员, audience: office}]")
     with pytest.raises(Became):
         service.become(settings, "api-server")
     path = settings.home / "airflow" / "passwords.json"
