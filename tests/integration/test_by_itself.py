@@ -75,6 +75,7 @@ class Home:
             [sys.executable, "-m", "yingjian.cli", "up"],
             env={
                 **os.environ, "YINGJIAN_HOME": str(self.settings.home), "YINGJIAN_PORT": str(free_port()),
+                "YINGJIAN_PORTAL_PORT": str(free_port()),
                 "YINGJIAN_LANDING_MINUTES": "0.2", **environment,
             },
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

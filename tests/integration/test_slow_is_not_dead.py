@@ -49,7 +49,7 @@ class Up:
         self.port = free_port()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "yingjian.cli", "up"],
-            env={**os.environ, "YINGJIAN_HOME": str(settings.home), "YINGJIAN_PORT": str(self.port)},
+            env={**os.environ, "YINGJIAN_HOME": str(settings.home), "YINGJIAN_PORT": str(self.port), "YINGJIAN_PORTAL_PORT": str(free_port())},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.airflow = services.Airflow(settings, f"http://127.0.0.1:{self.port}")
