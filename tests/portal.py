@@ -20,6 +20,7 @@ import psycopg
 import yaml
 
 from tests import metadata, support
+from tests.provider import CLIENT, SECRET
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.dbt import prepare_manifest
@@ -91,7 +92,7 @@ class Portal:
 
 
 @contextmanager
-def running_portal(world: Settings, home: Path, variables: dict[str, str] | None = None) -> Iterator[Portal]:
+def running_portal(world: Settings, home: Path, issuer: str) -> Iterator[Portal]:
     """Copy the town's warehouse, publish it once more with a few changes, and start the portal on it."""
     settings = _copy(world, home)
     own, other, department = _parts(settings)
@@ -128,7 +129,9 @@ def running_portal(world: Settings, home: Path, variables: dict[str, str] | None
         "YINGJIAN_AIRFLOW_DATABASE": airflow,
         "YINGJIAN_PORTAL_PORT": str(port),
         "YINGJIAN_PORTAL_URL": f"http://127.0.0.1:{port}",
-        **(variables or {}),
+        "YINGJIAN_OIDC_ISSUER": issuer,
+        "YINGJIAN_OIDC_CLIENT": CLIENT,
+        "YINGJIAN_OIDC_SECRET": SECRET,
     }
     log = settings.home / "portal.log"
     with log.open("wb") as output:

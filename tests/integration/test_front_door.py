@@ -308,3 +308,80 @@ def _release(portal: Portal) -> int:
             conn, decision.RELEASE, f"run {now.isoformat()}", about.as_of_date, now, now + timedelta(hours=1),
             build_token=str(about.build_token),
         )  # fmt: skip
+
+
+# The sign-in by a provider.
+
+
+def by_provider(portal: Portal, client: httpx.Client, start: str = "/sign-in/provider?next=/lists") -> httpx.Response:
+    """Go to the provider as a browser does, and come back with its code."""
+    away = client.get(start)
+    assert away.status_code == 302, away.text
+    assert "code_challenge_method=S256" in away.headers["location"] and "nonce=" in away.headers["location"]
+    back = httpx.get(away.headers["location"], timeout=30).headers["location"]
+    assert back.startswith(f"{portal.url}/sign-in/provider/back?")
+    return client.get(back)
+
+
+def test_a_provider_vouches_for_an_official(portal, provider):
+    start = end_of_trail(portal)
+    provider.login = "health"
+    with portal.client() as client:
+        assert 'href="/sign-in/provider?next=' in client.get("/sign-in").text
+        answer = by_provider(portal, client)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/lists"), answer.text
+        assert client.get("/lists").status_code == 200
+    assert ("health", "sign_in", "portal", {"way": "oidc"}) in trail(portal, start)
+
+
+def test_who_is_not_on_the_list_stays_outside(portal, provider):
+    start = end_of_trail(portal)
+    for login in ("stranger", "", "lab-1"):
+        provider.login = login
+        with portal.client() as client:
+            answer = by_provider(portal, client)
+            assert answer.status_code == 403 and "未列入本系统名册" in answer.text, login
+            assert client.get("/lists").status_code == 303
+    assert {(actor, action) for actor, action, *_ in trail(portal, start)} == {("unknown", "sign_in_failed")}
+
+
+def test_what_the_provider_says_is_checked(portal, provider):
+    """Neither an ID token that is over, for somebody else, of another issuer or with another nonce, nor one of another key."""
+    provider.login = "health"
+    other = type(provider)().key
+    for claims in (
+        {"aud": ["another"]}, {"iss": "https://evil.example"}, {"exp": 1}, {"nonce": "another"},
+    ):  # fmt: skip
+        provider.claims = claims
+        try:
+            with portal.client() as client:
+                answer = by_provider(portal, client)
+                assert answer.status_code == 502 and "统一身份认证没有成功" in answer.text, claims
+                assert COOKIE not in client.cookies
+        finally:
+            provider.claims = {}
+    real, provider.published_key = provider.key, provider.key
+    provider.key = other
+    try:
+        with portal.client() as client:
+            assert by_provider(portal, client).status_code == 502
+    finally:
+        provider.key, provider.published_key = real, None
+
+
+def test_a_code_of_another_browser_and_a_forged_state_open_nothing(portal, provider):
+    provider.login = "health"
+    with portal.client() as attacker, portal.client() as victim:
+        away = attacker.get("/sign-in/provider")
+        back = httpx.get(away.headers["location"], timeout=30).headers["location"]
+        assert victim.get(back).status_code == 502, "the state belongs to another browser"
+        assert COOKIE not in victim.cookies
+        assert attacker.get("/sign-in/provider/back?error=access_denied&state=x").status_code == 502
+        assert attacker.get("/sign-in/provider/back").status_code == 502
+
+
+def test_after_the_provider_one_stays_on_this_site(portal, provider):
+    provider.login = "health"
+    with portal.client() as client:
+        answer = by_provider(portal, client, "/sign-in/provider?next=//evil.example")
+        assert answer.headers["location"] == "/"

@@ -295,7 +295,7 @@ def test_a_form_that_the_portal_did_not_give_is_refused(portal, clients):
     others = TOKEN.search(get(clients["clerk"], "/quality").text)
     assert others
     for token in ("", "x", others[1]):
-        for path in (f"/persons/{key}", "/lists/overdue/export", "/lists/overdue/search", "/language"):
+        for path in (f"/persons/{key}", "/lists/overdue/export", "/lists/overdue/search", "/sign-out"):
             sent = clients["grid"].post(path, data={"form_token": token, "reason": "督促补检", "format": "csv"})
             assert sent.status_code == 403, path
     assert len(events(portal)) == before
