@@ -215,7 +215,7 @@ def test_the_service_says_whether_it_works(portal):
         assert client.get("/health").json() == {"status": "ok"}
 
 
-# The decisions.
+# These tests decide.
 
 
 def test_a_release_is_decided_once_by_who_may_with_a_reason(portal):
@@ -299,7 +299,7 @@ def decided(portal: Portal, question: int) -> list[tuple]:  # type: ignore[type-
 
 
 def _release(portal: Portal) -> int:
-    """Another question about the build of the portal's town."""
+    """A run asks once more about the build of the portal's town."""
     with warehouse.connect(portal.settings) as conn:
         about = decision.question(conn, portal.question)
         assert about and about.build_token
@@ -310,7 +310,7 @@ def _release(portal: Portal) -> int:
         )  # fmt: skip
 
 
-# The sign-in by a provider.
+# These tests sign in by a provider.
 
 
 def by_provider(portal: Portal, client: httpx.Client, start: str = "/sign-in/provider?next=/lists") -> httpx.Response:

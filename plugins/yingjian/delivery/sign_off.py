@@ -11,7 +11,7 @@ from yingjian.privacy import audit_trail
 
 
 def who_may(officials: Officials, right: str) -> list[dict[str, str]]:
-    """Return the users whose answer Airflow takes: id and name.
+    """Return those whose answer is taken: login as `id`, and name.
 
     They are the officials with the right and their deputies. The administrator is taken only if there is nobody, so
     that a town without a directory of officials is not stuck.

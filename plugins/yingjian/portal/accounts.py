@@ -255,7 +255,7 @@ def _count_attempt(conn: Conn, login: str) -> None:
             (_digest(login),),
         ).fetchone()
         raise BlockedError(max(1, until[0] if until else 1))
-    # What nobody tried for a day is over; the table does not grow for good.
+    # The table does not grow for good: an attempt is forgotten after a day.
     conn.execute("delete from portal.attempt where last_at < clock_timestamp() - interval '1 day'")
 
 

@@ -102,7 +102,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "这件事已经有人答复，或已不需要答复。",
         "It was answered already, or needs no answer any more.",
     ),
-    # The pages of the sign-in use these words.
+    # The pages that sign in use these words.
     "sign_in_title": ("登录", "Sign in"),
     "sign_in": ("登录", "Sign in"),
     "login": ("用户名", "Login"),
