@@ -21,6 +21,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         monkeypatch.delenv(name)
     environment = {
         "YINGJIAN_HOME": str(tmp_path / "home"), "YINGJIAN_PERSON_KEY": "secret", "YINGJIAN_PORT": str(free_port()),
+        "YINGJIAN_PORTAL_PORT": str(free_port()),
         "YINGJIAN_WAREHOUSE": f"postgresql://yingjian_owner:word@127.0.0.1:{free_port()}/yingjian",
     }  # fmt: skip
     for name, value in environment.items():
