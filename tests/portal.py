@@ -136,7 +136,7 @@ def running_portal(world: Settings, home: Path, issuer: str) -> Iterator[Portal]
     log = settings.home / "portal.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [sys.executable, *services.PORTAL_COMMAND],
+            [sys.executable, "-m", "yingjian.cli", "portal"],
             env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     try:

@@ -45,10 +45,19 @@ def test_told_superseded_answered_and_at_an_end(home: Settings, mail: MailServer
             return asked.run_id
 
         def ended(run_id: str) -> dict[str, str]:
-            wait_for(
-                lambda: airflow._get(f"/api/v2/dags/public_release/dagRuns/{run_id}")["state"] in services.FINISHED
-            )
-            return {task.task_id: task.state for task in airflow._tasks("public_release", run_id)}
+            path = f"/api/v2/dags/public_release/dagRuns/{run_id}"
+            states: dict[str, str] = {}
+
+            def is_over() -> bool:
+                states.update({task.task_id: task.state for task in airflow._tasks("public_release", run_id)})
+                return airflow._get(path)["state"] in services.FINISHED
+
+            try:
+                wait_for(is_over)
+            except AssertionError as error:  # A reader of the output has nothing else to go by.
+                raise AssertionError(states, airflow._get("/api/v2/monitor/health")) from error
+            is_over()
+            return states
 
         first = ask()
         assert "director@example.org" in mail.recipients

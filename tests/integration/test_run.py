@@ -92,15 +92,16 @@ def run(settings: Settings, landing: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def wait_for(condition: Callable[[], bool], seconds: int = 500) -> None:
+def wait_for(condition: Callable[[], bool], seconds: int = 1000) -> None:
+    """Wait longer than Airflow takes to begin a task again whose start was lost (`task_queued_timeout`, 600 s)."""
     until = time.monotonic() + seconds
-    last = None
+    last: Exception | None = None
     while time.monotonic() < until:
         try:
             if condition():
                 return
             last = None
-        except Exception as error:  # the server is not up yet
+        except Exception as error:  # The server is not up yet.
             last = error
         time.sleep(0.2)
     raise AssertionError("it did not come to that") from last

@@ -8,7 +8,7 @@ import typer
 
 from yingjian.cli import terminal
 from yingjian.cli.connections import connection
-from yingjian.settings import Settings, variables
+from yingjian.settings import Settings
 
 app = terminal.group("the officials' pages")
 officials = terminal.group("who signs in to the portal", "official")
@@ -18,19 +18,9 @@ app.add_typer(officials)
 @app.command("portal", epilog=terminal.example("yingjian portal"))
 def portal() -> int:
     """Serve the officials' pages as this process, for containers and systemd; `up` starts it too."""
-    import uvicorn
+    from yingjian.portal.service import serve
 
-    from yingjian.portal.app import create_app
-
-    # FORWARDED_ALLOW_IPS names the proxies whose headers are trusted. Addresses of pages are in no log.
-    uvicorn.run(
-        create_app(),
-        host=variables().bind,
-        port=variables().portal_port,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-    )
+    serve()
     return 0
 
 

@@ -155,6 +155,7 @@ class EmbeddedPostgres:
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         user = self._user
+        no_core_files()  # The programs inherit the limit.
         # pg_ctl leaves the server running with its output open, so reading that output to its end would never return.
         output = subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE
         result = subprocess.run(
@@ -166,7 +167,7 @@ class EmbeddedPostgres:
                 "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
             },
             user=user.pw_uid if user else None, group=user.pw_gid if user else None,
-            extra_groups=[] if user else None, preexec_fn=no_core_files,
+            extra_groups=[] if user else None,
         )  # fmt: skip
         if check and result.returncode != 0:
             raise SetupError(f"{program} failed: {self._explain((result.stderr or '') + self._log_tail())}")

@@ -1,4 +1,4 @@
-"""`python -m yingjian.operations.airflow_service SERVICE` runs one of Airflow's services.
+"""`python -m yingjian.operations.airflow_service SERVICE` runs one of Airflow's services, or the portal.
 
 It imports common modules once.
 
@@ -9,8 +9,15 @@ that starts a thread or opens a connection may not be among them: a fork copies 
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
+
+from yingjian.operations.service_names import PORTAL
+from yingjian.settings import no_core_files
 
 # Every child that reads a DAG file or runs a task needs these modules. Modules that only some tasks need (dbt, Great
 # Expectations, polars) are left out.
@@ -30,13 +37,38 @@ IN_EVERY_CHILD = (
 FORKING = ("celery", "dag-processor", "scheduler")
 
 
+# `airflow_service --supervised-by PID SERVICE`: the service ends with the process that has this number.
+SUPERVISED_BY = "--supervised-by"
+
+
 def main() -> None:
+    no_core_files()
+    if sys.argv[1] == SUPERVISED_BY:
+        end_with(int(sys.argv[2]))
+        del sys.argv[1:3]
+    if sys.argv[1] == PORTAL:
+        from yingjian.portal.service import serve
+
+        serve()
+        return
     from airflow.__main__ import main as airflow  # This is the first import of Airflow, which reads its configuration.
 
     if sys.argv[1] in FORKING:
         for module in IN_EVERY_CHILD:
             import_module(module)
     airflow()  # type: ignore[no-untyped-call]
+
+
+def end_with(parent: int) -> None:
+    """Ask Linux to kill this process when the parent is gone (PR_SET_PDEATHSIG); end at once if it is gone already.
+
+    The process asks for it itself. Code that runs between the parent's fork and the start of the program may wait for
+    ever for a lock that another thread of the parent held.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(f"process {parent}, which started this service, is gone")
 
 
 if __name__ == "__main__":

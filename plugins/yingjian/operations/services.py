@@ -6,8 +6,8 @@ when.
 
 from __future__ import annotations
 
-import ctypes
 import json
+import logging
 import os
 import re
 import signal
@@ -32,9 +32,12 @@ from yingjian.clock import SHANGHAI
 from yingjian.database import warehouse
 from yingjian.modelling import lineage
 from yingjian.operations import broker
+from yingjian.operations.airflow_service import SUPERVISED_BY
 from yingjian.operations.service_names import PORTAL
 from yingjian.people.officials import ADMIN, read_officials
-from yingjian.settings import TELEMETRY_OFF, Settings, SetupError, no_core_files, variables
+from yingjian.settings import TELEMETRY_OFF, Settings, SetupError, variables
+
+log = logging.getLogger(__name__)
 
 # Airflow reads the logs from their files, so no service needs to serve them.
 SERVICES = {
@@ -43,7 +46,6 @@ SERVICES = {
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
-PORTAL_COMMAND = ("-m", "yingjian.cli", "portal")
 FINISHED = frozenset({"success", "failed"})
 # `up` and `service api-server` serve Airflow at this port unless YINGJIAN_PORT is set.
 PORT = 8080
@@ -427,10 +429,7 @@ class _Supervisor:
         self._environment = environment
         self._state_file = state_file
         self._ports = ports
-        self._commands = {
-            name: ("-m", "yingjian.operations.airflow_service", *command)
-            for name, command in commands(settings).items()
-        } | ({PORTAL: PORTAL_COMMAND} if PORTAL in ports else {})
+        self._commands = commands(settings) | ({PORTAL: (PORTAL,)} if PORTAL in ports else {})
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._deaths: dict[str, list[float]] = {}
         self._is_down: str | None = None
@@ -462,12 +461,11 @@ class _Supervisor:
         self._state_file.unlink(missing_ok=True)
 
     def _spawn(self, service: str) -> None:
-        with (self._logs / f"{service}.log").open("ab") as log:
+        with (self._logs / f"{service}.log").open("ab") as output:
             self._processes[service] = subprocess.Popen(
-                [sys.executable, *self._commands[service]],
-                env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  Nothing but the C library can ask for it; it takes no lock.
+                [sys.executable, "-m", "yingjian.operations.airflow_service", SUPERVISED_BY, str(os.getpid()),
+                 *self._commands[service]],
+                env=self._environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
         state = {
             "owner": _identity(os.getpid()),
@@ -480,19 +478,28 @@ class _Supervisor:
         temporary.replace(self._state_file)
 
     def _watch(self) -> None:
-        while not self._stopping.wait(0.5):
+        while not self._is_down and not self._stopping.wait(0.5):
             for service, process in list(self._processes.items()):
                 if process.poll() is not None and not self._stopping.is_set():
-                    _kill_session(process.pid)
-                    _signal_group(process.pid, signal.SIGKILL)
-                    now = time.monotonic()
-                    deaths = [then for then in self._deaths.get(service, []) if now - then < DEATHS_SECONDS]
-                    self._deaths[service] = [*deaths, now]
-                    if len(self._deaths[service]) > DEATHS:
-                        self._is_down = service
-                        return
-                    self._revive_warehouse()
-                    self._spawn(service)
+                    try:
+                        self._restart(service, process)
+                    except (
+                        Exception
+                    ) as error:  # A full disk, for instance. The service counts as dead and is tried again.
+                        log.warning("%s was not started again: %s", service, type(error).__name__)
+
+    def _restart(self, service: str, process: subprocess.Popen[bytes]) -> None:
+        """Start a service again that died, unless it died too often."""
+        now = time.monotonic()
+        deaths = [then for then in self._deaths.get(service, []) if now - then < DEATHS_SECONDS]
+        self._deaths[service] = [*deaths, now]
+        if len(self._deaths[service]) > DEATHS:
+            self._is_down = service
+            return
+        _kill_session(process.pid)
+        _signal_group(process.pid, signal.SIGKILL)
+        self._revive_warehouse()
+        self._spawn(service)
 
     def _revive_warehouse(self) -> None:
         """Start the database again, because a service often dies with it.
@@ -501,13 +508,6 @@ class _Supervisor:
         """
         with suppress(SetupError):
             warehouse.ensure_running(self._settings)
-
-
-def _die_with_parent() -> None:
-    """Ask Linux in the child to kill it when the parent is gone (PR_SET_PDEATHSIG), and to leave no core file."""
-    no_core_files()
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _started(pid: int) -> float | None:
@@ -566,7 +566,7 @@ def _kill_session(session: int) -> None:
     """Send signal 9 to every process of Airflow, of its workers or of the portal in a session."""
     for process in psutil.process_iter():
         try:
-            if os.getsid(process.pid) == session and re.search("airflow|celeryd|yingjian", " ".join(process.cmdline())):
+            if os.getsid(process.pid) == session and re.search("airflow|celeryd", " ".join(process.cmdline())):
                 process.kill()
         except (psutil.Error, OSError):
             continue

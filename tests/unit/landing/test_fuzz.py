@@ -378,15 +378,23 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_file, "BLOCK", 700)
 
 
-@pytest.mark.parametrize(("fuzz", "files"), [(fuzz_text, 250), (fuzz_bytes, 60), (fuzz_sheet, 40)])
+@pytest.mark.parametrize(("fuzz", "files"), [(fuzz_text, 80), (fuzz_bytes, 30), (fuzz_sheet, 15)])
 def test_files_with_faults(small_blocks: None, tmp_path: Path, fuzz: Callable[[int, Path], bool], files: int) -> None:
     assert list(run(fuzz, range(files), tmp_path)) == []
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("fuzz", "files"), [(fuzz_text, 600), (fuzz_bytes, 200), (fuzz_sheet, 200)])
+def test_a_thousand_files_with_faults(
+    small_blocks: None, tmp_path: Path, fuzz: Callable[[int, Path], bool], files: int
+) -> None:
+    assert list(run(fuzz, range(1_000, 1_000 + files), tmp_path)) == []
+
+
+@pytest.mark.beyond
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize(("fuzz", "files"), [(fuzz_text, 6000), (fuzz_bytes, 2000), (fuzz_sheet, 2000)])
 def test_ten_thousand_files_with_faults(
     small_blocks: None, tmp_path: Path, fuzz: Callable[[int, Path], bool], files: int
 ) -> None:
-    assert list(run(fuzz, range(1_000, 1_000 + files), tmp_path)) == []
+    assert list(run(fuzz, range(10_000, 10_000 + files), tmp_path)) == []

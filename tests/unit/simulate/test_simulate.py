@@ -32,7 +32,7 @@ def column(path: Path, source: str) -> list[str]:
     return [cell for chunk in open_table(path, feed).chunks for cell in chunk.cells.to_series(place)]
 
 
-@pytest.mark.parametrize(("persons", "days"), [(300, 12), (20_000, 3), (CITY, 1)])
+@pytest.mark.parametrize(("persons", "days"), [(300, 4), (20_000, 1), (CITY, 1)])
 def test_deterministic_by_seed(tmp_path: Path, persons: int, days: int) -> None:
     sizes = [
         simulate.write_landing(tmp_path / name, persons, days, seed, LAST_DAY)
@@ -57,11 +57,12 @@ def test_every_feed_is_there_and_can_be_read(simulated_landing: Path) -> None:
 
 @pytest.mark.parametrize("persons", [1, 2, 30])
 def test_a_hamlet_is_a_town_too(tmp_path: Path, persons: int) -> None:
-    simulate.write_landing(tmp_path, persons, 16, 1, LAST_DAY)
+    simulate.write_landing(tmp_path, persons, 4, 1, LAST_DAY)
     (register,) = (tmp_path / "residents").glob("*[0-9].csv")
     assert len(column(register, "证件号码")) == persons
 
 
+@pytest.mark.slow
 def test_memory_follows_persons_not_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     few, many = (bench_simulate.measure(tmp_path / str(days), CITY, days) for days in (2, 24))
     assert many["rows"] > 2 * few["rows"]

@@ -1,0 +1,47 @@
+"""The supervisor of Airflow's services goes on when it fails to start one again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from yingjian.database import warehouse
+from yingjian.operations import services
+from yingjian.operations.airflow_service import SUPERVISED_BY
+from yingjian.settings import Settings, SetupError
+
+
+def test_a_failure_to_start_a_service_again_does_not_end_the_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(settings: Settings) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(services, "commands", lambda settings: {"triggerer": ("no-such-service",)})
+    monkeypatch.setattr(warehouse, "ensure_running", no_space)
+    (tmp_path / "airflow").mkdir()
+    settings = Settings.load({"YINGJIAN_HOME": str(tmp_path)})
+    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path / "airflow")}
+    supervisor = services._Supervisor(settings, environment, {}, tmp_path / "airflow" / "services.json")
+    supervisor.start()
+    try:
+        with pytest.raises(SetupError, match="triggerer does not stay up"):
+            for _ in range(600):
+                supervisor.check()
+                time.sleep(0.1)
+    finally:
+        supervisor.stop()
+
+
+def test_a_service_does_not_outlive_who_started_it() -> None:
+    """Process 1 did not start it, so its own starter is gone."""
+    done = subprocess.run(
+        [sys.executable, "-m", "yingjian.operations.airflow_service", SUPERVISED_BY, "1", "scheduler"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode and "which started this service, is gone" in done.stderr
