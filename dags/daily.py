@@ -48,8 +48,8 @@ DBT_TARGET = Path(os.environ.get("YINGJIAN_HOME") or ROOT / ".yingjian") / "dbt"
     **When `build` fails:** the model that failed is red in `models`, with its error in the log of `build`; the last
     publication stays. Mend the cause, clear `build` with what follows.
     **When `claim_build` waits:** another run owns the schema `build` (`publishing.build`); it goes on by itself.
-    **When `release_by_hand` waits:** the audit failed. Read `quality.check_result`; approve only with a reason, which the
-    report will show, or reject, mend the cause and trigger the day again. See `docs/runbooks/daily.md`.
+    **When `release_by_hand` waits:** the audit failed, and an official decides in the portal, with a reason that the report
+    will show. Read `quality.check_result`; or mend the cause and trigger the day again. See `docs/runbooks/daily.md`.
     """,
 )
 def daily() -> None:
@@ -97,9 +97,8 @@ def daily() -> None:
 
     release_by_hand = ReleaseByHand(
         task_id="release_by_hand",
-        params={"reason": Param("", type="string", title="理由（将写入日报）/ reason, shown in the report")},
         retries=2,
-        doc_md="Tells those who may, later their deputies, and waits, deferred; the next run supersedes it.",
+        doc_md="Asks in the portal, tells those who may, later their deputies, and waits, deferred; the next run supersedes it.",
     )
 
     @task(

@@ -30,8 +30,8 @@ from yingjian.orchestration.common import PACKS, START, TASKS
     doc_md="""
     ### What goes to the public is signed off first
     Writes the bulletin, asks those with the right `sign_off`, later their deputies too, and shows the figures in
-    `reporting_public` and sends the bulletin once one of them approved. Runs beside the daily run and never holds it up;
-    a newer publication supersedes the question.
+    `reporting_public` and sends the bulletin once one of them agreed in the portal. Runs beside the daily run and never
+    holds it up; a newer publication supersedes the question.
 
     **When `sign_off` fails:** nobody answered within the time limit, and nothing was released; trigger the DAG again with
     the publication. **When `release` fails:** its log says why the answer was not taken. **When `bulletin` fails:** the
@@ -41,13 +41,12 @@ from yingjian.orchestration.common import PACKS, START, TASKS
 def public_release() -> None:
     @task.short_circuit(doc_md="The bulletin as it would go out; ends here when nobody signs or receives one.")
     def draft(**context: object) -> bool:
-        return bool(delivery_tasks.draft_bulletin(tasks.publication_of(context)))
+        return delivery_tasks.draft_bulletin(tasks.publication_of(context))
 
     sign_off = SignOff(
         task_id="sign_off",
-        params={"reason": Param("", type="string", title="意见，退回时请写明理由 / reason, above all of a rejection")},
         retries=2,
-        doc_md="Tells those who may, later their deputies, and waits, deferred; a rejection is on record and ends the run.",
+        doc_md="Asks in the portal, tells those who may, later their deputies, and waits, deferred; a rejection ends the run.",
     )
 
     @task(doc_md="On record in `published.public_release`; from here on `reporting_public` shows these figures.")

@@ -15,6 +15,7 @@ import pytest
 
 from tests import support
 from tests.portal import Portal, running_portal
+from tests.provider import Provider, running_provider
 from tests.readers import protect_town
 from tests.unit.reports import town
 from yingjian import simulate
@@ -166,7 +167,14 @@ def world(once: Once, home_factory: HomeFactory, landed_town: Settings) -> Setti
 
 
 @pytest.fixture(scope="session")
-def portal(world: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    """The portal in Airflow's API server, on a copy of the town; started once."""
-    with running_portal(world, tmp_path_factory.mktemp("portal")) as running:
+def provider() -> Iterator[Provider]:
+    """An OpenID Connect provider on loopback."""
+    with running_provider() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def portal(world: Settings, provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """The portal's own service, on a copy of the town; started once."""
+    with running_portal(world, tmp_path_factory.mktemp("portal"), provider.url) as running:
         yield running

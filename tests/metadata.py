@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.types.json import Json
 
 
 def migrate(uri: str, home: Path) -> None:
@@ -54,21 +53,3 @@ def put_task(conn: psycopg.Connection, dag_id: str, run_id: str, task_id: str, s
         span_status="ended", **values,
     )  # fmt: skip
     return number
-
-
-def put_question(conn: psycopg.Connection, task: uuid.UUID, created_at: datetime | None = None) -> None:
-    put(
-        conn, "hitl_detail", ti_id=task, options=Json(["Approve", "Reject"]), subject="?", params=Json({}),
-        params_input=Json({}), created_at=created_at or datetime.now(UTC),
-    )  # fmt: skip
-
-
-def put_answer(
-    conn: psycopg.Connection, task: uuid.UUID, login: str, chosen: str = "Approve", reason: str = "", name: str = ""
-) -> None:
-    """As Airflow's API records who answered."""
-    conn.execute(
-        "update hitl_detail set responded_at = now(), responded_by = %s, chosen_options = %s, params_input = %s"
-        " where ti_id = %s",
-        (Json({"id": login, "name": name or login}), Json([chosen]), Json({"reason": reason}), task),
-    )

@@ -1,33 +1,38 @@
-"""Airflow's real API server with the portal on a copy of the session's town: users log in, nothing else runs."""
+"""The portal's own service on a copy of the session's town: officials sign in, nothing else runs."""
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
+import secrets
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import psycopg
 import yaml
 
-from tests import support
+from tests import metadata, support
+from tests.provider import CLIENT, SECRET
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.dbt import prepare_manifest
 from yingjian.modelling.marts import published
 from yingjian.operations import services
 from yingjian.people.audience import OFFICE, Audience
+from yingjian.portal import accounts
+from yingjian.portal.access import COOKIE
+from yingjian.publishing import decision
 from yingjian.reports import write_packs, write_report
 from yingjian.settings import Settings
 
-# Users of Airflow who are no officials: one who may look, one of the data team.
-OTHERS = {"stranger": "viewer", "operator": "op"}
 READY_SECONDS = 120
 
 
@@ -41,22 +46,33 @@ class Portal:
     other: str
     department: str
     log: Path
-    passwords: dict[str, str] = field(repr=False, default_factory=dict)
+    question: int
 
     def client(self, login: str | None = None) -> httpx.Client:
-        """A browser without a screen: Chinese, HTML, signed in with a session of Airflow's own."""
+        """A browser without a screen: Chinese, HTML, signed in with a session of the portal."""
         client = httpx.Client(
             base_url=self.url, timeout=60, headers={"accept": "text/html", "accept-language": "zh-CN,zh;q=0.9"}
         )
         if login:
-            client.cookies.set("_token", self.token(login), domain="127.0.0.1")
+            client.cookies.set(COOKIE, self.token(login), domain="127.0.0.1")
         return client
 
     def token(self, login: str) -> str:
-        response = httpx.post(
-            f"{self.url}/auth/token", json={"username": login, "password": self.passwords[login]}, timeout=60
-        )
-        return str(response.raise_for_status().json()["access_token"])
+        """The token of a new session, as one is opened by the sign-in."""
+        token = secrets.token_urlsafe(32)
+        with warehouse.connect(self.settings) as conn:
+            conn.execute(
+                "insert into portal.session (token_hash, login, sets_password, ends_at)"
+                " values (%s, %s, false, now() + interval '10 hours')",
+                (hashlib.sha256(token.encode()).digest(), login),
+            )
+        return token
+
+    def invite(self, login: str) -> str:
+        """A first password, as `yingjian official invite` gives one."""
+        with warehouse.connect(self.settings) as conn:
+            conn.autocommit = True
+            return accounts.invite(conn, login, "tester")
 
     def query(self, text: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
         return support.query(self.settings, text, *parameters)
@@ -76,11 +92,16 @@ class Portal:
 
 
 @contextmanager
-def running_portal(world: Settings, home: Path) -> Iterator[Portal]:
-    """Copy the town's warehouse, publish it once more with a few changes, and start the API server on it."""
+def running_portal(world: Settings, home: Path, issuer: str) -> Iterator[Portal]:
+    """Copy the town's warehouse, publish it once more with a few changes, and start the portal on it."""
     settings = _copy(world, home)
     own, other, department = _parts(settings)
-    settings.officials.write_text(yaml.safe_dump({"officials": _officials(own, department)}, allow_unicode=True))
+    settings.officials.write_text(
+        yaml.safe_dump(
+            {"officials": _officials(own, department), "data_team": [{"login": "operator", "role": "op"}]},
+            allow_unicode=True,
+        )
+    )
     with warehouse.connect(settings) as conn:
         _publish_again(conn, own)
     with warehouse.connect(settings) as conn:
@@ -93,38 +114,33 @@ def running_portal(world: Settings, home: Path) -> Iterator[Portal]:
         )
         write_packs(conn, 2, settings.reports, audiences)
     _data_docs(settings)
-    ports = {"api": services._port(0)}
-    metadata = EmbeddedPostgres(world).uri("airflow", "airflow").replace("postgresql:", "postgresql+psycopg:", 1)
-    environment = {**os.environ, **services.airflow_environment(settings, schedule=False, ports=ports)}
-    environment |= {
-        "YINGJIAN_ROLE_PASSWORD_REPORTER": world.secret("role_reporter"),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata,
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": metadata.replace("+psycopg:", "+psycopg_async:", 1),
-    }
-    environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] += "".join(
-        f",{login}:{role}" for login, role in OTHERS.items()
-    )
-    services.write_passwords(settings)
-    path = settings.home / "airflow" / "passwords.json"
-    passwords = json.loads(path.read_text()) | {login: f"password of {login}" for login in OTHERS}
-    path.write_text(json.dumps(passwords))
-    subprocess.run(
-        [sys.executable, "-m", "airflow", "db", "migrate"],
-        env=environment,
-        check=True,
-        capture_output=True,
-        timeout=300,
-    )
-    with psycopg.connect(EmbeddedPostgres(world).uri("airflow", "airflow")) as conn:
+    airflow = EmbeddedPostgres(world).uri("airflow", "airflow")
+    metadata.migrate(airflow, home)
+    with psycopg.connect(airflow) as conn:
         _runs(conn)
-    log = settings.home / "api-server.log"
+    question = _question(settings)
+    port = services._port(0, "")
+    environment = os.environ | {
+        "YINGJIAN_HOME": str(settings.home),
+        "YINGJIAN_WAREHOUSE": settings.warehouse or "",
+        "YINGJIAN_PERSON_KEY": world.secret("person_key"),
+        "YINGJIAN_ROLE_PASSWORD_REPORTER": world.secret("role_reporter"),
+        "YINGJIAN_ROLE_PASSWORD_PORTAL": world.secret("role_portal"),
+        "YINGJIAN_AIRFLOW_DATABASE": airflow,
+        "YINGJIAN_PORTAL_PORT": str(port),
+        "YINGJIAN_PORTAL_URL": f"http://127.0.0.1:{port}",
+        "YINGJIAN_OIDC_ISSUER": issuer,
+        "YINGJIAN_OIDC_CLIENT": CLIENT,
+        "YINGJIAN_OIDC_SECRET": SECRET,
+    }
+    log = settings.home / "portal.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "airflow", "api-server", "--apps", "core"],
+            [sys.executable, "-m", "yingjian.cli", "portal"],
             env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     try:
-        portal = Portal(settings, f"http://127.0.0.1:{ports['api']}", own, other, department, log, passwords)
+        portal = Portal(settings, f"http://127.0.0.1:{port}", own, other, department, log, question)
         _wait(portal, server.poll)
         yield portal
     finally:
@@ -149,6 +165,7 @@ def _copy(world: Settings, home: Path) -> Settings:
             "YINGJIAN_WAREHOUSE": server.uri("yingjian_owner", "portal"),
             "YINGJIAN_PERSON_KEY": world.secret("person_key"),
             "YINGJIAN_ROLE_PASSWORD_REPORTER": world.secret("role_reporter"),
+            "YINGJIAN_ROLE_PASSWORD_PORTAL": world.secret("role_portal"),
         }
     )
     settings.dbt_target.mkdir(parents=True)
@@ -179,14 +196,12 @@ def _officials(own: str, department: str) -> list[dict[str, object]]:
             "login": "director",
             "name": "街道主要领导",
             "audience": "office",
-            "role": "user",
             "may": ["release", "sign_off"],
         },
         {"login": "case-worker", "name": "流调溯源组", "audience": "office", "may": ["persons", "quarantine"]},
         {"login": "health", "name": "部门联络员", "audience": {"department": department}, "may": ["persons"]},
         {"login": "grid", "name": "社区网格员", "audience": {"community": own}, "may": ["persons", "quarantine"]},
         {"login": "clerk", "name": "社区文员", "audience": {"community": own}},
-        {"login": "engineer", "name": "值班工程师", "audience": "office", "role": "op"},
     ]
 
 
@@ -273,7 +288,7 @@ def _data_docs(settings: Settings) -> None:
 
 
 def _runs(conn: psycopg.Connection) -> None:
-    """Two runs on record, as the scheduler leaves them: one with a failed task, one that waits for a person."""
+    """Two runs on record, as the scheduler leaves them: one with a failed task, one at work."""
     for run_id, state, end in (("one", "failed", "2022-07-21 00:14+08"), ("two", "running", None)):
         conn.execute(
             """
@@ -282,31 +297,58 @@ def _runs(conn: psycopg.Connection) -> None:
             """,
             (run_id, state, end),
         )
-    for task_id, run_id, state in (("audit", "one", "failed"), ("release_by_hand", "two", "awaiting_input")):
-        conn.execute(
-            """
-            insert into task_instance (id, task_id, dag_id, run_id, try_number, pool, pool_slots, state)
-            values (gen_random_uuid(), %s, 'daily', %s, 1, 'default_pool', 1, %s)
-            """,
-            (task_id, run_id, state),
-        )
     conn.execute(
         """
-        insert into hitl_detail (ti_id, options, subject, params, created_at, params_input)
-        select id, '["Approve", "Reject"]', '质量检查未通过：是否仍要发布？', '{}', '2022-07-21 00:10+08', '{}'
-        from task_instance where task_id = 'release_by_hand'
+        insert into task_instance (id, task_id, dag_id, run_id, try_number, pool, pool_slots, state)
+        values (gen_random_uuid(), 'audit', 'daily', 'one', 1, 'default_pool', 1, 'failed')
         """
     )
+
+
+def _question(settings: Settings) -> int:
+    """A build of the day after failed its audit; its run asks those who may release it."""
+    token = str(uuid.uuid4())
+    with warehouse.connect(settings) as conn:
+        conn.execute(
+            """
+            insert into quality.check_result
+            (as_of_date, suite, check_name, table_name, severity, success, failing_rows, message, build_token)
+            select as_of_date + 1, 'build.overdue', check_name, 'build.overdue', severity, success, rows, message, %s
+            from published.publication, (values
+                ('one', 'fail', false, 3, '逾期名单与底册不一致'), ('two', 'warn', false, 9, '只是提示'), ('three', 'fail', true, 0, '没有问题')
+            ) as found (check_name, severity, success, rows, message)
+            where publication_id = 1
+            """,
+            (token,),
+        )
+        (day,) = (
+            conn.execute("select as_of_date + 1 from published.publication where publication_id = 1").fetchone() or ()
+        )
+        now = datetime.now(UTC)
+        return decision.ask(conn, decision.RELEASE, "two", day, now, now + timedelta(hours=8), build_token=token)
+
+
+def ask_sign_off(settings: Settings, publication_id: int = 2, run_id: str = "sign-off") -> int:
+    """A run asks whether to release the public figures of a publication."""
+    with warehouse.connect(settings) as conn:
+        row = conn.execute(
+            "select as_of_date from published.publication where publication_id = %s", (publication_id,)
+        ).fetchone()
+        assert row
+        now = datetime.now(UTC)
+        return decision.ask(
+            conn, decision.SIGN_OFF, run_id, row[0], now, now + timedelta(hours=8), publication_id=publication_id
+        )
 
 
 def _wait(portal: Portal, is_over: Callable[[], int | None]) -> None:
     until = time.monotonic() + READY_SECONDS
     while time.monotonic() < until:
-        assert is_over() is None, f"the API server is gone: {portal.log.read_text()[-2000:]}"
+        assert is_over() is None, f"the portal is gone: {portal.log.read_text()[-2000:]}"
         try:
-            if httpx.get(f"{portal.url}/yingjian/static/icon.svg", timeout=5).status_code == 200:
+            if httpx.get(f"{portal.url}/health", timeout=5).status_code == 200:
                 return
         except httpx.HTTPError:
             pass
         time.sleep(0.3)
-    raise AssertionError(f"the API server did not come up: {portal.log.read_text()[-2000:]}")
+    raise AssertionError(f"the portal did not come up: {portal.log.read_text()[-2000:]}")

@@ -17,11 +17,14 @@ import psycopg
 from yingjian import quality
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.delivery import sign_off
 from yingjian.landing.land import LandingSummary, land
 from yingjian.modelling import dbt as dbt_project
 from yingjian.modelling.marts import QUALITY_CHECK, published
 from yingjian.operations import migration
+from yingjian.people.officials import read_officials
 from yingjian.publishing import build as builds
+from yingjian.publishing import decision
 from yingjian.publishing import publish as publishing
 from yingjian.settings import PROJECT_ROOT, Settings
 
@@ -275,3 +278,25 @@ def tables_read(conn: psycopg.Connection, text: str, *, analyze: bool = False) -
 
     visit(plan[0]["Plan"])
     return tables
+
+
+def answer(
+    settings: Settings, right: str, login: str, reason: str = "", *, is_released: bool = True, run_id: str | None = None
+) -> None:
+    """Answer the newest open question that needs a right, as the portal does when this official signs in and decides."""
+    directory = read_officials(settings.officials)
+    with warehouse.connect(settings, "portal") as conn:
+        asked = [
+            question
+            for question in decision.open_questions(conn)
+            if question.needed_right == right and run_id in (None, question.run_id)
+        ]
+        decision.decide(
+            conn,
+            asked[-1].question_id,
+            login=login,
+            name=official.name if (official := directory.get(login)) else login,
+            is_released=is_released,
+            reason=reason,
+            allowed=[person["id"] for person in sign_off.who_may(directory, right)],
+        )

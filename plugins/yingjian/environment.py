@@ -117,9 +117,24 @@ class Environment(BaseSettings):
     delivery_time: Annotated[time, _hour("07:00")] = Field(
         time(7), description="When the packs of a day go out on the day after, Asia/Shanghai."
     )
-    url: Url = Field(None, description="Where officials find Airflow's UI and the portal; links lead there.")
-    port: Port | None = Field(None, description="The port of `yingjian up`; not set: 8080.")
-    bind: str = Field("127.0.0.1", description="The address at which Airflow's API server listens.")
+    url: Url = Field(None, description="Where the data team finds Airflow's UI; links of alerts lead there.")
+    port: Port | None = Field(None, description="The port of Airflow's UI in `yingjian up`; not set: 8080.")
+    portal_url: Url = Field(
+        None,
+        description="Where officials find the portal; links lead there. Not set: the portal's port of this machine.",
+    )
+    portal_port: Port = Field(8081, description="The port at which the portal listens.")
+    bind: str = Field("127.0.0.1", description="The address at which Airflow's API server and the portal listen.")
+    oidc_issuer: Url = Field(
+        None,
+        description="An OpenID Connect provider, by which officials may sign in to the portal; not set: by password alone.",
+    )
+    oidc_client: str | None = Field(None, description="The portal's client id at the OpenID Connect provider.")
+    oidc_secret: str | None = _secret("The portal's secret at the OpenID Connect provider.")
+    oidc_claim: str = Field(
+        "preferred_username",
+        description="The claim of the OpenID Connect provider that is the login in `officials.yml`.",
+    )
     airflow_url: Url = Field(None, description="Where services, workers and commands find an api-server of elsewhere.")
     airflow_database: Annotated[
         str | None,

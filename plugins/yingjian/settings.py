@@ -90,7 +90,7 @@ class Settings:
 
     delivery_time: when the packs of D go out on D + 1, Asia/Shanghai; feed_deadline: until when D waits on D + 1 for its
     feeds; landing_every: how often the landing location is looked at; catch_up_days: how many missed days are made up;
-    url: where officials find Airflow's UI.
+    url: where the data team finds Airflow's UI; portal_url: where officials find the portal.
     broker: URL of the message broker by which workers get Airflow's tasks, None = none, the scheduler's machine runs them;
     workers: how many `up` and `run` start beside the services; airflow_url: where services that run on
     their own, workers and commands find the api-server, when it is not of this machine; airflow_database: URI of Airflow's
@@ -112,6 +112,7 @@ class Settings:
     landing_every: timedelta = timedelta(minutes=5)
     catch_up_days: int = 7
     url: str | None = None
+    portal_url: str = ""
     openlineage_url: str | None = None
     broker: str | None = field(default=None, repr=False)
     workers: int = 2
@@ -150,6 +151,7 @@ class Settings:
             landing_every=timedelta(minutes=given.landing_minutes),
             catch_up_days=given.catch_up_days,
             url=given.url,
+            portal_url=given.portal_url or f"http://127.0.0.1:{given.portal_port}",
             openlineage_url=given.openlineage_url,
             broker=given.broker,
             workers=given.workers,

@@ -1,4 +1,4 @@
-"""These tests open the portal in a real browser, through Airflow's real API server and its own login form."""
+"""These tests open the portal in a real browser, through its own sign-in."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from urllib.parse import quote, unquote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import ARTIFACTS, needs_chromium
-from tests.portal import Portal
+from tests.portal import Portal, ask_sign_off
+from yingjian.portal.access import COOKIE
 
 pytestmark = needs_chromium
 
@@ -32,7 +33,7 @@ class Visit:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def open(self, path: str) -> Page:
-        self.page.goto(f"{self.portal.url}/yingjian{path}", wait_until="load")
+        self.page.goto(f"{self.portal.url}{path}", wait_until="load")
         return self.page
 
     def picture(self, name: str) -> None:
@@ -48,7 +49,7 @@ def visit(browser: Browser, portal: Portal) -> Iterator[Callable[..., Visit]]:
         context = browser.new_context(viewport=size, locale=locale, accept_downloads=True)  # type: ignore[arg-type]
         contexts.append(context)
         if login:
-            context.add_cookies([{"name": "_token", "value": portal.token(login), "url": portal.url}])
+            context.add_cookies([{"name": COOKIE, "value": portal.token(login), "url": portal.url}])
         return Visit(context, portal)
 
     yield begin
@@ -56,51 +57,109 @@ def visit(browser: Browser, portal: Portal) -> Iterator[Callable[..., Visit]]:
         context.close()
 
 
-def log_in(page: Page, portal: Portal, login: str) -> None:
-    page.get_by_label("Username").fill(login)
-    page.get_by_label("Password").fill(portal.passwords[login])
-    page.get_by_role("button", name="Sign in").click()
+OWN = "一个足够长的密码 2022"
 
 
-def framed(page: Page) -> Frame:
-    """The test opens the portal within Airflow's UI."""
-    element = page.locator("iframe[title='应检']").element_handle()
-    frame = element.content_frame() if element else None
-    assert frame
-    return frame
+def log_in(page: Page, login: str, password: str) -> None:
+    page.get_by_label("用户名").fill(login)
+    page.get_by_label("密码", exact=True).fill(password)
+    page.get_by_role("button", name="登录").click()
 
 
-def test_an_official_logs_in_to_airflow_and_opens_today_s_report_in_its_ui(visit, portal):
-    here = visit()
-    page = here.page
-    page.goto(f"{portal.url}/auth/login?next=/", wait_until="load")
-    log_in(page, portal, "case-worker")
-    page.get_by_role("link", name="应检").click()
-    page.wait_for_url("**/plugin/yingjian**")
-    frame = framed(page)
-    frame.wait_for_selector("h1")
-    assert frame.get_by_role("heading", level=1).inner_text() == "2022年7月20日（星期三）"
-    assert "人工放行" in frame.locator(".hero").inner_text()
-    frame.get_by_role("link", name="打开日报").first.click()
-    report = frame.frame_locator("iframe[title='日报正文']")
+def test_an_official_signs_in_sets_a_password_and_opens_today_s_report(visit, portal):
+    here = visit(size=PHONE)
+    page = here.open("/lists/overdue?sort=-逾期天数")
+    assert "/sign-in" in page.url
+    here.picture("sign-in-phone")
+    first = portal.invite("case-worker")
+    log_in(page, "case-worker", first)
+    expect(page.get_by_role("heading", level=1)).to_have_text("请设置您自己的密码")
+    here.picture("password-phone")
+    page.get_by_label("新密码", exact=True).fill(OWN)
+    page.get_by_label("再输入一次新密码").fill(OWN)
+    page.get_by_role("button", name="保存并登录").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("2022年7月20日（星期三）")
+    assert "人工放行" in page.locator(".hero").inner_text()
+    page.get_by_role("link", name="打开日报").first.click()
+    report = page.frame_locator("iframe[title='日报正文']")
     expect(report.get_by_role("heading", name="北峰街道应检尽检日报")).to_be_visible()
     expect(report.get_by_role("heading", name="今日重点工作")).to_be_visible()
-    page.wait_for_url("**/plugin/yingjian/yingjian/reports/2")
-    here.picture("in-airflow")
     with page.expect_download() as saved:
-        frame.get_by_role("link", name="下载 PDF").click()
+        page.get_by_role("link", name="下载 PDF").click()
     assert saved.value.suggested_filename == "应检尽检日报_街道_2022-07-20_p2.pdf"
+    page.get_by_role("button", name="退出").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("登录")
     assert here.errors == []
 
 
 def test_a_deep_link_asks_for_the_login_and_comes_back(visit, portal):
     here = visit()
+    page = here.open("/password")
+    log_in(page, "grid", portal.invite("grid"))
+    page.get_by_label("新密码", exact=True).fill(OWN)
+    page.get_by_label("再输入一次新密码").fill(OWN)
+    page.get_by_role("button", name="保存并登录").click()
+    page.get_by_role("button", name="退出").click()
     page = here.open("/lists/overdue?sort=-逾期天数")
-    assert "/auth/login" in page.url
-    log_in(page, portal, "grid")
-    page.wait_for_url("**/yingjian/lists/overdue**")
+    log_in(page, "grid", OWN)
+    page.wait_for_url("**/lists/overdue**")
     assert unquote(page.url).endswith("?sort=-逾期天数")
     assert page.get_by_role("heading", level=1).inner_text() == "逾期未检"
+    assert here.errors == []
+
+
+def test_failures_bring_a_pause_in_either_language(visit, portal):
+    here = visit(locale="en-GB")
+    page = here.open("/")
+    for _ in range(6):
+        page.get_by_label("Login").fill("clerk")
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("Too many failures: try again in")
+    here.picture("blocked")
+    page.get_by_role("button", name="中文").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("登录")
+
+
+def test_a_release_is_decided_on_a_phone(visit, portal):
+    here = visit("director", PHONE)
+    page = here.open("/")
+    page.locator(f"a[href='/release/{portal.question}']").click()
+    expect(page.get_by_text("逾期名单与底册不一致")).to_be_visible()
+    assert page.get_by_text("只是提示").count() == 0
+    here.page.screenshot(path=ARTIFACTS / "portal-release-phone.png")
+    for button in ("同意", "退回"):
+        expect(page.get_by_role("button", name=button)).to_be_in_viewport()
+    page.get_by_role("button", name="退回").click()
+    expect(page.get_by_role("alert")).to_have_text("请写明理由。")
+    assert [each["id"] for each in Axe().run(page).response["violations"] if each["impact"] in SERIOUS] == []
+    page.get_by_label("理由").fill("等补报")
+    page.get_by_role("button", name="退回").click()
+    expect(page.get_by_role("status")).to_contain_text("已退回")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert portal.query(
+        "select decided_by, is_released, reason from publishing.decision where question_id = %s", portal.question
+    ) == [("director", False, "等补报")]
+
+
+def test_a_sign_off_needs_the_keyboard_alone(visit, portal):
+    question = ask_sign_off(portal.settings)
+    here = visit("director", PHONE)
+    page = here.open(f"/sign-off/{question}")
+    expect(page.get_by_role("heading", name="北峰街道疫情防控信息")).to_be_visible()
+    assert [each["id"] for each in Axe().run(page).response["violations"] if each["impact"] in SERIOUS] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    here.page.screenshot(path=ARTIFACTS / "portal-sign-off-phone.png")
+    here.picture("sign-off-whole")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent.trim()") == "同意":
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("已同意")
+    assert portal.query(
+        "select decided_by, is_released, publication_id from publishing.decision where question_id = %s", question
+    ) == [("director", True, 2)]
     assert here.errors == []
 
 
@@ -167,8 +226,6 @@ def test_a_role_that_may_not_is_refused(visit, portal):
     here.picture("refused")
     # The browser itself tells of an answer that is none of the good ones; there is nothing else.
     assert here.errors == ["Failed to load resource: the server responded with a status of 403 (Forbidden)"]
-    stranger = visit("stranger")
-    expect(stranger.open("/").get_by_role("alert")).to_contain_text("不在名录中")
 
 
 def test_english_is_chosen_and_stays(visit):
@@ -233,6 +290,7 @@ PAGES = {
     "changes": ("director", "/publications/changes?before=1&after=2"),
     "operations": ("operator", "/operations"),
     "runbook": ("operator", "/documents/runbooks/daily"),
+    "password": ("grid", "/password"),
     "data-docs": ("operator", "/documents/audit"),
 }
 

@@ -19,8 +19,8 @@ from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian.database import warehouse
 from yingjian.orchestration import build as door
 from yingjian.publishing import build as builds
+from yingjian.publishing import decision
 from yingjian.publishing import publish as publishing
-from yingjian.publishing.decision import decide
 from yingjian.settings import PROJECT_ROOT, Settings
 
 DAY = date(2022, 7, 10)
@@ -292,11 +292,17 @@ def publish(settings: Settings, run_id: str) -> int:
 
 def release(settings: Settings) -> None:
     """The director releases the build that asks."""
+    now = datetime.now(UTC)
     with warehouse.connect(settings, "publisher") as conn:
-        decide(
-            conn, support.RUN, login="director", name="王主任", is_released=True, reason="试验",
-            answered_at=datetime.now(UTC), allowed={"director"},
+        build = builds.owned(conn, support.RUN)
+        question = decision.ask(
+            conn, decision.RELEASE, support.RUN, build.as_of_date, now, now + timedelta(hours=1),
+            build_token=build.token,
         )  # fmt: skip
+    with warehouse.connect(settings, "portal") as conn:
+        decision.decide(
+            conn, question, login="director", name="王主任", is_released=True, reason="试验", allowed={"director"}
+        )
 
 
 def refused(settings: Settings, error: type[Exception], sentence: str, run_id: str = support.RUN) -> None:

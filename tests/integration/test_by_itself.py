@@ -22,8 +22,8 @@ from tests import support
 from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
 from yingjian import clock, simulate
 from yingjian.database import warehouse
+from yingjian.database.airflow_database import ask_airflow
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.orchestration.airflow_database import ask_airflow
 from yingjian.publishing import build as builds
 from yingjian.settings import Settings
 
@@ -33,7 +33,7 @@ DAY = date(2022, 7, 20)
 SPEED = 30.0  # The clock runs so many seconds per second: the deadline of 05:30 comes eleven minutes after midnight.
 OFFICIALS = """
 officials:
-  - {login: director, name: 街道主要领导, audience: office, role: user, may: [release, sign_off],
+  - {login: director, name: 街道主要领导, audience: office, may: [release, sign_off],
      receives: [{channel: mail, to: director@example.org}]}
 """
 REQUIRED = ("test_results", "arrivals", "pharmacy_purchases")
@@ -75,6 +75,7 @@ class Home:
             [sys.executable, "-m", "yingjian.cli", "up"],
             env={
                 **os.environ, "YINGJIAN_HOME": str(self.settings.home), "YINGJIAN_PORT": str(free_port()),
+                "YINGJIAN_PORTAL_PORT": str(free_port()),
                 "YINGJIAN_LANDING_MINUTES": "0.2", **environment,
             },
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

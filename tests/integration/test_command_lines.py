@@ -18,7 +18,7 @@ from yingjian import cli
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.operations import command_lines, services
-from yingjian.settings import Settings, SetupError
+from yingjian.settings import Settings, SetupError, variables
 
 
 @pytest.fixture(scope="module")
@@ -144,4 +144,4 @@ def test_a_taken_port_is_one_sentence(
     assert cli.main(["up"]) == 2
     assert "YINGJIAN_PORT is http" in capsys.readouterr().err
     monkeypatch.delenv("YINGJIAN_PORT")
-    assert (services.wanted_port(), services.PORTAL_PORT) == (8080, 8081)
+    assert (services.wanted_port(), variables({}).portal_port) == (8080, 8081)

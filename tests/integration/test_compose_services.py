@@ -45,7 +45,7 @@ class Town:
         for folder_name in ("printed", "working", "home", "shared", "backups", "programs", "archive/wal", "postgres"):
             (folder / folder_name).mkdir(parents=True)
         (folder / "officials.yml").write_text("officials: []\n")
-        self.port = {name: free_port() for name in ("postgres", "redis", "api-server", "mail")}
+        self.port = {name: free_port() for name in ("postgres", "redis", "api-server", "portal", "mail")}
         self.cluster = EmbeddedPostgres(Settings.load({"YINGJIAN_HOME": str(folder / "postgres")}))
         self.services = compose.load(
             {
@@ -86,7 +86,11 @@ class Town:
         service = self.services[name]
         image = {"PATH": f"{self.folder}/programs:{PROGRAMS}:{binaries()}:/usr/bin:/bin", "LANG": "C.UTF-8"}
         if service["image"].startswith("yingjian/"):
-            image |= {"HOME": str(self.folder / "home"), "YINGJIAN_PORT": str(self.port["api-server"])} | self.env_files
+            image |= {
+                "HOME": str(self.folder / "home"),
+                "YINGJIAN_PORT": str(self.port["api-server"]),
+                "YINGJIAN_PORTAL_PORT": str(self.port["portal"]),
+            } | self.env_files
         elif name == "postgres":
             image |= {"PGPORT": str(self.port["postgres"])}
         return image | {key: self.here(str(value)) for key, value in service.get("environment", {}).items()}

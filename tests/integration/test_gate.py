@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 import pytest
 
-from tests import metadata, support
+from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian import quality
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.orchestration import tasks
+from yingjian.publishing import decision
 from yingjian.publishing import publish as publishing
-from yingjian.publishing.decision import NotDecidedError
 from yingjian.quality.audit import failing_rows
 from yingjian.settings import PROJECT_ROOT, Settings
 
@@ -399,29 +399,16 @@ def make_copy(settings: Settings, name: str, template: str) -> Settings:
     return replace(settings, warehouse=server.uri("yingjian_owner", name), given_person_key="x")
 
 
-@pytest.fixture
-def question(built: Settings, tmp_path: Path) -> Iterator[tuple[psycopg.Connection, UUID]]:
-    """A connection to Airflow's own record, and the question of the run that builds: release it by hand?"""
-    metadata.migrate(warehouse.airflow_uri(built), tmp_path)
-    (built.home / "officials.yml").write_text(
-        "officials: [{login: director, name: 王主任, audience: office, role: user, may: [release]},"
-        " {login: press, name: 宣传组, audience: office, role: user, may: [sign_off]}]"
-    )
-    with psycopg.connect(warehouse.airflow_uri(built), autocommit=True) as airflow:
-        metadata.put_run(airflow, "daily", support.RUN)
-        task = metadata.put_task(airflow, "daily", support.RUN, "release_by_hand", "success")
-        metadata.put_question(airflow, task)
-        yield airflow, task
-
-
-def test_a_poisoned_mart_is_not_published(
-    built: Settings, question: tuple[psycopg.Connection, UUID], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_poisoned_mart_is_not_published(built: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Yesterday's publication stays; only a person with a reason releases the build, and the publication says so.
 
     Nothing that a task hands on counts: the verdict is the audit's, the decision a row about this build.
     """
     monkeypatch.setenv("YINGJIAN_HOME", str(built.home))
+    (built.home / "officials.yml").write_text(
+        "officials: [{login: director, name: 王主任, audience: office, may: [release]},"
+        " {login: press, name: 宣传组, audience: office, may: [sign_off]}]"
+    )
     before = support.marts(built)
     support.build_marts(built, WORLD_DAY)
     with warehouse.connect(built) as conn:
@@ -433,19 +420,28 @@ def test_a_poisoned_mart_is_not_published(
     reason = "电话为公开的单位总机"
     with pytest.raises(publishing.NotReleasedError, match="nobody released"):
         tasks.publish(WORLD_DAY, support.RUN)
-    for login, chosen, given, sentence in (
-        ("director", "Reject", "x", None), ("director", "Approve", " ", "needs a reason"),
-        ("press", "Approve", reason, "may not release"), ("", "Approve", reason, "may not release"),
+
+    def ask() -> None:
+        now = datetime.now(UTC)
+        with warehouse.connect(built, "publisher") as conn:
+            decision.ask(
+                conn, decision.RELEASE, support.RUN, WORLD_DAY, now, now + timedelta(hours=1),
+                build_token=tasks.build_of(support.RUN),
+            )  # fmt: skip
+
+    for login, is_released, given, sentence in (
+        ("director", False, "不放行", None), ("director", True, " ", "needs a reason"),
+        ("press", True, reason, "may not give it"), ("", True, reason, "may not give it"),
     ):  # fmt: skip
-        metadata.put_answer(*question, login, chosen, given)
-        with pytest.raises(NotDecidedError, match=sentence) if sentence else nullcontext():
-            tasks.record_release(support.RUN)
+        ask()
+        with pytest.raises(decision.NotDecidedError, match=sentence) if sentence else nullcontext():
+            support.answer(built, "release", login, given, is_released=is_released)
         with pytest.raises(publishing.NotReleasedError, match="nobody released"):
             tasks.publish(WORLD_DAY, support.RUN)
     assert support.marts(built) == before
 
-    metadata.put_answer(*question, "director", "Approve", reason, "王主任")
-    tasks.record_release(support.RUN)
+    ask()
+    support.answer(built, "release", "director", reason)
     publication_id = tasks.publish(WORLD_DAY, support.RUN)
     assert support.query(
         built,

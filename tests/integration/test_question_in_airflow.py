@@ -13,7 +13,7 @@ import pytest
 
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
-from tests.integration.test_run import OFFICIALS, answer_path, as_official, mail, wait_for  # noqa: F401
+from tests.integration.test_run import OFFICIALS, mail, wait_for  # noqa: F401
 from tests.servers import MailServer
 from yingjian.database import warehouse
 from yingjian.operations import services
@@ -23,10 +23,9 @@ from yingjian.settings import Settings
 @pytest.fixture
 def home(world: Settings, home_factory: HomeFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     settings = home_factory("asked", world)
-    officials = OFFICIALS.replace(
-        "role: user}\n  - {login: grid",
-        "role: user,\n     receives: [{channel: mail, to: deputy@example.org}]}\n  - {login: grid",
-    )
+    deputy = "login: deputy, name: 疫情分管领导, audience: office"
+    assert deputy in OFFICIALS
+    officials = OFFICIALS.replace(deputy, f"{deputy},\n     receives: [{{channel: mail, to: deputy@example.org}}]")
     (settings.home / "officials.yml").write_text(officials, encoding="utf-8")
     monkeypatch.setenv("YINGJIAN_HOME", str(settings.home))
     monkeypatch.setenv("YINGJIAN_QUESTION_DEPUTIES_HOURS", "0.002")
@@ -84,9 +83,7 @@ def test_told_superseded_answered_and_at_an_end(home: Settings, mail: MailServer
         assert states["sign_off"] == states["release"] == states["bulletin"] == "skipped"
 
         second = ask()  # Asked about after the newer one was there: it is answered like any other.
-        with as_official(airflow, home, "deputy") as deputy:
-            approval = {"chosen_options": ["Approve"], "params_input": {"reason": ""}}
-            deputy.patch(answer_path("public_release", second, "sign_off"), json=approval).raise_for_status()
+        support.answer(home, "sign_off", "deputy", run_id=second)
         assert set(ended(second).values()) == {"success"}
 
         run = airflow.run_dag("public_release", WORLD_DAY, {"publication_id": publication, "time_limit_hours": 0.0001})

@@ -21,7 +21,8 @@ from tests.conftest import WORLD_DAY, HomeFactory
 from tests.servers import free_port
 from yingjian import clock
 from yingjian.database import warehouse
-from yingjian.operations import services
+from yingjian.operations import services, status
+from yingjian.operations.service_names import PORTAL
 from yingjian.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.beyond]
@@ -49,14 +50,14 @@ class Up:
         self.port = free_port()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "yingjian.cli", "up"],
-            env={**os.environ, "YINGJIAN_HOME": str(settings.home), "YINGJIAN_PORT": str(self.port)},
+            env={**os.environ, "YINGJIAN_HOME": str(settings.home), "YINGJIAN_PORT": str(self.port), "YINGJIAN_PORTAL_PORT": str(free_port())},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.airflow = services.Airflow(settings, f"http://127.0.0.1:{self.port}")
 
     def pid(self, service: str) -> int:
         state = json.loads((self.settings.home / "airflow" / "services.json").read_text())
-        return int(state["services"][list(services.SERVICES).index(service)][0])
+        return int(state["services"][[*services.SERVICES, PORTAL].index(service)][0])
 
     def kill(self, service: str) -> None:
         killed = self.pid(service)
@@ -122,8 +123,9 @@ def test_a_build_that_is_interrupted_four_times_and_stopped_for_a_minute_is_publ
 
 
 def test_services_killed_six_times_over_and_one_that_does_not_stay_up(up: Up) -> None:
-    for service in ("triggerer", "dag-processor", "api-server", "scheduler", "triggerer", "dag-processor"):
+    for service in ("triggerer", "dag-processor", "api-server", "scheduler", "triggerer", "dag-processor", PORTAL):
         up.kill(service)
+    wait_for(lambda: status.collect(up.settings)["services"]["states"][PORTAL] == "healthy")
     up.airflow.wait_until_ready()
     run_id = up.trigger("landing", {})
     wait_for(lambda: up.run_state("landing", run_id) in services.FINISHED)
@@ -134,5 +136,5 @@ def test_services_killed_six_times_over_and_one_that_does_not_stay_up(up: Up) ->
     os.kill(up.pid("triggerer"), signal.SIGKILL)
     _, message = up.process.communicate(timeout=120)
     assert up.process.returncode == 2
-    assert "yingjian: Airflow's triggerer does not stay up: see " in message and message.count("yingjian: ") == 1
+    assert "yingjian: the triggerer does not stay up: see " in message and message.count("yingjian: ") == 1
     assert not (up.settings.home / "airflow" / "services.json").exists()

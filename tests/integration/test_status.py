@@ -179,15 +179,12 @@ def test_what_somebody_must_look_at(home: Settings, monkeypatch: pytest.MonkeyPa
             create table dag_run (id int, dag_id text, run_id text, state text, queued_at timestamptz,
                 start_date timestamptz, end_date timestamptz, data_interval_start timestamptz);
             create table task_instance (id int, dag_id text, run_id text, task_id text, state text, start_date timestamptz);
-            create table hitl_detail (ti_id int, subject text, created_at timestamptz, responded_at timestamptz);
             insert into dag_run values
                 (1, 'daily', 'r1', 'success', '2022-07-20', '2022-07-20', '2022-07-20', '2022-07-18 16:00+00'),
                 (2, 'daily', 'r2', 'failed', '2022-07-21', '2022-07-21 01:00+08', '2022-07-21 01:01+08', '2022-07-19 16:00+00'),
                 (3, 'landing', 'r3', 'success', '2022-07-21', '2022-07-21', '2022-07-21', null);
             insert into task_instance values
-                (1, 'daily', 'r2', 'models.due_run', 'failed', '2022-07-21'), (2, 'daily', 'r2', 'build', 'failed', '2022-07-21'),
-                (3, 'daily', 'r4', 'release_by_hand', 'awaiting_input', '2022-07-21');
-            insert into hitl_detail values (3, 'Release?', '2022-07-21 02:00+08', null)
+                (1, 'daily', 'r2', 'models.due_run', 'failed', '2022-07-21'), (2, 'daily', 'r2', 'build', 'failed', '2022-07-21')
             """
         )
     with warehouse.connect(home) as conn:
@@ -197,6 +194,8 @@ def test_what_somebody_must_look_at(home: Settings, monkeypatch: pytest.MonkeyPa
                 (1, '2022-07-20', '2022-07-21 03:00+08', 'beifeng-2', 'released_by_hand', 9, 1, 1, 1, 'x', 'why', 'who', null, 'k');
             insert into published.current values (true, 1);
             update published.publication set missing_feeds = '{test_results}';
+            insert into publishing.question (needed_right, run_id, as_of_date, build_token, asked_at, ends_at)
+                values ('release', 'r4', '2022-07-20', gen_random_uuid(), '2022-07-21 02:00+08', now() + interval '1 day');
             insert into delivery.attempt
                 (publication_id, what, official, channel, number, target, audience_kind, audience, not_before, state, error)
                 select 1, 'pack', official, 'mail', 1, official || '@example.org', 'office', official, now(), state, '无法连接'

@@ -92,7 +92,7 @@ def test_help_shows_the_example(capsys: pytest.CaptureFixture[str]) -> None:
         (["landing", "accept", "controls", "--reason", "x"], "say one of --rename, --without, --meaning and --list"),
         (
             ["service", "check", "fly"],
-            "SERVICE is fly, but that is no service: write api-server, scheduler, dag-processor, triggerer, worker",
+            "SERVICE is fly, but that is no service: write api-server, scheduler, dag-processor, triggerer, worker, portal",
         ),
         (
             ["landing", "accept", "controls", "--reason", "x", "--without", "a", "--meaning", "b"],

@@ -16,7 +16,8 @@ from yingjian.cli import app
 from yingjian.database import embedded
 from yingjian.environment import Environment
 from yingjian.operations import service, services
-from yingjian.settings import PROJECT_ROOT, Settings
+from yingjian.operations.service_names import PORTAL
+from yingjian.settings import PROJECT_ROOT, Settings, variables
 
 TEXT = compose.FILE.read_text()
 MUST = set(re.findall(r"\$\{(\w+):\?", TEXT))
@@ -31,6 +32,7 @@ OF_OTHERS = {
     "YINGJIAN_PORT",
     "YINGJIAN_BI_ADMIN_PASSWORD",
     "YINGJIAN_BI_LOGIN_PASSWORD",
+    "YINGJIAN_PORTAL_PORT",
     "YINGJIAN_DEV_SCHEMA",  # It belongs to one person, at the command line.
     "YINGJIAN_VERSION",  # It belongs to the image, when it is built.
 }
@@ -64,12 +66,14 @@ def settings_of(name: str) -> Settings:
 
 
 def test_one_service_per_container() -> None:
-    """All of Airflow's, by commands that exist, with one image, home, officials and settings."""
-    assert {*service.NAMES, *ONCE} - {"superset-init"} == OURS
+    """All of Airflow's and the portal, by commands that exist, with one image, home, officials and settings."""
+    assert {*service.NAMES, PORTAL, *ONCE} - {"superset-init"} == OURS
+    assert COMPOSE["services"][PORTAL]["command"] == ["yingjian", PORTAL] and PORTAL in app.command().commands
     for name in OURS - {"bootstrap", "bi-import"}:
         program, *arguments = COMPOSE["services"][name]["command"]
-        assert (program, arguments) == ("yingjian", ["service", name])
-        assert arguments[1] in app.command().commands[arguments[0]].commands
+        if name != PORTAL:
+            assert (program, arguments) == ("yingjian", ["service", name])
+            assert arguments[1] in app.command().commands[arguments[0]].commands
         for key in ("image", "volumes", "env_file", "environment", "cap_drop", "security_opt", "init"):
             assert COMPOSE["services"][name][key] == COMPOSE["services"]["init"][key], (name, key)
     assert COMPOSE["services"]["worker"]["deploy"]["replicas"] >= 2
@@ -84,6 +88,7 @@ def test_what_it_tells_airflow() -> None:
     assert environment["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
     assert list(services.commands(settings)) == list(services.SERVICES)
     assert services.PORT == 8080, "where docker-compose looks for the API and its health"
+    assert variables({}).portal_port == 8081, "and for the portal"
 
 
 def test_every_setting_of_the_program_may_be_set() -> None:

@@ -61,7 +61,7 @@ def test_where_it_is(tmp_path: Path) -> None:
 
 def test_the_least_entry(tmp_path: Path) -> None:
     official = read_officials(written(tmp_path, GOOD)).get("a")
-    assert official is not None and official.audience == OFFICE and official.role == "viewer"
+    assert official is not None and official.audience == OFFICE
     with pytest.raises(KeyError):
         official.may("everything")
 
@@ -86,9 +86,8 @@ def test_a_community_is_compared_as_the_exports_are(tmp_path: Path) -> None:
         ("{login: a, name: 甲}", "audience is office, or one of"),
         ("{login: a, name: 甲, audience: {town: 北峰}}", "audience is office, or one of"),
         ("{login: a, name: 甲, audience: {community: '、'}}", "audience is office, or one of"),
-        ("{login: a, name: 甲, audience: office, role: root}", "role is none of"),
+        ("{login: a, name: 甲, audience: office, role: viewer}", "role is no longer of an official.*list data_team"),
         ("{login: a, name: 甲, audience: office, may: [all]}", "may wants a list of"),
-        ("{login: a, name: 甲, audience: office, may: [release]}", "give the role user"),
         ("{login: a, name: 甲, audience: office, deputy: b}", "the deputy b is not a login"),
         ("{login: a, name: 甲, audience: office, rights: []}", "rights is none of"),
         ("{login: a, name: 甲, audience: office, receives: [{channel: fax, to: '1'}]}", "channel is none of"),
@@ -132,12 +131,37 @@ def test_a_mistake_of_a_sender_is_named(tmp_path: Path, entry: str, sentence: st
         read_officials(path)
 
 
+def test_the_data_team_stands_apart() -> None:
+    officials = read_officials(EXAMPLE)
+    assert officials.data_team == {"engineer": "op"} and officials.get("engineer") is None
+    assert officials.is_data_team("engineer") and officials.is_data_team("admin")
+    assert not officials.is_data_team("director")
+    assert all(map(officials.signs_in, ("director", "engineer", "admin")))
+    assert not any(map(officials.signs_in, ("lab-1", "nobody")))
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ("{login: e}", "wants login and role"),
+        ("{login: e, role: op, audience: office}", "wants login and role"),
+        ("{login: 'a b', role: op}", "login wants"),
+        ("{login: e, role: root}", "role is none of"),
+        ("{login: a, role: op}", "a is an official, who has no account in Airflow"),
+        ("甲", "wants login and role"),
+    ],
+)
+def test_a_mistake_of_the_data_team_is_named(tmp_path: Path, entry: str, sentence: str) -> None:
+    path = written(tmp_path, GOOD)
+    path.write_text(path.read_text(encoding="utf-8") + f"data_team:\n  - {entry}\n", encoding="utf-8")
+    with pytest.raises(SetupError, match="data_team 1: .*" + sentence):
+        read_officials(path)
+
+
 @pytest.mark.parametrize("right", ["sign_off", "release"])
 def test_a_deputy_who_is_told_of_a_question_can_answer_it(tmp_path: Path, right: str) -> None:
-    official = f"{{login: a, name: 甲, audience: office, role: user, may: [{right}], deputy: b}}"
-    with pytest.raises(SetupError, match="official 1: the deputy b answers tasks in Airflow: give the role user"):
-        read_officials(written(tmp_path, official, "{login: b, name: 乙, audience: office}"))
-    officials = read_officials(written(tmp_path, official, "{login: b, name: 乙, audience: office, role: user}"))
+    official = f"{{login: a, name: 甲, audience: office, may: [{right}], deputy: b}}"
+    officials = read_officials(written(tmp_path, official, "{login: b, name: 乙, audience: office}"))
     assert [one.login for one in officials.who_may_answer(right)] == ["a", "b"]
 
 

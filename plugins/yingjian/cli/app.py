@@ -19,6 +19,7 @@ from yingjian.cli import (
     landing,
     mart,
     other_programs,
+    portal,
     quarantine,
     run,
     service,
@@ -39,6 +40,7 @@ app = terminal.group("应检: what is due to be tested")
 for module in (
     run,
     service,
+    portal,
     other_programs,
     warehouse,
     simulate,

@@ -161,7 +161,7 @@ def _explain(settings: Settings, day: date, result: object) -> bool:
     if result.state == "awaiting":
         print(
             f"{day}: not published: the audit failed (yingjian status shows which checks); the last publication stays."
-            " Run `yingjian up` and answer the task release_by_hand, or mend the cause and run again.",
+            " Run `yingjian up` and answer in the portal, or mend the cause and run again.",
             file=sys.stderr,
         )
         return False
@@ -241,6 +241,7 @@ def serve(settings: Settings, begin: Callable[[], None] = lambda: None, end: Cal
     from yingjian.database import warehouse
     from yingjian.operations import migration, services
     from yingjian.orchestration import notices
+    from yingjian.people.officials import ADMIN
 
     if "://" not in settings.landing:
         Path(settings.landing).mkdir(parents=True, exist_ok=True)
@@ -257,10 +258,8 @@ def serve(settings: Settings, begin: Callable[[], None] = lambda: None, end: Cal
                 f"demo:    its clock stands at {demo.shown:%Y-%m-%d %H:%M}, so no day begins; `yingjian live` lets it go on"
             )
         # No password: a service's output stays in a log.
-        print(
-            f"Airflow: {airflow.url}  user {services.ADMIN}, with the password that `yingjian users --passwords` shows"
-        )
-        print(f"portal:  {airflow.url}{services.PORTAL}  for officials: {_who_signs_in(settings)}")
+        print(f"Airflow: {airflow.url}  user {ADMIN}, with the password that `yingjian users --passwords` shows")
+        print(f"portal:  {settings.portal_url}/  for officials: {_who_signs_in(settings)}")
         print(
             f"landing: {settings.landing}, looked at every {settings.landing_every.total_seconds() / 60:g} min\n"
             f"reports: {settings.reports}\nCtrl-C stops it; the warehouse stays up (`yingjian warehouse stop`).",
@@ -278,12 +277,12 @@ def serve(settings: Settings, begin: Callable[[], None] = lambda: None, end: Cal
 
 
 def _who_signs_in(settings: Settings) -> str:
-    from yingjian.operations import services
+    from yingjian.people.officials import read_officials
 
-    officials = len(services.users(settings)) - 1
+    officials = len(read_officials(settings.officials).by_login)
     if not officials:
         return f"none yet, write {settings.officials} (example: docs/officials.example.yml) and start again"
-    return f"{officials} of {settings.officials}; `yingjian users --passwords` shows their passwords"
+    return f"{officials} of {settings.officials}; `yingjian official invite LOGIN` gives one a first password"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from yingjian.cli import terminal
-from yingjian.operations.service_names import NAMES, WORKER
+from yingjian.operations.service_names import CHECKED, NAMES, WORKER
 from yingjian.settings import Settings, SetupError
 
 app = terminal.group("Airflow's services")
@@ -34,8 +34,8 @@ app.add_typer(services)
 
 
 def _service(text: str) -> str:
-    if text not in NAMES:
-        raise typer.BadParameter(f"is {text}, but that is no service: write {', '.join(NAMES)}")
+    if text not in CHECKED:
+        raise typer.BadParameter(f"is {text}, but that is no service: write {', '.join(CHECKED)}")
     return text
 
 

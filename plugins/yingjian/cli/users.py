@@ -14,21 +14,17 @@ app = terminal.group("who may sign in")
 
 @app.command("users", epilog=terminal.example("yingjian users --passwords"))
 def users(
-    passwords: Annotated[bool, typer.Option("--passwords", help="print the passwords that were made for them")] = False,
+    passwords: Annotated[bool, typer.Option("--passwords", help="print the passwords of Airflow's users")] = False,
 ) -> int:
-    """List who may sign in to Airflow and the portal (officials.yml)."""
+    """List who may sign in: officials to the portal, the data team to Airflow and the portal (officials.yml)."""
     from yingjian.operations import services
     from yingjian.people.officials import read_officials
 
     settings = Settings.load()
-    officials = read_officials(settings.officials)
     for login, role in services.users(settings).items():
-        official = officials.get(login)
-        part = (
-            f"{official.name}  {official.audience.title}  {', '.join(sorted(official.rights)) or '-'}"
-            if official
-            else "-"
-        )
         secret = f"  {services.password(settings, login)}" if passwords else ""
-        print(f"{login:<16}{role:<8}{part}{secret}")
+        print(f"{login:<16}Airflow: {role}{secret}")
+    for login, official in read_officials(settings.officials).by_login.items():
+        rights = ", ".join(sorted(official.rights)) or "-"
+        print(f"{login:<16}portal: {official.name}  {official.audience.title}  {rights}")
     return 0

@@ -19,7 +19,7 @@ OWNER = "owner"
 TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")  # A URI may set these parameters of TLS, which libpq names so.
 
 # Each service and the BI tool has a role of its own (sql/00_roles.sql).
-ROLES = ("loader", "transformer", "auditor", "publisher", "reporter", "bi_reader")
+ROLES = ("loader", "transformer", "auditor", "publisher", "reporter", "portal", "bi_reader")
 
 
 def ensure_running(settings: Settings) -> None:

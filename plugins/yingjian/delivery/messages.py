@@ -30,7 +30,7 @@ class Message:
     """A message says what has happened and what is to be done.
 
     `token` identifies the message for good, `facts` are pairs of label and value, `tasks` are the actions for the
-    reader. `link` leads to a page of Airflow that the reader may open. `files` go along by mail and into the shared
+    reader. `link` leads to a page of the portal that the reader may open. `files` go along by mail and into the shared
     folder. `picture` is the first page for a group that shows pictures.
     """
 
@@ -194,7 +194,7 @@ class Composer:
         day = f"{text.day(self.edition.as_of_date)}对外发布数字（第{self.edition.number}期）"
         subject, note = {
             "bulletin": (f"{text.day(self.edition.as_of_date)}疫情防控信息（第{self.edition.number}期）", ""),
-            "request": (f"请审签：{day}", "附件为待发布稿。任一有权人员或代理人在 Airflow 中批准或退回即可，退回请写明理由。"),
+            "request": (f"请审签：{day}", "附件为待发布稿。任一有权人员或代理人在门户中同意或退回即可，退回请写明理由。"),
             "reminder": (f"催办，请审签：{day}", "尚未有人审签，时限将至；逾期不发布。"),
             "expiry": (f"审签未完成，未发布：{day}", "时限内无人审签，本期数字没有对外发布。"),
         }[attempt.what]  # fmt: skip

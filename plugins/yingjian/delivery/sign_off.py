@@ -6,14 +6,12 @@ from typing import Any
 
 import psycopg
 
-from yingjian.people.officials import Officials
+from yingjian.people.officials import ADMIN, Officials
 from yingjian.privacy import audit_trail
-
-ADMIN = "admin"
 
 
 def who_may(officials: Officials, right: str) -> list[dict[str, str]]:
-    """Return the users whose answer Airflow takes: id and name.
+    """Return those whose answer is taken: login as `id`, and name.
 
     They are the officials with the right and their deputies. The administrator is taken only if there is nobody, so
     that a town without a directory of officials is not stuck.

@@ -1,4 +1,4 @@
-"""`python -m yingjian.operations.airflow_service SERVICE` runs one of Airflow's services.
+"""`python -m yingjian.operations.airflow_service SERVICE` runs one of Airflow's services, or the portal.
 
 It imports common modules once.
 
@@ -16,6 +16,7 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 
+from yingjian.operations.service_names import PORTAL
 from yingjian.settings import no_core_files
 
 # Every child that reads a DAG file or runs a task needs these modules. Modules that only some tasks need (dbt, Great
@@ -45,6 +46,11 @@ def main() -> None:
     if sys.argv[1] == SUPERVISED_BY:
         end_with(int(sys.argv[2]))
         del sys.argv[1:3]
+    if sys.argv[1] == PORTAL:
+        from yingjian.portal.service import serve
+
+        serve()
+        return
     from airflow.__main__ import main as airflow  # This is the first import of Airflow, which reads its configuration.
 
     if sys.argv[1] in FORKING:

@@ -15,8 +15,8 @@ from typing import NoReturn
 import httpx
 
 from yingjian.operations import migration
-from yingjian.operations.service_names import JOBS, NAMES, WORKER
-from yingjian.settings import Settings, SetupError
+from yingjian.operations.service_names import JOBS, NAMES, PORTAL, WORKER
+from yingjian.settings import Settings, SetupError, variables
 
 __all__ = ["JOBS", "NAMES", "WORKER", "become", "check", "environment", "init"]
 
@@ -37,7 +37,7 @@ def become(settings: Settings, name: str) -> NoReturn:
         broker.check(settings)
         command = broker.worker_command(f"worker-{os.getpid()}")
     if name == "api-server":
-        services.write_passwords(settings)  # Officials may have been added since `init`.
+        services.write_passwords(settings)  # The data team may have grown since `init`.
         command = (*command, "--proxy-headers")  # FORWARDED_ALLOW_IPS names the proxies whose headers are trusted.
     arguments = [sys.executable, "-m", "yingjian.operations.airflow_service", *command]
     os.execve(sys.executable, arguments, environment(settings))  # noqa: S606
@@ -87,6 +87,8 @@ def check(settings: Settings, name: str) -> None:
         _check_worker(settings)
     elif name in JOBS:
         _check_heartbeat(settings, name)
+    elif name == PORTAL:
+        check_portal(variables().portal_port)
     else:
         _check_api_server()
 
@@ -101,6 +103,14 @@ def _check_api_server() -> None:
         raise SetupError(f"the api-server does not answer ({type(error).__name__})") from None
     if health["metadatabase"]["status"] != "healthy":
         raise SetupError("the api-server answers, but does not reach Airflow's database")
+
+
+def check_portal(port: int) -> None:
+    """Raise SetupError when no portal that reaches its database answers at a port of this machine."""
+    try:
+        httpx.get(f"http://127.0.0.1:{port}/health", timeout=SECONDS, trust_env=False).raise_for_status()
+    except httpx.HTTPError as error:
+        raise SetupError(f"the portal does not answer ({type(error).__name__})") from None
 
 
 def _check_heartbeat(settings: Settings, name: str) -> None:

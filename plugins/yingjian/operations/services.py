@@ -33,12 +33,12 @@ from yingjian.database import warehouse
 from yingjian.modelling import lineage
 from yingjian.operations import broker
 from yingjian.operations.airflow_service import SUPERVISED_BY
-from yingjian.people.officials import read_officials
+from yingjian.operations.service_names import PORTAL
+from yingjian.people.officials import ADMIN, read_officials
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError, variables
 
 log = logging.getLogger(__name__)
 
-ADMIN = "admin"
 # Airflow reads the logs from their files, so no service needs to serve them.
 SERVICES = {
     "api-server": ("api-server",),
@@ -47,20 +47,17 @@ SERVICES = {
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 FINISHED = frozenset({"success", "failed"})
-# `up` and `service api-server` serve Airflow at this port unless YINGJIAN_PORT is set; the portal's own service has the
-# next.
+# `up` and `service api-server` serve Airflow at this port unless YINGJIAN_PORT is set.
 PORT = 8080
-PORTAL_PORT = 8081
 READY_SECONDS = 180
 # A service that dies is started again. If it dies more often than DEATHS within DEATHS_SECONDS, it counts as down.
 DEATHS, DEATHS_SECONDS = 3, 600
-PORTAL = "/yingjian/"
 DAGS = ("landing", "daily", "maintenance", "delivery", "public_release", "senders", "bounces", "watch")
 # Only one run of these DAGs may be active. The other DAGs allow several runs, some of which wait or are repeated.
 ONE_AT_A_TIME = ("landing", "daily", "maintenance")
 # A run waits in these tasks for its hour or for a person, for hours. The command line does not wait with it.
 WAITS_AT = {"daily": "release_by_hand", "delivery": "wait", "public_release": "sign_off"}
-WAITING = frozenset({"awaiting_input", "deferred", "up_for_reschedule"})
+WAITING = frozenset({"deferred", "up_for_reschedule"})
 AT_WORK = frozenset({"scheduled", "queued", "running", "restarting", "up_for_retry"})
 
 
@@ -140,14 +137,14 @@ def commands(settings: Settings) -> dict[str, tuple[str, ...]]:
 
 
 def users(settings: Settings) -> dict[str, str]:
-    """Return Airflow's users and their roles: its administrator, and every official of officials.yml.
+    """Return Airflow's users and their roles: its administrator, and the data team of officials.yml. No official is one.
 
-    Raises SetupError when an official has the administrator's login, or when the file cannot be understood.
+    Raises SetupError when somebody else has the administrator's login, or when the file cannot be understood.
     """
     officials = read_officials(settings.officials)
-    if officials.get(ADMIN):
-        raise SetupError(f"{settings.officials}: the login {ADMIN} is Airflow's own: give the official another one")
-    return {ADMIN: "admin"} | {login: official.role for login, official in officials.by_login.items()}
+    if officials.get(ADMIN) or ADMIN in officials.data_team:
+        raise SetupError(f"{settings.officials}: the login {ADMIN} is Airflow's own: give another one")
+    return {ADMIN: "admin", **officials.data_team}
 
 
 def password(settings: Settings, login: str) -> str:
@@ -223,7 +220,9 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
     if state:
         _sweep(state)
     broker.check(settings)
-    ports = {"api": _port(wanted_port() if schedule else 0)}
+    ports = {"api": _port(wanted_port() if schedule else 0, "YINGJIAN_PORT")}
+    if schedule:  # Officials come to services that stay; `run` ends before anybody could sign in.
+        ports[PORTAL] = _port(variables().portal_port, "YINGJIAN_PORTAL_PORT")
     environment = {**os.environ, **airflow_environment(settings, schedule=schedule, ports=ports)}
     prepare_home(settings, environment)
     supervisor = _Supervisor(settings, environment, ports, state_file)
@@ -242,10 +241,10 @@ def services_url(settings: Settings) -> str | None:
     return f"http://127.0.0.1:{port}" if port else settings.airflow_url
 
 
-def recorded_port(settings: Settings) -> int | None:
-    """Return the port of this home's API server, running or about to run; None when no services run."""
+def recorded_port(settings: Settings, service: str = "api") -> int | None:
+    """Return the port of this home's API server or portal, running or about to run; None when it does not run."""
     state = _read_state(_state_file(settings))
-    return int(state["ports"]["api"]) if state and _is_alive(state["owner"]) else None
+    return state["ports"].get(service) if state and _is_alive(state["owner"]) else None
 
 
 class _NotReadyError(Exception):
@@ -430,7 +429,7 @@ class _Supervisor:
         self._environment = environment
         self._state_file = state_file
         self._ports = ports
-        self._commands = commands(settings)
+        self._commands = commands(settings) | ({PORTAL: (PORTAL,)} if PORTAL in ports else {})
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._deaths: dict[str, list[float]] = {}
         self._is_down: str | None = None
@@ -446,7 +445,7 @@ class _Supervisor:
     def check(self) -> None:
         """Raise SetupError when a service does not stay up."""
         if self._is_down:
-            raise SetupError(f"Airflow's {self._is_down} does not stay up: see {self._logs / f'{self._is_down}.log'}")
+            raise SetupError(f"the {self._is_down} does not stay up: see {self._logs / f'{self._is_down}.log'}")
 
     def stop(self) -> None:
         self._stopping.set()
@@ -564,7 +563,7 @@ def _sweep(state: dict[str, Any]) -> None:
 
 
 def _kill_session(session: int) -> None:
-    """Send signal 9 to every process of Airflow or of its workers in a session."""
+    """Send signal 9 to every process of Airflow, of its workers or of the portal in a session."""
     for process in psutil.process_iter():
         try:
             if os.getsid(process.pid) == session and re.search("airflow|celeryd", " ".join(process.cmdline())):
@@ -583,7 +582,7 @@ def wanted_port() -> int:
     return variables().port or PORT
 
 
-def _port(wanted: int) -> int:
+def _port(wanted: int, variable: str) -> int:
     """Return a port that nobody listens on: the wanted one, or any if 0 is wanted."""
     with socket.socket() as probe:
         # A connection of earlier services that is not quite over must not block the port.
@@ -593,7 +592,7 @@ def _port(wanted: int) -> int:
         except OSError:
             raise SetupError(
                 f"port {wanted} is taken, by `yingjian up` of another home or by another program (`ss -ltnp` names it):"
-                " stop that one, or set YINGJIAN_PORT to another port"
+                f" stop that one, or set {variable} to another port"
             ) from None
         return int(probe.getsockname()[1])
 

@@ -31,6 +31,7 @@ from yingjian.modelling.dbt import manifest_fault
 from yingjian.operations import migration
 from yingjian.orchestration import notices
 from yingjian.privacy import rotation
+from yingjian.publishing import decision
 from yingjian.settings import Settings, SetupError
 
 SECONDS = 3  # A service must answer within this time.
@@ -58,11 +59,11 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
         "quarantine": _quarantine,
         "doubts": lambda conn: _doubts(conn, now),
         "deliveries": _deliveries,
+        "waiting": _waiting,
         "is_migrated": migration.is_migrated,
     }
     metadata: dict[str, Callable[[psycopg.Connection], Any]] = {
         "runs": _runs,
-        "waiting": _waiting,
         "import_errors": _import_errors,
     }
     status |= dict.fromkeys(
@@ -131,9 +132,11 @@ def _ask(
 
 
 def _services(settings: Settings, down: list[str]) -> dict[str, Any]:
-    """Return Airflow's services of this home: whether and where they should run, and how each is; all workers too."""
+    """Return the services of this home: whether and where they should run, and how each is; all workers too."""
     from yingjian.operations import broker
-    from yingjian.operations.services import services_url
+    from yingjian.operations.service import check_portal
+    from yingjian.operations.service_names import PORTAL
+    from yingjian.operations.services import recorded_port, services_url
 
     url = services_url(settings)
     if url is None:
@@ -145,6 +148,13 @@ def _services(settings: Settings, down: list[str]) -> dict[str, Any]:
         down.append("Airflow's api-server does not answer: see docs/runbooks/services.md")
         return {"expected": True, "url": url, "states": {"api-server": "down"}}
     states = {"api-server": "healthy"}
+    if port := recorded_port(settings, PORTAL):
+        states[PORTAL] = "healthy"
+        try:
+            check_portal(port)
+        except SetupError as error:
+            states[PORTAL] = "down"
+            down.append(f"{error}: see docs/runbooks/services.md")
     for key, service in _COMPONENTS.items():
         states[service] = (health.get(key) or {}).get("status") or "down"
         if states[service] != "healthy":
@@ -233,24 +243,16 @@ def _runs(conn: psycopg.Connection) -> list[dict[str, Any]]:
 
 
 def _waiting(conn: psycopg.Connection) -> list[dict[str, Any]]:
-    """Return the tasks that wait for a person's answer in Airflow, oldest first."""
-    rows = conn.execute(
-        """
-        select task_instance.dag_id, task_instance.task_id, hitl_detail.subject, hitl_detail.created_at
-        from hitl_detail
-        inner join task_instance on task_instance.id = hitl_detail.ti_id
-        where hitl_detail.responded_at is null and task_instance.state in ('awaiting_input', 'deferred')
-        order by hitl_detail.created_at
-        """
-    ).fetchall()
+    """Return the questions that wait for a person's answer in the portal, oldest first."""
     return [
         {
-            "dag": dag,
-            "task": task,
-            "subject": subject,
-            "since": since.astimezone(SHANGHAI).isoformat(timespec="seconds"),
+            "dag": decision.ASKED_BY[question.needed_right][0],
+            "task": decision.ASKED_BY[question.needed_right][1],
+            "question": question.question_id,
+            "business_date": question.as_of_date.isoformat(),
+            "since": question.asked_at.astimezone(SHANGHAI).isoformat(timespec="seconds"),
         }
-        for dag, task, subject, since in rows
+        for question in decision.open_questions(conn)
     ]
 
 

@@ -9,10 +9,10 @@ import psycopg
 
 from yingjian import clock
 from yingjian.database import warehouse
+from yingjian.database.airflow_database import ask_airflow
 from yingjian.delivery.messages import Letter
 from yingjian.delivery.recipients import Recipient, recipients
 from yingjian.orchestration import delivery_tasks, feeds
-from yingjian.orchestration.airflow_database import ask_airflow
 from yingjian.people.officials import Officials
 from yingjian.reports import text
 from yingjian.settings import Settings

@@ -14,9 +14,9 @@ from airflow.sdk import BaseOperator
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from yingjian.database import warehouse
+from yingjian.database.airflow_database import ask_airflow
 from yingjian.modelling import dbt
 from yingjian.orchestration import feeds, tasks
-from yingjian.orchestration.airflow_database import ask_airflow
 from yingjian.publishing import build as builds
 from yingjian.settings import Settings
 

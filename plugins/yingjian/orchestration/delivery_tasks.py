@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from yingjian.database import warehouse
 from yingjian.delivery.errors import Undelivered
 from yingjian.orchestration import tasks
-from yingjian.orchestration.notices import ui_link
+from yingjian.orchestration.notices import portal_link
 from yingjian.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _deliver(publication_id: int, what: str, occasion: str = "", link: str = "",
         due = courier.due_at(edition.as_of_date, settings.delivery_time) if what == "pack" else datetime.now(UTC)
         to = askable(officials, "sign_off", deputies=deputies) if what in ABOUT_A_QUESTION else None
         courier.plan(conn, publication_id, what, officials, due, occasion, to)
-        link = link or ui_link(settings)
+        link = link or portal_link(settings)
         composer = Composer(conn, publication_id, settings.reports, settings.person_secret, link, officials)
         delivered = courier.deliver(
             conn, publication_id, what, officials, composer, _channels(settings), occasion=occasion
@@ -155,27 +155,24 @@ def _concluded(about: str, delivered: Delivered) -> Counts:
     return dict(delivered.states)
 
 
-def draft_bulletin(publication_id: int) -> dict[str, Any]:
-    """Write the bulletin as it would go out; return the text for signatories, empty when nobody would receive it."""
+def draft_bulletin(publication_id: int) -> bool:
+    """Write the bulletin as it would go out; return False when nobody would sign or receive it."""
     from yingjian.delivery.recipients import recipients
-    from yingjian.reports import text
-    from yingjian.reports.bulletin import read_content, write_bulletin
+    from yingjian.reports.bulletin import write_bulletin
 
     with _desk() as (settings, conn, officials):
         if not officials.who_may_answer("sign_off") and not recipients(officials, "bulletin"):
-            return {}
+            return False
         write_bulletin(conn, publication_id, settings.reports)
-        content = read_content(conn, publication_id)
-    lines = [f"{content.state}。"]
-    lines += [f"- {line.title}：{line.value}" for line in content.zones]
-    for topic in content.topics:
-        lines += ["", f"**{topic.title}**（{topic.basis}）"]
-        lines += [f"- {line.title}：{line.value}{f'（{line.share}）' if line.share else ''}" for line in topic.lines]
-    return {
-        "publication_id": publication_id,
-        "subject": f"对外发布审签：{text.day(content.as_of_date)}疫情防控信息（第{publication_id}期）",
-        "body": "\n".join(lines),
-    }
+    return True
+
+
+def day_of(publication_id: int) -> date:
+    """Return the business date of a publication."""
+    from yingjian.delivery.messages import read_edition
+
+    with _desk() as (_, conn, _officials):
+        return read_edition(conn, publication_id).as_of_date
 
 
 def tell_signatories(what: str, publication_id: int, occasion: str, link: str, *, deputies: bool) -> Counts:
@@ -235,27 +232,28 @@ def record_rejection(context: Any) -> None:
 def _decide(publication_id: int, run_id: str) -> str:
     """Record the decision.
 
-    It comes from Airflow's record and the present directory of officials, never from another task.
+    It comes from the row that the portal wrote and the present directory of officials, never from another task.
     """
     from yingjian.delivery import sign_off
-    from yingjian.orchestration.answers import APPROVE, answer_of
+    from yingjian.publishing import decision
 
-    answer = answer_of(Settings.load(), "public_release", run_id, "sign_off")
-    if answer is None:
-        raise ValueError("nobody signed the public figures off: nothing is released")
     with _desk() as (_, conn, officials):
-        decision = sign_off.decide(
+        asked = decision.newest(conn, decision.SIGN_OFF, run_id)
+        answer = decision.answer_of(conn, asked.question_id) if asked else None
+        if asked is None or answer is None or asked.publication_id != publication_id:
+            raise ValueError("nobody signed the public figures off: nothing is released")
+        outcome = sign_off.decide(
             conn,
             publication_id,
             login=answer.login,
-            approves=answer.chosen == APPROVE,
+            approves=answer.is_released,
             reason=answer.reason,
-            # An answer that was given again, after the task was cleared, is another decision.
-            run_key=f"{run_id} {answer.answered_at.isoformat()}",
+            # The answer to a question that was asked again, after the task was cleared, is another decision.
+            run_key=f"{run_id} question {asked.question_id}",
             allowed=[user["id"] for user in sign_off.who_may(officials, "sign_off")],
         )
-    log.info("public figures of publication %s: %s", publication_id, decision)
-    return decision
+    log.info("public figures of publication %s: %s", publication_id, outcome)
+    return outcome
 
 
 def expire(publication_id: int, run_id: str) -> None:

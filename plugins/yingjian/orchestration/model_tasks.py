@@ -23,7 +23,7 @@ from airflow.triggers.base import (
 )
 from asgiref.sync import sync_to_async
 
-from yingjian.orchestration.airflow_database import ask_airflow
+from yingjian.database.airflow_database import ask_airflow
 from yingjian.settings import Settings
 
 BUILD = "build"  # This task runs dbt. It reports the result of each model under this key.

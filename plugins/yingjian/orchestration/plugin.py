@@ -1,22 +1,19 @@
-"""This Airflow plugin registers the portal and the schedule of the days.
+"""This Airflow plugin registers the schedule of the days, and a link to the portal for the data team.
 
-Airflow's scheduler and every task import this module, so it must stay cheap. The app itself is made when the API server
-requests it.
+Airflow's scheduler and every task import this module, so it must stay cheap. Officials have no account in Airflow: the
+portal is a service of its own.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
-PREFIX = "/yingjian"
-
 
 class PortalPlugin(AirflowPlugin):
-    """This plugin serves the portal at `/yingjian/` and adds it to Airflow's navigation."""
+    """This plugin adds a link to the portal to Airflow's navigation."""
 
     name = "yingjian_portal"
 
@@ -27,23 +24,7 @@ class PortalPlugin(AirflowPlugin):
         return [BusinessDays]
 
     @cached_property
-    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        from yingjian.portal.app import create_app
-
-        return [{"name": "yingjian_portal", "app": create_app(), "url_prefix": PREFIX}]
-
-    @cached_property
     def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        from airflow.configuration import conf
+        from yingjian.settings import Settings
 
-        root = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
-        return [
-            {
-                "name": "应检",
-                "href": f"{root}{PREFIX}/",
-                "icon": f"{root}{PREFIX}/static/icon.svg",
-                "destination": "nav",
-                "url_route": "yingjian",
-                "nav_top_level": True,
-            }
-        ]
+        return [{"name": "应检", "href": f"{Settings.load().portal_url}/", "destination": "nav", "nav_top_level": True}]

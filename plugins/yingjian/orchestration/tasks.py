@@ -142,23 +142,10 @@ def publish(day: date, run_id: str) -> int:
         )
 
 
-def record_release(run_id: str) -> None:
-    """Put the answer to the question of a run on record, from Airflow's own record of it.
-
-    Raises NotDecidedError when no person answered, or when the answer decides nothing about the run's build.
-    """
-    from yingjian.orchestration.answers import APPROVE, answer_of
-    from yingjian.publishing.decision import NotDecidedError, decide
-
-    settings = Settings.load()
-    answer = answer_of(settings, "daily", run_id, "release_by_hand")
-    if answer is None:
-        raise NotDecidedError("nobody answered whether to release the build: nothing is published")
-    with warehouse.connect(settings, "publisher") as conn:
-        decide(
-            conn, run_id, login=answer.login, name=answer.name, is_released=answer.chosen == APPROVE,
-            reason=answer.reason, answered_at=answer.answered_at, allowed=_logins_with("release"),
-        )  # fmt: skip
+def build_of(run_id: str) -> str:
+    """Return the token of the build that a run owns. Raises NotOwnerError when it owns none."""
+    with warehouse.connect(Settings.load(), "publisher") as conn:
+        return builds.owned(conn, run_id).token
 
 
 def _logins_with(right: str) -> set[str]:

@@ -23,6 +23,7 @@ from yingjian.database import warehouse
 from yingjian.orchestration import anchor, memory, notices
 from yingjian.orchestration.notices import FAILURE, Notice, task_link, ui_link
 from yingjian.people.audience import OFFICE
+from yingjian.publishing import decision
 from yingjian.reports.audiences import narrowed
 from yingjian.settings import Settings, SetupError
 
@@ -145,22 +146,15 @@ def too_long(view: View) -> list[Notice]:
 
 
 def waiting(view: View) -> list[Notice]:
-    """A task waits for a person's answer."""
-    rows = view.runs(
-        """
-        select task.dag_id, task.run_id, task.task_id, detail.created_at
-        from hitl_detail as detail
-        inner join task_instance as task on task.id = detail.ti_id
-        where detail.responded_at is null and task.state in ('awaiting_input', 'deferred')
-        order by detail.created_at
-        """
-    )
+    """A question waits for a person's answer in the portal."""
     return [
         Notice(
-            "waiting", f"waiting:{dag}.{task}:{run}", f"{dag}.{task} waits for a person since {_time(since)}", dag,
-            (("run", run),), f"{task_link(view.settings, dag, run, task)}/required_actions",
+            "waiting", f"waiting:{dag}.{task}:{question.run_id}",
+            f"{dag}.{task} waits for a person since {_time(question.asked_at)}", dag,
+            (("run", question.run_id),), task_link(view.settings, dag, question.run_id, task),
         )
-        for dag, run, task, since in rows
+        for question in decision.open_questions(view.conn)
+        for dag, task in (decision.ASKED_BY[question.needed_right],)
     ]  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """The officials of the town: this module reads which part each reads, what each may do and how the pages arrive.
 
 One YAML file, `officials.yml` in the home folder or where YINGJIAN_OFFICIALS says (example: docs/officials.example.yml).
-Airflow's users are made from it, the portal and the delivery ask it. It holds addresses but no secret: webhooks and mail
-servers are Airflow connections, named here.
+The portal and the delivery ask it; Airflow's users are those of its `data_team`. It holds addresses but no secret:
+webhooks and mail servers are Airflow connections, named here.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from yingjian.names import comparable
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.settings import SetupError
 
+ADMIN = "admin"  # The login of Airflow's administrator, who is no entry of the file.
 ROLES = ("viewer", "user", "op", "admin")
 RIGHTS = {
     "persons": "see the persons of the own part by name, one by one; every look is recorded",
@@ -29,6 +30,7 @@ RIGHTS = {
 }
 CHANNELS = {"mail": "to", "wecom": "connection", "dingtalk": "connection", "folder": "path"}
 RETURN_CHANNELS = ("mail", "folder")  # A group robot takes no file, and its group is no place for persons' rows.
+_LOGIN_IS = "wants a letter, then letters, digits, dots, dashes or underscores"
 _LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 _PHONE = re.compile(r"(?:\+?\d[\d -]{2,20})?")
 
@@ -48,7 +50,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class Official:
-    """A reader of the reports: `audience` is the part of the town, `role` the role in Airflow, `rights` of RIGHTS.
+    """A reader of the reports, who signs in to the portal: `audience` is the part of the town, `rights` are of RIGHTS.
 
     `units` are the responsible units (责任单位) of the plan for which the official answers; `phone` is the number at which
     the office is reached, and stands in the reports.
@@ -57,7 +59,6 @@ class Official:
     login: str
     name: str
     audience: Audience
-    role: str = "viewer"
     rights: frozenset[str] = frozenset()
     deputy: str | None = None
     channels: tuple[Channel, ...] = field(default=())
@@ -72,10 +73,15 @@ class Official:
 
 @dataclass(frozen=True)
 class Officials:
-    """All officials by login; empty where no file says any. Senders of the feeds stand apart: they read no page."""
+    """All officials by login; empty where no file says any.
+
+    Senders of the feeds stand apart: they read no page. So does the data team: `data_team` are its logins with their role
+    in Airflow.
+    """
 
     by_login: Mapping[str, Official] = field(default_factory=dict)
     senders_by_login: Mapping[str, Official] = field(default_factory=dict)
+    data_team: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def senders(self) -> Officials:
@@ -84,6 +90,13 @@ class Officials:
 
     def __iter__(self) -> Iterable[Official]:  # type: ignore[override]
         return iter(self.by_login.values())
+
+    def signs_in(self, login: str) -> bool:
+        """Return whether a login may have a session of the portal: officials, the data team, Airflow's administrator."""
+        return login in self.by_login or self.is_data_team(login)
+
+    def is_data_team(self, login: str) -> bool:
+        return login in self.data_team or login == ADMIN
 
     def get(self, login: str) -> Official | None:
         return self.by_login.get(login)
@@ -135,16 +148,33 @@ def read_officials(path: Path) -> Officials:
     for place, official in enumerate(by_login.values(), 1):
         if official.deputy is not None and official.deputy not in by_login:
             raise SetupError(f"{path}: official {place}: the deputy {official.deputy} is not a login of the file")
-        answers = official.may("sign_off") or official.may("release")
-        if official.deputy is not None and answers and by_login[official.deputy].role == "viewer":
-            raise SetupError(
-                f"{path}: official {place}: the deputy {official.deputy} answers tasks in Airflow: give the role user, op"
-                " or admin"
-            )
-    return Officials(by_login, _senders(path, content.get("senders") or [], by_login))
+    team = _data_team(path, content.get("data_team") or [], by_login)
+    return Officials(by_login, _senders(path, content.get("senders") or [], {**by_login, **team}), team)
 
 
-def _senders(path: Path, entries: Any, officials: Mapping[str, Official]) -> dict[str, Official]:
+def _data_team(path: Path, entries: Any, officials: Mapping[str, Official]) -> dict[str, str]:
+    """Return the logins of the data team with their role in Airflow; none of them is an official."""
+    if not isinstance(entries, list):
+        raise SetupError(f"{path}: `data_team` wants a list")
+    team: dict[str, str] = {}
+    for place, entry in enumerate(entries, 1):
+        where = f"{path}: data_team {place}:"
+        if not isinstance(entry, dict) or set(entry) != {"login", "role"}:
+            raise SetupError(f"{where} wants login and role, and nothing else")
+        login, role = entry["login"], entry["role"]
+        if not isinstance(login, str) or not _LOGIN.fullmatch(login):
+            raise SetupError(f"{where} login {_LOGIN_IS}")
+        if not isinstance(role, str) or role not in ROLES:
+            raise SetupError(f"{where} role is none of {', '.join(ROLES)}")
+        if login in officials:
+            raise SetupError(f"{where} {login} is an official, who has no account in Airflow: give another login")
+        if login in team:
+            raise SetupError(f"{where} the login {login} is there twice")
+        team[login] = role
+    return team
+
+
+def _senders(path: Path, entries: Any, taken: Mapping[str, Any]) -> dict[str, Official]:
     if not isinstance(entries, list):
         raise SetupError(f"{path}: `senders` wants a list")
     senders: dict[str, Official] = {}
@@ -153,7 +183,7 @@ def _senders(path: Path, entries: Any, officials: Mapping[str, Official]) -> dic
             sender = _sender(entry)
         except ValueError as error:
             raise SetupError(f"{path}: sender {place}: {error}") from None
-        if sender.login in officials or sender.login in senders:
+        if sender.login in taken or sender.login in senders:
             raise SetupError(f"{path}: sender {place}: the login {sender.login} is there twice")
         senders[sender.login] = sender
     return senders
@@ -209,7 +239,6 @@ class _Entry(BaseModel):
     login: Any = None
     name: Any = None
     audience: Any = None
-    role: Any = "viewer"
     may: Any = ()
     deputy: str | None = None
     receives: list[_Way] = []
@@ -220,7 +249,7 @@ class _Entry(BaseModel):
     @classmethod
     def _is_a_login(cls, value: Any) -> Any:
         if not isinstance(value, str) or not _LOGIN.fullmatch(value):
-            raise ValueError("login wants a letter, then letters, digits, dots, dashes or underscores")
+            raise ValueError(f"login {_LOGIN_IS}")
         return value
 
     @field_validator("name", mode="before")
@@ -241,13 +270,6 @@ class _Entry(BaseModel):
             if kind in ("department", "community") and isinstance(name, str) and comparable(name):
                 return Audience(kind, comparable(name) if kind == "community" else name.strip())
         raise ValueError("audience is office, or one of department: NAME, community: NAME")
-
-    @field_validator("role", mode="before")
-    @classmethod
-    def _is_a_role(cls, value: Any) -> Any:
-        if not isinstance(value, str) or value not in ROLES:
-            raise ValueError(f"role is none of {', '.join(ROLES)}")
-        return value
 
     @field_validator("may", mode="before")
     @classmethod
@@ -286,23 +308,22 @@ class _Entry(BaseModel):
             raise ValueError(f"channel is none of {', '.join(CHANNELS)}")
         return value or []
 
-    @model_validator(mode="after")
-    def _answers_in_airflow(self) -> _Entry:
-        if {"release", "sign_off"} & self.may and self.role == "viewer":
-            raise ValueError("who may release or sign_off answers tasks in Airflow: give the role user, op or admin")
-        return self
-
 
 def _official(entry: Any) -> Official:
     if not isinstance(entry, dict):
         raise ValueError("wants login, name and audience")
+    if "role" in entry:
+        raise ValueError(
+            "role is no longer of an official, who has no account in Airflow: take it out; the logins of Airflow stand"
+            " in the list data_team, each with its role"
+        )
     try:
         fields = _Entry.model_validate({str(name): value for name, value in entry.items()})
     except ValidationError as error:
         raise ValueError(_sentence(error)) from None
     ways = tuple(way.read() for way in fields.receives)
     return Official(
-        fields.login, fields.name, fields.audience, fields.role, fields.may, fields.deputy, ways, fields.phone, fields.units
+        fields.login, fields.name, fields.audience, fields.may, fields.deputy, ways, fields.phone, fields.units
     )  # fmt: skip
 
 

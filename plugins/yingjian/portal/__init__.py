@@ -1,5 +1,4 @@
-"""The portal shows each official the permitted parts of the publications, inside Airflow's UI and as a page of its own.
+"""The portal is the officials' web application: each sees the permitted parts of the publications, and decides.
 
-`plugin` registers it with Airflow (entry point `airflow.plugins`), `app` puts it together, `access` decides who sees
-what. Decisions: docs/decisions/portal.md.
+`app` puts it together, `accounts` signs in, `access` decides who sees what. Decisions: docs/decisions/portal.md.
 """

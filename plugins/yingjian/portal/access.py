@@ -1,54 +1,55 @@
-"""This module identifies the reader of each request.
-
-Apps that a plugin mounts do not inherit Airflow's authentication. The session is therefore checked here, with Airflow's
-own functions, whichever auth manager Airflow runs.
-"""
+"""This module identifies the reader of each request by the portal's own session."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Annotated
+from urllib.parse import urlencode
 
-from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
-from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
-from fastapi import Depends, Form, HTTPException, Request
-from fastapi.security import HTTPAuthorizationCredentials
+from fastapi import Depends, Form, Request
+from fastapi.responses import Response
 
+from yingjian.portal import accounts
+from yingjian.portal.accounts import Session
 from yingjian.portal.readers import Need, Reader, RefusedError, directory, is_form_of
+
+COOKIE = "yingjian_session"
 
 
 class SignedOutError(Exception):
-    """There is no valid session; the reader must go to Airflow's login."""
+    """There is no valid session; the reader must sign in."""
+
+
+class OwnPasswordError(Exception):
+    """The session began with a first password; the reader must set an own one."""
 
 
 class StaleFormError(Exception):
     """A form was sent that the portal did not give to this reader, or gave long ago."""
 
 
-async def signed_in(
-    request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer_scheme)]
-) -> BaseUser:
-    """Return the user of the session cookie or of the bearer token, as Airflow itself reads them."""
-    try:
-        return await get_user(request, None, bearer)
-    except HTTPException:
-        raise SignedOutError from None
+def session(request: Request) -> Session:
+    """Return the session of the cookie. Raises SignedOutError when there is none."""
+    token = request.cookies.get(COOKIE)
+    found = accounts.session_of(token) if token else None
+    if found is None:
+        raise SignedOutError
+    return found
 
 
-SignedIn = Annotated[BaseUser, Depends(signed_in)]
+SignedIn = Annotated[Session, Depends(session)]
 
 
-def reader_of(user: SignedIn) -> Reader:
-    """Return the reader for a user, from the directory and from Airflow.
+def reader_of(signed_in: SignedIn) -> Reader:
+    """Return the reader of a session, as the directory has the login now."""
+    if signed_in.sets_password:
+        raise OwnPasswordError
+    return reader(signed_in.login)
 
-    The login is the user's name in Airflow: with the FAB and the Keycloak auth manager the id is a number or a UUID. A
-    user belongs to the data team if Airflow lets the user see connections, as its operators and administrators may.
-    """
-    login = user.get_name()
-    return Reader(
-        login, directory().get(login), bool(get_auth_manager().is_authorized_connection(method="GET", user=user))
-    )
+
+def reader(login: str) -> Reader:
+    officials = directory()
+    return Reader(login, officials.get(login), officials.is_data_team(login))
 
 
 def needs(need: Need) -> Callable[[Reader], Reader]:
@@ -69,18 +70,40 @@ OfQuarantine = Annotated[Reader, Depends(needs(Need.QUARANTINE))]
 OfDataTeam = Annotated[Reader, Depends(needs(Need.DATA_TEAM))]
 
 
-def checked_form(user: SignedIn, form_token: Annotated[str, Form(max_length=500)] = "") -> None:
+def checked_form(signed_in: SignedIn, form_token: Annotated[str, Form(max_length=500)] = "") -> None:
     """Raise StaleFormError unless the portal gave this form to this user within the last hours."""
-    if not is_form_of(user.get_name(), form_token):
+    if not is_form_of(signed_in.login, form_token):
         raise StaleFormError
 
 
 CheckedForm = Depends(checked_form)
 
 
-def login_url(request: Request) -> str:
-    """Return the address of Airflow's login, which leads back to the requested page."""
-    back = f"{request.scope['root_path']}/"
-    if request.method == "GET":
-        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return get_auth_manager().get_url_login(next_url=back)
+def sign_in_url(request: Request) -> str:
+    """Return the address of the sign-in, which leads back to the requested page."""
+    root = request.scope["root_path"]
+    back = request.url.path.removeprefix(root) if request.method == "GET" else "/"
+    query = f"?{request.url.query}" if request.method == "GET" and request.url.query else ""
+    return f"{root}/sign-in?{urlencode({'next': back + query})}"
+
+
+def own_path(back: str) -> str:
+    """Return a path within the portal, which no browser takes for another site's address."""
+    return (
+        back if back.startswith("/") and not back.startswith("//") and "\\" not in back and back.isprintable() else "/"
+    )
+
+
+def keep_session(request: Request, response: Response, token: str) -> None:
+    """Give the browser the token of its session; no script reads it, and no other site's form sends it."""
+    path, is_https = _place(request)
+    response.set_cookie(COOKIE, token, path=path, httponly=True, samesite="lax", secure=is_https)
+
+
+def forget_session(request: Request, response: Response) -> None:
+    path, is_https = _place(request)
+    response.delete_cookie(COOKIE, path=path, httponly=True, samesite="lax", secure=is_https)
+
+
+def _place(request: Request) -> tuple[str, bool]:
+    return f"{request.scope['root_path']}/", request.url.scheme == "https"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 from fastapi import FastAPI, Request
@@ -12,21 +13,39 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.middleware.sessions import SessionMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from yingjian.portal import reading
-from yingjian.portal.access import SignedOutError, StaleFormError, login_url
+from yingjian.portal.access import OwnPasswordError, SignedOutError, StaleFormError, sign_in_url
 from yingjian.portal.pages import STATIC, page
 from yingjian.portal.persons import KEY_PATTERN
-from yingjian.portal.readers import Need, RefusedError
-from yingjian.portal.routes import documents, home, lists, operations, persons, publications, quality, zones
+from yingjian.portal.readers import Need, RefusedError, settings
+from yingjian.portal.routes import (
+    decisions,
+    documents,
+    home,
+    lists,
+    operations,
+    persons,
+    publications,
+    quality,
+    sign_in,
+    zones,
+)
 from yingjian.settings import SetupError
 
 log = logging.getLogger(__name__)
 
-ROUTERS = tuple(module.router for module in (home, lists, persons, zones, quality, publications, operations, documents))
+ROUTERS = tuple(
+    module.router
+    for module in (
+        home, sign_in, decisions, lists, persons, zones, quality, publications, operations, documents,
+    )
+)  # fmt: skip
+PROVIDER_SECONDS = 600  # A sign-in at the OpenID Connect provider may take so long.
 
-# Airflow's UI frames the page, and the page frames stored reports; it needs no other site and no inline script.
+# The page frames stored reports; it needs no other site and no inline script.
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'self'"
@@ -43,13 +62,23 @@ HEADERS = {
 
 
 def create_app() -> FastAPI:
-    """Return the app that Airflow mounts at /yingjian."""
+    """Return the portal's app."""
     app = FastAPI(title="应检", openapi_url=None, docs_url=None, redoc_url=None)
+    # This cookie keeps what the sign-in at a provider must find again; the session of a reader is the server's.
+    app.add_middleware(
+        SessionMiddleware,
+        secret_key=settings().secret("portal_provider"),
+        session_cookie="yingjian_provider",
+        max_age=PROVIDER_SECONDS,
+        same_site="lax",
+        https_only=settings().portal_url.startswith("https:"),
+    )
     app.add_middleware(Guard)
     app.mount("/static", _Static(directory=STATIC), name="static")
     for router in ROUTERS:
         app.include_router(router)
     app.add_exception_handler(SignedOutError, _signed_out)
+    app.add_exception_handler(OwnPasswordError, _own_password)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(StaleFormError, _stale_form)
     app.add_exception_handler(RequestValidationError, _not_understood)
@@ -67,7 +96,7 @@ class _Static(StaticFiles):
 
 
 class Guard:
-    """This middleware sets the headers of every answer, and reports unexpected errors without a trace or a value."""
+    """This middleware refuses forms of other sites, sets the headers of every answer, and reports errors without a value."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -90,14 +119,27 @@ class Guard:
             await send(message)
 
         try:
+            if _is_of_another_site(request := Request(scope, receive)):
+                await _message(request, 403, "stale_form")(scope, receive, send_with_headers)
+                return
             await self.app(scope, receive, send_with_headers)
         except Exception as error:
             # The text of an error may hold a row's values: its kind and its place are enough to find it.
             log.error("portal: %s at %s", type(error).__name__, _place(error))
             if started:
                 return
-            request = Request(scope, receive)
             await _trouble(request, error)(scope, receive, send_with_headers)
+
+
+def _is_of_another_site(request: Request) -> bool:
+    """Return whether a browser says that another site sends this form. The forms of readers have a token besides."""
+    if request.method in ("GET", "HEAD"):
+        return False
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
 def _place(error: BaseException) -> str:
@@ -137,7 +179,11 @@ def _wants_json(request: Request) -> bool:
 def _signed_out(request: Request, error: Exception) -> Response:
     if _wants_json(request):
         return JSONResponse({"detail": "signed_out"}, 401)
-    return RedirectResponse(login_url(request), 303)
+    return RedirectResponse(sign_in_url(request), 303)
+
+
+def _own_password(request: Request, error: Exception) -> Response:
+    return RedirectResponse(f"{request.scope['root_path']}/password", 303)
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -1,6 +1,6 @@
 """This module defines the portal's readers and what each may see. A right that is not granted here is refused.
 
-The rights of an official stand in `yingjian.people.officials` alone; nothing here knows of Airflow (`access` does).
+The rights of an official stand in `yingjian.people.officials` alone.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from yingjian.delivery.sign_off import who_may
 from yingjian.people import officials
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Official, Officials
@@ -24,10 +25,7 @@ FORM_SECONDS = 12 * 3600
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader is a signed-in user of Airflow.
-
-    `official` is set when the directory lists the login; `is_data_team` follows Airflow's own roles.
-    """
+    """A reader has a session of the portal. The directory lists the login as an official or as one of the data team."""
 
     login: str
     official: Official | None = None
@@ -58,6 +56,8 @@ class Reader:
             return official is not None
         if need is Need.DATA_TEAM:
             return self.is_data_team
+        if need is Need.ANSWER:
+            return False  # It depends on the question: `may_answer` says it.
         return official is not None and official.may(need.value)
 
 
@@ -68,12 +68,13 @@ class Need(Enum):
     PART = "part"  # Officials have it: the rows of the own part.
     PERSONS = "persons"  # Officials with this right have it.
     QUARANTINE = "quarantine"  # Officials with this right have it.
-    DATA_TEAM = "data_team"  # Airflow's operators and administrators have it.
+    ANSWER = "answer"  # Officials have it who are asked, and their deputies (`may_answer`).
+    DATA_TEAM = "data_team"  # The data team has it.
 
 
 @cache
 def settings() -> Settings:
-    """Return the settings of this process; the API server has one home."""
+    """Return the settings of this process, which has one home."""
     return Settings.load()
 
 
@@ -96,9 +97,9 @@ def _directory(path: Path, modified: int, size: int) -> Officials:
     return officials.read_officials(path)
 
 
-def answers_questions(official: Official) -> bool:
-    """Return whether an answer of this official counts, by an own right or as a deputy."""
-    return any(official in directory().who_may_answer(right) for right in ("release", "sign_off"))
+def may_answer(reader: Reader, right: str) -> bool:
+    """Return whether an answer of this reader counts, by an own right or as a deputy."""
+    return reader.login in {user["id"] for user in who_may(directory(), right)}
 
 
 class RefusedError(Exception):

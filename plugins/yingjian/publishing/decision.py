@@ -1,26 +1,76 @@
-"""A person may release a build that failed its audit. The decision is a row of the warehouse, about one build.
+"""A run asks those who have a right, and one of them decides. Question and decision are rows of the warehouse.
 
-Publishing reads the row and asks again whether the person has the right. What a task handed on decides nothing, nor does
-a task that somebody marked as successful.
+The portal writes the decision as the role `portal`, the only one that may. Publishing and the release of public figures
+read the row and ask again whether the person has the right. What a task handed on decides nothing, nor does a task that
+somebody marked as successful.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg
+from psycopg.rows import class_row
 
 from yingjian.privacy import audit_trail
 from yingjian.publishing import build as builds
 
+RELEASE, SIGN_OFF = "release", "sign_off"
+PATHS = {RELEASE: "release", SIGN_OFF: "sign-off"}  # The portal's address of a question begins so.
+# The DAG and the task that ask.
+ASKED_BY = {RELEASE: ("daily", "release_by_hand"), SIGN_OFF: ("public_release", "sign_off")}
+# The trail calls the decisions so.
+ACTIONS = {RELEASE: "release_decision", SIGN_OFF: "sign_off_decision"}
+
 
 class NotDecidedError(RuntimeError):
-    """The answer decides nothing about the build that the run owns."""
+    """The answer decides nothing."""
 
     may_be_told = True
+
+
+class NotOpenError(NotDecidedError):
+    """The question was answered already, or is over."""
+
+
+class NoReasonError(NotDecidedError):
+    """The decision needs a reason."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A run asks about a build (`release`) or about a publication (`sign_off`), until `ends_at`."""
+
+    question_id: int
+    needed_right: str
+    run_id: str
+    as_of_date: date
+    build_token: UUID | None
+    publication_id: int | None
+    asked_at: datetime
+    ends_at: datetime
+    closed_at: datetime | None
+    closed_because: str | None
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether it still takes an answer, if it has none."""
+        return self.closed_at is None and datetime.now(UTC) < self.ends_at
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A person's decision has login and name, and the reason (empty when none was given)."""
+
+    login: str
+    name: str
+    is_released: bool
+    reason: str
+    answered_at: datetime
 
 
 @dataclass(frozen=True)
@@ -32,56 +82,165 @@ class Release:
     login: str
 
 
+_QUESTION = f"select {', '.join(f'question.{name}' for name in Question.__dataclass_fields__)} from publishing.question"
+
+
+def ask(
+    conn: psycopg.Connection[Any],
+    needed_right: str,
+    run_id: str,
+    as_of_date: date,
+    asked_at: datetime,
+    ends_at: datetime,
+    *,
+    build_token: str | None = None,
+    publication_id: int | None = None,
+) -> int:
+    """Put a question on record; return its number. An earlier open question of the same run is closed."""
+    with conn.transaction():
+        conn.execute(
+            """
+            update publishing.question set closed_at = clock_timestamp(), closed_because = 'asked_again'
+            where run_id = %s and needed_right = %s and closed_at is null
+            and not exists (select from publishing.decision where decision.question_id = question.question_id)
+            """,
+            (run_id, needed_right),
+        )
+        row = conn.execute(
+            """
+            insert into publishing.question (
+                needed_right, run_id, as_of_date, asked_at, ends_at, build_token, publication_id
+            )
+            values (%s, %s, %s, %s, %s, %s, %s) returning question_id
+            """,
+            (needed_right, run_id, as_of_date, asked_at, ends_at, build_token, publication_id),
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def close(conn: psycopg.Connection[Any], question_id: int, because: str) -> None:
+    """Put on record that a question ended without an answer: superseded or expired."""
+    with conn.transaction():
+        conn.execute(
+            """
+            update publishing.question set closed_at = clock_timestamp(), closed_because = %s
+            where question_id = %s and closed_at is null
+            """,
+            (because, question_id),
+        )
+
+
+def question(conn: psycopg.Connection[Any], question_id: int) -> Question | None:
+    with conn.cursor(row_factory=class_row(Question)) as cursor:
+        return cursor.execute(f"{_QUESTION} where question_id = %s", (question_id,)).fetchone()  # type: ignore[arg-type]
+
+
+def newest(conn: psycopg.Connection[Any], needed_right: str, run_id: str) -> Question | None:
+    """Return the last question of a run that needs a right; None when it asked none."""
+    with conn.cursor(row_factory=class_row(Question)) as cursor:
+        return cursor.execute(
+            f"{_QUESTION} where run_id = %s and needed_right = %s order by question_id desc limit 1",  # type: ignore[arg-type]
+            (run_id, needed_right),
+        ).fetchone()
+
+
+def open_questions(conn: psycopg.Connection[Any]) -> list[Question]:
+    """Return the questions that may still be answered, oldest first."""
+    with conn.cursor(row_factory=class_row(Question)) as cursor:
+        return cursor.execute(
+            f"""
+            {_QUESTION}
+            left join publishing.decision on decision.question_id = question.question_id
+            where question.closed_at is null and question.ends_at > clock_timestamp() and decision.decision_id is null
+            order by question.question_id
+            """  # type: ignore[arg-type]
+        ).fetchall()
+
+
+def answer_of(conn: psycopg.Connection[Any], question_id: int) -> Answer | None:
+    """Return the answer to a question; None when no person answered it."""
+    with conn.cursor(row_factory=class_row(Answer)) as cursor:
+        return cursor.execute(
+            """
+            select decided_by as login, name, is_released, coalesce(reason, '') as reason, answered_at
+            from publishing.decision where question_id = %s
+            """,
+            (question_id,),
+        ).fetchone()
+
+
+def needs_reason(needed_right: str, is_released: bool) -> bool:
+    """Return whether a decision needs a reason: a release by hand, which the report shows, and every refusal."""
+    return needed_right == RELEASE or not is_released
+
+
 def decide(
     conn: psycopg.Connection[Any],
-    run_id: str,
+    question_id: int,
     *,
     login: str,
     name: str,
     is_released: bool,
     reason: str,
-    answered_at: datetime,
     allowed: Collection[str],
 ) -> None:
-    """Put an answer about the build of a run on record and into the audit trail, once.
+    """Put a decision on record and into the audit trail, once for each question.
 
-    Raises NotOwnerError when the run owns no build; NotDecidedError when `login` is not among `allowed`, when a release
-    has no reason, or when the answer is older than the findings of this build.
+    Raises NotDecidedError when `login` is not among `allowed`; NoReasonError when the reason is missing; NotOpenError when
+    the question was answered or is over.
     """
-    if login not in allowed:
-        raise NotDecidedError("the answer is by somebody who may not release a build: nothing is published")
-    if is_released and not reason:
-        raise NotDecidedError("a release needs a reason: nothing is published")
     with conn.transaction():
-        build = builds.owned(conn, run_id)
-        found = conn.execute(
-            "select max(checked_at) < %s from quality.check_result where build_token = %s", (answered_at, build.token)
-        ).fetchone()
-        if found != (True,):
-            raise NotDecidedError(
-                "the answer was given before this build was audited: clear release_by_hand to ask again"
-            )
+        about = question(conn, question_id)
+        if about is None or login not in allowed:
+            raise NotDecidedError("the answer is by somebody who may not give it: nothing is decided")
+        if needs_reason(about.needed_right, is_released) and not audit_trail.is_reason(reason):
+            raise NoReasonError("the decision needs a reason: nothing is decided")
         made = conn.execute(
             """
-            insert into publishing.decision (build_token, decided_by, name, is_released, reason, answered_at)
-            values (%s, %s, %s, %s, %s, %s) on conflict do nothing
-            """,
-            (build.token, login, name, is_released, reason or None, answered_at),
-        )
-        if made.rowcount:
-            audit_trail.record(
-                conn, login, "release_decision", f"build:{build.build_id}", reason or None, is_released=is_released
+            insert into publishing.decision (
+                question_id, build_token, publication_id, decided_by, name, is_released, reason, answered_at
             )
+            select question_id, build_token, publication_id, %(login)s, %(name)s, %(is_released)s, %(reason)s, clock_timestamp()
+            from publishing.question
+            where question_id = %(question)s and closed_at is null and ends_at > clock_timestamp()
+            on conflict do nothing
+            """,
+            {
+                "question": question_id,
+                "login": login,
+                "name": name,
+                "is_released": is_released,
+                "reason": reason or None,
+            },
+        )
+        if not made.rowcount:
+            raise NotOpenError("the question was answered already or is over: nothing is decided")
+        audit_trail.record(
+            conn,
+            login,
+            ACTIONS[about.needed_right],
+            f"question:{question_id}",
+            reason or None,
+            is_released=is_released,
+            business_date=about.as_of_date.isoformat(),
+        )
 
 
 def release_of(conn: psycopg.Connection[Any], build: builds.Build, allowed: Collection[str]) -> Release | None:
-    """Return the last decision about a build if it released it and the person is still among `allowed`; else None."""
+    """Return the last decision about a build if it released it and the person is still among `allowed`; else None.
+
+    A decision that is older than the findings of this build was about others.
+    """
     row = conn.execute(
         """
         select is_released, reason, name, decided_by from publishing.decision
-        where build_token = %s order by decision_id desc limit 1
+        where build_token = %(token)s and answered_at > (
+            select max(checked_at) from quality.check_result where build_token = %(token)s
+        )
+        order by decision_id desc limit 1
         """,
-        (build.token,),
+        {"token": build.token},
     ).fetchone()
     if row is None or not row[0] or not row[1] or row[3] not in allowed:
         return None

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -131,6 +132,17 @@ def verdict(conn: psycopg.Connection, build: builds.Build) -> Verdict:
     return Verdict(
         len(rows), len(failed), tuple(f"{suite}: {says}" for _, severity, suite, says in failed if severity == "fail")
     )
+
+
+def failed_checks(conn: psycopg.Connection, build_token: UUID) -> list[tuple[str, str, int | None]]:
+    """Return the critical checks that failed in the last audit of a build: suite, sentence, and how many rows failed."""
+    return conn.execute(
+        f"""
+        select suite, coalesce(message, check_name), failing_rows from ({_FINDINGS}) as findings
+        where severity = 'fail' and not success order by check_id
+        """,  # type: ignore[arg-type]
+        {"token": build_token},
+    ).fetchall()
 
 
 # The query returns the last audit of a build. It orders by a rising number, because a clock may be set back.

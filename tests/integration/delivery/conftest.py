@@ -18,11 +18,10 @@ import psycopg
 import pytest
 import trustme
 
-from tests import metadata
 from tests.readers import protect_town
 from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
 from tests.unit.reports import town
-from yingjian.database import roles, schema, warehouse
+from yingjian.database import roles, schema
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.database.schema import MIGRATIONS, SQL_FOLDER
 from yingjian.delivery.messages import Composer
@@ -37,7 +36,6 @@ officials:
   - login: director
     name: 街道主要领导
     audience: office
-    role: user
     may: [release, sign_off]
     deputy: deputy
     receives:
@@ -47,7 +45,6 @@ officials:
   - login: deputy
     name: 疫情分管领导
     audience: office
-    role: user
     receives:
       - {channel: mail, to: deputy@example.org}
   - login: health
@@ -84,8 +81,8 @@ PUBLIC = [
 
 # As access.yml has it, for the tables that are here.
 REPORTER = """
-    grant usage on schema published, audit, delivery to reporter;
-    grant select on all tables in schema published to reporter;
+    grant usage on schema published, audit, delivery, publishing to reporter;
+    grant select on all tables in schema published, publishing to reporter;
     grant insert on published.public_release to reporter;
     grant select, insert, update on delivery.attempt to reporter;
     grant execute on function audit.record to reporter;
@@ -105,7 +102,9 @@ def published(bare_server: Settings, tmp_path_factory: pytest.TempPathFactory) -
         for path in (MIGRATIONS / "0003_audit.sql", SQL_FOLDER / "25_audit.sql", MIGRATIONS / "0005_delivery.sql", SQL_FOLDER / "27_delivery.sql"):  # fmt: skip
             conn.execute(path.read_bytes())
         folder = tmp_path_factory.mktemp("migrations")
-        for name in ("0002_published.sql", "0004_access.sql", "0041_letters.sql"):
+        conn.execute("create schema publishing")
+        migrations = ("0002_published", "0004_access", "0041_letters", "0070_decision", "0080_front_door")
+        for name in (f"{migration}.sql" for migration in migrations):
             shutil.copy(MIGRATIONS / name, folder)
         schema.apply_migrations(conn, folder)
         migration._note_definition(conn, [])  # The tables are of this version: commands read that.
@@ -136,25 +135,6 @@ def published(bare_server: Settings, tmp_path_factory: pytest.TempPathFactory) -
     return uri
 
 
-@pytest.fixture(scope="session")
-def airflow_database(published: str, bare_server: Settings, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URI of Airflow's metadata database, as a home whose warehouse is the published town finds it."""
-    settings = Settings.load({"YINGJIAN_WAREHOUSE": published, "YINGJIAN_PERSON_KEY": "key"})
-    with psycopg.connect(EmbeddedPostgres(bare_server).uri("postgres", "postgres")) as conn:
-        roles.set_passwords(conn, settings, {"airflow"})
-    uri = warehouse.airflow_uri(settings)
-    metadata.migrate(uri, tmp_path_factory.mktemp("airflow"))
-    return uri
-
-
-@pytest.fixture
-def airflow(airflow_database: str) -> Iterator[psycopg.Connection]:
-    """The fixture connects to Airflow's metadata, without any run."""
-    with psycopg.connect(airflow_database, autocommit=True) as connection:
-        connection.execute("truncate dag_run cascade")
-        yield connection
-
-
 @pytest.fixture
 def connect(published: str) -> Callable[[], psycopg.Connection]:
     return lambda: psycopg.connect(published, options="-c TimeZone=Asia/Shanghai")
@@ -164,7 +144,7 @@ def connect(published: str) -> Callable[[], psycopg.Connection]:
 def conn(connect: Callable[[], psycopg.Connection]) -> Iterator[psycopg.Connection]:
     """The connection has nothing on record of deliveries and decisions."""
     with connect() as connection:
-        connection.execute("truncate delivery.attempt, published.public_release")
+        connection.execute("truncate delivery.attempt, published.public_release, publishing.question cascade")
         connection.execute("delete from published.publication where publication_id > %s", (PUBLICATION,))
         connection.commit()
         yield connection

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mailbox
-import uuid
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from tests import metadata
 from tests.integration.delivery.conftest import DIRECTORY, PUBLICATION, RobotServer, states
 from tests.integration.delivery.test_bounces import notice
 from tests.integration.delivery.test_mail import body, parsed, to
@@ -21,6 +20,7 @@ from yingjian import cli
 from yingjian.delivery import ledger
 from yingjian.delivery.errors import Undelivered
 from yingjian.orchestration import delivery_tasks, tasks
+from yingjian.publishing import decision
 from yingjian.settings import Settings, SetupError
 
 RUN = "manual__2022-07-25"
@@ -34,7 +34,7 @@ def home(published: str, conn: psycopg.Connection, tmp_path: Path, monkeypatch: 
         "YINGJIAN_HOME": str(tmp_path),
         "YINGJIAN_WAREHOUSE": published,
         "YINGJIAN_PERSON_KEY": "key",
-        "YINGJIAN_URL": "https://yingjian.example/",
+        "YINGJIAN_PORTAL_URL": "https://yingjian.example/",
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("YINGJIAN_OFFICIALS", raising=False)
@@ -53,11 +53,7 @@ def context(run: str = RUN) -> Any:
     """Airflow gives a task of `public_release` this; tasks' handed-on values are forged, and nobody may believe them."""
     forged = {
         "draft": {"publication_id": PUBLICATION + 1},
-        "sign_off": {
-            "chosen_options": ["Approve"],
-            "params_input": {"reason": ""},
-            "responded_by_user": {"id": "director", "name": "director"},
-        },
+        "sign_off": {"is_released": True, "login": "director", "name": "director"},
     }
     return {
         "ti": SimpleNamespace(xcom_pull=lambda task_ids: forged[task_ids]),
@@ -66,12 +62,21 @@ def context(run: str = RUN) -> Any:
     }
 
 
-def asked(airflow: psycopg.Connection, run: str = RUN, state: str = "success") -> uuid.UUID:
-    """A run of `public_release` whose question is not answered; returns its task's id."""
-    metadata.put_run(airflow, "public_release", run)
-    task = metadata.put_task(airflow, "public_release", run, "sign_off", state)
-    metadata.put_question(airflow, task)
-    return task
+def asked(conn: psycopg.Connection, run: str = RUN) -> int:
+    """A run of `public_release` whose question is not answered; returns the question's number."""
+    now = datetime.now(UTC)
+    question = decision.ask(
+        conn, decision.SIGN_OFF, run, now.date(), now, now + timedelta(hours=1), publication_id=PUBLICATION
+    )
+    conn.commit()
+    return question
+
+
+def answer(conn: psycopg.Connection, question: int, login: str, reason: str = "", *, is_released: bool = True) -> None:
+    decision.decide(
+        conn, question, login=login, name=login, is_released=is_released, reason=reason, allowed=["director", "deputy"]
+    )
+    conn.commit()
 
 
 def is_public(conn: psycopg.Connection) -> bool:
@@ -94,7 +99,7 @@ def test_the_whole_town_s_packs_over_every_channel(
 
 def test_without_officials_there_is_nothing_to_do(home: Path) -> None:
     (home / "officials.yml").unlink()
-    assert delivery_tasks.plan(PUBLICATION) == {} and delivery_tasks.draft_bulletin(PUBLICATION) == {}
+    assert delivery_tasks.plan(PUBLICATION) == {} and delivery_tasks.draft_bulletin(PUBLICATION) is False
 
 
 def test_what_did_not_get_through_ends_the_run_and_is_in_the_alert(
@@ -132,10 +137,9 @@ def test_a_cause_that_may_pass_is_left_to_airflow_s_next_try(
     assert delivery_tasks.deliver(PUBLICATION) == {"sent": 4}
 
 
-def test_a_draft_is_what_a_signatory_reads(few: Path) -> None:
-    drafted = delivery_tasks.draft_bulletin(PUBLICATION)
-    assert drafted["publication_id"] == PUBLICATION and "7月24日" in drafted["subject"]
-    assert "应急状态" in drafted["body"] and "- 当日新增本土感染者：＊" in drafted["body"]
+def test_a_draft_is_written_for_the_signatories(few: Path) -> None:
+    assert delivery_tasks.draft_bulletin(PUBLICATION) is True
+    assert delivery_tasks.day_of(PUBLICATION) == date(2022, 7, 24)
     assert (few / "reports" / "2022-07-24-p12" / "bulletin.pdf").is_file()
 
 
@@ -144,7 +148,6 @@ def test_request_reminder_and_release(
     mail_server: MailServer,
     robot_server: RobotServer,
     conn: psycopg.Connection,
-    airflow: psycopg.Connection,
 ) -> None:
     def tell(what: str, occasion: str = RUN, *, deputies: bool = False) -> dict[str, int]:
         return delivery_tasks.tell_signatories(
@@ -162,7 +165,7 @@ def test_request_reminder_and_release(
     assert tell("reminder", f"{RUN}#2", deputies=True) == {"sent": 4} and len(mail_server.accepted) == 3, "once"
     assert tell("reminder", f"{RUN}#3", deputies=True) == {"sent": 4} and len(mail_server.accepted) == 5, "again"
 
-    metadata.put_answer(airflow, asked(airflow), "deputy")
+    answer(conn, asked(conn), "deputy")
     assert delivery_tasks.release(context()) == PUBLICATION
     assert conn.execute("select publication_id from reporting_public.publication").fetchall() == [(PUBLICATION,)]
     conn.commit()
@@ -170,14 +173,12 @@ def test_request_reminder_and_release(
     assert (few / "shared" / "对外发布" / "2022-07-24-p12" / "bulletin.pdf").is_file()
 
 
-def test_only_airflow_s_own_record_of_an_answer_releases(
-    few: Path, conn: psycopg.Connection, airflow: psycopg.Connection
-) -> None:
+def test_only_the_decision_s_row_releases(few: Path, conn: psycopg.Connection) -> None:
     """Not what a task handed on, not a task marked as successful, not an answer whose right was taken away meanwhile."""
-    task = asked(airflow)
+    task = asked(conn)
     with pytest.raises(ValueError, match="nobody signed"):
         delivery_tasks.release(context())
-    metadata.put_answer(airflow, task, "director")
+    answer(conn, task, "director")
     directory = (few / "officials.yml").read_text(encoding="utf-8")
     (few / "officials.yml").write_text(directory.replace("[release, sign_off]", "[release]"), encoding="utf-8")
     with pytest.raises(ValueError, match="somebody who may not"):
@@ -194,21 +195,19 @@ def test_only_airflow_s_own_record_of_an_answer_releases(
 
 
 def test_a_rejection_releases_nothing_though_the_task_was_marked_as_successful(
-    few: Path, conn: psycopg.Connection, airflow: psycopg.Connection
+    few: Path, conn: psycopg.Connection
 ) -> None:
-    metadata.put_answer(airflow, asked(airflow), "director", "Reject", "待核")
+    answer(conn, asked(conn), "director", "待核", is_released=False)
     with pytest.raises(ValueError, match="rejected"):
         delivery_tasks.release(context())
     assert not is_public(conn)
 
 
-def test_an_answer_given_again_is_another_decision(
-    few: Path, conn: psycopg.Connection, airflow: psycopg.Connection
-) -> None:
-    task = asked(airflow)
-    metadata.put_answer(airflow, task, "director")
+def test_an_answer_given_again_is_another_decision(few: Path, conn: psycopg.Connection) -> None:
+    task = asked(conn)
+    answer(conn, task, "director")
     assert delivery_tasks.release(context()) == delivery_tasks.release(context()) == PUBLICATION
-    metadata.put_answer(airflow, task, "deputy", "Reject", "更正")
+    answer(conn, asked(conn), "deputy", "更正", is_released=False)
     delivery_tasks.record_rejection(context())
     assert not is_public(conn)
     assert conn.execute("select decision, decided_by from published.public_release order by decision_id").fetchall() == [
@@ -217,9 +216,9 @@ def test_an_answer_given_again_is_another_decision(
 
 
 def test_a_rejection_and_the_end_of_the_time(
-    few: Path, mail_server: MailServer, robot_server: RobotServer, conn: psycopg.Connection, airflow: psycopg.Connection
+    few: Path, mail_server: MailServer, robot_server: RobotServer, conn: psycopg.Connection
 ) -> None:
-    metadata.put_answer(airflow, asked(airflow), "director", "Reject", "待核")
+    answer(conn, asked(conn), "director", "待核", is_released=False)
     delivery_tasks.record_rejection(context())
     delivery_tasks.expire(PUBLICATION, "later")
     delivery_tasks.tell_signatories("expiry", PUBLICATION, "later", "", deputies=True)
@@ -275,9 +274,9 @@ def test_the_command_line(
 
 
 def test_a_bulletin_that_a_person_wants_sent_again_goes_with_the_packs(
-    home: Path, mail_server: MailServer, conn: psycopg.Connection, airflow: psycopg.Connection
+    home: Path, mail_server: MailServer, conn: psycopg.Connection
 ) -> None:
-    metadata.put_answer(airflow, asked(airflow), "director")
+    answer(conn, asked(conn), "director")
     delivery_tasks.release(context())
     (home / "officials.yml").write_text(
         "officials:"

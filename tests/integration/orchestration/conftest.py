@@ -42,7 +42,7 @@ def conn(watched: Settings) -> Iterator[psycopg.Connection]:
     with warehouse.connect(watched) as connection:
         connection.autocommit = True
         connection.execute(
-            "truncate operations.notice, operations.backup, publishing.build, quality.landed_file,"
+            "truncate operations.notice, operations.backup, publishing.build, publishing.question, quality.landed_file,"
             " published.publication cascade"
         )
         yield connection

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +14,7 @@ import pytest
 
 from tests.conftest import HomeFactory
 from tests.integration.orchestration.conftest import Hook
-from tests.metadata import put, put_answer, put_question, put_run, put_task
+from tests.metadata import put, put_run, put_task
 from yingjian import clock
 from yingjian.clock import SHANGHAI
 from yingjian.database.embedded import EmbeddedPostgres
@@ -21,6 +22,7 @@ from yingjian.modelling.marts import published
 from yingjian.orchestration import tasks, watch
 from yingjian.orchestration.notices import Notice
 from yingjian.privacy.protection import protect
+from yingjian.publishing import decision
 from yingjian.settings import Settings, SetupError
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=SHANGHAI)
@@ -150,16 +152,21 @@ def test_a_task_takes_too_long(see: Any, airflow: psycopg.Connection) -> None:
     ]
 
 
-@pytest.mark.parametrize("state", ["awaiting_input", "deferred"])
-def test_a_question_waits(state: str, see: Any, airflow: psycopg.Connection) -> None:
-    put_run(airflow, "daily", "r")
-    task = put_task(airflow, "daily", "r", "release_by_hand", state)
+def test_a_question_waits(see: Any, conn: psycopg.Connection) -> None:
     assert see(watch.waiting) == []
-    put_question(airflow, task, ago(hours=1))
+    question = decision.ask(
+        conn, decision.RELEASE, "r", YESTERDAY, ago(hours=1), datetime.now(UTC) + timedelta(hours=1),
+        build_token=str(uuid.uuid4()),
+    )  # fmt: skip
     [notice] = see(watch.waiting, url="https://yingjian.example")
     assert notice.subject == "daily.release_by_hand waits for a person since 2026-01-05 07:00+08:00"
-    assert notice.link == "https://yingjian.example/dags/daily/runs/r/tasks/release_by_hand/required_actions"
-    put_answer(airflow, task, "director")
+    assert notice.link == "https://yingjian.example/dags/daily/runs/r/tasks/release_by_hand"
+    with conn.transaction(force_rollback=True):
+        decision.close(conn, question, "superseded")
+        assert see(watch.waiting) == []
+    decision.decide(
+        conn, question, login="director", name="王主任", is_released=False, reason="不行", allowed=["director"]
+    )
     assert see(watch.waiting) == []
 
 

@@ -21,6 +21,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         monkeypatch.delenv(name)
     environment = {
         "YINGJIAN_HOME": str(tmp_path / "home"), "YINGJIAN_PERSON_KEY": "secret", "YINGJIAN_PORT": str(free_port()),
+        "YINGJIAN_PORTAL_PORT": str(free_port()),
         "YINGJIAN_WAREHOUSE": f"postgresql://yingjian_owner:word@127.0.0.1:{free_port()}/yingjian",
     }  # fmt: skip
     for name, value in environment.items():
@@ -56,14 +57,14 @@ def test_it_becomes_that_service_and_runs_dags_by_their_schedule(settings: Setti
 
 
 def test_the_api_server_knows_who_signs_in_now(settings: Settings, becoming: None) -> None:
-    """An official who came after `init` needs no second one; nobody else reads the file."""
+    """One of the data team who came after `init` needs no second one; nobody else reads the file."""
     with pytest.raises(Became):
         service.become(settings, "api-server")
-    settings.officials.write_text("officials: [{login: grid, name: 网格员, audience: office, role: user}]")
+    settings.officials.write_text("officials: []\ndata_team: [{login: engineer, role: op}]")
     with pytest.raises(Became):
         service.become(settings, "api-server")
     path = settings.home / "airflow" / "passwords.json"
-    assert set(json.loads(path.read_text())) == {"admin", "grid"} and path.stat().st_mode & 0o777 == 0o600
+    assert set(json.loads(path.read_text())) == {"admin", "engineer"} and path.stat().st_mode & 0o777 == 0o600
     assert [entry.name for entry in path.parent.iterdir()] == ["passwords.json"]
 
 
@@ -92,6 +93,7 @@ def test_where_the_others_are_and_what_the_operator_sets(
         ("scheduler", "Airflow's database does not answer"),
         ("triggerer", "Airflow's database does not answer"),
         ("worker", "the broker that YINGJIAN_BROKER names does not answer"),
+        ("portal", "the portal does not answer"),
     ],
 )
 def test_a_check_fails_in_one_sentence(

@@ -13,7 +13,18 @@ from yingjian.reports.lists import IDENTITY, LISTS
 
 TEMPLATES = STATIC.parent / "templates"
 # Keys that a template puts together.
-PREFIXES = ("nav_", "message_", "severity_", "reason_", "document_")
+PREFIXES = (
+    "nav_",
+    "message_",
+    "severity_",
+    "reason_",
+    "document_",
+    "asks_",
+    "decide_",
+    "decide_reason_",
+    "sign_in_",
+    "password_",
+)
 
 
 def asked() -> tuple[set[str], set[str]]:

@@ -7,7 +7,8 @@ begin
     for wanted in
         select * from (values
             ('loader', 'login', 'staging'), ('transformer', 'login', 'build'), ('auditor', 'login', 'build'),
-            ('publisher', 'login', 'published'), ('reporter', 'login', 'published'), ('bi_reader', 'login', 'reporting'),
+            ('publisher', 'login', 'published'), ('reporter', 'login', 'published'), ('portal', 'login', 'portal'),
+            ('bi_reader', 'login', 'reporting'),
             -- A reader's login is a member of these groups, and reads the parts of the town that access.reader lists.
             ('community_reader', 'nologin', null), ('department_reader', 'nologin', null), ('case_worker', 'nologin', null),
             -- A mart belongs to build_owner from dbt's last statement to its publication (docs/decisions/roles.md); the
@@ -43,7 +44,7 @@ begin
             -- These connections are kept from readers.
             ('pg_use_reserved_connections', 'loader'), ('pg_use_reserved_connections', 'transformer'),
             ('pg_use_reserved_connections', 'auditor'), ('pg_use_reserved_connections', 'publisher'),
-            ('pg_use_reserved_connections', 'reporter')
+            ('pg_use_reserved_connections', 'reporter'), ('pg_use_reserved_connections', 'portal')
         ) as memberships (role, member)
     loop
         if not exists (

@@ -21,7 +21,7 @@ begin
     execute format('revoke all on database %I from public', current_database());
     execute format(
         'grant connect on database %I to'
-        ' loader, transformer, auditor, publisher, reporter, bi_reader, community_reader, department_reader, case_worker',
+        ' loader, transformer, auditor, publisher, reporter, portal, bi_reader, community_reader, department_reader, case_worker',
         current_database()
     );
     -- Landing merges by temporary tables.

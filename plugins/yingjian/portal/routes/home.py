@@ -11,11 +11,11 @@ from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
 
 from yingjian.people.audience import Audience
-from yingjian.portal import figures, lists, publications, reading, runs
-from yingjian.portal.access import CheckedForm, Entering, OfPart
+from yingjian.portal import figures, lists, publications, questions, reading
+from yingjian.portal.access import Entering, OfPart, own_path
 from yingjian.portal.pages import LANGUAGE_COOKIE, page
 from yingjian.portal.publications import PublicationId
-from yingjian.portal.readers import Need, Reader, answers_questions, settings
+from yingjian.portal.readers import Need, Reader, settings
 from yingjian.portal.words import LANGUAGES
 from yingjian.reports.packs import pack_of
 from yingjian.reports.publication import Publication
@@ -49,7 +49,6 @@ def home(
         found, count = publications.page_of(conn, number, REPORTS, day)
         headline = figures.headline(conn, current.publication_id, reader.audience) if current else None
         counted = lists.counts(conn, current.publication_id) if current else {}
-    may_answer = reader.official is not None and answers_questions(reader.official)
     return page(
         request,
         reader,
@@ -59,7 +58,7 @@ def home(
         counted=counted,
         lists=lists.BY_MART,
         rows=[(publication, files_of(reader, publication)) for publication in found],
-        waiting=runs.waiting() if may_answer else [],
+        waiting=questions.open_for(reader),
         day=day,
         number=number,
         pages=max(1, -(-count // REPORTS)),
@@ -94,7 +93,6 @@ def stored_file(reader: OfPart, publication_id: PublicationId, kind: str) -> Res
             details=lambda _: {"file": path.name},
         )
     name = quote(f"应检尽检日报_{reader.audience.title}_{publication.as_of_date}_p{publication_id}.{KINDS[kind][0]}")
-    # A browser's own viewer does not work within Airflow's frame, so the browser saves the file.
     return FileResponse(
         path, media_type=KINDS[kind][1], headers={"content-disposition": f"attachment; filename*=UTF-8''{name}"}
     )
@@ -120,15 +118,15 @@ def _publication(reader: Reader, publication_id: int) -> Publication:
     return publication
 
 
-@router.post("/language", dependencies=[CheckedForm])
+@router.post("/language")
 def choose_language(
     request: Request, language: Annotated[str, Form()], back: Annotated[str, Form(max_length=2000)] = "/"
 ) -> Response:
-    """Keep the chosen language in a cookie and go back; for everyone who is signed in."""
+    """Keep the chosen language in a cookie and go back; for everyone, on the sign-in's page too."""
     root = request.scope["root_path"]
     if language not in LANGUAGES:
         raise HTTPException(400)
-    response = RedirectResponse(root + _own_path(back), 303)
+    response = RedirectResponse(root + own_path(back), 303)
     response.set_cookie(
         LANGUAGE_COOKIE,
         language,
@@ -139,10 +137,3 @@ def choose_language(
         secure=request.url.scheme == "https",
     )
     return response
-
-
-def _own_path(back: str) -> str:
-    """Return a path within the portal, which no browser takes for another site's address."""
-    return (
-        back if back.startswith("/") and not back.startswith("//") and "\\" not in back and back.isprintable() else "/"
-    )

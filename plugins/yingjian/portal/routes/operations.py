@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
-from yingjian.portal import documents, figures, publications, reading, runs
+from yingjian.portal import accounts, documents, figures, publications, questions, reading, runs
 from yingjian.portal.access import OfDataTeam
 from yingjian.portal.pages import page
 
 router = APIRouter()
+
+
+@router.get("/health")
+def health() -> Response:
+    """Answer whoever watches the service: the portal works and reaches its database."""
+    accounts.require_reached()
+    return JSONResponse({"status": "ok"})
 
 
 @router.get("/operations")
@@ -25,7 +32,7 @@ def operations(request: Request, reader: OfDataTeam) -> Response:
         "operations.html.j2",
         current=current,
         runs=runs.last_runs(),
-        waiting=runs.waiting(),
+        waiting=questions.all_open(),
         landed=landed,
         deliveries=deliveries,
         documents=documents.there(),

@@ -1,0 +1,57 @@
+"""`yingjian portal` and `yingjian official …`: the officials' pages, and who signs in to them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from yingjian.cli import terminal
+from yingjian.cli.connections import connection
+from yingjian.settings import Settings
+
+app = terminal.group("the officials' pages")
+officials = terminal.group("who signs in to the portal", "official")
+app.add_typer(officials)
+
+
+@app.command("portal", epilog=terminal.example("yingjian portal"))
+def portal() -> int:
+    """Serve the officials' pages as this process, for containers and systemd; `up` starts it too."""
+    from yingjian.portal.service import serve
+
+    serve()
+    return 0
+
+
+@officials.command("invite", epilog=terminal.example("yingjian official invite grid-1"))
+def invite(login: Annotated[str, typer.Argument(metavar="LOGIN")]) -> int:
+    """Give a login a first password, which signs in once within a week; an earlier one and its sessions end."""
+    import getpass
+
+    from yingjian.people.officials import read_officials
+    from yingjian.portal import accounts
+
+    settings = Settings.load()
+    if not read_officials(settings.officials).signs_in(login):
+        raise ValueError(f"{login} is neither an official nor of the data team: write it into {settings.officials}")
+    with connection() as conn:
+        conn.autocommit = True
+        password = accounts.invite(conn, login, getpass.getuser())
+    print(f"{login} signs in at {settings.portal_url} and sets a password of their own")
+    print(f"first password, shown this once, for {accounts.FIRST_DAYS} days: {password}")
+    return 0
+
+
+@officials.command("list", epilog=terminal.example("yingjian official list"))
+def list_accounts() -> int:
+    """List every login that may sign in to the portal, with the state of its password."""
+    from yingjian.people.officials import ADMIN, read_officials
+    from yingjian.portal import accounts
+
+    directory = read_officials(Settings.load().officials)
+    with connection() as conn:
+        states = accounts.states(conn)
+    for login in (*directory.by_login, *directory.data_team, ADMIN):
+        print(f"{login:<16}{states.get(login, 'not invited')}")
+    return 0

@@ -1,0 +1,20 @@
+"""This module serves the portal's app as the present process."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from yingjian.portal.app import create_app
+from yingjian.settings import variables
+
+
+def serve() -> None:
+    """Serve the portal until a signal ends it. FORWARDED_ALLOW_IPS names the proxies whose headers are trusted."""
+    uvicorn.run(
+        create_app(),
+        host=variables().bind,
+        port=variables().portal_port,
+        log_level="warning",
+        access_log=False,  # Addresses of pages are in no log.
+        server_header=False,
+    )
