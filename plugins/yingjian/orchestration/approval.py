@@ -92,16 +92,14 @@ class ApprovalByRight(BaseOperator, SkipMixin):
         is_first_try = task.try_number <= task.max_tries - (self.retries or 0) + 1
         with warehouse.connect(Settings.load(), "publisher") as conn:
             asked = None if is_first_try else decision.newest(conn, self.right, task.run_id)
-            if asked is None or asked.closed_at:
+            if asked is None:
                 asked_at = datetime.now(UTC)
                 question_id = decision.ask(
                     conn, self.right, task.run_id, self.day(context), asked_at, self.ends_at(context, asked_at),
                     **self.about(context),
                 )  # fmt: skip
-            else:  # The process died after it had asked.
-                question_id, asked_at = asked.question_id, asked.asked_at
-        if answer := self._answer(question_id):
-            self._finish(context, answer)
+        if asked:  # The process died after it had asked: the question may be open, answered, moot or over.
+            self.go_on(context, asked.question_id, asked.asked_at.isoformat(), 1)
             return
         self._tell("request", context, question_id, "", deputies=False)
         self._wait(context, question_id, asked_at, 1)

@@ -192,13 +192,16 @@ def test_a_try_after_the_process_died_does_not_ask_again(
     release: ReleaseByHand, asked: int, conn: psycopg.Connection, mail_server: MailServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
+    at(SIX, monkeypatch)
     died = context(release)
     died["ti"].try_number = 2
     with pytest.raises(TaskDeferred) as deferred:
         release.execute(died)
     assert deferred.value.kwargs["question_id"] == asked
-    answer(conn, asked, "director")
-    release.execute(died)
+    assert mail_server.accepted == [], "they were told before"
+    at(SIX + timedelta(days=1), monkeypatch)
+    with pytest.raises(UnansweredError):
+        release.execute(died)
     assert conn.execute("select count(*) from publishing.question").fetchone() == (1,)
 
 
