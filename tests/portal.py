@@ -328,6 +328,18 @@ def _question(settings: Settings) -> int:
         return decision.ask(conn, decision.RELEASE, "two", day, now, now + timedelta(hours=8), build_token=token)
 
 
+def ask_release(portal: Portal) -> int:
+    """A run asks once more about the build of the portal's town."""
+    with warehouse.connect(portal.settings) as conn:
+        about = decision.question(conn, portal.question)
+        assert about and about.build_token
+        now = datetime.now(UTC)
+        return decision.ask(
+            conn, decision.RELEASE, f"run {now.isoformat()}", about.as_of_date, now, now + timedelta(hours=1),
+            build_token=str(about.build_token),
+        )  # fmt: skip
+
+
 def ask_sign_off(settings: Settings, publication_id: int = 2, run_id: str = "sign-off") -> int:
     """A run asks whether to release the public figures of a publication."""
     with warehouse.connect(settings) as conn:

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from tests.portal import Portal, ask_sign_off
+from tests.portal import Portal, ask_release, ask_sign_off
 from yingjian.database import warehouse
 from yingjian.portal.access import COOKIE
 from yingjian.publishing import decision
@@ -50,6 +49,7 @@ def official(portal: Portal, login: str) -> Iterator[httpx.Client]:
 
 
 def test_a_first_password_signs_in_once_and_only_to_set_an_own_one(portal):
+    portal.invite("clerk")  # It ends the sessions that other tests left open.
     start, first = end_of_trail(portal), portal.invite("clerk")
     with portal.client() as client, portal.client() as other:
         answer = sign_in(client, "clerk", first, next="/lists")
@@ -219,7 +219,7 @@ def test_the_service_says_whether_it_works(portal):
 
 
 def test_a_release_is_decided_once_by_who_may_with_a_reason(portal):
-    question = _release(portal)
+    question = ask_release(portal)
     path = f"/release/{question}"
     start = end_of_trail(portal)
     with portal.client("director") as director, portal.client("grid") as grid, portal.client("operator") as operator:
@@ -247,7 +247,7 @@ def test_a_release_is_decided_once_by_who_may_with_a_reason(portal):
 
 
 def test_a_question_that_is_over_takes_no_answer(portal):
-    closed, ended, left = _release(portal), _release(portal), _release(portal)
+    closed, ended, left = ask_release(portal), ask_release(portal), ask_release(portal)
     with warehouse.connect(portal.settings) as conn:
         decision.close(conn, closed, "superseded")
         conn.execute("update publishing.question set ends_at = now() where question_id = %s", (ended,))
@@ -296,18 +296,6 @@ def decided(portal: Portal, question: int) -> list[tuple]:  # type: ignore[type-
     return portal.query(
         "select decided_by, name, is_released, reason from publishing.decision where question_id = %s", question
     )
-
-
-def _release(portal: Portal) -> int:
-    """A run asks once more about the build of the portal's town."""
-    with warehouse.connect(portal.settings) as conn:
-        about = decision.question(conn, portal.question)
-        assert about and about.build_token
-        now = datetime.now(UTC)
-        return decision.ask(
-            conn, decision.RELEASE, f"run {now.isoformat()}", about.as_of_date, now, now + timedelta(hours=1),
-            build_token=str(about.build_token),
-        )  # fmt: skip
 
 
 # These tests sign in by a provider.

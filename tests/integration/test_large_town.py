@@ -103,7 +103,7 @@ def test_page_and_pdf_stay_small_and_everything_adds_up(conn, tmp_path):
     assert f"其余 {DEPARTMENTS - PLACES} 个" in page
     assert f"其余 {UNITS - 10:,} 个" in page
     assert "其余 440 个风险区" in page
-    section = page.partition('<section id="overdue">')[2].partition("</section>")[0]
+    section = page.partition('<section id="overdue" class="chapter">')[2].partition("</section>")[0]
     found = re.findall(r"<table.*?</table>", section, re.DOTALL)
     assert len(found) == 4
     for table in found:

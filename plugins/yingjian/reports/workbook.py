@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -69,10 +69,11 @@ class Book:
         self.finish(sheet, header, line)
         return total
 
-    def listing(self, name: str, header: Sequence[str], rows: Iterator[Sequence[Any]]) -> int:
+    def listing(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
         """Write a sheet for rows, and none where there are no rows; returns the number of rows."""
-        first = next(rows, None)
-        return 0 if first is None else self.sheet(name, header, itertools.chain([first], rows))
+        left = iter(rows)
+        first = next(left, None)
+        return 0 if first is None else self.sheet(name, header, itertools.chain([first], left))
 
     def plain(self, name: str) -> Worksheet:
         sheet = self.book.add_worksheet(name)
