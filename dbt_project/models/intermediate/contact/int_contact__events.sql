@@ -1,6 +1,5 @@
 -- Articles 25 and 26: what happened to cases and contacts, day by day up to D: new, discharged or released, turned positive.
 -- A new case was a known contact when it was judged one before it was found, of an exposure within the days looked back.
-{{ config(materialized='table') }}
 
 with allowed as (
     select

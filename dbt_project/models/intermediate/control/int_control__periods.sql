@@ -1,6 +1,6 @@
 -- Articles 4, 6, 7, 8, 18, 25, 26, 30: who is in which control, from when to when. One row per membership that a control
 -- belongs to, in the edition of its anchor: the days of isolation and then of monitoring, counted from the anchor.
-{{ config(materialized='table', indexes=[{'columns': ['membership_id'], 'unique': true}, {'columns': ['person_key']}]) }}
+{{ config(indexes=[{'columns': ['membership_id'], 'unique': true}, {'columns': ['person_key']}]) }}
 
 with memberships as (select * from {{ ref('int_membership__unified') }}),
 

@@ -1,6 +1,5 @@
 -- People answer about the items of lists; these are their answers up to D (policy semantics, "Disposition"). An obligation is
 -- the same item on each list that has it: an answer given while it was to come stays beside it when it is overdue.
-{{ config(materialized='table') }}
 
 with dispositions as (
     select * from {{ ref('stg_platform__dispositions') }}

@@ -1,6 +1,5 @@
 -- Articles 4, 18 and 30: a person's reports of a day up to D are one row: how often, the highest temperature, whether there
 -- was a symptom.
-{{ config(materialized='table') }}
 
 with checks as (
     select

@@ -1,6 +1,5 @@
 -- Articles 4, 18 and 30: the days up to D on which a person under control is at home and reports temperature and symptoms.
 -- An isolation at home counts from its beginning, a central one only from the day after its last day.
-{{ config(materialized='table') }}
 
 with periods as (select * from {{ ref('int_control__periods') }}),
 

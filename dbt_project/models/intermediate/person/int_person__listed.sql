@@ -1,6 +1,6 @@
 -- Article 16: who is on a list because of a risk, from when to when: under a control of the plan, or infected. A hotel's guest
 -- is looked up here.
-{{ config(materialized='table', indexes=[{'columns': ['person_key']}]) }}
+{{ config(indexes=[{'columns': ['person_key']}]) }}
 
 with memberships as (select * from {{ ref('int_membership__unified') }}),
 

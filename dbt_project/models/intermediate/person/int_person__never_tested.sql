@@ -1,5 +1,5 @@
 -- Articles 18 and 21: whoever is in the town on D and has never given a counting sample.
-{{ config(materialized='table', indexes=[{'columns': ['person_key'], 'unique': true}]) }}
+{{ config(indexes=[{'columns': ['person_key'], 'unique': true}]) }}
 
 with persons as (select * from {{ ref('int_population__persons') }}),
 

@@ -1,6 +1,5 @@
 -- Articles 24 and 26: each episode of a positive person. It begins with the first positive single sample, or with the case
 -- that came more than the days before it; it is reported by the first case that is not older than those days.
-{{ config(materialized='table') }}
 
 with events as (select * from {{ ref('int_positive__events') }}),
 

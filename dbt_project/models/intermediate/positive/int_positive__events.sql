@@ -1,6 +1,5 @@
 -- Articles 24 and 26: a positive single sample or a case says that a person is positive; these are known by
 -- the end of D. `discharges` counts the discharges before it: a positive after a discharge is another episode.
-{{ config(materialized='table') }}
 
 with singles as (
     select * from {{ ref('int_sample__counting') }}

@@ -1,5 +1,5 @@
 -- The distinct dates up to D on which a person gave a counting sample, newest first, as a list.
-{{ config(materialized='view') }}
+{{ config(materialized='rebuilt_view') }}
 
 select
     person_key,

@@ -1,5 +1,5 @@
 -- The distinct dates on which a person gave a counting sample: several samples on one date count once.
-{{ config(materialized='view') }}
+{{ config(materialized='rebuilt_view') }}
 
 select
     persons.person_key,

@@ -1,0 +1,38 @@
+{#- A build makes these tables and views anew, each in one transaction of two statements (docs/decisions/rebuilt.md). -#}
+
+{% materialization rebuilt_table, adapter='postgres' -%}
+    {{ return({'relations': [rebuild(this.incorporate(type='table'), get_create_table_as_sql(False, this, sql))]}) }}
+{%- endmaterialization %}
+
+{% materialization rebuilt_view, adapter='postgres' -%}
+    {{ return({'relations': [rebuild(this.incorporate(type='view'), get_create_view_as_sql(this, sql))]}) }}
+{%- endmaterialization %}
+
+{% macro rebuild(relation, create_sql) -%}
+    {%- set existing = load_cached_relation(this) -%}
+    {% call statement('main') -%}
+        {%- if existing %} drop {{ existing.type }} if exists {{ existing }} cascade; {% endif -%}
+        {{ create_sql }}
+    {%- endcall %}
+    {%- set finishing = [comments(relation, model)] -%}
+    {%- for index in config.get('indexes', []) -%}
+        {%- do finishing.append(get_create_index_sql(relation, index) ~ ';') -%}
+    {%- endfor -%}
+    {%- for hook in post_hooks -%}
+        {%- do finishing.append(render(hook.sql) ~ ';') -%}
+    {%- endfor -%}
+    {% do run_query(finishing | join('\n')) %}
+    {% do apply_grants(relation, config.get('grants'), should_revoke=False) %}
+    {% do adapter.commit() %}
+    {{ return(relation) }}
+{%- endmacro %}
+
+{#- Spark has no transaction to put this into: its own table and view do. -#}
+
+{% materialization rebuilt_table, adapter='spark' -%}
+    {{ return(materialization_table_spark()) }}
+{%- endmaterialization %}
+
+{% materialization rebuilt_view, adapter='spark' -%}
+    {{ return(materialization_view_spark()) }}
+{%- endmaterialization %}
