@@ -16,9 +16,10 @@ from yingjian.orchestration import model_tasks, tasks
 from yingjian.orchestration.approval import ReleaseByHand
 from yingjian.orchestration.build import ClaimBuild
 from yingjian.orchestration.common import PACKS, PUBLICATION, START, TASKS
-from yingjian.orchestration.feeds import WAIT, WaitForFeeds
+from yingjian.orchestration.feeds import WaitForFeeds
 from yingjian.orchestration.timetable import BusinessDays
 from yingjian.orchestration.tries import tried_again
+from yingjian.pipeline import Task
 
 ROOT = Path(__file__).resolve().parents[1]
 DBT_PROJECT = ROOT / "dbt_project"
@@ -54,10 +55,11 @@ DBT_TARGET = Path(os.environ.get("YINGJIAN_HOME") or ROOT / ".yingjian") / "dbt"
 )
 def daily() -> None:
     wait_for_feeds = WaitForFeeds(
-        task_id=WAIT, doc_md="Deferred until every required feed brought the day's data, or until the deadline."
+        task_id=Task.WAIT_FOR_FEEDS,
+        doc_md="Deferred until every required feed brought the day's data, or until the deadline.",
     )
     claim_build = ClaimBuild(
-        task_id="claim_build",
+        task_id=Task.CLAIM_BUILD,
         doc_md="Deferred until no other run builds; from here on the schema `build` is this run's.",
     )
 
@@ -93,10 +95,10 @@ def daily() -> None:
 
     @task.branch(doc_md="To publication when every critical check held, else to a person.")
     def gate(**context: Any) -> str:
-        return "publish" if tasks.is_released(context["run_id"]) else "release_by_hand"
+        return Task.PUBLISH if tasks.is_released(context["run_id"]) else Task.RELEASE_BY_HAND
 
     release_by_hand = ReleaseByHand(
-        task_id="release_by_hand",
+        task_id=Task.RELEASE_BY_HAND,
         retries=2,
         doc_md="Asks in the portal, tells those who may, later their deputies, and waits, deferred; the next run supersedes it.",
     )

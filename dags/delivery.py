@@ -9,6 +9,7 @@ from airflow.sdk import Param, dag, task
 
 from yingjian.orchestration import delivery_tasks, tasks
 from yingjian.orchestration.common import PACKS, START, TASKS
+from yingjian.pipeline import Task
 
 
 @dag(
@@ -41,7 +42,7 @@ def delivery() -> None:
         return delivery_tasks.plan(tasks.publication_of(context))
 
     wait = DateTimeSensor(
-        task_id="wait",
+        task_id=Task.WAIT_FOR_HOUR,
         target_time="{{ ti.xcom_pull(task_ids='plan')['due_at'] }}",
         mode="reschedule",
         poke_interval=60,

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from yingjian.orchestration import tasks
 from yingjian.orchestration.common import STAGING, START, TASKS
+from yingjian.pipeline import Dag
 from yingjian.settings import Settings
 
 
@@ -60,7 +61,7 @@ def landing() -> None:
     land() >> late_run
     late_run >> TriggerDagRunOperator(
         task_id="correct",
-        trigger_dag_id="daily",
+        trigger_dag_id=Dag.DAILY,
         trigger_run_id="{{ ti.xcom_pull(task_ids='late')['run_id'] }}",
         conf={"date": "{{ ti.xcom_pull(task_ids='late')['date'] }}"},
         skip_when_already_exists=True,

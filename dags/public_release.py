@@ -9,6 +9,7 @@ from airflow.sdk import Param, dag, task
 from yingjian.orchestration import delivery_tasks, tasks
 from yingjian.orchestration.approval import SignOff
 from yingjian.orchestration.common import PACKS, START, TASKS
+from yingjian.pipeline import Task
 
 
 @dag(
@@ -44,7 +45,7 @@ def public_release() -> None:
         return delivery_tasks.draft_bulletin(tasks.publication_of(context))
 
     sign_off = SignOff(
-        task_id="sign_off",
+        task_id=Task.SIGN_OFF,
         retries=2,
         doc_md="Asks in the portal, tells those who may, later their deputies, and waits, deferred; a rejection ends the run.",
     )

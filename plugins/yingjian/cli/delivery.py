@@ -10,6 +10,7 @@ import typer
 
 from yingjian.cli import terminal
 from yingjian.cli.connections import connection
+from yingjian.pipeline import Dag
 from yingjian.settings import Settings, SetupError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def retry(
         )
         return 1
     with services.running_services(settings) as airflow:
-        result = airflow.run_dag("delivery", day, {"publication_id": publication_id})
+        result = airflow.run_dag(Dag.DELIVERY, day, {"publication_id": publication_id})
     print(f"{len(again)} deliveries of publication {publication_id} made again: see `yingjian delivery list`")
     return 0 if result.state == "success" else 1
 

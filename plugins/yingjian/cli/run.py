@@ -16,6 +16,7 @@ import typer
 
 from yingjian.cli import terminal
 from yingjian.cli.quarantine import waiting
+from yingjian.pipeline import Dag, Task
 from yingjian.settings import Settings, SetupError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def run_days(settings: Settings, days: list[date], landing: str, *, delivers: bo
         with services.running_services(settings) as airflow, terminal.bar("landing", 1 + len(days)) as progress:
             airflow.clear_the_way()
             clock.mark("Airflow start-up")
-            landed = airflow.run_dag("landing", days[0], on_task=_say_step("landing", progress))
+            landed = airflow.run_dag(Dag.LANDING, days[0], on_task=_say_step("landing", progress))
             progress(steps=1)
             clock.mark("landing")
             if landed.state != "success":
@@ -113,7 +114,9 @@ def run_days(settings: Settings, days: list[date], landing: str, *, delivers: bo
                 return 1
             _say_refused(settings)
             for day in days:
-                result = airflow.run_dag("daily", day, {"date": day.isoformat()}, on_task=_say_step(str(day), progress))
+                result = airflow.run_dag(
+                    Dag.DAILY, day, {"date": day.isoformat()}, on_task=_say_step(str(day), progress)
+                )
                 progress(str(day), 1)
                 clock.mark(f"daily run {day}", _by_step(result.tasks))
                 if not _explain(settings, day, result):
@@ -154,7 +157,7 @@ def _explain(settings: Settings, day: date, result: object) -> bool:
     assert isinstance(result, RunResult)
     logs = settings.home / "airflow" / "logs" / "dag_id=daily" / f"run_id={result.run_id}"
     states = {task.task_id: task.state for task in result.tasks}
-    if result.state == "success" and states.get("publish") == "success":
+    if result.state == "success" and states.get(Task.PUBLISH) == "success":
         report = max(settings.reports.glob(f"{day}-*.html"), key=lambda path: path.stat().st_mtime, default=None)
         print(f"{day}: published; report {report}")
         return True
@@ -181,8 +184,8 @@ def _deliver(settings: Settings, airflow: Airflow, day: date, run_id: str, clock
 
     officials = read_officials(settings.officials)
     wanted = {
-        "delivery": bool(recipients(officials, "pack")),
-        "public_release": bool(officials.who_may_answer("sign_off") or recipients(officials, "bulletin")),
+        Dag.DELIVERY: bool(recipients(officials, "pack")),
+        Dag.PUBLIC_RELEASE: bool(officials.who_may_answer("sign_off") or recipients(officials, "bulletin")),
     }
     if not any(wanted.values()):
         return
@@ -193,11 +196,14 @@ def _deliver(settings: Settings, airflow: Airflow, day: date, run_id: str, clock
         result = airflow.run_dag(dag_id, day, conf)
         clock.mark(f"{dag_id} {day}", _by_step(result.tasks))
         sentence = {
-            ("delivery", "success"): "delivered",
-            ("delivery", "awaiting"): f"delivery waits for {settings.delivery_time:%H:%M}: keep `yingjian up` running",
-            ("delivery", "failed"): "not everything was delivered: see `yingjian delivery list`",
-            ("public_release", "awaiting"): "the public figures wait to be signed off: run `yingjian up`",
-            ("public_release", "failed"): "the sign-off of the public figures could not be asked for",
+            (Dag.DELIVERY, "success"): "delivered",
+            (
+                Dag.DELIVERY,
+                "awaiting",
+            ): f"delivery waits for {settings.delivery_time:%H:%M}: keep `yingjian up` running",
+            (Dag.DELIVERY, "failed"): "not everything was delivered: see `yingjian delivery list`",
+            (Dag.PUBLIC_RELEASE, "awaiting"): "the public figures wait to be signed off: run `yingjian up`",
+            (Dag.PUBLIC_RELEASE, "failed"): "the sign-off of the public figures could not be asked for",
         }.get((dag_id, result.state))
         if sentence:
             print(f"{day}: {sentence}", file=sys.stderr if result.state == "failed" else sys.stdout)

@@ -35,6 +35,7 @@ from yingjian.operations import broker
 from yingjian.operations.airflow_service import SUPERVISED_BY
 from yingjian.operations.service_names import PORTAL
 from yingjian.people.officials import ADMIN, read_officials
+from yingjian.pipeline import Dag, Task
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError, variables
 
 log = logging.getLogger(__name__)
@@ -52,11 +53,14 @@ PORT = 8080
 READY_SECONDS = 180
 # A service that dies is started again. If it dies more often than DEATHS within DEATHS_SECONDS, it counts as down.
 DEATHS, DEATHS_SECONDS = 3, 600
-DAGS = ("landing", "daily", "maintenance", "delivery", "public_release", "senders", "bounces", "watch")
 # Only one run of these DAGs may be active. The other DAGs allow several runs, some of which wait or are repeated.
-ONE_AT_A_TIME = ("landing", "daily", "maintenance")
+ONE_AT_A_TIME = (Dag.LANDING, Dag.DAILY, Dag.MAINTENANCE)
 # A run waits in these tasks for its hour or for a person, for hours. The command line does not wait with it.
-WAITS_AT = {"daily": "release_by_hand", "delivery": "wait", "public_release": "sign_off"}
+WAITS_AT: dict[str, Task] = {
+    Dag.DAILY: Task.RELEASE_BY_HAND,
+    Dag.DELIVERY: Task.WAIT_FOR_HOUR,
+    Dag.PUBLIC_RELEASE: Task.SIGN_OFF,
+}
 WAITING = frozenset({"deferred", "up_for_reschedule"})
 AT_WORK = frozenset({"scheduled", "queued", "running", "restarting", "up_for_retry"})
 
@@ -280,7 +284,7 @@ class Airflow:
                 with attempt:
                     self.check()
                     self._login()
-                    missing = [dag for dag in DAGS if self._client.get(f"/api/v2/dags/{dag}").status_code != 200]
+                    missing = [dag for dag in Dag if self._client.get(f"/api/v2/dags/{dag}").status_code != 200]
                     scheduler = self._client.get("/api/v2/monitor/health").json().get("scheduler", {}).get("status")
                     if missing or scheduler != "healthy":
                         raise _NotReadyError

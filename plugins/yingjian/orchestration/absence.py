@@ -14,6 +14,7 @@ from yingjian.delivery.messages import Letter
 from yingjian.delivery.recipients import Recipient, recipients
 from yingjian.orchestration import delivery_tasks, feeds
 from yingjian.people.officials import Officials
+from yingjian.pipeline import Dag, Task
 from yingjian.reports import text
 from yingjian.settings import Settings
 
@@ -53,12 +54,12 @@ def why(settings: Settings, day: date) -> str:
         settings,
         """
         select run_id, state from dag_run
-        where dag_id = 'daily' and coalesce(
+        where dag_id = %s and coalesce(
             (conf ->> 'date')::date, (data_interval_start at time zone 'Asia/Shanghai')::date
         ) = %s
         order by queued_at desc nulls last limit 1
         """,
-        (day,),
+        (Dag.DAILY, day),
     )
     if not runs:
         return "当日运行没有启动，数据组已获通知"
@@ -67,16 +68,16 @@ def why(settings: Settings, day: date) -> str:
         settings,
         """
         select task_id, state from task_instance
-        where dag_id = 'daily' and run_id = %s and state in ('failed', 'deferred', 'up_for_reschedule')
+        where dag_id = %s and run_id = %s and state in ('failed', 'deferred', 'up_for_reschedule')
         and task_id not like 'models.%%' order by end_date nulls last
         """,
-        (run_id,),
+        (Dag.DAILY, run_id),
     )
-    if (feeds.WAIT, "deferred") in tasks and (missing := feeds.read_missing(settings, day)):
+    if (Task.WAIT_FOR_FEEDS, "deferred") in tasks and (missing := feeds.read_missing(settings, day)):
         return f"等待报送：{'、'.join(titles(settings, missing))}"
     if run_state == "failed":
         failed = [task for task, task_state in tasks if task_state == "failed"]
-        if failed == ["release_by_hand"]:
+        if failed == [Task.RELEASE_BY_HAND]:
             return "质量检查未通过，时限内无人决定是否放行"
         return f"运行在“{failed[0] if failed else '未知'}”一步失败，数据组已获通知"
     if run_state == "success":

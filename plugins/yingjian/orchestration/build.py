@@ -16,12 +16,12 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from yingjian.database import warehouse
 from yingjian.database.airflow_database import ask_airflow
 from yingjian.modelling import dbt
-from yingjian.orchestration import feeds, tasks
+from yingjian.orchestration import tasks
+from yingjian.pipeline import Dag, Task
 from yingjian.publishing import build as builds
 from yingjian.settings import Settings
 
 POLL_SECONDS = 3.0
-DAG = "daily"
 
 
 def ask(settings: Settings, run_id: str, day: date, missing: list[str]) -> None:
@@ -47,7 +47,7 @@ def is_alive(settings: Settings, conn: psycopg.Connection[Any], run_id: str) -> 
         ask_airflow(
             settings,
             "select 1 from dag_run where dag_id = %s and run_id = %s and state in ('queued', 'running')",
-            (DAG, run_id),
+            (Dag.DAILY, run_id),
         )
     )
 
@@ -65,7 +65,7 @@ def _is_earlier_coming(settings: Settings, conn: psycopg.Connection[Any], day: d
                 (conf ->> 'date')::date, (data_interval_start at time zone 'Asia/Shanghai')::date
             ) < %s
             """,
-            (DAG, day),
+            (Dag.DAILY, day),
         )
     }
     if not runs:
@@ -104,7 +104,7 @@ class ClaimBuild(BaseOperator):
     def execute(self, context: Any) -> None:
         settings, run_id = Settings.load(), context["run_id"]
         day = tasks.business_date(context)
-        missing = context["ti"].xcom_pull(task_ids=feeds.WAIT) or []
+        missing = context["ti"].xcom_pull(task_ids=Task.WAIT_FOR_FEEDS) or []
         ask(settings, run_id, day, missing)
         if not take_turn(settings, run_id, day):
             self.defer(trigger=TurnTrigger(run_id, day.isoformat()), method_name="execute_complete")

@@ -19,7 +19,6 @@ from yingjian.database import warehouse
 from yingjian.orchestration import tasks
 from yingjian.settings import Settings
 
-WAIT = "wait_for_feeds"
 POLL_SECONDS = 5.0
 # A late file makes its day run again at most once in this time, and only until this hour of the next day.
 CORRECTION_PAUSE = timedelta(minutes=30)

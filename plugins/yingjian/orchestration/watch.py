@@ -23,6 +23,7 @@ from yingjian.database import warehouse
 from yingjian.orchestration import anchor, memory, notices
 from yingjian.orchestration.notices import FAILURE, Notice, task_link, ui_link
 from yingjian.people.audience import OFFICE
+from yingjian.pipeline import Dag
 from yingjian.publishing import decision
 from yingjian.reports.audiences import narrowed
 from yingjian.settings import Settings, SetupError
@@ -82,7 +83,7 @@ def not_landed(view: View) -> list[Notice]:
         return []
     return [
         Notice(
-            "not_landed", "not_landed", f"nothing landed since {_time(since)}", "landing",
+            "not_landed", "not_landed", f"nothing landed since {_time(since)}", Dag.LANDING,
             (("last file", _time(last) if last else "none ever"),), ui_link(view.settings, "/dags/landing"),
         )
     ]  # fmt: skip
@@ -99,20 +100,20 @@ def not_started(view: View) -> list[Notice]:
         """
         select
             exists (
-                select from dag_run where dag_id = 'daily'
+                select from dag_run where dag_id = %s
                 and (data_interval_start at time zone 'Asia/Shanghai')::date >= %s
             ),
-            exists (select from dag where dag_id = 'daily' and is_paused)
+            exists (select from dag where dag_id = %s and is_paused)
         """,
-        day,
-    )
+        Dag.DAILY, day, Dag.DAILY,
+    )  # fmt: skip
     if is_asked or has_run:
         return []
     return [
         Notice(
-            "not_started", f"not_started:{day}", f"the run of {day} has not begun", "daily",
+            "not_started", f"not_started:{day}", f"the run of {day} has not begun", Dag.DAILY,
             (("why", "the DAG daily is paused" if is_paused else "not known: is the scheduler alive?"),),
-            ui_link(view.settings, "/dags/daily"),
+            ui_link(view.settings, f"/dags/{Dag.DAILY}"),
         )
     ]  # fmt: skip
 
@@ -169,8 +170,8 @@ def stale(view: View) -> list[Notice]:
         return []
     return [
         Notice(
-            "stale", f"stale:{day}", f"{day} is not published; readers see {newest}", "daily",
-            (), ui_link(view.settings, "/dags/daily"),
+            "stale", f"stale:{day}", f"{day} is not published; readers see {newest}", Dag.DAILY,
+            (), ui_link(view.settings, f"/dags/{Dag.DAILY}"),
         )
     ]  # fmt: skip
 
@@ -188,7 +189,7 @@ def missing_feeds(view: View) -> list[Notice]:
     day, feeds = row
     return [
         Notice(
-            "missing_feeds", f"missing_feeds:{day}", f"{day} was built without {', '.join(feeds)}", "landing",
+            "missing_feeds", f"missing_feeds:{day}", f"{day} was built without {', '.join(feeds)}", Dag.LANDING,
             (("then", "a file that comes later makes the day again"),),
         )
     ]  # fmt: skip
@@ -205,7 +206,7 @@ def rejected_files(view: View) -> list[Notice]:
         (view.moment - RECENT,),
     )
     return [
-        Notice("rejected_files", f"rejected_files:{feed}", f"{count} files of {feed} were refused", "landing")
+        Notice("rejected_files", f"rejected_files:{feed}", f"{count} files of {feed} were refused", Dag.LANDING)
         for feed, count in rows
     ]
 
@@ -223,7 +224,7 @@ def rejected_rows(view: View) -> list[Notice]:
     )
     return [
         Notice(
-            "rejected_rows", f"rejected_rows:{feed}", f"{rejected} of {read} rows of {feed} went to quarantine", "landing",
+            "rejected_rows", f"rejected_rows:{feed}", f"{rejected} of {read} rows of {feed} went to quarantine", Dag.LANDING,
             (("see", "yingjian quarantine list"),),
         )
         for feed, rejected, read in rows
@@ -246,7 +247,7 @@ def silent_senders(view: View) -> list[Notice]:
         ).fetchall()
     return [
         Notice(
-            "silent_senders", f"silent_senders:{feed}", f"{count} senders of {feed} are silent since {last_on}", "landing",
+            "silent_senders", f"silent_senders:{feed}", f"{count} senders of {feed} are silent since {last_on}", Dag.LANDING,
             (("see", "reporting.feed_sender_daily"),),
         )
         for feed, count, last_on in rows
@@ -269,7 +270,7 @@ def not_anchored(view: View) -> list[Notice]:
     if view.settings.audit_anchor is None or since is None or view.moment - since <= anchor.MISSING:
         return []
     subject = f"the end of the audit trail was not noted since {_time(since)}"
-    return [Notice("not_anchored", "not_anchored", subject, "watch")]
+    return [Notice("not_anchored", "not_anchored", subject, Dag.WATCH)]
 
 
 def archive(view: View) -> list[Notice]:

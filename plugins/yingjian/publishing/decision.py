@@ -16,13 +16,14 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
+from yingjian.pipeline import Dag, Task
 from yingjian.privacy import audit_trail
 from yingjian.publishing import build as builds
 
 RELEASE, SIGN_OFF = "release", "sign_off"
 PATHS = {RELEASE: "release", SIGN_OFF: "sign-off"}  # The portal's address of a question begins so.
 # The DAG and the task that ask.
-ASKED_BY = {RELEASE: ("daily", "release_by_hand"), SIGN_OFF: ("public_release", "sign_off")}
+ASKED_BY = {RELEASE: (Dag.DAILY, Task.RELEASE_BY_HAND), SIGN_OFF: (Dag.PUBLIC_RELEASE, Task.SIGN_OFF)}
 # The trail calls the decisions so.
 ACTIONS = {RELEASE: "release_decision", SIGN_OFF: "sign_off_decision"}
 

@@ -1,0 +1,29 @@
+"""The DAGs have these ids, and so have those of their tasks that code outside of their DAG names."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Dag(StrEnum):
+    """Each is a file of the folder `dags`."""
+
+    LANDING = "landing"
+    DAILY = "daily"
+    MAINTENANCE = "maintenance"
+    DELIVERY = "delivery"
+    PUBLIC_RELEASE = "public_release"
+    SENDERS = "senders"
+    BOUNCES = "bounces"
+    WATCH = "watch"
+
+
+class Task(StrEnum):
+    """A run of `daily` waits in the first, second and third; of `public_release` in the fourth, of `delivery` in the last."""
+
+    WAIT_FOR_FEEDS = "wait_for_feeds"
+    CLAIM_BUILD = "claim_build"
+    RELEASE_BY_HAND = "release_by_hand"
+    SIGN_OFF = "sign_off"
+    WAIT_FOR_HOUR = "wait"
+    PUBLISH = "publish"
