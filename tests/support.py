@@ -36,12 +36,16 @@ IDENTITY = {"姓名": "陈测试", "证件类型": "居民身份证", "证件号
 
 
 def make_home(folder: Path, *, durable: bool = True) -> Settings:
-    """A home with a running server and all tables; when not `durable`, its server does not wait for the disk."""
+    """A home with a running server and all tables; when not `durable`, its server does not wait for the disk.
+
+    Its log of writes is kept short, too, because each copy of the home copies it.
+    """
     settings = Settings.load({"YINGJIAN_HOME": str(folder)})
     warehouse.ensure_running(settings)
     if not durable:
         with psycopg.connect(EmbeddedPostgres(settings).uri("postgres", "postgres"), autocommit=True) as conn:
-            conn.execute("alter system set fsync = off")
+            for setting in ("fsync = off", "min_wal_size = '32MB'", "max_wal_size = '96MB'"):
+                conn.execute(f"alter system set {setting}")  # type: ignore[arg-type]
             conn.execute("select pg_reload_conf()")
     migration.migrate(settings)
     return settings

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,12 @@ from tests import support
 from tests.unit.test_policy_seeds import seed
 from yingjian.settings import PROJECT_ROOT, Settings
 
-RUNS = count()
 READ = ("+due", "+risk_zone")  # The test reads these of the made-up edition, and all that they are made from.
 OTHER = {"证件号码": "35050319810106930X"}  # This person is in none of the schedules below.
 UPDATED = {"更新时间": "2022-07-01 08:00:00"}
 SLOTS = "select slot, due_date::text from build.obligation where membership_id = %s order by slot"
 ZONE = """
-    select level, eligible_level, eligible_on::text, mismatch, blockers from {schema}.risk_zone where zone_id = %s
+    select level, eligible_level, eligible_on::text, mismatch, blockers from build.risk_zone where zone_id = %s
 """
 
 
@@ -61,18 +59,15 @@ def land(settings: Settings, folder: Path, feeds: dict[str, list[dict[str, str]]
 
 
 def run(settings: Settings, day: date) -> str:
-    """Build, audit and publish a day unless it is the one that is published; the edition that the publication names.
-
-    Readers stay on the newest date: tests of the town ask for days in order.
-    """
-    if support.query(settings, "select as_of_date from reporting.publication") != [(day,)]:
-        support.run_day(settings, day, f"editions {next(RUNS)}")
-    return str(support.query(settings, "select policy_edition from reporting.publication")[0][0])
+    """Build what these tests read of a day; the edition that holds on it, as a publication would name it."""
+    support.build(settings, day, *READ, "+obligation", "+control")
+    held = "select edition_code from intermediate.int_policy__editions where %s between effective_from and effective_to"
+    return str(support.query(settings, held, day)[0][0])
 
 
-def zone_row(settings: Settings, key: str, schema: str = "reporting") -> tuple:  # type: ignore[type-arg]
+def zone_row(settings: Settings, key: str) -> tuple:  # type: ignore[type-arg]
     """Level, level and day to which the rule allows it to be lowered, mismatch, blockers."""
-    return support.query(settings, ZONE.format(schema=schema), key)[0]
+    return support.query(settings, ZONE, key)[0]
 
 
 def edition_on(day: str) -> str:
@@ -256,8 +251,8 @@ def test_a_round_on_day_five_from_21_november(town: Settings) -> None:
 
 
 def test_rolling_duties_follow_the_edition_of_the_day(town: Settings) -> None:
-    listed = "select membership_id from reporting.obligation where rule_family = 'rolling' order by 1"
-    bought = "select membership_id from reporting.obligation where group_code = 'P19'"
+    listed = "select membership_id from build.obligation where rule_family = 'rolling' order by 1"
+    bought = "select membership_id from build.obligation where group_code = 'P19'"
     assert run(town, date(2022, 12, 6)) == edition_on("2022-12-06")
     assert support.query(town, listed) == [("cold-chain",), ("courier",)]
     assert run(town, date(2022, 12, 7)) == edition_on("2022-12-07")
@@ -278,8 +273,15 @@ def test_zones_follow_the_last_edition(town: Settings) -> None:
         "2023-01-08",
         "本版方案不再设高风险区（乙类乙管总体方案第一部分）",
     )
-    listed = "select membership_id from reporting.obligation where rule_family = 'rolling'"
+    listed = "select membership_id from build.obligation where rule_family = 'rolling'"
     assert support.query(town, listed) == [], "愿检尽检"
+
+
+def test_a_publication_names_the_edition_of_its_day(town: Settings) -> None:
+    """The whole day of the last edition is built, audited and published."""
+    support.run_day(town, date(2023, 1, 8))
+    named = support.query(town, "select policy_edition from reporting.publication")
+    assert named == [(edition_on("2023-01-08"),)]
 
 
 def test_no_duty_outlives_the_text_that_asks_for_it(town: Settings) -> None:
@@ -376,14 +378,14 @@ def test_an_edition_of_seed_rows_only(made_up: Settings) -> None:
     assert support.query(made_up, due, "pharmacy_purchases:old")[0][0] == "2022-07-15"
     assert support.query(made_up, due, "pharmacy_purchases:new")[0][0] == "2022-07-19"
     assert support.query(made_up, "select max(days_until_due) from build.due") == [(2,)]
-    assert zone_row(made_up, "z", "build")[:3] == ("高", "低", "2022-07-15")
+    assert zone_row(made_up, "z")[:3] == ("高", "低", "2022-07-15")
 
 
 def test_the_day_before_and_after_the_made_up_edition(made_up: Settings) -> None:
     due = "select due_date::text, basis from build.obligation where membership_id = 'courier'"
     support.build(made_up, date(2022, 7, 14), *READ)
     assert support.query(made_up, due) == [("2022-07-19", "附件第8项")]
-    assert zone_row(made_up, "z", "build")[:3] == ("高", None, None)
+    assert zone_row(made_up, "z")[:3] == ("高", None, None)
     support.build(made_up, date(2022, 7, 25), *READ)
     edition = "select edition_code from intermediate.int_policy__editions where date '2022-07-25' between effective_from and effective_to"  # fmt: skip
     assert support.query(made_up, edition) == [("back",)]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests import support
+from tests.conftest import HomeFactory
 from yingjian.modelling import dbt as dbt_project
 from yingjian.modelling import lineage
 from yingjian.settings import Settings, SetupError
@@ -51,9 +52,14 @@ def endpoint() -> Iterator[Endpoint]:
     server.server.shutdown()
 
 
-def test_each_model_is_told_with_what_it_reads(fresh_home: Settings, endpoint: Endpoint) -> None:
-    token = support.claim(fresh_home, DAY).token
-    dbt_project.build(replace(fresh_home, openlineage_url=endpoint.url), DAY, token)
+@pytest.fixture(scope="module")
+def home(home_factory: HomeFactory) -> Settings:
+    return home_factory("lineage")
+
+
+def test_each_model_is_told_with_what_it_reads(home: Settings, endpoint: Endpoint) -> None:
+    token = support.claim(home, DAY).token
+    dbt_project.build(replace(home, openlineage_url=endpoint.url), DAY, token)
     assert {event["job"]["namespace"] for event in endpoint.events} == {lineage.NAMESPACE}
     written = {
         output["name"]: {source["name"] for source in event["inputs"]}
@@ -66,28 +72,26 @@ def test_each_model_is_told_with_what_it_reads(fresh_home: Settings, endpoint: E
 
 
 def test_an_endpoint_that_refuses_stops_nothing(
-    fresh_home: Settings, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+    home: Settings, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
     endpoint.status = 400
-    home = replace(fresh_home, openlineage_url=endpoint.url)
-    dbt_project.build(home, DAY, support.claim(home, DAY).token)
+    token = support.claim(home, DAY).token
+    dbt_project.build(replace(home, openlineage_url=endpoint.url), DAY, token)
     assert "OpenLineage: the models of this build were not told" in caplog.text
     assert support.query(home, "select count(*) from build.obligation") == [(0,)]
 
 
-def test_nothing_is_sent_unless_an_endpoint_is_named(fresh_home: Settings) -> None:
-    assert lineage.airflow_environment(fresh_home) == {"AIRFLOW__OPENLINEAGE__DISABLED": "True"}
-    assert lineage.artifacts(fresh_home) is None
-    named = lineage.airflow_environment(replace(fresh_home, openlineage_url="http://lineage.example.org"))
+def test_nothing_is_sent_unless_an_endpoint_is_named(home: Settings) -> None:
+    assert lineage.airflow_environment(home) == {"AIRFLOW__OPENLINEAGE__DISABLED": "True"}
+    assert lineage.artifacts(home) is None
+    named = lineage.airflow_environment(replace(home, openlineage_url="http://lineage.example.org"))
     assert json.loads(named["AIRFLOW__OPENLINEAGE__TRANSPORT"])["url"] == "http://lineage.example.org"
     assert named["AIRFLOW__OPENLINEAGE__DISABLE_SOURCE_CODE"] == "True"
 
 
-def test_without_its_packages_one_sentence_says_what_to_do(
-    fresh_home: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_its_packages_one_sentence_says_what_to_do(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "airflow.providers.openlineage", None)
     with pytest.raises(SetupError, match="uv sync --frozen --group lineage"):
-        lineage.airflow_environment(replace(fresh_home, openlineage_url="http://lineage.example.org"))
+        lineage.airflow_environment(replace(home, openlineage_url="http://lineage.example.org"))

@@ -53,7 +53,7 @@ def test_late_samples_and_corrected_memberships(home: Settings, tmp_path: Path) 
     # It is compared with one publication, as the plan says: the others are left alone, however many there are.
     ids = [number for (number,) in query(home, "select publication_id from published.publication order by 1")]
     for day, before in ((date(2022, 7, 12), ids[2]), (date(2022, 7, 10), ids[0])):
-        support.build(home, day)
+        support.build(home, day, "+int_publication__before", "stg_published__obligations")
         with warehouse.connect(home) as conn:
             read = tables_read(
                 conn,

@@ -9,7 +9,7 @@ from tests.support import land_folder, query
 from yingjian import simulate
 from yingjian.settings import Settings
 
-PERSONS, DAYS = 50_000, 10
+PERSONS, DAYS = 20_000, 10
 
 
 def test_everything_written_lands(fresh_home: Settings, tmp_path: Path) -> None:

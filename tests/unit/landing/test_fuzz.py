@@ -378,7 +378,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_file, "BLOCK", 700)
 
 
-@pytest.mark.parametrize(("fuzz", "files"), [(fuzz_text, 80), (fuzz_bytes, 30), (fuzz_sheet, 15)])
+@pytest.mark.parametrize(("fuzz", "files"), [(fuzz_text, 25), (fuzz_bytes, 10), (fuzz_sheet, 15)])
 def test_files_with_faults(small_blocks: None, tmp_path: Path, fuzz: Callable[[int, Path], bool], files: int) -> None:
     assert list(run(fuzz, range(files), tmp_path)) == []
 

@@ -32,7 +32,7 @@ def column(path: Path, source: str) -> list[str]:
     return [cell for chunk in open_table(path, feed).chunks for cell in chunk.cells.to_series(place)]
 
 
-@pytest.mark.parametrize(("persons", "days"), [(300, 4), (20_000, 1), (CITY, 1)])
+@pytest.mark.parametrize(("persons", "days"), [(300, 4), pytest.param(CITY, 1, marks=pytest.mark.slow)])
 def test_deterministic_by_seed(tmp_path: Path, persons: int, days: int) -> None:
     sizes = [
         simulate.write_landing(tmp_path / name, persons, days, seed, LAST_DAY)
@@ -73,9 +73,10 @@ def test_memory_follows_persons_not_days(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_a_city_sends_several_files_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of each laboratory, and a long one in parts; none lacks a sample or has one twice."""
-    monkeypatch.setattr(scale, "LABORATORY", CITY // 3)
-    monkeypatch.setattr(exports, "FILE_ROWS", 4_000)
-    simulate.write_landing(tmp_path, CITY, 1, 1, LAST_DAY)
+    persons = 15_000
+    monkeypatch.setattr(scale, "LABORATORY", persons // 3)
+    monkeypatch.setattr(exports, "FILE_ROWS", 1_000)
+    simulate.write_landing(tmp_path, persons, 1, 1, LAST_DAY)
     files = [path for path in (tmp_path / "test_results").iterdir() if "(1)" not in path.name and "_k" not in path.name]
     day = [path for path in files if "_lab" in path.name]
     assert {path.stem.partition("_lab")[2][0] for path in day} == set("ABC") and len(day) > 3
