@@ -75,7 +75,7 @@ def test_a_city_sends_several_files_a_day(tmp_path: Path, monkeypatch: pytest.Mo
     """One of each laboratory, and a long one in parts; none lacks a sample or has one twice."""
     persons = 15_000
     monkeypatch.setattr(scale, "LABORATORY", persons // 3)
-    monkeypatch.setattr(exports, "FILE_ROWS", 1_000)
+    monkeypatch.setattr(exports, "FILE_ROWS", 100)
     simulate.write_landing(tmp_path, persons, 1, 1, LAST_DAY)
     files = [path for path in (tmp_path / "test_results").iterdir() if "(1)" not in path.name and "_k" not in path.name]
     day = [path for path in files if "_lab" in path.name]
