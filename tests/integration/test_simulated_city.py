@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from tests.support import land_folder, query
 from yingjian import simulate
 from yingjian.settings import Settings
 
-PERSONS, DAYS = 20_000, 10
+PERSONS, DAYS = 50_000, 10
 
 
+@pytest.mark.slow
 def test_everything_written_lands(fresh_home: Settings, tmp_path: Path) -> None:
     size = simulate.write_landing(tmp_path, PERSONS, DAYS, 2, date(2022, 7, 24))
     summary = land_folder(fresh_home, tmp_path)
