@@ -6,7 +6,7 @@ The portal shows it as cards, the hand-out of a grid as a table; both read it he
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from yingjian.database.rows import records
 from yingjian.modelling.marts import published
 from yingjian.reports.contents import DANGER
 from yingjian.reports.lists import MASKED_NUMBER
+from yingjian.reports.publication import Publication
 
 # Each query gives item_id, person_key, community, grid, the day and the moment of the limit (null where the day is all),
 # whether it has passed, the group of the annex for an obligation, and the explanation, which begins with the article. An obligation that has
@@ -93,7 +94,6 @@ LISTS: Mapping[str, tuple[str, str]] = {
     "due": ("今日应检", _OBLIGATIONS.format(mart="due", late="false", more="and days_until_due = 1")),
 }
 PERSONS = 25  # A page has so many persons.
-HANDOUT_PERSONS = 2_000  # A hand-out has no more persons; no grid has as many that something is to be done about.
 STATES = ("late", "running")
 NO_ANSWER = "none"
 
@@ -194,18 +194,60 @@ _NATURAL = r"""
 """
 
 
-def read_today(
-    conn: psycopg.Connection[Any], publication_id: int, as_of_date: date, wanted: Wanted, is_handout: bool = False
-) -> Today:
-    """Return a page of today's list in the audience's part, or all of it for a hand-out; inside `narrowed`.
+def read_today(conn: psycopg.Connection[Any], publication: Publication, wanted: Wanted) -> Today:
+    """Return a page of today's list in the audience's part; inside `narrowed`."""
+    items, given = _items(publication, wanted)
+    counted = records(conn, items + sql.SQL(_COUNT), **given)[0]
+    number = min(wanted.page, max(1, -(-counted["persons"] // PERSONS)))
+    rows = records(
+        conn, items + sql.SQL(_PAGE).format(masked=MASKED_NUMBER), **given, size=PERSONS, offset=(number - 1) * PERSONS
+    )
+    choices = records(conn, items + sql.SQL(_CHOICES), **given)
+    return Today(
+        _persons(rows), counted["persons"], counted["items"], counted["answered"], number,
+        sorted({(row["community"], row["grid"]) for row in choices if row["community"]}, key=_place),
+        sorted({row["due_date"] for row in choices if row["due_date"]}),
+        [mart for mart in LISTS if any(row["list"] == mart for row in choices)],
+    )  # fmt: skip
+
+
+def read_everybody(
+    conn: psycopg.Connection[Any], publication: Publication, wanted: Wanted | None = None
+) -> Sequence[Listed]:
+    """Return all persons of today's list in the audience's part, for a sheet; inside `narrowed`.
+
+    Without `wanted` it is a pack's: only what the publication knows, so that the same publication gives the same bytes.
+    """
+    items, given = _items(publication, wanted or Wanted(), has_later_answers=wanted is not None)
+    query = items + sql.SQL(_PAGE).format(masked=MASKED_NUMBER)
+    return _persons(records(conn, query, **given, size=None, offset=0))
+
+
+def by_grid(listed: Sequence[Listed]) -> list[tuple[tuple[str, str], list[Listed]]]:
+    """Return the persons by community and grid, in the natural order; of each the order of danger is kept."""
+    places: dict[tuple[str, str], list[Listed]] = {}
+    for person in listed:
+        places.setdefault((person.community, person.grid), []).append(person)
+    return sorted(places.items(), key=lambda found: _place(found[0]))
+
+
+def _place(place: tuple[str, str]) -> list[list[tuple[int, str]]]:
+    return [natural(name) for name in place]
+
+
+def _items(
+    publication: Publication, wanted: Wanted, has_later_answers: bool = True
+) -> tuple[sql.Composed, dict[str, Any]]:
+    """Return the beginning of a query and its parameters.
 
     Answers of the portal count from the end of D on; the publication has those before.
     """
+    community, _, grid = wanted.grid.partition("/")
     given = {
-        "id": publication_id,
-        "from": as_of_date + timedelta(days=1),
-        "grid": wanted.grid.partition("/")[2] or None,
-        "community": wanted.grid.partition("/")[0] or None,
+        "id": publication.publication_id,
+        "from": publication.as_of_date + timedelta(days=1) if has_later_answers else date.max,
+        "community": community or None,
+        "grid": grid or None,
         "list": wanted.list or None,
         "state": wanted.state or None,
         "day": wanted.day,
@@ -213,31 +255,24 @@ def read_today(
         "danger": [_danger(mart) for mart in LISTS],
         "lists": list(LISTS),
     }
-    items = sql.SQL(_ITEMS).format(union=_union(publication_id))
-    counted = records(conn, items + sql.SQL(_COUNT), **given)[0]
-    size = HANDOUT_PERSONS if is_handout else PERSONS
-    number = 1 if is_handout else min(wanted.page, max(1, -(-counted["persons"] // size)))
-    rows = records(
-        conn, items + sql.SQL(_PAGE).format(masked=MASKED_NUMBER), **given, size=size, offset=(number - 1) * size
-    )
-    choices = records(conn, items + sql.SQL(_CHOICES), **given)
-    return Today(
-        _persons(rows), counted["persons"], counted["items"], counted["answered"], number,
-        sorted({(row["community"], row["grid"]) for row in choices if row["community"]}, key=lambda place: [natural(name) for name in place]),
-        sorted({row["due_date"] for row in choices if row["due_date"]}),
-        [mart for mart in LISTS if any(row["list"] == mart for row in choices)],
-    )  # fmt: skip
+    return sql.SQL(_ITEMS).format(union=_union(publication.publication_id)), given
 
 
-def is_listed(conn: psycopg.Connection[Any], publication_id: int, mart: str, item_id: str) -> bool:
-    """Return whether such an item stands on today's list in the audience's part; inside `narrowed`."""
-    if mart not in LISTS:
-        return False
+def listed_items(
+    conn: psycopg.Connection[Any], publication_id: int, items: Set[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Return those of some items (list, item) that stand on today's list in the audience's part; inside `narrowed`."""
     query = sql.SQL(
-        "select 1 as found from ({}) as item (item_id, person_key, community, grid, due_date, due_at, is_late, group_name, explanation)"
-        " where item_id = %(item)s limit 1"
-    ).format(_query(mart, publication_id))
-    return bool(records(conn, query, item=item_id))
+        """
+        select listed.c1 as list, listed.c2 as item_id
+        from ({}) as listed (c1, c2)
+        inner join unnest(%(lists)s::text[], %(items)s::text[]) as asked (list, item_id)
+            on listed.c1 = asked.list and listed.c2 = asked.item_id
+        """
+    ).format(_union(publication_id))
+    asked = sorted(items)
+    found = records(conn, query, lists=[mart for mart, _ in asked], items=[item for _, item in asked])
+    return {(row["list"], row["item_id"]) for row in found}
 
 
 def _danger(mart: str) -> int:
@@ -260,9 +295,14 @@ def _union(publication_id: int) -> sql.Composed:
 _ITEMS = """
     with item (list, item_id, person_key, community, grid, due_date, due_at, is_late, group_name, explanation) as ({union}),
     placed as (
-        select item.*, ranks.danger
-        from item inner join unnest(%(lists)s::text[], %(danger)s::int[]) as ranks (list, danger) using (list)
-        where person_key is not null
+        select item.list, item.item_id, item.person_key, item.community,
+            coalesce(nullif(item.grid, ''), case when person.community = item.community then person.grid end, '') as grid,
+            item.due_date, item.due_at, item.is_late, item.group_name, item.explanation, ranks.danger,
+            person.name, person.id_number, person.phone, person.address
+        from item
+        inner join unnest(%(lists)s::text[], %(danger)s::int[]) as ranks (list, danger) on item.list = ranks.list
+        left join published.person on person.publication_id = %(id)s and person.person_key = item.person_key
+        where item.person_key is not null
     ),
     said as (
         select item_id, case when list in ('due', 'overdue') then 'obligation' else list end as kind, result, handled_at,
@@ -301,14 +341,11 @@ _PAGE = f"""
         order by danger, due nulls first, place, person_key
         limit %(size)s offset %(offset)s
     )
-    select wanted.*, person.name, {{masked}} as id_number, person.phone, person.address,
-        coalesce(nullif(person.community, ''), wanted.community) as home,
-        coalesce(nullif(person.grid, ''), wanted.grid) as home_grid
+    select person.*, {{masked}} as masked_number
     from persons
-    inner join wanted using (person_key)
-    left join published.person on person.publication_id = %(id)s and person.person_key = persons.person_key
-    order by persons.danger, persons.due nulls first, persons.place, persons.person_key, wanted.danger,
-        coalesce(wanted.due_at, wanted.due_date + 1) nulls first, wanted.list, wanted.item_id
+    inner join wanted as person using (person_key)
+    order by persons.danger, persons.due nulls first, persons.place, persons.person_key, person.danger,
+        coalesce(person.due_at, person.due_date + 1) nulls first, person.list, person.item_id
 """
 
 
@@ -318,8 +355,8 @@ def _persons(rows: Sequence[Mapping[str, Any]]) -> list[Listed]:
         by_person.setdefault(row["person_key"], []).append(row)
     return [
         Listed(
-            key, found[0]["name"], found[0]["id_number"], found[0]["phone"], found[0]["address"], found[0]["home"],
-            found[0]["home_grid"], [_item(row) for row in found],
+            key, found[0]["name"], found[0]["masked_number"], found[0]["phone"], found[0]["address"], found[0]["community"],
+            found[0]["grid"], [_item(row) for row in found],
         )
         for key, found in by_person.items()
     ]  # fmt: skip

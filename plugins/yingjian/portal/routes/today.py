@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, Form, HTTPException, Query, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, UploadFile
+from fastapi.responses import FileResponse, RedirectResponse, Response
+from starlette.background import BackgroundTask
 
 from yingjian.portal import dispositions, kept, publications, reading
 from yingjian.portal.access import CheckedForm, OfPersons, own_path
@@ -14,27 +20,26 @@ from yingjian.portal.pages import page
 from yingjian.portal.readers import Reader
 from yingjian.reports import today
 from yingjian.reports.publication import Publication
-from yingjian.reports.today import Today, Wanted
+from yingjian.reports.today import Listed, Today, Wanted
+from yingjian.reports.workbook import TODAY, Book, write_today
 
 router = APIRouter(prefix="/today")
 
 Word = Annotated[str, Query(max_length=200)]
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Read = tuple[Publication, Today] | None
 
 
-@router.get("")
-def one_page(
-    request: Request,
-    reader: OfPersons,
+def wanted_of(
     grid: Word = "",
     list: Word = "",
     state: Word = "",
     day: Word = "",
     answer: Word = "",
     number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
-) -> Response:
-    """Show a page of persons in the order of danger; the look is recorded."""
-    wanted = Wanted(
+) -> Wanted:
+    """Return what an address asks for; values that mean nothing are left out."""
+    return Wanted(
         grid,
         list if list in today.LISTS else "",
         state if state in today.STATES else "",
@@ -42,8 +47,16 @@ def one_page(
         answer if answer in (today.NO_ANSWER, *dispositions.RESULTS) else "",
         number,
     )
-    content = _read(reader, wanted, "today_view")
-    response = page(
+
+
+Asked = Annotated[Wanted, Depends(wanted_of)]
+
+
+@router.get("")
+def one_page(request: Request, reader: OfPersons, wanted: Asked) -> Response:
+    """Show a page of persons in the order of danger; the look is recorded."""
+    content = _read(reader, wanted)
+    return page(
         request,
         reader,
         "today.html.j2",
@@ -56,7 +69,51 @@ def one_page(
         note_length=dispositions.NOTE_LENGTH,
         kept=kept.read(request),
     )
-    return response
+
+
+@router.get("/handout")
+def handout(request: Request, reader: OfPersons, wanted: Asked) -> Response:
+    """Show everybody who is asked for as tables for paper, one for each grid; the look is recorded."""
+    publication, listed = _everybody(reader, wanted, "today_handout")
+    grids = today.by_grid(listed)
+    return page(
+        request, reader, "handout.html.j2", publication=publication, grids=grids, count=len(listed), wanted=wanted
+    )
+
+
+@router.post("/workbook", dependencies=[CheckedForm])
+def workbook(reader: OfPersons, wanted: Asked) -> Response:
+    """Send everybody who is asked for as a form to fill in; the export is recorded before it is sent."""
+    publication, listed = _everybody(reader, wanted, "export")
+    folder = tempfile.TemporaryDirectory(prefix="yingjian-")  # Only its owner may read this folder.
+    path = Path(folder.name) / "today.xlsx"
+    book = Book(path, publication.published_at)
+    write_today(book, publication, listed)
+    if not listed:
+        book.plain(TODAY)
+    book.book.close()
+    name = quote(f"{TODAY}_{reader.audience.title}_{publication.as_of_date}.xlsx")
+    return FileResponse(
+        path,
+        media_type=XLSX,
+        headers={"content-disposition": f"attachment; filename*=UTF-8''{name}"},
+        background=BackgroundTask(folder.cleanup),
+    )
+
+
+@router.post("/answers", dependencies=[CheckedForm])
+def take_workbook(request: Request, reader: OfPersons, file: UploadFile) -> Response:
+    """Take the answers of a form that was filled in, and say what could not be taken: line, column and reason."""
+    if (file.size or 0) > dispositions.MOST_BYTES:
+        taken = dispositions.Taken(0, [], "文件过大，疑似异常文件，未读取")
+    else:
+        with tempfile.TemporaryDirectory(prefix="yingjian-") as folder:
+            path = Path(folder) / "sent"
+            with path.open("wb") as copy:
+                shutil.copyfileobj(file.file, copy)
+            taken = dispositions.take(reader, path)
+    status = 200 if not taken.refused and not taken.problem else 422
+    return page(request, reader, "answers.html.j2", status, taken=taken)
 
 
 @router.post("", dependencies=[CheckedForm])
@@ -78,15 +135,28 @@ def give_answer(
     return response
 
 
-def _read(reader: Reader, wanted: Wanted, action: str, is_handout: bool = False) -> Read:
+def _read(reader: Reader, wanted: Wanted) -> Read:
     def read(conn: reading.Conn) -> Read:
         publication = publications.current(conn)
-        if publication is None:
-            return None
-        found = today.read_today(conn, publication.publication_id, publication.as_of_date, wanted, is_handout)
-        return publication, found
+        return (publication, today.read_today(conn, publication, wanted)) if publication else None
 
-    return reading.looked(reader, action, read, _object, details=lambda content: _details(wanted, content))
+    return reading.looked(reader, "today_view", read, _object, details=lambda content: _details(wanted, content))
+
+
+def _everybody(reader: Reader, wanted: Wanted, action: str) -> tuple[Publication, Sequence[Listed]]:
+    def read(conn: reading.Conn) -> tuple[Publication, Sequence[Listed]]:
+        publication = publications.current(conn)
+        if publication is None:
+            raise HTTPException(404)
+        return publication, today.read_everybody(conn, publication, wanted)
+
+    return reading.looked(
+        reader,
+        action,
+        read,
+        lambda content: f"publication {content[0].publication_id} today",
+        details=lambda content: {"persons": len(content[1]), "filters": _filters(wanted)},
+    )
 
 
 def _object(content: Read) -> str:
@@ -94,8 +164,11 @@ def _object(content: Read) -> str:
 
 
 def _details(wanted: Wanted, content: Read) -> dict[str, Any]:
-    asked = {name: str(value) for name, value in wanted.parameters.items() if value}
-    return {"persons": len(content[1].listed) if content else 0, "filters": asked}
+    return {"persons": len(content[1].listed) if content else 0, "filters": _filters(wanted)}
+
+
+def _filters(wanted: Wanted) -> dict[str, str]:
+    return {name: str(value) for name, value in wanted.parameters.items() if value}
 
 
 def _day(words: str) -> date | None:
