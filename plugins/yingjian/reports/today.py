@@ -245,7 +245,7 @@ def _items(
     community, _, grid = wanted.grid.partition("/")
     given = {
         "id": publication.publication_id,
-        "from": publication.as_of_date + timedelta(days=1) if has_later_answers else date.max,
+        "from": publication.as_of_date + timedelta(days=1),
         "community": community or None,
         "grid": grid or None,
         "list": wanted.list or None,
@@ -255,7 +255,8 @@ def _items(
         "danger": [_danger(mart) for mart in LISTS],
         "lists": list(LISTS),
     }
-    return sql.SQL(_ITEMS).format(union=_union(publication.publication_id)), given
+    said = sql.SQL(_SAID if has_later_answers else _NOTHING_SAID)
+    return sql.SQL(_ITEMS).format(union=_union(publication.publication_id), said=said), given
 
 
 def listed_items(
@@ -304,11 +305,7 @@ _ITEMS = """
         left join published.person on person.publication_id = %(id)s and person.person_key = item.person_key
         where item.person_key is not null
     ),
-    said as (
-        select item_id, case when list in ('due', 'overdue') then 'obligation' else list end as kind, result, handled_at,
-            handled_by, remark, disposition_id
-        from portal.disposition where handled_at >= %(from)s
-    ),
+    said as ({said}),
     answered as (
         select placed.*, coalesce(said.result, known.result) as result, coalesce(said.handled_at, known.handled_at) as handled_at,
             said.handled_by, said.remark
@@ -331,6 +328,16 @@ _ITEMS = """
         and (%(day)s::date is null or due_date = %(day)s)
         and (%(answer)s::text is null or coalesce(result, 'none') = %(answer)s)
     )
+"""
+_SAID = """
+    select item_id, case when list in ('due', 'overdue') then 'obligation' else list end as kind, result, handled_at,
+        handled_by, remark, disposition_id
+    from portal.disposition where handled_at >= %(from)s
+"""
+_NOTHING_SAID = """
+    select null::text as item_id, null::text as kind, null::text as result, null::timestamp as handled_at,
+        null::text as handled_by, null::text as remark, null::bigint as disposition_id
+    where false
 """
 _COUNT = "select count(distinct person_key)::int as persons, count(*)::int as items, count(result)::int as answered from wanted"
 _CHOICES = "select distinct list, community, grid, due_date from placed"

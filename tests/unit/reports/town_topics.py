@@ -63,8 +63,8 @@ create table published.never_tested (
 create table published.disposition (
     publication_id bigint, as_of_date date, list text, item_id text, person_key text, department text, community text, grid text, result text);
 create table published.disposition_daily (
-    publication_id bigint, as_of_date date, list text, community text, grid text, items int, answered int, not_reached int,
-    refused int, moved_away int, not_here int, wrong_data int);
+    publication_id bigint, as_of_date date, list text, community text, grid text, items int, answered int, notified int,
+    sampled int, appointed int, not_reached int, refused int, moved_away int, not_here int, wrong_data int, exemption_requested int);
 create table published.inspection_followup (
     publication_id bigint, as_of_date date, inspection_id text, community text, found_on date, status text);
 create table published.isolation_capacity_daily (
@@ -433,6 +433,10 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
                 "grid": "网格1",
                 "items": items,
                 "answered": items // 2,
+                "notified": max(items // 2 - 2, 0),
+                "sampled": 0,
+                "appointed": 0,
+                "exemption_requested": 0,
                 "not_reached": 1,
                 "refused": 0,
                 "moved_away": 1,
