@@ -14,6 +14,8 @@ from yingjian.portal.accounts import Session
 from yingjian.portal.readers import Need, Reader, RefusedError, directory, is_form_of
 
 COOKIE = "yingjian_session"
+# A browser that gets this forgets the pages that it keeps for a time without a network.
+FORGETTING = {"clear-site-data": '"cache", "storage"'}
 
 
 class SignedOutError(Exception):

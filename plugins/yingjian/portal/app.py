@@ -17,7 +17,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from yingjian.portal import kept, reading
-from yingjian.portal.access import OwnPasswordError, SignedOutError, StaleFormError, own_path, sign_in_url
+from yingjian.portal.access import FORGETTING, OwnPasswordError, SignedOutError, StaleFormError, own_path, sign_in_url
 from yingjian.portal.pages import STATIC, page
 from yingjian.portal.persons import KEY_PATTERN
 from yingjian.portal.readers import Need, RefusedError, settings
@@ -49,7 +49,7 @@ PROVIDER_SECONDS = 600  # A sign-in at the OpenID Connect provider may take so l
 # The page frames stored reports; it needs no other site and no inline script.
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; form-action 'self';"
-    " base-uri 'none'; frame-ancestors 'self'"
+    " manifest-src 'self'; base-uri 'none'; frame-ancestors 'self'"
 )
 HEADERS = {
     "content-security-policy": CONTENT_POLICY,
@@ -93,6 +93,11 @@ class _Static(StaticFiles):
     def file_response(self, *args: object, **kwargs: object) -> Response:
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
         response.headers["cache-control"] = "public, max-age=604800"
+        if str(args[0]).endswith("worker.js"):
+            # It fetches for today's list, which lies outside its folder; a phone must not keep an old one.
+            response.headers["cache-control"] = "no-cache"
+            response.headers["service-worker-allowed"] = "/"
+            response.headers["content-security-policy"] = "default-src 'none'; connect-src 'self'"
         return response
 
 
@@ -180,7 +185,7 @@ def _wants_json(request: Request) -> bool:
 async def _signed_out(request: Request, error: Exception) -> Response:
     if _wants_json(request):
         return JSONResponse({"detail": "signed_out"}, 401)
-    response = RedirectResponse(sign_in_url(request), 303)
+    response = RedirectResponse(sign_in_url(request), 303, headers=FORGETTING)
     if back := await kept.keep(request, response):
         response.headers["location"] = sign_in_url(request, back)
     return response

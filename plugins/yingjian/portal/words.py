@@ -39,6 +39,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "{persons} 人 {items} 项：已处置 {answered}、未处置 {left}",
         "{persons} persons, {items} items: {answered} answered, {left} open",
     ),
+    "today_offline": (
+        "没有网络：这是上次打开的名单；处置请在联网后填写。",
+        "No network: this is the list as last opened; say what was done once you are online.",
+    ),
     "today_none": ("没有符合条件的事项。", "Nothing matches."),
     "filter_grid": ("社区、网格", "Community, grid"),
     "filter_list": ("名单", "List"),

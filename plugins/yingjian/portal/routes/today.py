@@ -14,8 +14,8 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, Upl
 from fastapi.responses import FileResponse, RedirectResponse, Response
 from starlette.background import BackgroundTask
 
-from yingjian.portal import dispositions, kept, publications, reading
-from yingjian.portal.access import CheckedForm, OfPersons, own_path
+from yingjian.portal import accounts, dispositions, kept, publications, reading
+from yingjian.portal.access import COOKIE, CheckedForm, OfPersons, own_path
 from yingjian.portal.pages import page
 from yingjian.portal.readers import Reader
 from yingjian.reports import today
@@ -68,6 +68,7 @@ def one_page(request: Request, reader: OfPersons, wanted: Asked) -> Response:
         results=dispositions.RESULTS,
         note_length=dispositions.NOTE_LENGTH,
         kept=kept.read(request),
+        until=int(accounts.ends_at(request.cookies[COOKIE]).timestamp() * 1000),
     )
 
 
