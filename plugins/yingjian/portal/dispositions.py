@@ -55,7 +55,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Taken:
-    """What became of a file: answers that were taken, lines that were not, or why it could not be read at all."""
+    """A file that came back had `count` answers that were taken; `problem` says why it could not be read at all."""
 
     count: int
     refused: Sequence[Refused]
