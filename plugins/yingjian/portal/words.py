@@ -61,6 +61,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "answer_items": ("适用事项", "For these items"),
     "answer_what": ("点一个结果即保存", "One tap saves"),
     "answer_by": ("{by} {at}", "{by} {at}"),
+    "answer_saved": ("已保存：{result}", "Saved: {result}"),
+    "only_open": ("只看未处置", "Only open ones"),
     "answer_kept": (
         "登录曾过期，上次填写的“{result}”还没有保存：请在下面再点一次。",
         "Your session had ended and “{result}” was not saved: tap it once more below.",

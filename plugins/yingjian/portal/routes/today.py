@@ -53,7 +53,7 @@ Asked = Annotated[Wanted, Depends(wanted_of)]
 
 
 @router.get("")
-def one_page(request: Request, reader: OfPersons, wanted: Asked) -> Response:
+def one_page(request: Request, reader: OfPersons, wanted: Asked, saved: Word = "") -> Response:
     """Show a page of persons in the order of danger; the look is recorded."""
     content = _read(reader, wanted)
     return page(
@@ -68,6 +68,7 @@ def one_page(request: Request, reader: OfPersons, wanted: Asked) -> Response:
         results=dispositions.RESULTS,
         note_length=dispositions.NOTE_LENGTH,
         kept=kept.read(request),
+        saved=saved if saved in dispositions.RESULTS else "",
         until=int(accounts.ends_at(request.cookies[COOKIE]).timestamp() * 1000),
     )
 
@@ -131,7 +132,9 @@ def give_answer(
     if result not in dispositions.RESULTS or not items or len(items) != len(item):
         raise HTTPException(400)
     dispositions.answer(reader, items, result, " ".join(note.split())[: dispositions.NOTE_LENGTH])
-    response = RedirectResponse(request.scope["root_path"] + own_path(back), 303)
+    here, _, card = own_path(back).partition("#")
+    told = f"{here}{'&' if '?' in here else '?'}saved={quote(result)}#{card}"
+    response = RedirectResponse(request.scope["root_path"] + told, 303)
     kept.forget(request, response)
     return response
 
