@@ -15,7 +15,7 @@ from yingjian.portal.readers import Need, Reader, RefusedError, directory, is_fo
 
 COOKIE = "yingjian_session"
 # A browser that gets this forgets the pages that it keeps for a time without a network.
-FORGETTING = {"clear-site-data": '"cache", "storage"'}
+FORGETTING = {"clear-site-data": '"storage"'}
 
 
 class SignedOutError(Exception):
