@@ -3,58 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from urllib.parse import quote, unquote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ARTIFACTS, needs_chromium
-from tests.portal import Portal, ask_sign_off
-from yingjian.portal.access import COOKIE
+from tests.browser.conftest import ARTIFACTS, PHONE, needs_chromium
+from tests.portal import ask_sign_off
 
 pytestmark = needs_chromium
 
-PHONE = {"width": 375, "height": 740}
-DESK = {"width": 1280, "height": 800}
 SERIOUS = ("serious", "critical")
-
-
-class Visit:
-    """A browser of one user, and what its console said meanwhile."""
-
-    def __init__(self, context: BrowserContext, portal: Portal) -> None:
-        self.context = context
-        self.portal = portal
-        self.page = context.new_page()
-        self.errors: list[str] = []
-        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-
-    def open(self, path: str) -> Page:
-        self.page.goto(f"{self.portal.url}{path}", wait_until="load")
-        return self.page
-
-    def picture(self, name: str) -> None:
-        self.page.screenshot(path=ARTIFACTS / f"portal-{name}.png", full_page=True)
-
-
-@pytest.fixture
-def visit(browser: Browser, portal: Portal) -> Iterator[Callable[..., Visit]]:
-    """Opens a browser: `visit("grid")` is signed in already, `visit()` is not."""
-    contexts: list[BrowserContext] = []
-
-    def begin(login: str | None = None, size: dict[str, int] = DESK, locale: str = "zh-CN") -> Visit:
-        context = browser.new_context(viewport=size, locale=locale, accept_downloads=True)  # type: ignore[arg-type]
-        contexts.append(context)
-        if login:
-            context.add_cookies([{"name": COOKIE, "value": portal.token(login), "url": portal.url}])
-        return Visit(context, portal)
-
-    yield begin
-    for context in contexts:
-        context.close()
 
 
 OWN = "一个足够长的密码 2022"

@@ -34,6 +34,8 @@ PAGES: dict[str, set[str]] = {
     "/reports/2/png": OFFICIALS,
     # The spreadsheet of a part has names in it, the office's has none.
     "/reports/2/xlsx": OFFICIALS - {"clerk"},
+    "/today": {"case-worker", "health", "grid"},
+    "/today/handout": {"case-worker", "health", "grid"},
     "/lists": OFFICIALS,
     "/lists/overdue": OFFICIALS,
     "/zones": OFFICIALS,

@@ -162,6 +162,16 @@ def town(home_factory: Callable[[str], Settings], tmp_path_factory: pytest.TempP
         for item in ("I-open", "I-mended")
     ])  # fmt: skip
     support.land_folder(settings, out)
+    with warehouse.connect(settings) as conn:
+        conn.execute(
+            """
+            insert into portal.disposition (list, item_id, result, login, handled_by, handled_at)
+            select 'overdue', item, '已通知', 'grid', '网格员', handled_at from (values
+                ('K-gone/1/rolling', %(old)s::timestamp), ('K-open/1/rolling', %(old)s), ('K-gone/1/1', %(kept)s)
+            ) as said (item, handled_at)
+            """,
+            {"old": old, "kept": LAST_KEPT},
+        )
     assert support.query(settings, "select count(*) from quality.rejected_row") == [(0,)]
     support.build(settings, DAY)
     support.audit(settings, DAY)
@@ -196,6 +206,8 @@ def test_what_is_over_goes_and_what_stands_stays_with_its_proof(town: Settings) 
     assert left(town, "health_checks", "health_check_key") == {f"H-stayed-{OLD + timedelta(days=1)}"}
     assert left(town, "guests", "guest_key") == {"G-guest", "G-stayed"}, "until who is still on a list is over"
     assert left(town, "dispositions", "disposition_key") == {"P-1", "P-3", "P-I-open"}, "as long as the item is there"
+    given = support.query(town, "select item_id from portal.disposition")
+    assert set(given) == {("K-open/1/rolling",), ("K-gone/1/1",)}, "answers of the portal go by the same rule"
     assert left(town, "inspections", "inspection_key") == {"I-open", "I-late"}
     assert left(town, "requests", "request_key") == {"Q-open", "Q-late"}
     assert left(town, "events", "event_key") == {f"E-{LAST_KEPT}"}

@@ -67,7 +67,8 @@ class Feed:
     order: pairs of columns, of which the time of the first never lies before that of the second (`time_order`);
     synonyms: header texts that a decision (`yingjian landing accept`) made names of a column, to that column's text;
     absent_columns: columns that files may lack by such a decision; accepted_meanings: columns whose odd values are judged
-    row by row by such a decision.
+    row by row by such a decision; blank_without: columns without any of which a row is blank, since a form to fill in has
+    the others already.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Feed:
     synonyms: Mapping[str, str] = field(default_factory=dict, repr=False)
     absent_columns: frozenset[str] = frozenset()
     accepted_meanings: frozenset[str] = frozenset()
+    blank_without: tuple[str, ...] = ()
 
     @property
     def sender(self) -> Column | None:
@@ -445,6 +447,7 @@ FEEDS: dict[str, Feed] = {
                 _text("备注", "remark", longest=LONG_TEXT),
                 _UPDATED,
             ),
+            blank_without=("result", "handled_by", "handled_at", "remark"),
         ),
         Feed(
             "health_checks",

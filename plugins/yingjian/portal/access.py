@@ -14,6 +14,8 @@ from yingjian.portal.accounts import Session
 from yingjian.portal.readers import Need, Reader, RefusedError, directory, is_form_of
 
 COOKIE = "yingjian_session"
+# A browser that gets this forgets the pages that it keeps for a time without a network.
+FORGETTING = {"clear-site-data": '"storage"'}
 
 
 class SignedOutError(Exception):
@@ -79,12 +81,13 @@ def checked_form(signed_in: SignedIn, form_token: Annotated[str, Form(max_length
 CheckedForm = Depends(checked_form)
 
 
-def sign_in_url(request: Request) -> str:
-    """Return the address of the sign-in, which leads back to the requested page."""
+def sign_in_url(request: Request, back: str | None = None) -> str:
+    """Return the address of the sign-in, which leads back to the requested page, or to the page that is given."""
     root = request.scope["root_path"]
-    back = request.url.path.removeprefix(root) if request.method == "GET" else "/"
-    query = f"?{request.url.query}" if request.method == "GET" and request.url.query else ""
-    return f"{root}/sign-in?{urlencode({'next': back + query})}"
+    if back is None:
+        back = request.url.path.removeprefix(root) if request.method == "GET" else "/"
+        back += f"?{request.url.query}" if request.method == "GET" and request.url.query else ""
+    return f"{root}/sign-in?{urlencode({'next': back})}"
 
 
 def own_path(back: str) -> str:

@@ -11,7 +11,7 @@ import hashlib
 import secrets
 import threading
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -130,6 +130,16 @@ def session_of(token: str) -> Session | None:
                 "update portal.session set seen_at = clock_timestamp() where token_hash = %s", (_digest(token),)
             )
         return Session(login, sets_password)
+
+
+def ends_at(token: str) -> datetime:
+    """Return when the session of a token ends if no other request comes."""
+    with _connected() as conn:
+        row = conn.execute(
+            "select least(ends_at, clock_timestamp() + %s) from portal.session where token_hash = %s",
+            (IDLE, _digest(token)),
+        ).fetchone()
+    return row[0] if row else datetime.now(UTC)
 
 
 def sign_out(token: str) -> None:

@@ -16,8 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from yingjian.portal import reading
-from yingjian.portal.access import OwnPasswordError, SignedOutError, StaleFormError, sign_in_url
+from yingjian.portal import kept, reading
+from yingjian.portal.access import FORGETTING, OwnPasswordError, SignedOutError, StaleFormError, own_path, sign_in_url
 from yingjian.portal.pages import STATIC, page
 from yingjian.portal.persons import KEY_PATTERN
 from yingjian.portal.readers import Need, RefusedError, settings
@@ -31,6 +31,7 @@ from yingjian.portal.routes import (
     publications,
     quality,
     sign_in,
+    today,
     zones,
 )
 from yingjian.settings import SetupError
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 ROUTERS = tuple(
     module.router
     for module in (
-        home, sign_in, decisions, lists, persons, zones, quality, publications, operations, documents,
+        home, sign_in, decisions, today, lists, persons, zones, quality, publications, operations, documents,
     )
 )  # fmt: skip
 PROVIDER_SECONDS = 600  # A sign-in at the OpenID Connect provider may take so long.
@@ -48,7 +49,7 @@ PROVIDER_SECONDS = 600  # A sign-in at the OpenID Connect provider may take so l
 # The page frames stored reports; it needs no other site and no inline script.
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; frame-src 'self'; form-action 'self';"
-    " base-uri 'none'; frame-ancestors 'self'"
+    " manifest-src 'self'; base-uri 'none'; frame-ancestors 'self'"
 )
 HEADERS = {
     "content-security-policy": CONTENT_POLICY,
@@ -92,6 +93,11 @@ class _Static(StaticFiles):
     def file_response(self, *args: object, **kwargs: object) -> Response:
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
         response.headers["cache-control"] = "public, max-age=604800"
+        if str(args[0]).endswith("worker.js"):
+            # It fetches for today's list, which lies outside its folder; a phone must not keep an old one.
+            response.headers["cache-control"] = "no-cache"
+            response.headers["service-worker-allowed"] = "/"
+            response.headers["content-security-policy"] = "default-src 'none'; connect-src 'self'"
         return response
 
 
@@ -176,10 +182,13 @@ def _wants_json(request: Request) -> bool:
     return "application/json" in accepted and "text/html" not in accepted
 
 
-def _signed_out(request: Request, error: Exception) -> Response:
+async def _signed_out(request: Request, error: Exception) -> Response:
     if _wants_json(request):
         return JSONResponse({"detail": "signed_out"}, 401)
-    return RedirectResponse(sign_in_url(request), 303)
+    response = RedirectResponse(sign_in_url(request), 303, headers=FORGETTING)
+    if back := await kept.keep(request, response):
+        response.headers["location"] = sign_in_url(request, back)
+    return response
 
 
 def _own_password(request: Request, error: Exception) -> Response:
@@ -195,7 +204,11 @@ def _refused(request: Request, error: Exception) -> Response:
     return _message(request, 403, f"refused_{error.need.value}", error)
 
 
-def _stale_form(request: Request, error: Exception) -> Response:
+async def _stale_form(request: Request, error: Exception) -> Response:
+    response = RedirectResponse("/", 303)
+    if back := await kept.keep(request, response):
+        response.headers["location"] = request.scope["root_path"] + own_path(back)
+        return response
     return _message(request, 403, "stale_form")
 
 

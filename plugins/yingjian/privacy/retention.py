@@ -233,7 +233,8 @@ def _staging(conn: psycopg.Connection[Any], before: Mapping[str, date], publicat
     deletions = [_delete(conn, feed, before) for feed in _EVENTS]
     _find_floor(conn)
     _find_leaving(conn, before)
-    return deletions + [_delete(conn, feed, before) for feed in _OVER if feed not in _EVENTS]
+    deletions += [_delete(conn, feed, before) for feed in _OVER if feed not in _EVENTS]
+    return [*deletions, _delete_given(conn, before)]
 
 
 def _find_open(conn: psycopg.Connection[Any], publication_id: int) -> None:
@@ -409,6 +410,20 @@ def _delete(conn: psycopg.Connection[Any], feed: str, before: Mapping[str, date]
     ).fetchone()
     assert row is not None and deleted is not None
     return Deletion(feed, day, deleted[0], row[0] - deleted[0])
+
+
+def _delete_given(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> Deletion:
+    """Answers that officials gave in the portal go by the rule of those that came as files."""
+    day = before.get("dispositions", date.min)
+    over_on, condition = _OVER["dispositions"]
+    old = "from (select given.*, item_id as item_key, ctid as place from portal.disposition as given) as t"
+    row = conn.execute(f"select count(*) {old} where ({over_on}) < %(day)s", {"day": day}).fetchone()  # type: ignore[arg-type]
+    deleted = conn.execute(
+        f"delete from portal.disposition where ctid in (select t.place {old} where ({over_on}) < %(day)s and ({condition}))",  # type: ignore[arg-type]
+        {"day": day},
+    )
+    assert row is not None
+    return Deletion("portal_disposition", day, deleted.rowcount, row[0] - deleted.rowcount)
 
 
 def _rejected(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list[Deletion]:

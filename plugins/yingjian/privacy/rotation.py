@@ -187,7 +187,10 @@ def _tables(conn: psycopg.Connection[Any]) -> list[_Table]:
         from pg_class
         inner join pg_namespace on pg_namespace.oid = relnamespace
         inner join pg_attribute on attrelid = pg_class.oid and attnum > 0 and not attisdropped
-        where relkind = 'r' and nspname in ('staging', 'intermediate', 'build', 'published') and atttypid = 'text'::regtype
+        where relkind = 'r' and atttypid = 'text'::regtype and (
+            nspname in ('staging', 'intermediate', 'build', 'published')
+            or pg_class.oid = 'portal.disposition'::regclass
+        )
         group by nspname, relname order by nspname, relname
         """
     )

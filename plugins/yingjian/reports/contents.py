@@ -16,6 +16,7 @@ from yingjian.reports.sections import (
 from yingjian.reports.sections.section import Section
 
 STATE, *_INFECTION = infection.SECTIONS
+DISPOSITIONS, *_ = grids.SECTIONS
 SECTIONS: tuple[Section, ...] = (
     STATE,
     *overdue.SECTIONS,

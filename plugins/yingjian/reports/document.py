@@ -238,7 +238,7 @@ class Action:
 
     `limit` is the deadline (限时) by the rule of the action, empty where the rule has none. `units` answer for it: the
     responsible units (责任单位) of its articles, as the plan names them. `people` are the officials of these units (责任人),
-    each with the telephone number of the office.
+    each with the telephone number of the office. `mart` is that of the list that it is about, if it is about one.
     """
 
     heading: str
@@ -248,6 +248,7 @@ class Action:
     limit: str = ""
     units: Sequence[str] = ()
     people: Sequence[str] = ()
+    mart: str = ""
 
     def by(self, responsible: Mapping[str, Sequence[str]]) -> Action:
         """Return the action with the units of the articles that it cites, in the plan's order, each once."""

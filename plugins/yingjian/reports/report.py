@@ -12,12 +12,13 @@ from yingjian.modelling import editions
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Officials
 from yingjian.reports import text
-from yingjian.reports.contents import DANGER, SECTIONS, STATE
+from yingjian.reports.contents import DANGER, DISPOSITIONS, SECTIONS, STATE
 from yingjian.reports.definitions import definitions
 from yingjian.reports.document import Action, Document, Figure, Imprint
 from yingjian.reports.figures import read_figures
 from yingjian.reports.frames import NAMED
 from yingjian.reports.publication import Issue, Publication, read_issue, read_responsible
+from yingjian.reports.sections.grids import answered
 from yingjian.reports.sections.quality import checked
 from yingjian.reports.sections.section import Reading, Section, Written
 from yingjian.reports.text import day, number
@@ -142,7 +143,17 @@ def _actions(
     """Return the day's work: what is urgent first, then in the order of danger; never empty."""
     order = {anchor: place for place, anchor in enumerate(DANGER)}
     parts = sorted(written, key=lambda part: order.get(part.section.anchor, len(order)))
-    found = [action for part in parts for action in part.content.actions]
+    answers = {
+        key: words
+        for section, reading in readings
+        if section is DISPOSITIONS
+        for key, words in answered(reading).items()
+    }
+    found = [
+        replace(action, text=action.text + answers.get(action.mart, ""))
+        for part in parts
+        for action in part.content.actions
+    ]
     if publication.released_by_hand:
         failed, _ = _failed(readings)
         words = f"有 {number(failed)} 项必检项未通过，本期经人工放行，请先看放行理由和数据质量。"

@@ -13,9 +13,12 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
+from yingjian.landing.feeds import DISPOSITIONS
 from yingjian.reports import text
 from yingjian.reports.document import Chapter, Document, Figure, Row, Table, Text
-from yingjian.reports.lists import LISTS, PLAIN_LISTS, columns, read_list, read_plain_list
+from yingjian.reports.lists import IDENTITY, LISTS, PLAIN_LISTS, columns, read_list, read_plain_list
+from yingjian.reports.publication import Publication
+from yingjian.reports.today import Listed, read_everybody
 
 SHEET_ROWS = 1_048_575  # A sheet has so many rows below its header.
 # A cell of these kinds shows the characters that `text.cell` writes, and stays a number or a day.
@@ -27,6 +30,10 @@ CODES = {
     "time": 'm"月"d"日"hh:mm',
 }
 WIDEST = 44
+TODAY = "今日名单"
+TODAY_COLUMNS = (*IDENTITY, "社区", "网格", "住址", "事项", "截止", "说明", "已有处置")
+ANSWER = ("处置结果", "处置人", "处置时间", "备注")
+ITEM_COLUMNS = ("编号", "名单", "项目编号", "更新时间")
 WIDE = ("说明", "工作单位", "内容", "检查", "口径")
 
 
@@ -40,6 +47,7 @@ class Book:
             {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False},
         )  # fmt: skip
         self.book.set_properties({"title": "应检尽检日报", "created": created})
+        self.text = self.book.add_format({"num_format": "@"})
         self._head = self.book.add_format({"bold": True, "bottom": 1, "bg_color": "#dbe7f4", "text_wrap": True})
         self._title = self.book.add_format({"bold": True, "font_size": 15})
         self._bold = self.book.add_format({"bold": True})
@@ -135,6 +143,36 @@ class Book:
         sheet.autofilter(0, 0, max(lines, 1), len(header) - 1)
 
 
+def write_today(book: Book, publication: Publication, listed: Iterable[Listed], name: str = TODAY) -> int:
+    """Write today's list as a form: an item a row, with empty columns for the answer; return the number of rows.
+
+    The sheet goes back as a file of the feed dispositions. Its last columns, which are hidden, are that feed's: an answer
+    that is sent again, corrected, takes the place of the first. No sheet is written without rows.
+    """
+    rows = (
+        (
+            person.name, person.id_number, person.phone, person.community, person.grid, person.address, item.title, item.limit,
+            item.explanation, item.answer.result if item.answer else None, *([None] * len(ANSWER)),
+            f"{publication.as_of_date}/{item.list}/{item.item_id}", item.list, item.item_id,
+            f"{publication.published_at:%Y-%m-%d %H:%M:%S}",
+        )
+        for person in listed
+        for item in person.items
+    )  # fmt: skip
+    header = (*TODAY_COLUMNS, *ANSWER, *ITEM_COLUMNS)
+    count = book.listing(name, header, rows)
+    if count:
+        sheet, first = book.book.get_worksheet_by_name(name), len(TODAY_COLUMNS)
+        sheet.data_validation(1, first, count, first, {
+            "validate": "list", "source": list(DISPOSITIONS), "error_title": "代码不在允许范围",
+            "error_message": "“处置结果”请从列表中选择",
+        })  # fmt: skip
+        for place in range(first, first + len(ANSWER)):
+            sheet.set_column(place, place, 22, book.text)
+        sheet.set_column(first + len(ANSWER), len(header) - 1, None, None, {"hidden": True})
+    return count
+
+
 def _width(value: object, kind: str) -> int:
     """Return how many Latin characters a cell is wide; a Chinese one is as wide as two."""
     if isinstance(value, datetime):
@@ -164,6 +202,8 @@ def write_workbook(conn: psycopg.Connection[Any], document: Document, path: Path
     book, publication_id = Book(path, document.publication.published_at), document.publication.publication_id
     _summary(book, document)
     counts, sees_names, hidden = {}, document.audience.sees_names, document.hidden
+    if sees_names:
+        counts[TODAY] = write_today(book, document.publication, read_everybody(conn, document.publication))
     # The lists are what people work with, so they come first; one without rows has no sheet.
     for found in LISTS:
         if found.mart not in hidden:

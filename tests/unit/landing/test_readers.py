@@ -552,3 +552,19 @@ def test_a_list_of_a_tenth_of_the_last_is_held_back(areas: list[int], accepted: 
     assert held_lists(
         list(zip(hours, areas, strict=True)), {hours[i] for i in accepted}, below_share=0.1, from_areas=30
     ) == {hours[i] for i in held}
+
+
+def test_a_row_of_a_form_without_an_answer_is_blank(tmp_path):
+    """A form to fill in has the feed's other columns already; one filled cell of the answer makes a row of it."""
+    feed = FEEDS["dispositions"]
+    path = tmp_path / "form.csv"
+    rows = [
+        "1,overdue,a,,,,,2022-07-01",
+        "2,overdue,b,已通知,,,,2022-07-01",
+        "3,overdue,c,, ,,,2022-07-01",
+        "4,due,d,,,,备注,2022-07-01",
+    ]
+    path.write_text("\n".join([",".join(column.source for column in feed.columns), *rows]) + "\n", encoding="utf-8")
+    (chunk,) = open_table(path, feed).chunks
+    assert chunk.cells["item_key"].to_list() == ["b", "d"] and chunk.lines.to_list() == [3, 5] and chunk.rows == 2
+    assert [raw.partition(",")[0] for raw in chunk.raw] == ["2", "4"]

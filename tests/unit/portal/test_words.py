@@ -20,6 +20,7 @@ PREFIXES = (
     "reason_",
     "document_",
     "asks_",
+    "state_",
     "decide_",
     "decide_reason_",
     "sign_in_",

@@ -2,10 +2,13 @@
 
 from datetime import date
 
-from tests.unit.reports.hand_made import NO_DUTY, NOW, document, feed, frame, issue, zone
+from pandas import DataFrame
+
+from tests.unit.reports.hand_made import NO_DUTY, NOW, document, feed, figure, frame, issue, zone
 from yingjian.people.audience import OFFICE
 from yingjian.people.officials import Official, Officials
 from yingjian.reports.contents import DANGER, SECTIONS
+from yingjian.reports.sections.grids import RESULTS
 
 
 def sentences(made) -> dict[str, str]:
@@ -54,6 +57,20 @@ def test_long_overdue_only_from_the_last_band_on():
         "逾期 8 天以上 3 项，逐人核实去向；最长 9 天（快递、外卖，甲社区等 3 项）。"
     )
     assert "长期未检" not in sentences(document(days=frame("days", (7, "快递、外卖", "甲社区", 3))))
+
+
+def test_the_day_s_work_tells_what_people_did_about_a_list():
+    names = ["items", "answered", *RESULTS]
+    lists = DataFrame([("overdue", 49, 37, 6, 0)], columns=["list", "items", "answered", "refused", "doubtful"])
+
+    def told(notified: int, not_reached: int) -> str:
+        counts = dict.fromkeys(names, 0) | {"items": 49, "answered": notified + not_reached}
+        counts |= {"notified": notified, "not_reached": not_reached}
+        answers = DataFrame([{"list": "overdue"} | counts, {"list": "control"} | counts])
+        return sentences(document(figure("answered", 0.75), lists=lists, answers=answers))["督促补检"]
+
+    assert told(31, 6).endswith("人次。处置：已通知 31、联系不上 6、未处置 12（项）。")
+    assert "处置" not in told(0, 0), "nothing is said while nobody uses it"
 
 
 def test_every_action_names_who_answers_for_its_articles():

@@ -18,7 +18,7 @@ from yingjian.settings import PROJECT_ROOT
 LAST_DAY = date(2022, 7, 24)
 PUBLICATION_ID = 12
 
-OBLIGATION = """publication_id bigint, as_of_date date, obligation_id text, person_key text, group_code text,
+OBLIGATION = """publication_id bigint, as_of_date date, obligation_id text, membership_id text, person_key text, group_code text,
     group_name text, slot int, unit text, department text, community text, grid text, due_date date, status text,
     days_overdue int, satisfied_on date, last_sample_date date, needs_review boolean, basis text, explanation text"""
 PUBLISHED = f"""
@@ -45,7 +45,8 @@ create table published.feed_quality (
     publication_id bigint, as_of_date date, feed text, title text, files int, new_files int, rows_read bigint, rows_staged bigint,
     rows_rejected bigint, rows_superseded bigint, rows_repaired bigint, rejected_files int,
     newest_update timestamp, status text, message text);
-create table published.person (publication_id bigint, person_key text, name text, id_number text, phone text);
+create table published.person (
+    publication_id bigint, person_key text, name text, id_number text, phone text, address text, community text, grid text);
 create index on published.person (publication_id, person_key);
 create index on published.obligation (publication_id, obligation_id);
 create table published.responsibility (publication_id bigint, provision text, ordinal int, unit text, basis text);

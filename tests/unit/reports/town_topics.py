@@ -38,11 +38,11 @@ create table published.push_clearance (
     publication_id bigint, as_of_date date, feed text, title text, push_date date, community text, pushed int, cleared_same_day int,
     open int, days_open int);
 create table published.pool_followup (
-    publication_id bigint, as_of_date date, tube_no text, person_key text, community text, grid text, tube_result_at timestamp,
-    due_at timestamp, status text, explanation text);
+    publication_id bigint, as_of_date date, tube_no text, membership_id text, person_key text, community text, grid text,
+    tube_result_at timestamp, due_at timestamp, status text, explanation text);
 create table published.pharmacy_followup (
-    publication_id bigint, as_of_date date, category text, community text, purchased_at timestamp, cleared_same_day boolean, test_due_date date,
-    status text, drug_mismatch text);
+    publication_id bigint, as_of_date date, purchase_id text, person_key text, category text, community text, grid text,
+    purchased_at timestamp, cleared_same_day boolean, test_due_date date, status text, explanation text, drug_mismatch text);
 create table published.signal (
     publication_id bigint, as_of_date date, signal_id text, kind text, first_on date, last_on date, is_new boolean, community text,
     grid text, persons int, purchases int, place text, reports int, result text);
@@ -61,10 +61,11 @@ create table published.lab_turnaround_daily (
 create table published.never_tested (
     publication_id bigint, as_of_date date, person_key text, community text, grid text, is_registered boolean, is_key_person boolean);
 create table published.disposition (
-    publication_id bigint, as_of_date date, list text, item_id text, person_key text, department text, community text, grid text, result text);
+    publication_id bigint, as_of_date date, list text, item_id text, person_key text, department text, community text, grid text, result text,
+    handled_at timestamp);
 create table published.disposition_daily (
-    publication_id bigint, as_of_date date, list text, community text, grid text, items int, answered int, not_reached int,
-    refused int, moved_away int, not_here int, wrong_data int);
+    publication_id bigint, as_of_date date, list text, community text, grid text, items int, answered int, notified int,
+    sampled int, appointed int, not_reached int, refused int, moved_away int, not_here int, wrong_data int, exemption_requested int);
 create table published.inspection_followup (
     publication_id bigint, as_of_date date, inspection_id text, community text, found_on date, status text);
 create table published.isolation_capacity_daily (
@@ -433,6 +434,10 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
                 "grid": "网格1",
                 "items": items,
                 "answered": items // 2,
+                "notified": max(items // 2 - 2, 0),
+                "sampled": 0,
+                "appointed": 0,
+                "exemption_requested": 0,
                 "not_reached": 1,
                 "refused": 0,
                 "moved_away": 1,

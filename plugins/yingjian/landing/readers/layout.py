@@ -6,7 +6,7 @@ import csv
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -55,6 +55,16 @@ class Chunk:
     @property
     def rows(self) -> int:
         return self.cells.height + len(self.broken)
+
+    def filled(self, feed: Feed) -> Chunk:
+        """Return the chunk without rows that are blank, by the columns that the feed names for it."""
+        if not feed.blank_without:
+            return self
+        given = pl.any_horizontal(pl.col(name).str.strip_chars(BLANKS) != "" for name in feed.blank_without)
+        is_filled = self.cells.select(given.fill_null(False)).to_series()
+        return replace(
+            self, lines=self.lines.filter(is_filled), cells=self.cells.filter(is_filled), raw=self.raw.filter(is_filled)
+        )
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from yingjian.landing.feeds import Feed
@@ -35,6 +35,11 @@ class Table:
 
 def open_table(path: Path, feed: Feed) -> Table:
     """Open an export of `feed`. Raises FileRejectedError when no header of the feed is found in it, or it is no table."""
+    table = _open(path, feed)
+    return replace(table, chunks=(chunk.filled(feed) for chunk in table.chunks))
+
+
+def _open(path: Path, feed: Feed) -> Table:
     kind = kind_of(path)
     if kind == "text":
         return Table(*read_csv(path, feed))

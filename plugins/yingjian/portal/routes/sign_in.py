@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from yingjian.portal import accounts
 from yingjian.portal.access import (
     COOKIE,
+    FORGETTING,
     CheckedForm,
     SignedIn,
     forget_session,
@@ -53,7 +54,7 @@ def sign_in(request: Request, login: Text = "", password: Text = "", next: Text 
 @router.post("/sign-out", dependencies=[CheckedForm])
 def sign_out(request: Request) -> Response:
     accounts.sign_out(request.cookies[COOKIE])
-    response = RedirectResponse(f"{request.scope['root_path']}/sign-in", 303)
+    response = RedirectResponse(f"{request.scope['root_path']}/sign-in", 303, headers=FORGETTING)
     forget_session(request, response)
     return response
 

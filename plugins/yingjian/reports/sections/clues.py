@@ -45,7 +45,7 @@ def _pushes(reading: Reading) -> Content:
         words = f"{number(left)} 条推送名单没有清零：{most(open_, 'open')}（条）。"
         first = clearance.loc[clearance["open"] > 0, "push_date"].min()
         limit = f"推送当日24时（最早 {text.day(first)}，已逾期）"
-        actions.append(Action("日推日清", words, "第7条", is_urgent=True, limit=limit))
+        actions.append(Action("日推日清", words, "第7条", is_urgent=True, limit=limit, mart="push_outstanding"))
     columns = (
         Column("名单", "title", "text"), Column("当日推送", "today"), Column("当日清零", "today_cleared"),
         Column("近7日当日清零率", "same_day", "share", whole="pushed"), Column("未清", "open", alarm=True),
@@ -85,7 +85,7 @@ def _pools(reading: Reading) -> Content:
     if overdue:
         words = f"{number(overdue)} 名混管阳性人员超过24小时未单采。"
         limit = text.passed(tubes["due_at"].dropna().min())
-        actions.append(Action("单采复核", words, "第24条", is_urgent=True, limit=limit))
+        actions.append(Action("单采复核", words, "第24条", is_urgent=True, limit=limit, mart="pool_followup"))
     named = tubes.assign(tube=[f"{row.tube_no}（{time_of_day(row.result_at)}）" for row in rows(tubes)])
     columns = (
         Column("试管（结果时间）", "tube", "text"), Column("人数", "members"), Column("阴性", "negative"),

@@ -129,7 +129,7 @@ def _contacts(reading: Reading) -> Content:
         places = by(found, "community").sort_values("overdue", ascending=False, kind="stable")
         words = f"{number(overdue)} 名密接、次密接超过8小时仍未按规定隔离：{most(places, 'overdue')}（人）。"
         limit = text.passed(found["deadline"].dropna().min())
-        actions.append(Action("立即隔离", words, "第25、26条", is_urgent=True, limit=limit))
+        actions.append(Action("立即隔离", words, "第25、26条", is_urgent=True, limit=limit, mart="contact_clock"))
     columns = (
         Column("类别", "category", "text"), Column("判定", "contacts"), Column("按时", "in_time"), Column("超时", "late"),
         Column("未到时限", "running"), Column("超时未隔离", "overdue", alarm=True),

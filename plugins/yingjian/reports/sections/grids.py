@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from yingjian.modelling.marts import published
 from yingjian.reports.document import Column
-from yingjian.reports.frames import table, total
+from yingjian.reports.frames import rows, table, total
 from yingjian.reports.sections.section import Content, Reading, Section
 from yingjian.reports.text import number, percent
 
@@ -14,7 +15,19 @@ DISPOSITIONS = {
         from disposition_daily where publication_id = %(id)s and as_of_date = %(day)s
         group by list order by items desc, list collate "C"
     """,
+    "answers": """
+        select list, sum(items)::int as items, sum(answered)::int as answered, sum(notified)::int as notified,
+            sum(sampled)::int as sampled, sum(appointed)::int as appointed, sum(not_reached)::int as not_reached,
+            sum(refused)::int as refused, sum(moved_away)::int as moved_away, sum(not_here)::int as not_here,
+            sum(wrong_data)::int as wrong_data, sum(exemption_requested)::int as exemption_requested
+        from disposition_daily where publication_id = %(id)s and as_of_date = %(day)s
+        group by list
+    """,
 }
+RESULTS = (
+    "notified", "sampled", "appointed", "not_reached", "refused", "moved_away", "not_here", "wrong_data",
+    "exemption_requested",
+)  # fmt: skip
 # A list without a title here keeps its own name.
 TITLES = {
     "overdue": "逾期未检",
@@ -36,6 +49,19 @@ TITLES = {
     "missing_departure": "离岗未登记",
     "vaccination_outstanding": "老年人待接种",
 }
+
+
+def answered(reading: Reading) -> dict[str, str]:
+    """Return what people did about each list, in words by the list's mart; nothing where nobody has answered yet."""
+    found, labels = reading["answers"], published()["disposition_daily"].labels
+    if not total(found, "answered"):
+        return {}
+    said = {}
+    for row in rows(found):
+        counts = [(labels[name], getattr(row, name)) for name in RESULTS]
+        counts.append(("未处置", row.items - row.answered))
+        said[row.list] = f"处置：{'、'.join(f'{title} {number(count)}' for title, count in counts if count)}（项）。"
+    return said
 
 
 def _dispositions(reading: Reading) -> Content:

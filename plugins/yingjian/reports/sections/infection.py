@@ -75,7 +75,9 @@ def _positives(reading: Reading) -> Content:
         longest = number(round(overdue["hours"].iloc[0]))
         words = f"{number(len(overdue))} 名阳性人员超过时限仍未报告或未转运，最久 {longest} 小时：{named}（人）。"
         limit = text.passed(overdue["due_at"].min())
-        actions.append(Action("立即报告转运", words, "第24、26条", is_urgent=True, limit=limit))
+        actions.append(
+            Action("立即报告转运", words, "第24、26条", is_urgent=True, limit=limit, mart="positive_followup")
+        )
     counted = open_.assign(
         place=open_["community"] + " · " + open_["stage"].map(STAGES), persons=1, overdue=(open_["status"] == "overdue").astype(int)
     )  # fmt: skip

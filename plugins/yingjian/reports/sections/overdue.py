@@ -323,7 +323,7 @@ def _actions(reading: Reading, places: DataFrame, departments: DataFrame) -> Ite
         words += f"社区最多：{most}" + (f"（合占 {held}）。" if len(places) > NAMED else "。")
     if most := _most(departments):
         words += f"部门最多：{most}。"
-    yield Action("督促补检", words, "第18、21条", is_urgent=True, limit="到期当日24时，已逾期")
+    yield Action("督促补检", words, "第18、21条", is_urgent=True, limit="到期当日24时，已逾期", mart="overdue")
     yield from _long_overdue(reading["days"])
 
 

@@ -108,7 +108,9 @@ def _round(row: Any, progress: Any, as_of: date) -> tuple[str, list[Action]]:
     if missing and is_over:
         left = f"区域核酸（{notice(row.round_id)}）时限已过，还有 {number(missing)} 人未采，按名单逐人找到。"
         limit = passed(row.deadline)
-        actions.append(Action("不漏一人", left, "第21、34条", is_urgent=True, limit=limit))
+        actions.append(
+            Action("不漏一人", left, "第21、34条", is_urgent=True, limit=limit, mart="screening_outstanding")
+        )
     if row.has_unknown_place:
         words += "通告中有的地点在居民登记里没有人，请核对地名。"
     return words, actions

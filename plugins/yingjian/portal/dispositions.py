@@ -1,0 +1,156 @@
+"""An official says here what was done about items of today's list. An answer never changes what is due or counted.
+
+The rows and the event of the trail are one transaction. The event does not name the items, whose numbers may hold a
+person's key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from yingjian import clock
+from yingjian.database import warehouse
+from yingjian.landing import check
+from yingjian.landing.errors import FileRejectedError
+from yingjian.landing.feeds import DISPOSITIONS, FEEDS
+from yingjian.landing.readers.table import open_table
+from yingjian.landing.readers.xlsx_file import SHEET_LINES
+from yingjian.portal import publications, reading
+from yingjian.portal.accounts import ROLE
+from yingjian.portal.readers import Need, Reader, RefusedError, settings
+from yingjian.privacy import audit_trail
+from yingjian.reports import today
+
+RESULTS = DISPOSITIONS
+NOTE_LENGTH = 200
+ITEMS = 50  # A person has no more items on today's list.
+MOST_BYTES = 20 << 20
+SHOWN = 200  # A page shows so many refused lines; who has more has another fault to look for first.
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer about an item of a list. `line` is where a file says it; `by` is empty for the reader who gives it."""
+
+    list: str
+    item_id: str
+    result: str
+    at: datetime
+    by: str = ""
+    note: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A line of a file that could not be taken: its columns, and why, in Chinese."""
+
+    place: str
+    columns: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A file that came back had `count` answers that were taken; `problem` says why it could not be read at all."""
+
+    count: int
+    refused: Sequence[Refused]
+    problem: str = ""
+
+
+def answer(reader: Reader, items: Sequence[tuple[str, str]], result: str, note: str) -> None:
+    """Record one answer about some items (list, item) of the reader's part. Raises RefusedError when one is not in it."""
+    said = [Said(mart, item, result, _now(), note=note) for mart, item in items]
+    publication_id, theirs = _not_listed(reader, said)
+    if theirs:
+        raise RefusedError(Need.PERSONS, reader)
+    _record(reader, publication_id, said, "disposition")
+
+
+def take(reader: Reader, path: Path) -> Taken:
+    """Record the answers of a form that came back. What is wrong with a row is judged as landing judges it.
+
+    A row about an item that is not on the reader's list today is refused too; the good rows of the file are taken.
+    """
+    feed, now = FEEDS["dispositions"], _now()
+    said: list[Said] = []
+    refused: list[tuple[int, Refused]] = []
+    try:
+        for chunk in open_table(path, feed).chunks:
+            checked = check.type_and_check(chunk.cells, feed, now)
+            for index, _, columns, words in checked.reasons.iter_rows():
+                line = chunk.lines[index]
+                refused.append((line, Refused(_place(chunk.place, line), "、".join(columns), "、".join(words))))
+            refused += [
+                (record.line, Refused(_place(chunk.place, record.line), "", "列数与表头不符"))
+                for record in chunk.broken
+            ]
+            good = checked.typed.with_columns(line=chunk.lines).filter(~checked.is_bad)
+            said += [
+                Said(
+                    row["list_name"], row["item_key"], row["result"], datetime.fromisoformat(row["handled_at"]),
+                    row["handled_by"] or "", row["remark"] or "", row["line"],
+                )
+                for row in good.iter_rows(named=True)
+            ]  # fmt: skip
+    except FileRejectedError as error:
+        return Taken(0, [], str(error))
+    publication_id, theirs = _not_listed(reader, said)
+    refused += [
+        (each.line, Refused(_place("", each.line), "项目编号", "不在您今日的名单上，可能属于他人或已办结"))
+        for each in theirs
+    ]
+    own = [each for each in said if each not in theirs]
+    if own:
+        _record(reader, publication_id, own, "disposition_file")
+    refused.sort(key=lambda found: found[0])
+    return Taken(len(own), [each for _, each in refused[:SHOWN]])
+
+
+def _not_listed(reader: Reader, said: Sequence[Said]) -> tuple[int, list[Said]]:
+    """Return the publication, and the answers about items that are not on the reader's list of it."""
+    with reading.reading(reader.audience) as conn:
+        publication = publications.current(conn)
+        if publication is None:
+            raise RefusedError(Need.PERSONS, reader)
+        listed = today.listed_items(conn, publication.publication_id, {(each.list, each.item_id) for each in said})
+    return publication.publication_id, [each for each in said if (each.list, each.item_id) not in listed]
+
+
+def _record(reader: Reader, publication_id: int, said: Sequence[Said], action: str) -> None:
+    assert reader.official
+    with warehouse.connect(settings(), ROLE) as conn, conn.transaction(), conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            insert into portal.disposition (list, item_id, result, login, handled_by, handled_at, remark)
+            values (%s, %s, %s, %s, %s, %s, %s)
+            """,
+            [
+                (
+                    each.list,
+                    each.item_id,
+                    each.result,
+                    reader.login,
+                    each.by or reader.official.name,
+                    each.at,
+                    each.note,
+                )
+                for each in said
+            ],
+        )
+        audit_trail.record(
+            conn, reader.login, action, f"publication {publication_id}",
+            items=len(said), lists=sorted({each.list for each in said}), results=sorted({each.result for each in said}),
+        )  # fmt: skip
+
+
+def _now() -> datetime:
+    return clock.now(settings().home).replace(tzinfo=None)
+
+
+def _place(sheet: str, line: int) -> str:
+    return f"{sheet}第{line % SHEET_LINES}行"

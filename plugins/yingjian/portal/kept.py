@@ -1,0 +1,60 @@
+"""A form whose session ended while it was filled in is kept for a while in the browser that filled it in.
+
+The cookie is signed, no script reads it, and it goes with the next form that is saved. The form is not sent by itself: the
+reader signs in, sees what was filled in, and sends it again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import Response
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from yingjian.portal.readers import settings
+
+COOKIE = "yingjian_kept"
+SECONDS = 30 * 60
+PATH = "/today"
+MOST = 3_500  # A browser keeps no longer cookie.
+
+
+async def keep(request: Request, response: Response) -> str | None:
+    """Keep the form of a request; return the page to come back to, or None when the request is no such form."""
+    if request.method != "POST" or request.url.path != f"{request.scope['root_path']}{PATH}":
+        return None
+    form = await request.form()
+    content = {
+        "items": [value for value in form.getlist("item") if isinstance(value, str)],
+        "result": str(form.get("result", "")),
+        "note": str(form.get("note", "")),
+    }
+    cookie = _signer().dumps(content)
+    if len(cookie) <= MOST:
+        response.set_cookie(COOKIE, cookie, SECONDS, path=_path(request), httponly=True, samesite="lax",
+                            secure=request.url.scheme == "https")  # fmt: skip
+    return str(form.get("back", PATH))
+
+
+def read(request: Request) -> dict[str, Any] | None:
+    """Return what was kept: items, result, note."""
+    try:
+        content: dict[str, Any] = _signer().loads(request.cookies.get(COOKIE, ""), max_age=SECONDS)
+    except BadSignature:
+        return None
+    return content
+
+
+def forget(request: Request, response: Response) -> None:
+    response.delete_cookie(
+        COOKIE, path=_path(request), httponly=True, samesite="lax", secure=request.url.scheme == "https"
+    )
+
+
+def _path(request: Request) -> str:
+    return f"{request.scope['root_path']}{PATH}"
+
+
+def _signer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(settings().secret("portal_forms"), salt="yingjian.portal.kept")

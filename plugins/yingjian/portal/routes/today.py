@@ -1,0 +1,182 @@
+"""These routes show today's list, and take what officials did about its items."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, UploadFile
+from fastapi.responses import FileResponse, RedirectResponse, Response
+from starlette.background import BackgroundTask
+
+from yingjian.portal import accounts, dispositions, kept, publications, reading
+from yingjian.portal.access import COOKIE, CheckedForm, OfPersons, own_path
+from yingjian.portal.pages import page
+from yingjian.portal.readers import Reader
+from yingjian.reports import today
+from yingjian.reports.publication import Publication
+from yingjian.reports.today import Listed, Today, Wanted
+from yingjian.reports.workbook import TODAY, Book, write_today
+
+router = APIRouter(prefix="/today")
+
+Word = Annotated[str, Query(max_length=200)]
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+Read = tuple[Publication, Today] | None
+
+
+def wanted_of(
+    grid: Word = "",
+    list: Word = "",
+    state: Word = "",
+    day: Word = "",
+    answer: Word = "",
+    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+) -> Wanted:
+    """Return what an address asks for; values that mean nothing are left out."""
+    return Wanted(
+        grid,
+        list if list in today.LISTS else "",
+        state if state in today.STATES else "",
+        _day(day),
+        answer if answer in (today.NO_ANSWER, *dispositions.RESULTS) else "",
+        number,
+    )
+
+
+Asked = Annotated[Wanted, Depends(wanted_of)]
+
+
+@router.get("")
+def one_page(request: Request, reader: OfPersons, wanted: Asked, saved: Word = "") -> Response:
+    """Show a page of persons in the order of danger; the look is recorded."""
+    content = _read(reader, wanted)
+    return page(
+        request,
+        reader,
+        "today.html.j2",
+        publication=content[0] if content else None,
+        today=content[1] if content else None,
+        wanted=wanted,
+        titles={mart: title for mart, (title, _) in today.LISTS.items()},
+        states=today.STATES,
+        results=dispositions.RESULTS,
+        note_length=dispositions.NOTE_LENGTH,
+        kept=kept.read(request),
+        saved=saved if saved in dispositions.RESULTS else "",
+        until=int(accounts.ends_at(request.cookies[COOKIE]).timestamp() * 1000),
+    )
+
+
+@router.get("/handout")
+def handout(request: Request, reader: OfPersons, wanted: Asked) -> Response:
+    """Show everybody who is asked for as tables for paper, one for each grid; the look is recorded."""
+    publication, listed = _everybody(reader, wanted, "today_handout")
+    grids = today.by_grid(listed)
+    return page(
+        request, reader, "handout.html.j2", publication=publication, grids=grids, count=len(listed), wanted=wanted
+    )
+
+
+@router.post("/workbook", dependencies=[CheckedForm])
+def workbook(reader: OfPersons, wanted: Asked) -> Response:
+    """Send everybody who is asked for as a form to fill in; the export is recorded before it is sent."""
+    publication, listed = _everybody(reader, wanted, "export")
+    folder = tempfile.TemporaryDirectory(prefix="yingjian-")  # Only its owner may read this folder.
+    path = Path(folder.name) / "today.xlsx"
+    book = Book(path, publication.published_at)
+    write_today(book, publication, listed)
+    if not listed:
+        book.plain(TODAY)
+    book.book.close()
+    name = quote(f"{TODAY}_{reader.audience.title}_{publication.as_of_date}.xlsx")
+    return FileResponse(
+        path,
+        media_type=XLSX,
+        headers={"content-disposition": f"attachment; filename*=UTF-8''{name}"},
+        background=BackgroundTask(folder.cleanup),
+    )
+
+
+@router.post("/answers", dependencies=[CheckedForm])
+def take_workbook(request: Request, reader: OfPersons, file: UploadFile) -> Response:
+    """Take the answers of a form that was filled in, and say what could not be taken: line, column and reason."""
+    if (file.size or 0) > dispositions.MOST_BYTES:
+        taken = dispositions.Taken(0, [], "文件过大，疑似异常文件，未读取")
+    else:
+        with tempfile.TemporaryDirectory(prefix="yingjian-") as folder:
+            path = Path(folder) / "sent"
+            with path.open("wb") as copy:
+                shutil.copyfileobj(file.file, copy)
+            taken = dispositions.take(reader, path)
+    status = 200 if not taken.refused and not taken.problem else 422
+    return page(request, reader, "answers.html.j2", status, taken=taken)
+
+
+@router.post("", dependencies=[CheckedForm])
+def give_answer(
+    request: Request,
+    reader: OfPersons,
+    result: Annotated[str, Form(max_length=20)],
+    item: Annotated[list[str], Form(max_length=dispositions.ITEMS)] = [],  # noqa: B006  # FastAPI copies it.
+    note: Annotated[str, Form(max_length=1000)] = "",
+    back: Annotated[str, Form(max_length=2000)] = "/today",
+) -> Response:
+    """Record what was done about a person's items, and go back to the card."""
+    items = [(mart, key) for mart, _, key in (each.partition("|") for each in item) if key]
+    if result not in dispositions.RESULTS or not items or len(items) != len(item):
+        raise HTTPException(400)
+    dispositions.answer(reader, items, result, " ".join(note.split())[: dispositions.NOTE_LENGTH])
+    here, _, card = own_path(back).partition("#")
+    told = f"{here}{'&' if '?' in here else '?'}saved={quote(result)}#{card}"
+    response = RedirectResponse(request.scope["root_path"] + told, 303)
+    kept.forget(request, response)
+    return response
+
+
+def _read(reader: Reader, wanted: Wanted) -> Read:
+    def read(conn: reading.Conn) -> Read:
+        publication = publications.current(conn)
+        return (publication, today.read_today(conn, publication, wanted)) if publication else None
+
+    return reading.looked(reader, "today_view", read, _object, details=lambda content: _details(wanted, content))
+
+
+def _everybody(reader: Reader, wanted: Wanted, action: str) -> tuple[Publication, Sequence[Listed]]:
+    def read(conn: reading.Conn) -> tuple[Publication, Sequence[Listed]]:
+        publication = publications.current(conn)
+        if publication is None:
+            raise HTTPException(404)
+        return publication, today.read_everybody(conn, publication, wanted)
+
+    return reading.looked(
+        reader,
+        action,
+        read,
+        lambda content: f"publication {content[0].publication_id} today",
+        details=lambda content: {"persons": len(content[1]), "filters": _filters(wanted)},
+    )
+
+
+def _object(content: Read) -> str:
+    return f"publication {content[0].publication_id} today" if content else "today"
+
+
+def _details(wanted: Wanted, content: Read) -> dict[str, Any]:
+    return {"persons": len(content[1].listed) if content else 0, "filters": _filters(wanted)}
+
+
+def _filters(wanted: Wanted) -> dict[str, str]:
+    return {name: str(value) for name, value in wanted.parameters.items() if value}
+
+
+def _day(words: str) -> date | None:
+    try:
+        return date.fromisoformat(words)
+    except ValueError:
+        return None

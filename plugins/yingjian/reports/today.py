@@ -1,0 +1,379 @@
+"""Today's list: every item that a person of the audience's part waits for on the day after D, in the order of danger.
+
+The portal shows it as cards, the hand-out of a grid as a table; both read it here, inside `narrowed`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from yingjian.database.rows import records
+from yingjian.modelling.marts import published
+from yingjian.reports.contents import DANGER
+from yingjian.reports.lists import MASKED_NUMBER
+from yingjian.reports.publication import Publication
+
+# Each query gives item_id, person_key, community, grid, the day and the moment of the limit (null where the day is all),
+# whether it has passed, the group of the annex for an obligation, and the explanation, which begins with the article. An obligation that has
+# a clock of its own stands on that list alone.
+_OBLIGATIONS = """
+    select obligation_id, person_key, community, grid, due_date, null::timestamp, {late}, group_name, explanation
+    from {mart} as duty
+    where publication_id = {{id}} {more}
+    and not exists (
+        select from pool_followup as followed
+        where followed.publication_id = {{id}} and followed.membership_id = duty.membership_id
+        and followed.status in ('waiting', 'overdue')
+    )
+    and not (duty.group_code = 'P19' and exists (
+        select from pharmacy_followup as followed
+        where followed.publication_id = {{id}} and followed.person_key = duty.person_key
+        and followed.status in ('upcoming', 'overdue')
+    ))
+"""
+LISTS: Mapping[str, tuple[str, str]] = {
+    "positive_followup": (
+        "阳性未转运",
+        """
+        select positive_id, person_key, community, grid, due_at::date, due_at, status = 'overdue', '', explanation
+        from positive_followup where publication_id = {id} and status in ('waiting', 'overdue')
+        """,
+    ),
+    "pool_followup": (
+        "混管待复核",
+        """
+        select membership_id, person_key, community, grid, due_at::date, due_at, status = 'overdue', '', explanation
+        from pool_followup where publication_id = {id} and status in ('waiting', 'overdue')
+        """,
+    ),
+    "contact_clock": (
+        "密接未隔离",
+        """
+        select contact_key, person_key, community, grid, deadline::date, deadline, status = 'overdue', '', explanation
+        from contact_clock where publication_id = {id} and status in ('running', 'overdue') and not is_infected
+        """,
+    ),
+    "health_monitoring": (
+        "健康监测异常",
+        """
+        select membership_id || '/' || monitored_on, person_key, community, grid, monitored_on, null::timestamp, false,
+            '', concat_ws('，', '第四条、第十八条、第三十条：发热或有症状', '最高体温' || highest_temperature || '℃')
+        from health_monitoring where publication_id = {id} and monitored_on = as_of_date and status = 'signal'
+        """,
+    ),
+    "push_outstanding": (
+        "推送未清",
+        """
+        select feed || ':' || record_key, person_key, community, '', pushed_at::date, null::timestamp, true, '', explanation
+        from push_outstanding where publication_id = {id}
+        """,
+    ),
+    "pharmacy_followup": (
+        "购药待检",
+        """
+        select purchase_id, person_key, community, grid, test_due_date, null::timestamp, status = 'overdue', '', explanation
+        from pharmacy_followup where publication_id = {id} and status in ('upcoming', 'overdue')
+        """,
+    ),
+    "overdue": ("逾期未检", _OBLIGATIONS.format(mart="overdue", late="true", more="")),
+    "screening_outstanding": (
+        "区域核酸未采",
+        """
+        select round_id || '/' || person_key, person_key, community, grid, deadline::date, deadline, is_overdue,
+            '', concat_ws('，', '第二十一条、第三十四条：区域核酸未采样', nullif(building, ''))
+        from screening_outstanding where publication_id = {id} and not is_infected
+        """,
+    ),
+    "due": ("今日应检", _OBLIGATIONS.format(mart="due", late="false", more="and days_until_due = 1")),
+}
+PERSONS = 25  # A page has so many persons.
+STATES = ("late", "running")
+NO_ANSWER = "none"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """This is what a reader asks today's list for. An empty value asks for everything.
+
+    `grid` is a community and a grid joined by a slash, or a community alone; `state` is one of STATES; `answer` is a code
+    of the answers, or `none` for items that nobody answered.
+    """
+
+    grid: str = ""
+    list: str = ""
+    state: str = ""
+    day: date | None = None
+    answer: str = ""
+    page: int = 1
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of this page's address; none of them is a person's."""
+        return {
+            "grid": self.grid, "list": self.list, "state": self.state, "day": self.day, "answer": self.answer,
+            "page": self.page if self.page > 1 else None,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The newest answer about an item; who gave it and the note are known of the portal's own."""
+
+    result: str
+    handled_at: datetime
+    handled_by: str | None
+    remark: str | None
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of a list: `limit` is a moment, or a day of which the end counts."""
+
+    list: str
+    item_id: str
+    group: str
+    explanation: str
+    limit: date | None
+    is_late: bool
+    answer: Answer | None
+
+    @property
+    def title(self) -> str:
+        return LISTS[self.list][0]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A person of today's list with every item about this person that was asked for."""
+
+    person_key: str
+    name: str | None
+    id_number: str | None
+    phone: str | None
+    address: str | None
+    community: str
+    grid: str
+    items: Sequence[Item]
+
+
+@dataclass(frozen=True)
+class Today:
+    """A page of today's list; `persons` are all that were asked for, `items` their items, `answered` those with an answer."""
+
+    listed: Sequence[Listed]
+    persons: int
+    items: int
+    answered: int
+    page: int
+    grids: Sequence[tuple[str, str]] = field(default_factory=tuple)
+    days: Sequence[date] = field(default_factory=tuple)
+    lists: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.persons // PERSONS))
+
+
+def natural(words: str) -> list[tuple[int, str]]:
+    """Return a key under which 第2社区 comes before 第10社区."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", words)]
+
+
+# In SQL each number is as wide as eight digits, so that the text sorts as the number does.
+_NATURAL = r"""
+    regexp_replace(
+        regexp_replace(community || '/' || grid, '(\d+)', '00000000\1', 'g'), '\d*(\d{{8}})(?!\d)', '\1', 'g'
+    ) collate "C"
+"""
+
+
+def read_today(conn: psycopg.Connection[Any], publication: Publication, wanted: Wanted) -> Today:
+    """Return a page of today's list in the audience's part; inside `narrowed`."""
+    items, given = _items(publication, wanted)
+    counted = records(conn, items + sql.SQL(_COUNT), **given)[0]
+    number = min(wanted.page, max(1, -(-counted["persons"] // PERSONS)))
+    rows = records(
+        conn, items + sql.SQL(_PAGE).format(masked=MASKED_NUMBER), **given, size=PERSONS, offset=(number - 1) * PERSONS
+    )
+    choices = records(conn, items + sql.SQL(_CHOICES), **given)
+    return Today(
+        _persons(rows), counted["persons"], counted["items"], counted["answered"], number,
+        sorted({(row["community"], row["grid"]) for row in choices if row["community"]}, key=_place),
+        sorted({row["due_date"] for row in choices if row["due_date"]}),
+        [mart for mart in LISTS if any(row["list"] == mart for row in choices)],
+    )  # fmt: skip
+
+
+def read_everybody(
+    conn: psycopg.Connection[Any], publication: Publication, wanted: Wanted | None = None
+) -> Sequence[Listed]:
+    """Return all persons of today's list in the audience's part, for a sheet; inside `narrowed`.
+
+    Without `wanted` it is a pack's: only what the publication knows, so that the same publication gives the same bytes.
+    """
+    items, given = _items(publication, wanted or Wanted(), has_later_answers=wanted is not None)
+    query = items + sql.SQL(_PAGE).format(masked=MASKED_NUMBER)
+    return _persons(records(conn, query, **given, size=None, offset=0))
+
+
+def by_grid(listed: Sequence[Listed]) -> list[tuple[tuple[str, str], list[Listed]]]:
+    """Return the persons by community and grid, in the natural order; of each the order of danger is kept."""
+    places: dict[tuple[str, str], list[Listed]] = {}
+    for person in listed:
+        places.setdefault((person.community, person.grid), []).append(person)
+    return sorted(places.items(), key=lambda found: _place(found[0]))
+
+
+def _place(place: tuple[str, str]) -> list[list[tuple[int, str]]]:
+    return [natural(name) for name in place]
+
+
+def _items(
+    publication: Publication, wanted: Wanted, has_later_answers: bool = True
+) -> tuple[sql.Composed, dict[str, Any]]:
+    """Return the beginning of a query and its parameters.
+
+    Answers of the portal count from the end of D on; the publication has those before.
+    """
+    community, _, grid = wanted.grid.partition("/")
+    given = {
+        "id": publication.publication_id,
+        "from": publication.as_of_date + timedelta(days=1),
+        "community": community or None,
+        "grid": grid or None,
+        "list": wanted.list or None,
+        "state": wanted.state or None,
+        "day": wanted.day,
+        "answer": wanted.answer or None,
+        "danger": [_danger(mart) for mart in LISTS],
+        "lists": list(LISTS),
+    }
+    said = sql.SQL(_SAID if has_later_answers else _NOTHING_SAID)
+    return sql.SQL(_ITEMS).format(union=_union(publication.publication_id), said=said), given
+
+
+def listed_items(
+    conn: psycopg.Connection[Any], publication_id: int, items: Set[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Return those of some items (list, item) that stand on today's list in the audience's part; inside `narrowed`."""
+    query = sql.SQL(
+        """
+        select listed.c1 as list, listed.c2 as item_id
+        from ({}) as listed (c1, c2)
+        inner join unnest(%(lists)s::text[], %(items)s::text[]) as asked (list, item_id)
+            on listed.c1 = asked.list and listed.c2 = asked.item_id
+        """
+    ).format(_union(publication_id))
+    asked = sorted(items)
+    found = records(conn, query, lists=[mart for mart, _ in asked], items=[item for _, item in asked])
+    return {(row["list"], row["item_id"]) for row in found}
+
+
+def _danger(mart: str) -> int:
+    """Return the place of a list in the order of danger: the report tells its actions in the same order."""
+    anchor = published()[mart].report
+    return DANGER.index(anchor) if anchor in DANGER else len(DANGER)
+
+
+def _query(mart: str, publication_id: int) -> sql.Composed:
+    return sql.SQL(LISTS[mart][1]).format(id=sql.Literal(publication_id))  # type: ignore[arg-type]
+
+
+def _union(publication_id: int) -> sql.Composed:
+    return sql.SQL(" union all ").join(
+        sql.SQL("select {}::text, listed.* from ({}) as listed").format(sql.Literal(mart), _query(mart, publication_id))
+        for mart in LISTS
+    )
+
+
+_ITEMS = """
+    with item (list, item_id, person_key, community, grid, due_date, due_at, is_late, group_name, explanation) as ({union}),
+    placed as (
+        select item.list, item.item_id, item.person_key, item.community,
+            coalesce(nullif(item.grid, ''), case when person.community = item.community then person.grid end, '') as grid,
+            item.due_date, item.due_at, item.is_late, item.group_name, item.explanation, ranks.danger,
+            person.name, person.id_number, person.phone, person.address
+        from item
+        inner join unnest(%(lists)s::text[], %(danger)s::int[]) as ranks (list, danger) on item.list = ranks.list
+        left join published.person on person.publication_id = %(id)s and person.person_key = item.person_key
+        where item.person_key is not null
+    ),
+    said as ({said}),
+    answered as (
+        select placed.*, coalesce(said.result, known.result) as result, coalesce(said.handled_at, known.handled_at) as handled_at,
+            said.handled_by, said.remark
+        from placed
+        left join disposition as known
+            on known.publication_id = %(id)s and known.list = placed.list and known.item_id = placed.item_id
+        left join lateral (
+            select said.* from said
+            where said.item_id = placed.item_id
+            and said.kind = case when placed.list in ('due', 'overdue') then 'obligation' else placed.list end
+            order by said.handled_at desc, said.disposition_id desc limit 1
+        ) as said on true
+    ),
+    wanted as (
+        select * from answered
+        where (%(community)s::text is null or community = %(community)s)
+        and (%(grid)s::text is null or grid = %(grid)s)
+        and (%(list)s::text is null or list = %(list)s)
+        and (%(state)s::text is null or is_late = (%(state)s = 'late'))
+        and (%(day)s::date is null or due_date = %(day)s)
+        and (%(answer)s::text is null or coalesce(result, 'none') = %(answer)s)
+    )
+"""
+_SAID = """
+    select item_id, case when list in ('due', 'overdue') then 'obligation' else list end as kind, result, handled_at,
+        handled_by, remark, disposition_id
+    from portal.disposition where handled_at >= %(from)s
+"""
+_NOTHING_SAID = """
+    select null::text as item_id, null::text as kind, null::text as result, null::timestamp as handled_at,
+        null::text as handled_by, null::text as remark, null::bigint as disposition_id
+    where false
+"""
+_COUNT = "select count(distinct person_key)::int as persons, count(*)::int as items, count(result)::int as answered from wanted"
+_CHOICES = "select distinct list, community, grid, due_date from placed"
+_PAGE = f"""
+    , persons as (
+        select person_key, min(danger) as danger, min(coalesce(due_at, due_date + 1)) as due, min({_NATURAL}) as place
+        from wanted group by person_key
+        order by danger, due nulls first, place, person_key
+        limit %(size)s offset %(offset)s
+    )
+    select person.*, {{masked}} as masked_number
+    from persons
+    inner join wanted as person using (person_key)
+    order by persons.danger, persons.due nulls first, persons.place, persons.person_key, person.danger,
+        coalesce(person.due_at, person.due_date + 1) nulls first, person.list, person.item_id
+"""
+
+
+def _persons(rows: Sequence[Mapping[str, Any]]) -> list[Listed]:
+    by_person: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_person.setdefault(row["person_key"], []).append(row)
+    return [
+        Listed(
+            key, found[0]["name"], found[0]["masked_number"], found[0]["phone"], found[0]["address"], found[0]["community"],
+            found[0]["grid"], [_item(row) for row in found],
+        )
+        for key, found in by_person.items()
+    ]  # fmt: skip
+
+
+def _item(row: Mapping[str, Any]) -> Item:
+    answer = (
+        Answer(row["result"], row["handled_at"], row["handled_by"], row["remark"] or None) if row["result"] else None
+    )
+    return Item(
+        row["list"], row["item_id"], row["group_name"], row["explanation"] or "", row["due_at"] or row["due_date"],
+        row["is_late"], answer,
+    )  # fmt: skip

@@ -1,0 +1,324 @@
+"""These tests call today's list over HTTP, and follow an answer into the marts of the next day."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import httpx
+import openpyxl
+import pytest
+from openpyxl.worksheet.worksheet import Worksheet
+
+from tests import support
+from tests.portal import Portal
+from yingjian.database import warehouse
+from yingjian.landing.feeds import DISPOSITIONS
+from yingjian.reports.today import natural
+from yingjian.reports.workbook import ANSWER, ITEM_COLUMNS, TODAY, TODAY_COLUMNS
+from yingjian.settings import Settings
+
+TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
+ITEM = re.compile(r'name="item" value="([^"]+)"')
+KEY = re.compile(r"[0-9a-f]{64}")
+
+
+@pytest.fixture
+def client(portal: Portal) -> Iterator[Callable[[str | None], httpx.Client]]:
+    opened: list[httpx.Client] = []
+
+    def open_for(login: str | None) -> httpx.Client:
+        opened.append(portal.client(login))
+        return opened[-1]
+
+    yield open_for
+    for each in opened:
+        each.close()
+    with warehouse.connect(portal.settings) as conn:
+        conn.execute("delete from portal.disposition")
+
+
+def card_of(page: str, item: str) -> str:
+    return next(card for card in page.split('<li class="card') if item in card)
+
+
+def tell(client: httpx.Client, page: str, *items: str, result: str = "已通知", **more: str) -> httpx.Response:
+    found = TOKEN.search(page)
+    assert found
+    return client.post("/today", data={"form_token": found[1], "item": list(items), "result": result, **more})
+
+
+def test_the_list_has_what_cannot_wait_of_the_own_part_and_nothing_else(portal, client):
+    page = client("grid").get("/today").text
+    items = ITEM.findall(page)
+    expected = portal.query(
+        """
+        select 'overdue|' || obligation_id from reporting.overdue where community = %(own)s
+        and not exists (select from reporting.pool_followup as f where f.membership_id = overdue.membership_id and f.status in ('waiting', 'overdue'))
+        and not (group_code = 'P19' and exists (select from reporting.pharmacy_followup as f where f.person_key = overdue.person_key and f.status in ('upcoming', 'overdue')))
+        union all select 'due|' || obligation_id from reporting.due where community = %(own)s and days_until_due = 1
+        and not exists (select from reporting.pool_followup as f where f.membership_id = due.membership_id and f.status in ('waiting', 'overdue'))
+        and not (group_code = 'P19' and exists (select from reporting.pharmacy_followup as f where f.person_key = due.person_key and f.status in ('upcoming', 'overdue')))
+        union all select 'positive_followup|' || positive_id from reporting.positive_followup where community = %(own)s and status in ('waiting', 'overdue')
+        union all select 'contact_clock|' || contact_key from reporting.contact_clock where community = %(own)s and status in ('running', 'overdue') and not is_infected
+        union all select 'pool_followup|' || membership_id from reporting.pool_followup where community = %(own)s and status in ('waiting', 'overdue')
+        union all select 'push_outstanding|' || feed || ':' || record_key from reporting.push_outstanding where community = %(own)s
+        union all select 'pharmacy_followup|' || purchase_id from reporting.pharmacy_followup where community = %(own)s and status in ('upcoming', 'overdue')
+        union all select 'screening_outstanding|' || round_id || '/' || person_key from reporting.screening_outstanding where community = %(own)s and not is_infected
+        union all select 'health_monitoring|' || membership_id || '/' || monitored_on from reporting.health_monitoring
+        where community = %(own)s and monitored_on = as_of_date and status = 'signal'
+        """.replace("%(own)s", f"'{portal.own}'")
+    )
+    assert sorted(items) == sorted(item for (item,) in expected) and len(items) > 5
+    lists = [item.partition("|")[0] for item in items]
+    firsts = [lists.index(mart) for mart in ("pool_followup", "contact_clock", "push_outstanding", "overdue")]
+    assert firsts == sorted(firsts), "the order is that of danger"
+    persons = {KEY.search(i)[0] for i in items if KEY.search(i)}
+    assert len(re.findall('<li class="card someone', page)) <= len(items)
+    phones = re.findall(r'href="tel:(\d+)"', page)
+    known = portal.query("select phone from restricted.person where community = %s", portal.own)
+    assert phones and set(phones) <= {phone for (phone,) in known}
+    assert not any(key in address for key in persons for address in re.findall(r'(?:href|action)="([^"]*)"', page))
+
+
+def test_a_look_is_on_record_and_those_without_the_right_have_none(portal, client):
+    client("grid").get("/today?list=overdue&grid=" + portal.own)
+    actor, action, subject, details = portal.query(
+        "select actor, action, object, details from audit.event order by event_id desc limit 1"
+    )[0]
+    assert (actor, action, subject) == ("grid", "today_view", "publication 2 today")
+    assert details["filters"] == {"list": "overdue", "grid": portal.own} and details["persons"] > 0
+    for login in ("clerk", "director", "operator"):
+        assert client(login).get("/today").status_code == 403
+    assert 'href="/today"' not in client("clerk").get("/").text
+
+
+def test_filters_leave_what_they_say(portal, client):
+    grid = client("case-worker")
+    every = grid.get("/today").text
+    options = re.findall(r'<option value="(第\d+社区)">', every)
+    assert options == sorted(options, key=natural) and options.index("第2社区") < options.index("第10社区")
+    for query in ("list=overdue", "state=late", "answer=none", "day=2022-07-20"):
+        page = grid.get(f"/today?{query}").text
+        shown, all_of = (int(re.search(r"(\d+) 项：", text)[1]) for text in (page, every))
+        assert 0 < shown < all_of, query
+    assert all(item.startswith("overdue|") for item in ITEM.findall(grid.get("/today?list=overdue").text))
+    first, second = (set(ITEM.findall(grid.get(f"/today?page={number}").text)) for number in (1, 2))
+    assert first and second and not first & second
+    assert len(re.findall('<li class="card someone', every)) == 25
+
+
+def test_an_answer_is_shown_at_once_and_on_record_without_the_item(portal, client):
+    grid = client("grid")
+    page = grid.get("/today").text
+    item, other = ITEM.findall(page)[:2]
+    response = tell(grid, page, item, result="联系不上", note="  三次 未接 ", back="/today?state=late#p1")
+    assert (
+        response.status_code == 303 and unquote(response.headers["location"]) == "/today?state=late&saved=联系不上#p1"
+    )
+    again = grid.get("/today").text
+    assert "<b>联系不上</b>" in card_of(again, item) and "三次 未接" in card_of(again, item)
+    assert "社区网格员" in card_of(again, item) and "<b>" not in card_of(again, other).partition("answered")[2]
+    tell(grid, page, item, result="已通知")
+    assert "<b>已通知</b>" in card_of(grid.get("/today").text, item), "the newest answer is shown"
+    event = portal.query(
+        "select action, object, details from audit.event where action = 'disposition' order by event_id desc limit 1"
+    )
+    assert event == [
+        ("disposition", "publication 2", {"items": 1, "lists": [item.partition("|")[0]], "results": ["已通知"]})
+    ]
+    log = portal.log.read_text()
+    assert not KEY.search(log) and "三次" not in log
+
+
+def test_an_answer_about_what_is_not_in_the_own_part_is_refused(portal, client):
+    grid, office = client("grid"), client("case-worker")
+    page = grid.get("/today").text
+    theirs = next(i for i in ITEM.findall(office.get("/today").text) if i not in ITEM.findall(page))
+    for items in ([theirs], [ITEM.findall(page)[0], theirs], ["overdue|nobody"], ["pg_class|x"]):
+        assert tell(grid, page, *items).status_code == 403
+    for wrong in ({"result": "办了"}, {"result": ""}):
+        assert tell(grid, page, ITEM.findall(page)[0], **wrong).status_code == 400
+    assert tell(grid, page, "overdue").status_code == 400
+    assert tell(client("clerk"), page, ITEM.findall(page)[0]).status_code in (303, 403)
+    assert grid.post("/today", data={"item": ITEM.findall(page)[0], "result": "已通知"}).status_code == 303
+    assert portal.query("select count(*) from portal.disposition") == [(0,)]
+
+
+def test_nothing_is_lost_when_the_session_is_over(portal, client):
+    nobody, page = client(None), client("grid").get("/today").text
+    item = ITEM.findall(page)[0]
+    response = tell(nobody, page, item, result="拒绝", note="不开门", back="/today?state=late#p1")
+    assert response.status_code == 303
+    assert response.headers["location"] == "/sign-in?next=%2Ftoday%3Fstate%3Dlate%23p1"
+    nobody.cookies.set("yingjian_session", portal.token("grid"), domain="127.0.0.1")
+    card = card_of(nobody.get("/today").text, item)
+    assert "“拒绝”还没有保存" in card and 'value="不开门"' in card
+    assert tell(nobody, nobody.get("/today").text, item, result="拒绝", note="不开门").status_code == 303
+    card = card_of(nobody.get("/today").text, item)
+    assert "还没有保存" not in card and "<b>拒绝</b>" in card
+
+
+def form_of(client: httpx.Client, path: Path) -> openpyxl.Workbook:
+    """The form that a reader saves, with its sheet, as a spreadsheet program opens it."""
+    found = TOKEN.search(client.get("/today").text)
+    assert found
+    response = client.post("/today/workbook", data={"form_token": found[1]})
+    assert response.status_code == 200
+    path.write_bytes(response.content)
+    return openpyxl.load_workbook(path)
+
+
+def fill(sheet: Worksheet, line: int, **cells: object) -> None:
+    heads = {cell.value: cell.column for cell in sheet[1]}
+    for name, value in cells.items():
+        sheet.cell(line, heads[name]).value = value
+
+
+def send(client: httpx.Client, path: Path) -> httpx.Response:
+    found = TOKEN.search(client.get("/today").text)
+    assert found
+    return client.post(
+        "/today/answers", data={"form_token": found[1]}, files={"file": ("名单.xlsx", path.read_bytes())}
+    )
+
+
+def test_the_form_has_a_choice_of_answers_and_hides_what_is_the_feed_s(portal, client, tmp_path):
+    grid = client("grid")
+    sheet = form_of(grid, tmp_path / "form.xlsx")[TODAY]
+    heads = [cell.value for cell in sheet[1]]
+    assert heads == [*TODAY_COLUMNS, *ANSWER, *ITEM_COLUMNS]
+    (choice,) = sheet.data_validations.dataValidation
+    assert choice.formula1 == f'"{",".join(DISPOSITIONS)}"' and choice.type == "list"
+    columns = {cell.value: sheet.column_dimensions[cell.column_letter] for cell in sheet[1]}
+    assert all(columns[ITEM_COLUMNS[0]].hidden for _ in ITEM_COLUMNS) and not columns["处置结果"].hidden
+    items = [f"{row[-3]}|{row[-2]}" for row in sheet.iter_rows(min_row=2, values_only=True)]
+    assert sorted(items) == sorted(ITEM.findall(grid.get("/today").text))
+    assert all("*" in row[1] for row in sheet.iter_rows(min_row=2, values_only=True) if row[1])
+    action, details = portal.query(
+        "select action, details from audit.event where action = 'export' order by event_id desc limit 1"
+    )[0]
+    assert action == "export" and details["persons"] == len(
+        {row[0] for row in sheet.iter_rows(min_row=2, values_only=True)}
+    )
+    (gone,) = portal.query(
+        "select count(*) from audit.event where action ~ '^(today|disposition|export)' and concat(object, details) ~ '[0-9a-f]{64}'"
+    )
+    assert gone == (0,)
+
+
+def test_a_form_comes_back_with_three_ordinary_mistakes(portal, client, tmp_path):
+    """A code by hand, a time in the future, and a number that the spreadsheet cut; the sender sees each by its line."""
+    grid, path = client("grid"), tmp_path / "form.xlsx"
+    book = form_of(grid, path)
+    sheet = book[TODAY]
+    given = {"处置人": "王网格", "处置时间": "2022-07-21 09:30"}
+    fill(sheet, 2, 处置结果="已通知", 备注="约好下午", **given)
+    fill(sheet, 3, 处置结果="电话打过了", **given)
+    fill(sheet, 4, 处置结果="已通知", 处置人="王网格", 处置时间="2099-01-01 08:00")
+    fill(sheet, 5, 处置结果="拒绝", 项目编号=3.5050319420502275e17, **given)
+    item = f"{sheet.cell(2, len(sheet[1]) - 2).value}|{sheet.cell(2, len(sheet[1]) - 1).value}"
+    book.save(path)
+    response = send(grid, path)
+    assert response.status_code == 422 and "已收到 1 条处置" in response.text
+    shown = re.findall(r'<th scope="row".*?>(.*?)</th><td[^>]*>(.*?)</td><td[^>]*>(.*?)</td>', response.text)
+    assert [(line, column) for line, column, _ in shown] == [
+        ("第3行", "处置结果"), ("第4行", "处置时间"), ("第5行", "项目编号"),
+    ]  # fmt: skip
+    assert all(reason for _, _, reason in shown)
+    assert "<b>已通知</b>" not in response.text
+    card = card_of(grid.get("/today").text, item)
+    assert "<b>已通知</b>" in card and "王网格 2022-07-21 09:30" in card and "约好下午" in card
+    for line in (3, 4, 5):
+        fill(sheet, line, 处置结果=None, 处置人=None, 处置时间=None)
+    book.save(path)
+    assert send(grid, path).status_code == 200
+
+
+def test_a_row_of_somebody_else_is_refused_and_no_file_is_too_odd(portal, client, tmp_path):
+    office, grid, path = client("case-worker"), client("grid"), tmp_path / "form.xlsx"
+    book = form_of(office, path)
+    sheet = book[TODAY]
+    own = set(ITEM.findall(grid.get("/today").text))
+    line = next(
+        line
+        for line, row in enumerate(sheet.iter_rows(min_row=2, values_only=True), 2)
+        if f"{row[-3]}|{row[-2]}" not in own
+    )
+    fill(sheet, line, 处置结果="已通知", 处置人="王网格", 处置时间="2022-07-21 09:30")
+    book.save(path)
+    response = send(grid, path)
+    assert (
+        "已收到 0 条处置" in response.text and "不在您今日的名单上" in response.text and f"第{line}行" in response.text
+    )
+    for content in (b"", b"PK\x03\x04", "姓名,电话\n张三,1\n".encode()):
+        path.write_bytes(content)
+        response = send(grid, path)
+        assert response.status_code == 422 and 'role="alert"' in response.text
+    assert portal.query("select count(*) from portal.disposition") == [(0,)]
+    assert "张三" not in portal.log.read_text()
+
+
+def test_the_form_lands_like_any_file_and_its_mistakes_are_named(home_factory, portal, client, tmp_path):
+    """The same file in the landing location: rows without an answer are none, a corrected one takes the place of the first."""
+    town, path = home_factory("form"), tmp_path / "landing" / "dispositions" / "form.xlsx"
+    path.parent.mkdir(parents=True)
+    book = form_of(client("grid"), path)
+    sheet = book[TODAY]
+    given = {"处置人": "王网格", "处置时间": "2022-07-21 09:30"}
+    fill(sheet, 2, 处置结果="已通知", **given)
+    fill(sheet, 3, 处置结果="电话打过了", **given)
+    fill(sheet, 4, 处置结果="拒绝", 处置人="王网格", 处置时间="2099-01-01 08:00")
+    fill(sheet, 5, 处置结果="拒绝", 项目编号=3.5050319420502275e17, **given)
+    book.save(path)
+    support.land_folder(town, path.parents[1])
+    assert support.query(town, "select rows_read, rows_staged, rows_rejected from quality.landed_file") == [(4, 1, 3)]
+    refused = support.query(town, "select line, reason_codes, reason from quality.rejected_row order by line")
+    assert [(line, codes) for line, codes, _ in refused] == [
+        (3, ["unknown_code"]), (4, ["future_time"]), (5, ["rounded_key"]),
+    ]  # fmt: skip
+    assert all(reason.startswith(f"form.xlsx第{line}行，列“") for line, _, reason in refused)
+    fill(sheet, 3, 处置结果="联系不上")
+    book.save(path.with_name("again.xlsx"))
+    support.land_folder(town, path.parents[1])
+    assert support.query(town, "select result, handled_by from staging.dispositions order by result") == [
+        ("已通知", "王网格"), ("联系不上", "王网格"),
+    ]  # fmt: skip
+    assert support.query(town, "select line from quality.rejected_row where resolved_at is null order by line") != []
+
+
+def test_the_hand_out_has_a_table_for_each_grid_in_the_natural_order(portal, client):
+    office = client("case-worker")
+    page = office.get("/today/handout").text
+    grids = re.findall(r"<h2><span>(.*?)</span>", page)
+    assert len(grids) == len(set(grids)) > 10 and grids == sorted(grids, key=natural)
+    assert page.count('<th scope="row"') == int(re.search(r"(\d+) 人", office.get("/today").text)[1])
+    one = office.get(f"/today/handout?grid={portal.own}").text
+    assert {grid.partition(" ")[0] for grid in re.findall(r"<h2><span>(.*?)</span>", one)} == {portal.own}
+    assert portal.query("select action from audit.event order by event_id desc limit 1") == [("today_handout",)]
+    assert client("clerk").get("/today/handout").status_code == 403
+
+
+def test_an_answer_is_in_the_marts_of_the_next_day_and_changes_no_duty(home_factory, built_town: Settings):
+    town = home_factory("answers", like=built_town)
+    ((day,),) = support.query(town, "select max(as_of_date) from build.overdue")
+    counted = "select * from build.compliance_daily order by 1, 2, 3, 4, 5, 6"
+    duties = "select * from build.obligation order by obligation_id"
+    before = support.query(town, counted), support.query(town, duties)
+    ((item, membership),) = support.query(
+        town, "select obligation_id, membership_id from build.overdue order by obligation_id limit 1"
+    )
+    with warehouse.connect(town, "portal") as conn:
+        conn.execute(
+            "insert into portal.disposition (list, item_id, result, login, handled_by, handled_at)"
+            " values ('overdue', %s, '已搬离', 'grid', '网格员', %s), ('overdue', %s, '已采样', 'grid', '网格员', %s)",
+            (item, f"{day} 09:00", item, f"{day} 08:00"),
+        )
+    support.build(town, day)
+    assert (support.query(town, counted), support.query(town, duties)) == before
+    found = "select result, handled_at::text from build.disposition where list = 'overdue' and item_id = %s"
+    assert support.query(town, found, item) == [("已搬离", f"{day} 09:00:00")]
+    corrections = support.query(town, "select membership_id from build.roster_correction where result = '已搬离'")
+    assert (membership,) in corrections
