@@ -159,6 +159,14 @@ def test_a_department_s_pack_has_its_rows_and_says_nothing_of_what_is_not_by_dep
     assert {"逾期未检", "未来7日应检", "单位统计"} <= set(book.sheetnames)
 
 
+def test_a_part_s_pack_begins_its_lists_with_the_form_of_today_and_the_office_has_no_names(packs):
+    assert openpyxl.load_workbook(packs[COMMUNITY].workbook).sheetnames[:2] == ["摘要", "今日名单"]
+    assert "今日名单" not in openpyxl.load_workbook(packs[OFFICE].workbook).sheetnames
+    rows = sheet(packs[COMMUNITY], "今日名单")
+    assert {row["社区"] for row in rows} == {"招丰社区"} and {row["名单"] for row in rows} >= {"overdue"}
+    assert all(row["处置结果"] is None and row["项目编号"] for row in rows)
+
+
 def test_a_list_without_rows_has_no_sheet(packs):
     assert "隔离与监测" in openpyxl.load_workbook(packs[OFFICE].workbook, read_only=True).sheetnames
     book = openpyxl.load_workbook(packs[DEPARTMENT].workbook)

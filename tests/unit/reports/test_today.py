@@ -1,4 +1,4 @@
-"""The natural order of places, the order of danger of today's list, and its hand-out by grid."""
+"""These tests cover the natural order of places, the order of danger of today's list, and its hand-out by grid."""
 
 from yingjian.modelling.marts import published
 from yingjian.reports import today
