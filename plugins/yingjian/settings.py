@@ -41,6 +41,11 @@ def no_core_files() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (1, 1) if resource.getrlimit(resource.RLIMIT_CORE)[1] else (0, 0))
 
 
+def home_of(env: Mapping[str, str]) -> Path:
+    """Return the folder of all state, as an environment names it. A command knows it before it reads any other variable."""
+    return Path(env.get("YINGJIAN_HOME") or PROJECT_ROOT / ".yingjian").absolute()
+
+
 class SetupError(RuntimeError):
     """Something on this machine must be changed first; the text is one sentence that says what to do.
 
@@ -132,7 +137,7 @@ class Settings:
         given.
         """
         given = variables(env)
-        home = Path(given.home or PROJECT_ROOT / ".yingjian").absolute()
+        home = home_of(env)
         if given.warehouse and not given.person_key:
             raise SetupError(
                 "YINGJIAN_WAREHOUSE is set, so YINGJIAN_PERSON_KEY must be too: the secret of the person keys belongs"
