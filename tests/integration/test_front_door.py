@@ -106,6 +106,20 @@ def test_failures_bring_growing_pauses_and_the_right_password_waits_too(portal):
     assert portal.query("select count(*) from portal.attempt") == [(0,)]
 
 
+def test_guesses_of_another_address_keep_the_official_not_waiting(portal):
+    """The proxy in front names the reader's address."""
+    portal.invite("clerk")
+    with official(portal, "clerk"):
+        pass
+    with portal.client() as client:
+        elsewhere = {"X-Forwarded-For": "10.9.9.9"}
+        login = {"login": "clerk", "password": "wrong"}
+        answers = [client.post("/sign-in", data=login, headers=elsewhere).status_code for _ in range(6)]
+        assert answers == [401] * 5 + [429]
+        assert sign_in(client, "clerk", OWN).status_code == 303
+    portal.invite("clerk")
+
+
 def test_guesses_at_once_do_not_slip_by(portal):
     portal.invite("clerk")
 

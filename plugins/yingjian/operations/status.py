@@ -29,7 +29,7 @@ from yingjian.database import warehouse
 from yingjian.delivery import ledger
 from yingjian.modelling.dbt import manifest_fault
 from yingjian.operations import migration
-from yingjian.orchestration import notices
+from yingjian.orchestration import anchor, notices
 from yingjian.privacy import rotation
 from yingjian.publishing import decision
 from yingjian.settings import Settings, SetupError
@@ -61,6 +61,7 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
         "deliveries": _deliveries,
         "waiting": _waiting,
         "is_migrated": migration.is_migrated,
+        "not_anchored": lambda conn: anchor.missing(settings, conn, datetime.now(UTC)),
     }
     metadata: dict[str, Callable[[psycopg.Connection], Any]] = {
         "runs": _runs,
@@ -77,6 +78,7 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
             "doubts",
             "deliveries",
             "is_migrated",
+            "not_anchored",
             "import_errors",
         )
     )
@@ -98,6 +100,8 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
             f"{retired} retired secrets of person keys lie in the home, and in its backups: keep"
             " secrets/person_key_*.json under seal elsewhere and delete them here (docs/decisions/person-key-rotation.md)"
         )
+    if sentence := status["not_anchored"]:
+        down.append(sentence)
     if settings.audit_anchor is None:
         status["attention"].append(NO_ANCHOR)
     if sentence := notices.unset(settings):
