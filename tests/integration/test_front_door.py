@@ -299,8 +299,14 @@ def test_a_sign_off_shows_the_bulletin_and_what_changed(portal):
             conn.execute(
                 "update published.public_figure_p1 set wording = '之前的状态。' where topic = 'state' and community = ''"
             )
+            for publication, value in ((1, 100), (2, 102)):
+                conn.execute(
+                    f"update published.public_figure_p{publication} set value = {value}, is_protected = false"  # noqa: S608
+                    " where topic = 'vaccination' and figure = 'residents_60plus' and community = ''"
+                )
         changed = director.get(path).text
         assert "之前的状态。" in changed and "→" in changed
+        assert "可由两次发布相减得出" not in shown and "可由两次发布相减得出" in changed and "+2" in changed
         assert form(director, path, choice="return", reason="").status_code == 422
         assert form(director, path, choice="return", reason="数字待核").headers["location"] == path
     assert decided(portal, question) == [("director", "街道主要领导", False, "数字待核")]
