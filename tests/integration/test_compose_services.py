@@ -242,7 +242,12 @@ def test_no_service_but_what_runs_once_knows_the_owner(town: Town) -> None:
             for child in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         )
         assert b"reporter0word" in known or name == "portal", "the environment is the right one"
-        for secret in ("owner", "superuser", "bi_reader", *(("broker", "loader", "publisher") if name == "portal" else ("portal",))):
+        for secret in (
+            "owner",
+            "superuser",
+            "bi_reader",
+            *(("broker", "loader", "publisher") if name == "portal" else ("portal",)),
+        ):
             assert town.secret(secret).encode() not in known, (name, secret)
         refused = town.run(name, ["yingjian", "access", "list"])
         assert refused.returncode != 0, name

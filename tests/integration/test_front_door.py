@@ -301,7 +301,7 @@ def test_a_sign_off_shows_the_bulletin_and_what_changed(portal):
             )
             for publication, value in ((1, 100), (2, 102)):
                 conn.execute(
-                    f"update published.public_figure_p{publication} set value = {value}, is_protected = false"  # noqa: S608
+                    f"update published.public_figure_p{publication} set value = {value}, is_protected = false"
                     " where topic = 'vaccination' and figure = 'residents_60plus' and community = ''"
                 )
         changed = director.get(path).text

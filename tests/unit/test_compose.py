@@ -128,9 +128,13 @@ def test_who_reaches_whom() -> None:
     assert peers("redis") == airflow
     assert peers("mail") == airflow
     assert "redis" not in peers("portal") | peers("superset") and "mail" not in peers("portal") | peers("superset")
-    assert not set(COMPOSE["services"]["portal"]["networks"]) & set(COMPOSE["services"]["worker"]["networks"]) - {"database"}
+    assert not set(COMPOSE["services"]["portal"]["networks"]) & set(COMPOSE["services"]["worker"]["networks"]) - {
+        "database"
+    }
     for name, container in COMPOSE["services"].items():
-        leads_out = [network for network in container["networks"] if not (COMPOSE["networks"][network] or {}).get("internal")]
+        leads_out = [
+            network for network in container["networks"] if not (COMPOSE["networks"][network] or {}).get("internal")
+        ]
         assert leads_out or not container.get("ports"), name
 
 

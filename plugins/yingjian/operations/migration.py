@@ -85,4 +85,6 @@ def _note_definition(conn: psycopg.Connection, new_roles: list[str]) -> None:
     digest = _definition()
     inserted = conn.execute("insert into access.definition (digest) values (%s) on conflict do nothing", (digest,))
     if inserted.rowcount:
-        audit_trail.record(conn, getpass.getuser(), "role_change", "roles and grants", None, digest=digest, made=new_roles)
+        audit_trail.record(
+            conn, getpass.getuser(), "role_change", "roles and grants", None, digest=digest, made=new_roles
+        )

@@ -37,7 +37,6 @@ LENGTH = range(10, 201)  # A password has so many characters.
 UNKNOWN = "unknown"
 
 
-
 @dataclass(frozen=True)
 class Bound:
     """So many failures in a row are free; each further one doubles the pause, up to the longest."""

@@ -61,17 +61,22 @@ def test_a_change_that_follows_only_from_sums_is_told() -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_whatever_linear_programming_finds_without_knowing_bounds_is_told(seed: int) -> None:
     """The reader solves for the least and the greatest change of each cell; where both agree and it is small, it was told."""
-    draw = random.Random(seed)  # noqa: S311
+    draw = random.Random(seed)
     places = "甲乙丙丁"
     before: Cells = {(place, part): draw.randint(20, 60) for place in places for part in PARTS}
     after = {cell: count + draw.choice((0, 0, 1, 3, 9)) for cell, count in before.items()}
-    shown = [bulletin(cells, set(draw.sample(places, draw.randint(0, 2))), draw.random() < 0.5) for cells in (before, after)]
+    shown = [
+        bulletin(cells, set(draw.sample(places, draw.randint(0, 2))), draw.random() < 0.5) for cells in (before, after)
+    ]
     cells = list(before)
     left, right = [], []
     for number, rows in enumerate(shown):
         for row in rows:
             if row["value"] is not None:
-                counted = [row["community"] in ("", place) and (row["is_whole"] or row["figure"] == part) for place, part in cells]
+                counted = [
+                    row["community"] in ("", place) and (row["is_whole"] or row["figure"] == part)
+                    for place, part in cells
+                ]
                 nothing = [False] * len(cells)
                 left.append([*counted, *nothing] if number == 0 else [*nothing, *counted])
                 right.append(row["value"])
@@ -80,7 +85,8 @@ def test_whatever_linear_programming_finds_without_knowing_bounds_is_told(seed: 
         change = np.zeros(2 * len(cells))
         change[index], change[len(cells) + index] = -1, 1
         ends = [
-            linprog(sign * change, A_eq=np.array(left, dtype=float), b_eq=right, bounds=(None, None)) for sign in (1, -1)
+            linprog(sign * change, A_eq=np.array(left, dtype=float), b_eq=right, bounds=(None, None))
+            for sign in (1, -1)
         ]
         follows = all(end.status == 0 for end in ends)
         real = after[place, part] - before[place, part]
