@@ -241,7 +241,9 @@ def test_no_service_but_what_runs_once_knows_the_owner(town: Town) -> None:
             for process in town.processes[name]
             for child in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         )
-        assert b"reporter0word" in known or name == "portal", "the environment is the right one"
+        assert b"transformer0word" in known or name == "portal", (
+            "the environment is the right one: dbt's login is in it"
+        )
         for secret in (
             "owner",
             "superuser",

@@ -63,7 +63,7 @@ def test_images_are_pinned_and_ports_are_on_loopback() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The files of secrets, as Docker mounts them."""
+    """Return a folder that has the files of secrets, as Docker mounts them."""
     for name in COMPOSE["secrets"]:
         (tmp_path / name).write_text(name)
     return tmp_path
@@ -142,7 +142,7 @@ def test_containers_may_write_where_they_must_and_nowhere_else() -> None:
     for name, container in COMPOSE["services"].items():
         if name in OURS | {"redis"}:
             assert container["read_only"] is True, name
-        if name != "mail":  # Postfix changes users and folders as root.
+        if name != "mail":  # Postfix is root, which may change users and folders.
             assert container["cap_drop"] == ["ALL"], name
     assert set(COMPOSE["services"]["postgres"]["cap_add"]) == {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
     assert not [name for name, found in COMPOSE["services"].items() if "cap_add" in found and name != "postgres"]

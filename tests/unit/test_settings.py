@@ -71,7 +71,7 @@ def test_only_one_module_reads_the_variables() -> None:
 
 
 def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
-    """What the variable says itself goes before its file, and only secrets stand in files."""
+    """The variable itself goes before its file, and only secrets stand in files."""
     (tmp_path / "secret").write_text("letmein\n")
     path = str(tmp_path / "secret")
     given = {

@@ -1,4 +1,4 @@
-"""What two bulletins tell together: the small changes of figures that accumulate (docs/decisions/protecting-small-counts.md).
+"""Two bulletins together tell small changes of figures that accumulate (docs/decisions/protecting-small-counts.md).
 
 A bulletin hides every small count and what gives one away. The change between two bulletins may be small all the same, and a
 change of a figure that accumulates is a count of persons: so many were vaccinated in between.

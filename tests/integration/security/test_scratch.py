@@ -1,4 +1,4 @@
-"""What a killed program had unpacked goes with its next start, and what a living one has stays."""
+"""The next start removes what a killed program had unpacked, and keeps what a living one has."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ Cells = dict[tuple[str, str], int]
 
 
 def bulletin(cells: Cells, hidden: set[str], parts_of_town: bool = True) -> list[dict[str, Any]]:
-    """The rows of a topic: the counts by community and part, with these communities hidden."""
+    """Return the rows of a topic, which have the counts by community and part; these communities are hidden."""
     places = list(dict.fromkeys(place for place, _ in cells))
     rows = []
     for place in ("", *places):
