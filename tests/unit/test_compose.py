@@ -318,3 +318,18 @@ def test_airflow_s_settings_and_connections_have_files_of_their_own(name: str) -
         if "{" in value:
             assert json.loads(value)
         assert key.startswith("AIRFLOW__" if name == "airflow.env" else "AIRFLOW_CONN_")
+
+
+def test_the_proxy_of_the_example_sets_the_headers_of_airflow_s_pages() -> None:
+    """The portal sets its own. Nobody outside reaches the interface that Airflow has for its workers."""
+    text = (PROJECT_ROOT / "docs" / "examples" / "Caddyfile").read_text(encoding="utf-8")
+    portal, airflow = re.split(r"^airflow\.example\.org \{$", text, flags=re.M)
+    for site in (portal, airflow):
+        assert re.search(r'^\t\tStrict-Transport-Security "max-age=\d{8}"$', site, re.M) and "\t\t-Server\n" in site
+    for header in ("X-Content-Type-Options nosniff", "X-Frame-Options SAMEORIGIN", "Referrer-Policy same-origin"):
+        assert f"\t\t?{header}\n" in airflow
+    policy = re.search(r'\?Content-Security-Policy "(.*)"', airflow)
+    assert policy and {"frame-ancestors 'self'", "object-src 'none'"} <= set(policy[1].split("; "))
+    assert re.search(r"@inside path /execution/\*\n\trespond @inside 404\n", airflow)
+    network = re.search(r"docker network inspect yingjian_(\S+)", text)
+    assert network and network[1] in COMPOSE["services"]["portal"]["networks"]
