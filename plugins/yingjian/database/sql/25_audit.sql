@@ -28,7 +28,7 @@ language sql immutable as $$
             'sign_off_decision'
         ) then service = 'portal'
         when action in ('release', 'sign_off', 'policy_change') then service = 'publisher'
-        when action in ('delivery', 'export', 'list_view', 'person_view', 'quarantine_view') then service = 'reporter'
+        when action in ('delivery', 'export', 'list_view', 'person_view', 'quarantine_view', 'trail_ddl') then service = 'reporter'
         else true
     end
 $$;
