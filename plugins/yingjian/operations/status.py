@@ -61,7 +61,7 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
         "deliveries": _deliveries,
         "waiting": _waiting,
         "is_migrated": migration.is_migrated,
-        "not_anchored": lambda conn: anchor.missing(settings, conn, datetime.now(UTC)),
+        "not_anchored": lambda conn: _not_anchored(settings, conn, datetime.now(UTC)),
     }
     metadata: dict[str, Callable[[psycopg.Connection], Any]] = {
         "runs": _runs,
@@ -133,6 +133,15 @@ def _ask(
     except (psycopg.Error, OSError, SetupError) as error:
         down.append(f"{what} does not answer ({type(error).__name__}): see docs/runbooks/services.md")
     return answers
+
+
+def _not_anchored(settings: Settings, conn: psycopg.Connection, moment: datetime) -> str | None:
+    """Return the sentence of an anchor that is missing; a trail that has just begun need not have one."""
+    row = conn.execute("select min(happened_at) from audit.event").fetchone()
+    begun = row[0] if row else None
+    if begun is None or moment - begun <= anchor.MISSING:
+        return None
+    return anchor.missing(settings, conn, moment)
 
 
 def _services(settings: Settings, down: list[str]) -> dict[str, Any]:

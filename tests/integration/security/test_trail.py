@@ -158,7 +158,12 @@ def test_an_anchor_that_is_missing_is_a_failure_of_the_commands(
     monkeypatch.setenv("YINGJIAN_AUDIT_ANCHOR", str(anchored.audit_anchor))
     says = "was not noted elsewhere since"
     assert main(["audit", "verify"]) == 1 and f"{says} ever" in capsys.readouterr().err
-    assert [sentence for sentence in status.collect(anchored)["down"] if says in sentence]
+    assert not [sentence for sentence in status.collect(anchored)["down"] if says in sentence], (
+        "the trail has just begun"
+    )
+    with monkeypatch.context() as later:
+        later.setattr(anchor, "MISSING", timedelta(0))
+        assert [sentence for sentence in status.collect(anchored)["down"] if says in sentence]
     with warehouse.connect(anchored, "reporter") as conn:
         anchor.note(anchored, conn, datetime.now(clock.SHANGHAI))
     assert main(["audit", "verify"]) == 0
