@@ -1,5 +1,5 @@
 # Thin: each target is one line of uv or yingjian. See README.md.
-.PHONY: run up check model test test-slow test-beyond sbom lint format bench
+.PHONY: run up check model test test-slow test-beyond sbom audit lint format bench
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
@@ -31,6 +31,12 @@ lint: .venv/ready      ## style, types and SQL
 
 sbom: .venv/ready      ## every package that runs, with its hashes, as a CycloneDX bill of materials on standard output
 	@$(BIN)/uv export --quiet --frozen --no-dev --group celery --group lineage --format cyclonedx1.5
+
+# AUDIT takes further options, such as --ignore ID or --service-url URL.
+audit: .venv/ready     ## known vulnerabilities of what runs; it fails too when nothing could be audited
+	@if $(BIN)/uv audit --quiet $(AUDIT) --script tests/known_vulnerable.py; then \
+		echo "nothing was audited: the database knows nothing of a package that has known vulnerabilities" >&2; exit 1; fi
+	$(BIN)/uv audit --frozen --no-dev $(AUDIT)
 
 bench: .venv/ready     ## speed and memory, as ratios measured in one run
 	$(BIN)/python -m tests.bench

@@ -29,7 +29,9 @@ MARKS = tuple(
     )
 )
 # Nobody may read these but those who must find a person. Other texts (a unit, a zone's name) are what reports are about.
-PERSONAL = frozenset({"姓名", "证件号码", "手机号", "现住址", "七日内旅居史", "批准人", "原因"})
+PERSONAL = frozenset(
+    {"姓名", "证件号码", "手机号", "现住址", "七日内旅居史", "批准人", "原因", "处置人", "记录人", "备注"}
+)
 _VALUES = {
     "date": "2022-07-10", "time": "2022-07-10 08:00:00", "id_type": "居民身份证", "group": "1",
     "frequency": "1周2检",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import time
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError
@@ -16,6 +17,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, Pydanti
 
 PREFIX = "YINGJIAN_"
 ROLE_PASSWORD = "YINGJIAN_ROLE_PASSWORD_"  # noqa: S105 - the name of variables
+IN_A_FILE = "_FILE"  # A secret may stand in a file that this variable names, as containers get them.
 
 
 def _matches(pattern: str, says: str) -> BeforeValidator:
@@ -95,7 +97,8 @@ class Environment(BaseSettings):
     role_passwords: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict,
         alias="YINGJIAN_ROLE_PASSWORD_<ROLE>",  # Each role has a variable; `read` gathers them.
-        description="The password of a role of the warehouse; not set: derived (`docs/decisions/roles.md`).",
+        description="The password of a role of the warehouse, of the owner and the superuser where their URI has none;"
+        " not set: derived from the owner's (`docs/decisions/roles.md`).",
         repr=False,
     )
     backup_key: str | None = _secret(
@@ -149,10 +152,11 @@ class Environment(BaseSettings):
     broker: Annotated[
         str | None,
         _matches(
-            r"(rediss?|amqps?)://[^:/@]*:[^:/@]+@.+",
+            r"(rediss?|amqps?)://([^:/@]*:[^:/@]+@.+|[^:/@]*@.+)",
             "must be like redis://:PASSWORD@HOST:6379/0 or amqp://USER:PASSWORD@HOST//",
         ),
     ] = Field(None, description="URL of the message broker for workers; not set: no broker.", repr=False)
+    broker_password: str | None = _secret("The broker's password, for a URL that has none.")
     workers: Annotated[int, _matches(r"\d{1,3}", "give a number, 0 where all workers are started elsewhere")] = Field(
         2, description="How many workers `yingjian up` and `yingjian run` start where there is a broker."
     )
@@ -211,6 +215,7 @@ class Environment(BaseSettings):
     @classmethod
     def read(cls, env: Mapping[str, str]) -> Environment:
         """The variables of an environment. Raises ValueError with one sentence that names the variable."""
+        env = _with_files(cls, env)
         passwords = {
             name.removeprefix(ROLE_PASSWORD).lower(): value
             for name, value in env.items()
@@ -221,6 +226,25 @@ class Environment(BaseSettings):
             return cls(**given)
         except ValidationError as error:
             raise ValueError(_sentence(error, env)) from None
+
+
+def _with_files(known: type[Environment], env: Mapping[str, str]) -> Mapping[str, str]:
+    """Return an environment with the secrets that stand in files. What a variable says itself goes before its file.
+
+    Raises ValueError with the variable whose file cannot be read.
+    """
+    secrets = {field.alias for field in known.model_fields.values() if not field.repr}
+    plain, of_files = dict(env), {}
+    for name, path in env.items():
+        secret = name.removesuffix(IN_A_FILE)
+        if secret != name and (secret in secrets or secret.startswith(ROLE_PASSWORD)):
+            del plain[name]
+            if path and not env.get(secret):
+                try:
+                    of_files[secret] = Path(path).read_text(encoding="utf-8").strip()
+                except (OSError, UnicodeDecodeError) as error:
+                    raise ValueError(f"{name} is {path}: it cannot be read ({type(error).__name__})") from None
+    return plain | of_files
 
 
 class _Given(EnvSettingsSource):

@@ -15,6 +15,7 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from yingjian.environment import Environment
@@ -41,6 +42,11 @@ def no_core_files() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (1, 1) if resource.getrlimit(resource.RLIMIT_CORE)[1] else (0, 0))
 
 
+def home_of(env: Mapping[str, str]) -> Path:
+    """Return the folder of all state, as an environment names it. A command knows it before it reads any other variable."""
+    return Path(env.get("YINGJIAN_HOME") or PROJECT_ROOT / ".yingjian").absolute()
+
+
 class SetupError(RuntimeError):
     """Something on this machine must be changed first; the text is one sentence that says what to do.
 
@@ -58,6 +64,21 @@ def variables(env: Mapping[str, str] = os.environ) -> Environment:
         return Environment.read(env)
     except ValueError as error:
         raise SetupError(str(error)) from None
+
+
+def _broker(url: str | None, password: str | None) -> str | None:
+    """Return the broker's URL with its password. Raises SetupError when there is none: a broker without one runs anything."""
+    if url is None:
+        return None
+    scheme, _, rest = url.partition("://")
+    user, _, host = rest.rpartition("@")
+    if ":" in user:
+        return url
+    if not password:
+        raise SetupError(
+            "YINGJIAN_BROKER must be like redis://:PASSWORD@HOST:6379/0, or YINGJIAN_BROKER_PASSWORD must be set"
+        )
+    return f"{scheme}://{user}:{quote(password, safe='')}@{host}"
 
 
 @dataclass(frozen=True)
@@ -132,7 +153,7 @@ class Settings:
         given.
         """
         given = variables(env)
-        home = Path(given.home or PROJECT_ROOT / ".yingjian").absolute()
+        home = home_of(env)
         if given.warehouse and not given.person_key:
             raise SetupError(
                 "YINGJIAN_WAREHOUSE is set, so YINGJIAN_PERSON_KEY must be too: the secret of the person keys belongs"
@@ -153,7 +174,7 @@ class Settings:
             url=given.url,
             portal_url=given.portal_url or f"http://127.0.0.1:{given.portal_port}",
             openlineage_url=given.openlineage_url,
-            broker=given.broker,
+            broker=_broker(given.broker, given.broker_password),
             workers=given.workers,
             airflow_url=given.airflow_url,
             deputies_after_hours=given.question_deputies_hours,
@@ -202,6 +223,11 @@ class Settings:
     def audit_end(self) -> Path:
         """The end of the audit trail as it was verified last."""
         return self.home / "audit_end.json"
+
+    @property
+    def audit_definition(self) -> Path:
+        """A digest of the trail's table, triggers and functions as they were noted last."""
+        return self.home / "audit_definition"
 
     @property
     def data_docs(self) -> Path:

@@ -49,12 +49,14 @@ class Town:
         self.cluster = EmbeddedPostgres(Settings.load({"YINGJIAN_HOME": str(folder / "postgres")}))
         self.services = compose.load(
             {
-                "YINGJIAN_SUPERUSER_PASSWORD": self.cluster.settings.secret("role_postgres"),
-                "YINGJIAN_OWNER_PASSWORD": "owner0word", "YINGJIAN_PERSON_KEY": "person0key",
-                "YINGJIAN_BROKER_PASSWORD": "broker0word", "SUPERSET_SECRET_KEY": "secret", "SUPERSET_ADMIN_PASSWORD": "secret", "MAIL_DOMAIN": "example.org",
+                "SUPERSET_SECRET_KEY": "secret", "SUPERSET_ADMIN_PASSWORD": "secret", "MAIL_DOMAIN": "example.org",
                 "YINGJIAN_LANDING": landing,
             }
         )["services"]  # fmt: skip
+        for name, container in self.services.items():
+            (folder / "secrets" / name).mkdir(parents=True)
+            for secret in container.get("secrets", []):
+                (folder / "secrets" / name / secret).write_text(f"{self.secret(secret)}\n")
         # connections.env, and airflow.env: only what is asked for runs, not the days since this town's.
         self.env_files = {f"AIRFLOW_CONN_{name}": value for name, value in connections.items()}
         self.env_files["AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE"] = "False"
@@ -62,9 +64,14 @@ class Town:
 
     # These methods hold what differs from containers.
 
-    def here(self, text: str) -> str:
-        """The function returns a text of the file with this machine's addresses and folders."""
+    def secret(self, name: str) -> str:
+        return self.cluster.settings.secret("role_postgres") if name == "superuser" else f"{name}0word"
+
+    def here(self, name: str, text: str) -> str:
+        """The function returns a text of a service with this machine's addresses and folders, and its own secrets alone."""
         for there, here in {
+            "/run/secrets/": f"{self.folder}/secrets/{name}/",
+            "postgres@postgres:5432": f"postgres@127.0.0.1:{self.port['postgres']}",
             "@postgres:5432": f"@127.0.0.1:{self.port['postgres']}",
             "@redis:6379": f"@127.0.0.1:{self.port['redis']}",
             "http://api-server:8080": f"http://127.0.0.1:{self.port['api-server']}",
@@ -93,16 +100,16 @@ class Town:
             } | self.env_files
         elif name == "postgres":
             image |= {"PGPORT": str(self.port["postgres"])}
-        return image | {key: self.here(str(value)) for key, value in service.get("environment", {}).items()}
+        return image | {key: self.here(name, str(value)) for key, value in service.get("environment", {}).items()}
 
     def command(self, name: str) -> list[str]:
         service = self.services[name]
         if name == "postgres":  # Its entrypoint makes a cluster and folders, then becomes the server.
             return [
                 str(binaries() / "postgres"), "-D", str(self.cluster.data), "-p", str(self.port["postgres"]),
-                "-c", "unix_socket_directories=", *map(self.here, service["command"][1:]),
+                "-c", "unix_socket_directories=", *(self.here(name, part) for part in service["command"][1:]),
             ]  # fmt: skip
-        return [*service.get("entrypoint", []), *map(self.here, service.get("command", []))]
+        return [self.here(name, part) for part in (*service.get("entrypoint", []), *service.get("command", []))]
 
     def _prepare_postgres(self) -> None:
         self.cluster.folder.mkdir()
@@ -158,7 +165,7 @@ class Town:
     def check(self, name: str) -> subprocess.CompletedProcess[str]:
         """Run the health check of a service."""
         kind, *command = self.services[name]["healthcheck"]["test"]
-        command = [self.here(part) for part in command]
+        command = [self.here(name, part) for part in command]
         return self.run(name, ["sh", "-c", *command] if kind == "CMD-SHELL" else command)
 
     def wait_until_healthy(self, name: str) -> None:
@@ -206,7 +213,8 @@ def town(tmp_path_factory: pytest.TempPathFactory, simulated_landing: Path) -> I
 
 
 def query(town: Town, text: str) -> list[Any]:
-    with psycopg.connect(town.environment("worker")["YINGJIAN_WAREHOUSE"]) as conn:
+    uri = town.environment("worker")["YINGJIAN_WAREHOUSE"].replace("@", f":{town.secret('owner')}@", 1)
+    with psycopg.connect(uri) as conn:
         return conn.execute(text).fetchall()  # type: ignore[arg-type]
 
 
@@ -214,15 +222,37 @@ def test_a_day_goes_through(town: Town) -> None:
     """All become healthy; a day asked for in one container is landed from SFTP, built by the workers and published."""
     for name in town.services.keys() - NOT_HERE - {"bootstrap", "init"}:
         town.wait_until_healthy(name)
-    done = town.run("api-server", ["yingjian", "run", "--date", str(WORLD_DAY)], timeout=600)
+    done = town.run("init", ["yingjian", "run", "--date", str(WORLD_DAY)], timeout=600)
     assert done.returncode == 0, f"{done.stdout} {done.stderr} {town.tail('worker')}"
     assert query(town, "select as_of_date, quality_status from reporting.publication") == [(WORLD_DAY, "passed")]
     assert query(town, "select count(*) > 50, bool_and(location like 'sftp://exports@/%') from quality.landed_file") == [(True, True)]  # fmt: skip
-    status = town.run("api-server", ["yingjian", "status"])
+    status = town.run("init", ["yingjian", "status"])
     assert status.returncode == 0, status.stdout
     assert "scheduler healthy" in status.stdout and status.stdout.count("worker-") == 2
     assert not list(town.working.iterdir()), "nothing takes an address for a folder"
     assert len(list((town.folder / "home" / "reports").glob(f"{WORLD_DAY}-*.html"))) == 1
+
+
+def test_no_service_but_what_runs_once_knows_the_owner(town: Town) -> None:
+    """The portal and the workers have the logins of their own work, whatever stands in their processes."""
+    for name in town.services.keys() - NOT_HERE - {"bootstrap", "init", "mail", "postgres", "redis"}:
+        known = b"".join(
+            Path(f"/proc/{child.pid}/environ").read_bytes()
+            for process in town.processes[name]
+            for child in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        )
+        assert b"transformer0word" in known or name == "portal", (
+            "the environment is the right one: dbt's login is in it"
+        )
+        for secret in (
+            "owner",
+            "superuser",
+            "bi_reader",
+            *(("broker", "loader", "publisher") if name == "portal" else ("portal",)),
+        ):
+            assert town.secret(secret).encode() not in known, (name, secret)
+        refused = town.run(name, ["yingjian", "access", "list"])
+        assert refused.returncode != 0, name
 
 
 def test_a_service_that_is_gone_is_not_healthy(town: Town) -> None:

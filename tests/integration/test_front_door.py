@@ -31,7 +31,7 @@ def form(client: httpx.Client, path: str, **data: str) -> httpx.Response:
 
 def trail(portal: Portal, after: int = 0) -> list[tuple]:  # type: ignore[type-arg]
     return portal.query(
-        "select actor, action, object, details from audit.event where event_id > %s order by event_id", after
+        "select actor, action, object, details - 'service' from audit.event where event_id > %s order by event_id", after
     )
 
 
@@ -104,6 +104,20 @@ def test_failures_bring_growing_pauses_and_the_right_password_waits_too(portal):
         assert [round(pause / 30) for pause in pauses] == [1, 2, 4]
         assert sign_in(client, "clerk", OWN).status_code == 303, "a pause ends"
     assert portal.query("select count(*) from portal.attempt") == [(0,)]
+
+
+def test_guesses_of_another_address_keep_the_official_not_waiting(portal):
+    """The proxy in front names the reader's address."""
+    portal.invite("clerk")
+    with official(portal, "clerk"):
+        pass
+    with portal.client() as client:
+        elsewhere = {"X-Forwarded-For": "10.9.9.9"}
+        login = {"login": "clerk", "password": "wrong"}
+        answers = [client.post("/sign-in", data=login, headers=elsewhere).status_code for _ in range(6)]
+        assert answers == [401] * 5 + [429]
+        assert sign_in(client, "clerk", OWN).status_code == 303
+    portal.invite("clerk")
 
 
 def test_guesses_at_once_do_not_slip_by(portal):
@@ -285,8 +299,14 @@ def test_a_sign_off_shows_the_bulletin_and_what_changed(portal):
             conn.execute(
                 "update published.public_figure_p1 set wording = '之前的状态。' where topic = 'state' and community = ''"
             )
+            for publication, value in ((1, 100), (2, 102)):
+                conn.execute(
+                    f"update published.public_figure_p{publication} set value = {value}, is_protected = false"
+                    " where topic = 'vaccination' and figure = 'residents_60plus' and community = ''"
+                )
         changed = director.get(path).text
         assert "之前的状态。" in changed and "→" in changed
+        assert "可由两次发布相减得出" not in shown and "可由两次发布相减得出" in changed and "+2" in changed
         assert form(director, path, choice="return", reason="").status_code == 422
         assert form(director, path, choice="return", reason="数字待核").headers["location"] == path
     assert decided(portal, question) == [("director", "街道主要领导", False, "数字待核")]

@@ -290,7 +290,8 @@ def test_nothing_personal_outside_the_warehouse(home: Settings, monkeypatch: pyt
         digits = set(re.findall(rb"(?<![0-9A-Za-z])[0-9]{11,17}[0-9X]?(?![0-9A-Za-z])", content))
         marks_found += [(name, b"a number of somebody") for _ in digits & numbers]
     assert file_count > 300 and not marks_found, marks_found[:20]
-    assert not list(temporary_files(home).rglob("yingjian-*")), "nothing unpacked or fetched is left"
+    left = [path for folder in (temporary_files(home), home.home / "scratch") for path in folder.rglob("yingjian-*")]
+    assert not left, "nothing unpacked or fetched is left"
     assert not [path for folder in (home.home, Path.cwd()) for path in folder.glob("core*") if path.is_file()]
 
 

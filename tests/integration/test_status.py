@@ -99,7 +99,7 @@ def test_json_for_monitoring(
     values = json.loads(capsys.readouterr().out)
     assert list(values) == [
         "at", "down", "attention", "services", "publication", "runs", "waiting", "audit", "feeds", "quarantine",
-        "doubts", "deliveries", "is_migrated", "import_errors", "manifest", "disk",
+        "doubts", "deliveries", "is_migrated", "not_anchored", "import_errors", "manifest", "disk",
     ]  # fmt: skip
     assert any("the published day is 2022-07-20" in text for text in values["attention"]), "it is long ago"
     assert command(world, monkeypatch, "--strict") == 1

@@ -61,8 +61,17 @@ def test_images_are_pinned_and_ports_are_on_loopback() -> None:
             assert str(port).startswith("127.0.0.1:"), name
 
 
-def settings_of(name: str) -> Settings:
-    return Settings.load({key: str(value) for key, value in COMPOSE["services"][name]["environment"].items()})
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder that has the files of secrets, as Docker mounts them."""
+    for name in COMPOSE["secrets"]:
+        (tmp_path / name).write_text(name)
+    return tmp_path
+
+
+def settings_of(name: str, folder: Path) -> Settings:
+    environment = COMPOSE["services"][name]["environment"].items()
+    return Settings.load({key: str(value).replace("/run/secrets", str(folder)) for key, value in environment})
 
 
 def test_one_service_per_container() -> None:
@@ -74,14 +83,73 @@ def test_one_service_per_container() -> None:
         if name != PORTAL:
             assert (program, arguments) == ("yingjian", ["service", name])
             assert arguments[1] in app.command().commands[arguments[0]].commands
-        for key in ("image", "volumes", "env_file", "environment", "cap_drop", "security_opt", "init"):
+        for key in ("image", "cap_drop", "security_opt", "init", "read_only", "tmpfs"):
             assert COMPOSE["services"][name][key] == COMPOSE["services"]["init"][key], (name, key)
+        for key in ("volumes", "env_file", "environment", "secrets", "networks"):
+            assert name in ("init", PORTAL) or COMPOSE["services"][name][key] == COMPOSE["services"]["worker"][key]
     assert COMPOSE["services"]["worker"]["deploy"]["replicas"] >= 2
     assert "--group celery" in (PROJECT_ROOT / "Dockerfile").read_text()
 
 
-def test_what_it_tells_airflow() -> None:
-    settings = settings_of("scheduler")
+def test_each_has_the_secrets_of_its_own_work_alone() -> None:
+    """The owner's and the superuser's passwords come to what runs once; nothing secret stands in a variable."""
+    assert TEXT.count("owner_password") == TEXT.count("OWNER_PASSWORD") == 0
+    services_of: dict[str, set[str]] = {name: set() for name in COMPOSE["secrets"]}
+    for name, container in COMPOSE["services"].items():
+        named = set(re.findall(r"/run/secrets/(\w+)", str(container)))
+        given = set(container.get("secrets", []))
+        assert named <= given, name
+        assert given <= named | ({"broker"} if name == "redis" else set()), name
+        for secret in given:
+            services_of[secret].add(name)
+        assert "postgresql://" not in str(container) or not re.search(r"postgresql://\w+:", str(container)), name
+    airflow = {*service.NAMES, "init", "bootstrap"}
+    assert services_of == {
+        "superuser": {"postgres", "bootstrap"}, "owner": {"init", "bootstrap"}, "broker": airflow | {"redis"},
+        "person_key": airflow | {PORTAL, "bi-import"}, "airflow": airflow | {PORTAL}, "loader": airflow,
+        "transformer": airflow | {"bi-import"}, "auditor": airflow, "publisher": airflow, "reporter": airflow | {PORTAL},
+        "portal": {PORTAL, "init", "bootstrap"}, "bi_reader": {"bi-import", "init", "bootstrap"},
+    }  # fmt: skip
+    example = (PROJECT_ROOT / ".env.example").read_text()
+    named = re.search(r"for name in (.*?); do", example.replace("\\\n#", ""), re.S)
+    assert named and set(named[1].split()) == set(COMPOSE["secrets"])
+    assert {secret["file"] for secret in COMPOSE["secrets"].values()} == {f"./secrets/{name}" for name in services_of}
+    assert "/secrets/" in (PROJECT_ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_who_reaches_whom() -> None:
+    """Two containers reach each other where they share a network; a port of this machine needs one that is not internal."""
+
+    def peers(name: str) -> set[str]:
+        networks = set(COMPOSE["services"][name]["networks"])
+        return {other for other, found in COMPOSE["services"].items() if networks & set(found["networks"])} - {name}
+
+    airflow = {*service.NAMES, "init", "bootstrap"}
+    assert peers("redis") == airflow
+    assert peers("mail") == airflow
+    assert "redis" not in peers("portal") | peers("superset") and "mail" not in peers("portal") | peers("superset")
+    assert not set(COMPOSE["services"]["portal"]["networks"]) & set(COMPOSE["services"]["worker"]["networks"]) - {
+        "database"
+    }
+    for name, container in COMPOSE["services"].items():
+        leads_out = [
+            network for network in container["networks"] if not (COMPOSE["networks"][network] or {}).get("internal")
+        ]
+        assert leads_out or not container.get("ports"), name
+
+
+def test_containers_may_write_where_they_must_and_nowhere_else() -> None:
+    for name, container in COMPOSE["services"].items():
+        if name in OURS | {"redis"}:
+            assert container["read_only"] is True, name
+        if name != "mail":  # Postfix is root, which may change users and folders.
+            assert container["cap_drop"] == ["ALL"], name
+    assert set(COMPOSE["services"]["postgres"]["cap_add"]) == {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
+    assert not [name for name, found in COMPOSE["services"].items() if "cap_add" in found and name != "postgres"]
+
+
+def test_what_it_tells_airflow(folder: Path) -> None:
+    settings = settings_of("scheduler", folder)
     assert settings.home == Path("/var/lib/yingjian") and settings.warehouse and settings.given_person_key
     assert str(settings.delivery_time) == "07:00:00" and settings.airflow_url == "http://api-server:8080"
     environment = services.airflow_environment(settings, schedule=True, ports={"api": 8080})
@@ -94,14 +162,14 @@ def test_what_it_tells_airflow() -> None:
 def test_every_setting_of_the_program_may_be_set() -> None:
     read = {field.alias for field in Environment.model_fields.values()}
     read = {name for name in read if name and "<" not in name and not name.startswith("YINGJIAN_PG_")}
-    given = set(COMPOSE["services"]["worker"]["environment"])
+    given = {name.removesuffix("_FILE") for name in COMPOSE["services"]["worker"]["environment"]}
     assert "YINGJIAN_HOME" in read
     assert read - OF_OTHERS <= given
 
 
-def test_mounted_folders() -> None:
+def test_mounted_folders(folder: Path) -> None:
     """Settings look for them there; what is only read is mounted so, and what must be there is not made by root."""
-    settings = settings_of("worker")
+    settings = settings_of("worker", folder)
     mounted = {}
     for volume in COMPOSE["services"]["worker"]["volumes"]:
         if isinstance(volume, str):
@@ -215,7 +283,9 @@ def test_the_broker_is_seen_inside_only_and_asks_for_its_password(tmp_path: Path
     shell, option, script = redis["entrypoint"]
     (tmp_path / "docker-entrypoint.sh").write_text("#!/bin/sh\necho $*; cat\n")
     (tmp_path / "docker-entrypoint.sh").chmod(0o755)
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "REDISCLI_AUTH": "secret"}
+    (tmp_path / "broker").write_text("secret\n")
+    script = script.replace("/run/secrets", str(tmp_path))
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     output = subprocess.run([shell, option, script], env=environment, capture_output=True, text=True, check=True).stdout
     assert output.splitlines() == ["redis-server -", "requirepass secret", 'save ""']
 
@@ -248,3 +318,18 @@ def test_airflow_s_settings_and_connections_have_files_of_their_own(name: str) -
         if "{" in value:
             assert json.loads(value)
         assert key.startswith("AIRFLOW__" if name == "airflow.env" else "AIRFLOW_CONN_")
+
+
+def test_the_proxy_of_the_example_sets_the_headers_of_airflow_s_pages() -> None:
+    """The portal sets its own. Nobody outside reaches the interface that Airflow has for its workers."""
+    text = (PROJECT_ROOT / "docs" / "examples" / "Caddyfile").read_text(encoding="utf-8")
+    portal, airflow = re.split(r"^airflow\.example\.org \{$", text, flags=re.M)
+    for site in (portal, airflow):
+        assert re.search(r'^\t\tStrict-Transport-Security "max-age=\d{8}"$', site, re.M) and "\t\t-Server\n" in site
+    for header in ("X-Content-Type-Options nosniff", "X-Frame-Options SAMEORIGIN", "Referrer-Policy same-origin"):
+        assert f"\t\t?{header}\n" in airflow
+    policy = re.search(r'\?Content-Security-Policy "(.*)"', airflow)
+    assert policy and {"frame-ancestors 'self'", "object-src 'none'"} <= set(policy[1].split("; "))
+    assert re.search(r"@inside path /execution/\*\n\trespond @inside 404\n", airflow)
+    network = re.search(r"docker network inspect yingjian_(\S+)", text)
+    assert network and network[1] in COMPOSE["services"]["portal"]["networks"]

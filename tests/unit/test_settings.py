@@ -7,11 +7,13 @@ import resource
 import subprocess
 import sys
 from datetime import time, timedelta
+from pathlib import Path
 
 import pytest
 
+from yingjian.database import warehouse
 from yingjian.documents import variables as page
-from yingjian.environment import ROLE_PASSWORD, Environment
+from yingjian.environment import IN_A_FILE, ROLE_PASSWORD, Environment
 from yingjian.settings import PROJECT_ROOT, Settings, SetupError, variables
 
 LIMITS = "import resource; print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
@@ -52,7 +54,7 @@ def test_every_variable_that_the_program_names_is_in_the_class() -> None:
     files = [*(PROJECT_ROOT / "plugins").rglob("*.py"), *(PROJECT_ROOT / "dags").glob("*.py")]
     files += [path for path in (PROJECT_ROOT / "dbt_project").rglob("*") if path.suffix in (".sql", ".yml")]
     named = set().union(*(named_variables(path.read_text(encoding="utf-8")) for path in files))
-    named -= {"YINGJIAN_PG", ROLE_PASSWORD.rstrip("_")}
+    named -= {"YINGJIAN_PG", ROLE_PASSWORD.rstrip("_")} | {f"{name}{IN_A_FILE}" for name in NAMES}
     assert len(named) > 30 and named <= NAMES
     assert not named_variables('os.environ["YINGJIAN_GONE"]') <= NAMES
 
@@ -66,6 +68,38 @@ def test_only_one_module_reads_the_variables() -> None:
         if re.search(r"environ(\.get\(|\[)[\"']YINGJIAN_", path.read_text(encoding="utf-8"))
     ]
     assert readers == ["daily.py"]
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    """The variable itself goes before its file, and only secrets stand in files."""
+    (tmp_path / "secret").write_text("letmein\n")
+    path = str(tmp_path / "secret")
+    given = {
+        "YINGJIAN_WAREHOUSE": "postgresql://yingjian_owner@db/yingjian", "YINGJIAN_PERSON_KEY_FILE": path,
+        f"{ROLE_PASSWORD}LOADER_FILE": path, f"{ROLE_PASSWORD}PORTAL": "own", f"{ROLE_PASSWORD}PORTAL_FILE": path,
+        "YINGJIAN_BROKER": "redis://@redis:6379/0", "YINGJIAN_BROKER_PASSWORD_FILE": path, "YINGJIAN_URL_FILE": path,
+    }  # fmt: skip
+    settings = Settings.load(given)
+    assert settings.given_person_key == "letmein" and settings.url is None
+    assert settings.given_role_passwords == {"loader": "letmein", "portal": "own"}
+    assert settings.broker == "redis://:letmein@redis:6379/0"
+    with pytest.raises(SetupError, match="YINGJIAN_BROKER_PASSWORD must be set"):
+        Settings.load(given | {"YINGJIAN_BROKER_PASSWORD_FILE": ""})
+    with pytest.raises(SetupError, match=r"YINGJIAN_PERSON_KEY_FILE is .*: it cannot be read \(FileNotFoundError\)"):
+        Settings.load(given | {"YINGJIAN_PERSON_KEY_FILE": str(tmp_path / "nothing")})
+
+
+def test_the_owner_s_password_comes_to_a_uri_that_has_none() -> None:
+    """Services have the URI without it; each connects as its own role, and no role but these is known."""
+    given = {"YINGJIAN_WAREHOUSE": "postgresql://yingjian_owner@db:5432/yingjian", "YINGJIAN_PERSON_KEY": "x"}
+    service = Settings.load(given | {f"{ROLE_PASSWORD}LOADER": "l/"})
+    assert warehouse.uri(service, "loader") == "postgresql://loader:l%2F@db:5432/yingjian"
+    assert warehouse.uri(service) == given["YINGJIAN_WAREHOUSE"]
+    with pytest.raises(SetupError, match="YINGJIAN_WAREHOUSE has no password: set YINGJIAN_ROLE_PASSWORD_PORTAL"):
+        warehouse.uri(service, "portal")
+    owner = Settings.load(given | {f"{ROLE_PASSWORD}YINGJIAN_OWNER": "o"})
+    assert warehouse.uri(owner) == "postgresql://yingjian_owner:o@db:5432/yingjian"
+    assert warehouse.owner_password(owner) == "o"
 
 
 def test_an_empty_variable_is_one_that_is_not_set() -> None:

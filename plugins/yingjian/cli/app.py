@@ -31,6 +31,7 @@ from yingjian.cli import (
     warehouse,
     whatif,
 )
+from yingjian.scratch import own_folder
 from yingjian.settings import SetupError, no_core_files
 
 WRONG = 2  # The exit code of a command that was asked wrongly, or that the machine is not set up for.
@@ -64,7 +65,8 @@ def main(argv: list[str] | None = None) -> int:
     no_core_files()
     os.umask(0o027)  # Nobody else reads what a home holds; the group of a shared folder may read what is put there.
     try:
-        return int(command()(argv, prog_name="yingjian", standalone_mode=False) or 0)
+        with own_folder():
+            return int(command()(argv, prog_name="yingjian", standalone_mode=False) or 0)
     except typer.TyperException as error:
         print(f"yingjian: {terminal.sentence(error)}", file=sys.stderr)
         return WRONG

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
@@ -25,18 +25,27 @@ def verify(
     ] = None,
 ) -> int:
     """Check that no event was changed or removed."""
+    import getpass
+
     from yingjian.orchestration import anchor
     from yingjian.privacy import audit_trail
 
     settings = Settings.load()
     with connection() as conn:
         verdict = audit_trail.verify(conn, settings.audit_end)
+        if audit_trail.record_changed_definition(conn, getpass.getuser(), settings.audit_definition):
+            conn.commit()
+            audit_trail.keep_definition(conn, settings.audit_definition)
         held, wrong = audit_trail.against(conn, anchors or (), settings.secret(anchor.KEY).encode())
+        missing = anchor.missing(settings, conn, datetime.now(UTC))
     if wrong:
         print(f"yingjian: the audit trail is not the one that was noted: {wrong}", file=sys.stderr)
         return 1
     if verdict.broken is not None:
         print(f"yingjian: the audit trail is broken at event {verdict.broken}: {verdict.reason}", file=sys.stderr)
+        return 1
+    if missing:
+        print(f"yingjian: {missing}", file=sys.stderr)
         return 1
     print(f"{verdict.events:,} events, unbroken" + (f", as {held:,} anchors say" if held else ""))
     return 0

@@ -74,6 +74,7 @@ def bootstrap() -> int:
         raise SetupError(
             f"bootstrap makes the role {first.OWNER_ROLE} and the database yingjian: name them in YINGJIAN_WAREHOUSE"
         )
+    superuser = warehouse.with_password(settings, superuser)
     server.require(superuser, "YINGJIAN_SUPERUSER")
     with psycopg.connect(superuser, autocommit=True) as conn:
         first.bootstrap(conn, warehouse.owner_password(settings), warehouse.password(settings, first.AIRFLOW_ROLE))

@@ -29,8 +29,8 @@ def ensure_running(settings: Settings) -> None:
     """
     if settings.warehouse is None:
         EmbeddedPostgres(settings).ensure_running()
-    elif urlparse(settings.warehouse).password:  # A worker need not know the owner's password.
-        server.require(settings.warehouse)
+    elif urlparse(uri(settings)).password:  # A service need not know the owner's password.
+        server.require(uri(settings))
 
 
 def uri(settings: Settings, role: str = OWNER) -> str:
@@ -42,7 +42,18 @@ def uri(settings: Settings, role: str = OWNER) -> str:
         raise SetupError(f"there is no role {role} whose password is known here: one of {OWNER}, {', '.join(ROLES)}")
     if settings.warehouse is None:
         return EmbeddedPostgres(settings).uri(OWNER_ROLE if role == OWNER else role)
-    return settings.warehouse if role == OWNER else _external(settings.warehouse, role, password(settings, role))
+    if role == OWNER:
+        return with_password(settings, settings.warehouse)
+    return _external(settings.warehouse, role, password(settings, role))
+
+
+def with_password(settings: Settings, given: str) -> str:
+    """Return a URI with the password of its role, if it has none itself and YINGJIAN_ROLE_PASSWORD_<ROLE> is set."""
+    parsed = urlparse(given)
+    password = settings.given_role_passwords.get(unquote(parsed.username or "").lower())
+    if parsed.password or not password:
+        return given
+    return _external(given, unquote(parsed.username or ""), password)
 
 
 def airflow_uri(settings: Settings) -> str:
@@ -74,8 +85,8 @@ def password(settings: Settings, role: str) -> str:
 
 
 def owner_password(settings: Settings, otherwise: str = "") -> str:
-    """Return the owner's password from YINGJIAN_WAREHOUSE. Raises SetupError when it has none."""
-    password = unquote(urlparse(settings.warehouse or "").password or "")
+    """Return the owner's password. Raises SetupError when neither YINGJIAN_WAREHOUSE nor a variable of the role has it."""
+    password = unquote(urlparse(with_password(settings, settings.warehouse or "")).password or "")
     if not password:
         raise SetupError(f"YINGJIAN_WAREHOUSE has no password: {otherwise}give the owner's in it")
     return password

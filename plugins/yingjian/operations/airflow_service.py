@@ -17,6 +17,7 @@ from contextlib import suppress
 from importlib import import_module
 
 from yingjian.operations.service_names import PORTAL
+from yingjian.scratch import own_folder
 from yingjian.settings import no_core_files
 
 # Every child that reads a DAG file or runs a task needs these modules. Modules that only some tasks need (dbt, Great
@@ -46,6 +47,11 @@ def main() -> None:
     if sys.argv[1] == SUPERVISED_BY:
         end_with(int(sys.argv[2]))
         del sys.argv[1:3]
+    with own_folder():
+        _serve()
+
+
+def _serve() -> None:
     if sys.argv[1] == PORTAL:
         from yingjian.portal.service import serve
 

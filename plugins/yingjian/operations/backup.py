@@ -45,7 +45,7 @@ from yingjian.settings import Settings, SetupError
 FORMAT = 2
 DATABASES = ("yingjian", "airflow")
 # Every run makes these anew: the server's own files, Airflow's logs, dbt's artifacts, the pages of Great Expectations.
-NOT_KEPT = frozenset({"postgres", "airflow", "dbt", "data_docs", "run.lock"})
+NOT_KEPT = frozenset({"postgres", "airflow", "dbt", "data_docs", "scratch", "audit_definition", "run.lock"})
 # dbt builds these from staging and the policy; a run at work must not wait for the backup, nor the backup for it.
 REBUILT_SCHEMAS = ("build", "intermediate", "staging_latest")
 PART_BYTES = 8 << 20

@@ -13,8 +13,7 @@ from yingjian.database.roles import make_roles
 from yingjian.database.schema import MIGRATIONS, SQL_FOLDER, apply_migrations, run_file
 from yingjian.database.warehouse import connect
 from yingjian.landing.store import staging_ddl
-from yingjian.privacy import access, grants, protection
-from yingjian.privacy.audit_trail import record
+from yingjian.privacy import access, audit_trail, grants, protection
 from yingjian.privacy.rotation import settle
 from yingjian.publishing.publish import protect_published
 from yingjian.settings import Settings, SetupError
@@ -31,6 +30,7 @@ def migrate(settings: Settings) -> None:
     """
     with connect(settings) as conn:
         conn.execute("select pg_advisory_xact_lock(hashtext('yingjian.migrate'))")
+        audit_trail.record_changed_definition(conn, getpass.getuser(), settings.audit_definition)
         new_roles = make_roles(conn, settings)
         try:
             conn.execute(staging_ddl())  # type: ignore[arg-type]
@@ -48,6 +48,7 @@ def migrate(settings: Settings) -> None:
             ) from None
         settle(conn, settings)
         _note_definition(conn, new_roles)
+        audit_trail.keep_definition(conn, settings.audit_definition)
 
 
 def is_migrated(conn: psycopg.Connection) -> bool:
@@ -84,4 +85,6 @@ def _note_definition(conn: psycopg.Connection, new_roles: list[str]) -> None:
     digest = _definition()
     inserted = conn.execute("insert into access.definition (digest) values (%s) on conflict do nothing", (digest,))
     if inserted.rowcount:
-        record(conn, getpass.getuser(), "role_change", "roles and grants", None, digest=digest, made=new_roles)
+        audit_trail.record(
+            conn, getpass.getuser(), "role_change", "roles and grants", None, digest=digest, made=new_roles
+        )

@@ -82,6 +82,7 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "YINGJIAN_LANDING": settings.landing,
         # The platform's token goes to no other place than the one that it was configured with.
         "YINGJIAN_API_TOKEN": (variables().api_token or "") if settings.landing == variables().landing else "",
+        "YINGJIAN_API_TOKEN_FILE": "",
         "YINGJIAN_LANDING_MINUTES": f"{settings.landing_every.total_seconds() / 60:.3f}",
         "YINGJIAN_PERSON_KEY": settings.given_person_key or "",
         "YINGJIAN_OFFICIALS": str(settings.officials),

@@ -29,7 +29,7 @@ from yingjian.database import warehouse
 from yingjian.delivery import ledger
 from yingjian.modelling.dbt import manifest_fault
 from yingjian.operations import migration
-from yingjian.orchestration import notices
+from yingjian.orchestration import anchor, notices
 from yingjian.privacy import rotation
 from yingjian.publishing import decision
 from yingjian.settings import Settings, SetupError
@@ -61,6 +61,7 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
         "deliveries": _deliveries,
         "waiting": _waiting,
         "is_migrated": migration.is_migrated,
+        "not_anchored": lambda conn: _not_anchored(settings, conn, datetime.now(UTC)),
     }
     metadata: dict[str, Callable[[psycopg.Connection], Any]] = {
         "runs": _runs,
@@ -77,6 +78,7 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
             "doubts",
             "deliveries",
             "is_migrated",
+            "not_anchored",
             "import_errors",
         )
     )
@@ -98,6 +100,8 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
             f"{retired} retired secrets of person keys lie in the home, and in its backups: keep"
             " secrets/person_key_*.json under seal elsewhere and delete them here (docs/decisions/person-key-rotation.md)"
         )
+    if sentence := status["not_anchored"]:
+        down.append(sentence)
     if settings.audit_anchor is None:
         status["attention"].append(NO_ANCHOR)
     if sentence := notices.unset(settings):
@@ -129,6 +133,15 @@ def _ask(
     except (psycopg.Error, OSError, SetupError) as error:
         down.append(f"{what} does not answer ({type(error).__name__}): see docs/runbooks/services.md")
     return answers
+
+
+def _not_anchored(settings: Settings, conn: psycopg.Connection, moment: datetime) -> str | None:
+    """Return the sentence of an anchor that is missing; a trail that has just begun need not have one."""
+    row = conn.execute("select min(happened_at) from audit.event").fetchone()
+    begun = row[0] if row else None
+    if begun is None or moment - begun <= anchor.MISSING:
+        return None
+    return anchor.missing(settings, conn, moment)
 
 
 def _services(settings: Settings, down: list[str]) -> dict[str, Any]:

@@ -50,11 +50,21 @@ def note(settings: Settings, conn: psycopg.Connection[Any], moment: datetime) ->
     )
 
 
+def missing(settings: Settings, conn: psycopg.Connection[Any], moment: datetime) -> str | None:
+    """Return a sentence when a place is named and the end of the trail was not noted there within MISSING, else None."""
+    if settings.audit_anchor is None:
+        return None
+    last = last_at(conn)
+    if last is not None and moment - last <= MISSING:
+        return None
+    since = "ever" if last is None else f"{last:%Y-%m-%d %H:%M}"
+    return f"the end of the audit trail was not noted elsewhere since {since}: see docs/runbooks/watch.md"
+
+
 def require(settings: Settings, conn: psycopg.Connection[Any], moment: datetime) -> None:
     """Raise ValueError when a place is named and the end of the trail was not noted there within MISSING."""
-    last = last_at(conn) if settings.audit_anchor else moment
-    if last is None or moment - last > MISSING:
-        raise ValueError(f"the end of the audit trail was not noted since {last or 'ever'}: see docs/runbooks/watch.md")
+    if sentence := missing(settings, conn, moment):
+        raise ValueError(sentence)
 
 
 def _append(path: str, line: str) -> None:

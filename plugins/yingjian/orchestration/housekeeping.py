@@ -30,7 +30,8 @@ def clean(settings: Settings, now: datetime | None = None) -> dict[str, int]:
         had = _runs(metadata)
         _clean_metadata(settings, before)
         runs = had - _runs(metadata)
-    return {"runs": runs, "log_files": clean_logs(settings.home / "airflow" / "logs", before)}
+    deleted = clean_logs(settings.home / "airflow" / "logs", before)
+    return {"runs": runs, "log_files": deleted + clean_server_log(settings.home / "postgres" / "server.log", before)}
 
 
 def _runs(metadata: psycopg.Connection) -> int:
@@ -64,11 +65,7 @@ def clean_logs(folder: Path, before: datetime) -> int:
     The services hold their own logs open, so each such log is copied to another file and emptied, and the copy ages.
     """
     for log in folder.glob("*.log"):
-        if log.stat().st_size:
-            dated = log.with_name(f"{log.name}.{datetime.now(UTC):%Y-%m-%d}")
-            with log.open("rb") as source, dated.open("ab") as copy:
-                shutil.copyfileobj(source, copy)
-            os.truncate(log, 0)
+        _set_aside(log)
     deleted = 0
     for path in sorted(folder.rglob("*"), key=lambda path: len(path.parts), reverse=True):
         if path.is_symlink():
@@ -80,3 +77,23 @@ def clean_logs(folder: Path, before: datetime) -> int:
             path.unlink()
             deleted += 1
     return deleted
+
+
+def clean_server_log(log: Path, before: datetime) -> int:
+    """Do the same with the log of an embedded server, which appends to it; return how many files were deleted."""
+    if not log.exists():
+        return 0
+    _set_aside(log)
+    old = [path for path in log.parent.glob(f"{log.name}.*") if path.stat().st_mtime < before.timestamp()]
+    for path in old:
+        path.unlink()
+    return len(old)
+
+
+def _set_aside(log: Path) -> None:
+    """Copy what an open log has to a file of this day, and empty it."""
+    if log.stat().st_size:
+        dated = log.with_name(f"{log.name}.{datetime.now(UTC):%Y-%m-%d}")
+        with log.open("rb") as source, dated.open("ab") as copy:
+            shutil.copyfileobj(source, copy)
+        os.truncate(log, 0)

@@ -24,6 +24,7 @@ from yingjian.orchestration import anchor, memory, notices
 from yingjian.orchestration.notices import FAILURE, Notice, task_link, ui_link
 from yingjian.people.audience import OFFICE
 from yingjian.pipeline import Dag
+from yingjian.privacy import audit_trail
 from yingjian.publishing import decision
 from yingjian.reports.audiences import narrowed
 from yingjian.settings import Settings, SetupError
@@ -421,6 +422,9 @@ def turn(settings: Settings) -> dict[str, int]:
         ended = conn.execute("select access.end_readers()").fetchone()
         if ended and ended[0]:
             log.warning("the sessions of %s readers were ended, whose transactions lasted too long", ended[0])
+        if audit_trail.record_changed_definition(conn, "watch", settings.audit_definition):
+            audit_trail.keep_definition(conn, settings.audit_definition)
+            log.warning("the audit trail's table, triggers or functions were changed: see the event trail_ddl")
         if settings.audit_anchor and anchor.is_due(conn, moment):
             try:
                 anchor.note(settings, conn, moment)

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import psycopg
@@ -30,10 +32,23 @@ SESSION = timedelta(hours=10)  # Officials sign in once a working day.
 IDLE = timedelta(hours=2)
 SETTING = timedelta(minutes=15)  # The time in which a first password's session must set an own one.
 FIRST_DAYS = 7
-FREE_FAILURES = 4  # The fifth failure in a row brings the first pause.
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
+FIRST_PAUSE = timedelta(seconds=30)
 LENGTH = range(10, 201)  # A password has so many characters.
 UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """So many failures in a row are free; each further one doubles the pause, up to the longest."""
+
+    free: int
+    longest: timedelta
+
+
+# Guesses from one address wait long, and keep nobody else waiting. Guesses from many addresses meet the wider bound, whose
+# pauses the official shares: they are short, and leave 96 guesses a day.
+FROM_ONE = Bound(4, timedelta(hours=1))
+FROM_ALL = Bound(40, timedelta(minutes=15))
 
 _hasher = PasswordHasher()
 # A check takes 64 MiB and a core for a moment; many at once would starve the pages.
@@ -68,13 +83,13 @@ class Session:
     sets_password: bool
 
 
-def sign_in(login: str, password: str) -> str:
-    """Open a session; return its token.
+def sign_in(login: str, password: str, address: str) -> str:
+    """Open a session; return its token. `address` is the network address that the request came from.
 
     Raises BlockedError during a pause, WrongPasswordError when login and password do not fit.
     """
     with _connected() as conn:
-        _count_attempt(conn, login)
+        _count_attempt(conn, login, address)
         row = conn.execute(
             "select password_hash, is_first, coalesce(first_until <= clock_timestamp(), false)"
             " from portal.account where login = %s",
@@ -85,7 +100,7 @@ def sign_in(login: str, password: str) -> str:
         usable = known_hash if is_known and not is_over else None
         if not _fits(usable or _nobodys_hash(), password) or usable is None:
             with conn.transaction():
-                _failed(conn, login, is_known)
+                _failed(conn, login, address, is_known)
             raise WrongPasswordError
         with conn.transaction():
             if is_first:  # The hash is compared again, so that two requests at once open one session.
@@ -97,6 +112,7 @@ def sign_in(login: str, password: str) -> str:
                     raise WrongPasswordError
             elif _hasher.check_needs_rehash(usable):
                 conn.execute("update portal.account set password_hash = %s where login = %s", (_hash(password), login))
+            _forget_attempts(conn, login, address)
             return _open(conn, login, "first_password" if is_first else "password", sets_password=is_first)
 
 
@@ -151,7 +167,7 @@ def sign_out(token: str) -> None:
             _trail(conn, row[0], "sign_out")
 
 
-def set_password(session: Session, old: str, new: str) -> str:
+def set_password(session: Session, old: str, new: str, address: str) -> str:
     """Set an own password, end every session of the login, and open a new one; return its token.
 
     A session of a first password need not give the old one. Raises BlockedError, WrongPasswordError, UnfitPasswordError.
@@ -160,12 +176,12 @@ def set_password(session: Session, old: str, new: str) -> str:
     with _connected() as conn:
         row = conn.execute("select password_hash from portal.account where login = %s", (login,)).fetchone()
         if not session.sets_password:
-            _count_attempt(conn, login)
+            _count_attempt(conn, login, address)
             if row is None or row[0] is None or not _fits(row[0], old):
                 with conn.transaction():
-                    _failed(conn, login, is_known=True)
+                    _failed(conn, login, address, is_known=True)
                 raise WrongPasswordError
-            conn.execute("delete from portal.attempt where login_hash = %s", (_digest(login),))
+            _forget_attempts(conn, login, address)
         require_fit(login, new, old)
         with conn.transaction():
             conn.execute(
@@ -242,12 +258,24 @@ def end_sessions(conn: Conn, login: str, because: str) -> None:
         _trail(conn, login, "sessions_ended", because=because)
 
 
-def _count_attempt(conn: Conn, login: str) -> None:
-    """Count an attempt before its password is checked, so that guesses at once do not slip by. Raises BlockedError."""
+def _count_attempt(conn: Conn, login: str, address: str) -> None:
+    """Count an attempt before its password is checked, so that guesses at once do not slip by. Raises BlockedError.
+
+    What one of the bounds refuses counts for neither: who waits already makes nobody else wait.
+    """
+    with conn.transaction():
+        for source, bound in ((_source(login, address), FROM_ONE), (b"", FROM_ALL)):
+            _count_for(conn, login, source, bound)
+    # The table does not grow for good: an attempt is forgotten after a day.
+    conn.execute("delete from portal.attempt where last_at < clock_timestamp() - interval '1 day'")
+
+
+def _count_for(conn: Conn, login: str, source: bytes, bound: Bound) -> None:
+    which = {"login": _digest(login), "source": source}
     row = conn.execute(
         """
-        insert into portal.attempt as known (login_hash, failures) values (%(login)s, 1)
-        on conflict (login_hash) do update set
+        insert into portal.attempt as known (login_hash, source_hash, failures) values (%(login)s, %(source)s, 1)
+        on conflict (login_hash, source_hash) do update set
             failures = known.failures + 1,
             last_at = clock_timestamp(),
             blocked_until = case when known.failures >= %(free)s then
@@ -256,22 +284,21 @@ def _count_attempt(conn: Conn, login: str) -> None:
         where known.blocked_until is null or known.blocked_until <= clock_timestamp()
         returning failures
         """,
-        {"login": _digest(login), "free": FREE_FAILURES, "first": FIRST_PAUSE, "longest": LONGEST_PAUSE},
+        which | {"free": bound.free, "first": FIRST_PAUSE, "longest": bound.longest},
     ).fetchone()
     if row is None:
         until = conn.execute(
             "select ceil(extract(epoch from blocked_until - clock_timestamp()))::int from portal.attempt"
-            " where login_hash = %s",
-            (_digest(login),),
+            " where login_hash = %(login)s and source_hash = %(source)s",
+            which,
         ).fetchone()
         raise BlockedError(max(1, until[0] if until else 1))
-    # The table does not grow for good: an attempt is forgotten after a day.
-    conn.execute("delete from portal.attempt where last_at < clock_timestamp() - interval '1 day'")
 
 
-def _failed(conn: Conn, login: str, is_known: bool) -> None:
+def _failed(conn: Conn, login: str, address: str, is_known: bool) -> None:
     row = conn.execute(
-        "select failures, blocked_until from portal.attempt where login_hash = %s", (_digest(login),)
+        "select failures, blocked_until from portal.attempt where login_hash = %s and source_hash = %s",
+        (_digest(login), _source(login, address)),
     ).fetchone()
     until: datetime | None = row[1] if row else None
     _trail(
@@ -283,9 +310,25 @@ def _failed(conn: Conn, login: str, is_known: bool) -> None:
     )
 
 
+def _forget_attempts(conn: Conn, login: str, address: str) -> None:
+    """Begin anew for this address and for all together. Another address that guessed goes on waiting."""
+    conn.execute(
+        "delete from portal.attempt where login_hash = %s and source_hash in ('', %s)",
+        (_digest(login), _source(login, address)),
+    )
+
+
+def _source(login: str, address: str) -> bytes:
+    """Return a login's mark of an address; one household or office has a whole network of IPv6 addresses."""
+    with suppress(ValueError):
+        known = ip_address(address)
+        if known.version == 6:
+            address = str(ip_network((known, 64), strict=False))
+    return _digest(f"{login}\0{address}")
+
+
 def _open(conn: Conn, login: str, way: str, *, sets_password: bool) -> str:
     token = secrets.token_urlsafe(32)
-    conn.execute("delete from portal.attempt where login_hash = %s", (_digest(login),))
     conn.execute("delete from portal.session where ends_at <= clock_timestamp()")
     conn.execute(
         "insert into portal.session (token_hash, login, sets_password, ends_at) values (%s, %s, %s, clock_timestamp() + %s)",

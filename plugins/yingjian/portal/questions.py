@@ -16,6 +16,7 @@ from yingjian.publishing import decision
 from yingjian.publishing.decision import PATHS, RELEASE, Answer, Question
 from yingjian.publishing.publish import failed_checks
 from yingjian.reports.bulletin import Content, read_content
+from yingjian.reports.differencing import SmallChange, small_changes
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Bulletin:
     content: Content
     released: Content | None
     changes: Sequence[Change]
+    small_changes: Sequence[SmallChange]
 
 
 def all_open() -> list[Question]:
@@ -85,11 +87,12 @@ def bulletin(question: Question) -> Bulletin:
     with reading.reading(OFFICE) as conn:
         content = read_content(conn, question.publication_id)
         row = conn.execute("select publication_id from published.released").fetchone()
-        released = None
+        released, small = None, []
         if row and row[0] != question.publication_id:
             with suppress(LookupError):  # Its rows were deleted, as those of old publications are.
                 released = read_content(conn, row[0])
-    return Bulletin(content, released, changes(released, content) if released else [])
+                small = small_changes(conn, row[0], question.publication_id)
+    return Bulletin(content, released, changes(released, content) if released else [], small)
 
 
 def changes(before: Content, after: Content) -> list[Change]:

@@ -112,6 +112,54 @@ def _code(said: dict[str, Any], key: bytes) -> str:
     return hmac.new(key, json.dumps(said, sort_keys=True).encode(), hashlib.sha256).hexdigest()
 
 
+# Every change of the trail's table, triggers and functions gives a row of the catalog another xmin, a change that was taken
+# back too; no role but a superuser can write the old one.
+_DEFINITION = """
+    select sha256(convert_to(string_agg(part, ' ' order by part), 'UTF8'))
+    from (
+        select format('%s %s %s', oid, relname, xmin) from pg_class where relnamespace = 'audit'::regnamespace
+        union all
+        select format('%s %s %s %s', oid, tgname, tgenabled, xmin) from pg_trigger where tgrelid = 'audit.event'::regclass
+        union all
+        select format('%s %s %s', oid, proname, xmin) from pg_proc where pronamespace = 'audit'::regnamespace
+        union all
+        select format('%s %s %s', oid, rulename, xmin) from pg_rewrite where ev_class = 'audit.event'::regclass
+    ) as parts (part)
+"""
+_IS_GUARDED = """
+    select count(*) = 2 from pg_trigger inner join pg_proc on pg_proc.oid = tgfoid
+    where tgrelid = 'audit.event'::regclass and tgname in ('event_is_append_only', 'event_is_not_emptied')
+    and tgenabled in ('O', 'A') and pronamespace = 'audit'::regnamespace and proname = 'refuse'
+"""
+
+
+def definition(conn: psycopg.Connection[Any]) -> str | None:
+    """Return a digest of how the trail's table, triggers and functions are defined; None before there are any."""
+    if conn.execute("select to_regclass('audit.event') is null").fetchone() == (True,):
+        return None
+    row = conn.execute(_DEFINITION).fetchone()
+    assert row is not None
+    return bytes(row[0]).hex()
+
+
+def record_changed_definition(conn: psycopg.Connection[Any], actor: str, file: Path) -> bool:
+    """Add an event when somebody changed the trail's definition since it was kept in `file`; return whether so.
+
+    The file lies outside the database. Where there is none yet, the present definition is the first.
+    """
+    present = definition(conn)
+    known = file.read_text() if file.exists() else present
+    if known != present:
+        record(conn, actor, "trail_ddl", "audit", None, before=known, after=present)
+    return known != present
+
+
+def keep_definition(conn: psycopg.Connection[Any], file: Path) -> None:
+    unfinished = file.with_suffix(".new")
+    unfinished.write_text(definition(conn) or "")
+    unfinished.replace(file)
+
+
 # The text of each event that its hash is made of, as audit.hash_of writes it.
 _AS_HASHED = """
     select
@@ -150,6 +198,8 @@ def verify(conn: psycopg.Connection[Any], end_file: Path) -> Verdict:
     events = int(last[0]) if last else 0
     if broken:
         return Verdict(events, int(broken[0]), str(broken[1]))
+    if conn.execute(_IS_GUARDED).fetchone() != (True,):
+        return Verdict(events, events, "from there on events can be changed: a trigger that forbids it is gone or off")
     if end_file.exists():
         end = json.loads(end_file.read_text())
         row = conn.execute(

@@ -113,7 +113,7 @@ def test_who_holds_the_trail_is_ended(guarded: Settings, as_reader: Connect) -> 
     conn.execute("begin")
     conn.execute("select audit.record('reader', 'person_view', 'x', 'for a test')")
     try:
-        with warehouse.connect(guarded, "publisher") as publisher:
+        with warehouse.connect(guarded, "reporter") as publisher:
             publisher.execute("set statement_timeout to '60s'")
             assert audit_trail.record(publisher, "tester", "export", "after it", "for a test")
         with pytest.raises(psycopg.OperationalError):

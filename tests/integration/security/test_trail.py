@@ -15,6 +15,7 @@ from tests import support
 from yingjian import clock
 from yingjian.cli import main, terminal
 from yingjian.database import warehouse
+from yingjian.operations import migration, status
 from yingjian.orchestration import anchor
 from yingjian.portal import app
 from yingjian.portal.readers import Need, RefusedError
@@ -136,15 +137,87 @@ def test_a_trail_that_was_written_anew_is_not_the_one_that_was_noted(
 def test_an_anchor_is_due_each_hour_and_missing_after_two(anchored: Settings, tmp_path: Path) -> None:
     with warehouse.connect(anchored, "reporter") as conn:
         assert anchor.is_due(conn, NOW)
-        with pytest.raises(ValueError, match="was not noted since ever"):
+        with pytest.raises(ValueError, match="was not noted elsewhere since ever"):
             anchor.require(anchored, conn, NOW)
         anchor.note(anchored, conn, NOW)
         assert not anchor.is_due(conn, NOW + timedelta(minutes=59)) and anchor.is_due(conn, NOW + timedelta(hours=1))
         anchor.require(anchored, conn, NOW + timedelta(hours=2))
-        with pytest.raises(ValueError, match="was not noted since 2026-01-05"):
+        with pytest.raises(ValueError, match="was not noted elsewhere since 2026-01-05"):
             anchor.require(anchored, conn, NOW + timedelta(hours=2, seconds=1))
         for place in (str(tmp_path / "nowhere"), "https://127.0.0.1:9/", "http://elsewhere.example/"):
             with pytest.raises(SetupError, match="YINGJIAN_AUDIT_ANCHOR"):
                 anchor.note(replace(anchored, audit_anchor=place), conn, NOW + timedelta(hours=3))
         assert anchor.last_at(conn) == NOW, "what the place did not take was not noted"
     assert len((tmp_path / "anchors").read_text().splitlines()) == 1
+
+
+def test_an_anchor_that_is_missing_is_a_failure_of_the_commands(
+    anchored: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("YINGJIAN_HOME", str(anchored.home))
+    monkeypatch.setenv("YINGJIAN_AUDIT_ANCHOR", str(anchored.audit_anchor))
+    says = "was not noted elsewhere since"
+    assert main(["audit", "verify"]) == 1 and f"{says} ever" in capsys.readouterr().err
+    assert not [sentence for sentence in status.collect(anchored)["down"] if says in sentence], (
+        "the trail has just begun"
+    )
+    with monkeypatch.context() as later:
+        later.setattr(anchor, "MISSING", timedelta(0))
+        assert [sentence for sentence in status.collect(anchored)["down"] if says in sentence]
+    with warehouse.connect(anchored, "reporter") as conn:
+        anchor.note(anchored, conn, datetime.now(clock.SHANGHAI))
+    assert main(["audit", "verify"]) == 0
+    assert not [sentence for sentence in status.collect(anchored)["down"] if says in sentence]
+
+
+def test_a_service_writes_as_itself_for_somebody_and_no_other_service_s_event(guarded: Settings) -> None:
+    """Everybody who may write an event could write a sign-in or a decision in the director's name."""
+    forged = {
+        "loader": ("sign_off_decision", "release", "person_view", "access_grant"),
+        "publisher": ("release_decision", "sign_in", "delivery", "backup"),
+        "reporter": ("release_decision", "sign_in_failed", "release", "restore"),
+        "portal": ("release", "list_view", "invite", "role_change"),
+    }
+    for service, actions in forged.items():
+        for action in actions:
+            with warehouse.connect(guarded, service) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+                audit_trail.record(conn, "director", action, "question:1", "已核")
+    with warehouse.connect(guarded, "reporter") as conn:
+        number = audit_trail.record(conn, "director", "export", "list", service="portal", rows=3)
+    details = "select actor, details from audit.event where event_id = %s"
+    assert support.query(guarded, details, number) == [("director", {"service": "reporter", "rows": 3})]
+    with warehouse.connect(guarded) as owner:
+        number = audit_trail.record(owner, "tester", "backup", "home", service="portal")
+    assert support.query(guarded, details, number) == [("tester", {})]
+
+
+def test_a_change_of_the_trail_s_definition_leaves_an_event(
+    guarded: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A trigger that was off for a moment is one, and what `migrate` does by itself is none."""
+    monkeypatch.setenv("YINGJIAN_HOME", str(guarded.home))
+    count = "select count(*) from audit.event where action = 'trail_ddl'"
+    migration.migrate(guarded)
+    [(before,)] = support.query(guarded, count)
+    assert main(["audit", "verify"]) == 0 and support.query(guarded, count) == [(before,)]
+    changes = (
+        "alter table audit.event disable trigger event_is_append_only;"
+        " alter table audit.event enable trigger event_is_append_only",
+        "create or replace function audit.refuse() returns trigger language plpgsql as $$ begin return new; end $$",
+        "create rule nothing as on insert to audit.event do instead nothing; drop rule nothing on audit.event",
+        "alter table audit.event add column other text; alter table audit.event drop column other",
+    )
+    for number, change in enumerate(changes, start=1):
+        with warehouse.connect(guarded) as owner:
+            owner.execute(change)  # type: ignore[arg-type]
+        main(["audit", "verify"])
+        assert support.query(guarded, count) == [(before + number,)], change
+    with warehouse.connect(guarded) as owner:
+        owner.execute("alter table audit.event disable trigger event_is_append_only")
+    capsys.readouterr()
+    assert main(["audit", "verify"]) == 1 and "a trigger that forbids it is gone or off" in capsys.readouterr().err
+    with warehouse.connect(guarded) as owner:
+        owner.execute("alter table audit.event enable trigger event_is_append_only")
+    migration.migrate(guarded)
+    assert support.query(guarded, count) == [(before + len(changes) + 2,)], "a migration covers nothing up"
+    assert main(["audit", "verify"]) == 0 and support.query(guarded, count) == [(before + len(changes) + 2,)]

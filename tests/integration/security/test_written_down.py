@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from stat import S_IMODE
 
@@ -15,6 +16,7 @@ from yingjian.cli import main, run
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.operations import status
+from yingjian.orchestration import housekeeping
 from yingjian.privacy import rotation
 from yingjian.settings import Settings
 
@@ -32,6 +34,20 @@ def test_the_server_s_log_quotes_no_value(guarded: Settings) -> None:
             conn.commit()
     log = (EmbeddedPostgres(guarded).folder / "server.log").read_text(errors="replace")
     assert "database system is ready" in log and SECRET not in log
+
+
+def test_the_server_s_log_ends_with_its_days(guarded: Settings, tmp_path: Path) -> None:
+    """The log is emptied into a copy of the day, and only copies that are old enough are deleted."""
+    now = datetime.now(UTC)
+    log = EmbeddedPostgres(guarded).folder / "server.log"
+    before = log.read_text(errors="replace")
+    assert housekeeping.clean_server_log(log, now - timedelta(days=90)) == 0
+    [copy] = log.parent.glob("server.log.*")
+    assert copy.read_text(errors="replace") == before and log.stat().st_size == 0
+    os.utime(copy, (0, 0))
+    assert housekeeping.clean_server_log(log, now - timedelta(days=90)) == 1 and not copy.exists()
+    log.write_text(before)  # The other tests read it.
+    assert housekeeping.clean_server_log(tmp_path / "server.log", now) == 0, "an external server has its own"
 
 
 def test_a_home_is_its_owner_s(tmp_path: Path) -> None:

@@ -15,6 +15,25 @@ language sql immutable as $$
 $$;
 comment on function audit.is_object is 'Whether a text may stand as the object of an event: a person_key, or a short text without long numbers.';
 
+-- A service writes of what it does, for whom it does it, and no other service's decision in a person's name.
+create or replace function audit.may_write(service text, action text) returns boolean
+language sql immutable as $$
+    select case
+        when action in (
+            'access_grant', 'access_revoke', 'role_change', 'rotate_person_key', 'correct_document',
+            'withdraw_correction', 'invite', 'backup', 'restore'
+        ) then false
+        when action in (
+            'sign_in', 'sign_in_failed', 'sign_out', 'password_set', 'sessions_ended', 'release_decision',
+            'sign_off_decision'
+        ) then service = 'portal'
+        when action in ('release', 'sign_off', 'policy_change') then service = 'publisher'
+        when action in ('delivery', 'export', 'list_view', 'person_view', 'quarantine_view', 'trail_ddl') then service = 'reporter'
+        else true
+    end
+$$;
+comment on function audit.may_write is 'Whether a service may write an event of this kind; the owner and readers are asked elsewhere.';
+
 create or replace function audit.record(
     actor text, action text, object text, reason text default null, details jsonb default '{}'
 ) returns bigint
@@ -22,7 +41,13 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp set lock
 declare
     made audit.event;
     last audit.event;
+    service text := case
+        when session_user in ('loader', 'transformer', 'auditor', 'publisher', 'reporter', 'portal') then session_user
+    end;
 begin
+    if service is not null and not audit.may_write(service, action) then
+        raise exception 'the service % writes no event %', service, action using errcode = 'insufficient_privilege';
+    end if;
     -- A reader that says why it looks at a person, and then leaves its transaction open, must not keep the trail.
     loop
         begin
@@ -35,7 +60,9 @@ begin
     select * into last from audit.event order by event_id desc limit 1;
     made := row(
         coalesce(last.event_id, 0) + 1, clock_timestamp(), actor, action,
-        case when audit.is_object(object) then object else 'not well-formed' end, reason, coalesce(details, '{}'),
+        case when audit.is_object(object) then object else 'not well-formed' end, reason,
+        -- The actor is whom a service acts for, as it says. Which service says so comes from its login.
+        coalesce(details, '{}') - 'service' || case when service is null then '{}' else jsonb_build_object('service', service) end,
         coalesce(last.hash, decode(repeat('00', 32), 'hex')), ''::bytea
     );
     made.hash := audit.hash_of(made);
@@ -53,7 +80,16 @@ end
 $$;
 comment on function audit.refuse is 'Trigger: events are not changed.';
 
-create or replace trigger event_is_append_only before update or delete on audit.event
-for each row execute function audit.refuse();
-create or replace trigger event_is_not_emptied before truncate on audit.event
-for each statement execute function audit.refuse();
+-- Only where they are missing: a trigger that is made again looks like one that somebody changed.
+do $$
+begin
+    if not exists (select from pg_trigger where tgrelid = 'audit.event'::regclass and tgname = 'event_is_append_only') then
+        create trigger event_is_append_only before update or delete on audit.event
+        for each row execute function audit.refuse();
+    end if;
+    if not exists (select from pg_trigger where tgrelid = 'audit.event'::regclass and tgname = 'event_is_not_emptied') then
+        create trigger event_is_not_emptied before truncate on audit.event
+        for each statement execute function audit.refuse();
+    end if;
+end
+$$;

@@ -43,7 +43,7 @@ def sign_in(request: Request, login: Text = "", password: Text = "", next: Text 
     """Open a session and go to the requested page, or say in one sentence why not; never whether the login exists."""
     login = login.strip()
     try:
-        token = accounts.sign_in(login, password)
+        token = accounts.sign_in(login, password, _address(request))
     except accounts.BlockedError as error:
         return _sign_in_page(request, next, 429, login, problem="blocked", seconds=error.seconds)
     except accounts.WrongPasswordError:
@@ -70,7 +70,7 @@ def set_password(request: Request, session: SignedIn, old: Text = "", new: Text 
     if new != again:
         return _password_page(request, session, 422, problem="again")
     try:
-        token = accounts.set_password(session, old, new)
+        token = accounts.set_password(session, old, new, _address(request))
     except accounts.BlockedError as error:
         return _password_page(request, session, 429, problem="blocked", seconds=error.seconds)
     except accounts.WrongPasswordError:
@@ -116,6 +116,11 @@ def _provider_failed(request: Request, error: Exception) -> Response:
     log.warning("portal: the OpenID Connect provider's answer was not taken (%s)", type(error).__name__)
     request.session.clear()
     return _sign_in_page(request, "/", 502, problem="provider")
+
+
+def _address(request: Request) -> str:
+    """Return where a request came from: the reader's own address when the proxy in front is one of FORWARDED_ALLOW_IPS."""
+    return request.client.host if request.client else ""
 
 
 def _signed_in(request: Request, token: str, next: str) -> Response:
