@@ -164,15 +164,19 @@ def test_runs_models_and_alerts_are_read_without_what_was_told(world: Settings) 
             """,
             {"moment": moment},
         )
+        conn.execute(
+            """
+            insert into operations.model_run (run_key, as_of_date, model, state, seconds, rows)
+            values ('r', '2022-07-19', 'overdue', 'success', 2.5, 49)
+            """
+        )
         conn.execute("set local role bi_reader")
         steps = conn.execute("select task_id, as_of_date::text, minutes from reporting.step_run where run_id = 'r'")
         assert steps.fetchall() == [("publish", "2022-07-19", 1.5)]
         alerts = conn.execute("select * from reporting.alert where runbook = 'failures.md'").fetchall()
         assert [row[-2:] for row in alerts] == [(2, 1.5)] and "不外传" not in str(alerts)
-        [(model, rows)] = conn.execute(
-            "select model, rows from reporting.model_run where model = 'overdue' order by ended_at desc limit 1"
-        ).fetchall()
-        assert (model, rows) == ("overdue", conn.execute("select count(*) from reporting.overdue").fetchone()[0])  # type: ignore[index]
+        models = conn.execute("select model, seconds, rows from reporting.model_run where run_key = 'r'").fetchall()
+        assert models == [("overdue", 2.5, 49)]
 
 
 def test_a_figure_of_several_rows_is_nothing_rather_than_a_sum(
