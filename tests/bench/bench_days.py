@@ -21,17 +21,19 @@ from datetime import date, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import psutil
 import psycopg
 
 from tests.bench.bench_obligations import measure as measure_obligations
-from tests.bench.bench_readers import Dashboard
+from tests.bench.bench_readers import QUERIES, Dashboard, charts, fill_history
 from yingjian import quality, simulate
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.landing.land import land
 from yingjian.modelling import dbt
+from yingjian.modelling.marts import published
 from yingjian.operations import migration
 from yingjian.publishing import build as builds
 from yingjian.publishing.publish import publish
@@ -130,14 +132,17 @@ def run_day(settings: Settings, day: date) -> dict[str, float]:
     run_id = f"bench {day}"
     with timed("build"):
         with warehouse.connect(settings, "publisher") as conn:
-            token = builds.claim(conn, run_id, day).token
-        dbt.build(settings, day, token)
+            owned = builds.claim(conn, run_id, day)
+        results: dict[str, Any] = {}
+        dbt.build(settings, day, owned.token, results.update)
     with timed("audit"), warehouse.connect(settings, "auditor") as conn:
         suites = quality.load_suites(settings.root / "expectations", day)
-        audited = quality.audit(conn, warehouse.uri(settings, "auditor"), suites, day, None, token)
+        audited = quality.audit(conn, warehouse.uri(settings, "auditor"), suites, day, None, owned.token)
         assert audited.passed, [failure.check.name for failure in audited.critical]
     with timed("publish"), warehouse.connect(settings, "publisher") as conn:
         publication = publish(conn, day, run_id=run_id, code_version="bench")
+    with warehouse.connect(settings, "publisher") as conn:
+        builds.keep_models(conn, owned, results)
     with timed("report"), warehouse.connect(settings, "reporter") as conn:
         settings.reports.mkdir(parents=True, exist_ok=True)
         write_report(conn, publication, settings.reports)
@@ -198,17 +203,23 @@ def _typical(days: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def with_readers(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """A dashboard's waits are measured at rest, while a day is run, and while its publication is switched."""
+    """A dashboard's waits over 90 days are measured at rest, while a day is run, and while its publication is switched.
+
+    The day's build has indicators and history besides; the part that they take of the models' seconds is printed.
+    """
     town = Town(folder, HISTORY_PERSONS, SIZE_HISTORY + 1)
     try:
         day = LAST_DAY - timedelta(days=1)
         town.run(day)
-        rest, run = Dashboard(town.settings), Dashboard(town.settings)
+        fill_history(town.settings, day)
+        queries = QUERIES | charts(town.settings)
+        rest, run = Dashboard(town.settings, queries), Dashboard(town.settings, queries)
         with rest.open():
             time.sleep(REST_MEASURED_SECONDS)
         with run.open():
             seconds = town.run(LAST_DAY)
             ended = time.perf_counter()
+        print(f"figures and history, of the seconds of all models: {_part_of_history(town.settings, LAST_DAY):.3f}")
         switching = ended - seconds["report"] - seconds["publish"] - SWITCH_MARGIN_SECONDS
         return {
             "at rest": rest.percentiles(),
@@ -217,6 +228,20 @@ def with_readers(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
         }
     finally:
         town.stop()
+
+
+def _part_of_history(settings: Settings, day: date) -> float:
+    """The part of the models' seconds of a day's build that indicators and marts with history need."""
+    history = [mart.name for mart in published().values() if mart.is_history]
+    with warehouse.connect(settings) as conn:
+        [(part,)] = conn.execute(
+            """
+            select sum(seconds) filter (where model like 'indicator%%' or model = any(%s)) / sum(seconds)
+            from operations.model_run where as_of_date = %s
+            """,
+            [history, day],
+        ).fetchall()
+    return float(part)
 
 
 def _through_airflow(town: Town, day: date) -> float:

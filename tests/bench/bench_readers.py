@@ -6,10 +6,19 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
 
+from yingjian.bi import dashboards, datasets
 from yingjian.database import warehouse
+from yingjian.modelling.dbt import prepare_manifest
+from yingjian.modelling.marts import published
+from yingjian.publishing.publish import bind_to_date
 from yingjian.settings import Settings
 
 # The tiles of a dashboard ask the reporting schema these queries, as the role of the BI tool.
@@ -32,14 +41,85 @@ QUERIES = {
     """,
 }
 REST_SECONDS = 0.02
+CHARTS, HISTORY_DAYS = 12, 90
+
+
+def charts(settings: Settings) -> dict[str, str]:
+    """Return the queries of a dashboard of `bi/`, as a BI tool asks them: those over days first, then those of the current day."""
+    known = datasets.load(settings.root, prepare_manifest(settings))
+    board = next(board for board in dashboards.load(settings.root, known) if board.name == "office")
+    queries = {}
+    for chart in sorted(board.charts, key=lambda chart: chart.kind != "line"):
+        dataset = chart.dataset
+        if chart.kind == "table":
+            query = f"select {', '.join(chart.names)} from ({dataset.sql}) as dataset limit 1000"
+        else:
+            shown = ", ".join(dataset.metrics[name].sql for name in chart.names)
+            current = "is_current" if chart.kind != "line" and "is_current" in dataset.columns else "true"
+            grouped = f" group by {chart.by} order by {chart.by}" if chart.by else ""
+            columns = ", ".join(filter(None, (chart.by, shown)))
+            query = f"select {columns} from ({dataset.sql}) as dataset where {current}{grouped}"
+        queries[f"{chart.kind}: {chart.title}"] = query
+    return dict(list(queries.items())[:CHARTS])
+
+
+def fill_history(settings: Settings, day: date) -> None:
+    """Give every history mart the days before, so that there are 90 with `day`: each has the rows of `day`, which is current."""
+    with warehouse.connect(settings) as conn:
+        [(current,)] = conn.execute("select publication_id from published.current").fetchall()
+        for back in range(1, HISTORY_DAYS):
+            past, number = day - timedelta(days=back), -back
+            _copied(
+                conn, "publication", "publication", current, {"publication_id": number, "as_of_date": str(past)}, back
+            )
+            for mart in published().values():
+                if mart.is_history:
+                    name = f"{mart.name}_p{number}"
+                    names = {
+                        "name": sql.Identifier("published", name),
+                        "mart": sql.Identifier("published", mart.name),
+                        "number": sql.Literal(number),
+                    }
+                    conn.execute(sql.SQL("create table {name} (like {mart})").format(**names))
+                    conn.execute(sql.SQL("create index on {name} (as_of_date)").format(**names))
+                    _copied(conn, mart.name, name, current, {"publication_id": number, "as_of_date": str(past)})
+                    bind_to_date(conn, mart.name, number, past)
+                    conn.execute(
+                        sql.SQL("alter table {mart} attach partition {name} for values in ({number})").format(**names)
+                    )
+        conn.commit()
+        conn.autocommit = True
+        conn.execute("analyze")
+
+
+def _copied(
+    conn: psycopg.Connection[Any], table: str, to: str, current: int, changes: dict[str, Any], back: int | None = None
+) -> None:
+    """Copy the rows of the current publication with other values."""
+    if back is not None:
+        changes |= {"run_key": f"day {back}", "previous_publication_id": None}
+    conn.execute(
+        sql.SQL(
+            """
+            insert into {to}
+            select changed.* from {table} as row
+            cross join lateral jsonb_populate_record(row, {changes}) as changed where row.publication_id = {current}
+            """
+        ).format(
+            to=sql.Identifier("published", to),
+            table=sql.Identifier("published", table),
+            changes=Jsonb(changes),
+            current=sql.Literal(current),
+        )
+    )
 
 
 class Dashboard:
     """Asks every query in turn, over and over, in a thread of its own; `waits`: query -> (when asked, seconds)."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.waits: dict[str, list[tuple[float, float]]] = {name: [] for name in QUERIES}
+    def __init__(self, settings: Settings, queries: Mapping[str, str]) -> None:
+        self._settings, self._queries = settings, queries
+        self.waits: dict[str, list[tuple[float, float]]] = {name: [] for name in queries}
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -49,7 +129,7 @@ class Dashboard:
             with warehouse.connect(self._settings, "bi_reader") as conn:
                 conn.autocommit = True
                 while not closed.is_set():
-                    for name, text in QUERIES.items():
+                    for name, text in self._queries.items():
                         start = time.perf_counter()
                         conn.execute(text).fetchall()  # type: ignore[call-overload]
                         self.waits[name].append((start, time.perf_counter() - start))
@@ -77,7 +157,7 @@ class Dashboard:
 def show(figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     """Print, by query, what it waited at rest, during a day's run, and while the publication is switched."""
     print(f"{'dashboard, ms (50th / 99th)':34}" + "".join(f"{name:>22}" for name in figures))
-    for query in QUERIES:
+    for query in next(iter(figures.values())):
         cells = [moments.get(query) for moments in figures.values()]
         texts = [f"{cell['p50_ms']:.1f} / {cell['p99_ms']:.1f}" if cell else "" for cell in cells]
         print(f"{query:34}" + "".join(f"{cell:>22}" for cell in texts))

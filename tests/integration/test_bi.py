@@ -121,6 +121,64 @@ def test_what_bi_reader_may_not_read_is_named(
     assert found.what == "its query" and "permission denied" in found.found
 
 
+def test_each_row_of_a_dataset_says_of_which_publication_it_is(
+    reader: psycopg.Connection[Any], known: dict[str, Dataset]
+) -> None:
+    """Two charts of one dashboard can be compared. The current publication's rows have its number, also those of a mart whose table lacks it."""
+    [(current,)] = reader.execute("select publication_id from reporting.publication").fetchall()
+    published = {number for (number,) in reader.execute("select publication_id from reporting.publication_history")}
+    filled = set()
+    for name, dataset in known.items():
+        assert "publication_id" in dataset.columns, name
+        query = f"select distinct publication_id from ({dataset.sql}) as dataset"
+        if "is_current" in dataset.columns:
+            query += " where is_current"
+        numbers = reader.execute(query.encode()).fetchall()
+        assert numbers in ([(current,)], []), name
+        filled |= {name} if numbers else set()
+        everyone = reader.execute(f"select distinct publication_id from ({dataset.sql}) as dataset".encode())
+        assert {number for (number,) in everyone} <= published, name
+    assert len(filled) > 10
+
+
+def test_runs_models_and_alerts_are_read_without_what_was_told(world: Settings) -> None:
+    """The views show durations, rows and times; the subject and the facts of an alert stay with the data team."""
+    moment = "2022-07-20 05:00:00+08"
+    with warehouse.connect(world) as conn, conn.transaction(force_rollback=True):
+        conn.execute(
+            """
+            insert into operations.task_run (
+                dag_id, run_id, task_id, try_number, business_date, state, started_at, ended_at, seconds
+            ) values ('daily', 'r', 'publish', 1, '2022-07-19', 'success', %(moment)s, %(moment)s, 90)
+            """,
+            {"moment": moment},
+        )
+        conn.execute(
+            """
+            insert into operations.notice (
+                key, about, subject, facts, runbook, link, first_seen_at, last_seen_at, ended_at, times_told
+            ) values (
+                'k', 'failure', '不外传', '{}', 'failures.md', '', %(moment)s, %(moment)s,
+                %(moment)s::timestamptz + interval '90 minutes', 2
+            )
+            """,
+            {"moment": moment},
+        )
+        conn.execute(
+            """
+            insert into operations.model_run (run_key, as_of_date, model, state, seconds, rows)
+            values ('r', '2022-07-19', 'overdue', 'success', 2.5, 49)
+            """
+        )
+        conn.execute("set local role bi_reader")
+        steps = conn.execute("select task_id, as_of_date::text, minutes from reporting.step_run where run_id = 'r'")
+        assert steps.fetchall() == [("publish", "2022-07-19", 1.5)]
+        alerts = conn.execute("select * from reporting.alert where runbook = 'failures.md'").fetchall()
+        assert [row[-2:] for row in alerts] == [(2, 1.5)] and "不外传" not in str(alerts)
+        models = conn.execute("select model, seconds, rows from reporting.model_run where run_key = 'r'").fetchall()
+        assert models == [("overdue", 2.5, 49)]
+
+
 def test_a_figure_of_several_rows_is_nothing_rather_than_a_sum(
     reader: psycopg.Connection[Any], known: dict[str, Dataset]
 ) -> None:

@@ -107,6 +107,20 @@ def test_a_national_list_is_a_part_also_when_it_is_empty(home: Settings, tmp_pat
 # The tests below ask whether a file is whole.
 
 
+def test_stocks_of_a_day_that_are_few_are_said(home: Settings, tmp_path: Path) -> None:
+    def stocks(count: int, day: date) -> list[dict[str, str]]:
+        return [
+            {"物资编号": f"W{i}", "品名": "口罩", "单位": "个", "库存": "9", "责任单位": "一科", "日期": str(day),
+             "更新时间": f"{day} 08:00:00"}
+            for i in range(count)
+        ]  # fmt: skip
+
+    days = [FIRST + timedelta(days=i) for i in range(5)]
+    land(home, tmp_path, *((str(day), stocks(12, day)) for day in days[:3]), feed="supplies")
+    land(home, tmp_path, (str(days[3]), stocks(6, days[3])), (str(days[4]), stocks(5, days[4])), feed="supplies")
+    assert {name: codes for name, codes in suspicions(home).items() if codes} == {f"{days[4]}.csv": ["few_rows"]}
+
+
 def test_a_file_that_ends_within_a_row_is_flagged(home: Settings, tmp_path: Path) -> None:
     land(home, tmp_path, ("good", samples(5, FIRST, "a")))
     support.write_feed(tmp_path, "test_results", samples(5, FIRST, "b"), "half.csv")
@@ -182,6 +196,53 @@ def register(count: int) -> list[dict[str, str]]:
         support.IDENTITY | {"证件号码": number, "社区": "第1社区", "更新时间": f"{FIRST} 08:00:00"}
         for number in numbers
     ]
+
+
+def approvals(count: int) -> list[dict[str, str]]:
+    """Rows of a feed that names no sender, and is no roster."""
+    person = {name: support.IDENTITY[name] for name in ("证件类型", "证件号码")}
+    return [
+        person
+        | {
+            "编号": f"E{i}",
+            "起始日期": str(FIRST),
+            "截止日期": str(FIRST),
+            "原因": "病假",
+            "更新时间": f"{FIRST} 08:00:00",
+        }
+        for i in range(count)
+    ]
+
+
+def requests(count: int) -> list[dict[str, str]]:
+    return [
+        {
+            "编号": f"Q{i}",
+            "类别": "就医",
+            "受理时间": f"{FIRST} 07:00:00",
+            "办理单位": "一科",
+            "更新时间": f"{FIRST} 08:00:00",
+        }
+        for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("feed", "listed", "column"), [("exemptions", approvals, "原因"), ("requests", requests, "类别")]
+)
+def test_a_list_that_is_no_roster_and_shrank_is_said(
+    home: Settings, tmp_path: Path, feed: str, listed: Callable[[int], list[dict[str, str]]], column: str
+) -> None:
+    """A record may grow too old for it, and an increment may be short."""
+    rows = listed(20)
+    later = f"{FIRST + timedelta(days=1)} 08:00:00"
+    changed = [row | {column: "其他", "更新时间": later} for row in rows[:5]]
+    aged = rows[8:]
+    land(home, tmp_path, ("whole", rows), ("increment", changed), ("aged", aged), feed=feed)
+    assert set(map(tuple, suspicions(home).values())) == {()}
+    assert len(parts(home, "whole")) == 1, "its rows are staged"
+    land(home, tmp_path, ("whole-later", [*changed, *rows[5:]]), ("fraction", rows[18:]), feed=feed)
+    assert {name: codes for name, codes in suspicions(home).items() if codes} == {"fraction.csv": ["shrunk"]}
 
 
 @pytest.mark.parametrize(

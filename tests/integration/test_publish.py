@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from datetime import date, timedelta
 
@@ -85,6 +86,39 @@ def test_a_history_has_a_row_set_for_each_published_day_and_says_which_is_curren
     for mart in histories:
         days = support.query(town, f"select distinct as_of_date, is_current from reporting.{mart.name} order by 1")
         assert days == [(yesterday, False), (WORLD_DAY, True)], mart.name
+
+
+def test_a_query_of_dates_opens_no_history_of_other_dates(town: Settings) -> None:
+    """A dashboard asks for a range of days, or for what is current; a year of publications lies beside it."""
+    histories = [mart.name for mart in marts.published().values() if mart.is_history]
+    partitions = dict(
+        support.query(town, "select as_of_date, max(publication_id) from published.publication group by 1")
+    )
+    yesterday = WORLD_DAY - timedelta(days=1)
+    with warehouse.connect(town, "bi_reader") as conn:
+        for name in histories:
+            for condition, expected in (
+                ("true", set(partitions.values())),
+                (f"as_of_date = date '{yesterday}'", {partitions[yesterday]}),
+                (f"as_of_date >= timestamp '{WORLD_DAY}'", {partitions[WORLD_DAY]}),  # Superset writes it so.
+                (f"as_of_date = date '{yesterday}' or as_of_date > '2222-02-22'", {partitions[yesterday]}),
+            ):
+                query = f"explain (format json) select count(*) from reporting.{name} where {condition}"
+                [(plan,)] = conn.execute(query.encode()).fetchall()
+                opened = re.findall(rf"'{name}_p(\d+)'", str(plan))
+                assert set(map(int, opened)) & set(partitions.values()) == expected, (name, condition)
+
+
+def test_a_history_has_an_index_by_date(town: Settings) -> None:
+    """docs: marts.md; a date that is known only when the query runs is looked up by it."""
+    leading = """
+        select distinct attname::text from pg_index
+        inner join pg_inherits on inhrelid = indrelid and inhparent = to_regclass(%s)
+        inner join pg_attribute on attrelid = indrelid and attnum = indkey[0]
+    """
+    for mart in marts.published().values():
+        if mart.is_history:
+            assert ("as_of_date",) in support.query(town, leading, f"published.{mart.name}"), mart.name
 
 
 def test_a_column_that_is_new_comes_last_in_a_view_that_readers_have(town: Settings) -> None:

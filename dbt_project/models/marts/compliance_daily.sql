@@ -1,5 +1,7 @@
 -- Memberships with an obligation standing on D, and how many of them comply.
 -- An obligation stands on D when it is open at the end of D or was discharged on D itself.
+{{ config(indexes=[{'columns': ['as_of_date']}]) }}
+
 with obligations as (select * from {{ ref('obligation') }}),
 
 memberships as (

@@ -1,4 +1,6 @@
 -- Each sender of each feed has a row: what came for the day D, and since when it is silent where it usually is not.
+{{ config(indexes=[{'columns': ['as_of_date']}]) }}
+
 with files as (
     select * from {{ ref('stg_quality__landed_files') }}
     where status = 'staged'

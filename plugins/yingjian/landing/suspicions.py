@@ -26,6 +26,9 @@ WORDS = {
     "vanished": "全量名单缺少以前报过的记录",
     "shrunk": "全量名单行数不足前一份一半",
 }
+# Records of these rosters stay until a date says that they ended, which the column holds, so that none may vanish before.
+# Records of other feeds may grow too old for an export.
+_ENDS = {"key_population": "end_date", "residents": "moved_out_date", "teams": None}
 
 
 def note(
@@ -54,7 +57,7 @@ def note(
         codes.append("other_columns")
     if has_old_dates:
         codes.append("old_dates")
-    if usual["full_from_share"] and is_newest and _lacks_records(conn, feed, file_id, usual):
+    if feed in _ENDS and is_newest and _lacks_records(conn, feed, file_id, usual):
         codes.append("vanished")
     if usual["shrunk_below_share"] and _has_shrunk(conn, feed, file_id, usual):
         codes.append("shrunk")
@@ -71,9 +74,7 @@ def _lacks_records(conn: psycopg.Connection[Any], feed: str, file_id: int, usual
 
     A record that has ended may be left out.
     """
-    ended = {"key_population": "end_date", "residents": "moved_out_date"}.get(feed)
-    sender = FEEDS[feed].sender
-    assert sender is not None
+    ended = _ENDS[feed]
     row = conn.execute(
         sql.SQL(
             """
@@ -85,7 +86,7 @@ def _lacks_records(conn: psycopg.Connection[Any], feed: str, file_id: int, usual
             before as (
                 select mine.sender, mine.rows, count(*) filter (where {is_open}) as missing, count(*) as others
                 from mine
-                inner join {table} as staged on staged.{sender} is not distinct from mine.sender
+                inner join {table} as staged on {is_of_sender}
                 where staged.file_id < %(file_id)s
                 group by mine.sender, mine.rows
             ),
@@ -107,7 +108,7 @@ def _lacks_records(conn: psycopg.Connection[Any], feed: str, file_id: int, usual
             """
         ).format(
             table=sql.Identifier("staging", feed),
-            sender=sql.Identifier(sender.name),
+            is_of_sender=_is_of_sender(feed),
             is_open=sql.SQL("staged.{} is null").format(sql.Identifier(ended)) if ended else sql.SQL("true"),
         ),
         usual | {"file_id": file_id},
@@ -120,8 +121,6 @@ def _has_shrunk(conn: psycopg.Connection[Any], feed: str, file_id: int, usual: d
 
     A file that only repeats what there was is no increment.
     """
-    sender = FEEDS[feed].sender
-    assert sender is not None
     row = conn.execute(
         sql.SQL(
             """
@@ -144,13 +143,23 @@ def _has_shrunk(conn: psycopg.Connection[Any], feed: str, file_id: int, usual: d
             and mine.rows < before.rows * %(shrunk_below_share)s::numeric
             and mine.rows - mine.rows_new >= mine.rows * %(full_from_share)s::numeric
             and before.rows >= %(full_from_share)s::numeric * (
-                select count(*) from {table} as staged where staged.{sender} is not distinct from mine.sender
+                select count(*) from {table} as staged where {is_of_sender}
             )
             """
-        ).format(table=sql.Identifier("staging", feed), sender=sql.Identifier(sender.name)),
+        ).format(table=sql.Identifier("staging", feed), is_of_sender=_is_of_sender(feed)),
         usual | {"feed": feed, "file_id": file_id},
     ).fetchone()
     return bool(row and row[0])
+
+
+def _is_of_sender(feed: str) -> sql.Composable:
+    """Return the condition that a staged row is one of `mine.sender`; a feed that names no sender has one for all rows."""
+    sender = FEEDS[feed].sender
+    return (
+        sql.SQL("staged.{} is not distinct from mine.sender").format(sql.Identifier(sender.name))
+        if sender
+        else sql.SQL("true")
+    )
 
 
 @cache

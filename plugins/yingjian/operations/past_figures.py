@@ -21,6 +21,7 @@ from psycopg import sql
 from yingjian.database import warehouse
 from yingjian.modelling import dbt
 from yingjian.modelling.marts import published
+from yingjian.publishing.publish import bind_to_date
 from yingjian.settings import Settings
 
 MODELS = ("indicators_of_tests", "indicators_of_persons", "indicators_of_the_town", "indicator_daily")
@@ -41,7 +42,7 @@ def fill(settings: Settings) -> list[date]:
         with _schema(settings, f"dev_figures_{publication_id}") as schema, tempfile.TemporaryDirectory() as folder:
             _show(settings, schema, publication_id)
             dbt.build_beside(settings, schema, day, MODELS, Path(folder))
-            _keep(settings, schema, publication_id)
+            _keep(settings, schema, publication_id, day)
         filled.append(day)
     return filled
 
@@ -115,7 +116,7 @@ def _show(settings: Settings, schema: str, publication_id: int) -> None:
             )
 
 
-def _keep(settings: Settings, schema: str, publication_id: int) -> None:
+def _keep(settings: Settings, schema: str, publication_id: int, day: date) -> None:
     """Put the counted figures under `published` as the partition of their publication."""
     partition = sql.Identifier("published", f"indicator_daily_p{publication_id}")
     names = {
@@ -139,6 +140,7 @@ def _keep(settings: Settings, schema: str, publication_id: int) -> None:
             "alter table published.indicator_daily attach partition {partition} for values in ({id})",
         ):
             conn.execute(sql.SQL(statement).format(**names, known=sql.Literal(known)))
+        bind_to_date(conn, "indicator_daily", publication_id, day)
 
 
 def _has(conn: psycopg.Connection[Any], mart: str, publication_id: int) -> bool:

@@ -190,6 +190,8 @@ def _stage(conn: psycopg.Connection, build: builds.Build) -> int:
             _ensure_published_table(conn, mart.name)
             protect(conn, mart, _columns(conn, "published", mart.name))
             _attach_partition(conn, mart.name, publication_id)
+            if mart.is_history:
+                bind_to_date(conn, mart.name, publication_id, build.as_of_date)
             _ensure_reader_view(conn, mart)
         _grant(conn)
     return publication_id
@@ -562,6 +564,15 @@ def _attach_partition(conn: psycopg.Connection, mart: str, publication_id: int) 
     conn.execute(
         sql.SQL("alter table published.{mart} attach partition published.{partition} for values in ({id})").format(
             **names
+        )
+    )
+
+
+def bind_to_date(conn: psycopg.Connection, mart: str, publication_id: int, day: date) -> None:
+    """Declare that a partition of a history mart has one business date, so that queries of other dates never open it."""
+    conn.execute(
+        sql.SQL("alter table published.{} add constraint has_one_date check (as_of_date = {})").format(
+            sql.Identifier(f"{mart}_p{publication_id}"), sql.Literal(day)
         )
     )
 

@@ -46,9 +46,10 @@ on quality.contradiction to transformer;
 -- The views that readers query belong to view_owner, and the policies of the tables behind them are its own. A mart
 -- belongs to build_owner until it is published.
 grant create on schema build to build_owner;
-grant usage on schema published, access to view_owner;
+grant usage on schema published, access, operations to view_owner;
 grant usage, create on schema reporting, reporting_public, restricted, own_part to view_owner;
 grant select on published.publication, published.current, published.released to view_owner;
+grant select on operations.task_run, operations.model_run, operations.notice to view_owner;
 grant execute on function
 access.is_reader, access.sees_office, access.plans_as_office, access.names_of, access.may_read_person,
 access.sees_all_persons, access.persons_looked_at
