@@ -31,7 +31,8 @@ def form(client: httpx.Client, path: str, **data: str) -> httpx.Response:
 
 def trail(portal: Portal, after: int = 0) -> list[tuple]:  # type: ignore[type-arg]
     return portal.query(
-        "select actor, action, object, details - 'service' from audit.event where event_id > %s order by event_id", after
+        "select actor, action, object, details - 'service' from audit.event where event_id > %s order by event_id",
+        after,
     )
 
 
