@@ -27,8 +27,10 @@ language sql immutable as $$
             'sign_in', 'sign_in_failed', 'sign_out', 'password_set', 'sessions_ended', 'release_decision',
             'sign_off_decision'
         ) then service = 'portal'
-        when action in ('release', 'sign_off', 'policy_change') then service = 'publisher'
-        when action in ('delivery', 'export', 'list_view', 'person_view', 'quarantine_view', 'trail_ddl') then service = 'reporter'
+        when action in ('release', 'policy_change') then service = 'publisher'
+        when action in (
+            'sign_off', 'delivery', 'export', 'list_view', 'person_view', 'quarantine_view', 'trail_ddl'
+        ) then service = 'reporter'
         else true
     end
 $$;
