@@ -40,7 +40,7 @@ ROWS = {
         from generate_series(1, 2000) as i""",
     "sampling_unit_daily": """select {id}, {day}, '某某学校' || i, '23', '学校', '教育局', '第' || i % {communities} || '社区',
         {day} - 5, {day}, 'daily', 50, 10, 8, 2, 0.5 from generate_series(1, {units}) as i""",
-    "pool_followup": """select {id}, {day}, 'T' || i / 10, 'key-' || i, '第1社区', '', {day} - 1, {day}, 'overdue', ''
+    "pool_followup": """select {id}, {day}, 'T' || i / 10, 'tube-' || i, 'key-' || i, '第1社区', '', {day} - 1, {day}, 'overdue', ''
         from generate_series(0, 5999) as i""",
     "push_clearance": """select {id}, {day}, 'arrivals', '入（返）丰申报', {day}, '第' || i || '社区', 9, 8, 1, 1
         from generate_series(1, {communities}) as i""",

@@ -155,6 +155,8 @@ def record_changed_definition(conn: psycopg.Connection[Any], actor: str, file: P
 
 
 def keep_definition(conn: psycopg.Connection[Any], file: Path) -> None:
+    """Note the trail's definition in a file of the home, which may not be there yet."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     unfinished = file.with_suffix(".new")
     unfinished.write_text(definition(conn) or "")
     unfinished.replace(file)
