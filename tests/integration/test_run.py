@@ -31,6 +31,7 @@ from yingjian.operations import services
 from yingjian.publishing import decision
 from yingjian.settings import Settings
 
+pytestmark = pytest.mark.slow  # Whole days through Airflow, one of them killed.
 YINGJIAN = [sys.executable, "-m", "yingjian.cli"]
 PRINTED: list[str] = []  # Every command of this module uses it.
 OFFICIALS = """
@@ -161,11 +162,14 @@ def test_killed_in_the_middle_then_the_same_command(
     (home.home / "officials.yml").rename(home.home / "officials.later")
 
 
-@pytest.mark.slow  # That the build's process is gone is noticed after five minutes.
 def test_the_same_date_twice_with_the_scheduler_and_the_server_killed(
-    home: Settings, world: Settings, simulated_landing: Path
+    home: Settings, world: Settings, simulated_landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A service that dies in the middle is started again; whether the run ends well or not, nothing half is seen."""
+    """A service that dies in the middle is started again; whether the run ends well or not, nothing half is seen.
+
+    Airflow notices after a minute that the build's process is gone; without this it takes five.
+    """
+    monkeypatch.setenv("AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT", "60")
     assert run(home, simulated_landing).returncode == 0
     before = support.query(home, "select publication_id from reporting.publication")
     process = start(home, simulated_landing)
