@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import ARTIFACTS, PHONE, needs_chromium
-from tests.portal import ask_sign_off
+from tests.portal import ask_release, ask_sign_off
 
 pytestmark = needs_chromium
 
@@ -82,9 +82,10 @@ def test_failures_bring_a_pause_in_either_language(visit, portal):
 
 
 def test_a_release_is_decided_on_a_phone(visit, portal):
+    question = ask_release(portal)
     here = visit("director", PHONE)
     page = here.open("/")
-    page.locator(f"a[href='/release/{portal.question}']").click()
+    page.locator(f"a[href='/release/{question}']").click()
     expect(page.get_by_text("逾期名单与底册不一致")).to_be_visible()
     assert page.get_by_text("只是提示").count() == 0
     here.page.screenshot(path=ARTIFACTS / "portal-release-phone.png")
@@ -98,7 +99,7 @@ def test_a_release_is_decided_on_a_phone(visit, portal):
     expect(page.get_by_role("status")).to_contain_text("已退回")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert portal.query(
-        "select decided_by, is_released, reason from publishing.decision where question_id = %s", portal.question
+        "select decided_by, is_released, reason from publishing.decision where question_id = %s", question
     ) == [("director", False, "等补报")]
 
 

@@ -470,12 +470,12 @@ def test_the_changes_between_two_publications_are_those_of_the_rows(portal, clie
 
 
 def test_the_data_team_sees_runs_freshness_and_what_waits(portal, clients):
+    link = f'<a href="/release/{ask_release(portal)}">'
     text = get(clients["operator"], "/operations").text
     assert re.search(r"daily.*?2022-07-20.*?失败.*?540 秒.*?audit", text, re.DOTALL)
     assert "质量检查未通过，是否仍要发布（业务日期 2022-07-21" in text
     assert "核酸检测结果" in text
     assert names_in(portal, text) == set()
-    link = f'<a href="/release/{ask_release(portal)}">'
     assert link in get(clients["director"], "/").text and link not in get(clients["grid"], "/").text
 
 
