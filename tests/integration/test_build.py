@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from tests import support
+from tests.conftest import HomeFactory
 from yingjian.database import warehouse
 from yingjian.modelling import dbt as dbt_project
 from yingjian.settings import Settings
@@ -52,3 +53,49 @@ def test_nothing_of_the_environment_changes(fresh_home: Settings, monkeypatch: p
     before = dict(os.environ)
     support.dbt(fresh_home, "list", "--resource-type", "seed")
     assert dict(os.environ) == before
+
+
+def test_what_stays_the_same_is_not_made_again(home_factory: HomeFactory, built_town: Settings) -> None:
+    """A build loads no seed that this version of the project has loaded, and opens no connection for each model."""
+    settings = home_factory("again", built_town)
+
+    def standing() -> dict[str, list[tuple[object, ...]]]:
+        return {
+            schema: support.query(
+                settings,
+                "select relname, pg_class.oid, relfilenode from pg_class where relnamespace = %s::regnamespace order by 1",
+                schema,
+            )
+            for schema in ("policy", "staging_latest")
+        }
+
+    def connections() -> int:
+        [(count,)] = support.query(settings, "select sessions from pg_stat_database where datname = current_database()")
+        return int(str(count))
+
+    before, connected = standing(), connections()
+    support.build(settings, DAY)
+    after = standing()
+    assert after["policy"] == before["policy"] != []
+    assert after["staging_latest"] != before["staging_latest"]
+    assert connections() - connected < 40, "there are some two hundred models"
+
+
+def test_seeds_are_loaded_when_the_project_changed_or_one_is_missing(
+    home_factory: HomeFactory, built_town: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = home_factory("seeds", built_town)
+    seeds = dbt_project.loaded_seeds(settings)
+    assert "seed.yingjian.policy_parameter" in seeds
+    with warehouse.connect(settings, "transformer") as conn:
+        conn.execute("alter table policy.policy_parameter rename to policy_parameter_elsewhere")
+    assert dbt_project.loaded_seeds(settings) == []
+    with warehouse.connect(settings, "transformer") as conn:
+        conn.execute("alter table policy.policy_parameter_elsewhere rename to policy_parameter")
+    assert dbt_project.loaded_seeds(settings) == seeds
+    with monkeypatch.context() as patched:
+        patched.setattr(dbt_project, "project_digest", lambda settings: "another")
+        assert dbt_project.loaded_seeds(settings) == []
+    with warehouse.connect(settings) as conn:
+        conn.execute("delete from intermediate.increment_progress where model = %s", dbt_project.INCREMENTS[:1])
+    assert dbt_project.loaded_seeds(settings) == []

@@ -42,20 +42,22 @@ class BuildError(RuntimeError):
 def build(
     settings: Settings, day: date, token: str, say: Callable[[dict[str, NodeResult]], None] = lambda results: None
 ) -> int:
-    """Build seeds and models for a business date, in this process; return how many nodes were built.
+    """Build seeds and models for a business date, in this process; return how many nodes stand.
+
+    Seeds that this version of the project has loaded are not loaded again; they count as built in no time.
 
     token: the token of the build that this process owns (`publishing.build`). `say` gets the results so far, by dbt's
     unique ids: at most every SAY_SECONDS, from a thread of its own, so that dbt never waits for it, and at the end.
     Raises BuildError.
     """
-    states: dict[str, NodeResult] = {}
+    seeds = loaded_seeds(settings)
+    states: dict[str, NodeResult] = {seed: {"state": "success", "seconds": 0.0, "rows": None} for seed in seeds}
     artifacts = lineage.artifacts(settings)
     # The artifacts go to another folder, because Airflow reads DAGs from the manifest in this one.
     artifact_options = ("--target-path", str(artifacts)) if artifacts else ("--no-write-json",)
     with shown(token), _progress_reports(states, say):
-        result = invoke(
-            settings, "build", *artifact_options, *_seeds_and_models(day), on_event=_result_collector(states)
-        )
+        nodes = _seeds_and_models(day, *(["resource_type:seed"] if seeds else []))
+        result = invoke(settings, "build", *artifact_options, *nodes, on_event=_result_collector(states))
     say(dict(states))
     if artifacts:
         with _environment(dbt_environment(settings)):
@@ -87,8 +89,9 @@ def build_beside(settings: Settings, schema: str, day: date, select: Sequence[st
         )
 
 
-def _seeds_and_models(day: date) -> tuple[str, ...]:
-    return ("--exclude", "resource_type:test", "resource_type:unit_test", "--vars", f"{{as_of_date: '{day}'}}")
+def _seeds_and_models(day: date, *excluded: str) -> tuple[str, ...]:
+    excluded = ("resource_type:test", "resource_type:unit_test", *excluded)
+    return ("--exclude", *excluded, "--vars", f"{{as_of_date: '{day}'}}")
 
 
 class NodeResult(TypedDict):
@@ -177,6 +180,32 @@ def full_refresh(settings: Settings) -> dict[str, str]:
     return {"DBT_FULL_REFRESH": "true"}
 
 
+def loaded_seeds(settings: Settings) -> list[str]:
+    """Return the unique ids of the seeds when this version of the project has loaded them all; else nothing.
+
+    The kept models say so: they are built after the seeds, and `full_refresh` forgets them before another version of
+    the project builds anything.
+    """
+    seeds = [node for node in _parsed(settings).nodes.values() if node.resource_type == "seed"]
+    with warehouse.connect(settings, "transformer") as conn:
+        ((are_loaded,),) = conn.execute(
+            """
+            select
+                count(*) = %s
+                and not exists (select from unnest(%s::text[]) as seed (name) where to_regclass(seed.name) is null)
+            from intermediate.increment_progress
+            where model = any(%s) and definition = %s
+            """,
+            (
+                len(INCREMENTS),
+                [f"{seed.schema}.{seed.alias}" for seed in seeds],
+                list(INCREMENTS),
+                project_digest(settings),
+            ),
+        ).fetchall()
+    return [seed.unique_id for seed in seeds] if are_loaded else []
+
+
 def project_digest(settings: Settings) -> str:
     """Return the digest of the dbt project: its code, its macros and the policy's seeds."""
     return _digest(dbt_folder(settings))[:16]
@@ -187,6 +216,9 @@ def _run(
 ) -> Any:
     from dbt.cli.main import dbtRunner
 
+    from yingjian.modelling.connections import keep_connections
+
+    keep_connections()
     # dbt's printed lines are the log. A file with every statement would cost a tenth of a build.
     with _environment(dbt_environment(settings)):
         return dbtRunner(manifest, [on_event] if on_event else []).invoke(["--log-level-file", "none", *arguments])

@@ -115,15 +115,15 @@ ODD_LINES = {
 }
 
 
-@pytest.mark.parametrize("place", [0, 7, 39])
+@pytest.mark.parametrize("place", [0, 3, 11])
 @pytest.mark.parametrize("odd", ODD_LINES.values(), ids=ODD_LINES)
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030"])
 def test_a_file_is_read_alike_however_it_falls_into_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int, odd: str | None, end: str, encoding: str
 ) -> None:
     """Blocks of a few plain lines, then one that is not, against the same file record by record."""
-    rows = [ROW.replace("E1", f"E{i}") for i in range(40)]
+    rows = [ROW.replace("E1", f"E{i}") for i in range(12)]
     if odd is not None:
         rows[place] = odd
     text = (end or "\n").join([HEADER, *rows]) + end
@@ -132,8 +132,8 @@ def test_a_file_is_read_alike_however_it_falls_into_blocks(
     with monkeypatch.context() as careful:
         careful.setattr(csv_file, "_split", lambda *_: None)
         expected = records(path)
-    assert len(expected) >= 39 and expected[-1].line >= 40
-    for size in (1, 300, 1000, 1 << 20):
+    assert len(expected) >= 11 and expected[-1].line >= 12
+    for size in (1, 90, 300, 1 << 20):
         monkeypatch.setattr(csv_file, "BLOCK", size)
         assert records(path) == expected
 
