@@ -151,7 +151,7 @@ def test_both_readmes_have_the_same(part: str) -> None:
         ("headings", "## How it goes", "How it goes"),
         ("commands", "yingjian live", "yingjian die"),
         ("links", "](docs/report.png)", "](docs/portal.png)"),
-        ("paths", "`docs/citus.md`", "`docs/spark.md`"),
+        ("paths", "`docs/scale.md`", "`docs/spark.md`"),
         ("tables", "|---|---|\n", "|---|---|\n| one row more | here |\n"),
         ("points", "- **Signed off first**", "**Signed off first**"),
     ],
