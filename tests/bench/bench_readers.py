@@ -81,7 +81,12 @@ def fill_history(settings: Settings, day: date) -> None:
                         "number": sql.Literal(number),
                     }
                     conn.execute(sql.SQL("create table {name} (like {mart})").format(**names))
-                    conn.execute(sql.SQL("create index on {name} (as_of_date)").format(**names))
+                    for (index,) in conn.execute(
+                        "select indexdef from pg_indexes where schemaname = 'published' and tablename = %s",
+                        [f"{mart.name}_p{current}"],
+                    ).fetchall():
+                        columns = sql.SQL(index.partition(" USING ")[2])
+                        conn.execute(sql.SQL("create index on {name} using {columns}").format(columns=columns, **names))
                     _copied(conn, mart.name, name, current, {"publication_id": number, "as_of_date": str(past)})
                     bind_to_date(conn, mart.name, number, past)
                     conn.execute(
