@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,12 @@ FILES = [
     for town, day in TOWN_DATES
     for path in sorted((CASES / town / "expected" / day).glob("*.csv"))
 ]
+
+
+def quick(cases: list[Any]) -> list[Any]:
+    """Only a town's first date belongs to the quick tests: each other date alone needs a home of its own."""
+    return [case if case[1] == DATES[case[0]][0] else pytest.param(*case, marks=pytest.mark.slow) for case in cases]
+
 
 # Some columns of a file are called otherwise in the mart, or are computed from it.
 COLUMNS = {
@@ -124,13 +131,13 @@ def alone(landed: Callable[[str], Settings]) -> Callable[[str, str], Settings]:
     return make
 
 
-@pytest.mark.parametrize(("town", "day", "mart"), FILES)
+@pytest.mark.parametrize(("town", "day", "mart"), quick(FILES))
 def test_a_date_alone_in_a_fresh_home(alone: Callable[[str, str], Settings], town: str, day: str, mart: str) -> None:
     difference = differences(alone(town, day), town, day, mart)
     assert not difference, f"{len(difference)} rows differ:\n" + "\n".join(difference[:20])
 
 
-@pytest.mark.parametrize(("town", "day"), TOWN_DATES)
+@pytest.mark.parametrize(("town", "day"), quick(TOWN_DATES))
 def test_a_control_that_may_not_be_released_says_why(
     alone: Callable[[str, str], Settings], town: str, day: str
 ) -> None:
@@ -176,6 +183,7 @@ def test_row_balance(quarantined: tuple[str, Settings]) -> None:
     assert support.query(settings, "select count(*) > 50 from quality.landed_file") == [(True,)]
 
 
+@pytest.mark.slow
 def test_files_in_another_order(tmp_path: Path, fresh_home: Settings) -> None:
     """The newest file comes first, in two deliveries."""
     town, day = TOWN_DATES[-1]

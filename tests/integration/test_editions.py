@@ -238,6 +238,7 @@ def test_zones_follow_the_edition_of_the_day(town: Settings) -> None:
     assert zone_row(town, "in_time")[:4] == ("低", None, None, None)
 
 
+@pytest.mark.slow
 def test_a_round_on_day_five_from_21_november(town: Settings) -> None:
     """Five clear days are enough up to 20 November; from the 21st everyone must be negative in a round, too."""
     assert run(town, date(2022, 11, 20)) == edition_on("2022-11-20")
@@ -250,6 +251,7 @@ def test_a_round_on_day_five_from_21_november(town: Settings) -> None:
     assert zone_row(town, "round")[:3] == ("高", "低", "2022-11-21")
 
 
+@pytest.mark.slow
 def test_rolling_duties_follow_the_edition_of_the_day(town: Settings) -> None:
     listed = "select membership_id from build.obligation where rule_family = 'rolling' order by 1"
     bought = "select membership_id from build.obligation where group_code = 'P19'"
@@ -260,6 +262,7 @@ def test_rolling_duties_follow_the_edition_of_the_day(town: Settings) -> None:
     assert support.query(town, bought) == [("pharmacy_purchases:before",)]
 
 
+@pytest.mark.slow
 def test_zones_follow_the_last_edition(town: Settings) -> None:
     assert run(town, date(2022, 12, 7)) == edition_on("2022-12-07")
     # The round that was asked for since 21 November is asked for no more; no rule lowers before its own first day.
@@ -277,6 +280,7 @@ def test_zones_follow_the_last_edition(town: Settings) -> None:
     assert support.query(town, listed) == [], "愿检尽检"
 
 
+@pytest.mark.slow
 def test_a_publication_names_the_edition_of_its_day(town: Settings) -> None:
     """The whole day of the last edition is built, audited and published."""
     support.run_day(town, date(2023, 1, 8))
@@ -381,6 +385,7 @@ def test_an_edition_of_seed_rows_only(made_up: Settings) -> None:
     assert zone_row(made_up, "z")[:3] == ("高", "低", "2022-07-15")
 
 
+@pytest.mark.slow
 def test_the_day_before_and_after_the_made_up_edition(made_up: Settings) -> None:
     due = "select due_date::text, basis from build.obligation where membership_id = 'courier'"
     support.build(made_up, date(2022, 7, 14), *READ)

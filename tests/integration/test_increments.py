@@ -171,6 +171,7 @@ def test_the_same_rows_as_everything_read_anew(fresh_home: Settings, tmp_path: P
     assert everything["sampling_unit_daily"] and everything["screening_outstanding"]
 
 
+@pytest.mark.slow
 def test_the_same_rows_across_each_change_of_edition(fresh_home: Settings, tmp_path: Path) -> None:
     """Rows from the increments of the days before, on the first day of each edition, and from everything read anew.
 
@@ -208,6 +209,7 @@ def begun(fresh_home: Settings, tmp_path: Path) -> Town:
     return town
 
 
+@pytest.mark.slow
 def test_what_makes_a_build_read_everything(begun: Town) -> None:
     """Samples that were emptied, or written by hand, and an increment that other code made or whose note is lost."""
     home = begun.home
@@ -228,6 +230,7 @@ def test_what_makes_a_build_read_everything(begun: Town) -> None:
     assert since(home) is not None
 
 
+@pytest.mark.slow
 def test_an_increment_that_is_not_there_is_made_whole(begun: Town) -> None:
     home = begun.home
     before = kept(home)
@@ -237,6 +240,7 @@ def test_an_increment_that_is_not_there_is_made_whole(begun: Town) -> None:
     assert kept(home) == before and before[KEPT[1]]
 
 
+@pytest.mark.slow
 def test_a_build_that_died_between_two_increments_goes_on(begun: Town) -> None:
     """The one that was made reads the same changes again, and nothing is there twice."""
     home = begun.home
@@ -250,6 +254,7 @@ def test_a_build_that_died_between_two_increments_goes_on(begun: Town) -> None:
     assert increments == kept(home)
 
 
+@pytest.mark.slow
 def test_a_day_and_a_person_are_found_by_an_index(begun: Town) -> None:
     """Neither a build's reading nor a query of one day reads all samples once there are many: the plan says so."""
     home = begun.home

@@ -33,6 +33,7 @@ def town(
     yield settings
 
 
+@pytest.mark.slow
 def test_make_model_builds_it_with_its_tests_and_its_check_holds(
     town: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

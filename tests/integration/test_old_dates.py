@@ -78,6 +78,7 @@ def town(home_factory: HomeFactory, landed_town: Settings, tmp_path_factory: pyt
     return settings
 
 
+@pytest.mark.slow
 def test_a_day_with_old_dates_in_every_feed_is_published(town: Settings) -> None:
     publication = support.run_day(town, WORLD_DAY)
     assert support.query(town, "select publication_id from reporting.publication") == [(publication,)]

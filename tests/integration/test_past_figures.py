@@ -28,6 +28,7 @@ def town(home_factory: HomeFactory, built_town: Settings) -> Settings:
     return settings
 
 
+@pytest.mark.slow
 def test_a_past_day_has_the_figures_that_it_would_have_had(town: Settings) -> None:
     """An old publication does not say is_headline, has no lab_turnaround_daily, and its rows are all that is left of it."""
     before = support.query(town, FIGURES)

@@ -6,6 +6,8 @@ import shutil
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from tests import support
 from tests.skips import needs_shared
 from tests.support import IDENTITY, land_folder, query, run_day, sample, tables_read, write_feed
@@ -22,6 +24,7 @@ def member(key: str, group: str, number: str, **cells: str) -> dict[str, str]:
     } | cells  # fmt: skip
 
 
+@pytest.mark.slow
 def test_late_samples_and_corrected_memberships(home: Settings, tmp_path: Path) -> None:
     discharged = {"锚定日期": "2022-06-28", "起始日期": "2022-06-28"}
     tested, closed = "350503194205022751", "35050319810106930X"

@@ -65,6 +65,7 @@ def tables(settings: Settings) -> list[tuple]:  # type: ignore[type-arg]
     )
 
 
+@pytest.mark.slow
 def test_a_draft_is_counted_and_leaves_everything_as_it_is(
     town: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
