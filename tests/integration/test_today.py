@@ -320,10 +320,17 @@ def test_an_answer_that_lands_finds_its_item(home_factory, tmp_path):
     items = [f"R1/{'a' * 64}", "病例-1", "key_population:KP0000001/8/rolling", "x" * 250]
     with warehouse.connect(town, "reporter") as conn:
         numbers = [*map(item_number.hidden(conn), items), "Y1-unknown", "KP1/8/rolling"]
-    lines = [f"{place},overdue,{number},已通知,2022-07-21 09:30:00,2022-07-21 09:30:00" for place, number in enumerate(numbers)]
-    (folder / "a.csv").write_text("编号,名单,项目编号,处置结果,处置时间,更新时间\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    lines = [
+        f"{place},overdue,{number},已通知,2022-07-21 09:30:00,2022-07-21 09:30:00"
+        for place, number in enumerate(numbers)
+    ]
+    (folder / "a.csv").write_text(
+        "编号,名单,项目编号,处置结果,处置时间,更新时间\n" + "\n".join(lines) + "\n", encoding="utf-8"
+    )
     support.land_folder(town, folder.parent)
-    rows = support.query(town, "select item_key from staging.dispositions where disposition_key ~ '^[0-9]$' order by disposition_key")
+    rows = support.query(
+        town, "select item_key from staging.dispositions where disposition_key ~ '^[0-9]$' order by disposition_key"
+    )
     assert [key for (key,) in rows] == [*items, "Y1-unknown", "KP1/8/rolling"]
 
 

@@ -98,7 +98,8 @@ def list_() -> int:
 
 @app.command("grids", epilog=terminal.example("yingjian access grids --hide --reason 单位与网格交叉人数过少"))
 def grids(
-    reason: Reason, is_shown: Annotated[bool, typer.Option("--show/--hide", help="whether they are seen", show_default=False)]
+    reason: Reason,
+    is_shown: Annotated[bool, typer.Option("--show/--hide", help="whether they are seen", show_default=False)],
 ) -> int:
     """Decide whether logins of the office, the BI tool's too, see grid and building in rows of persons."""
     import getpass

@@ -1,4 +1,4 @@
-"""What dbt's login makes is read by other services: no code of its own runs there as another."""
+"""Other services read what dbt's login makes: no code of its own runs there as another."""
 
 from __future__ import annotations
 

@@ -45,13 +45,21 @@ def answer(settings: Settings, publication: int, *, is_released: bool) -> None:
         )
     with warehouse.connect(settings, "portal") as conn:
         decision.decide(
-            conn, question, login="director", name="王主任", is_released=is_released, reason="已核", allowed={"director"}
+            conn,
+            question,
+            login="director",
+            name="王主任",
+            is_released=is_released,
+            reason="已核",
+            allowed={"director"},
         )
 
 
 def take_over(conn: psycopg.Connection, run: str, *, login: str = "director", approves: bool = True) -> None:
     with conn.transaction():
-        sign_off.decide(conn, 1, login=login, approves=approves, reason="已核", run_key=run, allowed=["director", "deputy"])
+        sign_off.decide(
+            conn, 1, login=login, approves=approves, reason="已核", run_key=run, allowed=["director", "deputy"]
+        )
 
 
 def is_refused(conn: psycopg.Connection, run: str, **given: object) -> bool:
