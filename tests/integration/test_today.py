@@ -245,6 +245,30 @@ def test_a_form_comes_back_with_three_ordinary_mistakes(portal, client, tmp_path
     assert send(grid, path).status_code == 200
 
 
+def test_a_form_that_is_kept_is_shown_to_its_reader_alone(portal, client):
+    """The session ended while the form was filled in; somebody else signs in at the same browser."""
+    browser, page = client("grid"), client("grid").get("/today").text
+    token, item = TOKEN.search(page), ITEM.search(page)
+    assert token and item
+    form = {"form_token": token[1], "item": item[1], "result": "已通知", "note": "约好下午三点"}
+    browser.cookies.delete("yingjian_session")
+    assert browser.post("/today", data=form).headers["location"].startswith("/sign-in")
+    cookie = browser.cookies["yingjian_kept"]
+    for login, is_shown in (("grid", True), ("case-worker", False)):
+        other = client(login)
+        other.cookies.set("yingjian_kept", cookie)
+        pages = (
+            [other.get(f"/today?page={number}").text for number in range(1, 40)]
+            if login != "grid"
+            else [other.get("/today").text]
+        )
+        assert any(item[1] in text for text in pages), "the item stands on the lists of both"
+        assert any("约好下午三点" in text for text in pages) == is_shown
+    browser.cookies.delete("yingjian_kept")
+    browser.post("/today", data={**form, "form_token": "x"})
+    assert "yingjian_kept" not in browser.cookies, "the portal gave nobody this form"
+
+
 def test_a_form_says_nothing_by_which_its_persons_are_found_elsewhere(portal, client, tmp_path):
     """Tubes, positives, region sampling: the items' own numbers hold person keys and records of rosters; the form's do not."""
     sheet = form_of(client("case-worker"), tmp_path / "form.xlsx")[TODAY]
@@ -321,13 +345,20 @@ def test_an_answer_that_lands_finds_its_item(home_factory, tmp_path):
     with warehouse.connect(town, "reporter") as conn:
         numbers = [*map(item_number.hidden(conn), items), "Y1-unknown", "KP1/8/rolling"]
     lines = [
-        f"{place},overdue,{number},已通知,2022-07-21 09:30:00,2022-07-21 09:30:00"
+        f"{place},overdue,{number},已通知,王网格,2022-07-21 09:30:00,,2022-07-21 09:30:00"
         for place, number in enumerate(numbers)
     ]
     (folder / "a.csv").write_text(
-        "编号,名单,项目编号,处置结果,处置时间,更新时间\n" + "\n".join(lines) + "\n", encoding="utf-8"
+        "编号,名单,项目编号,处置结果,处置人,处置时间,备注,更新时间\n" + "\n".join(lines) + "\n", encoding="utf-8"
     )
     support.land_folder(town, folder.parent)
+    assert (
+        support.query(
+            town,
+            "select reason from quality.rejected_row where file_id = (select max(file_id) from quality.landed_file)",
+        )
+        == []
+    )
     rows = support.query(
         town, "select item_key from staging.dispositions where disposition_key ~ '^[0-9]$' order by disposition_key"
     )
