@@ -157,7 +157,7 @@ def _prepare(
     file_name: str,
     received_at: datetime,
     persons: _Keys | None,
-    items: item_number.Mapped | None,
+    items: item_number.Mapped | None = None,
 ) -> _Prepared:
     problems = [_broken(record, chunk, feed, file_name) for record in chunk.broken]
     if not chunk.cells.height:
