@@ -24,12 +24,14 @@ def protect_town(conn: psycopg.Connection) -> None:
     for path in (
         schema.SQL_FOLDER / "00_roles.sql",
         schema.MIGRATIONS / "0004_access.sql",
+        schema.MIGRATIONS / "0096_item_secret.sql",
         schema.SQL_FOLDER / "26_access.sql",
     ):
         schema.run_file(conn, path)
     conn.execute("grant usage on schema published to reporter")
     conn.execute("grant select on all tables in schema published to reporter")
     conn.execute("grant execute on all functions in schema access to reporter")
+    conn.execute("grant usage on schema access to reporter; grant select on access.item_secret to reporter")
     tables = conn.execute(
         """
         select relname, array_agg(attname::text) from pg_class inner join pg_attribute on attrelid = pg_class.oid

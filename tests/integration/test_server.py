@@ -90,6 +90,13 @@ def test_an_owner_without_rights(
             """
         )
     assert migrate(uri, tmp_path, monkeypatch) == 2
+    assert "dbt's login could write functions" in capsys.readouterr().err
+    with psycopg.connect(own.uri("postgres", "lacked"), autocommit=True) as conn:
+        conn.execute("revoke all on language sql, plpgsql from public")
+        conn.execute("grant usage on language sql, plpgsql to lacking with grant option")
+        conn.execute("revoke execute on function set_config(text, text, boolean) from public")
+        conn.execute("grant execute on function set_config(text, text, boolean) to lacking with grant option")
+    assert migrate(uri, tmp_path, monkeypatch) == 2
     message = capsys.readouterr().err
     assert "lacks a right (permission denied for database lacked): run `yingjian warehouse bootstrap`" in message
     assert message.count("\n") == 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import httpx
@@ -15,6 +16,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from tests import support
 from tests.portal import Portal
 from yingjian.database import warehouse
+from yingjian.landing import item_number
 from yingjian.landing.feeds import DISPOSITIONS
 from yingjian.reports.today import natural
 from yingjian.reports.workbook import ANSWER, ITEM_COLUMNS, TODAY, TODAY_COLUMNS
@@ -171,6 +173,12 @@ def form_of(client: httpx.Client, path: Path) -> openpyxl.Workbook:
     return openpyxl.load_workbook(path)
 
 
+def item_of(portal, row: Sequence[Any]) -> str:
+    """The item that a row of a form is about."""
+    with warehouse.connect(portal.settings) as conn:
+        return f"{row[-3]}|{item_number.revealed(conn)(row[-2])}"
+
+
 def fill(sheet: Worksheet, line: int, **cells: object) -> None:
     heads = {cell.value: cell.column for cell in sheet[1]}
     for name, value in cells.items():
@@ -194,7 +202,7 @@ def test_the_form_has_a_choice_of_answers_and_hides_what_is_the_feed_s(portal, c
     assert choice.formula1 == f'"{",".join(DISPOSITIONS)}"' and choice.type == "list"
     columns = {cell.value: sheet.column_dimensions[cell.column_letter] for cell in sheet[1]}
     assert all(columns[ITEM_COLUMNS[0]].hidden for _ in ITEM_COLUMNS) and not columns["处置结果"].hidden
-    items = [f"{row[-3]}|{row[-2]}" for row in sheet.iter_rows(min_row=2, values_only=True)]
+    items = [item_of(portal, row) for row in sheet.iter_rows(min_row=2, values_only=True)]
     assert sorted(items) == sorted(ITEM.findall(grid.get("/today").text))
     assert all("*" in row[1] for row in sheet.iter_rows(min_row=2, values_only=True) if row[1])
     action, details = portal.query(
@@ -219,7 +227,7 @@ def test_a_form_comes_back_with_three_ordinary_mistakes(portal, client, tmp_path
     fill(sheet, 3, 处置结果="电话打过了", **given)
     fill(sheet, 4, 处置结果="已通知", 处置人="王网格", 处置时间="2099-01-01 08:00")
     fill(sheet, 5, 处置结果="拒绝", 项目编号=3.5050319420502275e17, **given)
-    item = f"{sheet.cell(2, len(sheet[1]) - 2).value}|{sheet.cell(2, len(sheet[1]) - 1).value}"
+    item = item_of(portal, [cell.value for cell in sheet[2]])
     book.save(path)
     response = send(grid, path)
     assert response.status_code == 422 and "已收到 1 条处置" in response.text
@@ -237,6 +245,46 @@ def test_a_form_comes_back_with_three_ordinary_mistakes(portal, client, tmp_path
     assert send(grid, path).status_code == 200
 
 
+def test_a_form_that_is_kept_is_shown_to_its_reader_alone(portal, client):
+    """The session ended while the form was filled in; somebody else signs in at the same browser."""
+    browser, page = client("grid"), client("grid").get("/today").text
+    token, item = TOKEN.search(page), ITEM.search(page)
+    assert token and item
+    form = {"form_token": token[1], "item": item[1], "result": "已通知", "note": "约好下午三点"}
+    browser.cookies.delete("yingjian_session")
+    assert browser.post("/today", data=form).headers["location"].startswith("/sign-in")
+    cookie = browser.cookies["yingjian_kept"]
+    for login, is_shown in (("grid", True), ("case-worker", False)):
+        other = client(login)
+        other.cookies.set("yingjian_kept", cookie)
+        pages = (
+            [other.get(f"/today?page={number}").text for number in range(1, 40)]
+            if login != "grid"
+            else [other.get("/today").text]
+        )
+        assert any(item[1] in text for text in pages), "the item stands on the lists of both"
+        assert any("约好下午三点" in text for text in pages) == is_shown
+    browser.cookies.delete("yingjian_kept")
+    browser.post("/today", data={**form, "form_token": "x"})
+    assert "yingjian_kept" not in browser.cookies, "the portal gave nobody this form"
+
+
+def test_a_form_says_nothing_by_which_its_persons_are_found_elsewhere(portal, client, tmp_path):
+    """Tubes, positives, region sampling: the items' own numbers hold person keys and records of rosters; the form's do not."""
+    sheet = form_of(client("case-worker"), tmp_path / "form.xlsx")[TODAY]
+    rows = list(sheet.iter_rows(min_row=2, values_only=True))
+    items = {item_of(portal, row).partition("|")[2] for row in rows}
+    assert any(KEY.search(item) for item in items), "the town has such items"
+    known = {text for (text,) in portal.query("select distinct person_key from published.person")}
+    known |= {text for (text,) in portal.query("select distinct membership_id from reporting.obligation")} | items
+    for row in rows:
+        cells = [str(cell) for cell in row if cell is not None]
+        assert not any(text in cell for cell in cells for text in known if len(text) > 6)
+    assert len({row[-2] for row in rows}) == len(items), "the same item has the same number"
+    again = form_of(client("case-worker"), tmp_path / "again.xlsx")[TODAY]
+    assert list(again.iter_rows(min_row=2, values_only=True)) == rows
+
+
 def test_a_row_of_somebody_else_is_refused_and_no_file_is_too_odd(portal, client, tmp_path):
     office, grid, path = client("case-worker"), client("grid"), tmp_path / "form.xlsx"
     book = form_of(office, path)
@@ -245,7 +293,7 @@ def test_a_row_of_somebody_else_is_refused_and_no_file_is_too_odd(portal, client
     line = next(
         line
         for line, row in enumerate(sheet.iter_rows(min_row=2, values_only=True), 2)
-        if f"{row[-3]}|{row[-2]}" not in own
+        if item_of(portal, row) not in own
     )
     fill(sheet, line, 处置结果="已通知", 处置人="王网格", 处置时间="2022-07-21 09:30")
     book.save(path)
@@ -287,6 +335,34 @@ def test_the_form_lands_like_any_file_and_its_mistakes_are_named(home_factory, p
         ("已通知", "王网格"), ("联系不上", "王网格"),
     ]  # fmt: skip
     assert support.query(town, "select line from quality.rejected_row where resolved_at is null order by line") != []
+
+
+def test_an_answer_that_lands_finds_its_item(home_factory, tmp_path):
+    """Whatever list the item is of; a number that no form gave out stays as the sender wrote it."""
+    town, folder = home_factory("form"), tmp_path / "landing" / "dispositions"
+    folder.mkdir(parents=True)
+    items = [f"R1/{'a' * 64}", "病例-1", "key_population:KP0000001/8/rolling", "x" * 250]
+    with warehouse.connect(town, "reporter") as conn:
+        numbers = [*map(item_number.hidden(conn), items), "Y1-unknown", "KP1/8/rolling"]
+    lines = [
+        f"{place},overdue,{number},已通知,王网格,2022-07-21 09:30:00,,2022-07-21 09:30:00"
+        for place, number in enumerate(numbers)
+    ]
+    (folder / "a.csv").write_text(
+        "编号,名单,项目编号,处置结果,处置人,处置时间,备注,更新时间\n" + "\n".join(lines) + "\n", encoding="utf-8"
+    )
+    support.land_folder(town, folder.parent)
+    assert (
+        support.query(
+            town,
+            "select reason from quality.rejected_row where file_id = (select max(file_id) from quality.landed_file)",
+        )
+        == []
+    )
+    rows = support.query(
+        town, "select item_key from staging.dispositions where disposition_key ~ '^[0-9]$' order by disposition_key"
+    )
+    assert [key for (key,) in rows] == [*items, "Y1-unknown", "KP1/8/rolling"]
 
 
 def test_the_hand_out_has_a_table_for_each_grid_in_the_natural_order(portal, client):

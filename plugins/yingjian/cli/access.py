@@ -96,6 +96,22 @@ def list_() -> int:
     return 0
 
 
+@app.command("grids", epilog=terminal.example("yingjian access grids --hide --reason 单位与网格交叉人数过少"))
+def grids(
+    reason: Reason,
+    is_shown: Annotated[bool, typer.Option("--show/--hide", help="whether they are seen", show_default=False)],
+) -> int:
+    """Decide whether logins of the office, the BI tool's too, see grid and building in rows of persons."""
+    import getpass
+
+    from yingjian.privacy import access
+
+    with connection() as conn:
+        access.choose_grids(conn, is_shown, getpass.getuser(), reason)
+    print(f"grid and building of persons are {'shown to' if is_shown else 'hidden from'} logins of the office")
+    return 0
+
+
 @app.command("passwords", epilog=terminal.example("yingjian access passwords"))
 def passwords() -> int:
     """Give the services' roles the passwords that are set now."""

@@ -59,21 +59,28 @@ def bootstrap(conn: psycopg.Connection, owner_password: str, airflow_password: s
         _give(conn, role)
 
 
-# PostgreSQL lets everybody take any lock by its number, and fill the disk with large objects and messages in the log.
+# PostgreSQL lets everybody take any lock by its number, and fill the disk with large objects and messages in the log. It
+# evaluates what stands in a view or a row policy as whoever reads it: nothing there may run a statement that is given as
+# text, change a setting, or be a function that somebody wrote (docs/decisions/roles.md).
 _FOR_SERVICES_ONLY = """
-    select oid::regprocedure::text from pg_proc
+    select 'function ' || oid::regprocedure from pg_proc
     where pronamespace = 'pg_catalog'::regnamespace and has_function_privilege('public', oid, 'execute')
-    and proname ~ '^(pg_(try_)?advisory_(xact_)?lock(_shared)?|lo_.*|loread|lowrite|pg_logical_emit_message)$'
+    and (
+        proname ~ '^(pg_(try_)?advisory_(xact_)?lock(_shared)?|lo_.*|loread|lowrite|pg_logical_emit_message)$'
+        or proname ~ '^((query|cursor|table|schema|database)_to_xml.*|ts_stat|set_config)$'
+        or oid = 'ts_rewrite(tsquery, text)'::regprocedure
+    )
+    union all
+    select 'language ' || quote_ident(lanname) from pg_language
+    where lanpltrusted and has_language_privilege('public', oid, 'usage')
 """
 
 
 def _keep_from_readers(conn: psycopg.Connection) -> None:
-    """Let only the owner call what could stop a service, and whom the owner lets."""
-    for (function,) in conn.execute(_FOR_SERVICES_ONLY).fetchall():
-        for statement in (
-            "revoke execute on function {} from public", "grant execute on function {} to {} with grant option",
-        ):  # fmt: skip
-            conn.execute(sql.SQL(statement).format(sql.SQL(function), sql.Identifier(OWNER_ROLE)))
+    """Let only the owner use what could stop a service or act as one, and whom the owner lets."""
+    for (item,) in conn.execute(_FOR_SERVICES_ONLY).fetchall():
+        for statement in ("revoke all on {} from public", "grant all on {} to {} with grant option"):
+            conn.execute(sql.SQL(statement).format(sql.SQL(item), sql.Identifier(OWNER_ROLE)))
 
 
 def _give(conn: psycopg.Connection, role: str) -> None:

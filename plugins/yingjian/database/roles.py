@@ -31,6 +31,9 @@ def make_roles(conn: psycopg.Connection, settings: Settings) -> list[str]:
     may_lock = "select has_function_privilege('bi_reader', 'pg_advisory_lock(bigint)', 'execute')"
     if conn.execute(may_lock).fetchone() == (True,):
         raise SetupError(f"readers could stop the services of this warehouse by their locks: {how}, then run again")
+    may_write_code = "select has_language_privilege('transformer', 'plpgsql', 'usage')"
+    if conn.execute(may_write_code).fetchone() == (True,):
+        raise SetupError(f"dbt's login could write functions that run as who reads its views: {how}, then run again")
     new_roles = sorted(_login_roles(conn) - roles_before)
     set_passwords(conn, settings, new_roles)
     return new_roles

@@ -153,6 +153,7 @@ _RESULTS = ("阴性", "阳性")
 DOSES = tuple(map(str, range(1, 10)))
 
 # People can give these answers about an item of a list (docs/policy.md, "Disposition").
+DISPOSITION_FEED = "dispositions"
 DISPOSITIONS = ("已通知", "已采样", "约定时间", "联系不上", "拒绝", "已搬离", "不在辖区", "信息有误", "申请豁免")
 
 FEEDS: dict[str, Feed] = {
@@ -434,13 +435,13 @@ FEEDS: dict[str, Feed] = {
             order=(("verified_at", "handed_down_at"),),
         ),
         Feed(
-            "dispositions",
+            DISPOSITION_FEED,
             "处置结果",
             ("disposition_key",),
             (
                 _key("编号", "disposition_key", required=True),
                 Column("名单", "list_name", required=True, is_name=True),
-                Column("项目编号", "item_key", "text", True, max_characters=300, is_key=True),
+                Column("项目编号", "item_key", "text", True, max_characters=400, is_key=True),
                 _code("处置结果", "result", *DISPOSITIONS),
                 _text("处置人", "handled_by"),
                 _past("处置时间", "handled_at", required=True),

@@ -17,9 +17,9 @@ import polars as pl
 import psycopg
 
 from yingjian.clock import SHANGHAI
-from yingjian.landing import check, suspicions
+from yingjian.landing import check, item_number, suspicions
 from yingjian.landing.errors import REASONS, FileRejectedError
-from yingjian.landing.feeds import Feed
+from yingjian.landing.feeds import DISPOSITION_FEED, Feed
 from yingjian.landing.locations import LandingFile
 from yingjian.landing.readers.layout import Chunk, Record
 from yingjian.landing.readers.table import open_table
@@ -45,10 +45,11 @@ def stage_table(
     is_cut = has_old_dates = False
     widths: Counter[int] = Counter()
     persons = _Keys(person_secret, correction.right_keys(conn, person_secret)) if feed.has_person else None
+    items = item_number.revealed(conn) if feed.name == DISPOSITION_FEED else None
     local_receipt = received_at.astimezone(SHANGHAI).replace(tzinfo=None)
 
     def prepare(chunk: Chunk) -> _Prepared:
-        return _prepare(chunk, feed, incoming, file.name, local_receipt, persons)
+        return _prepare(chunk, feed, incoming, file.name, local_receipt, persons, items)
 
     for chunk in _ahead(table.chunks, prepare):
         rows_read += chunk.read
@@ -150,7 +151,13 @@ class _Keys:
 
 
 def _prepare(
-    chunk: Chunk, feed: Feed, incoming: Incoming, file_name: str, received_at: datetime, persons: _Keys | None
+    chunk: Chunk,
+    feed: Feed,
+    incoming: Incoming,
+    file_name: str,
+    received_at: datetime,
+    persons: _Keys | None,
+    items: item_number.Mapped | None = None,
 ) -> _Prepared:
     problems = [_broken(record, chunk, feed, file_name) for record in chunk.broken]
     if not chunk.cells.height:
@@ -177,8 +184,10 @@ def _prepare(
     good = good.filter(is_good)
     if persons is not None:
         good = good.with_columns(persons.of(good))
+    if items is not None:
+        good = item_number.reveal(good, items)
     columns, raw_rows = chunk.layout.names(feed), None
-    if chunk.delimiter and columns:
+    if chunk.delimiter and columns and items is None:
         raw_rows = RawRows(chunk.raw.filter(is_good), checked.is_as_sent.filter(is_good), columns, chunk.delimiter)
     return _Prepared(
         chunk.rows, _parts(good, feed), int(checked.is_repaired.filter(is_good).sum()),

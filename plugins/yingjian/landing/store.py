@@ -242,7 +242,7 @@ class Incoming:
         self._rows = self._staged = 0
         self._all_new = True
         # Until the transaction ends: the trigger notes by it whose rows come.
-        conn.execute("select set_config('yingjian.file_id', %s, true)", (str(file_id),))
+        conn.execute(sql.SQL("set local yingjian.file_id = {}").format(sql.Literal(str(file_id))))
 
     def serialize(self, rows: pl.DataFrame, raw_rows: RawRows | None = None) -> Block:
         """Typed rows (columns as in staging, without file_id) as COPY takes them; of a row that says what was sent, that text."""

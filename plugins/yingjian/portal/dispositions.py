@@ -13,9 +13,9 @@ from pathlib import Path
 
 from yingjian import clock
 from yingjian.database import warehouse
-from yingjian.landing import check
+from yingjian.landing import check, item_number
 from yingjian.landing.errors import FileRejectedError
-from yingjian.landing.feeds import DISPOSITIONS, FEEDS
+from yingjian.landing.feeds import DISPOSITION_FEED, DISPOSITIONS, FEEDS
 from yingjian.landing.readers.table import open_table
 from yingjian.landing.readers.xlsx_file import SHEET_LINES
 from yingjian.portal import publications, reading
@@ -76,7 +76,9 @@ def take(reader: Reader, path: Path) -> Taken:
 
     A row about an item that is not on the reader's list today is refused too; the good rows of the file are taken.
     """
-    feed, now = FEEDS["dispositions"], _now()
+    feed, now = FEEDS[DISPOSITION_FEED], _now()
+    with reading.reading(reader.audience) as conn:
+        item_id = item_number.revealed(conn)
     said: list[Said] = []
     refused: list[tuple[int, Refused]] = []
     try:
@@ -92,7 +94,7 @@ def take(reader: Reader, path: Path) -> Taken:
             good = checked.typed.with_columns(line=chunk.lines).filter(~checked.is_bad)
             said += [
                 Said(
-                    row["list_name"], row["item_key"], row["result"], datetime.fromisoformat(row["handled_at"]),
+                    row["list_name"], item_id(row["item_key"]), row["result"], datetime.fromisoformat(row["handled_at"]),
                     row["handled_by"] or "", row["remark"] or "", row["line"],
                 )
                 for row in good.iter_rows(named=True)

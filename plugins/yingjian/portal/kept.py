@@ -1,7 +1,7 @@
 """A form whose session ended while it was filled in is kept for a while in the browser that filled it in.
 
 The cookie is signed, no script reads it, and it goes with the next form that is saved. The form is not sent by itself: the
-reader signs in, sees what was filled in, and sends it again.
+reader signs in, sees what was filled in, and sends it again. Whoever else signs in at the same browser does not see it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from yingjian.portal.readers import settings
+from yingjian.portal.readers import login_of_form, settings
 
 COOKIE = "yingjian_kept"
 SECONDS = 30 * 60
@@ -25,25 +25,27 @@ async def keep(request: Request, response: Response) -> str | None:
     if request.method != "POST" or request.url.path != f"{request.scope['root_path']}{PATH}":
         return None
     form = await request.form()
+    login = login_of_form(str(form.get("form_token", "")))
     content = {
+        "login": login,
         "items": [value for value in form.getlist("item") if isinstance(value, str)],
         "result": str(form.get("result", "")),
         "note": str(form.get("note", "")),
     }
     cookie = _signer().dumps(content)
-    if len(cookie) <= MOST:
+    if login is not None and len(cookie) <= MOST:
         response.set_cookie(COOKIE, cookie, SECONDS, path=_path(request), httponly=True, samesite="lax",
                             secure=request.url.scheme == "https")  # fmt: skip
     return str(form.get("back", PATH))
 
 
-def read(request: Request) -> dict[str, Any] | None:
-    """Return what was kept: items, result, note."""
+def read(request: Request, login: str) -> dict[str, Any] | None:
+    """Return what was kept of this reader's: items, result, note."""
     try:
         content: dict[str, Any] = _signer().loads(request.cookies.get(COOKIE, ""), max_age=SECONDS)
     except BadSignature:
         return None
-    return content
+    return content if content.get("login") == login else None
 
 
 def forget(request: Request, response: Response) -> None:

@@ -121,6 +121,14 @@ def form_token(login: str) -> str:
     return _signer().dumps(login)
 
 
+def login_of_form(token: str) -> str | None:
+    """Return the reader to whom the portal once gave this token, however long ago; None when it never did."""
+    try:
+        return str(_signer().loads(token))
+    except BadSignature:
+        return None
+
+
 def is_form_of(login: str, token: str) -> bool:
     """Return whether the portal gave this token to this reader within the last hours."""
     try:

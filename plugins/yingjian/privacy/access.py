@@ -225,6 +225,13 @@ def revoke(
     return not parts_left
 
 
+def choose_grids(conn: psycopg.Connection[Any], shown: bool, chosen_by: str, reason: str) -> None:
+    """Decide for the office whether its logins see grid and building in rows of persons; the trail says who and why."""
+    _require_reason(reason)
+    conn.execute("update access.office_choice set shows_grids = %s", (shown,))
+    record(conn, chosen_by, "access_grant" if shown else "access_revoke", "grids", reason.strip())
+
+
 def readers(conn: psycopg.Connection[Any]) -> Iterator[Reader]:
     """Yield the logins that were granted something, by name."""
     rows = conn.execute(

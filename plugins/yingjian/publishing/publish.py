@@ -301,6 +301,10 @@ def _require_complete_build(conn: psycopg.Connection, build: builds.Build) -> No
             f"{', '.join(unwanted)} in build carry more than rows (a trigger, rule, policy, expression or type of dbt's"
             f" own), which would run as the publisher or a reader: {again}"
         )
+    if unwanted := [name for (name,) in conn.execute(_CODE_OF_DBT).fetchall()]:
+        raise NothingBuiltError(
+            f"dbt's login made {', '.join(unwanted)}, which would run as who reads its tables: drop it, and {again}"
+        )
     wrong = [
         mart
         for mart in marts
@@ -342,6 +346,24 @@ _WITH_CODE = """
             and typnamespace <> 'pg_catalog'::regnamespace
         )
     )
+    order by 1
+"""
+
+
+# The query returns what the transformer may have made beside relations, and which the audit or another service would evaluate
+# while it reads them: functions and aggregates, operators, and policies of tables that no publication takes.
+_CODE_OF_DBT = """
+    select 'the ' || kind || ' ' || nspname || '.' || name
+    from (
+        select 'function' as kind, pronamespace as schema, proname::text as name from pg_proc
+        union all
+        select 'operator', oprnamespace, oprname::text from pg_operator
+        union all
+        select 'policy', relnamespace, polname::text
+        from pg_policy inner join pg_class on pg_class.oid = polrelid
+    ) as made
+    inner join pg_namespace on pg_namespace.oid = made.schema
+    where nspname in ('build', 'intermediate', 'policy', 'staging_latest')
     order by 1
 """
 
@@ -602,6 +624,10 @@ def _ensure_reader_view(conn: psycopg.Connection, mart: Mart) -> None:
         "own_part": sql.Identifier("own_part", mart.name),
         "published": sql.Identifier("published", mart.name),
         "columns": sql.SQL(", ").join(map(sql.Identifier, columns)),
+        "office_columns": sql.SQL(", ").join(
+            _OWN_GRID.format(sql.Identifier(name)) if mart.rows == "persons" and name in GRIDS else sql.Identifier(name)
+            for name in columns
+        ),
         "shown": _shown_columns(conn, mart, columns),
         "publications": sql.SQL(_shown_publications(mart)),
         "looked_at": sql.Identifier("restricted", f"{mart.name}_looked_at"),
@@ -637,6 +663,9 @@ def _shown_columns(conn: psycopg.Connection, mart: Mart, columns: list[str]) -> 
     )
 
 
+# The office decides whether its logins see where in a community a person lives (docs/decisions/small-cells.md).
+GRIDS = ("grid", "building")
+_OWN_GRID = sql.SQL("case when (select access.sees_grids()) then {0} end as {0}")
 _IS_CURRENT = sql.SQL("publication_id = (select publication_id from published.current) as is_current")
 
 
@@ -665,7 +694,7 @@ _READER_VIEW = (
         """
         create or replace view {view} as
         select {shown} from (
-            select publication_id, {columns}, true as is_of_office from {published}
+            select publication_id, {office_columns}, true as is_of_office from {published}
             union all
             select publication_id, {columns}, false from {own_part}
         ) as branches

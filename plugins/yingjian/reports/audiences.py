@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from yingjian.database.rows import records
 from yingjian.modelling.marts import published
@@ -43,12 +44,11 @@ def narrowed(conn: psycopg.Connection[Any], audience: Audience) -> Iterator[None
     It acts as the reporter whoever is connected: policies do not apply to a superuser or to the owner of the tables.
     """
     with conn.transaction(force_rollback=True):
+        # The function set_config is not the reporter's: a view of dbt's could widen the part with it.
         conn.execute(
-            """
-            select set_config('role', 'reporter', true), set_config('yingjian.audience', %s, true),
-                set_config('search_path', 'published, pg_temp', true)
-            """,
-            (f"{audience.kind}:{audience.name}",),
+            sql.SQL(
+                "set local role reporter; set local yingjian.audience = {}; set local search_path = published, pg_temp"
+            ).format(sql.Literal(f"{audience.kind}:{audience.name}"))
         )
         yield
 

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from yingjian.database.rows import records
+from yingjian.landing import item_number
 from yingjian.modelling.marts import published
 from yingjian.reports.contents import DANGER
 from yingjian.reports.lists import MASKED_NUMBER
@@ -134,10 +135,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Item:
-    """An item of a list: `limit` is a moment, or a day of which the end counts."""
+    """An item of a list: `limit` is a moment, or a day of which the end counts; a form shows `number`, which says nothing."""
 
     list: str
     item_id: str
+    number: str
     group: str
     explanation: str
     limit: date | None
@@ -204,7 +206,7 @@ def read_today(conn: psycopg.Connection[Any], publication: Publication, wanted: 
     )
     choices = records(conn, items + sql.SQL(_CHOICES), **given)
     return Today(
-        _persons(rows), counted["persons"], counted["items"], counted["answered"], number,
+        _persons(rows, item_number.hidden(conn)), counted["persons"], counted["items"], counted["answered"], number,
         sorted({(row["community"], row["grid"]) for row in choices if row["community"]}, key=_place),
         sorted({row["due_date"] for row in choices if row["due_date"]}),
         [mart for mart in LISTS if any(row["list"] == mart for row in choices)],
@@ -220,7 +222,7 @@ def read_everybody(
     """
     items, given = _items(publication, wanted or Wanted(), has_later_answers=wanted is not None)
     query = items + sql.SQL(_PAGE).format(masked=MASKED_NUMBER)
-    return _persons(records(conn, query, **given, size=None, offset=0))
+    return _persons(records(conn, query, **given, size=None, offset=0), item_number.hidden(conn))
 
 
 def by_grid(listed: Sequence[Listed]) -> list[tuple[tuple[str, str], list[Listed]]]:
@@ -356,24 +358,24 @@ _PAGE = f"""
 """
 
 
-def _persons(rows: Sequence[Mapping[str, Any]]) -> list[Listed]:
+def _persons(rows: Sequence[Mapping[str, Any]], number: item_number.Mapped) -> list[Listed]:
     by_person: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         by_person.setdefault(row["person_key"], []).append(row)
     return [
         Listed(
             key, found[0]["name"], found[0]["masked_number"], found[0]["phone"], found[0]["address"], found[0]["community"],
-            found[0]["grid"], [_item(row) for row in found],
+            found[0]["grid"], [_item(row, number) for row in found],
         )
         for key, found in by_person.items()
     ]  # fmt: skip
 
 
-def _item(row: Mapping[str, Any]) -> Item:
+def _item(row: Mapping[str, Any], number: item_number.Mapped) -> Item:
     answer = (
         Answer(row["result"], row["handled_at"], row["handled_by"], row["remark"] or None) if row["result"] else None
     )
     return Item(
-        row["list"], row["item_id"], row["group_name"], row["explanation"] or "", row["due_at"] or row["due_date"],
+        row["list"], row["item_id"], number(row["item_id"]), row["group_name"], row["explanation"] or "", row["due_at"] or row["due_date"],
         row["is_late"], answer,
     )  # fmt: skip

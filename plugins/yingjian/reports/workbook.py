@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
@@ -153,7 +154,7 @@ def write_today(book: Book, publication: Publication, listed: Iterable[Listed], 
         (
             person.name, person.id_number, person.phone, person.community, person.grid, person.address, item.title, item.limit,
             item.explanation, item.answer.result if item.answer else None, *([None] * len(ANSWER)),
-            f"{publication.as_of_date}/{item.list}/{item.item_id}", item.list, item.item_id,
+            f"{publication.as_of_date}/{item.list}/{_short(item.number)}", item.list, item.number,
             f"{publication.published_at:%Y-%m-%d %H:%M:%S}",
         )
         for person in listed
@@ -171,6 +172,11 @@ def write_today(book: Book, publication: Publication, listed: Iterable[Listed], 
             sheet.set_column(place, place, 22, book.text)
         sheet.set_column(first + len(ANSWER), len(header) - 1, None, None, {"hidden": True})
     return count
+
+
+def _short(number: str) -> str:
+    """Return a number of fixed length for an item's own, which may be longer than the feed's key may be."""
+    return hashlib.sha256(number.encode()).hexdigest()[:32]
 
 
 def _width(value: object, kind: str) -> int:

@@ -85,11 +85,41 @@ def test_rows_and_plain_indexes_are_taken(guarded: Settings, built: psycopg.Conn
     ids=lambda made: " ".join(made.split()[:4]),
 )
 def test_what_would_run_as_another_is_refused(guarded: Settings, built: psycopg.Connection, made: str) -> None:
-    built.execute("create function build.mine(text) returns text language sql immutable as $$ select $1 $$")
+    with warehouse.connect(guarded) as owner:  # dbt's login may write none itself.
+        owner.execute("create function build.mine(text) returns text language sql immutable as $$ select $1 $$")
+        owner.execute("grant execute on function build.mine to transformer, build_owner")
     built.execute("create domain build.own as text check (build.mine(value) is not null)")
     built.execute(made)  # type: ignore[arg-type]
     with pytest.raises(publishing.NothingBuiltError, match=r"^due in build carry more than rows"):
         publish(guarded)
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        ("create aggregate build.count(text) (sfunc = int8inc_any, stype = bigint, initcond = '0')", "function build.count"),
+        (
+            "create operator intermediate.= (leftarg = text, rightarg = text, function = pg_catalog.textne)",
+            "operator intermediate.=",
+        ),
+        (
+            "create table intermediate.own (name text); create policy seen on intermediate.own using (true)",
+            "policy intermediate.seen",
+        ),
+    ],
+)  # fmt: skip
+def test_what_dbt_made_beside_its_relations_is_refused(
+    guarded: Settings, built: psycopg.Connection, made: str, named: str
+) -> None:
+    built.execute(made)  # type: ignore[arg-type]
+    try:
+        with pytest.raises(publishing.NothingBuiltError, match=rf"^dbt's login made the {named}"):
+            publish(guarded)
+    finally:
+        built.execute(
+            "drop aggregate if exists build.count(text); drop operator if exists intermediate.= (text, text);"
+            "drop table if exists intermediate.own"
+        )
 
 
 def test_a_right_that_dbt_gave_is_gone_with_the_publication(guarded: Settings, built: psycopg.Connection) -> None:

@@ -66,5 +66,19 @@ begin
     loop
         execute format('grant execute on function %s to %I', wanted.function, wanted.role);
     end loop;
+
+    -- Readers set what concerns their own session, as drivers do. A service changes no setting by a function, since a view
+    -- of dbt's could call it as the service that reads the view.
+    for wanted in
+        select role from unnest(array['bi_reader', 'community_reader', 'department_reader', 'case_worker']) as named (role)
+        where not has_function_privilege(role, 'set_config(text, text, boolean)', 'execute')
+    loop
+        execute format('grant execute on function set_config(text, text, boolean) to %I', wanted.role);
+    end loop;
+
+    -- Publishing makes the function by which persons are read. Nobody else but the owner writes functions.
+    if not has_language_privilege('publisher', 'sql', 'usage') then
+        grant usage on language sql to publisher;
+    end if;
 end
 $$;

@@ -62,6 +62,15 @@ language sql immutable security definer set search_path = pg_catalog, pg_temp as
 $$;
 comment on function access.plans_as_office is 'Whether statements of the login are planned without the barrier: the login reads the rows of the whole town.';
 
+create or replace function access.sees_grids() returns boolean
+language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    return exists (select from access.reader where login = session_user and kind = 'owner')
+        or (select choice.shows_grids from access.office_choice as choice);
+end
+$$;
+comment on function access.sees_grids is 'Whether a login that sees the whole town sees in which grid and building a person lives.';
+
 create or replace function access.is_of_own_part(person_key text) returns boolean
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -51,7 +51,7 @@ grant usage, create on schema reporting, reporting_public, restricted, own_part 
 grant select on published.publication, published.current, published.released to view_owner;
 grant select on operations.task_run, operations.model_run, operations.notice to view_owner;
 grant execute on function
-access.is_reader, access.sees_office, access.plans_as_office, access.names_of, access.may_read_person,
+access.is_reader, access.sees_office, access.plans_as_office, access.sees_grids, access.names_of, access.may_read_person,
 access.sees_all_persons, access.persons_looked_at
 to view_owner;
 do $$

@@ -67,7 +67,7 @@ def one_page(request: Request, reader: OfPersons, wanted: Asked, saved: Word = "
         states=today.STATES,
         results=dispositions.RESULTS,
         note_length=dispositions.NOTE_LENGTH,
-        kept=kept.read(request),
+        kept=kept.read(request, reader.login),
         saved=saved if saved in dispositions.RESULTS else "",
         until=int(accounts.ends_at(request.cookies[COOKIE]).timestamp() * 1000),
     )
