@@ -147,6 +147,11 @@ def notice(code: str) -> str:
     return f"第{found[1]}号通告" if found else code
 
 
+def notices(words: str) -> str:
+    """Return a sentence with the names of notices: 通告疫情启动（GG1） → 通告疫情启动（第1号通告）."""
+    return re.sub(r"(?<=（)GG\d+(?=）)", lambda found: notice(found[0]), words)
+
+
 def group(code_and_name: str) -> str:
     """Return a group of persons without the code that stands for an article: P19 购药人员 → 第十九条 购药人员."""
     found = re.match(r"[AP]0?(\d+)(?= |$)", code_and_name)
