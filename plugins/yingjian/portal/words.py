@@ -327,7 +327,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "listed_to": ("移出", "Removed"),
     "still_listed": ("仍在名单", "still listed"),
     "find_area": ("省、市、县或区域名称", "Province, city, county or area"),
-    # The pages of the overview use these words.
+    # The portal's overview uses these words.
     "views": ("态势的各种视图", "Views"),
     "view_map": ("态势图", "Map"),
     "view_trends": ("趋势与排名", "Trends and ranking"),

@@ -8,6 +8,7 @@ from math import floor
 
 NOTHING = "—"
 WEEKDAYS = "一二三四五六日"
+DAY_IS_OVER = "当日24时，已逾期"  # This is the deadline of what had to be done on the day of the report.
 
 
 def number(value: int | None) -> str:
@@ -74,6 +75,11 @@ def time_of_day(value: datetime | None) -> str:
 def passed(limit: datetime | None) -> str:
     """Return a deadline that is over: 7月24日17:00，已超时; empty where nothing has one."""
     return "" if limit is None or limit != limit else f"{time_of_day(limit)}，已超时"  # noqa: PLR0124
+
+
+def late(word: str, first: date | None) -> str:
+    """Return the deadline of items that are due on days that are over: 整改期限（最早 7月20日，已逾期）; empty without a day."""
+    return "" if first is None else f"{word}（最早 {day(first)}，已逾期）"
 
 
 def cell(value: str | float | date | None, kind: str = "") -> str:
