@@ -31,6 +31,7 @@ DAYS = 30
 CHART_HEIGHT = 150
 # These figures colour the map; those of them that the audience has by community are offered.
 MAPPED = ("zones", "overdue_persons", "compliance")
+OF_GRIDS = "overdue_items"  # The list of overdue tests, which the marts count by grid, has these items.
 TRENDS = (
     "overdue_persons", "compliance", "missed", "new_cases", "positives_open", "contacts_overdue", "controlled", "blocked",
     "zones", "screening_coverage", "pushes_open", "answered",
@@ -38,9 +39,9 @@ TRENDS = (
 ON_SCREEN = (
     "overdue_persons", "compliance", "required", "positives_open", "contacts_overdue", "high_zones", "medium_zones",
 )  # fmt: skip
-SCREEN_TRENDS = ("overdue_persons", "compliance", "new_cases", "controlled")
+SCREEN_TRENDS = ("overdue_persons", "compliance", "new_cases", "positives_open", "controlled", "zones")
 COMPARED_TRENDS = ("overdue_persons", "compliance")
-RANKS = 8  # The wall display has so many places of a ranking.
+RANKS = 5  # The wall display has so many places of a ranking.
 WORST = 3  # This is the darkest shade.
 TOLERANCE = 1e-9  # A share is a binary fraction, so a third of a gap may be a little more than a third.
 ZONE_LEGEND = {0: "无中高风险区", 2: "有中风险区", 3: "有高风险区"}
@@ -145,14 +146,20 @@ def read_overview(conn: Conn, publication_id: int, audience: Audience) -> Overvi
     issue = read_issue(conn, publication_id, audience, DAYS)
     figures = read_figures(conn, issue)
     communities = read_communities(conn, issue, figures)
-    if audience.kind == "community":
-        communities = {name: found for name, found in communities.items() if name == audience.name}
-    ordered = sorted(communities, key=lambda name: (not name, natural(name)))
+    # Some figures name a place that is no community of the day, such as the empty name: it has no tile.
+    places = [
+        name
+        for name, found in communities.items()
+        if (audience.kind != "community" or name == audience.name)
+        and any(code in found.values.get(publication_id, {}) for code in MAPPED)
+    ]
+    ordered = sorted(places, key=lambda name: (not name, natural(name)))
     return Overview(issue, figures, {name: communities[name] for name in ordered})
 
 
-def read_grids(conn: Conn, issue: Issue, community: str) -> Map | None:
+def read_grids(conn: Conn, overview: Overview, community: str) -> Map | None:
     """Return the grids of a community, coloured by their overdue items; None where the audience reads no grids."""
+    issue, words = overview.issue, overview.figures.words[OF_GRIDS]
     found = records(
         conn,
         """
@@ -174,8 +181,8 @@ def read_grids(conn: Conn, issue: Issue, community: str) -> Map | None:
     found.sort(key=lambda row: (not row["grid"], natural(row["grid"])))
     zones = _zones(conn, issue.publication_id, community)
     labels = published()["disposition_daily"].labels
-    figures = [Figure("grid", "", [""], [row["items"]], "项") for row in found]
-    shade = shades([row["items"] for row in found], "less")
+    figures = [Figure("grid", words.title, [""], [row["items"]], words.unit) for row in found]
+    shade = shades([row["items"] for row in found], words.better)
     tiles = [
         Tile(
             row["grid"] or BLANK, community, row["grid"], figure.written, shade[place],
@@ -184,8 +191,8 @@ def read_grids(conn: Conn, issue: Issue, community: str) -> Map | None:
         )
         for place, (row, figure) in enumerate(zip(found, figures, strict=True))
     ]  # fmt: skip
-    columns = ["逾期项", labels["answered"], published()["grid_population"].labels["population"]]
-    return Map("逾期项", GRID_NOTE, columns, tiles, _legend(shade, figures))
+    columns = [words.title, labels["answered"], published()["grid_population"].labels["population"]]
+    return Map(words.title, GRID_NOTE, columns, tiles, _legend(shade, figures))
 
 
 def read_rankings(conn: Conn, overview: Overview) -> list[Table]:

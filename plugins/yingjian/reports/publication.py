@@ -167,9 +167,7 @@ def _kept(conn: psycopg.Connection[Any], publication_ids: Iterable[int]) -> froz
     return frozenset(row["publication_id"] for row in records(conn, query, ids=sorted(publication_ids)))
 
 
-def _newest_publications(
-    conn: psycopg.Connection[Any], publication: Publication, trend_days: int
-) -> dict[date, int]:
+def _newest_publications(conn: psycopg.Connection[Any], publication: Publication, trend_days: int) -> dict[date, int]:
     """Return the newest publication not newer than this one, by business date, for the days of the trend."""
     found = records(
         conn,

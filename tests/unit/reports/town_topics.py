@@ -506,7 +506,15 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
             }
             for number, (status, codes) in enumerate((("satisfied", ""), ("overdue", ""), ("satisfied", "35")))
         ],
-        "event_approval": [{"event_id": "HD1", "community": communities[0], "days_until": 1, "due_on": day - timedelta(days=4), "status": "overdue"}],
+        "event_approval": [
+            {
+                "event_id": "HD1",
+                "community": communities[0],
+                "days_until": 1,
+                "due_on": day - timedelta(days=4),
+                "status": "overdue",
+            }
+        ],
         "drill_summary": [
             {"drill_type": "培训", "article": "37", "is_required": True, "held": 1, "status": "held"},
             {"drill_type": "演练", "article": "34", "is_required": True, "held": 0, "status": "never"},

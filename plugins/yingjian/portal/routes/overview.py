@@ -31,7 +31,7 @@ def town_map(request: Request, reader: OfPart, figure: Name = None, community: N
             found = overview.read_overview(conn, current.publication_id, reader.audience)
             community = _community(reader, found, community)
             if community is not None:
-                grids = overview.read_grids(conn, found.issue, community)
+                grids = overview.read_grids(conn, found, community)
     choices = found.mapped if found else {}
     chosen = figure if figure in choices else next(iter(choices), "")
     shown = grids or (found.map(chosen) if found and choices else None)
@@ -113,7 +113,7 @@ def screen(request: Request, reader: OfPart) -> Response:
         if current := publications.current(conn):
             found = overview.read_overview(conn, current.publication_id, reader.audience)
             community = _community(reader, found, None)
-            grids = overview.read_grids(conn, found.issue, community) if community is not None else None
+            grids = overview.read_grids(conn, found, community) if community is not None else None
             content = {
                 "state": overview.read_state(conn, found),
                 "figures": found.daily(overview.ON_SCREEN),
