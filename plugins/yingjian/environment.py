@@ -107,6 +107,11 @@ class Environment(BaseSettings):
     officials: str | None = Field(
         None, description="The file that says who reads what; not set: `officials.yml` in the home."
     )
+    outlines: str | None = Field(
+        None,
+        description="A GeoJSON file with the outlines of communities and grids for the map; not set: `outlines.geojson`"
+        " in the home, and tiles where there is none.",
+    )
     shared_folder: str | None = Field(
         None,
         description="Where packs and bulletins are put for readers of a shared folder; not set: `shared` in the home.",

@@ -126,6 +126,7 @@ class Settings:
     given_person_key: str | None
     root: Path = PROJECT_ROOT
     given_officials: str | None = None
+    given_outlines: str | None = None
     given_role_passwords: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     given_shared_folder: str | None = None
     delivery_time: time = time(7)
@@ -165,6 +166,7 @@ class Settings:
             given.landing or str(home / "landing"),
             given.person_key,
             given_officials=given.officials,
+            given_outlines=given.outlines,
             given_role_passwords=given.role_passwords,
             given_shared_folder=given.shared_folder,
             delivery_time=given.delivery_time,
@@ -208,6 +210,11 @@ class Settings:
     def officials(self) -> Path:
         """The file that says who reads what (`yingjian.people.officials`)."""
         return Path(self.given_officials).absolute() if self.given_officials else self.home / "officials.yml"
+
+    @property
+    def outlines(self) -> Path:
+        """The outlines of communities and grids (`yingjian.portal.outlines`); most homes have none."""
+        return Path(self.given_outlines).absolute() if self.given_outlines else self.home / "outlines.geojson"
 
     @property
     def shared_folder(self) -> Path:

@@ -39,6 +39,10 @@ PAGES: dict[str, set[str]] = {
     "/lists": OFFICIALS,
     "/lists/overdue": OFFICIALS,
     "/zones": OFFICIALS,
+    "/map": OFFICIALS,
+    "/trends": OFFICIALS,
+    "/compare": OFFICIALS,
+    "/screen": OFFICIALS,
     "/quality": OFFICIALS | DATA_TEAM,
     "/quality/rows": {"case-worker", "grid"},
     "/publications": OFFICIALS | DATA_TEAM,
@@ -165,7 +169,8 @@ def test_a_refusal_is_clear_and_shows_nothing(portal, clients):
         "/zones?area=%00", "/zones?page=99999999999", "/quality/rows?feed=%00", "/publications?page=-1",
         "/publications/changes?before=1", "/publications/changes?before=1&after=99999999999999999999",
         "/publications/changes?before=1&after=2&kind=other", "/publications/changes?before=1&after=2&group=%00", "/persons/%00",
-        "/persons/..%2f..%2fetc", "/lists/overdue?search=x&sort=-",
+        "/persons/..%2f..%2fetc", "/lists/overdue?search=x&sort=-", "/map?figure=%00&community=%00", "/map?figure=x",
+        "/compare?a=%00&b=x", "/compare?a=&b=",
     ],
 )  # fmt: skip
 def test_an_address_that_makes_no_sense_is_no_error(clients, address):

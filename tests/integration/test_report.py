@@ -314,6 +314,16 @@ def test_no_person_is_on_the_page(conn, tmp_path):
     assert not re.search(r"\d\d网格", page), "the grids of persons' obligations"
 
 
+def test_work_whose_rule_has_a_deadline_tells_it(conn):
+    limits = {action.heading: action.limit for action in read(conn).actions}
+    assert limits["督促整改"] == "整改期限（最早 7月23日，已逾期）"
+    assert limits["办结诉求"] == "7月24日20:00，已超时"
+    assert limits["登记住客"] == "7月24日14:00，已超时"
+    assert limits["补齐活动审批"] == "审批期限（最早 7月20日，已逾期）"
+    assert limits["开展演练"] == "", "what was never done has no day on which it was due"
+    assert limits["补足消毒"] == limits["督促报告体温"] == "当日24时，已逾期"
+
+
 def test_positives_signals_and_the_other_provisions_have_their_sentences(conn):
     document = read(conn)
     said, told = sentences(document), {action.heading: action.text for action in document.actions}

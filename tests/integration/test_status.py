@@ -114,6 +114,17 @@ def test_the_day_is_late_the_noon_after_the_next(world: Settings) -> None:
     assert is_late(ended + timedelta(hours=36, minutes=1))
 
 
+def test_outlines_that_cannot_be_used_are_told(home: Settings) -> None:
+    home.outlines.write_text("[]")
+    try:
+        told = [sentence for sentence in status.collect(home)["attention"] if "outlines" in sentence]
+    finally:
+        home.outlines.unlink()
+    assert len(told) == 1
+    assert "it is no FeatureCollection with features (docs/runbooks/portal.md)" in told[0]
+    assert not [sentence for sentence in status.collect(home)["attention"] if "outlines" in sentence]
+
+
 def test_before_the_first_run(
     home: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ from yingjian.delivery import ledger
 from yingjian.modelling.dbt import manifest_fault
 from yingjian.operations import migration
 from yingjian.orchestration import anchor, notices
+from yingjian.portal import outlines
 from yingjian.privacy import rotation
 from yingjian.publishing import decision
 from yingjian.settings import Settings, SetupError
@@ -104,6 +105,8 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
         down.append(sentence)
     if settings.audit_anchor is None:
         status["attention"].append(NO_ANCHOR)
+    if sentence := outlines.fault(settings):
+        status["attention"].append(f"{sentence} (docs/runbooks/portal.md)")
     if sentence := notices.unset(settings):
         status["attention"].append(f"{sentence}: see docs/runbooks/watch.md")
     return status

@@ -27,6 +27,7 @@ from yingjian.portal.routes import (
     home,
     lists,
     operations,
+    overview,
     persons,
     publications,
     quality,
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 ROUTERS = tuple(
     module.router
     for module in (
-        home, sign_in, decisions, today, lists, persons, zones, quality, publications, operations, documents,
+        home, sign_in, decisions, today, overview, lists, persons, zones, quality, publications, operations, documents,
     )
 )  # fmt: skip
 PROVIDER_SECONDS = 600  # A sign-in at the OpenID Connect provider may take so long.

@@ -41,14 +41,26 @@ def column_chart(
 
 
 def line_chart(
-    chart_id: str, title: str, labels: Sequence[str], shares: Sequence[float | None], *, height: int = 170
+    chart_id: str,
+    title: str,
+    labels: Sequence[str],
+    shares: Sequence[float | None],
+    *,
+    height: int = 170,
+    is_count: bool = False,
 ) -> Markup:
-    """A line of shares (0 … 1) with its last, lowest and highest value; None breaks the line.
+    """A line of shares (0 … 1), or of counts, with its last, lowest and highest value; None breaks the line.
 
-    The scale does not begin at zero: its ends are whole percents around the data and are written on it.
+    The scale of shares does not begin at zero: its ends are whole percents around the data and are written on it. That of
+    counts begins at zero.
     """
     top, bottom, left = 26, height - 24, 34
-    low, high = _scale([share for share in shares if share is not None])
+    known = [share for share in shares if share is not None]
+    low, high = _scale_of_counts(known) if is_count else _scale(known)
+
+    def write(value: float) -> str:
+        return number(int(value)) if is_count else percent(value)
+
     slot = (WIDTH - left) / max(len(shares), 1)
 
     def level(share: float) -> float:
@@ -58,7 +70,8 @@ def line_chart(
     marks = []
     for mark in (low, (low + high) / 2, high):
         marks += [_line(left, level(mark), WIDTH, level(mark), "grid")]
-        marks += [_text(left - 5, level(mark) + 4, f"{mark * 100:g}%", "label", "end")]
+        words = number(int(mark)) if is_count else f"{mark * 100:g}%"
+        marks += [_text(left - 5, level(mark) + 4, words, "label", "end")]
     centres = [left + slot * (index + 0.5) for index in range(len(shares))]
     points = [None if share is None else (x, level(share)) for x, share in zip(centres, shares, strict=True)]
     for run in _runs(points):
@@ -76,8 +89,8 @@ def line_chart(
             # Below the dot where the line comes from above, so that the value does not stand on the line.
             neighbours = (points[place] for place in (index - 1, index + 1) if 0 <= place < len(points))
             below = any(other is not None and other[1] < y for other in neighbours)
-            marks.append(_value(x, y + 15 if below else y - 8, percent(share)))
-    return _svg(chart_id, title, _spoken(labels, [None if s is None else percent(s) for s in shares]), height, marks)
+            marks.append(_value(x, y + 15 if below else y - 8, write(share)))
+    return _svg(chart_id, title, _spoken(labels, [None if s is None else write(s) for s in shares]), height, marks)
 
 
 def band_chart(chart_id: str, title: str, labels: Sequence[str], values: Sequence[int]) -> Markup:
@@ -122,6 +135,12 @@ def _scale(shares: Sequence[float]) -> tuple[float, float]:
     if (high - low) % 2:
         low, high = (low - 1, high) if low else (low, high + 1)
     return low / 100, high / 100
+
+
+def _scale_of_counts(counts: Sequence[float]) -> tuple[float, float]:
+    """Return zero and an even number that no count exceeds, so that the middle of the scale is a whole number too."""
+    high = ceil(max(counts, default=0)) or 2
+    return 0.0, float(high + high % 2)
 
 
 def _runs(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float, float]]]:

@@ -67,7 +67,7 @@ class Figures:
         return self.values.get(publication_id or 0, {}).get(code, nothing)
 
     def daily(self, issue: Issue, codes: Iterable[str]) -> tuple[Figure, ...]:
-        """Return the figures of these codes that the audience has a part in, each with its last 14 days."""
+        """Return the figures of these codes that the audience has a part in, each with the days of the trend."""
         return tuple(
             self._figure(issue, code)
             for code in codes
@@ -140,14 +140,42 @@ def read_figures(conn: psycopg.Connection[Any], issue: Issue) -> Figures:
         department=issue.audience.name if issue.audience.kind == "department" else None,
     ):
         code, publication_id = row["indicator_code"], row["publication_id"]
-        whole, shown = row["whole"], row["value_shown"]
         if row["community"] is not None:
             communities.setdefault(publication_id, {}).setdefault(code, {})[row["community"]] = row["part"]
         if _is_whole_of(issue.audience, row["community"], row["department"]):
-            is_share = whole is not None
-            value = Value(row["part"], whole, shown if is_share or shown is None else int(shown))
-            values.setdefault(publication_id, {})[code] = value
+            values.setdefault(publication_id, {})[code] = _value(row)
     return Figures(words, values, communities)
+
+
+def read_communities(conn: psycopg.Connection[Any], issue: Issue, figures: Figures) -> dict[str, Figures]:
+    """Return the figures of each community that the audience of the issue reads; inside `narrowed` for the same audience.
+
+    A department reads those of its own groups there. figures: those of the issue, whose words these have.
+    """
+    is_department = issue.audience.kind == "department"
+    words = {
+        code: each
+        for code, each in figures.words.items()
+        if each.by_community and (each.by_department or not is_department)
+    }
+    values: dict[str, dict[int, dict[str, Value]]] = {}
+    for row in records(
+        conn,
+        """
+        select publication_id, indicator_code, community, part, whole, value_shown from indicator_daily
+        where publication_id = any(%(ids)s) and community is not null and department is not distinct from %(department)s
+        """,
+        ids=[publication_id for publication_id in issue.by_day if publication_id is not None],
+        department=issue.audience.name if is_department else None,
+    ):
+        of_community = values.setdefault(row["community"], {}).setdefault(row["publication_id"], {})
+        of_community[row["indicator_code"]] = _value(row)
+    return {community: Figures(words, found) for community, found in values.items()}
+
+
+def _value(row: Mapping[str, Any]) -> Value:
+    whole, shown = row["whole"], row["value_shown"]
+    return Value(row["part"], whole, shown if whole is not None or shown is None else int(shown))
 
 
 def _is_whole_of(audience: Audience, community: str | None, department: str | None) -> bool:

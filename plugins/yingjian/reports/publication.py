@@ -84,7 +84,7 @@ class Issue:
 
     @property
     def days(self) -> list[date]:
-        return [self.as_of - timedelta(days=back) for back in reversed(range(TREND_DAYS))]
+        return [self.as_of - timedelta(days=back) for back in reversed(range(len(self.by_day)))]
 
     @property
     def before(self) -> int | None:
@@ -105,18 +105,20 @@ class Issue:
         return publication_id if publication_id in self.kept else None
 
 
-def read_issue(conn: psycopg.Connection[Any], publication_id: int, audience: Audience = OFFICE) -> Issue:
-    """Return the publication and its predecessors; inside `narrowed` for the same audience.
+def read_issue(
+    conn: psycopg.Connection[Any], publication_id: int, audience: Audience = OFFICE, trend_days: int = TREND_DAYS
+) -> Issue:
+    """Return the publication and those of the days of the trend; inside `narrowed` for the same audience.
 
     Raises:
         LookupError: there is no such publication, or its rows were pruned.
     """
     publication = _publication(conn, publication_id)
-    newest = _newest_publications(conn, publication)
+    newest = _newest_publications(conn, publication, trend_days)
     kept = _kept(conn, newest.values())
     if publication_id not in kept:
         raise LookupError(f"the rows of publication {publication_id} were pruned")
-    days = [publication.as_of_date - timedelta(days=back) for back in reversed(range(TREND_DAYS))]
+    days = [publication.as_of_date - timedelta(days=back) for back in reversed(range(trend_days))]
     return Issue(publication, [newest.get(day) for day in days], kept, audience, hidden_marts(conn, audience))
 
 
@@ -165,7 +167,7 @@ def _kept(conn: psycopg.Connection[Any], publication_ids: Iterable[int]) -> froz
     return frozenset(row["publication_id"] for row in records(conn, query, ids=sorted(publication_ids)))
 
 
-def _newest_publications(conn: psycopg.Connection[Any], publication: Publication) -> dict[date, int]:
+def _newest_publications(conn: psycopg.Connection[Any], publication: Publication, trend_days: int) -> dict[date, int]:
     """Return the newest publication not newer than this one, by business date, for the days of the trend."""
     found = records(
         conn,
@@ -176,7 +178,7 @@ def _newest_publications(conn: psycopg.Connection[Any], publication: Publication
         group by as_of_date
         """,
         id=publication.publication_id,
-        first=publication.as_of_date - timedelta(days=TREND_DAYS),
+        first=publication.as_of_date - timedelta(days=trend_days),
         last=publication.as_of_date,
     )
     return {row["as_of_date"]: row["publication_id"] for row in found}

@@ -8,6 +8,7 @@ from math import floor
 
 NOTHING = "—"
 WEEKDAYS = "一二三四五六日"
+DAY_IS_OVER = "当日24时，已逾期"  # This is the deadline of what had to be done on the day of the report.
 
 
 def number(value: int | None) -> str:
@@ -74,6 +75,11 @@ def time_of_day(value: datetime | None) -> str:
 def passed(limit: datetime | None) -> str:
     """Return a deadline that is over: 7月24日17:00，已超时; empty where nothing has one."""
     return "" if limit is None or limit != limit else f"{time_of_day(limit)}，已超时"  # noqa: PLR0124
+
+
+def late(word: str, first: date | None) -> str:
+    """Return the deadline of items that are due on days that are over: 整改期限（最早 7月20日，已逾期）; empty without a day."""
+    return "" if first is None else f"{word}（最早 {day(first)}，已逾期）"
 
 
 def cell(value: str | float | date | None, kind: str = "") -> str:
@@ -145,6 +151,11 @@ def notice(code: str) -> str:
     """Return the name of a round of screening, which is the number of its notice: GG2 → 第2号通告."""
     found = re.fullmatch(r"GG0*(\d+)", code)
     return f"第{found[1]}号通告" if found else code
+
+
+def notices(words: str) -> str:
+    """Return a sentence with the names of notices: 通告疫情启动（GG1） → 通告疫情启动（第1号通告）."""
+    return re.sub(r"(?<=（)GG\d+(?=）)", lambda found: notice(found[0]), words)
 
 
 def group(code_and_name: str) -> str:

@@ -25,6 +25,7 @@ PREFIXES = (
     "decide_reason_",
     "sign_in_",
     "password_",
+    "view_",
 )
 
 

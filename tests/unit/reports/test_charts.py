@@ -75,3 +75,12 @@ def test_the_scale_is_whole_percents_within_bounds(shares):
 
 def test_a_bar_of_nothing_is_empty():
     assert 'width="0"' in charts.bar(0, 0)
+
+
+def test_a_line_of_counts_begins_at_zero_and_has_whole_numbers_beside_it():
+    chart = parsed(charts.line_chart("c", "t", list("abcd"), [3, None, 7, 5], is_count=True))
+    written = [each.text for each in chart.iter() if each.tag.endswith("text")]
+    assert [words for words in written if words in ("0", "4", "8")] == ["0", "4", "8"]
+    assert "%" not in "".join(filter(None, written))
+    nothing = parsed(charts.line_chart("c", "t", list("ab"), [0, 0], is_count=True))
+    assert "2" in [each.text for each in nothing.iter() if each.tag.endswith("text")]

@@ -94,6 +94,13 @@ def test_a_citation_has_one_form(basis, written):
 
 def test_codes_have_names():
     assert [text.notice(code) for code in ("GG2", "GG007", "TG-5")] == ["第2号通告", "第7号通告", "TG-5"]
+    assert text.notices("7月12日08:30通告疫情启动（GG1）") == "7月12日08:30通告疫情启动（第1号通告）"
+    assert text.notices("报告本土感染者（C-GG1）") == "报告本土感染者（C-GG1）"
+
+
+def test_a_deadline_of_earlier_days_says_the_first():
+    assert text.late("整改期限", date(2022, 7, 20)) == "整改期限（最早 7月20日，已逾期）"
+    assert text.late("整改期限", None) == ""
     codes = ("P19 购药人员", "A06", "A28 配送", "8 快递", "")
     assert [text.group(code) for code in codes] == ["第十九条 购药人员", "第六条", "第二十八条 配送", "8 快递", ""]
 

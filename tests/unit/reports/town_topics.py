@@ -67,20 +67,20 @@ create table published.disposition_daily (
     publication_id bigint, as_of_date date, list text, community text, grid text, items int, answered int, notified int,
     sampled int, appointed int, not_reached int, refused int, moved_away int, not_here int, wrong_data int, exemption_requested int);
 create table published.inspection_followup (
-    publication_id bigint, as_of_date date, inspection_id text, community text, found_on date, status text);
+    publication_id bigint, as_of_date date, inspection_id text, community text, found_on date, due_on date, status text);
 create table published.isolation_capacity_daily (
     publication_id bigint, as_of_date date, site_id text, site_name text, reported_on date, is_newest boolean, rooms int, rooms_free int, lacking text);
 create table published.supply_daily (
     publication_id bigint, as_of_date date, supply_id text, item text, department text, is_newest boolean, days_of_stock float, status text);
 create table published.request_followup (
-    publication_id bigint, as_of_date date, request_id text, community text, department text, received_at timestamp, hours_open float, status text);
+    publication_id bigint, as_of_date date, request_id text, community text, department text, received_at timestamp, due_at timestamp, hours_open float, status text);
 create table published.guest_check (
     publication_id bigint, as_of_date date, guest_id text, person_key text, hotel text, community text, checked_in_at timestamp,
-    checked_out_at timestamp, reported_at timestamp, status text, list_codes text, is_overdue boolean, is_on_list boolean);
+    checked_out_at timestamp, reported_at timestamp, due_at timestamp, status text, list_codes text, is_overdue boolean, is_on_list boolean);
 create table published.event_approval (
-    publication_id bigint, as_of_date date, event_id text, community text, days_until int, status text);
+    publication_id bigint, as_of_date date, event_id text, community text, days_until int, due_on date, status text);
 create table published.drill_summary (
-    publication_id bigint, as_of_date date, drill_type text, article text, is_required boolean, held int, status text);
+    publication_id bigint, as_of_date date, drill_type text, article text, is_required boolean, held int, next_due_on date, status text);
 create table published.vaccination_60plus (
     publication_id bigint, as_of_date date, community text, age_band text, residents int, covered int, full_course int,
     booster int);
@@ -451,6 +451,7 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
                 "inspection_id": f"JC{number}",
                 "community": communities[number],
                 "found_on": day - timedelta(days=number),
+                "due_on": day - timedelta(days=1),
                 "status": status,
             }
             for number, status in enumerate(("overdue", "waiting", "satisfied", "passed"))
@@ -482,6 +483,7 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
                 "community": communities[0],
                 "department": "医疗救治组",
                 "received_at": datetime.combine(day, time(8)),
+                "due_at": datetime.combine(day, time(20)),
                 "hours_open": 16.0,
                 "status": status,
             }
@@ -496,6 +498,7 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
                 "checked_in_at": datetime.combine(day, time(12)),
                 "checked_out_at": None,
                 "reported_at": None,
+                "due_at": datetime.combine(day, time(14)),
                 "status": status,
                 "list_codes": codes,
                 "is_overdue": False,
@@ -503,7 +506,15 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
             }
             for number, (status, codes) in enumerate((("satisfied", ""), ("overdue", ""), ("satisfied", "35")))
         ],
-        "event_approval": [{"event_id": "HD1", "community": communities[0], "days_until": 1, "status": "overdue"}],
+        "event_approval": [
+            {
+                "event_id": "HD1",
+                "community": communities[0],
+                "days_until": 1,
+                "due_on": day - timedelta(days=4),
+                "status": "overdue",
+            }
+        ],
         "drill_summary": [
             {"drill_type": "培训", "article": "37", "is_required": True, "held": 1, "status": "held"},
             {"drill_type": "演练", "article": "34", "is_required": True, "held": 0, "status": "never"},

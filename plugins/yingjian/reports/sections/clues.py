@@ -44,7 +44,7 @@ def _pushes(reading: Reading) -> Content:
     if left := reading.count("pushes_open"):
         words = f"{number(left)} 条推送名单没有清零：{most(open_, 'open')}（条）。"
         first = clearance.loc[clearance["open"] > 0, "push_date"].min()
-        limit = f"推送当日24时（最早 {text.day(first)}，已逾期）"
+        limit = text.late("推送当日24时", first)
         actions.append(Action("日推日清", words, "第7条", is_urgent=True, limit=limit, mart="push_outstanding"))
     columns = (
         Column("名单", "title", "text"), Column("当日推送", "today"), Column("当日清零", "today_cleared"),

@@ -97,7 +97,8 @@ def _monitoring(reading: Reading) -> Content:
         words = f"{number(signals)} 名健康监测人员发热或有症状：{named}（人）。"
         actions.append(Action("排查发热", words, "第18条", is_urgent=True, limit="当日"))
     if short:
-        actions.append(Action("督促报告体温", f"{number(short)} 名健康监测人员当日报告体温和症状不足。", "第18、30条"))
+        words = f"{number(short)} 名健康监测人员当日报告体温和症状不足。"
+        actions.append(Action("督促报告体温", words, "第18、30条", limit=text.DAY_IS_OVER))
     columns = (
         Column("社区", "community", "text"), Column("在管", "persons"), Column("报告不足", "short"),
         Column("发热或症状", "signals", alarm=True),

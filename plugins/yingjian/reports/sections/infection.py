@@ -22,15 +22,16 @@ def _state(reading: Reading) -> Content:
     said, actions, findings = [], [], []
     by_publication = {row.publication_id: row for row in rows(reading["state"])}
     row = by_publication.get(reading.issue.publication_id)
+    why = text.notices(row.why) if row else ""
     if row and row.state == "急":
         said.append(
-            f"应急状态（急）第 {number(row.days)} 天，自{text.time_of_day(row.since)}起：{row.why}。"
+            f"应急状态（急）第 {number(row.days)} 天，自{text.time_of_day(row.since)}起：{why}。"
             f"其间本土感染者 {number(row.local_cases)} 例。"
         )
         if row.days == 1:
-            actions.append(Action("平急转换", f"已转入应急状态：{row.why}。", "第23条", is_urgent=True))
+            actions.append(Action("平急转换", f"已转入应急状态：{why}。", "第23条", is_urgent=True))
     elif row:
-        said.append(f"常态化（平）：{row.why}。")
+        said.append(f"常态化（平）：{why}。")
     before = by_publication.get(reading.issue.before)
     if row and row.state == "急" and before and before.state == "平":
         findings.append(Finding("平急状态", "由常态化（平）转入应急状态（急）。", "第23条", "state"))

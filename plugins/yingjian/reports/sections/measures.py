@@ -9,7 +9,7 @@ from pandas import DataFrame
 from yingjian.reports.document import Action, Column
 from yingjian.reports.frames import by, rows, some, table, total
 from yingjian.reports.sections.section import Content, Reading, Section
-from yingjian.reports.text import number, percent
+from yingjian.reports.text import DAY_IS_OVER, number, percent
 
 DISINFECTION = {
     "zones": """
@@ -52,10 +52,10 @@ def _disinfection(reading: Reading) -> Content:
         said.append(f"感染者相关场所 {number(total(cases, 'places'))} 处，未完成终末消毒 {number(undone)} 处。")
     if short_places:
         words = f"{number(short_places)} 处楼栋和场所当日消毒不足，在{some(_short(zones))}。"
-        actions.append(Action("补足消毒", words, "第27条", is_urgent=True))
+        actions.append(Action("补足消毒", words, "第27条", is_urgent=True, limit=DAY_IS_OVER))
     if short_sites:
         words = f"{number(short_sites)} 处重点场所当日消毒不足：{some(_short(sites))}。"
-        actions.append(Action("重点场所消毒", words, "第27条", is_urgent=True))
+        actions.append(Action("重点场所消毒", words, "第27条", is_urgent=True, limit=DAY_IS_OVER))
     if undone:
         actions.append(
             Action("终末消毒", f"{number(undone)} 处感染者场所还没有完成终末消毒。", "第27条", is_urgent=True)

@@ -149,7 +149,7 @@ def ranking(ranks: DataFrame, by_day: Sequence[int | None]) -> DataFrame:
     return found.sort_values(["rank", "name"], ascending=[False, True]).reset_index(drop=True)
 
 
-def _rankings(reading: Reading) -> list[Table]:
+def rankings(reading: Reading) -> list[Table]:
     """Return the ranking of communities and of departments for the office, which compares them; a part has but itself."""
     if reading.issue.audience.name:
         return []
@@ -239,7 +239,7 @@ def _blocks(reading: Reading, items: int, found: tuple[DataFrame, ...], *, steps
         Text(note, is_note=True),
         *([beside] if beside else []),
         tables,
-        tuple(_rankings(reading)),
+        tuple(rankings(reading)),
         *([Text(counted, is_note=True)] if len(places) else []),
     ]
 

@@ -8,12 +8,13 @@ from typing import Any
 from yingjian.reports.document import Action
 from yingjian.reports.frames import rows
 from yingjian.reports.sections.section import Content, Reading, Section
-from yingjian.reports.text import number
+from yingjian.reports.text import late, number, passed
 
 Count = Callable[[str], int]  # It returns a figure by its code.
 QUERIES = {
     "inspections": """
-        select count(*) as inspections, count(*) filter (where status = 'waiting') as waiting
+        select count(*) as inspections, count(*) filter (where status = 'waiting') as waiting,
+            min(due_on) filter (where status = 'overdue') as first_due
         from inspection_followup
         where publication_id = %(id)s and (found_on > %(day)s::date - 7 or status in ('waiting', 'overdue'))
     """,
@@ -33,19 +34,23 @@ QUERIES = {
     """,
     "requests": """
         select count(*) as requests,
-            coalesce(max(hours_open) filter (where status = 'overdue'), 0)::int as hours
+            coalesce(max(hours_open) filter (where status = 'overdue'), 0)::int as hours,
+            min(due_at) filter (where status = 'overdue') as first_due
         from request_followup
         where publication_id = %(id)s and (received_at > %(day)s::date - 6 or status in ('waiting', 'overdue'))
     """,
     "guests": """
-        select count(*) as guests from guest_check
+        select count(*) as guests, min(due_at) filter (where status = 'overdue') as first_due from guest_check
         where publication_id = %(id)s and (checked_in_at > %(day)s::date - 6 or status = 'overdue' or is_on_list)
     """,
     "events": """
-        select count(*) filter (where days_until between 0 and 7) as events from event_approval where publication_id = %(id)s
+        select count(*) filter (where days_until between 0 and 7) as events,
+            min(due_on) filter (where status = 'overdue' and days_until >= 0) as first_due
+        from event_approval where publication_id = %(id)s
     """,
     "drills": """
-        select count(*) filter (where is_required) as required, coalesce(sum(held), 0)::int as held
+        select count(*) filter (where is_required) as required, coalesce(sum(held), 0)::int as held,
+            min(next_due_on) filter (where status = 'overdue') as first_due
         from drill_summary where publication_id = %(id)s
     """,
 }
@@ -65,9 +70,8 @@ def _inspections(found: Any, count: Count) -> Iterator[str | Action]:
             f"逾期 {number(count('inspections_overdue'))} 处。"
         )
     if count("inspections_overdue"):
-        yield Action(
-            "督促整改", f"{number(count('inspections_overdue'))} 处检查发现的问题逾期未整改。", "第14条", is_urgent=True
-        )
+        words = f"{number(count('inspections_overdue'))} 处检查发现的问题逾期未整改。"
+        yield Action("督促整改", words, "第14条", is_urgent=True, limit=late("整改期限", found.first_due))
 
 
 def _sites(found: Any, count: Count) -> Iterator[str | Action]:
@@ -92,7 +96,7 @@ def _requests(found: Any, count: Count) -> Iterator[str | Action]:
         yield f"群众诉求（近7日和未办结）{number(found.requests)} 件，未办结 {number(count('requests_open'))} 件。"
     if count("requests_overdue"):
         words = f"{number(count('requests_overdue'))} 件群众诉求超时未办结，最久 {number(found.hours)} 小时。"
-        yield Action("办结诉求", words, "第28、29条", is_urgent=True)
+        yield Action("办结诉求", words, "第28、29条", is_urgent=True, limit=passed(found.first_due))
 
 
 def _guests(found: Any, count: Count) -> Iterator[str | Action]:
@@ -106,7 +110,8 @@ def _guests(found: Any, count: Count) -> Iterator[str | Action]:
             "核查住客", f"{number(count('guests_listed'))} 名在店住客在管控名单中，立即核查。", "第16条", is_urgent=True
         )
     if count("guests_overdue"):
-        yield Action("登记住客", f"{number(count('guests_overdue'))} 名住客超时未登记上报。", "第16条")
+        words = f"{number(count('guests_overdue'))} 名住客超时未登记上报。"
+        yield Action("登记住客", words, "第16条", limit=passed(found.first_due))
 
 
 def _events(found: Any, count: Count) -> Iterator[str | Action]:
@@ -114,7 +119,7 @@ def _events(found: Any, count: Count) -> Iterator[str | Action]:
         yield f"未来7日大型活动 {number(found.events)} 场，审批到期仍不全 {number(count('events_lacking'))} 场。"
         if count("events_lacking"):
             words = f"{number(count('events_lacking'))} 场大型活动临近而审批不全，不得举办。"
-            yield Action("补齐活动审批", words, "第17条", is_urgent=True)
+            yield Action("补齐活动审批", words, "第17条", is_urgent=True, limit=late("审批期限", found.first_due))
 
 
 def _drills(found: Any, count: Count) -> Iterator[str | Action]:
@@ -122,7 +127,8 @@ def _drills(found: Any, count: Count) -> Iterator[str | Action]:
     if found.held:
         yield f"方案要求的培训、演练 {number(found.required)} 项，到期未开展 {number(count('drills_overdue'))} 项。"
         if count("drills_overdue"):
-            yield Action("开展演练", f"{number(count('drills_overdue'))} 项培训、演练到期未开展。", "第34至38条")
+            words = f"{number(count('drills_overdue'))} 项培训、演练到期未开展。"
+            yield Action("开展演练", words, "第34至38条", limit=late("开展期限", found.first_due))
 
 
 LINES = {

@@ -11,7 +11,7 @@ from pandas import DataFrame, Series
 from yingjian.reports.document import Action, Column
 from yingjian.reports.frames import by, rows, some, table
 from yingjian.reports.sections.section import Content, Reading, Section
-from yingjian.reports.text import group, notice, number, passed, percent, time_of_day
+from yingjian.reports.text import DAY_IS_OVER, group, notice, number, passed, percent, time_of_day
 
 COUNTS = ["in_scope", "sampled_in_time", "sampled_late", "outstanding"]
 SCREENING = {
@@ -153,7 +153,7 @@ def _outbreak(reading: Reading) -> Content:
                     f"{number(count)} 个单位当日不足：{named}。",
                     "第10、11条",
                     is_urgent=True,
-                    limit="当日24时，已逾期",
+                    limit=DAY_IS_OVER,
                 )
             )
     said.append(f"次日建议抽检 {number(reading.count('sampling_proposed'))} 人，久未采样的在前。")

@@ -1,0 +1,156 @@
+"""These routes show the map, the trends, the comparison of two communities, and the wall display."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import Response
+
+from yingjian.names import comparable
+from yingjian.portal import outlines, overview, publications, reading
+from yingjian.portal.access import OfPart
+from yingjian.portal.outlines import Drawing
+from yingjian.portal.overview import Map, Overview, Tile
+from yingjian.portal.pages import page
+from yingjian.portal.readers import Reader, settings
+
+router = APIRouter()
+
+Name = Annotated[str | None, Query(max_length=200)]
+# A wall display has no hands; browsers follow this header without a script.
+REFRESH_SECONDS = 300
+
+
+@router.get("/map")
+def town_map(request: Request, reader: OfPart, figure: Name = None, community: Name = None) -> Response:
+    """Show the communities of the reader's part, or the grids of one, coloured by a figure."""
+    current, found, grids = None, None, None
+    with reading.reading(reader.audience) as conn:
+        if current := publications.current(conn):
+            found = overview.read_overview(conn, current.publication_id, reader.audience)
+            community = _community(reader, found, community)
+            if community is not None:
+                grids = overview.read_grids(conn, found, community)
+    choices = found.mapped if found else {}
+    chosen = figure if figure in choices else next(iter(choices), "")
+    shown = grids or (found.map(chosen) if found and choices else None)
+    drawing, fault = _drawing(shown)
+    return page(
+        request,
+        reader,
+        "map.html.j2",
+        current=current,
+        map=shown,
+        is_of_grids=grids is not None,
+        choices=choices,
+        chosen=chosen,
+        community=community,
+        has_grids=reader.audience.kind != "department",
+        drawing=drawing,
+        fault=fault,
+    )
+
+
+@router.get("/trends")
+def trends(request: Request, reader: OfPart) -> Response:
+    """Show the important figures of the reader's part over the days, and the office the ranking."""
+    current, found, rankings = None, None, []
+    with reading.reading(reader.audience) as conn:
+        if current := publications.current(conn):
+            found = overview.read_overview(conn, current.publication_id, reader.audience)
+            rankings = overview.read_rankings(conn, found)
+    return page(
+        request,
+        reader,
+        "trends.html.j2",
+        current=current,
+        figures=found.daily(overview.TRENDS) if found else (),
+        rankings=rankings,
+        chart=overview.chart,
+        days=overview.DAYS,
+    )
+
+
+@router.get("/compare")
+def compare(request: Request, reader: OfPart, a: Name = None, b: Name = None) -> Response:
+    """Show the figures of two communities of the reader's part side by side."""
+    current, found = None, None
+    with reading.reading(reader.audience) as conn:
+        if current := publications.current(conn):
+            found = overview.read_overview(conn, current.publication_id, reader.audience)
+    names = list(found.communities) if found else []
+    if any(name is not None and name not in names for name in (a, b)):
+        raise HTTPException(404)
+    first = names[0] if a is None and names else a
+    second = next((name for name in names if name != first), None) if b is None else b
+    content: dict[str, Any] = {"rows": [], "trends": []}
+    if found and first is not None and second is not None:
+        content["rows"] = found.compared(first, second)
+        content["trends"] = [
+            [each.daily(found.issue, [code])[0] for each in (found.communities[first], found.communities[second])]
+            for code in overview.COMPARED_TRENDS
+        ]
+    return page(
+        request,
+        reader,
+        "compare.html.j2",
+        current=current,
+        names=names,
+        pair=(first, second),
+        chart=overview.chart,
+        days=overview.DAYS,
+        **content,
+    )
+
+
+@router.get("/screen")
+def screen(request: Request, reader: OfPart) -> Response:
+    """Show state, figures, map, trends and ranking on a wall display; it names no person and loads itself again."""
+    current = None
+    content: dict[str, Any] = {}
+    with reading.reading(reader.audience) as conn:
+        if current := publications.current(conn):
+            found = overview.read_overview(conn, current.publication_id, reader.audience)
+            community = _community(reader, found, None)
+            grids = overview.read_grids(conn, found, community) if community is not None else None
+            content = {
+                "state": overview.read_state(conn, found),
+                "figures": found.daily(overview.ON_SCREEN),
+                "trends": found.daily(overview.SCREEN_TRENDS),
+                "map": grids or (found.map("overdue_persons") if found.communities else None),
+                "rankings": overview.read_rankings(conn, found),
+            }
+    response = page(
+        request,
+        reader,
+        "screen.html.j2",
+        current=current,
+        chart=overview.chart,
+        days=overview.DAYS,
+        minutes=REFRESH_SECONDS // 60,
+        ranks=overview.RANKS,
+        **content,
+    )
+    response.headers["refresh"] = str(REFRESH_SECONDS)
+    return response
+
+
+def _community(reader: Reader, found: Overview, asked: str | None) -> str | None:
+    """Return the community whose grids are shown, if any. A community's reader has but one."""
+    if asked is None:
+        return reader.audience.name if reader.audience.kind == "community" else None
+    if asked not in found.communities:
+        raise HTTPException(404)
+    return asked
+
+
+def _drawing(shown: Map | None) -> tuple[Drawing[Tile] | None, str | None]:
+    """Return the outlines of the tiles, where a file has them, and what is wrong with the file."""
+    try:
+        shapes = outlines.read_outlines(settings().outlines)
+    except outlines.OutlinesError as error:
+        return None, error.reason
+    if shapes is None or shown is None:
+        return None, None
+    return outlines.draw(shapes, {(comparable(tile.community), tile.grid): tile for tile in shown.tiles}), None
