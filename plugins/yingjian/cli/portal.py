@@ -35,7 +35,7 @@ def invite(login: Annotated[str, typer.Argument(metavar="LOGIN")]) -> int:
     settings = Settings.load()
     if not read_officials(settings.officials).signs_in(login):
         raise ValueError(
-            f"{login} is neither an official nor of the data team nor a sender with feeds: write it into {settings.officials}"
+            f"{login} is no official, no sender with feeds and not of the data team: see {settings.officials}"
         )
     with connection() as conn:
         conn.autocommit = True

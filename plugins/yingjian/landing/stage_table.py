@@ -173,7 +173,7 @@ def _prepare(
 
 
 def rejected_rows(chunk: Chunk, checked: check.Checked | None, feed: Feed, file_name: str) -> list[Rejected]:
-    """Return the rows of a chunk that cannot be taken, in the order of their lines; checked: None when it has broken ones only."""
+    """Return the rows of a chunk that cannot be taken, by line; checked: None when the chunk has broken ones only."""
     problems = [_broken(record, chunk, feed, file_name) for record in chunk.broken]
     if checked is None:
         return problems

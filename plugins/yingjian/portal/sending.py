@@ -96,7 +96,7 @@ def send(reader: Reader, feed: Feed, path: Path, suffix: str, corrects: int | No
         conn.execute("insert into portal.sent_file (sending_id, content) values (%s, %s)", (number, content))
         audit_trail.record(
             conn, reader.login, "sending" if corrects is None else "sending_correction", f"sending {number}",
-            feed=feed.name, bytes=len(content), **({} if corrects is None else {"rejected_id": corrects}),
+            feed=feed.name, bytes=len(content), rejected_id=corrects,
         )  # fmt: skip
     return number
 
@@ -152,7 +152,8 @@ def files(conn: reading.Conn, sender: Official) -> Files:
         ).fetchall()
     reasons: dict[int, list[tuple[str, int]]] = {}
     for each in counted:
-        reasons.setdefault(each["file_id"], []).append((REASONS.get(each["code"], each["code"]), each["rows"]))
+        code = str(each["code"])
+        reasons.setdefault(each["file_id"], []).append((REASONS.get(code, code), int(each["rows"])))
     found = [
         row | {"title": FEEDS[row["feed"]].title, "in_time": _in_time(row)} for row in rows if row["feed"] in FEEDS
     ]
