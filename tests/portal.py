@@ -143,6 +143,8 @@ def running_portal(world: Settings, home: Path, issuer: str) -> Iterator[Portal]
 SENDERS = """
 officials:
   - {login: case-worker, name: 流调溯源组, audience: office, may: [persons, quarantine]}
+  - {login: grid, name: 网格员, audience: {community: 第1社区}, may: [quarantine]}
+  - {login: clerk, name: 文员, audience: office}
 senders:
   - {login: lab-1, name: 第1检测机构, feeds: [test_results], receives: [{channel: mail, to: one@example.org}]}
   - {login: lab-2, name: 第2检测机构, feeds: [test_results, teams], receives: [{channel: mail, to: two@example.org}]}

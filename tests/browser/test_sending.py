@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -25,12 +26,24 @@ def service(home_factory) -> Iterator[Portal]:
 
 
 @pytest.fixture
-def lab(browser: Browser, service: Portal, request: pytest.FixtureRequest) -> Iterator[Visit]:
+def visits(browser: Browser, service: Portal) -> Iterator[Callable[[str, Any], Visit]]:
+    """Open a browser for each login that signs in."""
     empty_staging(service.settings)
-    context: BrowserContext = browser.new_context(viewport=request.param, locale="zh-CN", accept_downloads=True)
-    context.add_cookies([{"name": COOKIE, "value": service.token("lab-1"), "url": service.url}])
-    yield Visit(context, service)
-    context.close()
+    contexts: list[BrowserContext] = []
+
+    def begin(login: str, size: Any) -> Visit:
+        contexts.append(browser.new_context(viewport=size, locale="zh-CN", accept_downloads=True))
+        contexts[-1].add_cookies([{"name": COOKIE, "value": service.token(login), "url": service.url}])
+        return Visit(contexts[-1], service)
+
+    yield begin
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def lab(visits: Callable[[str, Any], Visit], request: pytest.FixtureRequest) -> Visit:
+    return visits("lab-1", request.param)
 
 
 def accessible(page: Page) -> bool:
@@ -44,7 +57,7 @@ def choose(page: Page, content: bytes, name: str = "样本.csv") -> None:
 
 
 @pytest.mark.parametrize("lab", [PHONE, DESK], ids=["phone", "desk"], indirect=True)
-def test_a_sender_sends_is_told_and_corrects(lab, service, tmp_path):
+def test_a_sender_sends_is_told_and_corrects(lab, visits, service, tmp_path):
     size = "phone" if lab.page.viewport_size == PHONE else "desk"
     (tmp_path / "inbox").mkdir()
     page = lab.open("/")
@@ -87,6 +100,17 @@ def test_a_sender_sends_is_told_and_corrects(lab, service, tmp_path):
     expect(page.locator(".refused > li")).to_have_count(3)
     assert accessible(page)
     lab.picture(f"sending-{size}")
+    desk = visits("case-worker", lab.page.viewport_size)
+    there = desk.open("/quarantine")
+    expect(there.locator("mark")).to_have_text(["2022-13-01", "弱阳性", WRONG])
+    assert accessible(there)
+    desk.picture(f"quarantine-{size}")
+    with there.expect_download():
+        there.get_by_role("button", name="导出").click()
+    there.get_by_role("button", name="English").click()
+    expect(there.get_by_role("heading", level=1)).to_have_text("Refused rows")
+    assert accessible(there)
+    assert desk.errors == []
     page.locator(".refused > li", has_text="B1").get_by_role("link", name="更正").click()
     cell = page.get_by_label("证件号码 *")
     expect(cell).to_have_value(WRONG)

@@ -57,11 +57,11 @@ def file_of(folder: Path, *rows: dict[str, str]) -> bytes:
 
 
 def post(
-    client: httpx.Client, path: str, content: bytes | None = None, name: str = "张三.csv", **data: object
+    client: httpx.Client, path: str, content: bytes | None = None, form_of: str = "/sending", **data: object
 ) -> httpx.Response:
-    token = TOKEN.search(client.get("/sending").text)
+    token = TOKEN.search(client.get(form_of).text)
     assert token
-    files = None if content is None else {"file": (name, content)}
+    files = None if content is None else {"file": ("张三.csv", content)}
     return client.post(path, data={"form_token": token[1], **data}, files=files)
 
 
@@ -204,6 +204,45 @@ def test_what_is_no_table_is_told_and_not_kept(sender, home, content, words):
     answer = sent(sender("lab-1"), content)
     assert answer.status_code == 422 and words in answer.text
     assert query(home, "select count(*) from portal.sending") == [(0,)]
+
+
+def test_the_clerk_sees_columns_states_and_exports_by_sender(sender, home, inbox, tmp_path):
+    lab, clerk = sender("lab-1"), sender("case-worker")
+    write_feed(inbox, "test_results", [row("G1"), row("B1", 证件号码=WRONG), row("B2", 检测结果="?")], "one.csv")
+    write_feed(inbox, "test_results", [row("S1", 2), row("S2", 2, 检测结果="?")], "two.csv")
+    land(home, inbox)
+    page = clerk.get("/quarantine").text
+    assert f"<mark>{WRONG}</mark>" in page and page.count("待退回") == 3
+    with warehouse.connect(home) as conn:
+        conn.execute(
+            """
+            insert into delivery.attempt (what, occasion, official, audience_kind, audience, channel, target, state, sending_at)
+            values ('returned', '2022-07-02', 'lab-1', 'sender', '第1检测机构', 'mail', 'x', 'sent', now())
+            """
+        )
+    only = {"feed": "test_results", "sender": "第1检测机构"}
+    page = clerk.get("/quarantine", params=only).text
+    assert page.count("已退回") == 2 and "S2" not in page
+    [(rejected_id, cells)] = query(
+        home, "select rejected_id, cells from quality.rejected_row where 'check_digit' = any(reason_codes)"
+    )
+    columns = re.findall(r'<label for="c\d+"[^>]*>([^ <]+)', lab.get(f"/sending/rows/{rejected_id}").text)
+    given = cells | {"证件号码": RIGHT}
+    post(lab, f"/sending/rows/{rejected_id}", cell=[given.get(column, "") for column in columns])
+    assert "已更正，等待入库" in clerk.get("/quarantine").text
+    land(home, inbox)
+    page = clerk.get("/quarantine").text
+    assert f"<mark>{WRONG}</mark>" not in page
+    assert re.search(r'data-label="30日内已更正" class="figure">1<', page)
+    book = openpyxl.load_workbook(io.BytesIO(post(clerk, "/quarantine/returns", form_of="/quarantine", **only).content))
+    assert {str(each[0].value) for each in book["数据"].iter_rows(min_row=2)} == {"B2"}
+    told = [event for event in events(home) if event[0] == "case-worker"]
+    assert {event[1] for event in told} == {"quarantine_view", "export"} and len(told) >= 5
+    grid = sender("grid")
+    assert "B2" not in grid.get("/quarantine").text
+    assert post(grid, "/quarantine/returns", form_of="/quarantine", **only).status_code == 403
+    assert sender("clerk").get("/quarantine").status_code == 403
+    assert lab.get("/quarantine").status_code == 403
 
 
 def test_a_day_has_a_bound(sender, home, tmp_path):

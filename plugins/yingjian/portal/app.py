@@ -30,6 +30,7 @@ from yingjian.portal.routes import (
     persons,
     publications,
     quality,
+    quarantine,
     sending,
     sign_in,
     today,
@@ -42,7 +43,7 @@ log = logging.getLogger(__name__)
 ROUTERS = tuple(
     module.router
     for module in (
-        home, sign_in, decisions, today, lists, persons, zones, quality, publications, operations, documents, sending,
+        home, sign_in, decisions, today, lists, persons, zones, quality, publications, operations, documents, sending, quarantine,
     )
 )  # fmt: skip
 PROVIDER_SECONDS = 600  # A sign-in at the OpenID Connect provider may take so long.

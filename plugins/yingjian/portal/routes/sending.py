@@ -7,11 +7,9 @@ import shutil
 import tempfile
 from pathlib import Path, PurePath
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Form, HTTPException, Query, Request, UploadFile
-from fastapi.responses import FileResponse, RedirectResponse, Response
-from starlette.background import BackgroundTask
+from fastapi.responses import RedirectResponse, Response
 
 from yingjian.landing import returns, templates
 from yingjian.landing.feeds import FEEDS, Feed
@@ -19,12 +17,10 @@ from yingjian.landing.schema import schema
 from yingjian.landing.trial import Trial
 from yingjian.portal import reading, sending
 from yingjian.portal.access import CheckedForm, OfSender
-from yingjian.portal.pages import page
+from yingjian.portal.pages import page, workbook
 from yingjian.portal.readers import Reader
 
 router = APIRouter(prefix="/sending")
-
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @router.get("")
@@ -73,7 +69,7 @@ def template(reader: OfSender, name: str) -> Response:
     folder = tempfile.TemporaryDirectory(prefix="yingjian-")
     path = Path(folder.name) / "template.xlsx"
     templates.write_template(path, feed)
-    return _file(path, f"{feed.title}-模板.xlsx", folder)
+    return workbook(path, f"{feed.title}-模板.xlsx", folder)
 
 
 @router.get("/schemas/{name}.json")
@@ -105,7 +101,7 @@ def returned(reader: OfSender, feed: Annotated[str, Form(max_length=100)]) -> Re
     if not paths:
         folder.cleanup()
         raise HTTPException(404)
-    return _file(paths[0], paths[0].name, folder)
+    return workbook(paths[0], paths[0].name, folder)
 
 
 @router.get("/rows/{rejected_id}")
@@ -169,6 +165,7 @@ def _page(
         sent=sent,
         is_corrected=is_corrected,
         requirement=templates.requirement,
+        options=templates.options,
     )
 
 
@@ -207,13 +204,4 @@ def _form(
         requirement=templates.requirement,
         is_needed=templates.is_needed,
         options=templates.options,
-    )
-
-
-def _file(path: Path, name: str, folder: tempfile.TemporaryDirectory[str]) -> Response:
-    return FileResponse(
-        path,
-        media_type=XLSX,
-        headers={"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"},
-        background=BackgroundTask(folder.cleanup),
     )
