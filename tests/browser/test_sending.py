@@ -56,6 +56,19 @@ def choose(page: Page, content: bytes, name: str = "样本.csv") -> None:
     page.get_by_label("文件").set_input_files({"name": name, "mimeType": "text/csv", "buffer": content})
 
 
+def the_clerk_looks(desk: Visit, size: str) -> None:
+    there = desk.open("/quarantine")
+    expect(there.locator("mark")).to_have_text(["2022-13-01", "弱阳性", WRONG])
+    assert accessible(there)
+    desk.picture(f"quarantine-{size}")
+    with there.expect_download():
+        there.get_by_role("button", name="导出").click()
+    there.get_by_role("button", name="English").click()
+    expect(there.get_by_role("heading", level=1)).to_have_text("Refused rows")
+    assert accessible(there)
+    assert desk.errors == []
+
+
 @pytest.mark.parametrize("lab", [PHONE, DESK], ids=["phone", "desk"], indirect=True)
 def test_a_sender_sends_is_told_and_corrects(lab, visits, service, tmp_path):
     size = "phone" if lab.page.viewport_size == PHONE else "desk"
@@ -100,17 +113,7 @@ def test_a_sender_sends_is_told_and_corrects(lab, visits, service, tmp_path):
     expect(page.locator(".refused > li")).to_have_count(3)
     assert accessible(page)
     lab.picture(f"sending-{size}")
-    desk = visits("case-worker", lab.page.viewport_size)
-    there = desk.open("/quarantine")
-    expect(there.locator("mark")).to_have_text(["2022-13-01", "弱阳性", WRONG])
-    assert accessible(there)
-    desk.picture(f"quarantine-{size}")
-    with there.expect_download():
-        there.get_by_role("button", name="导出").click()
-    there.get_by_role("button", name="English").click()
-    expect(there.get_by_role("heading", level=1)).to_have_text("Refused rows")
-    assert accessible(there)
-    assert desk.errors == []
+    the_clerk_looks(visits("case-worker", lab.page.viewport_size), size)
     page.locator(".refused > li", has_text="B1").get_by_role("link", name="更正").click()
     cell = page.get_by_label("证件号码 *")
     expect(cell).to_have_value(WRONG)
