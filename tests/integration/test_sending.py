@@ -216,8 +216,9 @@ def test_the_clerk_sees_columns_states_and_exports_by_sender(sender, home, inbox
     with warehouse.connect(home) as conn:
         conn.execute(
             """
-            insert into delivery.attempt (what, occasion, official, audience_kind, audience, channel, target, state, sending_at)
-            values ('returned', '2022-07-02', 'lab-1', 'sender', '第1检测机构', 'mail', 'x', 'sent', now())
+            insert into delivery.attempt (what, occasion, official, channel, number, target, audience_kind, audience, not_before,
+                state, sending_at)
+            values ('returned', '2022-07-02', 'lab-1', 'mail', 1, 'x', 'sender', '第1检测机构', now(), 'sent', now())
             """
         )
     only = {"feed": "test_results", "sender": "第1检测机构"}

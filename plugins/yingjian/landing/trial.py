@@ -19,7 +19,7 @@ from yingjian.landing.store import Rejected
 
 @dataclass(frozen=True)
 class Trial:
-    """What landing would do with a file.
+    """A trial says what landing would do with a file.
 
     taken: rows that it would take; refused: those that it would not, by line; problem: why the whole file is not taken,
     in Chinese, else empty.

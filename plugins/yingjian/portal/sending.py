@@ -42,7 +42,7 @@ class TooManyError(Exception):
 
 @dataclass(frozen=True)
 class Files:
-    """What a sender sent, the newest first; `reasons` are the refused rows of each file by reason, in words."""
+    """These are the files of a sender, the newest first; `reasons` count the refused rows of each by reason, in words."""
 
     rows: Sequence[dict[str, Any]]
     reasons: dict[int, list[tuple[str, int]]]

@@ -409,7 +409,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "sending_on_time": ("按时", "on time"),
     "sending_late": ("迟到", "late"),
     "sending_number": ("第 {number} 号", "no. {number}"),
-    "sending_correction": ("第 {number} 号（更正）", "no. {number} (correction)"),
+    "sending_correction": ("（更正）", "(correction)"),
     "sending_none": ("还没有报送过文件。", "Nothing was sent yet."),
     "sending_is_waiting": ("等待入库", "waits"),
     "sending_is_staged": ("已入库", "taken"),

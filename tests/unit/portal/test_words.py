@@ -25,6 +25,8 @@ PREFIXES = (
     "decide_reason_",
     "sign_in_",
     "password_",
+    "sending_is_",
+    "quarantine_is_",
 )
 
 
