@@ -156,19 +156,19 @@ def test_a_row_without_a_key_is_resolved_by_its_correction(sender, home, inbox, 
 def test_a_sender_sees_nothing_of_another(sender, home, inbox, tmp_path):
     one, two = sender("lab-1"), sender("lab-2")
     sent(one, file_of(tmp_path, row("G1"), row("B1", 证件号码=WRONG)))
-    write_feed(inbox, "test_results", [row("S1", 2), row("S2", 2, 检测结果="?")], "two.csv")
+    write_feed(inbox, "test_results", [row("SECOND-1", 2), row("SECOND-2", 2, 检测结果="?")], "two.csv")
     write_feed(inbox, "test_results", [row("M1", 1), row("M2", 2)], "mixed.csv")
     land(home, inbox)
     assert WRONG in one.get("/sending").text and WRONG not in two.get("/sending").text
-    assert "待更正的行（1）" in two.get("/sending").text and "S2" in two.get("/sending").text
-    assert "S2" not in one.get("/sending").text
+    assert "待更正的行（1）" in two.get("/sending").text and "SECOND-2" in two.get("/sending").text
+    assert "SECOND-2" not in one.get("/sending").text
     [(theirs,)] = query(home, "select rejected_id from quality.rejected_row where sender = '第1检测机构'")
     assert one.get(f"/sending/rows/{theirs}").status_code == 200
     assert two.get(f"/sending/rows/{theirs}").status_code == 404
     assert post(two, f"/sending/rows/{theirs}", cell=["x"]).status_code == 404
     book = openpyxl.load_workbook(io.BytesIO(post(two, "/sending/returns", feed="test_results").content))
     keys = {str(cells[0].value) for cells in book["数据"].iter_rows(min_row=2)}
-    assert keys == {"S2"}
+    assert keys == {"SECOND-2"}
     assert post(one, "/sending/returns", feed="teams").status_code == 404
     for path in ("/quality", "/quality/rows", "/lists", "/today", "/zones", "/publications", "/operations"):
         assert one.get(path).status_code == 403
@@ -208,8 +208,8 @@ def test_what_is_no_table_is_told_and_not_kept(sender, home, content, words):
 
 def test_the_clerk_sees_columns_states_and_exports_by_sender(sender, home, inbox, tmp_path):
     lab, clerk = sender("lab-1"), sender("case-worker")
-    write_feed(inbox, "test_results", [row("G1"), row("B1", 证件号码=WRONG), row("B2", 检测结果="?")], "one.csv")
-    write_feed(inbox, "test_results", [row("S1", 2), row("S2", 2, 检测结果="?")], "two.csv")
+    write_feed(inbox, "test_results", [row("G1"), row("B1", 证件号码=WRONG), row("B2", 检测结果="弱阳")], "one.csv")
+    write_feed(inbox, "test_results", [row("SECOND-1", 2), row("SECOND-2", 2, 检测结果="?")], "two.csv")
     land(home, inbox)
     page = clerk.get("/quarantine").text
     assert f"<mark>{WRONG}</mark>" in page and page.count("待退回") == 3
@@ -223,7 +223,7 @@ def test_the_clerk_sees_columns_states_and_exports_by_sender(sender, home, inbox
         )
     only = {"feed": "test_results", "sender": "第1检测机构"}
     page = clerk.get("/quarantine", params=only).text
-    assert page.count("已退回") == 2 and "S2" not in page
+    assert page.count("已退回") == 2 and "SECOND-2" not in page
     [(rejected_id, cells)] = query(
         home, "select rejected_id, cells from quality.rejected_row where 'check_digit' = any(reason_codes)"
     )
@@ -240,7 +240,7 @@ def test_the_clerk_sees_columns_states_and_exports_by_sender(sender, home, inbox
     told = [event for event in events(home) if event[0] == "case-worker"]
     assert {event[1] for event in told} == {"quarantine_view", "export"} and len(told) >= 5
     grid = sender("grid")
-    assert "B2" not in grid.get("/quarantine").text
+    assert "弱阳" not in grid.get("/quarantine").text
     assert post(grid, "/quarantine/returns", form_of="/quarantine", **only).status_code == 403
     assert sender("clerk").get("/quarantine").status_code == 403
     assert lab.get("/quarantine").status_code == 403

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -34,6 +35,10 @@ ROWS = 20
 FILES = 50
 SHOWN = 200  # A page shows so many refused lines; a file with more has another fault to look for first.
 ENDINGS = (".csv", ".txt", ".xlsx", ".xls", ".ods", ".html", ".xml")
+
+
+# A large file keeps a core for seconds; many at once would starve the pages.
+_turn = threading.BoundedSemaphore(1)
 
 
 class TooManyError(Exception):
@@ -68,7 +73,8 @@ def try_file(reader: Reader, feed: Feed, path: Path) -> Trial:
     """Return what landing would do with a file, by the layouts that were decided on."""
     with reading.reading(reader.audience) as conn:
         decided = decisions.applied(conn, feed)
-    return trial.try_file(path, decided, "", sender_of(reader).name, _now())
+    with _turn:
+        return trial.try_file(path, decided, "", sender_of(reader).name, _now())
 
 
 def send(reader: Reader, feed: Feed, path: Path, suffix: str, corrects: int | None = None) -> int:
