@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ from tests.portal import Portal, running_senders
 from tests.support import land_folder, query, sample, write_feed
 from yingjian.database import warehouse
 from yingjian.landing.land import LandingSummary
+from yingjian.privacy import retention
 from yingjian.settings import Settings
 
 TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
@@ -255,6 +257,17 @@ def test_a_day_has_a_bound(sender, home, tmp_path):
     answer = sent(sender("lab-1"), file_of(tmp_path, row("G1")))
     assert answer.status_code == 422 and "过多" in answer.text
     assert query(home, "select count(*) from portal.sent_file") == [(0,)]
+
+
+def test_the_bytes_go_by_the_rule_and_the_record_stays(sender, home, inbox, tmp_path):
+    sent(sender("lab-1"), file_of(tmp_path, row("G1")))
+    land(home, inbox)
+    for before, left in ((date.min, 1), (date.max, 0)):
+        with warehouse.connect(home, "loader") as conn:
+            assert retention._delete_sent(conn, {"pulled": before}).rows == 1 - left
+        assert query(home, "select count(*) from portal.sent_file") == [(left,)]
+    assert query(home, "select count(*) from portal.sending") == [(1,)]
+    assert land(home, inbox).files_known == 0
 
 
 def test_a_form_of_another_site_is_refused(sender, home):
