@@ -133,16 +133,50 @@ def running_portal(world: Settings, home: Path, issuer: str) -> Iterator[Portal]
         "YINGJIAN_OIDC_CLIENT": CLIENT,
         "YINGJIAN_OIDC_SECRET": SECRET,
     }
-    log = settings.home / "portal.log"
-    with log.open("wb") as output:
+    portal = Portal(
+        settings, f"http://127.0.0.1:{port}", own, other, department, settings.home / "portal.log", question
+    )
+    with _served(portal, environment):
+        yield portal
+
+
+SENDERS = """
+officials:
+  - {login: case-worker, name: 流调溯源组, audience: office, may: [persons, quarantine]}
+  - {login: grid, name: 网格员, audience: {community: 第1社区}, may: [quarantine]}
+  - {login: clerk, name: 文员, audience: office}
+senders:
+  - {login: lab-1, name: 第1检测机构, feeds: [test_results], receives: [{channel: mail, to: one@example.org}]}
+  - {login: lab-2, name: 第2检测机构, feeds: [test_results, teams], receives: [{channel: mail, to: two@example.org}]}
+  - {login: lab-3, name: 第3检测机构, receives: [{channel: folder, path: 三所}]}
+"""
+
+
+@contextmanager
+def running_senders(settings: Settings) -> Iterator[Portal]:
+    """Start the portal on a home without a town, in which senders have accounts."""
+    settings.officials.write_text(SENDERS, encoding="utf-8")
+    port = services._port(0, "")
+    url = f"http://127.0.0.1:{port}"
+    environment = os.environ | {
+        "YINGJIAN_HOME": str(settings.home), "YINGJIAN_PORTAL_PORT": str(port), "YINGJIAN_PORTAL_URL": url,
+    }  # fmt: skip
+    portal = Portal(settings, url, "", "", "", settings.home / "portal.log", 0)
+    with _served(portal, environment):
+        yield portal
+
+
+@contextmanager
+def _served(portal: Portal, environment: dict[str, str]) -> Iterator[None]:
+    """Run the service until the block ends."""
+    with portal.log.open("wb") as output:
         server = subprocess.Popen(
             [sys.executable, "-m", "yingjian.cli", "portal"],
             env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     try:
-        portal = Portal(settings, f"http://127.0.0.1:{port}", own, other, department, log, question)
         _wait(portal, server.poll)
-        yield portal
+        yield
     finally:
         server.terminate()
         try:

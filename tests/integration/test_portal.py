@@ -45,6 +45,7 @@ PAGES: dict[str, set[str]] = {
     "/screen": OFFICIALS,
     "/quality": OFFICIALS | DATA_TEAM,
     "/quality/rows": {"case-worker", "grid"},
+    "/quarantine": {"case-worker", "grid"},
     "/publications": OFFICIALS | DATA_TEAM,
     "/publications/changes?before=1&after=2": OFFICIALS | DATA_TEAM,
     "/operations": DATA_TEAM,

@@ -107,8 +107,9 @@ def test_a_mistake_is_named(tmp_path: Path, entry: str, sentence: str) -> None:
 
 def test_a_sender_stands_apart() -> None:
     officials = read_officials(EXAMPLE)
-    assert officials.get("lab-1") is None, "it reads no page and logs in nowhere"
+    assert officials.get("lab-1") is None, "it reads no page of officials"
     [sender] = officials.senders.by_login.values()
+    assert officials.sender("lab-1") == sender and sender.feeds == ("test_results",)
     assert (sender.audience, sender.rights) == (Audience("sender", "第1检测机构"), frozenset())
     assert [(way.kind, way.what) for way in sender.channels] == [("mail", "returned")]
 
@@ -122,6 +123,11 @@ def test_a_sender_stands_apart() -> None:
         ("{login: s, name: 甲, may: [persons], receives: [{channel: mail, to: a@b}]}", "and nothing else"),
         ("{login: a, name: 甲, receives: [{channel: mail, to: a@b}]}", "the login a is there twice"),
         ("甲", "and nothing else"),
+        (
+            "{login: s, name: 甲, feeds: [tests], receives: [{channel: mail, to: a@b}]}",
+            "feeds wants a list of key_population",
+        ),
+        ("{login: s, name: 甲, feeds: [risk_areas], receives: [{channel: mail, to: a@b}]}", "feeds wants a list"),
     ],
 )
 def test_a_mistake_of_a_sender_is_named(tmp_path: Path, entry: str, sentence: str) -> None:
@@ -136,8 +142,16 @@ def test_the_data_team_stands_apart() -> None:
     assert officials.data_team == {"engineer": "op"} and officials.get("engineer") is None
     assert officials.is_data_team("engineer") and officials.is_data_team("admin")
     assert not officials.is_data_team("director")
-    assert all(map(officials.signs_in, ("director", "engineer", "admin")))
-    assert not any(map(officials.signs_in, ("lab-1", "nobody")))
+    assert all(map(officials.signs_in, ("director", "engineer", "admin", "lab-1")))
+    assert not officials.signs_in("nobody")
+
+
+def test_a_sender_without_feeds_signs_in_nowhere(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD)
+    entry = "{login: s, name: 甲, receives: [{channel: mail, to: a@b}]}"
+    path.write_text(path.read_text(encoding="utf-8") + f"senders:\n  - {entry}\n", encoding="utf-8")
+    officials = read_officials(path)
+    assert officials.sender("s") is None and not officials.signs_in("s")
 
 
 @pytest.mark.parametrize(

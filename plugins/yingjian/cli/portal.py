@@ -34,7 +34,9 @@ def invite(login: Annotated[str, typer.Argument(metavar="LOGIN")]) -> int:
 
     settings = Settings.load()
     if not read_officials(settings.officials).signs_in(login):
-        raise ValueError(f"{login} is neither an official nor of the data team: write it into {settings.officials}")
+        raise ValueError(
+            f"{login} is no official, no sender with feeds and not of the data team: see {settings.officials}"
+        )
     with connection() as conn:
         conn.autocommit = True
         password = accounts.invite(conn, login, getpass.getuser())
@@ -52,6 +54,7 @@ def list_accounts() -> int:
     directory = read_officials(Settings.load().officials)
     with connection() as conn:
         states = accounts.states(conn)
-    for login in (*directory.by_login, *directory.data_team, ADMIN):
+    senders = filter(directory.sender, directory.senders_by_login)
+    for login in (*directory.by_login, *directory.data_team, ADMIN, *senders):
         print(f"{login:<16}{states.get(login, 'not invited')}")
     return 0

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from yingjian.landing import archives, decisions, manifest, quarantine
+from yingjian.landing import archives, decisions, manifest, quarantine, uploads
 from yingjian.landing.errors import FileRejectedError, label
 from yingjian.landing.feeds import FEEDS, RISK_AREAS, Feed
 from yingjian.landing.locations import LandingFile, open_location
@@ -37,7 +37,7 @@ class LandingSummary:
 
 
 def land(location: str, connect: Callable[[], psycopg.Connection], person_secret: bytes, cache: Path) -> LandingSummary:
-    """Land every new file of `location`: a folder or URI with one folder per feed (see `locations`).
+    """Land every new file of `location`: a folder or URI with one folder per feed (see `locations`), and of the portal.
 
     Each file in a transaction of its own; a file that cannot be read is rejected whole and the others go on.
     cache: where pages of an API are kept. Raises FileNotFoundError when the location is no folder, ValueError when its
@@ -47,11 +47,12 @@ def land(location: str, connect: Callable[[], psycopg.Connection], person_secret
     place = open_location(location, cache)
     files = place.find()
     with connect() as conn:
+        sent = uploads.Uploads(conn)
         known = manifest.known_files(conn)
         feeds = {name: decisions.applied(conn, feed) for name, feed in FEEDS.items()}
         conn.commit()
         landing = _Landing(conn, feeds, person_secret, summary)
-        for file in files:
+        for file in [*files, *sent.find()]:
             if (file.feed, file.location, file.size, file.modified_at) in known:
                 summary.files_known += 1
                 continue
@@ -59,7 +60,7 @@ def land(location: str, connect: Callable[[], psycopg.Connection], person_secret
                 landing.refuse(file)
                 continue
             try:
-                with place.local(file) as path:
+                with sent.local(file) if uploads.is_sent(file) else place.local(file) as path:
                     landing.take(file, path)
             except OSError as error:
                 # Not recorded, so that the next landing tries it again. Logs do not say what files are called: some
@@ -158,6 +159,7 @@ class _Landing:
                 person_key.require(conn, self.person_secret)
                 stage_table(conn, file, path, feed, file_id, received_at, self.person_secret)
                 quarantine.clear_corrected(conn, feed, file_id)
+                uploads.settle_correction(conn, file_id)
             _count(conn, file_id, summary)
 
     def _settle(self, file: LandingFile, sha256: str | None, status: str, reason: str | None) -> int | None:

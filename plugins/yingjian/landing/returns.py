@@ -23,7 +23,8 @@ from yingjian.names import comparable
 REASON, OTHERS = "退回原因", "无法分列的行"
 MOST_ROWS = 5_000  # A larger workbook is no mail; the rest follows once these were corrected.
 
-# A row that could not be taken apart names no sender; it is the sender's when all other rows of its file are.
+# A row that could not be taken apart names no sender; it is the sender's when all other rows of its file are, or when the
+# sender sent the file in the portal.
 _OPEN = """
     from quality.rejected_row as refused
     where refused.resolved_at is null and refused.raw_text <> '' and strpos(refused.reason, '无需更正') = 0
@@ -34,6 +35,11 @@ _OPEN = """
                 select bool_and(part.sender is not null and part.sender = any(%(names)s)) from quality.file_part as part
                 where part.file_id = refused.file_id
             )
+        )
+        or exists (
+            select from portal.sending as sent
+            inner join quality.landed_file as file on file.location = 'portal:sending/' || sent.sending_id
+            where file.file_id = refused.file_id and sent.sender = any(%(names)s)
         )
     )
 """
@@ -56,19 +62,44 @@ def open_rows(conn: psycopg.Connection[Any], sender: str, since: datetime | None
     return {feed: count for feed, count in rows if feed in FEEDS}
 
 
-def write_returns(conn: psycopg.Connection[Any], sender: str, folder: Path, day: date) -> list[Path]:
-    """Write a workbook for each feed of which a sender has open rows, the newest rows first; return the files."""
+def read_open(
+    conn: psycopg.Connection[Any], sender: str, feed: str | None, most: int, skipped: int = 0
+) -> list[dict[str, Any]]:
+    """Return open rows of a sender, the newest first: of one feed, or of all where `feed` is None."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            f"""
+            select refused.rejected_id, refused.feed, refused.line, refused.cells, refused.wrong_columns, refused.reason,
+                refused.reason_codes, refused.raw_text {_OPEN}
+            and (%(feed)s::text is null or refused.feed = %(feed)s)
+            order by refused.rejected_at desc, refused.file_id, refused.line limit %(most)s offset %(skipped)s
+            """,  # type: ignore[arg-type]
+            {"names": names_of(sender), "feed": feed, "most": most, "skipped": skipped},
+        ).fetchall()
+
+
+def read_row(conn: psycopg.Connection[Any], sender: str, rejected_id: int) -> dict[str, Any] | None:
+    """Return an open row; None when there is none of that number among the sender's own."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            f"""
+            select refused.rejected_id, refused.feed, refused.cells, refused.wrong_columns, refused.reason, refused.raw_text
+            {_OPEN} and refused.rejected_id = %(rejected_id)s
+            """,  # type: ignore[arg-type]
+            {"names": names_of(sender), "rejected_id": rejected_id},
+        ).fetchone()
+
+
+def write_returns(
+    conn: psycopg.Connection[Any], sender: str, folder: Path, day: date, only: str | None = None
+) -> list[Path]:
+    """Write a workbook for each feed (or for `only` one) of which a sender has open rows; return the files."""
     paths = []
     for name in open_rows(conn, sender):
+        if only not in (None, name):
+            continue
         feed = FEEDS[name]
-        with conn.cursor(row_factory=dict_row) as cursor:
-            rows = cursor.execute(
-                f"""
-                select refused.cells, refused.wrong_columns, refused.reason, refused.raw_text {_OPEN}
-                and refused.feed = %(feed)s order by refused.rejected_at desc, refused.file_id, refused.line limit %(most)s
-                """,  # type: ignore[arg-type]
-                {"names": names_of(sender), "feed": name, "most": MOST_ROWS},
-            ).fetchall()
+        rows = read_open(conn, sender, name, MOST_ROWS)
         paths.append(folder / f"{feed.title}-退回-{day:%Y-%m-%d}.xlsx")
         _write(paths[-1], feed, rows, day)
     return paths

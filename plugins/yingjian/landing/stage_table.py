@@ -64,7 +64,7 @@ def stage_table(
             incoming.write(chunk.block, chunk.parts)
         if chunk.problems:
             write_rejected(conn, file_id, feed.name, file.name, chunk.problems)
-    _require_unchanged_meaning(feed, failures, rows_read)
+    require_unchanged_meaning(feed, failures, rows_read)
     # In a row whose cells stand in the wrong columns, a person's name may stand where the sender should, so that only a name is
     # kept under which a good row came, in this file or before.
     conn.execute(
@@ -159,10 +159,33 @@ def _prepare(
     persons: _Keys | None,
     items: item_number.Mapped | None = None,
 ) -> _Prepared:
-    problems = [_broken(record, chunk, feed, file_name) for record in chunk.broken]
     if not chunk.cells.height:
+        problems = rejected_rows(chunk, None, feed, file_name)
         return _Prepared(chunk.rows, {}, 0, None, Block((), "", b""), problems, _is_cut(chunk), widths=_widths(chunk))
     checked = check.type_and_check(chunk.cells, feed, received_at)
+    problems = rejected_rows(chunk, checked, feed, file_name)
+    good, is_good = checked.typed.with_columns(line=chunk.lines), ~checked.is_bad
+    good = good.filter(is_good)
+    if persons is not None:
+        good = good.with_columns(persons.of(good))
+    if items is not None:
+        good = item_number.reveal(good, items)
+    columns, raw_rows = chunk.layout.names(feed), None
+    if chunk.delimiter and columns and items is None:
+        raw_rows = RawRows(chunk.raw.filter(is_good), checked.is_as_sent.filter(is_good), columns, chunk.delimiter)
+    return _Prepared(
+        chunk.rows, _parts(good, feed), int(checked.is_repaired.filter(is_good).sum()),
+        cast("str | None", good["updated_at"].max()), incoming.serialize(good, raw_rows), problems,
+        _is_cut(chunk), Counter(checked.reasons["columns"].explode().drop_nulls().to_list()), _widths(chunk),
+        _has_old_dates(good, feed),
+    )  # fmt: skip
+
+
+def rejected_rows(chunk: Chunk, checked: check.Checked | None, feed: Feed, file_name: str) -> list[Rejected]:
+    """Return the rows of a chunk that cannot be taken, by line; checked: None when the chunk has broken ones only."""
+    problems = [_broken(record, chunk, feed, file_name) for record in chunk.broken]
+    if checked is None:
+        return problems
     keys = chunk.cells[feed.columns[_key_column(feed)].name]
     senders = None if feed.sender is None else checked.typed[feed.sender.name]
     for index, codes, columns, words in checked.reasons.iter_rows():
@@ -180,21 +203,7 @@ def _prepare(
                 columns,
             )
         )
-    good, is_good = checked.typed.with_columns(line=chunk.lines), ~checked.is_bad
-    good = good.filter(is_good)
-    if persons is not None:
-        good = good.with_columns(persons.of(good))
-    if items is not None:
-        good = item_number.reveal(good, items)
-    columns, raw_rows = chunk.layout.names(feed), None
-    if chunk.delimiter and columns and items is None:
-        raw_rows = RawRows(chunk.raw.filter(is_good), checked.is_as_sent.filter(is_good), columns, chunk.delimiter)
-    return _Prepared(
-        chunk.rows, _parts(good, feed), int(checked.is_repaired.filter(is_good).sum()),
-        cast("str | None", good["updated_at"].max()), incoming.serialize(good, raw_rows), sorted(problems, key=itemgetter(0)),
-        _is_cut(chunk), Counter(checked.reasons["columns"].explode().drop_nulls().to_list()), _widths(chunk),
-        _has_old_dates(good, feed),
-    )  # fmt: skip
+    return sorted(problems, key=itemgetter(0))
 
 
 def _parts(good: pl.DataFrame, feed: Feed) -> dict[Part, int]:
@@ -268,7 +277,7 @@ def _place(chunk: Chunk, line: int) -> str:
 CHANGED_FROM_ROWS, CHANGED_SHARE = 100, 0.9
 
 
-def _require_unchanged_meaning(feed: Feed, failures: Counter[str], rows: int) -> None:
+def require_unchanged_meaning(feed: Feed, failures: Counter[str], rows: int) -> None:
     """Raises FileRejectedError when nearly every row fails in the same column: the column has changed, not the rows."""
     if rows < CHANGED_FROM_ROWS:
         return

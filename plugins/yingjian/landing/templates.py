@@ -45,11 +45,11 @@ def write_templates(folder: Path) -> list[Path]:
     paths = []
     for feed in FEEDS.values():
         paths.append(folder / f"{feed.name}-{feed.title}.xlsx")
-        _write(paths[-1], feed)
+        write_template(paths[-1], feed)
     return paths
 
 
-def _write(path: Path, feed: Feed) -> None:
+def write_template(path: Path, feed: Feed) -> None:
     with xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False}) as book:
         text = book.add_format({"num_format": "@"})
         heads = {

@@ -7,6 +7,7 @@ webhooks and mail servers are Airflow connections, named here.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, mo
 
 from yingjian.names import comparable
 from yingjian.people.audience import OFFICE, Audience
-from yingjian.settings import SetupError
+from yingjian.settings import PROJECT_ROOT, SetupError
 
 ADMIN = "admin"  # The login of Airflow's administrator, who is no entry of the file.
 ROLES = ("viewer", "user", "op", "admin")
@@ -53,7 +54,7 @@ class Official:
     """A reader of the reports, who signs in to the portal: `audience` is the part of the town, `rights` are of RIGHTS.
 
     `units` are the responsible units (责任单位) of the plan for which the official answers; `phone` is the number at which
-    the office is reached, and stands in the reports.
+    the office is reached, and stands in the reports. `feeds` are those of which a sender may send files in the portal.
     """
 
     login: str
@@ -64,6 +65,7 @@ class Official:
     channels: tuple[Channel, ...] = field(default=())
     phone: str = ""
     units: tuple[str, ...] = ()
+    feeds: tuple[str, ...] = ()
 
     def may(self, right: str) -> bool:
         if right not in RIGHTS:
@@ -92,11 +94,19 @@ class Officials:
         return iter(self.by_login.values())
 
     def signs_in(self, login: str) -> bool:
-        """Return whether a login may have a session of the portal: officials, the data team, Airflow's administrator."""
-        return login in self.by_login or self.is_data_team(login)
+        """Return whether a login may have a session of the portal.
+
+        Officials, the data team, Airflow's administrator and the senders that have feeds may.
+        """
+        return login in self.by_login or self.is_data_team(login) or self.sender(login) is not None
 
     def is_data_team(self, login: str) -> bool:
         return login in self.data_team or login == ADMIN
+
+    def sender(self, login: str) -> Official | None:
+        """Return the sender of a login that may send files in the portal; None for any other login."""
+        sender = self.senders_by_login.get(login)
+        return sender if sender and sender.feeds else None
 
     def get(self, login: str) -> Official | None:
         return self.by_login.get(login)
@@ -191,13 +201,25 @@ def _senders(path: Path, entries: Any, taken: Mapping[str, Any]) -> dict[str, Of
 
 def _sender(entry: Any) -> Official:
     """A sender has the fields of an official that say who it is and where its rows go back to, and no rights."""
-    if not isinstance(entry, dict) or set(entry) - {"login", "name", "receives"}:
-        raise ValueError("wants login, name and receives, and nothing else")
-    official = _official({**entry, "audience": "office"})
+    if not isinstance(entry, dict) or set(entry) - {"login", "name", "receives", "feeds"}:
+        raise ValueError("wants login, name and receives, perhaps feeds, and nothing else")
+    feeds = entry.get("feeds") or []
+    known = _tables()
+    if not isinstance(feeds, list) or not all(isinstance(feed, str) and feed in known for feed in feeds):
+        raise ValueError(f"feeds wants a list of {', '.join(known)}")
+    fields = {name: value for name, value in entry.items() if name != "feeds"}
+    official = _official({**fields, "audience": "office"})
     if any(way.kind not in RETURN_CHANNELS for way in official.channels) or not official.channels:
         raise ValueError(f"a sender receives files: receives wants {' or '.join(RETURN_CHANNELS)}")
     channels = tuple(Channel(way.kind, way.target, "returned") for way in official.channels)
-    return Official(official.login, official.name, Audience("sender", official.name), channels=channels)
+    audience = Audience("sender", official.name)
+    return Official(official.login, official.name, audience, channels=channels, feeds=tuple(dict.fromkeys(feeds)))
+
+
+def _tables() -> list[str]:
+    """Return the feeds that come as tables; the national list is JSON and has no sender."""
+    with (PROJECT_ROOT / "dbt_project" / "seeds" / "reference" / "feed.csv").open(encoding="utf-8") as file:
+        return [row["feed"] for row in csv.DictReader(file) if row["feed"] != "risk_areas"]
 
 
 class _Way(BaseModel):

@@ -51,7 +51,7 @@ def reader_of(signed_in: SignedIn) -> Reader:
 
 def reader(login: str) -> Reader:
     officials = directory()
-    return Reader(login, officials.get(login), officials.is_data_team(login))
+    return Reader(login, officials.get(login), officials.is_data_team(login), officials.sender(login))
 
 
 def needs(need: Need) -> Callable[[Reader], Reader]:
@@ -70,6 +70,7 @@ OfPart = Annotated[Reader, Depends(needs(Need.PART))]
 OfPersons = Annotated[Reader, Depends(needs(Need.PERSONS))]
 OfQuarantine = Annotated[Reader, Depends(needs(Need.QUARANTINE))]
 OfDataTeam = Annotated[Reader, Depends(needs(Need.DATA_TEAM))]
+OfSender = Annotated[Reader, Depends(needs(Need.SENDER))]
 
 
 def checked_form(signed_in: SignedIn, form_token: Annotated[str, Form(max_length=500)] = "") -> None:

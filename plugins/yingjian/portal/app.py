@@ -31,6 +31,8 @@ from yingjian.portal.routes import (
     persons,
     publications,
     quality,
+    quarantine,
+    sending,
     sign_in,
     today,
     zones,
@@ -42,7 +44,8 @@ log = logging.getLogger(__name__)
 ROUTERS = tuple(
     module.router
     for module in (
-        home, sign_in, decisions, today, overview, lists, persons, zones, quality, publications, operations, documents,
+        home, sign_in, decisions, today, overview, lists, persons, zones, quality, publications, operations, documents, sending,
+        quarantine,
     )
 )  # fmt: skip
 PROVIDER_SECONDS = 600  # A sign-in at the OpenID Connect provider may take so long.
@@ -198,6 +201,8 @@ def _own_password(request: Request, error: Exception) -> Response:
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
+    if request.url.path == f"{request.scope['root_path']}/" and error.reader.may(Need.SENDER):
+        return RedirectResponse(f"{request.scope['root_path']}/sending", 303)  # A sender has this page alone.
     if error.need in (Need.PERSONS, Need.QUARANTINE):
         person_key = request.path_params.get("person_key", "")
         is_key = re.fullmatch(KEY_PATTERN, person_key) is not None

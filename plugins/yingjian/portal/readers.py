@@ -25,11 +25,12 @@ FORM_SECONDS = 12 * 3600
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader has a session of the portal. The directory lists the login as an official or as one of the data team."""
+    """A reader has a session of the portal. The directory lists the login as an official, one of the data team or a sender."""
 
     login: str
     official: Official | None = None
     is_data_team: bool = False
+    sender: Official | None = None
 
     @property
     def audience(self) -> Audience:
@@ -56,6 +57,8 @@ class Reader:
             return official is not None
         if need is Need.DATA_TEAM:
             return self.is_data_team
+        if need is Need.SENDER:
+            return self.sender is not None
         if need is Need.ANSWER:
             return False  # It depends on the question: `may_answer` says it.
         return official is not None and official.may(need.value)
@@ -70,6 +73,7 @@ class Need(Enum):
     QUARANTINE = "quarantine"  # Officials with this right have it.
     ANSWER = "answer"  # Officials have it who are asked, and their deputies (`may_answer`).
     DATA_TEAM = "data_team"  # The data team has it.
+    SENDER = "sender"  # Senders have it: their own files and rows, and nothing else.
 
 
 @cache

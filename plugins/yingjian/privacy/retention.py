@@ -234,7 +234,7 @@ def _staging(conn: psycopg.Connection[Any], before: Mapping[str, date], publicat
     _find_floor(conn)
     _find_leaving(conn, before)
     deletions += [_delete(conn, feed, before) for feed in _OVER if feed not in _EVENTS]
-    return [*deletions, _delete_given(conn, before)]
+    return [*deletions, _delete_given(conn, before), _delete_sent(conn, before)]
 
 
 def _find_open(conn: psycopg.Connection[Any], publication_id: int) -> None:
@@ -424,6 +424,19 @@ def _delete_given(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> 
     )
     assert row is not None
     return Deletion("portal_disposition", day, deleted.rowcount, row[0] - deleted.rowcount)
+
+
+def _delete_sent(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> Deletion:
+    """Files that senders sent in the portal go by the rule of those that were fetched; that they came stays on record."""
+    day = before.get("pulled", date.min)
+    deleted = conn.execute(
+        """
+        delete from portal.sent_file as file using portal.sending as sent
+        where sent.sending_id = file.sending_id and (sent.sent_at at time zone 'Asia/Shanghai')::date < %s
+        """,
+        (day,),
+    )
+    return Deletion("portal_sent_file", day, deleted.rowcount, 0)
 
 
 def _rejected(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list[Deletion]:

@@ -35,6 +35,7 @@ def official(*rights: str, audience: Audience = OFFICE) -> Official:
         (Reader("x", official("persons")), {Need.ENTER, Need.PART, Need.PERSONS}),
         (Reader("x", official("quarantine")), {Need.ENTER, Need.PART, Need.QUARANTINE}),
         (Reader("x", official("release", "sign_off")), {Need.ENTER, Need.PART}),
+        (Reader("x", sender=official()), {Need.SENDER}),
         (Reader("x", official(), is_data_team=True), {Need.ENTER, Need.PART, Need.DATA_TEAM}),
     ],
 )

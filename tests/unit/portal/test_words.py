@@ -26,6 +26,8 @@ PREFIXES = (
     "sign_in_",
     "password_",
     "view_",
+    "sending_is_",
+    "quarantine_is_",
 )
 
 

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, UploadFile
-from fastapi.responses import FileResponse, RedirectResponse, Response
-from starlette.background import BackgroundTask
+from fastapi.responses import RedirectResponse, Response
 
 from yingjian.portal import accounts, dispositions, kept, publications, reading
 from yingjian.portal.access import COOKIE, CheckedForm, OfPersons, own_path
 from yingjian.portal.pages import page
+from yingjian.portal.pages import workbook as sheet_file
 from yingjian.portal.readers import Reader
 from yingjian.reports import today
 from yingjian.reports.publication import Publication
@@ -26,7 +26,6 @@ from yingjian.reports.workbook import TODAY, Book, write_today
 router = APIRouter(prefix="/today")
 
 Word = Annotated[str, Query(max_length=200)]
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Read = tuple[Publication, Today] | None
 
 
@@ -94,13 +93,7 @@ def workbook(reader: OfPersons, wanted: Asked) -> Response:
     if not listed:
         book.plain(TODAY)
     book.book.close()
-    name = quote(f"{TODAY}_{reader.audience.title}_{publication.as_of_date}.xlsx")
-    return FileResponse(
-        path,
-        media_type=XLSX,
-        headers={"content-disposition": f"attachment; filename*=UTF-8''{name}"},
-        background=BackgroundTask(folder.cleanup),
-    )
+    return sheet_file(path, f"{TODAY}_{reader.audience.title}_{publication.as_of_date}.xlsx", folder)
 
 
 @router.post("/answers", dependencies=[CheckedForm])

@@ -1,0 +1,128 @@
+"""The clerk's desk: refused rows by sender, what was returned or corrected, and who fell silent. It only reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from yingjian.database.rows import records
+from yingjian.landing import returns
+from yingjian.landing.feeds import FEEDS
+from yingjian.names import comparable
+from yingjian.people.audience import OFFICE, Audience
+from yingjian.portal import sending
+from yingjian.portal.reading import Conn, is_readable
+
+ROWS = 50
+CORRECTED_DAYS = 30
+Rows = Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """senders: open rows by sender and feed, with `returned_at` and `corrected`; silent: senders that fell silent."""
+
+    senders: Rows
+    rows: Rows
+    count: int
+    silent: Rows
+
+
+def is_own(audience: Audience, sender: str) -> bool:
+    """Return whether a reader of this part may see the rows of a sender: the office all, others those of their own name."""
+    return audience == OFFICE or sender == audience.name
+
+
+def read(conn: Conn, audience: Audience, feed: str, sender: str, number: int) -> Desk:
+    """Return the desk of a part; the rows are those of one feed or one sender where these are given."""
+    own = {"is_office": audience == OFFICE, "own": audience.name}
+    chosen = own | {"feed": feed, "sender": sender}
+    body = """
+        from quality.rejected_row
+        where resolved_at is null and (%(is_office)s or sender = %(own)s)
+        and (%(feed)s = '' or feed = %(feed)s) and (%(sender)s = '' or sender = %(sender)s)
+    """
+    count = records(conn, "select count(*) as count" + body, **chosen)[0]["count"]
+    rows = records(
+        conn,
+        "select rejected_id, feed, sender, cells, wrong_columns, reason, raw_text,"
+        " timezone('Asia/Shanghai', rejected_at) as rejected_at" + body
+        + "order by rejected_id desc limit %(limit)s offset %(offset)s",
+        **chosen, limit=ROWS, offset=(number - 1) * ROWS,
+    )  # fmt: skip
+    returned = _returned(conn)
+    waiting = sending.pending(conn, [row["rejected_id"] for row in rows])
+    return Desk(
+        [
+            row | {"title": _title(row["feed"]), "returned_at": returned.get(comparable(row["sender"] or ""))}
+            for row in _senders(conn, own)
+        ],
+        [
+            row
+            | {
+                "title": _title(row["feed"]),
+                "declared": FEEDS.get(row["feed"]),
+                "state": "corrected"
+                if row["rejected_id"] in waiting
+                else "returned"
+                if (at := returned.get(comparable(row["sender"] or ""))) and at > row["rejected_at"]
+                else "open",
+            }
+            for row in rows
+        ],
+        int(count),
+        [row | {"title": _title(row["feed"])} for row in _silent(conn)],
+    )
+
+
+def write_returns(conn: Conn, sender: str, folder: Path, feed: str) -> list[Path]:
+    """Write the workbook that is mailed to a sender."""
+    return returns.write_returns(conn, sender, folder, sending.today(), feed)
+
+
+def _title(feed: str) -> str:
+    return FEEDS[feed].title if feed in FEEDS else feed
+
+
+def _returned(conn: Conn) -> dict[str, datetime]:
+    """Return when the last workbook went to each sender, by its name as names are compared."""
+    rows = records(
+        conn,
+        """
+        select audience, timezone('Asia/Shanghai', max(sending_at)) as at from delivery.attempt
+        where what = 'returned' and state = 'sent' group by audience
+        """,
+    )
+    return {comparable(row["audience"]): row["at"] for row in rows}
+
+
+def _senders(conn: Conn, own: dict[str, Any]) -> Rows:
+    return records(
+        conn,
+        """
+        select sender, feed, count(*) filter (where resolved_at is null) as open,
+            count(*) filter (where resolved_at >= now() - make_interval(days => %(days)s)) as corrected
+        from quality.rejected_row
+        where (%(is_office)s or sender = %(own)s)
+        and (resolved_at is null or resolved_at >= now() - make_interval(days => %(days)s))
+        group by sender, feed order by 3 desc, sender, feed
+        """,
+        **own, days=CORRECTED_DAYS,
+    )  # fmt: skip
+
+
+def _silent(conn: Conn) -> Rows:
+    """Return the senders of the current publication that fell silent; a part sees those that the mart shows it."""
+    if not is_readable(conn, "published", "feed_sender_daily"):  # Nothing was published yet.
+        return []
+    return records(
+        conn,
+        """
+        select feed, sender, is_silent_since, last_on from feed_sender_daily
+        where publication_id = (select publication_id from published.current) and is_silent_since is not null
+        order by is_silent_since, feed, sender
+        """,
+    )

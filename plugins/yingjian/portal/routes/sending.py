@@ -1,0 +1,207 @@
+"""These routes take the files of senders, and show each sender its own files and refused rows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path, PurePath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, HTTPException, Query, Request, UploadFile
+from fastapi.responses import RedirectResponse, Response
+
+from yingjian.landing import returns, templates
+from yingjian.landing.feeds import FEEDS, Feed
+from yingjian.landing.schema import schema
+from yingjian.landing.trial import Trial
+from yingjian.portal import reading, sending
+from yingjian.portal.access import CheckedForm, OfSender
+from yingjian.portal.pages import page, workbook
+from yingjian.portal.readers import Reader
+
+router = APIRouter(prefix="/sending")
+
+
+@router.get("")
+def own_files(
+    request: Request,
+    reader: OfSender,
+    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+    corrected: bool = False,
+) -> Response:
+    """Show the form, the sender's files and its open rows; the look at the rows is recorded."""
+    return _page(request, reader, number, is_corrected=corrected)
+
+
+@router.post("", dependencies=[CheckedForm])
+def take_file(
+    request: Request,
+    reader: OfSender,
+    file: UploadFile,
+    feed: Annotated[str, Form(max_length=100)],
+    choice: Annotated[str, Form(max_length=10)] = "send",
+) -> Response:
+    """Try a file, say what would be taken of it by line, and hand it to landing unless it was only to be tried."""
+    of_feed = sending.feed_of(reader, feed)
+    number = None
+    if (file.size or 0) > sending.MOST_BYTES:
+        tried = Trial(problem="文件超过20MB，请分成几个文件报送")
+    else:
+        with tempfile.TemporaryDirectory(prefix="yingjian-") as folder:
+            suffix = PurePath(file.filename or "").suffix.lower()
+            path = Path(folder) / f"sent{suffix if suffix in sending.ENDINGS else ''}"
+            with path.open("wb") as copy:
+                shutil.copyfileobj(file.file, copy)
+            tried = sending.try_file(reader, of_feed, path)
+            if choice == "send" and not tried.problem:
+                try:
+                    number = sending.send(reader, of_feed, path, path.suffix)
+                except sending.TooManyError:
+                    tried = Trial(problem="一天内报送的文件过多，请明天再报或联系数据团队")
+    return _page(request, reader, 1, 422 if tried.problem else 200, tried=tried, chosen=feed, sent=number)
+
+
+@router.get("/templates/{name}.xlsx")
+def template(reader: OfSender, name: str) -> Response:
+    """Send the template of a feed of the sender."""
+    feed = sending.feed_of(reader, name)
+    folder = tempfile.TemporaryDirectory(prefix="yingjian-")
+    path = Path(folder.name) / "template.xlsx"
+    templates.write_template(path, feed)
+    return workbook(path, f"{feed.title}-模板.xlsx", folder)
+
+
+@router.get("/schemas/{name}.json")
+def contract(reader: OfSender, name: str) -> Response:
+    """Send the columns of a feed of the sender as JSON Schema."""
+    feed = sending.feed_of(reader, name)
+    content = json.dumps(schema(feed), ensure_ascii=False, indent=2) + "\n"
+    return Response(
+        content,
+        media_type="application/schema+json",
+        headers={"content-disposition": f"attachment; filename={feed.name}.schema.json"},
+    )
+
+
+@router.post("/returns", dependencies=[CheckedForm])
+def returned(reader: OfSender, feed: Annotated[str, Form(max_length=100)]) -> Response:
+    """Send the workbook of open rows that is mailed, too; the export is recorded before it is sent."""
+    if feed not in FEEDS:
+        raise HTTPException(404)
+    folder = tempfile.TemporaryDirectory(prefix="yingjian-")  # Only its owner may read this folder.
+    name = sending.sender_of(reader).name
+    paths = reading.looked(
+        reader,
+        "export",
+        lambda conn: returns.write_returns(conn, name, Path(folder.name), sending.today(), feed),
+        lambda _: "quality.rejected_row",
+        details=lambda _: {"feed": feed},
+    )
+    if not paths:
+        folder.cleanup()
+        raise HTTPException(404)
+    return workbook(paths[0], paths[0].name, folder)
+
+
+@router.get("/rows/{rejected_id}")
+def row_form(request: Request, reader: OfSender, rejected_id: int) -> Response:
+    """Show a refused row as a form with the faulty cells marked; the look is recorded."""
+    row = _row(reader, rejected_id)
+    feed = FEEDS[row["feed"]]
+    return _form(request, reader, row, [row["cells"].get(column.source, "") for column in feed.columns])
+
+
+@router.post("/rows/{rejected_id}", dependencies=[CheckedForm])
+def correct_row(
+    request: Request,
+    reader: OfSender,
+    rejected_id: int,
+    cell: Annotated[list[Annotated[str, Form(max_length=1000)]], Form(max_length=100)],
+) -> Response:
+    """Send the corrected row to landing, or say why it would be refused again."""
+    row = _row(reader, rejected_id)
+    feed = sending.feed_of(reader, row["feed"])
+    if len(cell) != len(feed.columns):
+        raise HTTPException(400)
+    try:
+        tried = sending.correct(reader, row, cell)
+    except sending.TooManyError:
+        tried = Trial(problem="一天内报送的文件过多，请明天再报或联系数据团队")
+    if tried.taken and not tried.problem and not tried.refused:
+        return RedirectResponse(f"{request.scope['root_path']}/sending?corrected=true", 303)
+    return _form(request, reader, row, cell, 422, tried)
+
+
+def _page(
+    request: Request, reader: Reader, number: int, status: int = 200, *, is_corrected: bool = False,
+    tried: Trial | None = None, chosen: str = "", sent: int | None = None,
+) -> Response:  # fmt: skip
+    sender = sending.sender_of(reader)
+    files, (rows, counts) = reading.looked(
+        reader,
+        "sending_view",
+        lambda conn: (sending.files(conn, sender), sending.refused_rows(conn, sender, number)),
+        lambda _: "quarantine",
+        details=lambda content: {"page": number, "rows": len(content[1][0])},
+    )
+    count = sum(counts.values())
+    return page(
+        request,
+        reader,
+        "sending.html.j2",
+        status,
+        feeds=sending.feeds(reader),
+        titles={name: feed.title for name, feed in FEEDS.items()},
+        files=files,
+        rows=rows,
+        counts=counts,
+        count=count,
+        number=number,
+        pages=max(1, -(-count // sending.ROWS)),
+        tried=tried,
+        shown=sending.SHOWN,
+        chosen=chosen,
+        sent=sent,
+        is_corrected=is_corrected,
+        requirement=templates.requirement,
+        options=templates.options,
+    )
+
+
+def _row(reader: Reader, rejected_id: int) -> dict[str, Any]:
+    """Return an open row of the sender that has cells; another sender's is none."""
+    name = sending.sender_of(reader).name
+    row = reading.looked(
+        reader,
+        "sending_row_view",
+        lambda conn: returns.read_row(conn, name, rejected_id),
+        lambda _: "quarantine",
+        details=lambda found: {"rejected_id": rejected_id, "rows": int(found is not None)},
+    )
+    if row is None or row["cells"] is None or row["feed"] not in FEEDS:
+        raise HTTPException(404)
+    sending.feed_of(reader, row["feed"])
+    return row
+
+
+def _form(
+    request: Request, reader: Reader, row: dict[str, Any], cells: list[str], status: int = 200,
+    tried: Trial | None = None,
+) -> Response:  # fmt: skip
+    feed: Feed = FEEDS[row["feed"]]
+    wrong = tried.refused[0].columns if tried and tried.refused else row["wrong_columns"] if tried is None else ()
+    return page(
+        request,
+        reader,
+        "sending_row.html.j2",
+        status,
+        row=row,
+        feed=feed,
+        cells=list(zip(feed.columns, cells, strict=True)),
+        wrong=set(wrong),
+        tried=tried,
+        requirement=templates.requirement,
+        is_needed=templates.is_needed,
+        options=templates.options,
+    )

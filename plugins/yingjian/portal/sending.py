@@ -1,0 +1,209 @@
+"""A sender sends files of its feeds here, sees what became of them, and corrects rows that were refused.
+
+The role `portal` puts a file into a table, from which landing takes it like one of the inbox; the role `reporter` reads the
+sender's own rows. Nothing here writes to staging or to quarantine.
+"""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from yingjian import clock
+from yingjian.database import warehouse
+from yingjian.landing import decisions, returns, suspicions, trial
+from yingjian.landing.errors import REASONS
+from yingjian.landing.feeds import FEEDS, Feed
+from yingjian.landing.trial import Trial
+from yingjian.people.officials import Official
+from yingjian.portal import reading
+from yingjian.portal.accounts import ROLE
+from yingjian.portal.readers import Need, Reader, RefusedError, settings
+from yingjian.privacy import audit_trail
+
+MOST_BYTES = 20 << 20
+MOST_A_DAY = 500  # Files and corrections of one login; more of them are no person's work.
+ROWS = 20
+FILES = 50
+SHOWN = 200  # A page shows so many refused lines; a file with more has another fault to look for first.
+ENDINGS = (".csv", ".txt", ".xlsx", ".xls", ".ods", ".html", ".xml")
+
+
+# A large file keeps a core for seconds; many at once would starve the pages.
+_turn = threading.BoundedSemaphore(1)
+
+
+class TooManyError(Exception):
+    """The login sent so much within a day that nothing more is taken."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """These are the files of a sender, the newest first; `reasons` count the refused rows of each by reason, in words."""
+
+    rows: Sequence[dict[str, Any]]
+    reasons: dict[int, list[tuple[str, int]]]
+
+
+def sender_of(reader: Reader) -> Official:
+    assert reader.sender
+    return reader.sender
+
+
+def feed_of(reader: Reader, name: str) -> Feed:
+    """Return a feed of the sender. Raises RefusedError when it is none of its own."""
+    if name not in sender_of(reader).feeds:
+        raise RefusedError(Need.SENDER, reader)
+    return FEEDS[name]
+
+
+def feeds(reader: Reader) -> list[Feed]:
+    return [FEEDS[name] for name in sender_of(reader).feeds]
+
+
+def try_file(reader: Reader, feed: Feed, path: Path) -> Trial:
+    """Return what landing would do with a file, by the layouts that were decided on."""
+    with reading.reading(reader.audience) as conn:
+        decided = decisions.applied(conn, feed)
+    with _turn:
+        return trial.try_file(path, decided, "", sender_of(reader).name, _now())
+
+
+def send(reader: Reader, feed: Feed, path: Path, suffix: str, corrects: int | None = None) -> int:
+    """Hand a file to landing; return its number. Raises TooManyError."""
+    content = path.read_bytes()
+    with warehouse.connect(settings(), ROLE) as conn, conn.transaction():
+        sent = conn.execute(
+            "select count(*) from portal.sending where login = %s and sent_at > clock_timestamp() - interval '1 day'",
+            (reader.login,),
+        ).fetchone()
+        if sent and sent[0] >= MOST_A_DAY:
+            raise TooManyError
+        row = conn.execute(
+            """
+            insert into portal.sending (login, sender, feed, suffix, size_bytes, corrects)
+            values (%s, %s, %s, %s, %s, %s) returning sending_id
+            """,
+            (
+                reader.login, sender_of(reader).name, feed.name, suffix if suffix in ENDINGS else "", len(content),
+                corrects,
+            ),
+        ).fetchone()  # fmt: skip
+        assert row
+        number = int(row[0])
+        conn.execute("insert into portal.sent_file (sending_id, content) values (%s, %s)", (number, content))
+        audit_trail.record(
+            conn, reader.login, "sending" if corrects is None else "sending_correction", f"sending {number}",
+            feed=feed.name, bytes=len(content), rejected_id=corrects,
+        )  # fmt: skip
+    return number
+
+
+def correct(reader: Reader, row: dict[str, Any], cells: Sequence[str]) -> Trial:
+    """Send a refused row again with other cells, unless it would be refused once more: the trial says why."""
+    feed = feed_of(reader, row["feed"])
+    with tempfile.TemporaryDirectory(prefix="yingjian-") as folder:
+        path = Path(folder) / "row.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow([column.source for column in feed.columns])
+            writer.writerow(cells)
+        tried = try_file(reader, feed, path)
+        if tried.taken and not tried.problem and not tried.refused:
+            send(reader, feed, path, ".csv", row["rejected_id"])
+    return tried
+
+
+def files(conn: reading.Conn, sender: Official) -> Files:
+    """Return the files of the portal and of the inbox in which every row is the sender's."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            """
+            with own as (
+                select file.* from quality.landed_file as file
+                where exists (select from quality.file_part as part where part.file_id = file.file_id)
+                and not exists (
+                    select from quality.file_part as part
+                    where part.file_id = file.file_id and (part.sender is null or not part.sender = any(%(names)s))
+                )
+                union
+                select file.* from quality.landed_file as file
+                inner join portal.sending as sent on file.location = 'portal:sending/' || sent.sending_id
+                where sent.sender = any(%(names)s)
+            ),
+            sent as (select * from portal.sending where sender = any(%(names)s))
+            select coalesce(own.feed, sent.feed) as feed, own.file_id, sent.sending_id, sent.corrects,
+                timezone('Asia/Shanghai', coalesce(sent.sent_at, own.received_at)) as sent_at, own.newest_update,
+                timezone('Asia/Shanghai', own.received_at) as received_at, coalesce(own.status, 'waiting') as status,
+                own.reason, own.rows_read, own.rows_staged, own.rows_rejected, own.rows_superseded
+            from own full join sent on own.location = 'portal:sending/' || sent.sending_id
+            order by 5 desc, own.file_id desc limit %(most)s
+            """,
+            {"names": returns.names_of(sender.name), "most": FILES},
+        ).fetchall()
+        counted = cursor.execute(
+            """
+            select file_id, code, count(*) as rows from quality.rejected_row cross join unnest(reason_codes) as code
+            where file_id = any(%s) group by file_id, code order by file_id, count(*) desc, code
+            """,
+            ([row["file_id"] for row in rows],),
+        ).fetchall()
+    reasons: dict[int, list[tuple[str, int]]] = {}
+    for each in counted:
+        code = str(each["code"])
+        reasons.setdefault(each["file_id"], []).append((REASONS.get(code, code), int(each["rows"])))
+    found = [
+        row | {"title": FEEDS[row["feed"]].title, "in_time": _in_time(row)} for row in rows if row["feed"] in FEEDS
+    ]
+    return Files(found, reasons)
+
+
+def pending(conn: reading.Conn, rejected_ids: Sequence[int]) -> set[int]:
+    """Return the refused rows whose correction waits for the next landing."""
+    return {
+        number
+        for (number,) in conn.execute(
+            """
+            select sent.corrects from portal.sending as sent
+            left join quality.landed_file as file on file.location = 'portal:sending/' || sent.sending_id
+            where sent.corrects = any(%s) and file.file_id is null
+            """,
+            (list(rejected_ids),),
+        )
+    }
+
+
+def refused_rows(conn: reading.Conn, sender: Official, number: int) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Return a page of the sender's open rows, and how many are open by feed."""
+    rows = returns.read_open(conn, sender.name, None, ROWS, (number - 1) * ROWS)
+    waiting = pending(conn, [row["rejected_id"] for row in rows])
+    return [
+        row | {"feed": FEEDS[row["feed"]], "is_pending": row["rejected_id"] in waiting}
+        for row in rows if row["feed"] in FEEDS
+    ], returns.open_rows(conn, sender.name)  # fmt: skip
+
+
+def today() -> date:
+    return _now().date()
+
+
+def _in_time(row: dict[str, Any]) -> bool | None:
+    """Return whether a file came by the hour that the seed `feed` expects; None where there is no hour or no day."""
+    hour = suspicions.usual_of(row["feed"])["expected_by"]
+    if not hour or row["newest_update"] is None or row["received_at"] is None:
+        return None
+    received_at: datetime = row["received_at"]
+    deadline = datetime.combine(row["newest_update"].date() + timedelta(days=1), time.fromisoformat(hour))
+    return received_at <= deadline
+
+
+def _now() -> datetime:
+    return clock.now(settings().home).replace(tzinfo=None)
