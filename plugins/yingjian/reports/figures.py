@@ -117,6 +117,7 @@ def read_figures(conn: psycopg.Connection[Any], issue: Issue) -> Figures:
                 (select publication_id from indicator where publication_id = %(id)s limit 1),
                 (select max(publication_id) from indicator)
             )
+            order by sort_order
             """,
             id=issue.publication_id,
         )
