@@ -93,9 +93,9 @@ def test_connections_are_limited_and_some_are_the_services(guarded: Settings, as
 
 def test_time_and_room_are_limited(as_reader: Connect) -> None:
     conn = as_reader()
-    names = ("statement_timeout", "idle_in_transaction_session_timeout", "temp_file_limit")
+    names = ("statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout", "temp_file_limit")
     assert [conn.execute("select current_setting(%s)", (name,)).fetchone() for name in names] == [
-        ("10min",), ("1min",), ("10GB",),
+        ("10min",), ("1min",), ("1h",), ("10GB",),
     ]  # fmt: skip
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         conn.execute("set temp_file_limit to -1")

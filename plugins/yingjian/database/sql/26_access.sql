@@ -153,6 +153,7 @@ begin
     execute format('alter role %I connection limit %s', login, connections);
     execute format('alter role %I set statement_timeout to %L', login, '10min');
     execute format('alter role %I set idle_in_transaction_session_timeout to %L', login, '1min');
+    execute format('alter role %I set idle_session_timeout to %L', login, '1h');
     execute format('alter role %I set temp_file_limit to %L', login, '10GB');
 end
 $$;
