@@ -270,6 +270,7 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
         "pool_followup": [
             {
                 "tube_no": "T000012",
+                "membership_id": f"T000012/key-{number}",
                 "person_key": f"key-{number}",
                 "grid": "网格1",
                 "due_at": datetime.combine(day, time(20)),
@@ -282,6 +283,7 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
         ],
         "pharmacy_followup": [
             {
+                "purchase_id": f"{category}-{number}",
                 "category": category,
                 "community": communities[number % 4],
                 "purchased_at": datetime.combine(day - timedelta(days=number % 3), time(10)),
