@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
+from starlette.requests import Request
 
 from tests import support
 from yingjian import clock
@@ -35,7 +35,11 @@ def test_a_refusal_names_a_key_and_nothing_else_of_an_address(
     events: list[Any] = []
     monkeypatch.setattr(app.reading, "refusal", lambda reader, need, person_key: events.append(person_key))
     monkeypatch.setattr(app, "_message", lambda *_: None)
-    app._refused(SimpleNamespace(path_params={"person_key": asked}), RefusedError(Need.PERSONS, None))  # type: ignore[arg-type]
+    scope = {
+        "type": "http", "path": f"/persons/{asked}", "root_path": "", "query_string": b"", "headers": [(b"host", b"portal")],
+        "path_params": {"person_key": asked},
+    }  # fmt: skip
+    app._refused(Request(scope), RefusedError(Need.PERSONS, None))  # type: ignore[arg-type]
     assert events == [recorded]
 
 
