@@ -79,7 +79,7 @@ def test_every_real_list_lands_and_gives_the_history_of_its_zones(home: Settings
         (0,)
     ]
     assert query(home, "select count(*) from quality.landed_file where feed = 'risk_areas'") == [(len(lists),)]
-    support.dbt_of(home, day, "run", "--select", "+zone_history")
+    support.build(home, day, "+zone_history")
     [(stays, areas, odd)] = query(
         home,
         """
@@ -98,7 +98,7 @@ def test_every_real_list_lands_and_gives_the_history_of_its_zones(home: Settings
     )
     assert 5 <= float(median) <= 10
     # The rule of seven clear days: most high zones stay about that long, and the summary says so.
-    support.dbt_of(home, day, "run", "--select", "zone_stay_summary", "+int_policy__zone_rules")
+    support.build(home, day, "zone_stay_summary", "+int_policy__zone_rules")
     summary = {
         row[0]: row[1:]
         for row in query(
