@@ -46,8 +46,8 @@ def main(selected: list[str]) -> int:
     if not selected:
         print("Which model? make model M=overdue", file=sys.stderr)
         return 2
-    settings = small_town()
     try:
+        settings = small_town()
         done = support.dbt_of(settings, DAY, "build", "--select", *selected, check=False)
         print(done.stdout)
         for name in selected if done.success else ():
@@ -55,8 +55,8 @@ def main(selected: list[str]) -> int:
         if not done.success:
             print(f"A relation or column that is missing here may be newer than the kept town: delete {HOME.name}/.")
         return 0 if done.success else 1
-    finally:
-        EmbeddedPostgres(settings).stop()
+    finally:  # The server runs also where the town could not be made.
+        EmbeddedPostgres(Settings.load({"YINGJIAN_HOME": str(HOME)})).stop()
 
 
 def print_head(settings: Settings, model: str) -> None:

@@ -9,6 +9,9 @@ import pytest
 
 from tests.support import IDENTITY, land_folder, query, sample, write_feed
 from yingjian.cli import main
+from yingjian.database import warehouse
+from yingjian.landing import quarantine
+from yingjian.landing.feeds import Column, Feed
 from yingjian.settings import Settings
 
 
@@ -45,3 +48,39 @@ def test_from_a_rejected_row_to_a_resolved_one(
     assert main(["quarantine", "retry"]) == 0
     printed = capsys.readouterr()
     assert all(value not in printed.out + printed.err for name, value in IDENTITY.items() if name != "证件类型")
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_resolved"),
+    [
+        ("W1,2022-07-01 08:00:00,弱阳", True),
+        ("W1,2022/7/1 8:00,弱阳", True),
+        ("W1,2022-07-01 18:00,弱阳", False),
+        ("W1,2022-07-02 08:00,弱阳", False),
+    ],
+)
+def test_a_record_of_a_feed_whose_key_has_a_time_is_corrected(home: Settings, sent: str, is_resolved: bool) -> None:
+    feed = Feed(
+        "sewage",
+        "污水监测",
+        ("site", "sampled_at"),
+        (Column("采样点", "site"), Column("采样时间", "sampled_at", "time")),
+    )
+    with warehouse.connect(home) as conn:
+        conn.execute("create table staging.sewage (site text, sampled_at timestamp, file_id bigint)")
+        first, second = (
+            conn.execute(
+                "insert into quality.landed_file (feed, file_name, location, modified_at, size_bytes, status)"
+                " values ('sewage', %(name)s, %(name)s, now(), 1, 'staged') returning file_id",
+                {"name": name},
+            ).fetchall()[0][0]
+            for name in ("a.csv", "b.csv")
+        )
+        conn.execute(
+            "insert into quality.rejected_row (file_id, feed, file_name, line, record_key, reason_codes, reason, raw_text)"
+            " values (%s, 'sewage', 'a.csv', 2, 'W1', '{unknown_code}', 'x', %s)",
+            (first, sent),
+        )
+        conn.execute("insert into staging.sewage values ('W1', '2022-07-01 08:00', %s)", (second,))
+        assert quarantine.clear_corrected(conn, feed, second) == int(is_resolved)
+        conn.rollback()

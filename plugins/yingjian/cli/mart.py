@@ -26,6 +26,6 @@ def new(name: Annotated[str, typer.Argument(metavar="NAME", help="the name of th
     for path in new_mart.write(root, name):
         print(path.relative_to(root))
     print(
-        f"Next: make model M={name}, or yingjian dbt build --target dev --select {name}. Then CONTRIBUTING.md, Add a mart."
+        f"Next: make model M={name}, or yingjian dbt build --target dev --select +{name}. Then CONTRIBUTING.md, Add a mart."
     )
     return 0

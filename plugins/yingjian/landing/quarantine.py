@@ -20,6 +20,7 @@ _OPEN = """
 _SHEET_ROWS = 1_000_000
 # A date as the row may have it: a site or a stock has a row a day (docs/feeds.md).
 _DATE_FORMS = ("YYYY-MM-DD", "YYYY/FMMM/FMDD", "YYYYMMDD", "YYYY年FMMM月FMDD日", "YYYY-FMMM-FMDD", "YYYY/MM/DD")
+_HOUR_FORMS = (" HH24:MI", " FMHH24:MI")
 
 
 def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
@@ -30,6 +31,7 @@ def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
     """
     key = key_column(feed)
     dates = [column.name for column in feed.columns if column.kind == "date"]
+    times = [column.name for column in feed.columns if column.kind == "time"]
     others = [
         sql.SQL("({})").format(
             sql.SQL(" or ").join(
@@ -38,6 +40,16 @@ def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
             )
         )
         if name in dates
+        else sql.SQL("({})").format(
+            sql.SQL(" or ").join(
+                sql.SQL("strpos(rejected.raw_text, to_char(staged.{}, {})) > 0").format(
+                    sql.Identifier(name), day + hour
+                )
+                for day in _DATE_FORMS
+                for hour in _HOUR_FORMS
+            )
+        )
+        if name in times
         else sql.SQL("(strpos(rejected.raw_text, staged.{}) > 0{})").format(
             sql.Identifier(name),
             sql.SQL(" or strpos(rejected.raw_text, nullif(staged.person_name, '')) > 0" if name == "id_number" else ""),
