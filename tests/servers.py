@@ -160,9 +160,9 @@ class RedisServer:
 
 
 class SftpServer:
-    """An SSH server whose root is a folder. connection: Airflow's connection to it, as JSON."""
+    """An SSH server whose root is a folder. connection: Airflow's connection to it, as JSON; kind: what it answers with."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, kind: type[asyncssh.SFTPServer] = asyncssh.SFTPServer) -> None:
         self.root = root
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -180,7 +180,7 @@ class SftpServer:
         async def listen() -> Any:
             return await asyncssh.listen(
                 "127.0.0.1", 0, server_factory=Server, server_host_keys=[key],
-                sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(root).encode()),
+                sftp_factory=lambda channel: kind(channel, chroot=str(root).encode()),
             )  # fmt: skip
 
         self._server = asyncio.run_coroutine_threadsafe(listen(), self._loop).result(20)

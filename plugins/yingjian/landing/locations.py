@@ -40,6 +40,7 @@ PAGE_ROWS, MAX_PAGE_BYTES = 5000, 256 << 20
 # One landing asks no more of one feed; the next landing goes on from there.
 MAX_PAGES, MAX_PULL_BYTES = 20_000, 16 << 30
 MAX_CURSOR = 4000
+MAX_RECORDED = 2**63 - 1  # A size above has no place in the column of the record.
 ATTEMPTS = 6
 FIRST_WAIT = 0.5  # Seconds; doubled after each refusal.
 
@@ -236,14 +237,23 @@ class ObjectStorage:
     def find(self) -> list[LandingFile]:
         self._fs.invalidate_cache()  # File systems of one process are shared, and so is what they remember.
         files = []
-        for path, info in self._fs.find(self._root, detail=True).items():
-            inner = PurePosixPath(path.lstrip("/")).relative_to(self._root.lstrip("/"))
+        self.problems = []
+        with _plain("the landing location cannot be listed"):
+            listing = self._fs.find(self._root, detail=True)
+        for path, info in listing.items():
+            try:
+                inner = PurePosixPath(path.lstrip("/")).relative_to(self._root.lstrip("/"))
+            except ValueError:
+                self.problems.append("the landing location lists a name that lies outside of it: it was not read")
+                continue
             if len(inner.parts) < 2 or any(part.startswith(".") for part in inner.parts[:-1]):
                 continue
+            size = info["size"]
+            refusal = "服务器未说明文件大小，未读取" if size is None else None
             files.append(
                 LandingFile(
-                    label(inner.parts[0]), label(inner.name), f"{self._uri}/{quote(os.fsencode(inner))}", int(info["size"]),
-                    _modified_at(info),
+                    label(inner.parts[0]), label(inner.name), f"{self._uri}/{quote(os.fsencode(inner))}",
+                    min(int(size or 0), MAX_RECORDED), _modified_at(info), refusal,
                 )
             )  # fmt: skip
         return _finished(files)
@@ -255,12 +265,33 @@ class ObjectStorage:
             if shutil.disk_usage(folder).free < file.size:
                 raise OSError(errno.ENOSPC, "no room to fetch a file")
             target = Path(folder) / f"file{PurePosixPath(file.name).suffix.lower()[:8]}"
-            with self._fs.open(f"{self._root}/{inner}", "rb") as source, target.open("wb") as out:
-                shutil.copyfileobj(source, out, 1 << 20)
-            if target.stat().st_size != file.size:
-                raise OSError("the file changed while it was fetched")
+            with _plain("the file cannot be fetched"):
+                self._fetch(inner, target, file.size)
             _set_time(target, file.modified_at)
             yield target
+
+    def _fetch(self, inner: str, target: Path, size: int) -> None:
+        """Copy a file that has as many bytes as were listed; raise OSError at the first byte more, since it may have no end."""
+        left = size
+        with self._fs.open(f"{self._root}/{inner}", "rb") as source, target.open("wb") as out:
+            while block := source.read(min(1 << 20, left + 1)):
+                left -= len(block)
+                if left < 0:
+                    break
+                out.write(block)
+        if left:
+            raise OSError("the file changed while it was fetched")
+
+
+@contextmanager
+def _plain(what: str) -> Iterator[None]:
+    """Raise OSError for whatever a server's answer breaks in the library that reads it; names and messages stay out of it."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{what}: {type(error).__name__}") from None
 
 
 class Sftp(ObjectStorage):

@@ -5,18 +5,19 @@ from __future__ import annotations
 import inspect
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import asyncssh
 import pytest
 
 from tests.servers import SftpServer
 from tests.support import sample, write_feed
-from yingjian.landing import locations
+from yingjian.landing import archives, locations
 from yingjian.operations import services
 from yingjian.orchestration import tasks
 from yingjian.settings import PROJECT_ROOT, Settings, SetupError
@@ -86,8 +87,6 @@ def test_a_server_whose_host_key_is_known_is_read(sftp: SftpServer, found: Any, 
 
 
 def test_another_server_and_a_connection_without_a_key_are_refused(found: Any, tmp_path: Path) -> None:
-    import asyncssh
-
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
     with pytest.raises(Exception, match=r"(?i)host key"):
         found(host_key=other)
@@ -97,6 +96,93 @@ def test_another_server_and_a_connection_without_a_key_are_refused(found: Any, t
     for extra in ({"host_key": "x y"}, {"known_hosts": str(tmp_path / "nowhere")}):
         with pytest.raises(SetupError, match="cannot be read"):
             found(**extra)
+
+
+# The tests below read from an SFTP server that means harm.
+
+
+@pytest.fixture
+def false_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A function that starts a server of a kind and opens the location on it; each has its own connection."""
+    servers: list[SftpServer] = []
+    write_feed(tmp_path / "landing", "test_results", [sample("S1")])
+
+    def opened(kind: type[asyncssh.SFTPServer]) -> locations.Location:
+        servers.append(SftpServer(tmp_path, kind))
+        name = f"false_{tmp_path.parent.name}_{tmp_path.name}_{len(servers)}".replace("-", "_")
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", servers[-1].connection)
+        return locations.open_location(f"sftp://{name}@/landing", tmp_path)
+
+    yield opened
+    for server in servers:
+        server.stop()
+
+
+def lists(name: str, *, size: int | None = 5, is_folder: bool = False) -> type[asyncssh.SFTPServer]:
+    """A server that lists one more name in every folder of a feed."""
+    mode = 0o40755 if is_folder else 0o100644
+
+    class Listing(asyncssh.SFTPServer):
+        async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+            if not path.endswith(b"/d"):
+                async for entry in super().scandir(path):
+                    yield entry
+            if b"test_results" in path:
+                yield asyncssh.SFTPName(
+                    name.encode(), attrs=asyncssh.SFTPAttrs(size=size, permissions=mode, mtime=1, atime=1)
+                )
+
+    return Listing
+
+
+def test_a_file_without_end_is_not_fetched_beyond_its_size(false_server: Any) -> None:
+    asked = []
+
+    class Endless(asyncssh.SFTPServer):
+        def read(self, file_obj: object, offset: int, size: int) -> bytes:
+            asked.append(size)
+            if sum(asked) > 64 << 20:
+                raise asyncssh.SFTPError(asyncssh.FX_FAILURE, "enough")
+            return b"x" * size
+
+    location = false_server(Endless)
+    [file] = location.find()
+    with pytest.raises(OSError, match="changed while it was fetched"), location.local(file):
+        pass
+    assert sum(asked) < 4 << 20
+
+
+def test_a_link_to_a_folder_stops_no_other_file(false_server: Any, tmp_path: Path) -> None:
+    (tmp_path / "landing" / "test_results" / "loop").symlink_to("..")
+    location = false_server(asyncssh.SFTPServer)
+    outcomes = {}
+    for file in location.find():
+        try:
+            with location.local(file) as opened:
+                outcomes[file.name] = "S1" in opened.read_text(encoding="utf-8")
+        except OSError:
+            outcomes[file.name] = False
+    assert outcomes == {"a.csv": True, "loop": False}
+
+
+def test_names_outside_of_the_location_are_not_read(false_server: Any) -> None:
+    location = false_server(lists("/etc/passwd"))
+    assert [file.name for file in location.find()] == ["a.csv"]
+    assert location.problems == ["the landing location lists a name that lies outside of it: it was not read"]
+    location = false_server(lists("../../etc/passwd"))
+    assert [file.name for file in location.find()] == ["a.csv"]
+
+
+def test_a_size_that_is_none_or_too_large_is_refused(false_server: Any) -> None:
+    by_name = {file.name: file for file in false_server(lists("b.csv", size=None)).find()}
+    assert by_name["a.csv"].refusal is None and by_name["b.csv"].refusal == "服务器未说明文件大小，未读取"
+    by_name = {file.name: file for file in false_server(lists("b.csv", size=2**63)).find()}
+    assert archives.MAX_BYTES < by_name["b.csv"].size < 2**63
+
+
+def test_folders_without_end_end(false_server: Any) -> None:
+    with pytest.raises(OSError, match="cannot be listed: RecursionError"):
+        false_server(lists("d", is_folder=True)).find()
 
 
 # Check and use are one.
