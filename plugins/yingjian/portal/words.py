@@ -146,6 +146,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "同意，则以下数字对外发布；退回，则公众看到的仍是前一期。",
         "If you agree, the figures below go to the public. If you return them, the public keeps the earlier ones.",
     ),
+    "sign_off_means_first": (
+        "同意，则以下数字对外发布；退回，则不发布。",
+        "If you agree, the figures below go to the public. If you return them, nothing goes out.",
+    ),
     "failed_critical": ("未通过的必检项：{count} 项", "Critical checks that failed: {count}"),
     "failed_rows": ("{count} 行", "{count} rows"),
     "changed_since": ("与上次对外发布相比", "Compared with what the public has"),
