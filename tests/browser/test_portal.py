@@ -292,3 +292,12 @@ def test_the_models_documentation_runs_without_the_session(visit):
     frame = page.frames[1]
     assert frame.evaluate("self.origin") == "null", "its scripts have no way to the portal"
     here.picture("models")
+
+
+def test_a_thumb_hits_each_file_of_a_report(visit):
+    here = visit("director", PHONE)
+    page = here.open("/")
+    heights = page.locator("td.links a, .own-password").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect().height)"
+    )
+    assert len(heights) > 2 and min(heights) >= 40

@@ -289,6 +289,7 @@ def test_a_sign_off_shows_the_bulletin_and_what_changed(portal):
         assert clerk.get(path).status_code == 403
         shown = director.get(path).text
         assert "疫情防控信息" in shown and "此前没有对外发布过" in shown
+        assert "退回，则不发布" in shown and "前一期" not in shown, "the public has no earlier figures"
         values = portal.query(
             "select title from published.public_figure where publication_id = 2 and topic = 'testing' and community = ''"
         )

@@ -475,11 +475,20 @@ def test_the_changes_between_two_publications_are_those_of_the_rows(portal, clie
     assert get(clients["director"], "/publications/changes?before=1&after=3").status_code == 404
 
 
+def test_the_first_page_counts_what_is_overdue_as_the_report_does(portal, clients):
+    """There are more overdue tests than memberships with one: fewer items than persons would puzzle the reader."""
+    text = get(clients["director"], "/").text
+    assert set(re.findall(r"共 [\d,]+ 项逾期未检", text)) == set(
+        re.findall(r"共 [\d,]+ 项逾期未检", get(clients["director"], "/reports/2/page").text)
+    ) != set()  # fmt: skip
+
+
 def test_the_data_team_sees_runs_freshness_and_what_waits(portal, clients):
     link = f'<a href="/release/{ask_release(portal)}">'
     text = get(clients["operator"], "/operations").text
     assert re.search(r"daily.*?2022-07-20.*?失败.*?540 秒.*?audit", text, re.DOTALL)
     assert "质量检查未通过，是否仍要发布（业务日期 2022-07-21" in text
+    assert '<a href="/documents/runbooks/daily" lang="en">daily</a>' in text, "a run leads to what to do about it"
     assert "核酸检测结果" in text
     assert names_in(portal, text) == set()
     assert link in get(clients["director"], "/").text and link not in get(clients["grid"], "/").text
@@ -497,7 +506,7 @@ def test_the_data_team_sees_what_became_of_deliveries(portal, clients):
         values = ", ".join(f"%({name})s" for name in attempt)
         conn.execute(f"insert into delivery.attempt ({', '.join(attempt)}) values ({values})", attempt)
     text = get(clients["operator"], "/operations").text
-    assert re.search(r"报送记录.*?日报.*?邮件.*?被退信.*?1", text, re.DOTALL)
+    assert re.search(r"发送记录.*?日报.*?邮件.*?被退信.*?1", text, re.DOTALL)
     assert "example.org" not in text
 
 

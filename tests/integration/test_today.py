@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,6 +16,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from tests import support
 from tests.portal import Portal
+from yingjian import clock
 from yingjian.database import warehouse
 from yingjian.landing import item_number
 from yingjian.landing.feeds import DISPOSITIONS
@@ -243,6 +245,29 @@ def test_a_form_comes_back_with_three_ordinary_mistakes(portal, client, tmp_path
         fill(sheet, line, 处置结果=None, 处置人=None, 处置时间=None)
     book.save(path)
     assert send(grid, path).status_code == 200
+
+
+def test_a_form_of_a_demo_comes_back(portal, client, tmp_path):
+    """The clock of a demo stands in the town's days, and its publications have the machine's time, which the form has."""
+    clock.set_demo_clock(portal.settings.home, datetime(2022, 7, 22, 6, 30, tzinfo=clock.SHANGHAI))
+    try:
+        grid, path = client("grid"), tmp_path / "form.xlsx"
+        book = form_of(grid, path)
+        fill(book[TODAY], 2, 处置结果="已通知", 处置人="王网格", 处置时间="2022-07-22 06:10")
+        book.save(path)
+        response = send(grid, path)
+        assert response.status_code == 200 and "已收到 1 条处置" in response.text
+    finally:
+        (portal.settings.home / clock.FILE).unlink()
+
+
+def test_a_form_that_is_sent_when_the_session_is_over_is_asked_for_again(portal, client):
+    nobody = client(None)
+    response = nobody.post("/today/answers", data={"form_token": "x"}, files={"file": ("名单.xlsx", b"x")})
+    assert response.status_code == 303
+    assert response.headers["location"] == "/sign-in?next=%2Ftoday%3Funsent%3Dform%23paper"
+    words = "登录曾过期，表格没有交上"
+    assert words in client("grid").get("/today?unsent=form").text and words not in client("grid").get("/today").text
 
 
 def test_a_form_that_is_kept_is_shown_to_its_reader_alone(portal, client):

@@ -25,6 +25,12 @@ def test_without_a_directory_there_is_the_administrator_alone(home, capsys):
     assert capsys.readouterr().out.split() == ["admin", "Airflow:", "admin"]
 
 
+def test_a_sender_that_signs_in_is_listed_with_its_feeds(home, capsys):
+    home.officials.write_text((PROJECT_ROOT / "docs" / "officials.example.yml").read_text())
+    assert cli.main(["users"]) == 0
+    assert "lab-1           portal: 第1检测机构  sends test_results" in capsys.readouterr().out.splitlines()
+
+
 def test_the_data_team_has_the_roles_that_the_directory_gives_and_no_official_has_one(home, capsys):
     home.officials.write_text((PROJECT_ROOT / "docs" / "officials.example.yml").read_text())
     users = services.users(home)

@@ -16,7 +16,7 @@ app = terminal.group("who may sign in")
 def users(
     passwords: Annotated[bool, typer.Option("--passwords", help="print the passwords of Airflow's users")] = False,
 ) -> int:
-    """List who may sign in: officials to the portal, the data team to Airflow and the portal (officials.yml)."""
+    """List who may sign in: officials and senders to the portal, the data team to Airflow and the portal (officials.yml)."""
     from yingjian.operations import services
     from yingjian.people.officials import read_officials
 
@@ -24,7 +24,11 @@ def users(
     for login, role in services.users(settings).items():
         secret = f"  {services.password(settings, login)}" if passwords else ""
         print(f"{login:<16}Airflow: {role}{secret}")
-    for login, official in read_officials(settings.officials).by_login.items():
+    directory = read_officials(settings.officials)
+    for login, official in directory.by_login.items():
         rights = ", ".join(sorted(official.rights)) or "-"
         print(f"{login:<16}portal: {official.name}  {official.audience.title}  {rights}")
+    for login in directory.senders_by_login:
+        if sender := directory.sender(login):
+            print(f"{login:<16}portal: {sender.name}  sends {', '.join(sorted(sender.feeds))}")
     return 0

@@ -74,16 +74,17 @@ def answer(reader: Reader, items: Sequence[tuple[str, str]], result: str, note: 
 def take(reader: Reader, path: Path) -> Taken:
     """Record the answers of a form that came back. What is wrong with a row is judged as landing judges it.
 
+    Landing compares times with the machine's, also in a demo: the form's hidden column has the time of a publication.
     A row about an item that is not on the reader's list today is refused too; the good rows of the file are taken.
     """
-    feed, now = FEEDS[DISPOSITION_FEED], _now()
+    feed, received_at = FEEDS[DISPOSITION_FEED], datetime.now(clock.SHANGHAI).replace(tzinfo=None)
     with reading.reading(reader.audience) as conn:
         item_id = item_number.revealed(conn)
     said: list[Said] = []
     refused: list[tuple[int, Refused]] = []
     try:
         for chunk in open_table(path, feed).chunks:
-            checked = check.type_and_check(chunk.cells, feed, now)
+            checked = check.type_and_check(chunk.cells, feed, received_at)
             for index, _, columns, words in checked.reasons.iter_rows():
                 line = chunk.lines[index]
                 refused.append((line, Refused(_place(chunk.place, line), "、".join(columns), "、".join(words))))

@@ -14,7 +14,7 @@ Rows = list[dict[str, Any]]
 
 
 HEADLINE = (
-    "required", "compliance", "overdue", "overdue_persons", "high_zones", "medium_zones", "lowerable_zones",
+    "required", "compliance", "overdue_persons", "high_zones", "medium_zones", "lowerable_zones",
 )  # fmt: skip
 
 

@@ -17,11 +17,18 @@ from yingjian.portal.readers import login_of_form, settings
 COOKIE = "yingjian_kept"
 SECONDS = 30 * 60
 PATH = "/today"
+FORM_PATH = f"{PATH}/answers"
+UNSENT = f"{PATH}?unsent=form#paper"  # The page says there that the file has to be chosen again.
 MOST = 3_500  # A browser keeps no longer cookie.
 
 
 async def keep(request: Request, response: Response) -> str | None:
-    """Keep the form of a request; return the page to come back to, or None when the request is no such form."""
+    """Keep the form of a request; return the page to come back to, or None when the request is no such form.
+
+    A file is not kept, it has names in it: the page to come back to says so.
+    """
+    if request.method == "POST" and request.url.path == f"{request.scope['root_path']}{FORM_PATH}":
+        return UNSENT
     if request.method != "POST" or request.url.path != f"{request.scope['root_path']}{PATH}":
         return None
     form = await request.form()

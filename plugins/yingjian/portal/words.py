@@ -95,6 +95,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "answers_line": ("行", "Line"),
     "answers_column": ("列", "Column"),
     "answers_reason": ("原因", "Reason"),
+    "answers_unsent": (
+        "登录曾过期，表格没有交上：请在下面重新选择文件，再交一次。",
+        "Your session had ended and the form was not sent: choose the file below and send it once more.",
+    ),
     "answer_means": ("处置不改变应检和达标。", "An answer changes neither duty nor compliance."),
     # The home page uses these words.
     "home_title": ("日报", "Reports"),
@@ -108,7 +112,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "released_because": ("理由：{reason}。放行人：{by}。", "Reason: {reason}. Released by {by}."),
     "checks_of": ("{run} 项检查，{failed} 项提示或未通过", "{run} checks, {failed} warned or failed"),
     "figure_overdue": ("逾期人数", "Persons overdue"),
-    "figure_overdue_note": ("{count} 人次逾期未检", "{count} memberships overdue"),
+    "figure_overdue_note": ("共 {count} 项逾期未检", "{count} tests overdue"),
     "figure_rate": ("应检尽检率", "Compliance"),
     "figure_rate_note": ("应检 {required} 人次", "{required} memberships required"),
     "figure_due": ("未来7日应检", "Due in 7 days"),
@@ -141,6 +145,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "sign_off_means": (
         "同意，则以下数字对外发布；退回，则公众看到的仍是前一期。",
         "If you agree, the figures below go to the public. If you return them, the public keeps the earlier ones.",
+    ),
+    "sign_off_means_first": (
+        "同意，则以下数字对外发布；退回，则不发布。",
+        "If you agree, the figures below go to the public. If you return them, nothing goes out.",
     ),
     "failed_critical": ("未通过的必检项：{count} 项", "Critical checks that failed: {count}"),
     "failed_rows": ("{count} 行", "{count} rows"),
@@ -206,7 +214,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "password_wrong_old": ("当前密码不正确。", "The present password is not right."),
     "password_blocked": ("失败次数过多，请 {seconds} 秒后再试。", "Too many failures: try again in {seconds} seconds."),
     "waiting_row": ("{subject}（业务日期 {day}，{since} 起）", "{subject} (business date {day}, since {since})"),
-    "lists_today": ("今日名单", "Today's lists"),
+    "lists_today": ("各类名单", "All lists"),
     # The page of a report uses these words.
     "report_title": ("{day} 日报", "Report of {day}"),
     "report_frame": ("日报正文", "The report"),
@@ -516,9 +524,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "received_at": ("最近接收", "Last received"),
     "refused_files": ("未能读取", "Not taken"),
     "staged_rows": ("累计入库行", "Rows staged"),
-    "deliveries": ("报送记录", "Deliveries"),
+    "deliveries": ("发送记录", "Deliveries"),
     "what": ("内容", "What"),
-    "no_deliveries": ("还没有报送。", "Nothing was delivered yet."),
+    "no_deliveries": ("还没有发送。", "Nothing was delivered yet."),
     "channel": ("渠道", "Channel"),
     "attempts": ("次数", "Attempts"),
     "documents": ("文档", "Documents"),
@@ -534,8 +542,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "refused_title": ("无权查看", "Not yours to see"),
     "to_home": ("回到首页", "To the first page"),
     "message_refused_enter": (
-        "您的账号不在名录中，不能使用本系统。需要时请街道管理员在 officials.yml 中登记。",
-        "Your account is not in the directory. Ask the administrator to add it to officials.yml.",
+        "您的账号不在名册中，不能使用本系统。需要时请联系数据团队登记。",
+        "Your account is not on the list of officials. Ask the data team to add it.",
     ),
     "message_refused_part": (
         "本页属于各部门、社区的工作人员；您的账号没有职责范围。",
@@ -564,10 +572,13 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "message_no_warehouse": ("数据库暂时无法连接，请稍后再试。", "The warehouse does not answer: try again later."),
     "message_set_up": (
-        "系统设置有误（如 officials.yml 无法读取），请联系管理员。",
-        "The set-up is wrong (officials.yml cannot be read, for one): tell the administrator.",
+        "系统设置有误，请联系数据团队。",
+        "The set-up is wrong: tell the data team.",
     ),
-    "message_unexpected": ("出现意外错误，已记录，请联系管理员。", "Something unexpected happened; it is in the log."),
+    "message_unexpected": (
+        "出现意外错误，已记录，请联系数据团队。",
+        "Something unexpected happened; it is in the log.",
+    ),
 }
 
 # These are the words for codes of the marts; a code that is not here is shown as it is.

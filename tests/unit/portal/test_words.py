@@ -59,6 +59,15 @@ def test_both_languages_say_it_with_the_same_values(key):
     assert all(words.WORDS[key]) or key == "chinese_only"
 
 
+@pytest.mark.parametrize("one, other", [("deliveries", "sending_files"), ("lists_today", "today_title")])
+def test_one_title_does_not_stand_over_two_things(one, other):
+    assert words.WORDS[one][0] != words.WORDS[other][0]
+
+
+def test_no_message_for_officials_names_a_file_of_the_set_up():
+    assert [key for key, texts in words.WORDS.items() if re.search(r"\.(yml|json|py)\b", "".join(texts))] == []
+
+
 def test_the_lists_have_english_titles():
     titles = {found.title for found in LISTS} | {column for found in LISTS for column in found.columns} | set(IDENTITY)
     assert titles - words.LABELS.keys() == set()

@@ -52,7 +52,7 @@ Asked = Annotated[Wanted, Depends(wanted_of)]
 
 
 @router.get("")
-def one_page(request: Request, reader: OfPersons, wanted: Asked, saved: Word = "") -> Response:
+def one_page(request: Request, reader: OfPersons, wanted: Asked, saved: Word = "", unsent: Word = "") -> Response:
     """Show a page of persons in the order of danger; the look is recorded."""
     content = _read(reader, wanted)
     return page(
@@ -68,6 +68,7 @@ def one_page(request: Request, reader: OfPersons, wanted: Asked, saved: Word = "
         note_length=dispositions.NOTE_LENGTH,
         kept=kept.read(request, reader.login),
         saved=saved if saved in dispositions.RESULTS else "",
+        is_unsent=unsent != "",
         until=int(accounts.ends_at(request.cookies[COOKIE]).timestamp() * 1000),
     )
 
