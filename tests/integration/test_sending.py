@@ -308,7 +308,7 @@ def refused_one(home: Settings, inbox: Path, **cells: str) -> int:
 
 
 def proposed(client: httpx.Client, rejected_id: int, reason: str = "与证件核对", number: str = RIGHT) -> httpx.Response:
-    """Propose a correction of the document number in the form."""
+    """Correct the document number in the form, which makes a proposal."""
     path = f"/quarantine/rows/{rejected_id}"
     form = client.get(path).text
     cells = dict(

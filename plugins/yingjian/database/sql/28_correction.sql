@@ -1,13 +1,13 @@
 -- Four eyes for corrections: the database itself makes the file of a confirmed correction, and the portal cannot make one.
-create or replace function portal.awaits_correction(rejected_row bigint) returns boolean
+create or replace function portal.awaits_correction(number bigint) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp as $$
     select exists (
-        select from quality.rejected_row where rejected_id = rejected_row and resolved_at is null
+        select from quality.rejected_row where rejected_id = number and resolved_at is null
     )
     and not exists (
         select from portal.sending as sent
         left join quality.landed_file as file on file.location = 'portal:sending/' || sent.sending_id
-        where sent.corrects = rejected_row and file.file_id is null
+        where sent.corrects = number and file.file_id is null
     )
 $$;
 comment on function portal.awaits_correction is 'Whether a rejected row is open and no correction of it waits for landing.';
