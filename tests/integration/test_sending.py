@@ -423,7 +423,9 @@ def test_a_row_that_its_sender_corrected_meanwhile_is_not_corrected_twice(sender
 def test_a_clerk_of_a_part_corrects_and_confirms_rows_of_the_part_alone(sender, home, inbox):
     clerk, grid = sender("case-worker"), sender("grid")
     theirs = refused_one(home, inbox)
-    write_feed(inbox, "test_results", [row("P1", 检测机构="第1社区", 检测结果="?")], "part.csv")
+    write_feed(
+        inbox, "test_results", [row("P0", 检测机构="第1社区"), row("P1", 检测机构="第1社区", 检测结果="?")], "part.csv"
+    )
     land(home, inbox)
     [(own, cells)] = query(home, "select rejected_id, cells from quality.rejected_row where sender = '第1社区'")
     assert grid.get(f"/quarantine/rows/{theirs}").status_code == 404
@@ -457,6 +459,7 @@ def test_the_database_refuses_the_proposer_and_a_file_that_nobody_confirmed(home
     propose = "insert into portal.correction (rejected_id, feed, sender, content, reason, login, name) values (%s, %s, %s, 'x', %s, 'one', '甲')"
     answer = "insert into portal.correction_answer (correction_id, is_agreed, reason, login, name) values (%s, %s, %s, %s, '乙')"
     with warehouse.connect(home, "portal") as conn:
+        conn.autocommit = True
         with pytest.raises(psycopg.errors.CheckViolation):
             conn.execute(propose, (rejected_id, "test_results", "第1检测机构", " "))
         with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
