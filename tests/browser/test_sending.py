@@ -165,7 +165,7 @@ def the_clerk_proposes(clerk: Visit, name: str) -> None:
     expect(page.get_by_role("status")).to_contain_text("等待他人确认")
     expect(page.locator(".refused > li", has_text="B1").get_by_role("link", name="更正")).to_have_count(0)
     assert accessible(page)
-    page.get_by_role("link", name="查看").click()
+    page.locator("section", has=page.locator("#waiting")).get_by_role("link").click()
     expect(page.get_by_role("status")).to_contain_text("须由另一名")
     expect(page.get_by_role("button", name="同意")).to_have_count(0)
     assert accessible(page)
