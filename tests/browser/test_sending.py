@@ -215,11 +215,11 @@ def test_an_official_corrects_and_a_second_one_confirms_by_keyboard(size, visits
     the_clerk_proposes(clerk, name)
     the_second_confirms(second, service.settings, name)
     page = lab.open("/sending")
-    expect(page.locator(".refused > li", has_text="B1")).to_contain_text("已由指挥部更正")
+    expect(page.locator(".refused > li", has_text="B1")).to_contain_text("已由管理部门更正")
     assert accessible(page)
     land_folder(service.settings, inbox)
     page = lab.open("/sending")
-    expect(page.locator("section", has=page.locator("#files"))).to_contain_text("（指挥部更正）")
+    expect(page.locator("section", has=page.locator("#files"))).to_contain_text("（管理部门更正）")
     lab.picture(f"correction-sender-{name}")
 
     one_is_returned(second, clerk, service.settings)

@@ -364,13 +364,13 @@ def test_an_official_corrects_and_a_second_one_confirms(sender, home, inbox):
     assert f"<mark>{WRONG}</mark>" in changes and f"<b>{RIGHT}</b>" in changes and changes.count('scope="row"') == 1
     assert answered(second, "agree").status_code == 303
     assert answered(second, "agree", number=number).status_code == 409, "one answer counts"
-    assert "已由指挥部更正，等待入库" in lab.get("/sending").text
+    assert "已由管理部门更正，等待入库" in lab.get("/sending").text
     assert "等待入库" in second.get("/quarantine").text
     land(home, inbox)
     assert query(home, "select id_number from staging.test_results where sample_key = 'B1'") == [(RIGHT,)]
     assert query(home, "select count(*) from quality.rejected_row where resolved_at is null") == [(0,)]
     told = lab.get("/sending").text
-    assert "（指挥部更正）" in told and "待更正的行（0）" in told
+    assert "（管理部门更正）" in told and "待更正的行（0）" in told
     desk = clerk.get("/quarantine").text
     listed = desk[desk.index('id="confirmed"') : desk.index('id="rows"')]
     assert "流调溯源组" in listed and "质控组" in listed and "已入库" in listed
