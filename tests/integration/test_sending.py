@@ -485,6 +485,8 @@ def test_the_database_refuses_the_proposer_and_a_file_that_nobody_confirmed(home
         with pytest.raises(psycopg.errors.UniqueViolation):
             conn.execute(by_hand, (rejected_id, number))
     assert query(home, "select content from portal.sent_file") == [(b"x",)], "the file is what was proposed"
+    with warehouse.connect(home, "reporter") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("select audit.record('two', 'correction_confirmed', 'correction 1')")
 
 
 def test_a_proposed_correction_goes_with_what_the_row_says(sender, home, inbox):
