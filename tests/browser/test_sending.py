@@ -141,7 +141,7 @@ def test_a_sender_sends_is_told_and_corrects(lab, visits, service, tmp_path):
 
 
 def focus(page: Page, name: str, role: str = "button") -> None:
-    """Walk by the keyboard alone to a button or link."""
+    """Press Tab until a button or link has the focus, which is reached by the keyboard alone."""
     wanted = page.get_by_role(role, name=name, exact=True)  # type: ignore[arg-type]
     for _ in range(120):
         page.keyboard.press("Tab")
