@@ -143,6 +143,7 @@ def running_portal(world: Settings, home: Path, issuer: str) -> Iterator[Portal]
 SENDERS = """
 officials:
   - {login: case-worker, name: 流调溯源组, audience: office, may: [persons, quarantine]}
+  - {login: second, name: 质控组, audience: office, may: [quarantine]}
   - {login: grid, name: 网格员, audience: {community: 第1社区}, may: [quarantine]}
   - {login: clerk, name: 文员, audience: office}
 senders:

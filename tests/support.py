@@ -82,7 +82,8 @@ def empty_staging(settings: Settings) -> None:
         staging = ", ".join(f"staging.{table}" for (table,) in tables)
         conn.execute(
             f"truncate quality.landed_file, quality.rejected_row, quality.layout_decision, quality.file_part,"
-            f" quality.contradiction, portal.sending, portal.sent_file, {staging}"  # type: ignore[arg-type]
+            f" quality.contradiction, portal.sending, portal.sent_file, portal.correction,"
+            f" portal.correction_answer, {staging}"  # type: ignore[arg-type]
         )
 
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 
 import httpx
 import openpyxl
@@ -424,6 +425,39 @@ def test_rejected_rows_for_the_office_all_for_a_part_its_own(portal, clients):
     ]
     counts = get(clients["operator"], "/quality").text
     assert "/quality/rows" not in counts and "退回的行" in counts
+
+
+def test_the_desk_tells_who_is_silent_since_when(portal, clients):
+    """Only senders of the current publication that fell silent are told, those silent longest first."""
+    with warehouse.connect(portal.settings) as conn:
+        [(current, day)] = conn.execute(
+            "select publication_id, as_of_date from published.current inner join published.publication using (publication_id)"
+        ).fetchall()
+        put = (
+            "insert into published.feed_sender_daily"
+            " (publication_id, as_of_date, feed, sender, files, rows, rejected, last_on, is_silent_since)"
+            " values (%s, %s, 'test_results', %s, 0, 0, 0, %s, %s)"
+        )
+        for publication, sender, last_on, since in (
+            (current, "甲检测站", date(2022, 7, 12), date(2022, 7, 13)),
+            (current, "乙检测站", date(2022, 7, 2), date(2022, 7, 3)),
+            (current, "丙检测站", date(2022, 7, 19), None),
+            (1, "丁检测站", date(2022, 7, 2), date(2022, 7, 3)),
+        ):
+            conn.execute(put, (publication, day, sender, last_on, since))
+    try:
+        text = get(clients["case-worker"], "/quarantine").text
+        listed = text[text.index('id="silent"') : text.index('id="rows"')]
+        assert re.findall(r"[甲乙丙丁]检测站", listed) == ["乙检测站", "甲检测站"]
+        assert re.search(
+            r'甲检测站.*?data-label="中断自"[^>]*>2022-07-13<.*?data-label="最近报送日"[^>]*>2022-07-12<',
+            listed,
+            re.DOTALL,
+        )
+        assert "检测站" not in get(clients["grid"], "/quarantine").text, "a part is told of no sender of the town"
+    finally:
+        with warehouse.connect(portal.settings) as conn:
+            conn.execute("delete from published.feed_sender_daily where sender like '%检测站'")
 
 
 def test_zones_say_when_they_may_be_lowered_and_who_blocks(portal, clients):

@@ -1,4 +1,7 @@
-"""A sender sends a file in the portal, sees what became of it, and corrects a row; nobody sees another's."""
+"""A sender sends a file in the portal, sees what became of it, and corrects a row; nobody sees another's.
+
+An official corrects a row for a sender, and a second official confirms it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import openpyxl
+import psycopg
 import pytest
 
 from tests.portal import Portal, running_senders
@@ -51,7 +55,7 @@ def inbox(tmp_path: Path) -> Path:
 
 
 def row(key: str, laboratory: int = 1, **cells: str) -> dict[str, str]:
-    return sample(key, 检测机构=f"第{laboratory}检测机构", **cells)
+    return sample(key, **({"检测机构": f"第{laboratory}检测机构"} | cells))
 
 
 def file_of(folder: Path, *rows: dict[str, str]) -> bytes:
@@ -293,3 +297,206 @@ def test_the_service_hands_a_file_over_and_reads_none(home):
         ):  # fmt: skip
             with warehouse.connect(home, role) as conn, pytest.raises(Exception, match="permission denied"):
                 conn.execute(statement)
+
+
+def refused_one(home: Settings, inbox: Path, **cells: str) -> int:
+    """Land a file with a row that is refused for its document number; return the row's number."""
+    write_feed(inbox, "test_results", [row("G1"), row("B1", 证件号码=WRONG, **cells)], "one.csv")
+    land(home, inbox)
+    [(rejected_id,)] = query(home, "select rejected_id from quality.rejected_row")
+    return int(rejected_id)
+
+
+def proposed(client: httpx.Client, rejected_id: int, reason: str = "与证件核对", number: str = RIGHT) -> httpx.Response:
+    """Correct the document number in the form, which makes a proposal."""
+    path = f"/quarantine/rows/{rejected_id}"
+    form = client.get(path).text
+    cells = dict(
+        zip(
+            re.findall(r'<label for="c\d+"[^>]*>([^ <]+)', form),
+            re.findall(r'name="cell" value="([^"]*)"', form),
+            strict=True,
+        )
+    )
+    return post(client, path, form_of="/quarantine", cell=[*(cells | {"证件号码": number}).values()], reason=reason)
+
+
+def answered(client: httpx.Client, choice: str, reason: str = "", number: int | None = None) -> httpx.Response:
+    if number is None:
+        number = int(re.findall(r"/quarantine/corrections/(\d+)", client.get("/quarantine").text)[0])
+    return post(client, f"/quarantine/corrections/{number}", form_of="/quarantine", choice=choice, reason=reason)
+
+
+def waiting(home: Settings) -> int:
+    [(number,)] = query(home, "select max(correction_id) from portal.correction")
+    return int(number)
+
+
+def test_an_official_corrects_and_a_second_one_confirms(sender, home, inbox):
+    lab, clerk, second = sender("lab-1"), sender("case-worker"), sender("second")
+    rejected_id = refused_one(home, inbox)
+    assert f'href="/quarantine/rows/{rejected_id}"' in clerk.get("/quarantine").text
+    assert clerk.get(f"/quarantine/rows/{rejected_id}").text.count('aria-invalid="true"') == 1
+    for answer, words in (
+        (proposed(clerk, rejected_id, reason=" "), "请写明理由"),
+        (proposed(clerk, rejected_id, reason="长" * 501), "500"),
+        (proposed(clerk, rejected_id, number=WRONG), "仍不能入库"),
+    ):
+        assert answer.status_code == 422 and words in answer.text
+    assert query(home, "select count(*) from portal.correction") == [(0,)]
+    done = proposed(clerk, rejected_id)
+    assert (done.status_code, done.headers["location"]) == (303, "/quarantine?proposed=true")
+    assert proposed(second, rejected_id).status_code == 409, "one proposal waits at a time"
+    assert query(home, "select count(*) from portal.correction") == [(1,)]
+    land(home, inbox)
+    assert query(home, "select count(*) from portal.sending") == [(0,)], (
+        "nothing goes to landing before the second person"
+    )
+    number = waiting(home)
+    desk = clerk.get("/quarantine").text
+    assert "更正待他人确认" in desk and "待他人确认的更正" in desk and "与证件核对" in desk
+    page = clerk.get(f"/quarantine/corrections/{number}").text
+    assert "须由另一名" in page and 'value="agree"' not in page
+    assert answered(clerk, "agree", number=number).status_code == 403
+    assert answered(clerk, "return", "我自己", number).status_code == 403
+    page = second.get(f"/quarantine/corrections/{number}").text
+    changes = page[page.index('id="changes"') : page.index("退回的整行")]
+    assert f"<mark>{WRONG}</mark>" in changes and f"<b>{RIGHT}</b>" in changes and changes.count('scope="row"') == 1
+    assert answered(second, "agree").status_code == 303
+    assert answered(second, "agree", number=number).status_code == 409, "one answer counts"
+    assert "已由管理部门更正，等待入库" in lab.get("/sending").text
+    assert "等待入库" in second.get("/quarantine").text
+    land(home, inbox)
+    assert query(home, "select id_number from staging.test_results where sample_key = 'B1'") == [(RIGHT,)]
+    assert query(home, "select count(*) from quality.rejected_row where resolved_at is null") == [(0,)]
+    told = lab.get("/sending").text
+    assert "（管理部门更正）" in told and "待更正的行（0）" in told
+    desk = clerk.get("/quarantine").text
+    listed = desk[desk.index('id="confirmed"') : desk.index('id="rows"')]
+    assert "流调溯源组" in listed and "质控组" in listed and "已入库" in listed
+    happened = events(home)
+    assert [
+        event[:2] for event in happened if event[1].startswith("correction_") and event[1] != "correction_view"
+    ] == [
+        ("case-worker", "correction_proposed"),
+        ("second", "correction_confirmed"),
+    ]
+    assert ("case-worker", "quarantine_refused") in {event[:2] for event in happened}
+    assert not {value for value in (WRONG, RIGHT, "与证件核对") if value in str(happened)}
+
+
+def test_a_returned_correction_can_be_proposed_again(sender, home, inbox):
+    clerk, second = sender("case-worker"), sender("second")
+    rejected_id = refused_one(home, inbox)
+    proposed(clerk, rejected_id)
+    empty = answered(second, "return", " ")
+    assert empty.status_code == 422 and "请写明理由" in empty.text
+    assert answered(second, "return", "先问检测机构").status_code == 303
+    desk = clerk.get("/quarantine").text
+    assert "先问检测机构" in desk[desk.index('id="returned"') :] and "待他人确认" not in desk
+    assert query(home, "select count(*) from portal.sending") == [(0,)]
+    assert proposed(second, rejected_id, "检测机构来电").status_code == 303
+    assert answered(second, "agree", number=waiting(home)).status_code == 403
+    assert answered(clerk, "agree", number=waiting(home)).status_code == 303
+    assert query(home, "select corrects, login, sender from portal.sending") == [
+        (rejected_id, "case-worker", "第1检测机构")
+    ]
+
+
+def test_a_row_that_its_sender_corrected_meanwhile_is_not_corrected_twice(sender, home, inbox):
+    lab, clerk, second = sender("lab-1"), sender("case-worker"), sender("second")
+    rejected_id = refused_one(home, inbox)
+    proposed(clerk, rejected_id)
+    number = waiting(home)
+    [(cells,)] = query(home, "select cells from quality.rejected_row")
+    columns = re.findall(r'<label for="c\d+"[^>]*>([^ <]+)', lab.get(f"/sending/rows/{rejected_id}").text)
+    given = cells | {"证件号码": RIGHT}
+    post(lab, f"/sending/rows/{rejected_id}", cell=[given.get(column, "") for column in columns])
+    late = answered(second, "agree", number=number)
+    assert late.status_code == 409 and "不再需要确认" in late.text
+    assert query(home, "select count(*), count(correction_id) from portal.sending") == [(1, 0)]
+    assert clerk.get(f"/quarantine/rows/{rejected_id}").status_code == 404
+    land(home, inbox)
+    assert answered(second, "agree", number=number).status_code == 409
+
+
+def test_a_clerk_of_a_part_corrects_and_confirms_rows_of_the_part_alone(sender, home, inbox):
+    clerk, grid = sender("case-worker"), sender("grid")
+    theirs = refused_one(home, inbox)
+    write_feed(
+        inbox, "test_results", [row("P0", 检测机构="第1社区"), row("P1", 检测机构="第1社区", 检测结果="?")], "part.csv"
+    )
+    land(home, inbox)
+    [(own, cells)] = query(home, "select rejected_id, cells from quality.rejected_row where sender = '第1社区'")
+    assert grid.get(f"/quarantine/rows/{theirs}").status_code == 404
+    assert post(grid, f"/quarantine/rows/{theirs}", form_of="/quarantine", cell=["x"], reason="x").status_code == 404
+    proposed(clerk, theirs)
+    number = waiting(home)
+    assert "待他人确认" not in grid.get("/quarantine").text
+    assert grid.get(f"/quarantine/corrections/{number}").status_code == 404
+    assert answered(grid, "agree", number=number).status_code == 404
+    assert query(home, "select count(*) from portal.correction_answer") == [(0,)]
+    columns = re.findall(r'<label for="c\d+"[^>]*>([^ <]+)', grid.get(f"/quarantine/rows/{own}").text)
+    given = cells | {"检测结果": "阴性"}
+    path = f"/quarantine/rows/{own}"
+    other = given | {"检测机构": "第1检测机构"}
+    cell = [other.get(column, "") for column in columns]
+    assert post(grid, path, form_of="/quarantine", cell=cell, reason="x").status_code == 422, "not in another's name"
+    cell = [given.get(column, "") for column in columns]
+    assert post(grid, path, form_of="/quarantine", cell=cell, reason="电话核实").status_code == 303
+    assert answered(clerk, "agree", number=waiting(home)).status_code == 303
+    land(home, inbox)
+    assert query(home, "select result from staging.test_results where sample_key = 'P1'") == [("阴性",)]
+    with sender("clerk") as without:
+        assert without.get(f"/quarantine/corrections/{number}").status_code == 403
+    with sender("lab-1") as lab:
+        assert lab.get(f"/quarantine/corrections/{number}").status_code == 403
+
+
+def test_the_database_refuses_the_proposer_and_a_file_that_nobody_confirmed(home, inbox):
+    """The portal's login itself cannot confirm what it proposed for the same person, nor make the file."""
+    rejected_id = refused_one(home, inbox)
+    propose = "insert into portal.correction (rejected_id, feed, sender, content, reason, login, name) values (%s, %s, %s, 'x', %s, 'one', '甲')"
+    answer = "insert into portal.correction_answer (correction_id, is_agreed, reason, login, name) values (%s, %s, %s, %s, '乙')"
+    with warehouse.connect(home, "portal") as conn:
+        conn.autocommit = True
+        with pytest.raises(psycopg.errors.CheckViolation):
+            conn.execute(propose, (rejected_id, "test_results", "第1检测机构", " "))
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+            conn.execute(propose, (rejected_id + 1, "test_results", "第1检测机构", "x"))
+        conn.execute(propose, (rejected_id, "teams", "第2检测机构", "x"))
+        number = waiting(home)
+        assert query(home, "select feed, sender from portal.correction") == [("test_results", "第1检测机构")]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="proposer"):
+            conn.execute(answer, (number, True, "", "one"))
+        with pytest.raises(psycopg.errors.CheckViolation):
+            conn.execute(answer, (number, False, " ", "two"))
+        by_hand = "insert into portal.sending (login, sender, feed, suffix, size_bytes, corrects, correction_id) values ('two', 'x', 'test_results', '', 1, %s, %s)"
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="confirmed"):
+            conn.execute(by_hand, (rejected_id, number))
+        for statement in (
+            "update portal.correction set login = 'three'", "delete from portal.correction_answer",
+            "select content from portal.correction", "update portal.correction_answer set is_agreed = true",
+        ):  # fmt: skip
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                conn.execute(statement)
+        assert query(home, "select count(*) from portal.sent_file") == [(0,)]
+        conn.execute(answer, (number, True, "", "two"))
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            conn.execute(by_hand, (rejected_id, number))
+    assert query(home, "select content from portal.sent_file") == [(b"x",)], "the file is what was proposed"
+    with warehouse.connect(home, "reporter") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("select audit.record('two', 'correction_confirmed', 'correction 1')")
+
+
+def test_a_proposed_correction_goes_with_what_the_row_says(sender, home, inbox):
+    clerk, second = sender("case-worker"), sender("second")
+    proposed(clerk, refused_one(home, inbox))
+    answered(second, "return", "不清楚")
+    for before, left in ((date.min, 1), (date.max, 0)):
+        with warehouse.connect(home, "loader") as conn:
+            done = {each.what: each.rows for each in retention._rejected(conn, {"rejected_row": before})}
+        assert done["portal_correction"] == 1 - left
+        assert query(home, "select count(*) from portal.correction") == [(left,)]
+    assert query(home, "select count(*) from portal.correction_answer") == [(0,)]
+    assert clerk.get("/quarantine").status_code == 200

@@ -27,7 +27,7 @@ RIGHTS = {
     "persons": "see the persons of the own part by name, one by one; every look is recorded",
     "release": "release a build whose audit failed, with a reason",
     "sign_off": "sign off the public figures (article 31)",
-    "quarantine": "see rejected rows as they were sent",
+    "quarantine": "see rejected rows as they were sent, and correct them with a second official",
 }
 CHANNELS = {"mail": "to", "wecom": "connection", "dingtalk": "connection", "folder": "path"}
 RETURN_CHANNELS = ("mail", "folder")  # A group robot takes no file, and its group is no place for persons' rows.

@@ -1,4 +1,7 @@
-"""The clerk's desk: refused rows by sender, what was returned or corrected, and who fell silent. It only reads."""
+"""The clerk's desk: refused rows by sender, what was returned or corrected, and who fell silent. It only reads.
+
+`yingjian.portal.corrections` writes what an official corrects.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +16,26 @@ from yingjian.landing import returns
 from yingjian.landing.feeds import FEEDS
 from yingjian.names import comparable
 from yingjian.people.audience import OFFICE, Audience
-from yingjian.portal import sending
+from yingjian.portal import corrections, sending
+from yingjian.portal.corrections import Corrections
 from yingjian.portal.reading import Conn, is_readable
 
 ROWS = 50
-CORRECTED_DAYS = 30
 Rows = Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Desk:
-    """senders: open rows by sender and feed, with `returned_at` and `corrected`; silent: senders that fell silent."""
+    """senders: open rows by sender and feed, with `returned_at` and `corrected`; silent: senders that fell silent.
+
+    corrections: those of officials.
+    """
 
     senders: Rows
     rows: Rows
     count: int
     silent: Rows
+    corrections: Corrections
 
 
 def is_own(audience: Audience, sender: str) -> bool:
@@ -38,7 +45,7 @@ def is_own(audience: Audience, sender: str) -> bool:
 
 def read(conn: Conn, audience: Audience, feed: str, sender: str, number: int) -> Desk:
     """Return the desk of a part; the rows are those of one feed or one sender where these are given."""
-    own = {"is_office": audience == OFFICE, "own": audience.name}
+    own = corrections.own(audience)
     chosen = own | {"feed": feed, "sender": sender}
     body = """
         from quality.rejected_row
@@ -54,6 +61,8 @@ def read(conn: Conn, audience: Audience, feed: str, sender: str, number: int) ->
         **chosen, limit=ROWS, offset=(number - 1) * ROWS,
     )  # fmt: skip
     returned = _returned(conn)
+    found = corrections.overview(conn, audience)
+    proposed = corrections.waiting_rows(found)
     waiting = sending.pending(conn, [row["rejected_id"] for row in rows])
     return Desk(
         [
@@ -67,6 +76,8 @@ def read(conn: Conn, audience: Audience, feed: str, sender: str, number: int) ->
                 "declared": FEEDS.get(row["feed"]),
                 "state": "corrected"
                 if row["rejected_id"] in waiting
+                else "proposed"
+                if row["rejected_id"] in proposed
                 else "returned"
                 if (at := returned.get(comparable(row["sender"] or ""))) and at > row["rejected_at"]
                 else "open",
@@ -75,6 +86,7 @@ def read(conn: Conn, audience: Audience, feed: str, sender: str, number: int) ->
         ],
         int(count),
         [row | {"title": _title(row["feed"])} for row in _silent(conn)],
+        found,
     )
 
 
@@ -110,7 +122,7 @@ def _senders(conn: Conn, own: dict[str, Any]) -> Rows:
         and (resolved_at is null or resolved_at >= now() - make_interval(days => %(days)s))
         group by sender, feed order by 3 desc, sender, feed
         """,
-        **own, days=CORRECTED_DAYS,
+        **own, days=corrections.DAYS,
     )  # fmt: skip
 
 

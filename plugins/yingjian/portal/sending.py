@@ -7,6 +7,7 @@ sender's own rows. Nothing here writes to staging or to quarantine.
 from __future__ import annotations
 
 import csv
+import io
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -71,15 +72,33 @@ def feeds(reader: Reader) -> list[Feed]:
 
 def try_file(reader: Reader, feed: Feed, path: Path) -> Trial:
     """Return what landing would do with a file, by the layouts that were decided on."""
-    with reading.reading(reader.audience) as conn:
-        decided = decisions.applied(conn, feed)
-    with _turn:
-        return trial.try_file(path, decided, "", sender_of(reader).name, _now())
+    return _try(reader, sender_of(reader).name, feed, path)
 
 
-def send(reader: Reader, feed: Feed, path: Path, suffix: str, corrects: int | None = None) -> int:
+def try_row(reader: Reader, sender: str, feed: Feed, content: bytes) -> Trial:
+    """Return what landing would do with the file of one row (`row_file`) of a sender."""
+    with tempfile.TemporaryDirectory(prefix="yingjian-") as folder:
+        path = Path(folder) / "row.csv"
+        path.write_bytes(content)
+        return _try(reader, sender, feed, path)
+
+
+def row_file(feed: Feed, cells: Sequence[str]) -> bytes:
+    """Return a file with the header of a feed and one row."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow([column.source for column in feed.columns])
+    writer.writerow(cells)
+    return text.getvalue().encode()
+
+
+def is_good(tried: Trial) -> bool:
+    """Return whether landing would take all rows of a file, and at least one."""
+    return bool(tried.taken) and not tried.problem and not tried.refused
+
+
+def send(reader: Reader, feed: Feed, content: bytes, suffix: str, corrects: int | None = None) -> int:
     """Hand a file to landing; return its number. Raises TooManyError."""
-    content = path.read_bytes()
     with warehouse.connect(settings(), ROLE) as conn, conn.transaction():
         sent = conn.execute(
             "select count(*) from portal.sending where login = %s and sent_at > clock_timestamp() - interval '1 day'",
@@ -110,15 +129,10 @@ def send(reader: Reader, feed: Feed, path: Path, suffix: str, corrects: int | No
 def correct(reader: Reader, row: dict[str, Any], cells: Sequence[str]) -> Trial:
     """Send a refused row again with other cells, unless it would be refused once more: the trial says why."""
     feed = feed_of(reader, row["feed"])
-    with tempfile.TemporaryDirectory(prefix="yingjian-") as folder:
-        path = Path(folder) / "row.csv"
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow([column.source for column in feed.columns])
-            writer.writerow(cells)
-        tried = try_file(reader, feed, path)
-        if tried.taken and not tried.problem and not tried.refused:
-            send(reader, feed, path, ".csv", row["rejected_id"])
+    content = row_file(feed, cells)
+    tried = try_row(reader, sender_of(reader).name, feed, content)
+    if is_good(tried):
+        send(reader, feed, content, ".csv", row["rejected_id"])
     return tried
 
 
@@ -140,7 +154,7 @@ def files(conn: reading.Conn, sender: Official) -> Files:
                 where sent.sender = any(%(names)s)
             ),
             sent as (select * from portal.sending where sender = any(%(names)s))
-            select coalesce(own.feed, sent.feed) as feed, own.file_id, sent.sending_id, sent.corrects,
+            select coalesce(own.feed, sent.feed) as feed, own.file_id, sent.sending_id, sent.corrects, sent.correction_id,
                 timezone('Asia/Shanghai', coalesce(sent.sent_at, own.received_at)) as sent_at, own.newest_update,
                 timezone('Asia/Shanghai', own.received_at) as received_at, coalesce(own.status, 'waiting') as status,
                 own.reason, own.rows_read, own.rows_staged, own.rows_rejected, own.rows_superseded
@@ -166,15 +180,15 @@ def files(conn: reading.Conn, sender: Official) -> Files:
     return Files(found, reasons)
 
 
-def pending(conn: reading.Conn, rejected_ids: Sequence[int]) -> set[int]:
-    """Return the refused rows whose correction waits for the next landing."""
+def pending(conn: reading.Conn, rejected_ids: Sequence[int]) -> dict[int, bool]:
+    """Return the refused rows whose correction waits for the next landing, and whether an official made the correction."""
     return {
-        number
-        for (number,) in conn.execute(
+        number: by_official
+        for number, by_official in conn.execute(
             """
-            select sent.corrects from portal.sending as sent
+            select sent.corrects, bool_or(sent.correction_id is not null) from portal.sending as sent
             left join quality.landed_file as file on file.location = 'portal:sending/' || sent.sending_id
-            where sent.corrects = any(%s) and file.file_id is null
+            where sent.corrects = any(%s) and file.file_id is null group by sent.corrects
             """,
             (list(rejected_ids),),
         )
@@ -186,13 +200,24 @@ def refused_rows(conn: reading.Conn, sender: Official, number: int) -> tuple[lis
     rows = returns.read_open(conn, sender.name, None, ROWS, (number - 1) * ROWS)
     waiting = pending(conn, [row["rejected_id"] for row in rows])
     return [
-        row | {"feed": FEEDS[row["feed"]], "is_pending": row["rejected_id"] in waiting}
+        row
+        | {
+            "feed": FEEDS[row["feed"]], "is_pending": row["rejected_id"] in waiting,
+            "by_office": waiting.get(row["rejected_id"], False),
+        }
         for row in rows if row["feed"] in FEEDS
     ], returns.open_rows(conn, sender.name)  # fmt: skip
 
 
 def today() -> date:
     return _now().date()
+
+
+def _try(reader: Reader, sender: str, feed: Feed, path: Path) -> Trial:
+    with reading.reading(reader.audience) as conn:
+        decided = decisions.applied(conn, feed)
+    with _turn:
+        return trial.try_file(path, decided, "", sender, _now())
 
 
 def _in_time(row: dict[str, Any]) -> bool | None:

@@ -440,7 +440,10 @@ def _delete_sent(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> D
 
 
 def _rejected(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list[Deletion]:
-    """Rows in quarantine, and versions that contradict each other, lose what names a person and stay to be counted."""
+    """Rows in quarantine, and versions that contradict each other, lose what names a person and stay to be counted.
+
+    Corrections that officials proposed for these rows go with what the rows said.
+    """
     if "rejected_row" not in before:
         return []
     day = before["rejected_row"]
@@ -459,7 +462,17 @@ def _rejected(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list
         """,
         (day,),
     ).rowcount
-    return [Deletion("rejected_row", day, emptied, 0)]
+    proposed = conn.execute(
+        """
+        delete from portal.correction as proposed where not exists (
+            select from quality.rejected_row as rejected
+            where rejected.rejected_id = proposed.rejected_id
+            and (rejected.rejected_at at time zone 'Asia/Shanghai')::date >= %s
+        )
+        """,
+        (day,),
+    ).rowcount
+    return [Deletion("rejected_row", day, emptied, 0), Deletion("portal_correction", day, proposed, 0)]
 
 
 def _corrections(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list[Deletion]:

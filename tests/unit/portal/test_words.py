@@ -28,6 +28,9 @@ PREFIXES = (
     "view_",
     "sending_is_",
     "quarantine_is_",
+    "correction_list_",
+    "correction_by_",
+    "correction_at_",
 )
 
 

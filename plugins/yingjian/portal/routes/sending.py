@@ -12,13 +12,14 @@ from fastapi import APIRouter, Form, HTTPException, Query, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
 from yingjian.landing import returns, templates
-from yingjian.landing.feeds import FEEDS, Feed
+from yingjian.landing.feeds import FEEDS
 from yingjian.landing.schema import schema
 from yingjian.landing.trial import Trial
 from yingjian.portal import reading, sending
 from yingjian.portal.access import CheckedForm, OfSender
 from yingjian.portal.pages import page, workbook
 from yingjian.portal.readers import Reader
+from yingjian.portal.routes.row_form import row_page
 
 router = APIRouter(prefix="/sending")
 
@@ -56,7 +57,7 @@ def take_file(
             tried = sending.try_file(reader, of_feed, path)
             if choice == "send" and not tried.problem:
                 try:
-                    number = sending.send(reader, of_feed, path, path.suffix)
+                    number = sending.send(reader, of_feed, path.read_bytes(), path.suffix)
                 except sending.TooManyError:
                     tried = Trial(problem="一天内报送的文件过多，请明天再报或联系数据团队")
     return _page(request, reader, 1, 422 if tried.problem else 200, tried=tried, chosen=feed, sent=number)
@@ -128,7 +129,7 @@ def correct_row(
         tried = sending.correct(reader, row, cell)
     except sending.TooManyError:
         tried = Trial(problem="一天内报送的文件过多，请明天再报或联系数据团队")
-    if tried.taken and not tried.problem and not tried.refused:
+    if sending.is_good(tried):
         return RedirectResponse(f"{request.scope['root_path']}/sending?corrected=true", 303)
     return _form(request, reader, row, cell, 422, tried)
 
@@ -189,19 +190,4 @@ def _form(
     request: Request, reader: Reader, row: dict[str, Any], cells: list[str], status: int = 200,
     tried: Trial | None = None,
 ) -> Response:  # fmt: skip
-    feed: Feed = FEEDS[row["feed"]]
-    wrong = tried.refused[0].columns if tried and tried.refused else row["wrong_columns"] if tried is None else ()
-    return page(
-        request,
-        reader,
-        "sending_row.html.j2",
-        status,
-        row=row,
-        feed=feed,
-        cells=list(zip(feed.columns, cells, strict=True)),
-        wrong=set(wrong),
-        tried=tried,
-        requirement=templates.requirement,
-        is_needed=templates.is_needed,
-        options=templates.options,
-    )
+    return row_page(request, reader, row, cells, "/sending", status, tried)
