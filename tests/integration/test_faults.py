@@ -65,7 +65,9 @@ class Reader(threading.Thread):
         while not self._stopping.is_set():
             was_down = self.is_down
             try:
-                options = "-c lock_timeout=60000"  # Nothing that a run does may make a reader wait for a lock.
+                # Nothing that a run does may make a reader wait for a lock. The reader asks twenty times a second and is
+                # never idle, but libfaketime shows a waiting server's alarm the real clock, two days past the idle hour.
+                options = "-c lock_timeout=60000 -c idle_session_timeout=0"
                 with psycopg.connect(warehouse.uri(self._settings, "bi_reader"), autocommit=True, options=options) as conn:  # fmt: skip
                     while not self._stopping.is_set():
                         was_down = self.is_down
