@@ -193,11 +193,11 @@ def test_charts_say_what_the_figures_say_and_days_are_those_of_the_town(
         slug = "community" if community else "department" if department else "office"
         chosen = {slug: community or department} if slug != "office" else {}
         if compared < 12 or slug == "office":
-            chart = charts(slug)["big_number_total已达标率"]
+            chart = charts(slug)["big_number_total应检尽检率"]
             assert superset.data(chart, **chosen) == [{"compliance": value}], (community, department)
             compared += 1
     assert compared >= 12
-    (row, *_) = superset.data(charts("office")["echarts_timeseries_line已达标率"])
+    (row, *_) = superset.data(charts("office")["echarts_timeseries_line应检尽检率"])
     [(day,)] = support.query(
         town, "select extract(epoch from min(as_of_date)) * 1000 from reporting.publication_history"
     )

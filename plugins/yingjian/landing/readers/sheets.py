@@ -3,7 +3,7 @@
 A file of a few hundred bytes can make a reader of spreadsheets allocate half a terabyte (one cell at each end of a
 sheet), and the process is aborted, not told. Here only this process ends. It imports nothing of the project, so that it
 starts at once, and talks in lines of JSON: first a list of `[sheet, its first rows]`; then, for each number of a sheet
-that it is told, lists of rows, and null at their end. Cells are text, blank cells at the end of a row left out.
+that it is told, batches of its rows (see `columns`), and null at their end. Cells are text.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_ROW, MAX_TEXT = (
     4_000_000,
     2_000_000_000,
 )  # Characters of a row, and of all that is read: one text may stand in any number of cells.
-BATCH_ROWS, BATCH_TEXT = 1000, 4_000_000
+BATCH_ROWS, BATCH_TEXT = 20_000, 4_000_000
 MAX_SHEETS = 200
 HEAD_ROWS, HEAD_COLUMNS, HEAD_CELL = 7, 2001, 200  # Five title lines and a header of two rows; a header is no larger.
 MAX_ROWS, MAX_CELLS = 1 << 20, 1 << 14  # A sheet has no more rows, and a row no more cells.
@@ -44,7 +44,7 @@ def main(path: str, kind: str = "") -> None:
     for number in sys.stdin:
         rows = texts(sheets[int(number)])
         while batch := some(rows):
-            say(batch)
+            say(columns(batch))
         say(None)
 
 
@@ -216,13 +216,22 @@ def head(sheet: Sheet) -> list[list[str]]:
 def some(rows: Iterator[list[str]]) -> list[list[str]]:
     """Return the next rows, as many as fit into a message."""
     batch: list[list[str]] = []
-    size = 0
+    size = width = 0
     for row in rows:
         batch.append(row)
         size += len("".join(row))
-        if len(batch) == BATCH_ROWS or size > BATCH_TEXT:
+        width = max(width, len(row))
+        if len(batch) == BATCH_ROWS or size + width * len(batch) > BATCH_TEXT:
             break
     return batch
+
+
+def columns(batch: list[list[str]]) -> tuple[list[int], list[str]]:
+    """Return how many cells each row has, and for each column its cells with NUL between them; missing ones are empty."""
+    widths = [len(row) for row in batch]
+    widest = max(widths)
+    filled = [row if len(row) == widest else row + [""] * (widest - len(row)) for row in batch]
+    return widths, ["\0".join(cells) for cells in zip(*filled, strict=True)]
 
 
 class DamagedPageError(Exception):

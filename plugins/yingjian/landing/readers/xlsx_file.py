@@ -8,9 +8,10 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
+
+import polars as pl
 
 from yingjian.landing.archives import require_modest_directory
 from yingjian.landing.errors import FileRejectedError, label
@@ -21,12 +22,12 @@ from yingjian.landing.readers.layout import (
     Chunk,
     Layout,
     Record,
-    chunks_of,
     find_header,
     header_words,
     later_layout,
     make_layout,
 )
+from yingjian.names import BLANKS
 
 SHEET_LINES = 10_000_000  # More than any sheet has rows.
 MAX_BYTES = 1 << 30  # The reader takes the whole file into its memory.
@@ -66,48 +67,63 @@ def _chunks(
     reader: _Reader, tables: list[tuple[int, str, int, Layout]], feed: Feed, is_padded: bool
 ) -> Iterator[Chunk]:
     with reader:
-        for i, (number, name, last_row, first_layout) in enumerate(tables):
+        for i, (number, name, last_row, layout) in enumerate(tables):
             place = f"工作表“{name}”" if len(tables) > 1 else ""
-            rows = islice(enumerate(reader.rows(number), start=1), last_row + 1, None)
-            layout: Layout | None = first_layout
-            while layout is not None:
-                section = _Section(rows, layout, feed, i * SHEET_LINES, is_padded)
-                yield from chunks_of(section.records(), layout, feed, place)
-                layout = section.later
+            below = (rows.filter(pl.col("line") > last_row + 1) for rows in reader.rows(number))
+            for rows, its_layout in _sections(below, layout, feed):
+                chunk = _chunk(rows, its_layout, feed, is_padded)
+                yield replace(chunk, lines=chunk.lines + i * SHEET_LINES, place=place)
 
 
-class _Section:
-    """The rows of a sheet up to a later header, whose layout is `later` once they were read; None at the sheet's end.
+def _sections(batches: Iterator[pl.DataFrame], layout: Layout, feed: Feed) -> Iterator[tuple[pl.DataFrame, Layout]]:
+    """Divide the rows of a sheet at each later header, and say the layout of each part."""
+    words = header_words(feed)
+    for rows in batches:
+        start = 0
+        is_named = rows.select(pl.any_horizontal(False, _cells().is_in(words))).to_series()
+        for place in is_named.arg_true():
+            later = later_layout(_sent(rows.row(place)), feed, rows["line"][place])
+            if later is not None:
+                yield rows[start:place], layout
+                start, layout = place + 1, later
+        yield rows[start:], layout
+
+
+def _chunk(rows: pl.DataFrame, layout: Layout, feed: Feed, is_padded: bool) -> Chunk:
+    """Rows as `_Reader.rows` gives them, without the blank ones, as a chunk of `feed`.
 
     is_padded: whether cells that are missing at the end of a row are empty ones.
     """
+    rows = rows.filter(pl.any_horizontal(False, _is_given(_cells())))
+    columns = rows.columns[2:]
+    has_more = pl.any_horizontal(False, *(_is_given(pl.col(name)) for name in columns[layout.width :]))
+    has_less = pl.lit(not is_padded) & (pl.col("width") < layout.width)
+    is_broken = rows.select(has_more | has_less).to_series()
+    broken = [
+        Record(line, cells, ",".join(cells))
+        for line, cells in ((row[0], _sent(row)) for row in rows.filter(is_broken).iter_rows())
+    ]
+    missing = [pl.lit("").alias(str(i)) for i in range(len(columns), layout.width)]
+    whole = rows.filter(~is_broken).with_columns(missing).select("line", *map(str, range(layout.width)))
+    cells = whole.select(
+        (pl.lit(None, pl.String) if position is None else pl.col(str(position)).replace("", None)).alias(column.name)
+        for column, position in zip(feed.columns, layout.positions, strict=True)
+    )
+    raw = whole.select(pl.concat_str(_cells(), separator=",").alias("raw"))
+    return Chunk(whole["line"], cells, raw["raw"], broken, layout)
 
-    def __init__(
-        self, rows: Iterator[tuple[int, list[str]]], layout: Layout, feed: Feed, first_line: int, is_padded: bool
-    ) -> None:
-        self._is_padded = is_padded
-        self._rows, self._width, self._feed, self._first_line = rows, layout.width, feed, first_line
-        self._words = header_words(feed)
-        self.later: Layout | None = None
 
-    def records(self) -> Iterator[Record]:
-        width = self._width
-        for number, cells in self._rows:
-            text = "".join(cells)
-            if not text.strip():
-                continue
-            # A look at the row's text is quick, and few rows need one at each cell.
-            if any(word in text for word in self._words) and not self._words.isdisjoint(cells):
-                self.later = later_layout(cells, self._feed, number)
-                if self.later is not None:
-                    return
-            record = cells
-            if len(cells) != width:
-                has_other_width = any(cell.strip() for cell in cells[width:]) or not (
-                    self._is_padded or len(cells) >= width
-                )
-                record = cells if has_other_width else [*cells[:width], *[""] * (width - len(cells))]
-            yield Record(self._first_line + number, record, ",".join(record))
+def _cells() -> pl.Expr:
+    return pl.exclude("line", "width")
+
+
+def _is_given(cell: pl.Expr) -> pl.Expr:
+    return cell.str.strip_chars(BLANKS) != ""
+
+
+def _sent(row: tuple[Any, ...]) -> list[str]:
+    """The cells of a row of `_Reader.rows`, as many as were sent."""
+    return list(row[2 : 2 + row[1]])
 
 
 def _require_modest(path: Path) -> None:
@@ -153,16 +169,21 @@ class _Reader:
         self._process.kill()
         self._process.communicate()
 
-    def rows(self, sheet: int) -> Iterator[list[str]]:
-        """Yield every row of the sheet with this number, from the first on."""
+    def rows(self, sheet: int) -> Iterator[pl.DataFrame]:
+        """Yield every row of the sheet with this number: line (from 1), width (how many cells were sent), and 0, 1, … (texts)."""
         requests = cast("IO[str]", self._process.stdin)
         try:
             requests.write(f"{sheet}\n")
             requests.flush()
         except BrokenPipeError:
             raise _unreadable("OutOfMemory") from None
-        while (batch := self._hear()) is not None:
-            yield from batch
+        line = 1
+        while (message := self._hear()) is not None:
+            widths, columns = message
+            lines = pl.int_range(line, line + len(widths), dtype=pl.Int32, eager=True)
+            texts = {str(i): pl.Series([column]).str.split("\0").explode() for i, column in enumerate(columns)}
+            yield pl.DataFrame({"line": lines, "width": widths, **texts})
+            line += len(widths)
 
     def _hear(self) -> Any:
         line = cast("IO[str]", self._process.stdout).readline()
