@@ -61,7 +61,6 @@ def results(rows: int) -> pl.DataFrame:
 
 
 def write_export(path: Path, frame: pl.DataFrame, encoding: str) -> None:
-    path.parent.mkdir(parents=True)
     if path.suffix == ".xlsx":
         book = xlsxwriter.Workbook(str(path), {"constant_memory": True})
         sheet = book.add_worksheet()
@@ -127,13 +126,18 @@ def landing(folder: Path) -> dict[str, dict[str, float]]:
         "UTF-8, a tenth": ("results.csv", "utf-8", ROWS // 10),
         "GB18030": ("results.csv", "gb18030", ROWS),
         "xlsx": ("results.xlsx", "", XLSX_ROWS),
+        "xlsx, three files": ("results.xlsx", "", 3 * XLSX_ROWS),
     }
     figures: dict[str, dict[str, float]] = {}
     raw = ready = 0.0
     with _warehouse(folder) as settings:
         for i, (name, (file_name, encoding, rows)) in enumerate(formats.items()):
             path = Path(folder) / str(i) / FEED.name / file_name
-            write_export(path, results(rows), encoding)
+            path.parent.mkdir(parents=True)
+            step = XLSX_ROWS if path.suffix == ".xlsx" else rows
+            for number, part in enumerate(results(rows).iter_slices(step)):
+                write_export(path.with_stem(f"{path.stem}{number}"), part, encoding)
+            path = path.with_stem(f"{path.stem}0")
             seconds, peaks, raws, readies = [], [], [], []
             for _ in range(ROUNDS):
                 with warehouse.connect(settings) as conn:

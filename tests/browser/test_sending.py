@@ -192,7 +192,7 @@ def the_second_confirms(second: Visit, settings: Settings, name: str) -> None:
 def one_is_returned(second: Visit, clerk: Visit, settings: Settings) -> None:
     page = second.open("/quarantine")
     page.locator(".refused > li", has_text="B2").get_by_role("link", name="更正").click()
-    page.get_by_label("检测结果 *").fill("阴性")
+    page.get_by_label("检测结果 *").select_option("阴性")
     page.get_by_label("更正理由").fill("检测机构来电")
     page.get_by_role("button", name="提交他人确认").click()
     page = clerk.open(f"/quarantine/corrections/{waiting(settings)}")

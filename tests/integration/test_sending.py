@@ -94,6 +94,8 @@ def test_a_good_file_is_checked_at_once_and_taken_by_the_next_landing(sender, ho
     assert land(home, inbox).files_known == 1
     [(name, location)] = query(home, "select file_name, location from quality.landed_file")
     assert re.fullmatch(r"网页报送\d+\.csv", name) and location.startswith("portal:sending/"), "no name of a person"
+    again = sent(lab, file_of(tmp_path, row("G1"), row("G2")))
+    assert again.status_code == 422 and "与已入库的文件内容相同，无需再报" in again.text
     assert [event[:2] for event in events(home)].count(("lab-1", "sending")) == 1
     assert "张三" not in str(events(home))
 
@@ -132,6 +134,9 @@ def test_three_mistakes_are_told_by_line_column_and_reason_and_one_is_corrected(
     columns = re.findall(r'<label for="c\d+"[^>]*>([^ <]+)', form)
     again = post(lab, f"/sending/rows/{rejected_id}", cell=[cells.get(column, "") for column in columns])
     assert again.status_code == 422 and "仍不能入库" in again.text, "nothing was corrected"
+    said = again.text[again.text.index('id="again"') :].partition("</p>")[0]
+    assert "“证件号码”：身份证校验位错误" in said and "行" not in said, "the form has one row, whatever its line"
+    assert "<option selected>阴性</option>" in again.text and "<option>阳性</option>" in again.text
     given = [cells | {"证件号码": RIGHT}][0]
     done = post(lab, f"/sending/rows/{rejected_id}", cell=[given.get(column, "") for column in columns])
     assert done.status_code == 303 and done.headers["location"] == "/sending?corrected=true"
@@ -311,13 +316,9 @@ def proposed(client: httpx.Client, rejected_id: int, reason: str = "与证件核
     """Correct the document number in the form, which makes a proposal."""
     path = f"/quarantine/rows/{rejected_id}"
     form = client.get(path).text
-    cells = dict(
-        zip(
-            re.findall(r'<label for="c\d+"[^>]*>([^ <]+)', form),
-            re.findall(r'name="cell" value="([^"]*)"', form),
-            strict=True,
-        )
-    )
+    names = re.findall(r'<label for="c\d+"[^>]*>([^ <]+)', form)
+    values = re.findall(r'name="cell" value="([^"]*)"|<option selected>([^<]*)', form)
+    cells = {name: typed or chosen for name, (typed, chosen) in zip(names, values, strict=True)}
     return post(client, path, form_of="/quarantine", cell=[*(cells | {"证件号码": number}).values()], reason=reason)
 
 

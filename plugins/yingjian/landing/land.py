@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote
 
 import psycopg
 
 from yingjian.landing import archives, decisions, manifest, quarantine, uploads
+from yingjian.landing.ahead import ahead
 from yingjian.landing.errors import FileRejectedError, label
 from yingjian.landing.feeds import FEEDS, RISK_AREAS, Feed
 from yingjian.landing.locations import LandingFile, open_location
+from yingjian.landing.readers.table import begin
+from yingjian.landing.readers.xlsx_file import Reader
 from yingjian.landing.stage_snapshot import stage_snapshot
 from yingjian.landing.stage_table import stage_table
 from yingjian.privacy import person_key
@@ -52,26 +60,54 @@ def land(location: str, connect: Callable[[], psycopg.Connection], person_secret
         feeds = {name: decisions.applied(conn, feed) for name, feed in FEEDS.items()}
         conn.commit()
         landing = _Landing(conn, feeds, person_secret, summary)
-        for file in [*files, *sent.find()]:
-            if (file.feed, file.location, file.size, file.modified_at) in known:
-                summary.files_known += 1
-                continue
-            if file.refusal or file.size > archives.MAX_BYTES:
-                landing.refuse(file)
-                continue
+        found, uploaded = (landing.new(each, known) for each in (files, sent.find()))
+        # What the portal took is read through this connection, so by this thread alone.
+        opened = chain(ahead(found, partial(_Opened, place.local)), map(partial(_Opened, sent.local), uploaded))
+        for one in opened:
             try:
-                with sent.local(file) if uploads.is_sent(file) else place.local(file) as path:
-                    landing.take(file, path)
+                with one:
+                    landing.take(one)
             except OSError as error:
                 # Not recorded, so that the next landing tries it again. Logs do not say what files are called: some
                 # senders call them after persons.
                 summary.files_rejected += 1
-                log.warning("landing: a file of %s cannot be opened: %s", _known(file.feed), type(error).__name__)
+                log.warning("landing: a file of %s cannot be opened: %s", _known(one.file.feed), type(error).__name__)
         if summary.files_staged:
             conn.execute("select staging.settle_samples()")
     if place.problems:
         raise OSError("; ".join(place.problems) + "; everything else was landed")
     return summary
+
+
+class _Opened:
+    """A file on this machine. `with` raises OSError when it could not be opened, and closes it in the end.
+
+    state: its size and time before anything of it was read; reader: the one that has begun with a spreadsheet.
+    """
+
+    def __init__(self, local: Callable[[LandingFile], AbstractContextManager[Path]], file: LandingFile) -> None:
+        self.file = file
+        self.reader: Reader | None = None
+        self._error: OSError | None = None
+        with ExitStack() as stack:
+            try:
+                self.path = stack.enter_context(local(file))
+                self.state = _state(self.path)
+                self.reader = begin(self.path)
+            except OSError as error:
+                self._error = error
+            if self.reader is not None:
+                stack.enter_context(self.reader)
+            self._open = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        if self._error is not None:
+            self._open.close()
+            raise self._error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
 
 @dataclass
@@ -83,11 +119,24 @@ class _Landing:
     person_secret: bytes = field(repr=False)
     summary: LandingSummary
 
-    def take(self, file: LandingFile, path: Path) -> None:
+    def new(self, files: Iterable[LandingFile], known: set[tuple[str, str, int, datetime]]) -> list[LandingFile]:
+        """Return the files that are to be opened: those not on record, but for those that are refused unopened."""
+        new = []
+        for file in files:
+            if (file.feed, file.location, file.size, file.modified_at) in known:
+                self.summary.files_known += 1
+            elif file.refusal or file.size > archives.MAX_BYTES:
+                self._reject(file, None, file.refusal or "文件过大，疑似异常文件，未读取")
+            else:
+                new.append(file)
+        return new
+
+    def take(self, opened: _Opened) -> None:
         """A file, or each member of an archive; an archive is on record once all its members are."""
+        file, path = opened.file, opened.path
         is_known_feed = file.feed in FEEDS or file.feed == RISK_AREAS
         if not is_known_feed or not archives.is_archive(path):
-            self._land(file, path)
+            self._land(opened)
             return
         sha256 = _sha256(path)
         try:
@@ -99,10 +148,6 @@ class _Landing:
         else:
             self._settle(file, sha256, "unpacked", None)
 
-    def refuse(self, file: LandingFile) -> None:
-        """Put a file on record that is not even opened."""
-        self._reject(file, None, file.refusal or "文件过大，疑似异常文件，未读取")
-
     def _take_member(self, archive: LandingFile, path: Path, sha256: str, member: archives.Member) -> None:
         """A member that cannot be unpacked is on record under the archive's size and hash."""
         file = replace(
@@ -110,17 +155,19 @@ class _Landing:
         )
         try:
             with archives.unpacked(path, member) as unpacked:
-                self._land(replace(file, size=unpacked.stat().st_size), unpacked)
+                file = replace(file, size=unpacked.stat().st_size)
+                with _Opened(lambda _: nullcontext(unpacked), file) as opened:
+                    self._land(opened)
         except FileRejectedError as error:
             self._reject(file, sha256, str(error))
 
-    def _land(self, file: LandingFile, path: Path) -> None:
-        before = _state(path)
-        sha256 = _sha256(path)
+    def _land(self, opened: _Opened) -> None:
+        file = opened.file
+        sha256 = _sha256(opened.path)
         try:
             with self.conn.transaction():
-                self._stage(file, path, sha256)
-                if _state(path) != before:
+                self._stage(opened, sha256)
+                if _state(opened.path) != opened.state:
                     raise _StillWrittenError
         except _StillWrittenError:
             log.warning("landing: a file of %s changed while it was read; left for the next landing", _known(file.feed))
@@ -136,8 +183,8 @@ class _Landing:
                 f" said {type(error).__name__} ({error.sqlstate}); nothing of it was kept, run again"
             ) from None
 
-    def _stage(self, file: LandingFile, path: Path, sha256: str) -> None:
-        conn, summary = self.conn, self.summary
+    def _stage(self, opened: _Opened, sha256: str) -> None:
+        conn, summary, file, path = self.conn, self.summary, opened.file, opened.path
         manifest.lock(conn, file.feed)
         if manifest.is_recorded(conn, file):
             summary.files_known += 1
@@ -157,7 +204,7 @@ class _Landing:
             else:
                 feed = self.feeds[file.feed]
                 person_key.require(conn, self.person_secret)
-                stage_table(conn, file, path, feed, file_id, received_at, self.person_secret)
+                stage_table(conn, file, path, feed, file_id, received_at, self.person_secret, opened.reader)
                 quarantine.clear_corrected(conn, feed, file_id)
                 uploads.settle_correction(conn, file_id)
             _count(conn, file_id, summary)

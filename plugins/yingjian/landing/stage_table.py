@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
@@ -18,12 +16,13 @@ import psycopg
 
 from yingjian.clock import SHANGHAI
 from yingjian.landing import check, item_number, suspicions
+from yingjian.landing.ahead import ahead
 from yingjian.landing.errors import REASONS, FileRejectedError
 from yingjian.landing.feeds import DISPOSITION_FEED, Feed
 from yingjian.landing.locations import LandingFile
 from yingjian.landing.readers.layout import Chunk, Record
 from yingjian.landing.readers.table import open_table
-from yingjian.landing.readers.xlsx_file import SHEET_LINES
+from yingjian.landing.readers.xlsx_file import SHEET_LINES, Reader
 from yingjian.landing.store import Block, Incoming, Part, RawRows, Rejected, key_column, write_rejected
 from yingjian.privacy import correction, person_key
 
@@ -36,8 +35,9 @@ def stage_table(
     file_id: int,
     received_at: datetime,
     person_secret: bytes,
+    reader: Reader | None = None,
 ) -> None:
-    table = open_table(path, feed)
+    table = open_table(path, feed, reader)
     incoming = Incoming(conn, feed, file_id)
     rows_read = rows_rejected = rows_repaired = 0
     failures: Counter[str] = Counter()
@@ -51,7 +51,7 @@ def stage_table(
     def prepare(chunk: Chunk) -> _Prepared:
         return _prepare(chunk, feed, incoming, file.name, local_receipt, persons, items)
 
-    for chunk in _ahead(table.chunks, prepare):
+    for chunk in ahead(table.chunks, prepare):
         rows_read += chunk.read
         rows_repaired += chunk.repaired
         rows_rejected += len(chunk.problems)
@@ -239,20 +239,6 @@ def _no_record(raw: str) -> str:
     if _TOTALS.match(text):
         return "：这是合计行，不是记录，无需更正；请勿在数据区写合计"
     return "：这是说明文字，不是记录，无需更正；请勿在数据区写说明" if _NOTES.match(text) else ""
-
-
-def _ahead(chunks: Iterator[Chunk], prepare: Callable[[Chunk], _Prepared]) -> Iterator[_Prepared]:
-    """Each chunk prepared; while the caller works with one, the next is read and prepared."""
-
-    def following() -> _Prepared | None:
-        chunk = next(chunks, None)
-        return None if chunk is None else prepare(chunk)
-
-    with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(following)
-        while (prepared := ahead.result()) is not None:
-            ahead = pool.submit(following)
-            yield prepared
 
 
 def _broken(record: Record, chunk: Chunk, feed: Feed, file_name: str) -> Rejected:

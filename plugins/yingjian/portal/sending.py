@@ -7,6 +7,7 @@ sender's own rows. Nothing here writes to staging or to quarantine.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import tempfile
 import threading
@@ -20,7 +21,7 @@ from psycopg.rows import dict_row
 
 from yingjian import clock
 from yingjian.database import warehouse
-from yingjian.landing import decisions, returns, suspicions, trial
+from yingjian.landing import decisions, manifest, returns, suspicions, trial
 from yingjian.landing.errors import REASONS
 from yingjian.landing.feeds import FEEDS, Feed
 from yingjian.landing.trial import Trial
@@ -81,6 +82,12 @@ def try_row(reader: Reader, sender: str, feed: Feed, content: bytes) -> Trial:
         path = Path(folder) / "row.csv"
         path.write_bytes(content)
         return _try(reader, sender, feed, path)
+
+
+def is_landed(reader: Reader, feed: Feed, content: bytes) -> bool:
+    """Return whether a file of the feed with the same content was landed before: nothing of it would be taken again."""
+    with reading.reading(reader.audience) as conn:
+        return manifest.is_staged(conn, feed.name, hashlib.sha256(content).hexdigest())
 
 
 def row_file(feed: Feed, cells: Sequence[str]) -> bytes:

@@ -23,7 +23,7 @@ from tests.support import sample
 from yingjian.landing import stage_table
 from yingjian.landing.errors import FileRejectedError
 from yingjian.landing.feeds import FEEDS
-from yingjian.landing.readers import csv_file
+from yingjian.landing.readers import csv_file, xlsx_file
 from yingjian.landing.readers.table import open_table
 from yingjian.landing.store import Incoming
 
@@ -376,6 +376,7 @@ def test_the_comparison_finds_what_is_wrong(tmp_path: Path, monkeypatch: pytest.
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of a page fall into several blocks, as large ones do."""
     monkeypatch.setattr(csv_file, "BLOCK", 700)
+    monkeypatch.setattr(xlsx_file, "BATCH_ROWS", 7)
 
 
 @pytest.mark.parametrize(("fuzz", "files"), [(fuzz_text, 25), (fuzz_bytes, 10), (fuzz_sheet, 15)])

@@ -14,7 +14,7 @@ from tests.skips import needs_shared
 from yingjian.landing import stage_table
 from yingjian.landing.errors import FileRejectedError
 from yingjian.landing.feeds import FEEDS
-from yingjian.landing.readers import csv_file
+from yingjian.landing.readers import csv_file, xlsx_file
 from yingjian.landing.readers.layout import Record
 from yingjian.landing.readers.table import open_table
 from yingjian.landing.risk_areas import read_snapshot
@@ -347,13 +347,22 @@ def test_a_later_header_that_lacks_a_column_refuses_the_file(tmp_path: Path) -> 
         records(write(tmp_path, text.encode()))
 
 
-def test_a_sheet_with_a_later_header(tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch_rows", [1, 2, 3, 20_000])
+def test_a_sheet_with_a_later_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_rows: int) -> None:
+    """However its rows fall into batches: the header holds from there on, and blank rows are no records."""
+    monkeypatch.setattr(xlsx_file, "BATCH_ROWS", batch_rows)
+    wide = ROW.replace("E1", "E4") + ",one more"
+    blank = ",".join([" "] * HEADER.count(","))
+    header = reordered(HEADER)
     book = openpyxl.Workbook()
-    for line in (HEADER, ROW, reordered(HEADER), reordered(ROW.replace("E1", "E2"))):
+    for line in (HEADER, ROW, ROW.replace("E1", "E2"), header, reordered(ROW.replace("E1", "E3")), blank, wide):
         book.active.append(line.split(","))
     book.save(tmp_path / "a.xlsx")
     read = records(tmp_path / "a.xlsx")
-    assert [(r.line, r.cells[0], r.cells[8][:10]) for r in read] == [(2, "E1", "2022-07-01"), (4, "E2", "2022-07-01")]
+    assert [(r.line, r.cells[0], r.cells[8][:10]) for r in read] == [
+        (2, "E1", "2022-07-01"), (3, "E2", "2022-07-01"), (5, "E3", "2022-07-01"), (7, "E4", "2022-07-01"),
+    ]  # fmt: skip
+    assert read[3].raw == wide, "a row with a cell too many is kept as it was sent"
 
 
 def test_records_that_two_stray_quotes_swallowed(tmp_path: Path) -> None:

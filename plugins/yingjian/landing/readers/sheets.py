@@ -1,4 +1,4 @@
-"""Reads one spreadsheet in a process of its own, with limits: `python sheets.py FILE [html|xml]`.
+"""Reads one spreadsheet in a process of its own, with limits: `python sheets.py FILE KIND ROWS`.
 
 A file of a few hundred bytes can make a reader of spreadsheets allocate half a terabyte (one cell at each end of a
 sheet), and the process is aborted, not told. Here only this process ends. It imports nothing of the project, so that it
@@ -27,7 +27,7 @@ MAX_ROW, MAX_TEXT = (
     4_000_000,
     2_000_000_000,
 )  # Characters of a row, and of all that is read: one text may stand in any number of cells.
-BATCH_ROWS, BATCH_TEXT = 20_000, 4_000_000
+BATCH_TEXT = 4_000_000
 MAX_SHEETS = 200
 HEAD_ROWS, HEAD_COLUMNS, HEAD_CELL = 7, 2001, 200  # Five title lines and a header of two rows; a header is no larger.
 MAX_ROWS, MAX_CELLS = 1 << 20, 1 << 14  # A sheet has no more rows, and a row no more cells.
@@ -35,7 +35,7 @@ ML = "{urn:schemas-microsoft-com:office:spreadsheet}"
 EXACT_INTEGERS = 10**15  # A spreadsheet keeps 15 significant digits; a longer number is no longer what was typed.
 
 
-def main(path: str, kind: str = "") -> None:
+def main(path: str, kind: str, batch_rows: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # As the process that starts this one has it; see settings.
@@ -43,7 +43,7 @@ def main(path: str, kind: str = "") -> None:
     say([[sheet.name, head(sheet)] for sheet in sheets])
     for number in sys.stdin:
         rows = texts(sheets[int(number)])
-        while batch := some(rows):
+        while batch := some(rows, int(batch_rows)):
             say(columns(batch))
         say(None)
 
@@ -213,15 +213,15 @@ def head(sheet: Sheet) -> list[list[str]]:
     return [[cell[:HEAD_CELL] for cell in row[:HEAD_COLUMNS]] for row in islice(texts(sheet), HEAD_ROWS)]
 
 
-def some(rows: Iterator[list[str]]) -> list[list[str]]:
-    """Return the next rows, as many as fit into a message."""
+def some(rows: Iterator[list[str]], most: int) -> list[list[str]]:
+    """Return the next rows, as many as fit into a message, at most so many."""
     batch: list[list[str]] = []
     size = width = 0
     for row in rows:
         batch.append(row)
         size += len("".join(row))
         width = max(width, len(row))
-        if len(batch) == BATCH_ROWS or size + width * len(batch) > BATCH_TEXT:
+        if len(batch) == most or size + width * len(batch) > BATCH_TEXT:
             break
     return batch
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from yingjian.landing.errors import FileRejectedError
 from yingjian.landing.feeds import Feed
 from yingjian.landing.readers.csv_file import read_csv
 from yingjian.landing.readers.kinds import HEAD, kind_of, utf16_of
 from yingjian.landing.readers.layout import Chunk, Layout
-from yingjian.landing.readers.xlsx_file import read_xlsx
+from yingjian.landing.readers.xlsx_file import Reader, read_xlsx
 
 _BLOCK = 1 << 22
 _PAGE_END = 1 << 16
@@ -33,13 +34,29 @@ class Table:
     is_cut: bool = False
 
 
-def open_table(path: Path, feed: Feed) -> Table:
-    """Open an export of `feed`. Raises FileRejectedError when no header of the feed is found in it, or it is no table."""
-    table = _open(path, feed)
+AHEAD_BYTES = 64 << 20  # A larger spreadsheet is read when its turn comes, with the memory to itself.
+
+
+def begin(path: Path) -> Reader | None:
+    """Start to read a file that is a spreadsheet; None when it is none, is large, or is refused once it is opened."""
+    try:
+        kind = kind_of(path)
+        is_sheet = kind not in ("text", "utf-16") and path.stat().st_size <= AHEAD_BYTES
+        return Reader(path, kind) if is_sheet else None
+    except FileRejectedError:
+        return None
+
+
+def open_table(path: Path, feed: Feed, reader: Reader | None = None) -> Table:
+    """Open an export of `feed`; reader: what `begin` gave for it.
+
+    Raises FileRejectedError when no header of the feed is found in it, or it is no table.
+    """
+    table = _open(path, feed, reader)
     return replace(table, chunks=(chunk.filled(feed) for chunk in table.chunks))
 
 
-def _open(path: Path, feed: Feed) -> Table:
+def _open(path: Path, feed: Feed, reader: Reader | None) -> Table:
     kind = kind_of(path)
     if kind == "text":
         return Table(*read_csv(path, feed))
@@ -48,7 +65,8 @@ def _open(path: Path, feed: Feed) -> Table:
         folder = tempfile.TemporaryDirectory(prefix="yingjian-text-")
         _, layout, chunks = read_csv(_as_utf8(path, Path(folder.name)), feed)
         return Table(kind, layout, _keeping(folder, chunks), has_lines=False)
-    return Table(kind, *read_xlsx(path, feed, kind), has_lines=False, is_cut=kind == "html" and _is_cut_page(path))
+    layout, chunks = read_xlsx(path, feed, kind, reader)
+    return Table(kind, layout, chunks, has_lines=False, is_cut=kind == "html" and _is_cut_page(path))
 
 
 def _is_cut_page(path: Path) -> bool:

@@ -8,8 +8,9 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Self, cast
 
 import polars as pl
 
@@ -30,21 +31,23 @@ from yingjian.landing.readers.layout import (
 from yingjian.names import BLANKS
 
 SHEET_LINES = 10_000_000  # More than any sheet has rows.
+BATCH_ROWS = 20_000  # Of a chunk.
 MAX_BYTES = 1 << 30  # The reader takes the whole file into its memory.
 # Excel writes a page of frames around its sheets, which stand in other files.
 NO_SHEET = {"html": "网页中没有表格（表格可能在另外的文件里）；请将表格另存为.xlsx或CSV后重新报送"}
 MAX_UNPACKED = 4 << 30  # Bytes of XML; a sheet that is full to its last row has less than one.
 
 
-def read_xlsx(path: Path, feed: Feed, kind: str = "xlsx") -> tuple[Layout, Iterator[Chunk]]:
+def read_xlsx(
+    path: Path, feed: Feed, kind: str = "xlsx", reader: Reader | None = None
+) -> tuple[Layout, Iterator[Chunk]]:
     """Layout and chunks of a spreadsheet of `feed`: every sheet that has its header, hidden rows too.
 
     kind: "html" for a page whose tables are its sheets, "xml" for an XML spreadsheet; every other kind is told by its content.
-    Rows of further sheets have line numbers from SHEET_LINES on. Raises FileRejectedError when no sheet has the header,
-    or when one that has it lacks a column; also while its chunks are read.
+    reader: one that reads this file already. Rows of further sheets have line numbers from SHEET_LINES on.
+    Raises FileRejectedError when no sheet has the header, or when one that has it lacks a column; also while its chunks are read.
     """
-    _require_modest(path)
-    reader = _Reader(path, kind)
+    reader = reader or Reader(path, kind)
     tables: list[tuple[int, str, int, Layout]] = []
     ignored: list[str] = []
     problem = FileRejectedError(NO_SHEET.get(kind, "电子表格中没有工作表"))
@@ -63,9 +66,7 @@ def read_xlsx(path: Path, feed: Feed, kind: str = "xlsx") -> tuple[Layout, Itera
     return layout, _chunks(reader, tables, feed, is_padded=kind != "html")
 
 
-def _chunks(
-    reader: _Reader, tables: list[tuple[int, str, int, Layout]], feed: Feed, is_padded: bool
-) -> Iterator[Chunk]:
+def _chunks(reader: Reader, tables: list[tuple[int, str, int, Layout]], feed: Feed, is_padded: bool) -> Iterator[Chunk]:
     with reader:
         for i, (number, name, last_row, layout) in enumerate(tables):
             place = f"工作表“{name}”" if len(tables) > 1 else ""
@@ -90,7 +91,7 @@ def _sections(batches: Iterator[pl.DataFrame], layout: Layout, feed: Feed) -> It
 
 
 def _chunk(rows: pl.DataFrame, layout: Layout, feed: Feed, is_padded: bool) -> Chunk:
-    """Rows as `_Reader.rows` gives them, without the blank ones, as a chunk of `feed`.
+    """Rows as `Reader.rows` gives them, without the blank ones, as a chunk of `feed`.
 
     is_padded: whether cells that are missing at the end of a row are empty ones.
     """
@@ -122,7 +123,7 @@ def _is_given(cell: pl.Expr) -> pl.Expr:
 
 
 def _sent(row: tuple[Any, ...]) -> list[str]:
-    """The cells of a row of `_Reader.rows`, as many as were sent."""
+    """The cells of a row of `Reader.rows`, as many as were sent."""
     return list(row[2 : 2 + row[1]])
 
 
@@ -148,21 +149,26 @@ def _unreadable(why: str) -> FileRejectedError:
     return FileRejectedError(f"电子表格无法打开（{why}），可能已损坏；请用电子表格软件打开后另存为.xlsx重新报送")
 
 
-class _Reader:
+class Reader:
     """The process that reads a spreadsheet (`sheets.py`). It ends with its input, so at the latest with this object.
 
-    heads: every sheet's name and first rows.
+    Raises FileRejectedError when the file is larger than any spreadsheet, and while it is heard when it cannot be read.
     """
 
     def __init__(self, path: Path, kind: str) -> None:
+        _require_modest(path)
         # -I: nothing but the environment's own packages. What the process says on its way down may quote the file.
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(Path(sheets.__file__)), str(path), kind],
+            [sys.executable, "-I", str(Path(sheets.__file__)), str(path), kind, str(BATCH_ROWS)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
-        self.heads: list[tuple[str, list[list[str]]]] = self._hear()
 
-    def __enter__(self) -> _Reader:
+    @cached_property
+    def heads(self) -> list[tuple[str, list[list[str]]]]:
+        """Every sheet's name and first rows."""
+        return cast("list[tuple[str, list[list[str]]]]", self._hear())
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -55,9 +55,12 @@ def take_file(
             with path.open("wb") as copy:
                 shutil.copyfileobj(file.file, copy)
             tried = sending.try_file(reader, of_feed, path)
+            content = path.read_bytes()
+            if not tried.problem and sending.is_landed(reader, of_feed, content):
+                tried = Trial(problem="与已入库的文件内容相同，无需再报")
             if choice == "send" and not tried.problem:
                 try:
-                    number = sending.send(reader, of_feed, path.read_bytes(), path.suffix)
+                    number = sending.send(reader, of_feed, content, path.suffix)
                 except sending.TooManyError:
                     tried = Trial(problem="一天内报送的文件过多，请明天再报或联系数据团队")
     return _page(request, reader, 1, 422 if tried.problem else 200, tried=tried, chosen=feed, sent=number)
