@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
@@ -25,7 +26,7 @@ import polars as pl
 import psycopg
 import xlsxwriter
 
-from tests.bench import bench_days, bench_obligations, bench_readers, bench_reports, bench_simulate
+from tests.bench import bench_days, bench_obligations, bench_readers, bench_reports, bench_simulate, kept
 from tests.bench.memory import peak_mib
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
@@ -180,6 +181,11 @@ def show_landing(figures: dict[str, dict[str, float]]) -> None:
         )
 
 
+def landing_ratios(figures: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Each ratio compares a row's time with that of COPY of the same bytes."""
+    return {f"{name}, over COPY": row["copy_rows_per_second"] / row["rows_per_second"] for name, row in figures.items()}
+
+
 def packs(folder: Path) -> dict[str, dict[str, float]]:
     with _warehouse(folder) as settings:
         return bench_reports.measure(settings, folder)
@@ -200,13 +206,28 @@ def show_sizes(figures: tuple[dict[str, Any], dict[str, Any]]) -> None:
     bench_obligations.show(figures[1])
 
 
-PARTS: dict[str, tuple[Callable[[Path], Any], Callable[[Any], None]]] = {
-    "simulator": (lambda folder: bench_simulate.measure(folder / "town", 1_000_000, 10), bench_simulate.show),
-    "landing": (landing, show_landing),
-    "history": (bench_days.by_history, bench_days.show_history),
-    "sizes": (sizes, show_sizes),
-    "readers": (bench_days.with_readers, bench_readers.show),
-    "packs": (packs, bench_reports.show),
+def size_ratios(figures: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, float]:
+    return bench_days.size_ratios(figures[0]) | bench_obligations.ratios(figures[1])
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the bench: what it measures, how it prints that, and its ratios within one run, of which less is better."""
+
+    measure: Callable[[Path], Any]
+    show: Callable[[Any], None]
+    ratios: Callable[[Any], dict[str, float]]
+
+
+PARTS = {
+    "simulator": Part(
+        lambda folder: bench_simulate.measure(folder / "town", 1_000_000, 10), bench_simulate.show, lambda _: {}
+    ),
+    "landing": Part(landing, show_landing, landing_ratios),
+    "history": Part(bench_days.by_history, bench_days.show_history, bench_days.history_ratios),
+    "sizes": Part(sizes, show_sizes, size_ratios),
+    "readers": Part(bench_days.with_readers, bench_readers.show, bench_readers.ratios),
+    "packs": Part(packs, bench_reports.show, bench_reports.ratios),
 }
 
 
@@ -227,19 +248,25 @@ def _folder(parent: Path | None = None) -> tempfile.TemporaryDirectory[str]:
 
 
 def main() -> int:
-    """Measure the parts named (all), print their tables, and keep the figures as JSON in `bench.json`."""
+    """Measure the parts named (all), print their tables, keep the figures as JSON in `bench.json`, and say what became worse."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help=f"which of {', '.join(PARTS)} (all)")
     parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where the figures go")
+    parser.add_argument("--keep", action="store_true", help=f"put them into {kept.FILE.name} and its page as well")
     asked = parser.parse_args()
     figures = {}
     for name in asked.parts or PARTS:
-        measure, show = PARTS[name]
+        part = PARTS[name]
         with _folder() as folder:
-            figures[name] = measure(Path(folder))
-        show(figures[name])
+            # The kept figures were JSON, too.
+            figures[name] = json.loads(json.dumps(part.measure(Path(folder))))
+        part.show(figures[name])
+        for line in kept.worse(kept.read().get(name), figures[name], part.ratios):
+            print(line)
         sys.stdout.flush()
         asked.json.write_text(json.dumps(figures, ensure_ascii=False, indent=1))
+    if asked.keep:
+        kept.keep(figures, {name: part.show for name, part in PARTS.items()})
     return 0
 
 

@@ -288,8 +288,21 @@ def show_history(figures: Mapping[str, Mapping[str, float]]) -> None:
     print(f"{f'a day, {HISTORY_PERSONS:,} people':34}" + "".join(f"{step:>9}" for step in (*STEPS, "day")))
     for name, row in figures.items():
         print(f"{name:34}" + "".join(f"{row[step]:>9.1f}" for step in (*STEPS, "day")))
+    for name, ratio in history_ratios(figures).items():
+        print(f"{name}: {ratio:.2f}")
+
+
+def history_ratios(figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     first, last = (figures[f"{days} days of history"]["day"] for days in (HISTORIES[0], HISTORIES[-1]))
-    print(f"a day with {HISTORIES[-1]} days of history over one with {HISTORIES[0]}: {last / first:.2f}")
+    return {f"a day with {HISTORIES[-1]} days of history over one with {HISTORIES[0]}": last / first}
+
+
+def size_ratios(figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """The ratios compare a day's time and memory with those of the smallest town."""
+    (_, smallest), *others = figures.items()
+    times = {f"{name}, a day over the smallest town's": row["day"] / smallest["day"] for name, row in others}
+    memory = "peak_mib_together"
+    return times | {f"{name}, memory over the smallest town's": row[memory] / smallest[memory] for name, row in others}
 
 
 def show_sizes(figures: Mapping[str, Mapping[str, float]]) -> None:

@@ -166,3 +166,9 @@ def show(figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
         cells = [moments.get(query) for moments in figures.values()]
         texts = [f"{cell['p50_ms']:.1f} / {cell['p99_ms']:.1f}" if cell else "" for cell in cells]
         print(f"{query:34}" + "".join(f"{cell:>22}" for cell in texts))
+
+
+def ratios(figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
+    """Each ratio compares what a query waits in the middle while a day is run with what it waits at rest."""
+    at_rest, during = figures["at rest"], figures["during a day's run"]
+    return {f"{name}, during a run": row["p50_ms"] / at_rest[name]["p50_ms"] for name, row in during.items()}

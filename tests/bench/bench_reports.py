@@ -322,6 +322,11 @@ def show(figures: Mapping[str, Mapping[str, float]]) -> None:
         print(
             f"{name:34}{row['seconds']:>9.1f}{row['peak_mib']:>10,}{row['page_mb']:>9.2f}{row['xlsx_mb']:>9.2f}{row['pdf_mb']:>9.2f}"
         )
-    for name in CHOSEN:
-        small, large = (figures[f"{persons:,} people, {name}"]["peak_mib"] for persons in PERSONS)
-        print(f"{name}: ten times the people, {large / small:.2f} times the memory")
+    for name, ratio in ratios(figures).items():
+        print(f"{name}: {ratio:.2f}")
+
+
+def ratios(figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Each ratio compares a pack's memory for ten times the people with that for the few."""
+    sizes = {name: [figures[f"{persons:,} people, {name}"]["peak_mib"] for persons in PERSONS] for name in CHOSEN}
+    return {f"{name}, memory for ten times the people": large / small for name, (small, large) in sizes.items()}

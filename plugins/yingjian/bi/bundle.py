@@ -212,6 +212,7 @@ def _axis(chart: Chart) -> Facts:
         "show_legend": len(chart.names) > 1,
         "show_value": chart.kind == "bar",
         "rich_tooltip": True,
+        "markerEnabled": True,  # A line of one day would not be seen.
         "truncateYAxis": False,
     }
 

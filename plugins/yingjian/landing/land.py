@@ -61,7 +61,7 @@ def land(location: str, connect: Callable[[], psycopg.Connection], person_secret
         conn.commit()
         landing = _Landing(conn, feeds, person_secret, summary)
         found, uploaded = (landing.new(each, known) for each in (files, sent.find()))
-        # What the portal took is read through this connection, so by this thread alone.
+        # A file that the portal took is read through this connection, so by this thread alone.
         opened = chain(ahead(found, partial(_Opened, place.local)), map(partial(_Opened, sent.local), uploaded))
         for one in opened:
             try:

@@ -31,7 +31,7 @@ from yingjian.landing.readers.layout import (
 from yingjian.names import BLANKS
 
 SHEET_LINES = 10_000_000  # More than any sheet has rows.
-BATCH_ROWS = 20_000  # Of a chunk.
+BATCH_ROWS = 20_000  # A chunk has no more rows.
 MAX_BYTES = 1 << 30  # The reader takes the whole file into its memory.
 # Excel writes a page of frames around its sheets, which stand in other files.
 NO_SHEET = {"html": "网页中没有表格（表格可能在另外的文件里）；请将表格另存为.xlsx或CSV后重新报送"}

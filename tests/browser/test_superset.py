@@ -19,8 +19,10 @@ from urllib.parse import urlparse
 import httpx
 import pytest
 import yaml
+from playwright.sync_api import Browser, expect
 
 from tests import support
+from tests.browser.conftest import ARTIFACTS, DESK, needs_chromium
 from tests.conftest import HomeFactory
 from tests.servers import free_port
 from yingjian.bi import dashboards, datasets
@@ -202,6 +204,30 @@ def test_charts_say_what_the_figures_say_and_days_are_those_of_the_town(
         town, "select extract(epoch from min(as_of_date)) * 1000 from reporting.publication_history"
     )
     assert row["as_of_date"] == float(day), "the day of an axis is midnight in UTC"
+
+
+@needs_chromium
+@pytest.mark.timeout(1200)
+def test_dashboards_are_drawn_in_a_browser(
+    superset: Superset, town: Settings, monkeypatch: pytest.MonkeyPatch, browser: Browser
+) -> None:
+    """Pictures of them go to test-artifacts/."""
+    bring(superset, town, monkeypatch)
+    # Superset draws what is in view: all of a dashboard is.
+    context = browser.new_context(viewport=DESK | {"height": 5000})
+    page = context.new_page()
+    page.goto(f"{superset.url}/login/")
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill(ADMIN_PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/superset/welcome/**")
+    for board in dashboards.load(PROJECT_ROOT, datasets.load(PROJECT_ROOT, prepare_manifest(town))):
+        page.goto(f"{superset.url}/superset/dashboard/yingjian-{board.name}/")
+        expect(page.locator("[data-test=slice-container]")).to_have_count(len(board.charts), timeout=60_000)
+        expect(page.locator("[data-test=loading-indicator]")).to_have_count(0, timeout=60_000)
+        expect(page.get_by_role("alert")).to_have_count(0)
+        page.screenshot(path=ARTIFACTS / f"superset-{board.name}.png", full_page=True)
+    context.close()
 
 
 @pytest.mark.timeout(1200)
