@@ -5,6 +5,8 @@ The layout follows GB/T 9704: A4, 37 mm above and 28 mm at the left, red head, t
 
 from __future__ import annotations
 
+import math
+import unicodedata
 import zipfile
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import docx
 from docx.document import Document as Official
+from docx.enum.style import WD_STYLE_TYPE
 from docx.enum.text import WD_ALIGN_PARAGRAPH
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
@@ -24,6 +27,8 @@ from yingjian.reports.document import Chapter, Column, Document, Figure, Table, 
 
 BODY, HEAD, TITLE = "仿宋", "黑体", "方正小标宋简体"
 BODY_SIZE, ANNEX_SIZE, TABLE_SIZE = Pt(16), Pt(12), Pt(9)
+TEXT_WIDTH, CELL_MARGINS = 156.0, 4.5  # They are in millimetres.
+CELL = "表格"
 RED = RGBColor(0xC0, 0, 0)
 
 
@@ -49,6 +54,10 @@ def _lay_out(made: Official, document: Document) -> None:
     style = made.styles["Normal"]
     _set_font(style.element.get_or_add_rPr(), BODY)
     style.font.size = BODY_SIZE  # type: ignore[attr-defined]
+    # A style, not the runs' size: the height of an empty cell is that of its paragraph.
+    cell = made.styles.add_style(CELL, WD_STYLE_TYPE.PARAGRAPH)
+    cell.base_style, cell.font.size = style, TABLE_SIZE
+    cell.paragraph_format.space_before = cell.paragraph_format.space_after = Pt(1)
     properties, published_at = made.core_properties, document.publication.published_at.replace(tzinfo=None)
     properties.title, properties.author, properties.comments = document.title, document.imprint.issued_by, ""
     properties.created = properties.modified = published_at.replace(microsecond=0)
@@ -99,7 +108,8 @@ def _brief(made: Official, document: Document) -> None:
 
 def _chapter(made: Official, chapter: Chapter) -> None:
     """Write a chapter as the PDF has it: sentences, the daily figures as one table, tables."""
-    _line(made, f"{chapter.title}（{chapter.basis}）", size=ANNEX_SIZE, font=HEAD, is_indented=False)
+    title = _line(made, f"{chapter.title}（{chapter.basis}）", size=ANNEX_SIZE, font=HEAD, is_indented=False)
+    title.paragraph_format.space_before = Pt(8)
     if daily := [figure for figure in chapter.each(Figure) if figure.is_daily]:
         columns = (
             Column("指标", "title", "text"),
@@ -120,22 +130,52 @@ def _chapter(made: Official, chapter: Chapter) -> None:
 
 def _table(made: Official, table: Table) -> None:
     if table.title:
-        _line(made, table.title, size=Pt(10.5), font=HEAD, is_indented=False)
+        title = _line(made, table.title, size=Pt(10.5), font=HEAD, is_indented=False)
+        title.paragraph_format.space_before = Pt(4)
+        title.paragraph_format.keep_with_next = True
     rows = [table.written(row) for row in table.listed]
     rows += [table.written(table.total)] if table.total else []
+    rows = [[column.title for column in table.columns], *rows]
     grid = made.add_table(rows=0, cols=len(table.columns), style="Table Grid")
-    for row in ([column.title for column in table.columns], *rows):
-        _row(grid.add_row().cells, table.columns, row)
+    grid.autofit = False  # Programs that lay it out by themselves give every column the same width.
+    widths = _widths(rows)
+    for column, width in zip(grid.columns, widths, strict=True):
+        column.width = width
+    for row in rows:
+        _row(grid.add_row().cells, table.columns, row, widths)
     head = grid.rows[0]._tr.get_or_add_trPr()
     head.append(OxmlElement("w:tblHeader"))
     for note in table.notes:
         _line(made, note, size=TABLE_SIZE)
 
 
-def _row(cells: Sequence[object], columns: Sequence[Column], row: Sequence[str]) -> None:
-    for cell, column, words in zip(cells, columns, row, strict=True):
+def _widths(rows: Sequence[Sequence[str]]) -> list[Mm]:
+    """Divide the width of the page: no column gets more than its longest cell needs while another has too little.
+
+    Those with too little share by the square root of what they need, so that a long text gets more and is no pole of letters.
+    """
+    needed = [max(map(_width, cells)) for cells in zip(*rows, strict=True)]
+    given = [0.0] * len(needed)
+    left, weights = TEXT_WIDTH, sum(map(math.sqrt, needed))
+    for need, place in sorted((need, place) for place, need in enumerate(needed)):
+        given[place] = min(need, left * math.sqrt(need) / weights)
+        left -= given[place]
+        weights -= math.sqrt(need)
+    return [Mm(width + left / len(given)) for width in given]
+
+
+def _width(words: str) -> float:
+    """Return the millimetres that a text needs in one line of a cell; a Chinese character is as wide as high."""
+    letters = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1.2 for letter in words)
+    return letters * float(TABLE_SIZE.mm) / 2 + CELL_MARGINS
+
+
+def _row(cells: Sequence[object], columns: Sequence[Column], row: Sequence[str], widths: Sequence[Mm]) -> None:
+    for cell, column, words, width in zip(cells, columns, row, widths, strict=True):
+        cell.width = width  # type: ignore[attr-defined]
         paragraph = cell.paragraphs[0]  # type: ignore[attr-defined]
-        paragraph.add_run(words).font.size = TABLE_SIZE
+        paragraph.style = CELL
+        paragraph.add_run(words)
         if column.kind != "text":
             paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
 
