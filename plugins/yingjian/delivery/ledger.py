@@ -309,7 +309,7 @@ def attempts(conn: psycopg.Connection[Any], publication_id: int | None) -> list[
         conn,
         """
         select
-            attempt_id, what, occasion, official, channel, audience_kind, audience, state, will_retry, tries, error,
+            attempt_id, what, occasion, official, channel, number, audience_kind, audience, state, will_retry, tries, error,
             not_before, ended_at
         from delivery.attempt where publication_id is not distinct from %(id)s
         order by attempt_id

@@ -18,11 +18,13 @@ from yingjian.delivery.ledger import Attempt
 from yingjian.people.audience import Audience
 from yingjian.people.officials import Official, Officials
 from yingjian.reports import text, write_packs
-from yingjian.reports.bulletin import Bulletin, read_content, write_bulletin
+from yingjian.reports.bulletin import Bulletin, Content, bulletin_of, read_content, write_bulletin
 from yingjian.reports.packs import Pack, pack_of
 from yingjian.reports.publication import issue_number
 
 MARK = "【应检】"
+PICTURE_BYTES = 2 * 1024 * 1024  # WeCom takes no larger picture.
+TASKS = 5  # DingTalk shows no picture of ours, so its text has the first tasks.
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,24 @@ class Message:
         lines += [self.note] if self.note else []
         lines += [f"[打开]({self.link})"] if self.link else []
         return "\n\n".join(lines)
+
+    def words(self, channel: str) -> str:
+        """Return the text that a channel sends; the shared folder has none."""
+        if channel == "folder":
+            return ""
+        if channel == "mail":
+            return self.plain()
+        return self.markdown(TASKS if channel == "dingtalk" else 0)
+
+    def shown(self, channel: str) -> Path | None:
+        """Return the picture that a channel shows: WeCom alone does, if the picture is there and not too large."""
+        if channel != "wecom" or self.picture is None or not self.picture.is_file():
+            return None
+        return self.picture if self.picture.stat().st_size <= PICTURE_BYTES else None
+
+    def attached(self, channel: str) -> tuple[Path, ...]:
+        """Return the files that a channel hands over; a group robot takes none."""
+        return self.files if channel in ("mail", "folder") else ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +153,10 @@ def token(attempt: Attempt, secret: bytes) -> str:
 
 
 class Composer:
-    """A composer makes the messages of a publication. It reads or writes only once what several messages need."""
+    """A composer makes the messages of a publication. It reads or writes only once what several messages need.
+
+    One that `only_reads` takes stored files, and writes none.
+    """
 
     def __init__(
         self,
@@ -143,6 +166,8 @@ class Composer:
         secret: bytes,
         link: str,
         officials: Officials | None = None,
+        *,
+        only_reads: bool = False,
     ) -> None:
         self.edition = read_edition(conn, publication_id)
         self._conn = conn
@@ -150,10 +175,14 @@ class Composer:
         self._secret = secret
         self._link = link
         self._officials = officials
+        self._only_reads = only_reads
         self._bulletin: Bulletin | None = None
 
     def message(self, attempt: Attempt, official: Official) -> Message:
-        """Return the message of an attempt. Raises LookupError when the publication's rows were pruned."""
+        """Return the message of an attempt.
+
+        Raises LookupError when the publication's rows were pruned, or when the files are not stored and none is to be written.
+        """
         if attempt.what == "pack":
             return self._pack(attempt, official)
         return self._of_bulletin(attempt)
@@ -184,13 +213,15 @@ class Composer:
         """Return the audience's pack as stored; write it now if a part of it is missing."""
         pack = pack_of(audience, self.edition.as_of_date, self.edition.publication_id, self._reports)
         if not all(path.is_file() for path in (*pack.files, pack.summary)):
+            if self._only_reads:
+                raise LookupError(f"the pack of publication {self.edition.publication_id} is not stored")
             write_packs(self._conn, self.edition.publication_id, self._reports, [audience], self._officials)
         return pack
 
     def _of_bulletin(self, attempt: Attempt) -> Message:
         content = read_content(self._conn, self.edition.publication_id)
         if self._bulletin is None:
-            self._bulletin = write_bulletin(self._conn, self.edition.publication_id, self._reports)
+            self._bulletin = self._bulletin_of(content)
         day = f"{text.day(self.edition.as_of_date)}对外发布数字（第{self.edition.number}期）"
         subject, note = {
             "bulletin": (f"{text.day(self.edition.as_of_date)}疫情防控信息（第{self.edition.number}期）", ""),
@@ -209,6 +240,14 @@ class Composer:
             link="" if attempt.what == "bulletin" else self._link,
             files=self._bulletin.files,
         )
+
+    def _bulletin_of(self, content: Content) -> Bulletin:
+        if not self._only_reads:
+            return write_bulletin(self._conn, self.edition.publication_id, self._reports)
+        bulletin = bulletin_of(content, self._reports)
+        if not all(path.is_file() for path in bulletin.files):
+            raise LookupError(f"the bulletin of publication {self.edition.publication_id} is not stored")
+        return bulletin
 
 
 def _files(pack: Pack, *, with_names: bool) -> tuple[Path, ...]:

@@ -17,7 +17,6 @@ from airflow.sdk.exceptions import AirflowFailException
 from yingjian.database import warehouse
 from yingjian.delivery.errors import Undelivered
 from yingjian.orchestration import tasks
-from yingjian.orchestration.notices import portal_link
 from yingjian.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def _deliver(publication_id: int, what: str, occasion: str = "", link: str = "",
         due = courier.due_at(edition.as_of_date, settings.delivery_time) if what == "pack" else datetime.now(UTC)
         to = askable(officials, "sign_off", deputies=deputies) if what in ABOUT_A_QUESTION else None
         courier.plan(conn, publication_id, what, officials, due, occasion, to)
-        link = link or portal_link(settings)
+        link = link or settings.portal_link()
         composer = Composer(conn, publication_id, settings.reports, settings.person_secret, link, officials)
         delivered = courier.deliver(
             conn, publication_id, what, officials, composer, _channels(settings), occasion=occasion

@@ -29,7 +29,8 @@ language sql immutable as $$
         ) then service = 'portal'
         when action in ('release', 'policy_change') then service = 'publisher'
         when action in (
-            'sign_off', 'delivery', 'export', 'list_view', 'person_view', 'quarantine_view', 'trail_ddl'
+            'sign_off', 'delivery', 'export', 'list_view', 'person_view', 'quarantine_view', 'delivery_preview',
+            'trail_ddl'
         ) then service = 'reporter'
         else true
     end
