@@ -47,6 +47,7 @@ PAGES: dict[str, set[str]] = {
     "/compare": OFFICIALS,
     "/screen": OFFICIALS,
     "/delivery/preview": OFFICIALS,
+    "/notifications": OFFICIALS,
     "/quality": OFFICIALS | DATA_TEAM,
     "/quality/rows": {"case-worker", "grid"},
     "/quarantine": {"case-worker", "grid"},

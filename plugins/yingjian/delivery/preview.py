@@ -12,6 +12,7 @@ import psycopg
 
 from yingjian.clock import SHANGHAI
 from yingjian.delivery import courier, ledger
+from yingjian.delivery.choices import Choices
 from yingjian.delivery.ledger import Attempt
 from yingjian.delivery.messages import Composer, Message
 from yingjian.delivery.recipients import Recipient, recipients
@@ -65,7 +66,12 @@ def parts(officials: Officials) -> list[Audience]:
 
 
 def previews(
-    conn: psycopg.Connection[Any], composer: Composer, officials: Officials, audience: Audience, at: time
+    conn: psycopg.Connection[Any],
+    composer: Composer,
+    officials: Officials,
+    choices: Choices,
+    audience: Audience,
+    at: time,
 ) -> list[Preview]:
     """Return what a part of the town is sent of the composer's publication: first the pages, then the bulletin.
 
@@ -78,11 +84,16 @@ def previews(
     }
     grouped: dict[tuple[Any, ...], tuple[Message | None, list[Addressee]]] = {}
     for what in SENT_ONCE:
-        for one in recipients(officials, what):
+        for one in recipients(officials, what, choices):
             if one.audience != audience:
                 continue
             message = _message(composer, what, one)
-            key = (what, one.channel.kind, message.attached(one.channel.kind) if message else None)
+            # Two officials of a part may differ in the files that they may have, and in what they chose.
+            key = (
+                what,
+                one.channel.kind,
+                message and (message.subject, message.tasks, message.attached(one.channel.kind)),
+            )
             state, ended = states.get((what, one.official.login, one.channel.kind, one.number), ("planned", None))
             grouped.setdefault(key, (message, []))[1].append(
                 Addressee(one.official.name, state, ended.astimezone(SHANGHAI) if ended else None)

@@ -27,6 +27,7 @@ from yingjian.portal.routes import (
     documents,
     home,
     lists,
+    notifications,
     operations,
     overview,
     persons,
@@ -46,7 +47,7 @@ ROUTERS = tuple(
     module.router
     for module in (
         home, sign_in, decisions, today, overview, lists, persons, zones, quality, publications, operations, documents, sending,
-        quarantine, delivery,
+        quarantine, delivery, notifications,
     )
 )  # fmt: skip
 PROVIDER_SECONDS = 600  # A sign-in at the OpenID Connect provider may take so long.

@@ -134,6 +134,39 @@ WORDS: dict[str, tuple[str, str]] = {
     "files": ("文件", "Files"),
     "not_stored": ("未保存文件", "no stored files"),
     "no_report_of_day": ("这一天没有发布。", "Nothing was published for this day."),
+    # The page on which a reader chooses what to be told uses these words.
+    "notifications_title": ("我的通知", "My notifications"),
+    "notifications_saved": ("已保存。", "Saved."),
+    "notifications_no_channel": (
+        "名册中没有您的接收方式，请联系防控办或数据团队。",
+        "The list of officials gives you no channel: ask the office or the data team.",
+    ),
+    "notifications_intro": (
+        "接收方式由防控办设定；这里选择通过哪些方式接收哪些内容。审签、放行等需要您答复的事项不受此限。",
+        "The office says over which channels you are reached; choose here what comes over which. Questions for you always come.",
+    ),
+    "notifications_report": ("日报", "Daily report"),
+    "notifications_means_report": ("主要数字和附件。", "Its main figures and its files."),
+    "notifications_focus": ("今日重点工作", "The day's work"),
+    "notifications_means_focus": (
+        "今日重点工作各项；只选这一项时不带附件。",
+        "What must be done today; without files if you choose nothing else.",
+    ),
+    "notifications_clock": ("限时提醒", "Reminders of deadlines"),
+    "notifications_means_clock": (
+        "阳性转运、密接隔离、混管单采、区域核酸的时限将至时提醒，每项一次，只报件数，不含个人信息。",
+        "Before the time for positives, contacts, tubes or a round is over: once for each, as counts, without persons.",
+    ),
+    "notifications_hours": ("提前几小时提醒", "Hours before the deadline"),
+    "notifications_quiet": ("免打扰时段", "Quiet hours"),
+    "notifications_means_quiet": (
+        "时段内只发阳性转运、密接隔离的提醒和需要答复的事项，其余在时段结束时发出；起止相同为不设。",
+        "Only reminders of positives and contacts and questions for you come in them; the rest comes when they end."
+        " The same time twice means none.",
+    ),
+    "notifications_from": ("起", "From"),
+    "notifications_to": ("止", "To"),
+    "notifications_save": ("保存", "Save"),
     # The preview of messages uses these words.
     "preview_title": ("发送预览", "Messages before they are sent"),
     "preview_intro": (
@@ -692,6 +725,7 @@ CODES: dict[str, tuple[str, str]] = {
     "shared": ("同一去处", "shared"),
     "pack": ("日报", "pack"),
     "bulletin": ("对外发布", "bulletin"),
+    "clock": ("限时提醒", "reminder of deadlines"),
     "request": ("请求签发", "sign-off request"),
     "reminder": ("催办", "reminder"),
     "expiry": ("逾期未签发", "expiry"),

@@ -25,7 +25,8 @@ language sql immutable as $$
         ) then false
         when action in (
             'sign_in', 'sign_in_failed', 'sign_out', 'password_set', 'sessions_ended', 'release_decision',
-            'sign_off_decision', 'correction_proposed', 'correction_confirmed', 'correction_returned'
+            'sign_off_decision', 'correction_proposed', 'correction_confirmed', 'correction_returned',
+            'notification_choice'
         ) then service = 'portal'
         when action in ('release', 'policy_change') then service = 'publisher'
         when action in (

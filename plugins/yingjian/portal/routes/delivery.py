@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from yingjian.delivery import preview
+from yingjian.delivery.choices import read_choices
 from yingjian.delivery.messages import Composer
 from yingjian.delivery.preview import Preview
 from yingjian.people.audience import OFFICE, Audience
@@ -66,12 +67,12 @@ def _read(conn: reading.Conn, audience: Audience) -> tuple[Publication | None, l
     current = publications.current(conn)
     if current is None:
         return None, []
-    own, officials = settings(), directory()
+    own, officials, choices = settings(), directory(), read_choices(conn)
     # The secret marks a mail that is sent; no page shows that mark, so the portal does not need it.
     composer = Composer(
-        conn, current.publication_id, own.reports, b"", own.portal_link(), officials, only_reads=True
+        conn, current.publication_id, own.reports, b"", own.portal_link(), officials, choices=choices, only_reads=True
     )  # fmt: skip
-    return current, preview.previews(conn, composer, officials, audience, own.delivery_time)
+    return current, preview.previews(conn, composer, officials, choices, audience, own.delivery_time)
 
 
 def _parts(reader: Reader) -> list[Audience]:
