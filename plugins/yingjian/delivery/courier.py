@@ -71,13 +71,15 @@ def plan(
 ) -> int:
     """Put on record who receives what; return the number of attempts. `to` replaces the everyday recipients.
 
-    A pack whose hour, or `now` if that is later, lies in an official's quiet hours waits for their end.
+    A pack whose hour lies in an official's quiet hours waits for their end. So does one that is late by less than a day, if
+    `now` lies in them; the pack of an earlier day goes out because a person runs that day, who need not wait.
     """
     choices = read_choices(conn)
     receiving = recipients(officials, what, choices) if to is None else to
     later = {}
     if what == "pack":
-        start = max(not_before, now or not_before)
+        is_late = now is not None and timedelta(0) < now - not_before < timedelta(days=1)
+        start = now if now and is_late else not_before
         ends = {one.official.login: choices.of(one.official.login).after_quiet(start) for one in receiving}
         later = {login: end for login, end in ends.items() if end != start}
     return ledger.plan(conn, publication_id, what, receiving, not_before, occasion, later)

@@ -126,6 +126,11 @@ def test_quiet_hours_keep_a_pack_until_their_end(
     courier.plan(conn, PUBLICATION, "pack", officials, due, now=night)
     late = dict(conn.execute("select official, not_before from delivery.attempt").fetchall())
     assert late["director"] == datetime(2022, 7, 26, 7, tzinfo=SHANGHAI) and late["deputy"] == due
+    courier.plan(conn, PUBLICATION, "pack", officials, due, now=night.replace(month=8))
+    assert set(dict(conn.execute("select official, not_before from delivery.attempt").fetchall()).values()) <= {
+        due,
+        due.replace(hour=8, minute=30),
+    }, "a person who runs an earlier day need not wait"
 
 
 def test_what_waited_is_sent_once_when_the_hours_are_over(
