@@ -44,7 +44,8 @@ def plan(conn: psycopg.Connection[Any], officials: Officials, now: datetime) -> 
     row = conn.execute("select publication_id from published.current").fetchone()
     if row is None:
         return 0
-    choices, occasion = read_choices(conn), f"{now.astimezone(SHANGHAI):%Y-%m-%dT%H:%M}"
+    # The occasion is the machine's time: a demo's clock may stand still, and no two runs may share an occasion.
+    choices, occasion = read_choices(conn), datetime.now(UTC).isoformat(timespec="milliseconds")
     to: list[Recipient] = []
     for official in officials.by_login.values():
         if ways := reminded(official, choices):
@@ -125,9 +126,10 @@ class Reminder:
                 places = "、".join(f"{row['community'] or '未分社区'}{row['items']}" for row in of_list)
                 count, first = sum(row["items"] for row in of_list), min(row["deadline"] for row in of_list)
                 lines.append((today.LISTS[mart][0], f"{count}项，最早{text.time_of_day(first)}（{places}）"))
+        link = f"{self.portal}/{'today' if official.may('persons') else ''}"
         return Message(
             token(attempt, self.secret), "", f"{MARK}限时提醒：{items}项时限将至", tuple(lines), (),
-            "请在时限前办结并填写处置；每项只提醒一次。", f"{self.portal}/today", choice=f"{self.portal}{CHOICE_PAGE}",
+            "请在时限前办结并填写处置；每项只提醒一次。", link, choice=f"{self.portal}{CHOICE_PAGE}",
         )  # fmt: skip
 
 
