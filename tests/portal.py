@@ -232,11 +232,28 @@ def _officials(own: str, department: str) -> list[dict[str, object]]:
             "name": "街道主要领导",
             "audience": "office",
             "may": ["release", "sign_off"],
+            "receives": [
+                {"channel": "mail", "to": "director@example.org"},
+                {"channel": "wecom", "connection": "wecom_office"},
+                {"channel": "dingtalk", "connection": "dingtalk_office"},
+                {"channel": "folder", "path": "对外发布", "what": "bulletin"},
+            ],
         },
         {"login": "case-worker", "name": "流调溯源组", "audience": "office", "may": ["persons", "quarantine"]},
         {"login": "health", "name": "部门联络员", "audience": {"department": department}, "may": ["persons"]},
-        {"login": "grid", "name": "社区网格员", "audience": {"community": own}, "may": ["persons", "quarantine"]},
-        {"login": "clerk", "name": "社区文员", "audience": {"community": own}},
+        {
+            "login": "grid",
+            "name": "社区网格员",
+            "audience": {"community": own},
+            "may": ["persons", "quarantine"],
+            "receives": [{"channel": "mail", "to": "grid@example.org"}],
+        },
+        {
+            "login": "clerk",
+            "name": "社区文员",
+            "audience": {"community": own},
+            "receives": [{"channel": "mail", "to": "clerk@example.org"}],
+        },
     ]
 
 

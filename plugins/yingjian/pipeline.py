@@ -14,6 +14,7 @@ class Dag(StrEnum):
     DELIVERY = "delivery"
     PUBLIC_RELEASE = "public_release"
     SENDERS = "senders"
+    REMINDERS = "reminders"
     BOUNCES = "bounces"
     WATCH = "watch"
 

@@ -197,6 +197,10 @@ class Settings:
             audit_anchor=given.audit_anchor,
         )
 
+    def portal_link(self, path: str = "/") -> str:
+        """Return the link to a page of the portal, which officials open."""
+        return f"{self.portal_url}{path}"
+
     @cached_property
     def person_secret(self) -> bytes:
         """Secret of the person keys; made and kept in the home folder when none is given."""

@@ -1,12 +1,16 @@
-"""A table or a figure of the report has the same characters on the page, in the spreadsheet, the PDF, the Word file and in mail."""
+"""A table or a figure of the report has the same characters on the page, in spreadsheet, PDF, Word file, picture and messages."""
 
 from __future__ import annotations
 
+import email
+import email.policy
 import html
+import io
 import json
 import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,8 +24,12 @@ from openpyxl.cell import Cell
 from openpyxl.worksheet.worksheet import Worksheet
 
 from tests.unit.reports import town
+from yingjian.delivery.ledger import Attempt
+from yingjian.delivery.mail import compose as mail_bytes
+from yingjian.delivery.messages import Composer
 from yingjian.people.audience import OFFICE, Audience
-from yingjian.reports import Pack, write_packs
+from yingjian.people.officials import Official
+from yingjian.reports import Pack, pdf, write_packs
 from yingjian.reports.audiences import narrowed
 from yingjian.reports.document import Chapter, Document, Figure, Table
 from yingjian.reports.report import read_document
@@ -111,6 +119,13 @@ def in_word_file(path: Path) -> tuple[str, list[list[list[str]]]]:
     return said, [[[cell.text for cell in row.cells] for row in table.rows] for table in written.tables]
 
 
+def in_picture(document: Document) -> str:
+    """Return the text of the picture without blanks: its template set as a PDF, of which text can be read."""
+    inputs = {"report": json.dumps(pdf.content(document), ensure_ascii=False), "form": "picture"}
+    compiled = pdf._compiler().compile(input=pdf._template("report"), format="pdf", sys_inputs=inputs)
+    return squeezed("".join(sheet.extract_text() for sheet in pypdf.PdfReader(io.BytesIO(compiled)).pages))
+
+
 def through_libreoffice(path: Path, folder: Path, form: str) -> Path:
     """Return a spreadsheet as LibreOffice shows it, as a page or a PDF."""
     program = shutil.which("soffice")
@@ -149,24 +164,28 @@ def test_no_cell_is_too_narrow_for_what_stands_in_it(packs, tmp_path, audience):
 
 @pytest.mark.parametrize("audience", CHOSEN, ids=lambda audience: audience.code)
 def test_the_brief_is_the_same_in_every_form(packs, audience):
-    document, pack = packs[audience]
+    check_brief(*packs[audience])
+
+
+def check_brief(document: Document, pack: Pack) -> None:
     page = squeezed(html.unescape(re.sub(r"<[^>]*>", "", pack.page.read_text("utf-8"))))
-    pdf = squeezed("".join(sheet.extract_text() for sheet in pypdf.PdfReader(pack.pdf).pages))
+    paper = squeezed("".join(sheet.extract_text() for sheet in pypdf.PdfReader(pack.pdf).pages))
     word, _ = in_word_file(pack.official)
     mail = squeezed(pack.summary.read_text("utf-8"))
+    picture = in_picture(document)
     for tile in document.tiles:
-        for said in (page, pdf, word, mail):
+        for said in (page, paper, word, mail, picture):
             assert squeezed(f"{tile.written}{tile.unit}") in said, tile.label
     for action in document.actions:
-        for said in (page, pdf, word, mail):
+        for said in (page, paper, word, mail, picture):
             assert squeezed(action.text) in said, action.heading
     for finding in document.findings:
-        for said in (page, pdf, word):
+        for said in (page, paper, word, picture):
             assert squeezed(finding.text) in said, finding.heading
     for _, sentence in (*document.outbreak, *document.facts):
-        for said in (page, pdf, word):
+        for said in (page, paper, word):
             assert squeezed(sentence) in said, sentence
-    assert document.number in page and document.number in pdf and document.number in word
+    assert document.number in page and document.number in paper and document.number in word
 
 
 def test_the_office_reads_one_page_first_and_six_in_all(packs):
@@ -180,11 +199,15 @@ def test_the_office_reads_one_page_first_and_six_in_all(packs):
 @pytest.mark.parametrize("audience", CHOSEN, ids=lambda audience: audience.code)
 def test_a_table_is_the_same_in_every_form(packs, audience):
     document, pack = packs[audience]
+    check_tables(document, pack)
+    assert sum(1 for _ in tables(document)) > (15 if audience == OFFICE else 8)
+
+
+def check_tables(document: Document, pack: Pack) -> None:
     page, book = on_page(pack.page), openpyxl.load_workbook(pack.workbook)
     said = re.sub(r"\s+", "", "".join(sheet.extract_text() for sheet in pypdf.PdfReader(pack.pdf).pages))
     _, in_word = in_word_file(pack.official)
     found = list(tables(document))
-    assert len(found) > (15 if audience == OFFICE else 8)
     assert sum(map(len, page.values())) == len(found)
     for chapter, table in found:
         assert expected(table) in page[chapter.anchor], table.title
@@ -204,15 +227,20 @@ def test_all_of_the_rows_are_the_same_ones(packs):
         assert sum(row[place] for row in units.listed) == sum(row[place] for row in units.every) == units.total[place]
 
 
-def test_a_daily_figure_is_the_same_in_every_form(packs):
-    document, pack = packs[OFFICE]
+@pytest.mark.parametrize("audience", CHOSEN, ids=lambda audience: audience.code)
+def test_a_daily_figure_is_the_same_in_every_form(packs, audience):
+    assert check_daily_figures(*packs[audience]) > (20 if audience == OFFICE else 3)
+
+
+def check_daily_figures(document: Document, pack: Pack) -> int:
+    """Compare every daily figure; return how many there are."""
     page = pack.page.read_text("utf-8")
     said = re.sub(r"\s+", "", "".join(sheet.extract_text() for sheet in pypdf.PdfReader(pack.pdf).pages))
     _, in_word = in_word_file(pack.official)
     sheet = openpyxl.load_workbook(pack.workbook)["每日指标"]
     rows = {row[1].value: row for row in sheet.iter_rows(min_row=2)}
     figures = [figure for chapter in document.chapters for figure in chapter.each(Figure) if figure.is_daily]
-    assert len(figures) == len(rows) > 20
+    assert len(figures) == len(rows)
     for figure in figures:
         today, change = rows[figure.title][3], rows[figure.title][5]
         written = today.value if isinstance(today.value, str) else SHOWN[today.number_format](today.value)
@@ -220,6 +248,55 @@ def test_a_daily_figure_is_the_same_in_every_form(packs):
         assert f"{figure.title} <b>{html.escape(figure.written)}</b>" in page
         assert re.sub(r"\s+", "", figure.title + figure.written) in said
         assert any([figure.title, figure.written] == row[:2] for table in in_word for row in table)
+    return len(figures)
+
+
+@pytest.mark.parametrize("audience", CHOSEN, ids=lambda audience: audience.code)
+def test_a_message_has_the_characters_of_the_page(town_database, packs, audience):
+    with psycopg.connect(town_database) as conn:
+        check_messages(conn, *packs[audience])
+
+
+def check_messages(conn: psycopg.Connection, document: Document, pack: Pack) -> None:
+    """Compare what each channel says with the document: mail as it is sent, and the text of a group's robots."""
+    composer = Composer(conn, town.PUBLICATION_ID, pack.page.parents[1], b"", "https://portal.example", only_reads=True)
+    official = Official("reader", "读者", pack.audience)
+    said = {}
+    for channel in ("mail", "wecom", "dingtalk"):
+        attempt = Attempt(0, town.PUBLICATION_ID, "pack", "", "reader", channel, 1, "", pack.audience, "planned")
+        message = composer.message(attempt, official)
+        said[channel] = squeezed(message.words(channel))
+        if channel == "mail":
+            mail = email.message_from_bytes(
+                mail_bytes(message, "a@example.org", "b@example.org", "<1@x>"), policy=email.policy.default
+            )
+            for kind in ("plain", "html"):
+                part = mail.get_body((kind,))
+                assert part is not None
+                said[kind] = squeezed(html.unescape(re.sub(r"<[^>]*>", "", part.get_content())))
+    for tile in document.tiles:
+        for channel, words in said.items():
+            assert squeezed(f"{tile.written}{tile.unit}") in words, (channel, tile.label)
+    for action in document.actions:
+        for channel in ("mail", "plain", "html"):
+            assert squeezed(action.text) in said[channel], (channel, action.heading)
+    for action in document.actions[:5]:
+        assert squeezed(action.text) in said["dingtalk"], action.heading
+
+
+@pytest.mark.slow  # It takes minutes: every audience of the town, in every form.
+def test_every_audience_reads_the_same_characters_in_every_form(town_database, tmp_path):
+    kinds: Counter[str] = Counter()
+    with psycopg.connect(town_database) as conn:
+        for pack in write_packs(conn, town.PUBLICATION_ID, tmp_path):
+            with narrowed(conn, pack.audience):
+                document = read_document(conn, town.PUBLICATION_ID, pack.audience)
+            check_brief(document, pack)
+            check_tables(document, pack)
+            check_daily_figures(document, pack)
+            check_messages(conn, document, pack)
+            kinds[pack.audience.kind] += 1
+    assert kinds["office"] == 1 and kinds["community"] > 5 and kinds["department"] > 5
 
 
 def test_a_share_that_rounding_could_write_twice(packs):

@@ -17,7 +17,9 @@ import pytest
 
 from tests.portal import Portal, ask_release
 from yingjian.database import warehouse
+from yingjian.landing.feeds import FEEDS
 from yingjian.people.audience import Audience
+from yingjian.portal import figures
 from yingjian.portal.access import COOKIE
 from yingjian.privacy import audit_trail
 from yingjian.reports.audiences import narrowed
@@ -44,6 +46,8 @@ PAGES: dict[str, set[str]] = {
     "/trends": OFFICIALS,
     "/compare": OFFICIALS,
     "/screen": OFFICIALS,
+    "/delivery/preview": OFFICIALS,
+    "/notifications": OFFICIALS,
     "/quality": OFFICIALS | DATA_TEAM,
     "/quality/rows": {"case-worker", "grid"},
     "/quarantine": {"case-worker", "grid"},
@@ -593,7 +597,9 @@ def test_a_town_that_nothing_was_published_for_is_told_so(portal, clients):
 def test_a_look_cannot_write_and_ends_by_itself(portal):
     script = """
 from yingjian.portal import reading
+from yingjian.landing.feeds import FEEDS
 from yingjian.people.audience import Audience
+from yingjian.portal import figures
 import psycopg
 reading.STATEMENT_SECONDS = 1
 with reading.reading(Audience("community", "x")) as conn:
@@ -627,3 +633,22 @@ def test_no_name_and_no_number_is_in_the_server_s_log(portal):
     assert not [person for person in people for value in person[1:] if value and value in log]
     # Names are short: they are looked for as they would stand in an address.
     assert not [name for name, _, _ in people if name and str(httpx.QueryParams({"": name}))[1:] in log]
+
+
+def test_pages_for_officials_have_no_internal_name(portal, clients):
+    """Checks and editions have Chinese words; the data team also sees how the code calls a check."""
+    [(suite, name)] = portal.query(
+        "select suite, check_name from reporting.quality_check where not success order by severity, suite, check_name limit 1"
+    )
+    for login in OFFICIALS:
+        shown = get(clients[login], "/quality").text
+        assert not re.search(r"(build|staging|quality)\.\w+", shown) and name not in shown, login
+    assert f"{suite}.{name}" in get(clients["operator"], "/quality").text
+    publications = get(clients["director"], "/publications").text
+    assert "方案（第二版）" in publications and "beifeng" not in publications
+
+
+def test_a_table_of_checks_is_called_as_officials_call_it():
+    assert figures.checked_title("build.readiness") == "备勤队伍"
+    assert figures.checked_title("staging.key_population") == FEEDS["key_population"].title
+    assert figures.checked_title("build.dim_date") == figures.checked_title("quality.landed_file") == ""

@@ -87,6 +87,10 @@ def test_a_published_town(world: Settings, capsys: pytest.CaptureFixture[str], m
     assert command(world, monkeypatch) == 0
     text = capsys.readouterr().out
     assert f"of {WORLD_DAY}, published " in text and "quarantine" in text and "none run in this home" in text
+    [(warned,)] = support.query(
+        world, "select count(*) from reporting.quality_check where severity = 'warn' and not success"
+    )
+    assert warned > 0 and f"checks: 0 failed, {warned} warned" in text, "a warning is no failure"
     assert len(text.splitlines()) < 65, "one screen"
     people = support.query(world, "select id_number, phone, name from restricted.person where length(name) > 2")
     assert not any(cell in text for person in people for cell in person)

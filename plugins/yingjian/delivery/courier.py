@@ -18,6 +18,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from yingjian.clock import SHANGHAI
 from yingjian.delivery import ledger
+from yingjian.delivery.choices import read_choices
 from yingjian.delivery.errors import Bounced, MaybeSent, NotSent
 from yingjian.delivery.ledger import Attempt
 from yingjian.delivery.messages import Message, Writer
@@ -66,10 +67,22 @@ def plan(
     not_before: datetime,
     occasion: str = "",
     to: Sequence[Recipient] | None = None,
+    now: datetime | None = None,
 ) -> int:
-    """Put on record who receives what; return the number of attempts. `to` replaces the everyday recipients."""
-    receiving = recipients(officials, what) if to is None else to
-    return ledger.plan(conn, publication_id, what, receiving, not_before, occasion)
+    """Put on record who receives what; return the number of attempts. `to` replaces the everyday recipients.
+
+    A pack whose hour lies in an official's quiet hours waits for their end. So does one that is late by less than a day, if
+    `now` lies in them; the pack of an earlier day goes out because a person runs that day, who need not wait.
+    """
+    choices = read_choices(conn)
+    receiving = recipients(officials, what, choices) if to is None else to
+    later = {}
+    if what == "pack":
+        is_late = now is not None and timedelta(0) < now - not_before < timedelta(days=1)
+        start = now if now and is_late else not_before
+        ends = {one.official.login: choices.of(one.official.login).after_quiet(start) for one in receiving}
+        later = {login: end for login, end in ends.items() if end != start}
+    return ledger.plan(conn, publication_id, what, receiving, not_before, occasion, later)
 
 
 def deliver(

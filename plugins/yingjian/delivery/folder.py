@@ -46,7 +46,7 @@ class Folder:
             raise NotSent("共享文件夹的路径越出其范围", again=False)
         try:
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            for path in message.files:
+            for path in message.attached("folder"):
                 _copy(path, folder / path.name)
         except OSError as error:
             raise NotSent(f"共享文件夹写入失败（{error.strerror}）", again=True) from None

@@ -6,10 +6,11 @@ works at an attempt holds a lock of its session; the database releases the lock 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -59,8 +60,11 @@ def plan(
     recipients: Sequence[Recipient],
     not_before: datetime,
     occasion: str = "",
+    later: Mapping[str, datetime] = MappingProxyType({}),
 ) -> int:
     """Put on record what is to be sent; return how many attempts there are for it. A second plan changes nothing.
+
+    `later` has by login when an official's message goes out instead, because of quiet hours.
 
     An attempt that has not been made follows the directory of officials: it takes the official's present address, and
     it becomes `cancelled` when the official no longer receives the pages. If two officials name the same place for the
@@ -98,7 +102,7 @@ def plan(
                 on conflict on constraint once_per_official do update
                 set
                     target = excluded.target, audience_kind = excluded.audience_kind, audience = excluded.audience,
-                    state = excluded.state, will_retry = false, ended_at = null
+                    state = excluded.state, will_retry = false, ended_at = null, not_before = excluded.not_before
                 where attempt.state = 'cancelled'
                 """,
                 key
@@ -109,7 +113,7 @@ def plan(
                     "target": one.channel.target,
                     "kind": one.audience.kind,
                     "audience": one.audience.name,
-                    "not_before": not_before,
+                    "not_before": later.get(one.official.login, not_before),
                 },
             )
         row = conn.execute(
@@ -303,13 +307,47 @@ def retry(conn: psycopg.Connection[Any], publication_id: int, attempt_ids: Seque
         ]
 
 
+def waiting(conn: psycopg.Connection[Any], publication_id: int, due: datetime) -> list[int]:
+    """Return the attempts of a pack that waited for the end of quiet hours, which are over: they are due now."""
+    with _durably(conn):
+        return [
+            number
+            for (number,) in conn.execute(
+                """
+                select attempt_id from delivery.attempt
+                where publication_id = %s and what = 'pack' and state = 'planned' and not_before > %s
+                and not_before <= clock_timestamp()
+                order by attempt_id
+                """,
+                (publication_id, due),
+            )
+        ]
+
+
+def open_occasions(conn: psycopg.Connection[Any], what: str) -> list[str]:
+    """Return the occasions of messages of a kind that are due or under way, oldest first."""
+    with _durably(conn):
+        return [
+            occasion
+            for (occasion,) in conn.execute(
+                """
+                select occasion from delivery.attempt
+                where what = %s and not_before <= clock_timestamp()
+                and (state in ('planned', 'sending') or (state = 'failed' and will_retry))
+                group by occasion order by min(attempt_id)
+                """,
+                (what,),
+            )
+        ]
+
+
 def attempts(conn: psycopg.Connection[Any], publication_id: int | None) -> list[dict[str, Any]]:
     """Return every attempt of a publication for people to read: columns of delivery.attempt without the addresses."""
     return records(
         conn,
         """
         select
-            attempt_id, what, occasion, official, channel, audience_kind, audience, state, will_retry, tries, error,
+            attempt_id, what, occasion, official, channel, number, audience_kind, audience, state, will_retry, tries, error,
             not_before, ended_at
         from delivery.attempt where publication_id is not distinct from %(id)s
         order by attempt_id

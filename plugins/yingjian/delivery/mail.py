@@ -139,7 +139,7 @@ def compose(message: Message, sender: str, recipient: str, message_id: str) -> b
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(message.plain(), cte="base64")
     mail.add_alternative(message.html(), subtype="html", cte="base64")
-    for path in message.files:
+    for path in message.attached("mail"):
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         main, _, sub = kind.partition("/")
         mail.add_attachment(path.read_bytes(), maintype=main, subtype=sub, filename=path.name)

@@ -14,15 +14,20 @@ import psycopg
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from yingjian.database.rows import records
+from yingjian.delivery.choices import NOBODY_CHOSE, Choices
 from yingjian.delivery.ledger import Attempt
 from yingjian.people.audience import Audience
 from yingjian.people.officials import Official, Officials
 from yingjian.reports import text, write_packs
-from yingjian.reports.bulletin import Bulletin, read_content, write_bulletin
+from yingjian.reports.bulletin import Bulletin, Content, bulletin_of, read_content, write_bulletin
 from yingjian.reports.packs import Pack, pack_of
 from yingjian.reports.publication import issue_number
 
 MARK = "【应检】"
+CHOICE_PAGE = "/notifications"  # The portal has the page of this path.
+CHANGE = "更改接收内容、方式和免打扰时段"
+PICTURE_BYTES = 2 * 1024 * 1024  # WeCom takes no larger picture.
+TASKS = 5  # DingTalk shows no picture of ours, so its text has the first tasks.
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,8 @@ class Message:
 
     `token` identifies the message for good, `facts` are pairs of label and value, `tasks` are the actions for the
     reader. `link` leads to a page of the portal that the reader may open. `files` go along by mail and into the shared
-    folder. `picture` is the first page for a group that shows pictures.
+    folder. `picture` is the first page for a group that shows pictures. `choice`
+    leads to where the reader chooses what to be told.
     """
 
     token: str
@@ -43,12 +49,17 @@ class Message:
     link: str = ""
     files: tuple[Path, ...] = ()
     picture: Path | None = None
+    choice: str = ""
 
     def plain(self) -> str:
         """Return the text for readers of mail without HTML."""
         lines = [self.subject, *(f"{label}：{value}" for label, value in self.facts)]
         lines += [f"{number}. {task}" for number, task in enumerate(self.tasks, 1)]
-        return "\n".join([*lines, *(line for line in (self.note, self.link) if line)]) + "\n"
+        return "\n".join([*lines, *(line for line in (self.note, self.link, self._change) if line)]) + "\n"
+
+    @property
+    def _change(self) -> str:
+        return f"{CHANGE}：{self.choice}" if self.choice else ""
 
     def html(self) -> str:
         """Return a small page for mail, which loads nothing from outside."""
@@ -56,7 +67,7 @@ class Message:
             loader=PackageLoader("yingjian.delivery"), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True,
         )  # fmt: skip
-        return environment.get_template("message.html.j2").render(message=self)
+        return environment.get_template("message.html.j2").render(message=self, change=CHANGE)
 
     def markdown(self, tasks: int = 0) -> str:
         """Return the figures, the first tasks and the link for group robots."""
@@ -66,6 +77,24 @@ class Message:
         lines += [self.note] if self.note else []
         lines += [f"[打开]({self.link})"] if self.link else []
         return "\n\n".join(lines)
+
+    def words(self, channel: str) -> str:
+        """Return the text that a channel sends; the shared folder has none."""
+        if channel == "folder":
+            return ""
+        if channel == "mail":
+            return self.plain()
+        return self.markdown(0 if channel == "wecom" and self.picture else TASKS)
+
+    def shown(self, channel: str) -> Path | None:
+        """Return the picture that a channel shows: WeCom alone does, if the picture is there and not too large."""
+        if channel != "wecom" or self.picture is None or not self.picture.is_file():
+            return None
+        return self.picture if self.picture.stat().st_size <= PICTURE_BYTES else None
+
+    def attached(self, channel: str) -> tuple[Path, ...]:
+        """Return the files that a channel hands over; a group robot takes none."""
+        return self.files if channel in ("mail", "folder") else ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +162,10 @@ def token(attempt: Attempt, secret: bytes) -> str:
 
 
 class Composer:
-    """A composer makes the messages of a publication. It reads or writes only once what several messages need."""
+    """A composer makes the messages of a publication. It reads or writes only once what several messages need.
+
+    One that `only_reads` takes stored files, and writes none.
+    """
 
     def __init__(
         self,
@@ -143,6 +175,9 @@ class Composer:
         secret: bytes,
         link: str,
         officials: Officials | None = None,
+        *,
+        choices: Choices = NOBODY_CHOSE,
+        only_reads: bool = False,
     ) -> None:
         self.edition = read_edition(conn, publication_id)
         self._conn = conn
@@ -150,10 +185,15 @@ class Composer:
         self._secret = secret
         self._link = link
         self._officials = officials
+        self._choices = choices
+        self._only_reads = only_reads
         self._bulletin: Bulletin | None = None
 
     def message(self, attempt: Attempt, official: Official) -> Message:
-        """Return the message of an attempt. Raises LookupError when the publication's rows were pruned."""
+        """Return the message of an attempt.
+
+        Raises LookupError when the publication's rows were pruned, or when the files are not stored and none is to be written.
+        """
         if attempt.what == "pack":
             return self._pack(attempt, official)
         return self._of_bulletin(attempt)
@@ -167,30 +207,35 @@ class Composer:
         by_hand = self.edition.is_by_hand
         pack = self._pack_of(audience)
         summary = json.loads(pack.summary.read_text(encoding="utf-8"))
+        choice = self._choices.of(official.login)
+        has_report, has_tasks = (choice.takes(message, attempt.channel) for message in ("report", "focus"))
         return Message(
             token=token(attempt, self._secret),
             folder=self._folder,
-            subject=f"{MARK}{text.day(self.edition.as_of_date)}日报 {audience.title}"
+            subject=f"{MARK}{text.day(self.edition.as_of_date)}{'日报' if has_report else '今日重点工作'} {audience.title}"
             f"（第{self.edition.number}期）{self.edition.marks}",
-            facts=tuple((label, value) for label, value in summary["facts"]),
-            tasks=tuple(summary["actions"]),
+            facts=tuple((label, value) for label, value in summary["facts"]) if has_report else (),
+            tasks=tuple(summary["actions"]) if has_tasks else (),
             note="本期有质量检查未通过，经人工放行，详见日报。" if by_hand else "",
             link=self._link,
-            files=_files(pack, with_names=official.may("persons")),
-            picture=pack.picture,
+            files=_files(pack, with_names=official.may("persons")) if has_report else (),
+            picture=pack.picture if has_report else None,
+            choice=f"{self._link.rstrip('/')}{CHOICE_PAGE}" if self._link else "",
         )
 
     def _pack_of(self, audience: Audience) -> Pack:
         """Return the audience's pack as stored; write it now if a part of it is missing."""
         pack = pack_of(audience, self.edition.as_of_date, self.edition.publication_id, self._reports)
         if not all(path.is_file() for path in (*pack.files, pack.summary)):
+            if self._only_reads:
+                raise LookupError(f"the pack of publication {self.edition.publication_id} is not stored")
             write_packs(self._conn, self.edition.publication_id, self._reports, [audience], self._officials)
         return pack
 
     def _of_bulletin(self, attempt: Attempt) -> Message:
         content = read_content(self._conn, self.edition.publication_id)
         if self._bulletin is None:
-            self._bulletin = write_bulletin(self._conn, self.edition.publication_id, self._reports)
+            self._bulletin = self._bulletin_of(content)
         day = f"{text.day(self.edition.as_of_date)}对外发布数字（第{self.edition.number}期）"
         subject, note = {
             "bulletin": (f"{text.day(self.edition.as_of_date)}疫情防控信息（第{self.edition.number}期）", ""),
@@ -209,6 +254,14 @@ class Composer:
             link="" if attempt.what == "bulletin" else self._link,
             files=self._bulletin.files,
         )
+
+    def _bulletin_of(self, content: Content) -> Bulletin:
+        if not self._only_reads:
+            return write_bulletin(self._conn, self.edition.publication_id, self._reports)
+        bulletin = bulletin_of(content, self._reports)
+        if not all(path.is_file() for path in bulletin.files):
+            raise LookupError(f"the bulletin of publication {self.edition.publication_id} is not stored")
+        return bulletin
 
 
 def _files(pack: Pack, *, with_names: bool) -> tuple[Path, ...]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from yingjian.delivery.choices import NOBODY_CHOSE, Choices
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Channel, Official, Officials
 
@@ -20,8 +21,11 @@ class Recipient:
     audience: Audience
 
 
-def recipients(officials: Officials, what: str) -> list[Recipient]:
-    """Return who receives a pack, a bulletin or a sender's rows; only a bulletin is the same for all."""
+def recipients(officials: Officials, what: str, choices: Choices = NOBODY_CHOSE) -> list[Recipient]:
+    """Return who receives a pack, a bulletin or a sender's rows; only a bulletin is the same for all.
+
+    An official may do without a pack, not without a bulletin.
+    """
     return [
         one
         for official in officials.by_login.values()
@@ -30,6 +34,17 @@ def recipients(officials: Officials, what: str) -> list[Recipient]:
             (channel for channel in official.channels if channel.what == what),
             OFFICE if what == "bulletin" else official.audience,
         )
+        if what != "pack" or choices.of(official.login).takes_pack(one.channel.kind)
+    ]
+
+
+def reminded(official: Official, choices: Choices) -> list[Recipient]:
+    """Return the channels over which an official asked to be reminded of deadlines."""
+    ways = (channel for channel in official.channels if channel.what == "pack" and channel.kind != "folder")
+    return [
+        one
+        for one in _numbered(official, ways, official.audience)
+        if choices.of(official.login).takes("clock", one.channel.kind)
     ]
 
 

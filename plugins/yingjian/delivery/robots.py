@@ -22,8 +22,6 @@ from yingjian.delivery.errors import MaybeSent, NotSent
 from yingjian.delivery.messages import Message
 
 TIMEOUT_SECONDS = 15
-PICTURE_BYTES = 2 * 1024 * 1024  # WeCom takes no larger picture.
-TASKS = 5  # DingTalk shows no picture of ours, so its text has the first tasks.
 
 log = logging.getLogger(__name__)
 
@@ -110,13 +108,14 @@ class WeCom(Robot):
     per_minute: int | None = 10  # The picture is a message of its own.
 
     def _body(self, message: Message) -> dict[str, Any]:
-        return {"msgtype": "markdown", "markdown": {"content": message.markdown()}}
+        return {"msgtype": "markdown", "markdown": {"content": message.words("wecom")}}
 
     def _follow(self, url: str, params: dict[str, str], message: Message) -> None:
         """Send the picture of the first page. The figures are there without it, so a failure is only logged."""
-        picture = message.picture.read_bytes() if message.picture else b""
-        if not picture or len(picture) > PICTURE_BYTES:
+        shown = message.shown("wecom")
+        if shown is None:
             return
+        picture = shown.read_bytes()
         digest = hashlib.md5(picture, usedforsecurity=False).hexdigest()
         image = {"base64": base64.b64encode(picture).decode(), "md5": digest}
         try:
@@ -142,7 +141,7 @@ class DingTalk(Robot):
         return url, params
 
     def _body(self, message: Message) -> dict[str, Any]:
-        return {"msgtype": "markdown", "markdown": {"title": message.subject, "text": message.markdown(TASKS)}}
+        return {"msgtype": "markdown", "markdown": {"title": message.subject, "text": message.words("dingtalk")}}
 
 
 def sign(timestamp: str, secret: str) -> str:

@@ -25,6 +25,20 @@ class Plan:
         return f"《{self.title}》" + (f"及附件《{self.annex_title}》" if self.annex_title else "")
 
 
+def parameter(name: str, edition_code: str, root: Path = PROJECT_ROOT) -> str:
+    """Return a parameter as an edition has it: its own value, else that of the newest edition before it.
+
+    Raises KeyError when no edition up to this one has the parameter.
+    """
+    editions = [row["edition_code"] for row in _rows(root)]
+    place = editions.index(edition_code) + 1 if edition_code in editions else len(editions)
+    values = _parameters(root)
+    for code in reversed(editions[:place]):
+        if (code, name) in values:
+            return values[code, name]
+    raise KeyError(name)
+
+
 def version(edition_code: str, root: Path = PROJECT_ROOT) -> str:
     """Return the name of an edition for officials: 方案（第二版）, 二十条; its whole title where that has no short one."""
     title = next((row["title"] for row in _rows(root) if row["edition_code"] == edition_code), "")
@@ -38,6 +52,13 @@ def _rows(root: Path) -> list[dict[str, str]]:
     path = root / "dbt_project" / "seeds" / "policy" / "policy_edition.csv"
     with path.open(encoding="utf-8", newline="") as file:
         return sorted(csv.DictReader(file), key=lambda row: row["effective_from"])
+
+
+@cache
+def _parameters(root: Path) -> dict[tuple[str, str], str]:
+    path = root / "dbt_project" / "seeds" / "policy" / "policy_parameter.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return {(row["edition_code"], row["name"]): row["value"] for row in csv.DictReader(file)}
 
 
 @cache

@@ -9,6 +9,7 @@
 | `audience` | the columns that name the place or department of a row; without one only the office reads the row |
 | `everyones` | the column that says which rows are the same for everyone in the town |
 | `report` | the section of the report that reads it |
+| `title` | what officials call it, where they do |
 
 A column's `config.meta.label` is its Chinese title.
 """
@@ -52,6 +53,7 @@ class Mart:
     audience: tuple[str, ...] = ()
     everyones: str | None = None
     report: str | None = None
+    title: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)  # The column's name gives its Chinese title.
 
     @property
@@ -113,6 +115,7 @@ def _mart(model: Mapping[str, Any]) -> Mart:
         audience=tuple(meta.get("audience", ())),
         everyones=meta.get("everyones"),
         report=meta.get("report"),
+        title=meta.get("title", ""),
         labels={
             column["name"]: label
             for column in model["columns"]

@@ -24,7 +24,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from yingjian import clock
 from yingjian.database import warehouse
 from yingjian.orchestration import delivery_tasks, tasks
-from yingjian.orchestration.notices import first_line, portal_link
+from yingjian.orchestration.notices import first_line
 from yingjian.publishing import decision
 from yingjian.publishing.decision import Answer
 from yingjian.settings import Settings
@@ -174,7 +174,7 @@ class ApprovalByRight(BaseOperator, SkipMixin):
         task = context["ti"]
         cleared = max(0, task.max_tries - (self.retries or 0))  # A task that was cleared asks anew.
         occasion = f"{task.dag_id}/{task.run_id}{f'/{cleared}' if cleared else ''}{number}"
-        link = portal_link(Settings.load(), f"/{decision.PATHS[self.right]}/{question_id}")
+        link = Settings.load().portal_link(f"/{decision.PATHS[self.right]}/{question_id}")
         try:
             states = self.tell(what, occasion, link, context, deputies=deputies)
             self.log.info("%s: %s", what, states or "nobody of officials.yml can be told; the data team is")

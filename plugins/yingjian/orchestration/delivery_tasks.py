@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
+from yingjian import clock
 from yingjian.database import warehouse
 from yingjian.delivery.errors import Undelivered
 from yingjian.orchestration import tasks
-from yingjian.orchestration.notices import portal_link
 from yingjian.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ class UndeliveredForGood(Undelivered, AirflowFailException):
 
 
 @contextmanager
-def _desk() -> Iterator[tuple[Settings, psycopg.Connection, Officials]]:
+def desk() -> Iterator[tuple[Settings, psycopg.Connection, Officials]]:
+    """Open the warehouse as the delivery does, with the settings and the officials."""
     from yingjian.people.officials import read_officials
 
     settings = Settings.load()
@@ -53,9 +54,9 @@ def plan(publication_id: int) -> dict[str, Any]:
     from yingjian.delivery import courier, ledger
     from yingjian.delivery.messages import read_edition
 
-    with _desk() as (settings, conn, officials):
+    with desk() as (settings, conn, officials):
         due = courier.due_at(read_edition(conn, publication_id).as_of_date, settings.delivery_time)
-        deliveries = courier.plan(conn, publication_id, "pack", officials, due)
+        deliveries = courier.plan(conn, publication_id, "pack", officials, due, now=clock.now(settings.home))
         # A person may have asked to send the deliveries of a released bulletin again.
         deliveries += len(ledger.open_attempts(conn, publication_id, "bulletin"))
     log.info("publication %s: %s deliveries, due %s", publication_id, deliveries, due)
@@ -69,7 +70,7 @@ def deliver(publication_id: int) -> dict[str, int]:
     """
     from yingjian.delivery import ledger, sign_off
 
-    with _desk() as (_, conn, _officials):
+    with desk() as (_, conn, _officials):
         has_bulletins = sign_off.is_released(conn, publication_id) and bool(
             ledger.open_attempts(conn, publication_id, "bulletin")
         )
@@ -81,16 +82,19 @@ def deliver(publication_id: int) -> dict[str, int]:
 def _deliver(publication_id: int, what: str, occasion: str = "", link: str = "", *, deputies: bool = False) -> Counts:
     """Send a publication's pack or bulletin, or a message about its sign-off (`request`, `reminder`, `expiry`)."""
     from yingjian.delivery import courier
+    from yingjian.delivery.choices import read_choices
     from yingjian.delivery.messages import Composer, read_edition
     from yingjian.delivery.recipients import askable
 
-    with _desk() as (settings, conn, officials):
+    with desk() as (settings, conn, officials):
         edition = read_edition(conn, publication_id)
         due = courier.due_at(edition.as_of_date, settings.delivery_time) if what == "pack" else datetime.now(UTC)
         to = askable(officials, "sign_off", deputies=deputies) if what in ABOUT_A_QUESTION else None
-        courier.plan(conn, publication_id, what, officials, due, occasion, to)
-        link = link or portal_link(settings)
-        composer = Composer(conn, publication_id, settings.reports, settings.person_secret, link, officials)
+        courier.plan(conn, publication_id, what, officials, due, occasion, to, clock.now(settings.home))
+        link = link or settings.portal_link()
+        composer = Composer(
+            conn, publication_id, settings.reports, settings.person_secret, link, officials, choices=read_choices(conn)
+        )
         delivered = courier.deliver(
             conn, publication_id, what, officials, composer, _channels(settings), occasion=occasion
         )
@@ -102,7 +106,7 @@ def send_letter(what: str, occasion: str, letter: Letter, to: Callable[[Official
 
     Raises Undelivered when something did not get through.
     """
-    with _desk() as (settings, conn, officials):
+    with desk() as (settings, conn, officials):
         writer = replace(letter, secret=settings.person_secret)
         return _send(settings, conn, what, occasion, writer, officials, to(officials))
 
@@ -119,7 +123,7 @@ def send_to_senders(
     """
     from yingjian.delivery.recipients import recipients
 
-    with _desk() as (settings, conn, officials):
+    with desk() as (settings, conn, officials):
         senders = officials.senders
         due = {login for login, sender in senders.by_login.items() if is_due(conn, sender)}
         to = [one for one in recipients(senders, "returned") if one.official.login in due]
@@ -135,6 +139,18 @@ def _send(
     courier.plan(conn, None, what, officials, datetime.now(UTC), occasion, to)
     delivered = courier.deliver(conn, None, what, officials, writer, _channels(settings), occasion=occasion)
     return _concluded(f"{what} {occasion}", delivered)
+
+
+def send_reminders(occasion: str) -> Counts:
+    """Send the reminders that were planned on an occasion. Raises Undelivered when something did not get through."""
+    from yingjian.delivery import courier, reminders
+
+    with desk() as (settings, conn, officials):
+        writer = reminders.Reminder(conn, settings.portal_url, settings.person_secret)
+        delivered = courier.deliver(
+            conn, None, reminders.WHAT, officials, writer, _channels(settings), occasion=occasion
+        )
+    return _concluded(f"reminders of {occasion}", delivered)
 
 
 def _channels(settings: Settings) -> dict[str, Channel]:
@@ -160,7 +176,7 @@ def draft_bulletin(publication_id: int) -> bool:
     from yingjian.delivery.recipients import recipients
     from yingjian.reports.bulletin import write_bulletin
 
-    with _desk() as (settings, conn, officials):
+    with desk() as (settings, conn, officials):
         if not officials.who_may_answer("sign_off") and not recipients(officials, "bulletin"):
             return False
         write_bulletin(conn, publication_id, settings.reports)
@@ -171,7 +187,7 @@ def day_of(publication_id: int) -> date:
     """Return the business date of a publication."""
     from yingjian.delivery.messages import read_edition
 
-    with _desk() as (_, conn, _officials):
+    with desk() as (_, conn, _officials):
         return read_edition(conn, publication_id).as_of_date
 
 
@@ -237,7 +253,7 @@ def _decide(publication_id: int, run_id: str) -> str:
     from yingjian.delivery import sign_off
     from yingjian.publishing import decision
 
-    with _desk() as (_, conn, officials):
+    with desk() as (_, conn, officials):
         asked = decision.newest(conn, decision.SIGN_OFF, run_id)
         answer = decision.answer_of(conn, asked.question_id) if asked else None
         if asked is None or answer is None or asked.publication_id != publication_id:
@@ -260,7 +276,7 @@ def expire(publication_id: int, run_id: str) -> None:
     """Put on record that nobody decided; the public still reads the earlier figures."""
     from yingjian.delivery import sign_off
 
-    with _desk() as (_, conn, _officials):
+    with desk() as (_, conn, _officials):
         sign_off.expire(conn, publication_id, run_id)
 
 
@@ -272,7 +288,7 @@ def deliver_bulletin(context: Any) -> dict[str, int]:
     from yingjian.delivery import sign_off
 
     publication_id = tasks.publication_of(context)
-    with _desk() as (_, conn, _officials):
+    with desk() as (_, conn, _officials):
         if not sign_off.is_released(conn, publication_id):
             raise ValueError(f"publication {publication_id} is not signed off: no bulletin is sent")
     return _deliver(publication_id, "bulletin")
@@ -286,7 +302,7 @@ def read_bounces() -> int:
     if not bounces.has_mailbox():
         log.info("no connection %s: bounces are not read", bounces.CONNECTION)
         return 0
-    with _desk() as (_, conn, _officials), bounces.imap() as box:
+    with desk() as (_, conn, _officials), bounces.imap() as box:
         newly_bounced = bounces.read_bounces(conn, box)
     if newly_bounced:
         notices.say(

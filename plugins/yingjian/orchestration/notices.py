@@ -58,11 +58,6 @@ def ui_link(settings: Settings, path: str = "/") -> str:
     return f"{base.rstrip('/')}{path}" if base else ""
 
 
-def portal_link(settings: Settings, path: str = "/") -> str:
-    """Return the link to a page of the portal, which officials open."""
-    return f"{settings.portal_url}{path}"
-
-
 def task_link(settings: Settings, dag_id: str, run_id: str, task_id: str) -> str:
     return ui_link(settings, f"/dags/{dag_id}/runs/{run_id}/tasks/{task_id}")
 

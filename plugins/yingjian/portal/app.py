@@ -23,9 +23,11 @@ from yingjian.portal.persons import KEY_PATTERN
 from yingjian.portal.readers import Need, RefusedError, settings
 from yingjian.portal.routes import (
     decisions,
+    delivery,
     documents,
     home,
     lists,
+    notifications,
     operations,
     overview,
     persons,
@@ -45,7 +47,7 @@ ROUTERS = tuple(
     module.router
     for module in (
         home, sign_in, decisions, today, overview, lists, persons, zones, quality, publications, operations, documents, sending,
-        quarantine,
+        quarantine, delivery, notifications,
     )
 )  # fmt: skip
 PROVIDER_SECONDS = 600  # A sign-in at the OpenID Connect provider may take so long.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from yingjian.database.rows import records
+from yingjian.landing.feeds import FEEDS
+from yingjian.modelling.marts import marts
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.portal.reading import Conn, is_readable
 
@@ -116,6 +118,15 @@ def quality(conn: Conn, publication_id: int) -> dict[str, Rows]:
         """,
     }
     return {name: records(conn, query, id=publication_id) for name, query in queries.items()}
+
+
+def checked_title(suite: str) -> str:
+    """Return what officials call the table that a suite of checks guards; empty where they have no word for it."""
+    schema, _, table = suite.partition(".")
+    if schema == "staging":
+        return FEEDS[table].title if table in FEEDS else ""
+    mart = marts().get(table)
+    return mart.title if mart else ""
 
 
 def checks_by_result(conn: Conn, publication_id: int) -> Rows:

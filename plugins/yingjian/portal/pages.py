@@ -93,6 +93,7 @@ def _environment() -> Environment:
         "query": query,
     }
     environment.globals["town"] = editions.plan().town
+    environment.globals["edition_name"] = editions.version
     environment.tests["moment"] = lambda value: isinstance(value, date)
     return environment
 

@@ -92,13 +92,18 @@ def write_bulletin(conn: psycopg.Connection[Any], publication_id: int, out_dir: 
         LookupError: there is no such publication, or it has no public figures.
     """
     content = read_content(conn, publication_id)
-    folder = out_dir / f"{content.as_of_date:%Y-%m-%d}-p{publication_id}"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    bulletin = Bulletin(folder / "bulletin.html", folder / "bulletin.pdf")
+    bulletin = bulletin_of(content, out_dir)
+    bulletin.page.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     page = render(content)
     write_whole(bulletin.page, lambda path: path.write_text(page, encoding="utf-8", newline="\n"))
     write_whole(bulletin.pdf, lambda path: path.write_bytes(_pdf(content)))
     return bulletin
+
+
+def bulletin_of(content: Content, out_dir: Path) -> Bulletin:
+    """Return the files of a bulletin below `out_dir`, written or not."""
+    folder = out_dir / f"{content.as_of_date:%Y-%m-%d}-p{content.publication_id}"
+    return Bulletin(folder / "bulletin.html", folder / "bulletin.pdf")
 
 
 def read_content(conn: psycopg.Connection[Any], publication_id: int) -> Content:

@@ -8,6 +8,7 @@ from math import floor
 
 NOTHING = "—"
 WEEKDAYS = "一二三四五六日"
+THAT_DAY = "当日"  # This is the deadline of what must be looked into on the day on which it is known.
 DAY_IS_OVER = "当日24时，已逾期"  # This is the deadline of what had to be done on the day of the report.
 
 

@@ -278,6 +278,32 @@ def listed_items(
     return {(row["list"], row["item_id"]) for row in found}
 
 
+@dataclass(frozen=True)
+class Clock:
+    """A clock runs for an item of a list until `limit`; the item's number may hold a person's key."""
+
+    list: str
+    item_id: str
+    community: str
+    limit: datetime
+
+
+def running_clocks(conn: psycopg.Connection[Any], publication_id: int, lists: Sequence[str]) -> list[Clock]:
+    """Return the items of some lists whose moment has not passed by the publication, soonest first; inside `narrowed`."""
+    union = sql.SQL(" union all ").join(
+        sql.SQL("select {}::text, listed.* from ({}) as listed").format(sql.Literal(mart), _query(mart, publication_id))
+        for mart in lists
+    )
+    query = sql.SQL(
+        """
+        select c1 as list, c2 as item_id, coalesce(c4, '') as community, c7 as limit_at
+        from ({}) as listed (c1, c2, c3, c4, c5, c6, c7, c8)
+        where c7 is not null and not c8 order by c7, c1, c2
+        """
+    ).format(union)
+    return [Clock(row["list"], row["item_id"], row["community"], row["limit_at"]) for row in records(conn, query)]
+
+
 def _danger(mart: str) -> int:
     """Return the place of a list in the order of danger: the report tells its actions in the same order."""
     anchor = published()[mart].report

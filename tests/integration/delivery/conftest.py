@@ -85,6 +85,9 @@ REPORTER = """
     grant select on all tables in schema published, publishing to reporter;
     grant insert on published.public_release to reporter;
     grant select, insert, update on delivery.attempt to reporter;
+    grant select, insert, update, delete on delivery.reminder to reporter;
+    grant usage on schema portal to reporter;
+    grant select on portal.notification to reporter;
     grant execute on function audit.record to reporter;
 """
 
@@ -103,9 +106,17 @@ def published(bare_server: Settings, tmp_path_factory: pytest.TempPathFactory) -
             conn.execute(path.read_bytes())
         folder = tmp_path_factory.mktemp("migrations")
         conn.execute("create schema publishing")
-        migrations = ("0002_published", "0004_access", "0041_letters", "0070_decision", "0080_front_door")
+        migrations = (
+            "0002_published",
+            "0004_access",
+            "0041_letters",
+            "0070_decision",
+            "0080_front_door",
+            "0103_notification",
+        )
         for name in (f"{migration}.sql" for migration in migrations):
             shutil.copy(MIGRATIONS / name, folder)
+        schema.run_file(conn, SQL_FOLDER / "00_roles.sql")  # A migration names a role.
         schema.apply_migrations(conn, folder)
         migration._note_definition(conn, [])  # The tables are of this version: commands read that.
         conn.execute(
@@ -144,7 +155,9 @@ def connect(published: str) -> Callable[[], psycopg.Connection]:
 def conn(connect: Callable[[], psycopg.Connection]) -> Iterator[psycopg.Connection]:
     """The connection has nothing on record of deliveries and decisions."""
     with connect() as connection:
-        connection.execute("truncate delivery.attempt, published.public_release, publishing.question cascade")
+        connection.execute(
+            "truncate delivery.attempt, delivery.reminder, portal.notification, published.public_release, publishing.question cascade"
+        )
         connection.execute("delete from published.publication where publication_id > %s", (PUBLICATION,))
         connection.commit()
         yield connection

@@ -1,12 +1,17 @@
 """These tests read the sentences of the day's work."""
 
+import ast
 from datetime import date
+from pathlib import Path
 
+import pytest
 from pandas import DataFrame
 
 from tests.unit.reports.hand_made import NO_DUTY, NOW, document, feed, figure, frame, issue, zone
+from yingjian.modelling import editions
 from yingjian.people.audience import OFFICE
 from yingjian.people.officials import Official, Officials
+from yingjian.reports import sections
 from yingjian.reports.contents import DANGER, SECTIONS
 from yingjian.reports.sections.grids import RESULTS
 
@@ -154,3 +159,31 @@ def test_an_action_says_until_when_by_whom_and_where_they_are_reached():
     assert [word for word, _ in nobody.actions[0].lines] == ["限时", "责任单位"]
     assert nobody.imprint.lines == [("编发单位", "北峰街道防控办")]
     assert "责任单位：各部门、核酸检测组、各社区。" in nobody.summary["actions"][0]
+
+
+# Neither the plan nor a parameter gives these a deadline.
+WITHOUT_LIMIT = {
+    "无应检数据", "逾期清零", "补足隔离场所", "补充物资", "核查住客", "补报数据", "核对通告", "终末消毒", "核查预警信号", "补上首检",
+    "核实来源",
+}  # fmt: skip
+
+
+def test_every_action_has_the_deadline_of_its_rule_or_is_known_to_have_none():
+    without = set()
+    for path in Path(sections.__path__[0]).glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Action":
+                is_limited = len(call.args) > 4 or any(word.arg == "limit" for word in call.keywords)
+                if not is_limited:
+                    without.add(ast.literal_eval(call.args[0]))
+    assert without == WITHOUT_LIMIT
+
+
+def test_a_parameter_is_that_of_the_edition_or_of_the_one_before():
+    assert editions.parameter("contact_isolation_hours", "beifeng-2") == "8"
+    assert editions.parameter("contact_isolation_hours", "national-2022-12-07") == "8", "inherited"
+    assert editions.parameter("positives_are_transferred", "beifeng-2") == "1"
+    assert editions.parameter("positives_are_transferred", "national-2023-01-08") == "0"
+    assert editions.parameter("positives_are_transferred", "a draft") == "0", "a draft follows the last edition"
+    with pytest.raises(KeyError):
+        editions.parameter("no such", "beifeng-2")

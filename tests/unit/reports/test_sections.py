@@ -5,6 +5,7 @@ from datetime import date, datetime
 from pandas import DataFrame
 
 from tests.unit.reports.hand_made import BEFORE, DAY, NOW, frame, issue, reading, section, zone
+from yingjian.modelling import editions
 from yingjian.reports.document import Table
 from yingjian.reports.sections import clues, forecast, overdue, screening, zones
 
@@ -155,7 +156,7 @@ def test_a_list_s_share_is_of_the_week_and_its_counts_are_of_the_day():
     assert table.written(table.rows[0]) == ["申报", "4", "3", "80.0%", "1"]
 
 
-def test_contacts_are_counted_by_category_and_the_worst_community_is_named():
+def test_contacts_are_counted_by_category_and_the_worst_community_is_named(monkeypatch):
     names = ["category", "community", "contacts", "in_time", "late", "running", "overdue", "deadline"]
     contacts = DataFrame(
         [
@@ -169,6 +170,10 @@ def test_contacts_are_counted_by_category_and_the_worst_community_is_named():
     assert [row[:2] for row in only_table(written.chapter).rows] == [("次密接", 1), ("密接", 7)]
     assert written.content.actions[0].text == "5 名密接、次密接超过8小时仍未按规定隔离：乙 3、甲 2（人）。"
     assert written.content.actions[0].limit == "7月24日09:00，已超时"
+    monkeypatch.setattr(editions, "parameter", lambda name, edition: "6" if name == "contact_isolation_hours" else "")
+    written = content("contacts", {"contacts_overdue": 5}, contacts=contacts)
+    assert "超过6小时" in written.content.actions[0].text, "the hours are the seed's, from which the mart counts"
+    assert only_table(written.chapter).title == "6小时内隔离（人）"
 
 
 def test_vaccination_by_age_and_by_community_lowest_share_first():

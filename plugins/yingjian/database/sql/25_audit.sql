@@ -25,11 +25,13 @@ language sql immutable as $$
         ) then false
         when action in (
             'sign_in', 'sign_in_failed', 'sign_out', 'password_set', 'sessions_ended', 'release_decision',
-            'sign_off_decision', 'correction_proposed', 'correction_confirmed', 'correction_returned'
+            'sign_off_decision', 'correction_proposed', 'correction_confirmed', 'correction_returned',
+            'notification_choice'
         ) then service = 'portal'
         when action in ('release', 'policy_change') then service = 'publisher'
         when action in (
-            'sign_off', 'delivery', 'export', 'list_view', 'person_view', 'quarantine_view', 'trail_ddl'
+            'sign_off', 'delivery', 'export', 'list_view', 'person_view', 'quarantine_view', 'delivery_preview',
+            'trail_ddl'
         ) then service = 'reporter'
         else true
     end

@@ -33,6 +33,7 @@ def quality(request: Request, reader: Entering) -> Response:
         found=found,
         checks=checks,
         is_whole=reader.counted == OFFICE,
+        title_of=figures.checked_title,
     )
 
 

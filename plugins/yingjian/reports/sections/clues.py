@@ -83,7 +83,7 @@ def _pools(reading: Reading) -> Content:
     )
     actions = []
     if overdue:
-        words = f"{number(overdue)} 名混管阳性人员超过24小时未单采。"
+        words = f"{number(overdue)} 名混管阳性人员超过{reading.parameter('resample_hours')}小时未单采。"
         limit = text.passed(tubes["due_at"].dropna().min())
         actions.append(Action("单采复核", words, "第24条", is_urgent=True, limit=limit, mart="pool_followup"))
     named = tubes.assign(tube=[f"{row.tube_no}（{time_of_day(row.result_at)}）" for row in rows(tubes)])
@@ -151,16 +151,16 @@ def _pharmacy(reading: Reading) -> Content:
             table("购药排查与检测（次）", columns, found),
             table("近7日预警信号", signal_columns, signals.assign(title=signals["kind"].map(SIGNALS))),
         ],
-        _signal_actions(new),
+        _signal_actions(new, reading.parameter("signal_window_days")),
     )
 
 
-def _signal_actions(new: DataFrame) -> list[Action]:
+def _signal_actions(new: DataFrame, window: str) -> list[Action]:
     actions = []
     clusters = [f"{row.place}（{row.persons} 人）" for row in rows(new[new["kind"] == "grid_cluster"])]
     if clusters:
-        words = f"3日内多人购药：{some(clusters, '')}，排查聚集性发热等症状。"
-        actions.append(Action("排查聚集", words, "第19条", is_urgent=True))
+        words = f"{window}日内多人购药：{some(clusters, '')}，排查聚集性发热等症状。"
+        actions.append(Action("排查聚集", words, "第19条", is_urgent=True, limit=text.THAT_DAY))
     others = Counter(SIGNALS[kind] for kind in new["kind"] if kind in NEW_SIGNALS)
     if others:
         named = "、".join(f"{kind} {number(count)}" for kind, count in others.items())

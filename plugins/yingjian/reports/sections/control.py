@@ -95,7 +95,7 @@ def _monitoring(reading: Reading) -> Content:
     if signals:
         named = "、".join(f"{row.community} {number(row.signals)}" for row in rows(found) if row.signals)
         words = f"{number(signals)} 名健康监测人员发热或有症状：{named}（人）。"
-        actions.append(Action("排查发热", words, "第18条", is_urgent=True, limit="当日"))
+        actions.append(Action("排查发热", words, "第18条", is_urgent=True, limit=text.THAT_DAY))
     if short:
         words = f"{number(short)} 名健康监测人员当日报告体温和症状不足。"
         actions.append(Action("督促报告体温", words, "第18、30条", limit=text.DAY_IS_OVER))
@@ -126,9 +126,10 @@ def _contacts(reading: Reading) -> Content:
     if not len(found):
         return Content(["近7日没有新判定的密接、次密接。"])
     actions = []
+    hours = reading.parameter("contact_isolation_hours")
     if overdue := reading.count("contacts_overdue"):
         places = by(found, "community").sort_values("overdue", ascending=False, kind="stable")
-        words = f"{number(overdue)} 名密接、次密接超过8小时仍未按规定隔离：{most(places, 'overdue')}（人）。"
+        words = f"{number(overdue)} 名密接、次密接超过{hours}小时仍未按规定隔离：{most(places, 'overdue')}（人）。"
         limit = text.passed(found["deadline"].dropna().min())
         actions.append(Action("立即隔离", words, "第25、26条", is_urgent=True, limit=limit, mart="contact_clock"))
     columns = (
@@ -136,8 +137,8 @@ def _contacts(reading: Reading) -> Content:
         Column("未到时限", "running"), Column("超时未隔离", "overdue", alarm=True),
     )  # fmt: skip
     categories = by(found, "category").sort_values("category", ascending=False)
-    said = "近7日判定的和仍未隔离的密接、次密接；8小时从判定时间起算，转运不算隔离到位，已确认感染的不计超时未隔离。"
-    return Content([said], [table("8小时内隔离（人）", columns, categories)], actions)
+    said = f"近7日判定的和仍未隔离的密接、次密接；{hours}小时从判定时间起算，转运不算隔离到位，已确认感染的不计超时未隔离。"
+    return Content([said], [table(f"{hours}小时内隔离（人）", columns, categories)], actions)
 
 
 SECTIONS = (

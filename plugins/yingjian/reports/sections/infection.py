@@ -29,7 +29,7 @@ def _state(reading: Reading) -> Content:
             f"其间本土感染者 {number(row.local_cases)} 例。"
         )
         if row.days == 1:
-            actions.append(Action("平急转换", f"已转入应急状态：{why}。", "第23条", is_urgent=True))
+            actions.append(Action("平急转换", f"已转入应急状态：{why}。", "第23条", is_urgent=True, limit="立即"))
     elif row:
         said.append(f"常态化（平）：{why}。")
     before = by_publication.get(reading.issue.before)
@@ -144,7 +144,7 @@ def _early(reading: Reading) -> Content:
             table("近3日检测机构出结果（份）", laboratories, reading["laboratories"]),
             table("从未检测（人）", places, untested, note="逐人名单在所在社区的表格“从未检测”。"),
         ],
-        list(_early_actions(cases - known, key_persons)),
+        list(_early_actions(cases - known, key_persons, reading.parameter("contact_isolation_hours"))),
         outbreak=list(_outbreak(reading, cases, known)),
     )
 
@@ -159,10 +159,10 @@ def _outbreak(reading: Reading, cases: int, known: int) -> Iterator[tuple[str, s
     yield "在院", f"{number(hospital.persons)} 例（含待转运），昨日出院 {number(moved.discharged)} 例"
 
 
-def _early_actions(unknown: int, key_persons: int) -> Iterator[Action]:
+def _early_actions(unknown: int, key_persons: int, hours: str) -> Iterator[Action]:
     if unknown > 0:
         words = f"近24小时有 {number(unknown)} 例新增感染者不在已掌握的密接、次密接中，立即流调。"
-        yield Action("查清来源", words, "第25条", is_urgent=True)
+        yield Action("查清来源", words, "第25条", is_urgent=True, limit=f"{hours}小时内密接、次密接隔离到位")
     if key_persons:
         yield Action("补上首检", f"{number(key_persons)} 名重点人员从未检测，逐人核实。", "第18、21条")
 

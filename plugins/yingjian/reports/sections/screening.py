@@ -56,7 +56,7 @@ def _screening(reading: Reading) -> Content:
     progress = {row.round_id: row for row in rows(reading["progress"])}
     said, actions = [], []
     for row in rows(rounds(places, as_of)) if len(places) else []:
-        told, to_do = _round(row, progress.get(row.round_id), as_of)
+        told, to_do = _round(row, progress.get(row.round_id), as_of, reading.parameter("screening_hours"))
         said.append(told)
         actions += to_do
     recent = places[_is_recent(places, as_of)]
@@ -88,11 +88,11 @@ def _screening(reading: Reading) -> Content:
     )  # fmt: skip
 
 
-def _round(row: Any, progress: Any, as_of: date) -> tuple[str, list[Action]]:
+def _round(row: Any, progress: Any, as_of: date, hours: str) -> tuple[str, list[Action]]:
     """Return the sentence on a round, and what must be done so that nobody is left out."""
     sampled, missing = row.sampled_in_time + row.sampled_late, row.outstanding - row.infected
     words = (
-        f"{notice(row.round_id)}（{time_of_day(row.started_at)}起）：应采 {number(row.in_scope)} 人，24小时内已采 "
+        f"{notice(row.round_id)}（{time_of_day(row.started_at)}起）：应采 {number(row.in_scope)} 人，{hours}小时内已采 "
         f"{number(row.sampled_in_time)} 人，超时 {number(row.sampled_late)} 人，未采 {number(missing)} 人"
         + (f"（另感染者 {number(row.infected)} 人）" if row.infected else "")
         + f"，覆盖率 {percent(sampled, row.in_scope)}。"
@@ -103,7 +103,7 @@ def _round(row: Any, progress: Any, as_of: date) -> tuple[str, list[Action]]:
         pace = f"按目前进度要到{time_of_day(done)}。" if done else "尚无人采样。"
         words += f"时限{time_of_day(row.deadline)}，" + ("按目前进度能按时完成。" if progress.is_on_track else pace)
         if not progress.is_on_track:
-            late = f"区域核酸（{notice(row.round_id)}）按目前进度24小时内完不成，还有 {number(missing)} 人未采。"
+            late = f"区域核酸（{notice(row.round_id)}）按目前进度{hours}小时内完不成，还有 {number(missing)} 人未采。"
             actions.append(Action("加快采样", late, "第34条", is_urgent=True, limit=f"{time_of_day(row.deadline)}前"))
     if missing and is_over:
         left = f"区域核酸（{notice(row.round_id)}）时限已过，还有 {number(missing)} 人未采，按名单逐人找到。"

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from pandas import DataFrame
 
+from yingjian.modelling import editions
 from yingjian.reports.document import Action, Block, Blocks, Change, Chapter, Figure, Finding, Table, Text, Tile
 from yingjian.reports.figures import Figures, Value
 from yingjian.reports.frames import read_frame
@@ -34,6 +35,10 @@ class Reading:
 
     def figure(self, key: str) -> Figure:
         return next(figure for figure in self.figures if figure.key == key)
+
+    def parameter(self, name: str) -> str:
+        """Return a parameter of the plan, such as the hours of a deadline, by the edition of the report."""
+        return editions.parameter(name, self.issue.publication.policy_edition)
 
     def value(self, code: str, publication_id: int | None = None) -> Value:
         """Return the value of a figure in a publication, by default the report's own."""
