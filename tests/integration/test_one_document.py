@@ -27,7 +27,12 @@ from yingjian.reports.document import Chapter, Document, Figure, Table
 from yingjian.reports.report import read_document
 from yingjian.reports.workbook import sheet_name
 
-CHOSEN = [OFFICE, Audience("community", "招丰社区"), Audience("department", "卫健局")]
+CHOSEN = [
+    OFFICE,
+    Audience("community", "招丰社区"),
+    Audience("department", "卫健局"),
+    Audience.of_grid("招丰社区", "网格1"),
+]
 SHOWN: dict[str, Callable[[object], str]] = {
     "#,##0": lambda value: f"{value:,}",
     "0.0%": lambda value: f"{value:.1%}",

@@ -19,7 +19,8 @@ from yingjian.reports.lists import LISTS
 
 COMMUNITY = Audience("community", "招丰社区")
 DEPARTMENT = Audience("department", "卫健局")
-CHOSEN = [OFFICE, COMMUNITY, DEPARTMENT]
+GRID = Audience.of_grid("招丰社区", "网格1")
+CHOSEN = [OFFICE, COMMUNITY, DEPARTMENT, GRID]
 PERSON = re.compile(r"王测试|key-\d|\d{17}[\dX]|(?<!\d)1[3-9]\d{9}(?!\d)")
 
 

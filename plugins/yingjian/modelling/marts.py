@@ -6,7 +6,7 @@
 | `history` | readers see every published business date, the newest publication of each |
 | `signed_off` | readers see only the newest publication that was signed off (article 31) |
 | `town_wide` | it is the same for everyone in the town and says nothing of other places' people |
-| `audience` | the columns that name the place or department of a row; without one only the office reads the row |
+| `audience` | the columns that name the place or department of a row; without one only the office reads the row. A grid's number comes again in each community, so `grid` stands beside `community` |
 | `everyones` | the column that says which rows are the same for everyone in the town |
 | `report` | the section of the report that reads it |
 
@@ -28,7 +28,7 @@ from yingjian.settings import PROJECT_ROOT
 
 READER_SCHEMAS = ("reporting", "reporting_public", "restricted")
 # The columns by which a row belongs to a reader of each kind.
-COLUMNS_OF_KIND = {"community": ("community", "communities"), "department": ("department",)}
+COLUMNS_OF_KIND = {"community": ("community", "communities"), "department": ("department",), "grid": ("grid",)}
 AUDIENCE_COLUMNS = tuple(column for columns in COLUMNS_OF_KIND.values() for column in columns)
 # Readers see these columns of a mart with `history` besides its own: name -> (label, comment).
 HISTORY_COLUMNS = MappingProxyType({
@@ -135,6 +135,7 @@ def _wrong(mart: Mart) -> str | None:
             return f"audience names the column {column}, which it does not have"
     contradictions = {
         "it is town_wide and names an audience": mart.is_town_wide and mart.audience,
+        "audience names a grid without its community": "grid" in mart.audience and "community" not in mart.audience,
         "everyones names no column of a mart of counts by place": mart.everyones
         and (mart.everyones not in mart.columns or mart.rows != "places"),
         "everyone would read its rows, and they are of persons": mart.rows == "town" and "person_key" in mart.columns,
