@@ -52,7 +52,15 @@ EVERY_ROW = {
     "mixed": "a b c d",
     "in_grids": "a a1 a2 an b1 e1 n1",
 }
-NOTHING = {"by_place": "", "by_several": "", "by_department": "", "of_office": "", "of_town": "a b", "mixed": "c", "in_grids": ""}
+NOTHING = {
+    "by_place": "",
+    "by_several": "",
+    "by_department": "",
+    "of_office": "",
+    "of_town": "a b",
+    "mixed": "c",
+    "in_grids": "",
+}
 SEEN = {
     OFFICE: EVERY_ROW,
     Audience("community", "甲"): NOTHING
@@ -61,7 +69,8 @@ SEEN = {
     Audience.of_grid("甲", "1"): NOTHING | {"in_grids": "a1"},
     Audience.of_grid("乙", "2"): NOTHING,
     Audience("grid", "1"): NOTHING,
-    Audience("grid", "甲 "): NOTHING | {"in_grids": "a"},
+    Audience.of_grid("甲", ""): NOTHING,
+    Audience.of_grid("", "1"): NOTHING,
     Audience("community", "卫健局"): NOTHING,
     Audience("department", "卫健局"): NOTHING | {"by_place": "a b", "by_department": "a b"},
     Audience("department", "教育局、卫健局"): NOTHING,
@@ -75,7 +84,10 @@ LOGINS = {
         [("community", "甲"), ("community", "乙"), ("department", "教育局")],
         NOTHING
         | {
-            "by_place": "a b", "by_several": "a ab b", "by_department": "b c", "mixed": "a b c",
+            "by_place": "a b",
+            "by_several": "a ab b",
+            "by_department": "b c",
+            "mixed": "a b c",
             "in_grids": "a a1 a2 an b1",
         },
     ),

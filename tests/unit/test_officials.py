@@ -84,10 +84,18 @@ def test_a_grid_is_named_with_its_community(tmp_path: Path) -> None:
         written(tmp_path, *(f"{{login: a{place}, name: 甲, audience: {part}}}" for place, part in enumerate(parts)))
     )
     one, two = Audience.of_grid("第1社区", "网格2"), Audience.of_grid("第2社区", "网格2")
-    assert [official.audience for official in officials.by_login.values()] == [one, two, Audience("community", "第1社区")]
+    assert [official.audience for official in officials.by_login.values()] == [
+        one,
+        two,
+        Audience("community", "第1社区"),
+    ]
     assert officials.grids == [one, two]
     assert (one.title, one.part, one.sees_names) == ("第1社区 网格2", "网格", True)
-    others = [Audience.of_grid("第1社区_网", "2"), Audience.of_grid("第1社区", "网_2"), Audience("community", "第1社区_网格2")]
+    others = [
+        Audience.of_grid("第1社区_网", "2"),
+        Audience.of_grid("第1社区", "网_2"),
+        Audience("community", "第1社区_网格2"),
+    ]
     assert len({audience.code for audience in (one, two, *others)}) == 5, "the files of a pack are one grid's"
     assert " " not in one.code
     for wrong in ("{community: 第1社区, grid: 2}", "{community: 第1社区, grid: ' '}", "{community: '', grid: 网格2}"):

@@ -58,7 +58,7 @@ class Column:
     is_receipt_if_empty: bool = False
 
 
-RECEIPT_IF_EMPTY = "不填的按收到文件的时间计"  # The sender's template, the form and the comment of the column say it.
+RECEIPT_IF_EMPTY = "不填的按收到文件的时间计"  # A sender reads it in the template and in the form.
 
 # The first of these columns that a feed has says who answers for a row.
 _SENDERS = ("laboratory", "pharmacy", "department", "community", "target_community")

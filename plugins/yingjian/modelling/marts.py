@@ -6,11 +6,12 @@
 | `history` | readers see every published business date, the newest publication of each |
 | `signed_off` | readers see only the newest publication that was signed off (article 31) |
 | `town_wide` | it is the same for everyone in the town and says nothing of other places' people |
-| `audience` | the columns that name the place or department of a row; without one only the office reads the row. A grid's number comes again in each community, so `grid` stands beside `community` |
+| `audience` | the columns that name the place or department of a row; without one only the office reads the row |
 | `everyones` | the column that says which rows are the same for everyone in the town |
 | `report` | the section of the report that reads it |
 
-A column's `config.meta.label` is its Chinese title.
+A column's `config.meta.label` is its Chinese title. The number of a grid comes again in each community, so the
+audience `grid` stands beside `community`.
 """
 
 from __future__ import annotations

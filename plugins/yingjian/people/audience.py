@@ -6,7 +6,6 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-
 # A grid's name is its community's and its own, with this between them. Neither has a blank (`names.comparable`), so no two
 # grids have one name, although their numbers come again in each community. The policies join the columns in the same way.
 IN_COMMUNITY = " "

@@ -304,7 +304,9 @@ class _Entry(BaseModel):
             ((kind, name),) = value.items()
             if kind in ("department", "community") and isinstance(name, str) and comparable(name):
                 return Audience(kind, comparable(name) if kind == "community" else name.strip())
-        raise ValueError("audience is office, or one of department: NAME, community: NAME, or community: NAME with grid: NAME")
+        raise ValueError(
+            "audience is office, or one of department: NAME, community: NAME, or community: NAME with grid: NAME"
+        )
 
     @field_validator("may", mode="before")
     @classmethod

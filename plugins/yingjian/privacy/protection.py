@@ -30,7 +30,8 @@ _CONDITIONS = {
     "department": "string_to_array(department, '、') && (select access.names_of('department'))::text[]",
     # The first half is evaluated once per query, so that other readers do not pay for joining names row by row.
     "grid": (
-        "((select access.names_of('grid') <> '{}')"
+        "((select cardinality(access.names_of('grid')) > 0)"
+        " and community <> '' and grid <> ''"
         f" and (community || '{IN_COMMUNITY}' || grid) = any ((select access.names_of('grid'))::text[]))"
     ),
 }

@@ -41,11 +41,7 @@ class Words:
         No figure is divided by grids.
         """
         is_divided = {"community": self.by_community, "department": self.by_department}.get(audience.kind, False)
-        return (
-            audience == OFFICE
-            or is_divided
-            or not (self.by_community or self.by_department)
-        )
+        return audience == OFFICE or is_divided or not (self.by_community or self.by_department)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,13 @@ def test_an_answer_without_a_time_has_the_time_of_receipt() -> None:
 
 
 def test_a_code_that_there_is_none_of_is_answered_with_the_codes() -> None:
-    answer = {"编号": "P1", "名单": "overdue", "项目编号": "K1", "处置结果": "电话打过了", "更新时间": "2022-07-01 09:00"}
+    answer = {
+        "编号": "P1",
+        "名单": "overdue",
+        "项目编号": "K1",
+        "处置结果": "电话打过了",
+        "更新时间": "2022-07-01 09:00",
+    }
     (words,) = checked("dispositions", answer)["words"]  # type: ignore[misc]
     assert words == (
         "代码不在允许范围（应为：已通知、已采样、约定时间、联系不上、拒绝、已搬离、不在辖区、信息有误、申请豁免）"

@@ -27,7 +27,8 @@ def made(
         "lists": DataFrame(lists, columns=COLUMNS.split()),
         "before": DataFrame(before or [], columns=["list", "items"]),
         "population": DataFrame(
-            [(610, 200, 30, 2)] if population else [], columns="residents floating key_persons not_registered".split()
+            [(610, 200, 30, 2)] if population else [],
+            columns=["residents", "floating", "key_persons", "not_registered"],
         ),
     }
     feeds = {"feeds": frame("feeds", feed())}

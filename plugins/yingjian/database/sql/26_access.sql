@@ -83,13 +83,13 @@ begin
         where person.person_key = is_of_own_part.person_key and (
             access.sees_office()
             or person.community = any (access.names_of('community'))
-            or person.community || ' ' || person.grid = any (access.names_of('grid'))
+            or (person.community <> '' and person.grid <> '' and person.community || ' ' || person.grid = any (access.names_of('grid')))
             or exists (
                 select from published.obligation as duty
                 where duty.publication_id = person.publication_id and duty.person_key = person.person_key
                 and (
                     duty.community = any (access.names_of('community'))
-                    or duty.community || ' ' || duty.grid = any (access.names_of('grid'))
+                    or (duty.community <> '' and duty.grid <> '' and duty.community || ' ' || duty.grid = any (access.names_of('grid')))
                     or string_to_array(duty.department, '、') && access.names_of('department')
                 )
             )

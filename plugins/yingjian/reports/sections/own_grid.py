@@ -45,7 +45,9 @@ def _write(danger: tuple[str, ...], reading: Reading) -> Content:
     frame = reading["lists"]
     said = ["各清单没有待办事项。"]
     if listed:
-        said = [f"各清单事项 {number(total(frame, 'items'))} 项，已反馈处置结果 {number(total(frame, 'answered'))} 项。"]
+        said = [
+            f"各清单事项 {number(total(frame, 'items'))} 项，已反馈处置结果 {number(total(frame, 'answered'))} 项。"
+        ]
     for people in rows(reading["population"]):
         said.append(
             f"登记居民：常住 {number(people.residents)} 人，流动 {number(people.floating)} 人；重点人员 "
