@@ -608,29 +608,6 @@ def test_a_grid_reads_whom_it_has_and_nobody_of_the_same_grid_elsewhere(town: To
         conn.execute("select restricted.resolve(%s, '核实')", (mine,))
 
 
-def test_a_grid_s_plans_are_the_same_for_who_is_elsewhere_and_for_nobody(town: Town) -> None:
-    here = f"community = '{town.community}' and grid = '{town.grid}'"
-    neighbour = person_of(
-        town,
-        f"community = '{town.community}' and grid <> '{town.grid}'"
-        f" and person_key in (select person_key from reporting.obligation)"
-        f" and person_key not in (select person_key from reporting.obligation where {here})",
-    )
-    with town.as_("m-grid") as conn:
-        plans = [
-            conn.execute(
-                "explain (analyze, timing off, summary off, buffers off) select * from reporting.obligation"
-                f" where person_key = '{person}'"
-            ).fetchall()
-            for person in (neighbour, "0" * 64)
-        ]
-    told = [
-        [line.replace(person, "") for (line,) in plan]
-        for plan, person in zip(plans, (neighbour, "0" * 64), strict=True)
-    ]
-    assert told[0] == told[1]
-
-
 def test_a_department_reads_whom_it_answers_for_wherever_they_live(town: Town) -> None:
     duty = f"select person_key from reporting.obligation where '{town.department}' = any(string_to_array(department, '、'))"
     ours, others = person_of(town, f"person_key in ({duty})"), person_of(town, f"person_key not in ({duty})")
