@@ -307,7 +307,7 @@ def _column_problems(
             if column.codes:
                 problems.append(("unknown_code", is_wrong))
         case "code":
-            words = f"{REASONS['unknown_code']}（应为：{'、'.join(column.codes)}）"
+            words = f"{REASONS['unknown_code']}（应为{'、'.join(column.codes)}之一）"
             unknown = Problem("unknown_code", column.source, has_text & ~value.is_in(column.codes), words)
             return [*(Problem(code, column.source, flags) for code, flags in problems), unknown]
         case "id_type":

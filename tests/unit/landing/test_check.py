@@ -78,7 +78,7 @@ def test_a_code_that_there_is_none_of_is_answered_with_the_codes() -> None:
     }
     (words,) = checked("dispositions", answer)["words"]  # type: ignore[misc]
     assert words == (
-        "代码不在允许范围（应为：已通知、已采样、约定时间、联系不上、拒绝、已搬离、不在辖区、信息有误、申请豁免）"
+        "代码不在允许范围（应为已通知、已采样、约定时间、联系不上、拒绝、已搬离、不在辖区、信息有误、申请豁免之一）"
     )
 
 
