@@ -38,7 +38,11 @@ READY_SECONDS = 120
 
 @dataclass
 class Portal:
-    """A running portal. `own` and `other` are communities with overdue persons, `own` is the part of grid and clerk."""
+    """A running portal.
+
+    `own` and `other` are communities with overdue persons, `own` is the part of grid and clerk; `own_grid`, a grid of it, is
+    the part of grid-worker.
+    """
 
     settings: Settings
     url: str
@@ -47,6 +51,7 @@ class Portal:
     department: str
     log: Path
     question: int
+    own_grid: str = ""
 
     def client(self, login: str | None = None) -> httpx.Client:
         """A browser without a screen: Chinese, HTML, signed in with a session of the portal."""
@@ -95,10 +100,10 @@ class Portal:
 def running_portal(world: Settings, home: Path, issuer: str) -> Iterator[Portal]:
     """Copy the town's warehouse, publish it once more with a few changes, and start the portal on it."""
     settings = _copy(world, home)
-    own, other, department = _parts(settings)
+    own, other, department, own_grid = _parts(settings)
     settings.officials.write_text(
         yaml.safe_dump(
-            {"officials": _officials(own, department), "data_team": [{"login": "operator", "role": "op"}]},
+            {"officials": _officials(own, own_grid, department), "data_team": [{"login": "operator", "role": "op"}]},
             allow_unicode=True,
         )
     )
@@ -111,6 +116,7 @@ def running_portal(world: Settings, home: Path, issuer: str) -> Iterator[Portal]
             Audience("community", own),
             Audience("community", other),
             Audience("department", department),
+            Audience.of_grid(own, own_grid),
         )
         write_packs(conn, 2, settings.reports, audiences)
     _data_docs(settings)
@@ -134,7 +140,7 @@ def running_portal(world: Settings, home: Path, issuer: str) -> Iterator[Portal]
         "YINGJIAN_OIDC_SECRET": SECRET,
     }
     portal = Portal(
-        settings, f"http://127.0.0.1:{port}", own, other, department, settings.home / "portal.log", question
+        settings, f"http://127.0.0.1:{port}", own, other, department, settings.home / "portal.log", question, own_grid
     )
     with _served(portal, environment):
         yield portal
@@ -209,8 +215,8 @@ def _copy(world: Settings, home: Path) -> Settings:
     return settings
 
 
-def _parts(settings: Settings) -> tuple[str, str, str]:
-    """The town has two communities and a department, with overdue persons."""
+def _parts(settings: Settings) -> tuple[str, str, str, str]:
+    """The town has two communities, a department and a grid of the first community, with overdue persons."""
     (own, _), (other, _), *_ = support.query(
         settings,
         """
@@ -222,10 +228,18 @@ def _parts(settings: Settings) -> tuple[str, str, str]:
         settings,
         "select department, count(*) from reporting.overdue where department !~ '、' group by 1 order by 2 desc, 1 limit 1",
     )
-    return own, other, department
+    ((own_grid, _),) = support.query(
+        settings,
+        """
+        select grid, count(*) from reporting.overdue inner join restricted.person using (person_key, community, grid)
+        where community = %s and grid <> '' group by 1 order by 2 desc, 1 limit 1
+        """,
+        own,
+    )
+    return own, other, department, own_grid
 
 
-def _officials(own: str, department: str) -> list[dict[str, object]]:
+def _officials(own: str, own_grid: str, department: str) -> list[dict[str, object]]:
     return [
         {
             "login": "director",
@@ -253,6 +267,12 @@ def _officials(own: str, department: str) -> list[dict[str, object]]:
             "name": "社区文员",
             "audience": {"community": own},
             "receives": [{"channel": "mail", "to": "clerk@example.org"}],
+        },
+        {
+            "login": "grid-worker",
+            "name": "网格员",
+            "audience": {"community": own, "grid": own_grid},
+            "may": ["persons"],
         },
     ]
 

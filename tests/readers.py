@@ -25,6 +25,7 @@ def protect_town(conn: psycopg.Connection) -> None:
         schema.SQL_FOLDER / "00_roles.sql",
         schema.MIGRATIONS / "0004_access.sql",
         schema.MIGRATIONS / "0096_item_secret.sql",
+        schema.MIGRATIONS / "0105_grid_reader.sql",
         schema.SQL_FOLDER / "26_access.sql",
     ):
         schema.run_file(conn, path)
@@ -45,12 +46,13 @@ def protect_town(conn: psycopg.Connection) -> None:
 
 @dataclass
 class Town:
-    """The published town with a login for each kind of reader; `community` and `department` are theirs."""
+    """The published town with a login for each kind of reader; `community`, `grid` of it and `department` are theirs."""
 
     settings: Settings
     community: str
     department: str
     passwords: dict[str, str]
+    grid: str = ""
 
     @contextmanager
     def as_(self, role: str) -> Iterator[psycopg.Connection]:
@@ -73,7 +75,18 @@ def with_logins(world: Settings) -> Iterator[Town]:
         where community <> '' and department like '%%、%%' group by 1, 2 order by count(*) desc, 1, 2 limit 1
         """,
     )
+    [(grid,)] = support.query(
+        world,
+        """
+        select person.grid from restricted.person as person
+        inner join reporting.overdue as late using (person_key, community, grid)
+        where person.community = %s and person.grid <> '' group by 1 order by count(*) desc, 1 limit 1
+        """,
+        community,
+    )
     parts = {
+        "m-grid": ([Audience.of_grid(community, grid)], False),
+        "m-grid-case": ([Audience.of_grid(community, grid)], True),
         "m-community": ([Audience("community", community)], False),
         "m-department": ([Audience("department", department)], False),
         "m-duty": ([Audience("department", department)], True),
@@ -85,7 +98,7 @@ def with_logins(world: Settings) -> Iterator[Town]:
             login: access.grant(conn, login, part, persons, "tester", "测试") or ""
             for login, (part, persons) in parts.items()
         }
-    yield Town(world, community, department, passwords)
+    yield Town(world, community, department, passwords, grid)
     with warehouse.connect(world) as conn:
         for login in passwords:
             access.revoke(conn, login, [], False, "tester", "测试完毕")

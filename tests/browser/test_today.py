@@ -165,3 +165,41 @@ def test_the_list_is_readable_without_a_network_until_the_sign_out(visit):
     here.context.set_offline(True)
     with pytest.raises(Error):
         here.open("/today")
+
+
+def test_a_grid_worker_s_round(visit, portal):
+    """Sign in, the own list at once, a call, an answer, and the sheet for paper."""
+    first = portal.invite("grid-worker")
+    here = visit(size=PHONE)
+    page = here.open("/today")
+    page.get_by_label("用户名").fill("grid-worker")
+    page.get_by_label("密码", exact=True).fill(first)
+    page.get_by_role("button", name="登录").click()
+    page.get_by_label("新密码", exact=True).fill("网格员自己的长密码2022")
+    page.get_by_label("再输入一次新密码").fill("网格员自己的长密码2022")
+    page.locator("main form button.primary").click()
+    page = here.open("/today")
+    expect(page.get_by_role("heading", level=1)).to_have_text("今日名单")
+    expect(page.locator("header .part")).to_have_text(f"{portal.own} {portal.own_grid}")
+    expect(page.locator("#f-grid")).to_have_count(0)
+    places = page.locator(".someone > p.soft").all_inner_texts()
+    assert places and all(place.startswith(f"{portal.own} {portal.own_grid}") for place in places)
+    card = page.locator(".someone").first
+    expect(card.locator("a[href^='tel:']")).to_have_attribute("href", re.compile(r"tel:\d{11}"))
+    assert Axe().run(page).response["violations"] == []
+    assert fits(page) and page.evaluate(SMALL) == []
+    here.picture("grid-worker-today")
+    card.locator("summary").click()
+    card.get_by_role("button", name="已通知").click()
+    expect(page.locator(".someone").first.locator(".answered").first).to_contain_text("已通知")
+    page.get_by_role("link", name="打印清单").click()
+    expect(page.locator(".handout")).to_have_count(1)
+    assert Axe().run(page).response["violations"] == []
+    sheets = pypdf.PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True))).pages
+    assert len(sheets) == 1, "a grid's hand-out is one sheet of paper"
+    page = here.open("/")
+    assert Axe().run(page).response["violations"] == []
+    assert page.locator("nav a[href$='/map']").count() == 0
+    page.goto(f"{portal.url}/map")
+    expect(page.get_by_role("heading", level=1)).to_have_text("无权查看")
+    assert [error for error in here.errors if "403" not in error] == []

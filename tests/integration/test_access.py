@@ -271,12 +271,15 @@ def own_rows(town: Town, login: str, columns: set[str]) -> str:
     if login == "m-department":
         competent = f"'{town.department}' = any(string_to_array(department, '、'))"
         return competent + everyones if "department" in columns else "false"
+    if login == "m-grid":
+        has_grid = {"community", "grid"} <= columns
+        return f"community = '{town.community}' and grid = '{town.grid}'" if has_grid else f"false{everyones}"
     if "community" in columns:
         return f"community = '{town.community}'" + everyones
     return f"'{town.community}' = any(communities)" if "communities" in columns else "false"
 
 
-@pytest.mark.parametrize("login", ["m-community", "m-department", "m-case", "m-office"])
+@pytest.mark.parametrize("login", ["m-community", "m-grid", "m-department", "m-case", "m-office"])
 def test_a_reader_sees_the_rows_of_the_own_part(login: str, town: Town, objects: list) -> None:  # type: ignore[type-arg]
     views = [
         (name, line)
@@ -336,12 +339,18 @@ def carried_rows(conn: psycopg.Connection, name: str, columns: set[str]) -> list
 
 
 @pytest.mark.parametrize(
-    ("login", "kind"), [("m-office", "office"), ("m-community", "community"), ("m-department", "department")]
+    ("login", "kind"),
+    [("m-office", "office"), ("m-community", "community"), ("m-grid", "grid"), ("m-department", "department")],
 )
 def test_a_carried_audience_reads_the_rows_that_a_login_of_the_same_part_reads(
     login: str, kind: str, town: Town
 ) -> None:
-    part = {"office": "", "community": town.community, "department": town.department}[kind]
+    audience = {
+        "office": OFFICE,
+        "community": Audience("community", town.community),
+        "grid": Audience.of_grid(town.community, town.grid),
+        "department": Audience("department", town.department),
+    }[kind]
     seen = 0
     with town.as_(login) as reader, town.as_("reporter") as conn:
         for mart in published().values():
@@ -356,7 +365,7 @@ def test_a_carried_audience_reads_the_rows_that_a_login_of_the_same_part_reads(
             expected = sorted(
                 reader.execute(sql.SQL("select md5(t::text) from (select {} from {}) as t").format(chosen, view))
             )
-            with narrowed(conn, Audience(kind, part)):
+            with narrowed(conn, audience):
                 found = carried_rows(conn, mart.name, columns)
             assert found == expected, mart.name
             seen += len(found)
@@ -365,7 +374,7 @@ def test_a_carried_audience_reads_the_rows_that_a_login_of_the_same_part_reads(
 
 def test_a_reporter_without_an_audience_reads_no_part_and_no_person(town: Town) -> None:
     counts = {}
-    for audience in ("", "nobody:", "offices:", "community:", "community", "owner:"):
+    for audience in ("", "nobody:", "offices:", "community:", "community", "grid:", "owner:"):
         with town.as_("reporter") as conn, conn.transaction():
             if audience:
                 conn.execute(sql.SQL("set local yingjian.audience = {}").format(sql.Literal(audience)))
@@ -383,13 +392,20 @@ def test_a_reporter_without_an_audience_reads_no_part_and_no_person(town: Town) 
     assert counts["", "feed_quality"] and counts["nobody:", "feed_quality"], "what is the same for everyone is read"
 
 
-@pytest.mark.parametrize("login", ["m-community", "m-department", "m-case", "m-office"])
+@pytest.mark.parametrize("login", ["m-community", "m-grid", "m-department", "m-case", "m-office"])
 def test_a_login_does_not_widen_what_it_reads_by_carrying_an_audience(login: str, town: Town) -> None:
     counts = "select (select count(*) from reporting.obligation), (select count(*) from reporting.restatement)"
     with town.as_(login) as conn:
         before = conn.execute(counts).fetchone()
         assert before and before[0]
-        for audience in ("office:", "owner:", "community:第1社区", "community:第2社区", "nobody:"):
+        for audience in (
+            "office:",
+            "owner:",
+            "community:第1社区",
+            "community:第2社区",
+            "grid:第1社区 网格1",
+            "nobody:",
+        ):
             conn.execute("select set_config('yingjian.audience', %s, false)", (audience,))
             assert conn.execute(counts).fetchone() == before
             if login == "m-case":
@@ -570,6 +586,28 @@ def test_nobody_is_read_without_a_reason_or_outside_the_own_part(town: Town) -> 
         conn.execute("select restricted.resolve(%s, '流调')", (mine,))
 
 
+def test_a_grid_reads_whom_it_has_and_nobody_of_the_same_grid_elsewhere(town: Town) -> None:
+    """The numbers of grids come again in each community."""
+    duty = "select person_key from reporting.obligation"
+    here = f"community = '{town.community}' and grid = '{town.grid}'"
+    mine = person_of(town, here)
+    others = [
+        person_of(town, f"{where} and person_key not in ({duty} where {here})")
+        for where in (
+            f"community = '{town.community}' and grid <> '{town.grid}'",
+            f"community <> '{town.community}' and grid = '{town.grid}'",
+        )
+    ]
+    with town.as_("m-grid-case") as conn:
+        conn.execute("select restricted.resolve(%s, '核实')", (mine,))
+        assert conn.execute("select person_key from restricted.person").fetchall() == [(mine,)]
+        for person in others:
+            with pytest.raises(psycopg.errors.NoDataFound):
+                conn.execute("select restricted.resolve(%s, '核实')", (person,))
+    with town.as_("m-grid") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("select restricted.resolve(%s, '核实')", (mine,))
+
+
 def test_a_department_reads_whom_it_answers_for_wherever_they_live(town: Town) -> None:
     duty = f"select person_key from reporting.obligation where '{town.department}' = any(string_to_array(department, '、'))"
     ours, others = person_of(town, f"person_key in ({duty})"), person_of(town, f"person_key not in ({duty})")
@@ -617,12 +655,33 @@ def test_the_commands_leave_a_trace(
     ]
 
 
+def test_a_grid_and_its_community_are_two_parts_of_one_group(
+    town: Town, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A login that loses its grid keeps the views of its community: both come with the same group."""
+    monkeypatch.setenv("YINGJIAN_HOME", str(town.settings.home))
+    grant = ["access", "grant", "m-two", "--grid", f"{town.community}/{town.grid}", "--community", town.community]
+    assert cli.main([*grant, "--reason", "到岗"]) == 0
+    password = re.search(r"this once: (\S+)", capsys.readouterr().out)
+    assert password
+    assert cli.main(["access", "list"]) == 0
+    assert f"m-two  {town.community}、{town.community} {town.grid}\n" in capsys.readouterr().out
+    count = "select count(*) > 0, count(distinct grid) > 1 from reporting.obligation"
+    with Town(town.settings, "", "", {"m-two": password[1]}).as_("m-two") as conn:
+        assert conn.execute(count).fetchone() == (True, True)
+        taken = ["access", "revoke", "m-two", "--community", town.community, "--reason", "只管网格"]
+        assert cli.main(taken) == 0
+        assert conn.execute(count).fetchone() == (True, False)
+    assert cli.main(["access", "revoke", "m-two", "--reason", "离岗"]) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["grant", "loader", "--office", "--reason", "测试"], "no login of a reader"),
         (["grant", "m-x", "--office", "--reason", " "], "say why with --reason"),
         (["grant", "m-x", "--reason", "测试"], "no official of officials.yml"),
+        (["grant", "m-x", "--grid", "网格1", "--reason", "测试"], "wants COMMUNITY/GRID"),
         (["revoke", "m-x", "--reason", "测试"], "reads nothing"),
     ],
 )

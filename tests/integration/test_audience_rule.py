@@ -22,7 +22,8 @@ COMPETENT = Mart("by_department", ("department",), "reporting", audience=("depar
 OF_OFFICE = Mart("of_office", ("community",), "reporting")
 OF_TOWN = Mart("of_town", ("community",), "reporting", is_town_wide=True)
 MIXED = Mart("mixed", ("community", "is_town_wide"), "reporting", audience=("community",), everyones="is_town_wide")
-MARTS = (PLACE, SEVERAL, COMPETENT, OF_OFFICE, OF_TOWN, MIXED)
+IN_GRIDS = Mart("in_grids", ("community", "grid"), "reporting", audience=("community", "grid"))
+MARTS = (PLACE, SEVERAL, COMPETENT, OF_OFFICE, OF_TOWN, MIXED, IN_GRIDS)
 TABLES = """
     create table published.by_place (row text, community text, department text);
     insert into published.by_place values
@@ -38,6 +39,9 @@ TABLES = """
     insert into published.of_town values ('a', '甲'), ('b', '乙');
     create table published.mixed (row text, community text, is_town_wide boolean);
     insert into published.mixed values ('a', '甲', false), ('b', '乙', null), ('c', null, true), ('d', null, false);
+    create table published.in_grids (row text, community text, grid text);
+    insert into published.in_grids values
+        ('a1', '甲', '1'), ('a2', '甲', '2'), ('a', '甲', ''), ('an', '甲', null), ('b1', '乙', '1'), ('n1', null, '1'), ('e1', '', '1');
 """
 EVERY_ROW = {
     "by_place": "a b c d e",
@@ -46,11 +50,27 @@ EVERY_ROW = {
     "of_office": "a",
     "of_town": "a b",
     "mixed": "a b c d",
+    "in_grids": "a a1 a2 an b1 e1 n1",
 }
-NOTHING = {"by_place": "", "by_several": "", "by_department": "", "of_office": "", "of_town": "a b", "mixed": "c"}
+NOTHING = {
+    "by_place": "",
+    "by_several": "",
+    "by_department": "",
+    "of_office": "",
+    "of_town": "a b",
+    "mixed": "c",
+    "in_grids": "",
+}
 SEEN = {
     OFFICE: EVERY_ROW,
-    Audience("community", "甲"): NOTHING | {"by_place": "a", "by_several": "a ab", "mixed": "a c"},
+    Audience("community", "甲"): NOTHING
+    | {"by_place": "a", "by_several": "a ab", "mixed": "a c", "in_grids": "a a1 a2 an"},
+    # A grid has the rows that name it in its community: none of the community's others, none of a grid of the same name.
+    Audience.of_grid("甲", "1"): NOTHING | {"in_grids": "a1"},
+    Audience.of_grid("乙", "2"): NOTHING,
+    Audience("grid", "1"): NOTHING,
+    Audience.of_grid("甲", ""): NOTHING,
+    Audience.of_grid("", "1"): NOTHING,
     Audience("community", "卫健局"): NOTHING,
     Audience("department", "卫健局"): NOTHING | {"by_place": "a b", "by_department": "a b"},
     Audience("department", "教育局、卫健局"): NOTHING,
@@ -62,8 +82,16 @@ LOGINS = {
     "one": ([("community", "甲")], SEEN[Audience("community", "甲")]),
     "two": (
         [("community", "甲"), ("community", "乙"), ("department", "教育局")],
-        NOTHING | {"by_place": "a b", "by_several": "a ab b", "by_department": "b c", "mixed": "a b c"},
+        NOTHING
+        | {
+            "by_place": "a b",
+            "by_several": "a ab b",
+            "by_department": "b c",
+            "mixed": "a b c",
+            "in_grids": "a a1 a2 an b1",
+        },
     ),
+    "grids": ([("grid", "甲 1"), ("grid", "乙 1"), ("grid", "丙 1")], NOTHING | {"in_grids": "a1 b1"}),
     "namesake": ([("community", "卫健局")], NOTHING),
     "office": ([("office", "")], EVERY_ROW),
     "nothing": ([], dict.fromkeys(EVERY_ROW, "")),
@@ -165,8 +193,9 @@ def test_marts_without_a_part_of_the_audience_are_hidden(
     hidden = {
         "office": set(),
         "community": {"by_department", "of_office"},
-        "department": {"by_several", "of_office", "mixed"},
-        "nobody": {"by_place", "by_several", "by_department", "of_office", "mixed"},
+        "department": {"by_several", "of_office", "mixed", "in_grids"},
+        "grid": {"by_place", "by_several", "by_department", "of_office", "mixed"},
+        "nobody": {"by_place", "by_several", "by_department", "of_office", "mixed", "in_grids"},
     }
     for kind, names in hidden.items():
         assert hidden_marts(conn, OFFICE if kind == "office" else Audience(kind, "甲")) == names

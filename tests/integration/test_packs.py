@@ -13,13 +13,15 @@ import pytest
 
 from tests.unit.reports import town
 from yingjian.people.audience import OFFICE, Audience
+from yingjian.people.officials import Official, Officials
 from yingjian.reports import Pack, write_packs
 from yingjian.reports.audiences import audiences, narrowed
 from yingjian.reports.lists import LISTS
 
 COMMUNITY = Audience("community", "招丰社区")
 DEPARTMENT = Audience("department", "卫健局")
-CHOSEN = [OFFICE, COMMUNITY, DEPARTMENT]
+GRID = Audience.of_grid(town.COMMUNITIES[0], "01网格")
+CHOSEN = [OFFICE, COMMUNITY, DEPARTMENT, GRID]
 PERSON = re.compile(r"王测试|key-\d|\d{17}[\dX]|(?<!\d)1[3-9]\d{9}(?!\d)")
 
 
@@ -138,6 +140,35 @@ def test_a_community_s_pack_has_its_rows_with_names_and_nobody_else_s(conn, pack
     page = packs[COMMUNITY].page.read_text(encoding="utf-8").replace("北峰社区卫生服务中心", "")
     assert not [other for other in town.COMMUNITIES if other != "招丰社区" and other in page]
     assert "招丰社区" in page
+
+
+def test_a_grid_s_pack_has_its_people_and_only_figures_of_the_grid(conn, packs):
+    here = f"publication_id = 12 and community = '{town.COMMUNITIES[0]}' and grid = '01网格'"
+    book = openpyxl.load_workbook(packs[GRID].workbook, read_only=True)
+    assert book.sheetnames[:2] == ["摘要", "今日名单"]
+    for found in LISTS:
+        rows = sheet(packs[GRID], found.title)
+        if "网格" in found.columns:
+            assert {(row["社区"], row["网格"]) for row in rows} <= {(town.COMMUNITIES[0], "01网格")}, found.title
+        else:
+            assert rows == [], "a list whose rows have no grid is not a grid's"
+    late = sheet(packs[GRID], "逾期未检")
+    assert len(late) == count(conn, f"select count(*) from published.overdue where {here}") > 0
+    assert all(row["姓名"].startswith("王测试") for row in late)
+    assert not {"单位统计", "风险区", "每日指标"} & set(book.sheetnames)
+    page = packs[GRID].page.read_text(encoding="utf-8")
+    assert set(re.findall(r'<section id="([\w-]+)" class="chapter"', page)) == {"own-grid"}
+    assert "各项数字都是本网格的" in page and "应检尽检率" not in page.partition("<h2>口径与依据")[0]
+    assert not [other for other in town.COMMUNITIES[1:] if other in page.replace("北峰社区卫生服务中心", "")]
+    items = count(conn, f"select items from published.disposition_daily where {here} and list = 'overdue'")
+    assert f"逾期未检{items}项" in words(packs[GRID].pdf)
+
+
+def test_only_grids_with_an_official_have_a_pack(conn, tmp_path, monkeypatch):
+    monkeypatch.setattr("yingjian.reports.packs.audiences", lambda *_: [COMMUNITY])
+    worker = Officials({"w": Official("w", "网格员", GRID)})
+    assert [pack.audience for pack in write_packs(conn, 12, tmp_path, officials=worker)] == [COMMUNITY, GRID]
+    assert [pack.audience for pack in write_packs(conn, 12, tmp_path)] == [COMMUNITY]
 
 
 def test_a_department_s_pack_has_its_rows_and_says_nothing_of_what_is_not_by_department(conn, packs):

@@ -16,7 +16,7 @@ from yingjian.modelling.marts import HISTORY_COLUMNS
 from yingjian.operations import migration
 from yingjian.settings import Settings
 
-READERS = ["m-community", "m-department", "m-case"]
+READERS = ["m-community", "m-grid", "m-department", "m-case"]
 COUNTED = "explain (analyze, costs off, timing off, summary off, buffers off)"
 ESTIMATED = "explain"
 # A value of the same type that no feed brings.

@@ -24,8 +24,9 @@ from yingjian.portal.access import COOKIE
 from yingjian.privacy import audit_trail
 from yingjian.reports.audiences import narrowed
 
-LOGINS = ("director", "case-worker", "health", "grid", "clerk", "operator")
-OFFICIALS = {"director", "case-worker", "health", "grid", "clerk"}
+LOGINS = ("director", "case-worker", "health", "grid", "clerk", "operator", "grid-worker")
+OFFICIALS = {"director", "case-worker", "health", "grid", "clerk", "grid-worker"}
+WIDER = OFFICIALS - {"grid-worker"}  # No figure is divided by grids.
 DATA_TEAM = {"operator"}
 # Page -> who may open it.
 PAGES: dict[str, set[str]] = {
@@ -37,15 +38,15 @@ PAGES: dict[str, set[str]] = {
     "/reports/2/png": OFFICIALS,
     # The spreadsheet of a part has names in it, the office's has none.
     "/reports/2/xlsx": OFFICIALS - {"clerk"},
-    "/today": {"case-worker", "health", "grid"},
-    "/today/handout": {"case-worker", "health", "grid"},
+    "/today": {"case-worker", "health", "grid", "grid-worker"},
+    "/today/handout": {"case-worker", "health", "grid", "grid-worker"},
     "/lists": OFFICIALS,
     "/lists/overdue": OFFICIALS,
-    "/zones": OFFICIALS,
-    "/map": OFFICIALS,
-    "/trends": OFFICIALS,
-    "/compare": OFFICIALS,
-    "/screen": OFFICIALS,
+    "/zones": WIDER,
+    "/map": WIDER,
+    "/trends": WIDER,
+    "/compare": WIDER,
+    "/screen": WIDER,
     "/delivery/preview": OFFICIALS,
     "/notifications": OFFICIALS,
     "/quality": OFFICIALS | DATA_TEAM,

@@ -200,7 +200,9 @@ def test_the_form_has_a_choice_of_answers_and_hides_what_is_the_feed_s(portal, c
     sheet = form_of(grid, tmp_path / "form.xlsx")[TODAY]
     heads = [cell.value for cell in sheet[1]]
     assert heads == [*TODAY_COLUMNS, *ANSWER, *ITEM_COLUMNS]
-    (choice,) = sheet.data_validations.dataValidation
+    choice, time = sheet.data_validations.dataValidation
+    assert all(word in choice.error and word in choice.prompt for word in DISPOSITIONS)
+    assert time.prompt == "不填的按收到文件的时间计"
     assert choice.formula1 == f'"{",".join(DISPOSITIONS)}"' and choice.type == "list"
     columns = {cell.value: sheet.column_dimensions[cell.column_letter] for cell in sheet[1]}
     assert all(columns[ITEM_COLUMNS[0]].hidden for _ in ITEM_COLUMNS) and not columns["处置结果"].hidden
@@ -238,6 +240,7 @@ def test_a_form_comes_back_with_three_ordinary_mistakes(portal, client, tmp_path
         ("第3行", "处置结果"), ("第4行", "处置时间"), ("第5行", "项目编号"),
     ]  # fmt: skip
     assert all(reason for _, _, reason in shown)
+    assert all(word in shown[0][2] for word in DISPOSITIONS), "the line says what may stand there"
     assert "<b>已通知</b>" not in response.text
     card = card_of(grid.get("/today").text, item)
     assert "<b>已通知</b>" in card and "王网格 2022-07-21 09:30" in card and "约好下午" in card
@@ -245,6 +248,92 @@ def test_a_form_comes_back_with_three_ordinary_mistakes(portal, client, tmp_path
         fill(sheet, line, 处置结果=None, 处置人=None, 处置时间=None)
     book.save(path)
     assert send(grid, path).status_code == 200
+
+
+def test_a_time_that_is_left_out_is_that_of_receipt(portal, client, tmp_path):
+    grid, path = client("grid"), tmp_path / "form.xlsx"
+    book = form_of(grid, path)
+    fill(book[TODAY], 2, 处置结果="已通知", 处置人="王网格")
+    book.save(path)
+    before = datetime.now(clock.SHANGHAI).replace(tzinfo=None, microsecond=0)
+    response = send(grid, path)
+    assert response.status_code == 200 and "已收到 1 条处置" in response.text
+    ((handled_at,),) = portal.query("select handled_at from portal.disposition")
+    assert before <= handled_at <= datetime.now(clock.SHANGHAI).replace(tzinfo=None)
+
+
+def test_a_grid_reads_its_own_rows_and_none_of_the_community_s_others(portal, client):
+    """The list, the hand-out, the form and answers are those of the grid; the community has every one of them."""
+    worker, community = client("grid-worker"), client("grid")
+    page = worker.get("/today").text
+    items, others = set(ITEM.findall(page)), set(ITEM.findall(community.get("/today").text))
+    assert items and items < others
+    here = set(ITEM.findall(community.get(f"/today?grid={portal.own}/{portal.own_grid}").text))
+    assert items <= here, "the community's filter has those besides whose row names no grid"
+    late = portal.query(
+        f"select 'overdue|' || obligation_id from reporting.overdue where community = '{portal.own}' and grid = '{portal.own_grid}'"
+    )
+    found = {item for item in items if item.startswith("overdue|")}
+    assert found and found <= {item for (item,) in late}
+    assert 'id="f-grid"' not in page and f"{portal.own} {portal.own_grid}" in page
+    handout = worker.get("/today/handout").text
+    assert re.findall(r"<h2><span>(.*?)</span>", handout) == [f"{portal.own} {portal.own_grid}"]
+    assert tell(worker, page, sorted(items)[0]).status_code == 303
+    theirs = sorted(others - items)[0]
+    assert tell(worker, page, theirs).status_code == 403
+    assert portal.query("select login from portal.disposition") == [("grid-worker",)]
+
+
+def test_a_person_of_the_own_grid_opens_and_a_neighbour_does_not(portal, client):
+    worker = client("grid-worker")
+    query = """
+        select person_key from restricted.person where community = %s and (grid = %s) = %s and person_key in (
+            select person_key from reporting.obligation
+        ) and person_key not in (
+            select person_key from reporting.obligation where community = %s and grid = %s and not %s
+        ) order by 1 limit 1
+    """
+    token = TOKEN.search(worker.get("/today").text)
+    assert token
+    for is_own, status in ((True, 200), (False, 403)):
+        ((key,),) = portal.query(query, portal.own, portal.own_grid, is_own, portal.own, portal.own_grid, is_own)
+        form = {"form_token": token[1], "reason": "上门核实"}
+        response = worker.post(f"/persons/{key}", data=form, follow_redirects=True)
+        assert response.status_code == status, is_own
+
+
+def test_a_grid_s_home_has_no_figure_of_the_community(portal, client):
+    worker = client("grid-worker")
+    home = worker.get("/").text
+    ((count,),) = portal.query(
+        f"select count(*) from reporting.overdue where community = '{portal.own}' and grid = '{portal.own_grid}'"
+    )
+    assert re.search(rf'逾期未检</span> <b class="bad">{count}</b>', home)
+    assert "应检尽检率" not in home and "/zones" not in home and "/map" not in home
+    assert "/lists/guest_check" not in home, "guests have no grid, so that nothing is said of them"
+    report = worker.get("/reports/2/page").text
+    assert f"只含{portal.own} {portal.own_grid}的数据，各项数字都是本网格的" in report
+    assert "应检尽检率</a>" not in report
+
+
+def test_the_last_filter_is_kept_for_its_reader_alone(portal, client):
+    grid = client("grid")
+    every = ITEM.findall(grid.get("/today").text)
+    filtered = ITEM.findall(grid.get("/today?list=overdue&day=2022-07-20").text)
+    page = grid.get("/today").text
+    kept = ITEM.findall(page)
+    assert 0 < len(filtered) <= len(kept) < len(every), "the day is not kept"
+    assert all(item.startswith("overdue|") for item in kept) and "按您上次的筛选显示" in page
+    other = client("case-worker")
+    other.cookies.set("yingjian_filter", grid.cookies["yingjian_filter"])
+    assert "按您上次的筛选显示" not in other.get("/today").text
+    assert ITEM.findall(grid.get("/today?grid=").text) == every, "the reader takes the filter back"
+    assert ITEM.findall(grid.get("/today").text) == every
+    grid.get("/today?grid=没有这个社区")
+    page = grid.get("/today").text
+    assert ITEM.findall(page) == every and "按您上次" not in page, "a filter that nothing is left of hides nothing"
+    cookie = grid.cookies["yingjian_filter"]
+    assert not KEY.search(cookie)
 
 
 def test_a_form_of_a_demo_comes_back(portal, client, tmp_path):

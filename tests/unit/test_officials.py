@@ -77,6 +77,34 @@ def test_a_community_is_compared_as_the_exports_are(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_grid_is_named_with_its_community(tmp_path: Path) -> None:
+    """The numbers of grids come again in each community."""
+    parts = ("{community: '第 1 社区', grid: '网格２'}", "{community: 第2社区, grid: 网格2}", "{community: 第1社区}")
+    officials = read_officials(
+        written(tmp_path, *(f"{{login: a{place}, name: 甲, audience: {part}}}" for place, part in enumerate(parts)))
+    )
+    one, two = Audience.of_grid("第1社区", "网格2"), Audience.of_grid("第2社区", "网格2")
+    assert [official.audience for official in officials.by_login.values()] == [
+        one,
+        two,
+        Audience("community", "第1社区"),
+    ]
+    assert officials.grids == [one, two]
+    assert (one.title, one.part, one.sees_names) == ("第1社区 网格2", "网格", True)
+    others = [
+        Audience.of_grid("第1社区_网", "2"),
+        Audience.of_grid("第1社区", "网_2"),
+        Audience("community", "第1社区_网格2"),
+    ]
+    assert len({audience.code for audience in (one, two, *others)}) == 5, "the files of a pack are one grid's"
+    assert " " not in one.code
+    for wrong in ("{community: 第1社区, grid: 2}", "{community: 第1社区, grid: ' '}", "{community: '', grid: 网格2}"):
+        with pytest.raises(SetupError, match="community and grid want names"):
+            read_officials(written(tmp_path, f"{{login: a, name: 甲, audience: {wrong}}}"))
+    with pytest.raises(SetupError, match="audience is office, or one of"):
+        read_officials(written(tmp_path, "{login: a, name: 甲, audience: {grid: 网格2}}"))
+
+
 @pytest.mark.parametrize(
     ("entry", "sentence"),
     [

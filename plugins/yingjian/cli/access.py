@@ -17,6 +17,7 @@ app = terminal.group("who reads what in the warehouse", "access")
 
 Login = Annotated[str, typer.Argument(metavar="LOGIN")]
 Communities = Annotated[list[str] | None, typer.Option("--community", metavar="NAME")]
+Grids = Annotated[list[str] | None, typer.Option("--grid", metavar="COMMUNITY/GRID")]
 Departments = Annotated[list[str] | None, typer.Option("--department", metavar="NAME")]
 Office = Annotated[bool, typer.Option("--office", help="the whole town")]
 Persons = Annotated[bool, typer.Option("--persons", help="the look at persons, one by one, with a reason")]
@@ -28,6 +29,7 @@ def grant(
     login: Login,
     reason: Reason,
     community: Communities = None,
+    grid: Grids = None,
     department: Departments = None,
     office: Office = False,
     persons: Persons = False,
@@ -38,12 +40,12 @@ def grant(
     from yingjian.people.officials import read_officials
     from yingjian.privacy import access
 
-    parts = _parts(community, department, office)
+    parts = _parts(community, grid, department, office)
     if not parts and not persons:
         official = read_officials(Settings.load().officials).get(login)
         if official is None:
             raise ValueError(
-                f"{login} is no official of officials.yml: say --community, --department, --office or --persons"
+                f"{login} is no official of officials.yml: say --community, --grid, --department, --office or --persons"
             )
         parts, persons = [official.audience], official.may("persons")
     with connection() as conn:
@@ -59,6 +61,7 @@ def revoke(
     login: Login,
     reason: Reason,
     community: Communities = None,
+    grid: Grids = None,
     department: Departments = None,
     office: Office = False,
     persons: Persons = False,
@@ -68,18 +71,25 @@ def revoke(
 
     from yingjian.privacy import access
 
-    parts = _parts(community, department, office)
+    parts = _parts(community, grid, department, office)
     with connection() as conn:
         gone = access.revoke(conn, login, parts, persons, getpass.getuser(), reason)
     print(f"{login} {'is gone' if gone else 'reads less'}: see yingjian access list")
     return 0
 
 
-def _parts(communities: list[str] | None, departments: list[str] | None, office: bool) -> list[Audience]:
+def _parts(
+    communities: list[str] | None, grids: list[str] | None, departments: list[str] | None, office: bool
+) -> list[Audience]:
     from yingjian.names import comparable
     from yingjian.people.audience import OFFICE, Audience
 
     named = [Audience("community", comparable(name)) for name in communities or []]
+    for name in grids or []:
+        place, _, grid = (comparable(part) for part in name.rpartition("/"))
+        if not place or not grid:
+            raise ValueError(f"--grid {name} is no grid: wants COMMUNITY/GRID, such as 第1社区/网格2")
+        named.append(Audience.of_grid(place, grid))
     named += [Audience("department", name) for name in departments or []]
     return [OFFICE, *named] if office else named
 

@@ -88,6 +88,11 @@ def type_and_check(raw: pl.DataFrame, feed: Feed, received_at: datetime) -> Chec
     converted = {column.name: _convert(raw[column.name], column) for column in feed.columns}
     if feed.has_person:
         converted |= _one_document(converted["id_type"], converted["id_number"])
+    converted |= {
+        column.name: _received(converted[column.name], received_at)
+        for column in feed.columns
+        if column.is_receipt_if_empty
+    }
     typed = pl.DataFrame([item.value.alias(name) for name, item in converted.items()])
     given = {name: item.given for name, item in converted.items()}
     problems = [
@@ -132,6 +137,14 @@ def _judge_numbers(numbers: pl.Series, latest: int) -> tuple[pl.Series, pl.Serie
     days = _MONTH_DAYS[np.where(month <= 12, month, 0)] + (is_leap & (month == 2))
     is_born[places] = (day >= 1) & (day <= days) & (year >= BORN_FROM) & (birth <= latest)
     return pl.Series(is_valid), pl.Series(is_born)
+
+
+def _received(old: _Converted, received_at: datetime) -> _Converted:
+    """A column of times, in which an empty cell has the time of receipt; what was given and is no time stays wrong."""
+    receipt = pl.repeat(f"{received_at:{repair.ISO_TIME}}", len(old.value), eager=True)
+    always = pl.repeat(True, len(old.value), eager=True)
+    value = old.value.zip_with(old.given, receipt)
+    return _Converted(value, always, old.repaired | ~old.given, old.changed | ~old.given)
 
 
 def _one_document(id_type: _Converted, number: _Converted) -> dict[str, _Converted]:
@@ -294,7 +307,9 @@ def _column_problems(
             if column.codes:
                 problems.append(("unknown_code", is_wrong))
         case "code":
-            problems.append(("unknown_code", has_text & ~value.is_in(column.codes)))
+            words = f"{REASONS['unknown_code']}（应为{'、'.join(column.codes)}之一）"
+            unknown = Problem("unknown_code", column.source, has_text & ~value.is_in(column.codes), words)
+            return [*(Problem(code, column.source, flags) for code, flags in problems), unknown]
         case "id_type":
             problems.append(("unknown_code", has_text & ~value.is_in(ID_TYPES)))
         case "group":

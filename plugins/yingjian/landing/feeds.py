@@ -37,7 +37,8 @@ class Column:
     `bad_number`; is_past: the time of something that has happened, which rejects the row with `future_time` when it lies
     more than a day after the file's receipt; is_key: it identifies a record, so a number that a spreadsheet rounded
     rejects the row with `rounded_key`; is_name: pages show it as the name of a place or a body, so a telephone or
-    document number in it rejects the row; is_phone: a telephone, which is repaired where a spreadsheet wrote it otherwise.
+    document number in it rejects the row; is_phone: a telephone, which is repaired where a spreadsheet wrote it otherwise;
+    is_receipt_if_empty: an empty cell is filled with the time of the file's receipt, which counts as a repair.
     """
 
     source: str
@@ -54,7 +55,10 @@ class Column:
     is_key: bool = False
     is_name: bool = False
     is_phone: bool = False
+    is_receipt_if_empty: bool = False
 
+
+RECEIPT_IF_EMPTY = "不填的按收到文件的时间计"  # A sender reads it in the template and in the form.
 
 # The first of these columns that a feed has says who answers for a row.
 _SENDERS = ("laboratory", "pharmacy", "department", "community", "target_community")
@@ -444,7 +448,7 @@ FEEDS: dict[str, Feed] = {
                 Column("项目编号", "item_key", "text", True, max_characters=400, is_key=True),
                 _code("处置结果", "result", *DISPOSITIONS),
                 _text("处置人", "handled_by"),
-                _past("处置时间", "handled_at", required=True),
+                Column("处置时间", "handled_at", "time", is_past=True, is_receipt_if_empty=True),
                 _text("备注", "remark", longest=LONG_TEXT),
                 _UPDATED,
             ),

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from yingjian.landing.feeds import FEEDS, RISK_AREAS, Column, Feed
+from yingjian.landing.feeds import FEEDS, RECEIPT_IF_EMPTY, RISK_AREAS, Column, Feed
 
 _TYPES = {"date": "date", "time": "timestamp", "number": "numeric"}
 
@@ -137,7 +137,7 @@ def staging_ddl() -> str:
         )
         statements.append(f"comment on table staging.{feed.name} is '{feed.title}：每条记录的最新版本';")
         statements += [
-            f"comment on column staging.{feed.name}.{column.name} is '{column.source}';" for column in feed.columns
+            f"comment on column staging.{feed.name}.{column.name} is '{_comment(column)}';" for column in feed.columns
         ]
     statements.append(
         """
@@ -182,6 +182,10 @@ def _row_counts() -> str:
         create or replace view staging.row_counts as {counts};
         comment on view staging.row_counts is '每个数据源的行数（检测结果除外）';
     """
+
+
+def _comment(column: Column) -> str:
+    return f"{column.source}；{RECEIPT_IF_EMPTY}" if column.is_receipt_if_empty else column.source
 
 
 def _columns(feed: Feed) -> dict[str, str]:

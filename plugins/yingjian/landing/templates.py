@@ -6,7 +6,7 @@ from pathlib import Path
 
 import xlsxwriter
 
-from yingjian.landing.feeds import FEEDS, ID_TYPES, Column, Feed
+from yingjian.landing.feeds import FEEDS, ID_TYPES, RECEIPT_IF_EMPTY, Column, Feed
 
 DATA, GUIDE = "数据", "填写说明"
 ROWS = 5_000  # Each of so many rows has a list of the codes.
@@ -113,6 +113,8 @@ def requirement(column: Column, feed: Feed) -> str:
     if column.is_past:
         parts.append("不得晚于报送时间")
     parts += [f"不早于{feed.column(earlier).source}" for later, earlier in feed.order if later == column.name]
+    if column.is_receipt_if_empty:
+        parts.append(RECEIPT_IF_EMPTY)
     if column.may_be_absent:
         parts.append("旧表可以没有此列")
     return "；".join(parts)

@@ -11,7 +11,8 @@
 | `report` | the section of the report that reads it |
 | `title` | what officials call it, where they do |
 
-A column's `config.meta.label` is its Chinese title.
+A column's `config.meta.label` is its Chinese title. The number of a grid comes again in each community, so the
+audience `grid` stands beside `community`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from yingjian.settings import PROJECT_ROOT
 
 READER_SCHEMAS = ("reporting", "reporting_public", "restricted")
 # The columns by which a row belongs to a reader of each kind.
-COLUMNS_OF_KIND = {"community": ("community", "communities"), "department": ("department",)}
+COLUMNS_OF_KIND = {"community": ("community", "communities"), "department": ("department",), "grid": ("grid",)}
 AUDIENCE_COLUMNS = tuple(column for columns in COLUMNS_OF_KIND.values() for column in columns)
 # Readers see these columns of a mart with `history` besides its own: name -> (label, comment).
 HISTORY_COLUMNS = MappingProxyType({
@@ -138,6 +139,7 @@ def _wrong(mart: Mart) -> str | None:
             return f"audience names the column {column}, which it does not have"
     contradictions = {
         "it is town_wide and names an audience": mart.is_town_wide and mart.audience,
+        "audience names a grid without its community": "grid" in mart.audience and "community" not in mart.audience,
         "everyones names no column of a mart of counts by place": mart.everyones
         and (mart.everyones not in mart.columns or mart.rows != "places"),
         "everyone would read its rows, and they are of persons": mart.rows == "town" and "person_key" in mart.columns,

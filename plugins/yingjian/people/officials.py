@@ -86,6 +86,12 @@ class Officials:
     data_team: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def grids(self) -> list[Audience]:
+        """Return the grids that have an official, by name: only these get a pack."""
+        found = {one.audience for one in self.by_login.values() if one.audience.kind == "grid"}
+        return sorted(found, key=lambda audience: audience.name)
+
+    @property
     def senders(self) -> Officials:
         """The senders as recipients of their own rows; the name of each audience is the one that the rows have."""
         return Officials(self.senders_by_login)
@@ -284,14 +290,23 @@ class _Entry(BaseModel):
     @field_validator("audience", mode="before")
     @classmethod
     def _is_an_audience(cls, value: Any) -> Audience:
-        """The audience is `office`, or one of `department: name`, `community: name`."""
+        """The audience is `office`, `department: name`, `community: name`, or both `community` and `grid`."""
         if value == "office":
             return OFFICE
+        if isinstance(value, dict) and set(value) == {"community", "grid"}:
+            community, grid = (
+                comparable(value[name]) if isinstance(value[name], str) else "" for name in ("community", "grid")
+            )
+            if community and grid:
+                return Audience.of_grid(community, grid)
+            raise ValueError("audience: community and grid want names, in quotes where they are numbers")
         if isinstance(value, dict) and len(value) == 1:
             ((kind, name),) = value.items()
             if kind in ("department", "community") and isinstance(name, str) and comparable(name):
                 return Audience(kind, comparable(name) if kind == "community" else name.strip())
-        raise ValueError("audience is office, or one of department: NAME, community: NAME")
+        raise ValueError(
+            "audience is office, or one of department: NAME, community: NAME, or community: NAME with grid: NAME"
+        )
 
     @field_validator("may", mode="before")
     @classmethod

@@ -67,6 +67,7 @@ def needs(need: Need) -> Callable[[Reader], Reader]:
 
 Entering = Annotated[Reader, Depends(needs(Need.ENTER))]
 OfPart = Annotated[Reader, Depends(needs(Need.PART))]
+OfFigures = Annotated[Reader, Depends(needs(Need.FIGURES))]
 OfPersons = Annotated[Reader, Depends(needs(Need.PERSONS))]
 OfQuarantine = Annotated[Reader, Depends(needs(Need.QUARANTINE))]
 OfDataTeam = Annotated[Reader, Depends(needs(Need.DATA_TEAM))]

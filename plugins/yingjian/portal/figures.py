@@ -20,8 +20,13 @@ HEADLINE = (
 )  # fmt: skip
 
 
-def headline(conn: Conn, publication_id: int, audience: Audience) -> dict[str, Any]:
-    """Return the printed values of the headline's figures for the reader's part, by code; 0 where it has no part."""
+def headline(conn: Conn, publication_id: int, audience: Audience) -> dict[str, Any] | None:
+    """Return the printed values of the headline's figures for the reader's part, by code; 0 where it has no part.
+
+    A grid has none, because no figure is divided by grids.
+    """
+    if audience.kind == "grid":
+        return None
     found = records(
         conn,
         """

@@ -15,7 +15,9 @@ from typing import Any
 from psycopg import sql
 from psycopg.rows import tuple_row
 
+from yingjian.people.audience import Audience
 from yingjian.portal.reading import Conn
+from yingjian.reports.audiences import hidden_marts
 from yingjian.reports.lists import LISTS, PersonList, columns, streamed, with_identity
 from yingjian.reports.publication import Publication
 from yingjian.reports.workbook import Book
@@ -75,10 +77,15 @@ def filters_of(person_list: PersonList) -> list[str]:
     return [name for name in FILTERED if name in person_list.columns]
 
 
-def counts(conn: Conn, publication_id: int) -> dict[str, int]:
-    """Return the number of rows of each list in the reader's part, by mart; a list without its mart is left out."""
-    counted = {}
+def counts(conn: Conn, publication_id: int, audience: Audience) -> dict[str, int]:
+    """Return the number of rows of each list in the reader's part, by mart.
+
+    A list is left out without its mart, and where the audience has no part in the mart, whatever is in it.
+    """
+    counted, hidden = {}, hidden_marts(conn, audience)
     for person_list in LISTS:
+        if person_list.mart in hidden:
+            continue
         if conn.execute("select to_regclass(%s) is not null", (person_list.mart,)).fetchone() == (True,):
             row = conn.execute(
                 sql.SQL("select count(*) from ({}) as listed").format(

@@ -55,6 +55,8 @@ class Reader:
             return official is not None or self.is_data_team
         if need is Need.PART:
             return official is not None
+        if need is Need.FIGURES:
+            return official is not None and official.audience.kind != "grid"
         if need is Need.DATA_TEAM:
             return self.is_data_team
         if need is Need.SENDER:
@@ -69,6 +71,7 @@ class Need(Enum):
 
     ENTER = "enter"  # Officials and the data team have it: figures without persons.
     PART = "part"  # Officials have it: the rows of the own part.
+    FIGURES = "figures"  # Officials of more than a grid have it: no figure is divided by grids, and no zone is one's.
     PERSONS = "persons"  # Officials with this right have it.
     QUARANTINE = "quarantine"  # Officials with this right have it.
     ANSWER = "answer"  # Officials have it who are asked, and their deputies (`may_answer`).

@@ -49,6 +49,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "today_none": ("没有符合条件的事项。", "Nothing matches."),
     "filter_grid": ("社区、网格", "Community, grid"),
+    "filter_kept": ("按您上次的筛选显示。", "Filtered as you last asked."),
     "filter_list": ("名单", "List"),
     "filter_state": ("状态", "State"),
     "filter_day": ("到期日", "Due day"),
@@ -112,6 +113,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "released_because": ("理由：{reason}。放行人：{by}。", "Reason: {reason}. Released by {by}."),
     "checks_of": ("{run} 项检查，{failed} 项提示或未通过", "{run} checks, {failed} warned or failed"),
     "figure_overdue": ("逾期人数", "Persons overdue"),
+    "figure_overdue_items": ("逾期未检", "Tests overdue"),
     "figure_overdue_note": ("共 {count} 项逾期未检", "{count} tests overdue"),
     "figure_rate": ("应检尽检率", "Compliance"),
     "figure_rate_note": ("应检 {required} 人次", "{required} memberships required"),
@@ -648,6 +650,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "message_refused_part": (
         "本页属于各部门、社区的工作人员；您的账号没有职责范围。",
         "This page belongs to officials with a part of the town; your account has none.",
+    ),
+    "message_refused_figures": (
+        "这些数字不按网格分；您可以看本网格的名单和日报。",
+        "These figures are not divided by grids: your grid has its lists and its report.",
     ),
     "message_refused_persons": (
         "您无权查看此人：没有查看人员的权限，或此人不在您的职责范围内。本次请求已记录。",

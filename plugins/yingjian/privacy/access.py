@@ -140,7 +140,13 @@ def _words(kind: str, grant: Grant) -> str:
 # The functions below make and drop the logins of readers.
 
 _LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
-_GROUPS = {"community": "community_reader", "department": "department_reader", "office": "bi_reader"}
+# The group of a part gives the views; access.reader says which rows of them.
+_GROUPS = {
+    "community": "community_reader",
+    "grid": "community_reader",
+    "department": "department_reader",
+    "office": "bi_reader",
+}
 _PERSONS = "case_worker"
 CONNECTIONS = 10  # A reader's login has no more at a time.
 
@@ -210,8 +216,8 @@ def revoke(
         )
     parts_left = [part for part in reader.parts if part not in parts_taken]
     if parts_left:
-        for kind in {part.kind for part in parts_taken} - {part.kind for part in parts_left}:
-            _member(conn, "revoke {} from {}", _GROUPS[kind], login)
+        for group in {_GROUPS[part.kind] for part in parts_taken} - {_GROUPS[part.kind] for part in parts_left}:
+            _member(conn, "revoke {} from {}", group, login)
         if persons:
             _member(conn, "revoke {} from {}", _PERSONS, login)
     else:

@@ -2,8 +2,8 @@
 
 There is one rule for every reader (docs/decisions/one-audience-rule.md). Logins of readers query views of `view_owner`;
 the report, the packs and the portal query the tables as `reporter`. The policy applies to both roles and asks whose rows
-are read (the functions of sql/26_access.sql). A mart without an audience shows no row to a community or a department:
-access is denied by default.
+are read (the functions of sql/26_access.sql). A mart without an audience shows no row to a community, a grid or a department:
+access is denied by default. A row without a grid belongs to its community alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 
 from yingjian.modelling.marts import COLUMNS_OF_KIND, Mart
+from yingjian.people.audience import IN_COMMUNITY
 
 READERS = ("view_owner", "reporter")
 # These roles read whole marts: dbt restates earlier publications, and retention (the loader) looks for persons who have
@@ -27,6 +28,12 @@ _CONDITIONS = {
     "community": "community = any ((select access.names_of('community'))::text[])",
     "communities": "communities && (select access.names_of('community'))::text[]",
     "department": "string_to_array(department, '、') && (select access.names_of('department'))::text[]",
+    # The first half is evaluated once per query, so that other readers do not pay for joining names row by row.
+    "grid": (
+        "((select cardinality(access.names_of('grid')) > 0)"
+        " and community <> '' and grid <> ''"
+        f" and (community || '{IN_COMMUNITY}' || grid) = any ((select access.names_of('grid'))::text[]))"
+    ),
 }
 
 

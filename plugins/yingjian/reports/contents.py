@@ -1,5 +1,6 @@
 """This module lists the sections of the report in the order of the page, and the order in which their actions are told."""
 
+from yingjian.people.audience import Audience
 from yingjian.reports.sections import (
     clues,
     control,
@@ -8,6 +9,7 @@ from yingjian.reports.sections import (
     infection,
     measures,
     overdue,
+    own_grid,
     provisions,
     quality,
     screening,
@@ -36,3 +38,13 @@ DANGER = (
     "state", "positives", "pools", "contacts", "early", "monitoring", "zones", "pushes", "pharmacy", "controls",
     "overdue", "screening", "outbreak", "disinfection", "forecast-7", "provisions",
 )  # fmt: skip
+OWN_GRID = own_grid.section(DANGER)
+QUALITY = next(section for section in SECTIONS if section.anchor == "quality")
+
+
+def sections_of(audience: Audience) -> tuple[Section, ...]:
+    """Return the sections of which an audience reads those that it has a part in; a grid has a section of its own.
+
+    The state and what is to be known of the data are the whole town's, and told to a grid as such.
+    """
+    return (STATE, OWN_GRID, QUALITY) if audience.kind == "grid" else SECTIONS

@@ -36,12 +36,12 @@ class Words:
     by_department: bool
 
     def is_told(self, audience: Audience) -> bool:
-        """Return whether the figure has a value for an audience; one that no place has is the town's, for everyone."""
-        return (
-            audience == OFFICE
-            or (self.by_community if audience.kind == "community" else self.by_department)
-            or not (self.by_community or self.by_department)
-        )
+        """Return whether the figure has a value for an audience; one that no place has is the town's, for everyone.
+
+        No figure is divided by grids.
+        """
+        is_divided = {"community": self.by_community, "department": self.by_department}.get(audience.kind, False)
+        return audience == OFFICE or is_divided or not (self.by_community or self.by_department)
 
 
 @dataclass(frozen=True)

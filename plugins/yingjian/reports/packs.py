@@ -79,7 +79,7 @@ def write_packs(
     chosen: Sequence[Audience] | None = None,
     officials: Officials | None = None,
 ) -> list[Pack]:
-    """Write every audience's pack into `<out_dir>/<as_of_date>-p<publication_id>/`.
+    """Write every audience's pack into `<out_dir>/<as_of_date>-p<publication_id>/`; a grid's if an official reads it.
 
     The folder is readable by its owner alone: packs of departments and communities hold names. The same publication
     gives the same bytes. Memory follows the largest table of a page, not the lists.
@@ -88,7 +88,9 @@ def write_packs(
         LookupError: there is no such publication, or its rows were pruned.
     """
     packs = []
-    for audience in chosen if chosen is not None else audiences(conn, publication_id):
+    if chosen is None:
+        chosen = [*audiences(conn, publication_id), *(officials.grids if officials else ())]
+    for audience in chosen:
         with narrowed(conn, audience):
             document = read_document(conn, publication_id, audience, officials)
             pack = pack_of(audience, document.publication.as_of_date, publication_id, out_dir)

@@ -12,7 +12,7 @@ from yingjian.modelling import editions
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Officials
 from yingjian.reports import text
-from yingjian.reports.contents import DANGER, DISPOSITIONS, SECTIONS, STATE
+from yingjian.reports.contents import DANGER, DISPOSITIONS, OWN_GRID, STATE, sections_of
 from yingjian.reports.definitions import definitions
 from yingjian.reports.document import Action, Document, Figure, Imprint
 from yingjian.reports.figures import read_figures
@@ -34,7 +34,9 @@ def read_document(
     """
     issue = read_issue(conn, publication_id, audience)
     figures = read_figures(conn, issue)
-    readings = [(section, section.read(conn, issue, figures)) for section in SECTIONS if section.is_for(issue)]
+    readings = [
+        (section, section.read(conn, issue, figures)) for section in sections_of(audience) if section.is_for(issue)
+    ]
     return document(issue, readings, read_responsible(conn, publication_id), officials or Officials())
 
 
@@ -45,19 +47,22 @@ def document(
     officials: Officials,
 ) -> Document:
     """Return the report of what was read. responsible: units by provision of the plan."""
-    written = [section.content(reading) for section, reading in readings]
+    everything = [section.content(reading) for section, reading in readings]
+    is_grid = issue.audience.kind == "grid"
+    # The state and the quality of the data are the whole town's: their figures and changes are not the grid's.
+    written = [part for part in everything if part.section is OWN_GRID] if is_grid else everything
     publication, plan = issue.publication, editions.plan(issue.publication.policy_edition)
     findings = [finding for part in written for finding in part.findings] if issue.before else []
     improved = [words for part in written for words in part.improved] if issue.before else []
-    state = "".join(sentence for part in written if part.section is STATE for sentence in part.content.said)
+    state = "".join(sentence for part in everything if part.section is STATE for sentence in part.content.said)
     made = Document(
         title=f"{plan.town}应检尽检日报",
         publication=publication,
         audience=issue.audience,
         notice=_notice(publication, readings),
-        state=state,
+        state=f"全街道：{state}" if state and is_grid else state,
         state_basis=STATE.basis,
-        is_emergency=any(part.content.is_emergency for part in written),
+        is_emergency=any(part.content.is_emergency for part in everything),
         edition=editions.version(publication.policy_edition),
         imprint=_imprint(issue, plan.town, officials),
         outbreak=[line for part in written for line in part.content.outbreak],
@@ -68,7 +73,7 @@ def document(
         actions=[
             _with_people(action.by(responsible), officials) for action in _actions(publication, readings, written)
         ],
-        facts=[*_scope(issue), *(fact for part in written for fact in part.content.facts)],
+        facts=[*_scope(issue), *(fact for part in everything for fact in part.content.facts)],
         chapters=[part.chapter for part in written if part.section is not STATE],
         definitions=definitions(issue.as_of),
         sheets=[table for part in written for table in part.content.sheets],
@@ -163,10 +168,11 @@ def _actions(
 
 def _scope(issue: Issue) -> list[tuple[str, str]]:
     """Return whose rows a part's report has, and what is not of parts."""
-    if not issue.audience.name:
+    audience = issue.audience
+    if not audience.name:
         return []
-    elsewhere = [section.title for section in SECTIONS if not section.is_for(issue)]
-    words = (
-        f"只含{issue.audience.name}的数据，各项数字都是本{'社区' if issue.audience.kind == 'community' else '部门'}的。"
-    )
+    words = f"只含{audience.name}的数据，各项数字都是本{audience.part}的。"
+    if audience.kind == "grid":
+        return [("范围", f"{words}平急状态和以下各条数据说明是全街道的；社区的数字见社区日报。")]
+    elsewhere = [section.title for section in sections_of(audience) if not section.is_for(issue)]
     return [("范围", words + (f"{'、'.join(elsewhere)}不按部门分，见街道日报。" if elsewhere else ""))]

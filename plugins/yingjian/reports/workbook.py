@@ -14,7 +14,7 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from yingjian.landing.feeds import DISPOSITIONS
+from yingjian.landing.feeds import DISPOSITIONS, RECEIPT_IF_EMPTY
 from yingjian.reports import text
 from yingjian.reports.document import Chapter, Document, Figure, Row, Table, Text
 from yingjian.reports.lists import IDENTITY, LISTS, PLAIN_LISTS, columns, read_list, read_plain_list
@@ -163,10 +163,13 @@ def write_today(book: Book, publication: Publication, listed: Iterable[Listed], 
     header = (*TODAY_COLUMNS, *ANSWER, *ITEM_COLUMNS)
     count = book.listing(name, header, rows)
     if count:
-        sheet, first = book.book.get_worksheet_by_name(name), len(TODAY_COLUMNS)
+        sheet, first, words = book.book.get_worksheet_by_name(name), len(TODAY_COLUMNS), "、".join(DISPOSITIONS)
         sheet.data_validation(1, first, count, first, {
             "validate": "list", "source": list(DISPOSITIONS), "error_title": "代码不在允许范围",
-            "error_message": "“处置结果”请从列表中选择",
+            "error_message": f"“处置结果”只能填：{words}", "input_title": "处置结果", "input_message": f"只能填：{words}",
+        })  # fmt: skip
+        sheet.data_validation(1, first + 2, count, first + 2, {
+            "validate": "any", "input_title": "处置时间", "input_message": RECEIPT_IF_EMPTY,
         })  # fmt: skip
         for place in range(first, first + len(ANSWER)):
             sheet.set_column(place, place, 22, book.text)
@@ -277,7 +280,12 @@ def _summary(book: Book, document: Document) -> None:
 
 
 def _daily(book: Book, document: Document) -> None:
-    """Write the daily figures: today, the day before, the last 14 days as numbers, definition and article."""
+    """Write the daily figures: today, the day before, the last 14 days as numbers, definition and article.
+
+    A grid has none, and no sheet of them.
+    """
+    if not any(figure.is_daily for chapter in document.chapters for figure in chapter.each(Figure)):
+        return
     header = (
         "章节",
         "指标",

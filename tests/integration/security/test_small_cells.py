@@ -72,6 +72,7 @@ def test_logins_of_the_office_see_no_grid_of_a_person(town: Town, hidden: None, 
 
 def test_those_who_must_find_the_persons_see_them(town: Town, hidden: None) -> None:
     assert seen(town, "m-community")["obligation"] > 0
+    assert seen(town, "m-grid")["obligation"] > 0, "a grid's own reader looks for its persons"
     assert support.query(town.settings, "select count(grid) > 0 from reporting.obligation") == [(True,)]
 
 

@@ -56,6 +56,32 @@ def test_a_good_row_has_no_reason() -> None:
     assert row["is_repaired"] is False
 
 
+def test_an_answer_without_a_time_has_the_time_of_receipt() -> None:
+    """Whoever fills in a form by hand leaves the time out; a text that is no time stays wrong."""
+    answer = {"编号": "P1", "名单": "overdue", "项目编号": "K1", "处置结果": "已通知", "更新时间": "2022-07-01 09:00"}
+    row = checked("dispositions", answer)
+    assert (row["reason_codes"], row["handled_at"]) == ([], "2022-07-10 12:00:00")
+    assert row["is_repaired"] is True, "it is counted"
+    row = checked("dispositions", answer | {"处置时间": "2022-07-09 08:30"})
+    assert (row["reason_codes"], row["handled_at"]) == ([], "2022-07-09 08:30:00")
+    assert codes("dispositions", answer | {"处置时间": "下午"}) == {"bad_date"}
+    assert codes("dispositions", answer | {"处置结果": ""}) == {"missing_value"}
+
+
+def test_a_code_that_there_is_none_of_is_answered_with_the_codes() -> None:
+    answer = {
+        "编号": "P1",
+        "名单": "overdue",
+        "项目编号": "K1",
+        "处置结果": "电话打过了",
+        "更新时间": "2022-07-01 09:00",
+    }
+    (words,) = checked("dispositions", answer)["words"]  # type: ignore[misc]
+    assert words == (
+        "代码不在允许范围（应为已通知、已采样、约定时间、联系不上、拒绝、已搬离、不在辖区、信息有误、申请豁免之一）"
+    )
+
+
 @pytest.mark.parametrize(
     ("cells", "code"),
     [

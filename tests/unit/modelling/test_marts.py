@@ -51,7 +51,8 @@ def test_a_mart_without_a_reader_schema_is_not_published(tmp_path: Path) -> None
     [
         ("reader_schema: public", "none of reporting"),
         ("reader_schema: reporting, audience: [department]", "does not have"),
-        ("reader_schema: reporting, audience: [grid]", "none of community"),
+        ("reader_schema: reporting, audience: [person_key]", "none of community"),
+        ("reader_schema: reporting, audience: [grid]", "a grid without its community"),
         ("reader_schema: reporting, audience: [community], town_wide: true", "town_wide and names"),
         ("reader_schema: reporting, history: true, signed_off: true", "history and signed_off"),
         ("reader_schema: reporting, town_wide: true", "they are of persons"),

@@ -31,12 +31,12 @@ def official(*rights: str, audience: Audience = OFFICE) -> Official:
     [
         (Reader("x"), set()),
         (Reader("x", is_data_team=True), {Need.ENTER, Need.DATA_TEAM}),
-        (Reader("x", official()), {Need.ENTER, Need.PART}),
-        (Reader("x", official("persons")), {Need.ENTER, Need.PART, Need.PERSONS}),
-        (Reader("x", official("quarantine")), {Need.ENTER, Need.PART, Need.QUARANTINE}),
-        (Reader("x", official("release", "sign_off")), {Need.ENTER, Need.PART}),
+        (Reader("x", official()), {Need.ENTER, Need.PART, Need.FIGURES}),
+        (Reader("x", official("persons")), {Need.ENTER, Need.PART, Need.FIGURES, Need.PERSONS}),
+        (Reader("x", official("quarantine")), {Need.ENTER, Need.PART, Need.FIGURES, Need.QUARANTINE}),
+        (Reader("x", official("release", "sign_off")), {Need.ENTER, Need.PART, Need.FIGURES}),
         (Reader("x", sender=official()), {Need.SENDER}),
-        (Reader("x", official(), is_data_team=True), {Need.ENTER, Need.PART, Need.DATA_TEAM}),
+        (Reader("x", official(), is_data_team=True), {Need.ENTER, Need.PART, Need.FIGURES, Need.DATA_TEAM}),
     ],
 )
 def test_what_is_not_granted_is_refused(reader, may):
@@ -44,6 +44,12 @@ def test_what_is_not_granted_is_refused(reader, may):
     assert reader.sees_persons == (Need.PERSONS in may)
     assert reader.audience == (OFFICE if Need.PART in may else NOBODY)
     assert reader.counted == (OFFICE if Need.ENTER in may else NOBODY)
+
+
+def test_a_grid_has_lists_and_no_figures_by_place():
+    """No figure is divided by grids, and those of its community are not a grid's."""
+    reader = Reader("x", official("persons", audience=Audience.of_grid("甲", "网格1")))
+    assert {need for need in Need if reader.may(need)} == {Need.ENTER, Need.PART, Need.PERSONS}
 
 
 def test_the_directory_is_what_the_file_says_now(home):

@@ -40,12 +40,13 @@ def test_every_figure_that_a_sentence_names_exists():
 def test_a_figure_is_told_to_whom_it_is_divided_for_and_to_everyone_if_it_is_the_town_s():
     told = {
         audience.kind: {code for code, words in WORDS.items() if words.is_told(audience)}
-        for audience in (OFFICE, Audience("community", "甲"), Audience("department", "乙"))
+        for audience in (OFFICE, Audience("community", "甲"), Audience("department", "乙"), Audience.of_grid("甲", "1"))
     }
     assert told["office"] == WORDS.keys()
     assert "zones" in told["community"] and "zones" not in told["department"]
     assert "supplies_short" in told["department"] and "supplies_short" not in told["community"]
-    assert all("feeds" in codes and "overdue" in codes for codes in told.values())
+    assert "overdue" not in told["grid"], "no figure of a community is told as if it were a grid's"
+    assert all("feeds" in codes and ("overdue" in codes) == (kind != "grid") for kind, codes in told.items())
 
 
 def test_a_rise_names_the_communities_where_it_is_largest():

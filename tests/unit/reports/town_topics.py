@@ -433,7 +433,7 @@ def rows(publication_id: int, day: date, communities: tuple[str, ...]) -> dict[s
             {
                 "list": name,
                 "community": communities[0],
-                "grid": "网格1",
+                "grid": "01网格",
                 "items": items,
                 "answered": items // 2,
                 "notified": max(items // 2 - 2, 0),

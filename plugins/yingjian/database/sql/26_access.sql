@@ -51,7 +51,7 @@ begin
     return array(select name from access.reader where login = session_user and kind = part);
 end
 $$;
-comment on function access.names_of is 'The communities, or the departments, whose rows are read.';
+comment on function access.names_of is 'The communities, the departments, or the grids (each as its community, a blank and its own name), whose rows are read.';
 
 -- The function is declared immutable, though it is not, so that PostgreSQL evaluates it while it plans a statement and
 -- drops the other branches of a reader view. It only chooses a plan: the policies decide which rows are read, each time
@@ -83,11 +83,13 @@ begin
         where person.person_key = is_of_own_part.person_key and (
             access.sees_office()
             or person.community = any (access.names_of('community'))
+            or (person.community <> '' and person.grid <> '' and person.community || ' ' || person.grid = any (access.names_of('grid')))
             or exists (
                 select from published.obligation as duty
                 where duty.publication_id = person.publication_id and duty.person_key = person.person_key
                 and (
                     duty.community = any (access.names_of('community'))
+                    or (duty.community <> '' and duty.grid <> '' and duty.community || ' ' || duty.grid = any (access.names_of('grid')))
                     or string_to_array(duty.department, '、') && access.names_of('department')
                 )
             )
@@ -119,7 +121,8 @@ create or replace function access.sees_all_persons() returns boolean
 language plpgsql stable parallel restricted security definer set search_path = pg_catalog, pg_temp as $$
 begin
     if access.carried_audience() is not null then
-        return access.sees_office() or access.names_of('community') || access.names_of('department') <> '{}';
+        return access.sees_office()
+            or access.names_of('community') || access.names_of('department') || access.names_of('grid') <> '{}';
     end if;
     return exists (select from access.reader where login = session_user and kind = 'owner');
 end

@@ -48,7 +48,7 @@ def home(
         current = publications.current(conn)
         found, count = publications.page_of(conn, number, REPORTS, day)
         headline = figures.headline(conn, current.publication_id, reader.audience) if current else None
-        counted = lists.counts(conn, current.publication_id) if current else {}
+        counted = lists.counts(conn, current.publication_id, reader.audience) if current else {}
     return page(
         request,
         reader,

@@ -33,7 +33,7 @@ def overview(request: Request, reader: OfPart) -> Response:
     """Show all lists with the number of rows in the reader's part."""
     with reading.reading(reader.audience) as conn:
         current = publications.current(conn)
-        counted = lists.counts(conn, current.publication_id) if current else {}
+        counted = lists.counts(conn, current.publication_id, reader.audience) if current else {}
     return page(request, reader, "lists.html.j2", current=current, counted=counted, lists=lists.BY_MART)
 
 

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from yingjian.names import comparable
 from yingjian.portal import outlines, overview, publications, reading
-from yingjian.portal.access import OfPart
+from yingjian.portal.access import OfFigures
 from yingjian.portal.outlines import Drawing
 from yingjian.portal.overview import Map, Overview, Tile
 from yingjian.portal.pages import page
@@ -23,7 +23,7 @@ REFRESH_SECONDS = 300
 
 
 @router.get("/map")
-def town_map(request: Request, reader: OfPart, figure: Name = None, community: Name = None) -> Response:
+def town_map(request: Request, reader: OfFigures, figure: Name = None, community: Name = None) -> Response:
     """Show the communities of the reader's part, or the grids of one, coloured by a figure."""
     current, found, grids = None, None, None
     with reading.reading(reader.audience) as conn:
@@ -53,7 +53,7 @@ def town_map(request: Request, reader: OfPart, figure: Name = None, community: N
 
 
 @router.get("/trends")
-def trends(request: Request, reader: OfPart) -> Response:
+def trends(request: Request, reader: OfFigures) -> Response:
     """Show the important figures of the reader's part over the days, and the office the ranking."""
     current, found, rankings = None, None, []
     with reading.reading(reader.audience) as conn:
@@ -73,7 +73,7 @@ def trends(request: Request, reader: OfPart) -> Response:
 
 
 @router.get("/compare")
-def compare(request: Request, reader: OfPart, a: Name = None, b: Name = None) -> Response:
+def compare(request: Request, reader: OfFigures, a: Name = None, b: Name = None) -> Response:
     """Show the figures of two communities of the reader's part side by side."""
     current, found = None, None
     with reading.reading(reader.audience) as conn:
@@ -105,7 +105,7 @@ def compare(request: Request, reader: OfPart, a: Name = None, b: Name = None) ->
 
 
 @router.get("/screen")
-def screen(request: Request, reader: OfPart) -> Response:
+def screen(request: Request, reader: OfFigures) -> Response:
     """Show state, figures, map, trends and ranking on a wall display; it names no person and loads itself again."""
     current = None
     content: dict[str, Any] = {}

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
-from yingjian.portal import accounts, dispositions, kept, publications, reading
+from yingjian.portal import accounts, dispositions, kept, last_filter, publications, reading
 from yingjian.portal.access import COOKIE, CheckedForm, OfPersons, own_path
 from yingjian.portal.pages import page
 from yingjian.portal.pages import workbook as sheet_file
@@ -53,9 +53,18 @@ Asked = Annotated[Wanted, Depends(wanted_of)]
 
 @router.get("")
 def one_page(request: Request, reader: OfPersons, wanted: Asked, saved: Word = "", unsent: Word = "") -> Response:
-    """Show a page of persons in the order of danger; the look is recorded."""
+    """Show a page of persons in the order of danger; the look is recorded.
+
+    An address that asks for nothing shows what this reader last asked for, unless nothing of it is left today.
+    """
+    is_asked = last_filter.is_asked(request)
+    if not is_asked:
+        wanted = last_filter.read(request, reader.login)
     content = _read(reader, wanted)
-    return page(
+    if content and not content[1].persons and not is_asked and wanted != Wanted():
+        wanted = Wanted()
+        content = _read(reader, wanted)
+    response = page(
         request,
         reader,
         "today.html.j2",
@@ -70,7 +79,11 @@ def one_page(request: Request, reader: OfPersons, wanted: Asked, saved: Word = "
         saved=saved if saved in dispositions.RESULTS else "",
         is_unsent=unsent != "",
         until=int(accounts.ends_at(request.cookies[COOKIE]).timestamp() * 1000),
+        is_kept=not is_asked and wanted != Wanted(),
     )
+    if is_asked:
+        last_filter.keep(request, response, reader.login, wanted)
+    return response
 
 
 @router.get("/handout")

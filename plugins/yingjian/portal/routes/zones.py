@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from yingjian.portal import figures, publications, reading
-from yingjian.portal.access import OfPart
+from yingjian.portal.access import OfFigures
 from yingjian.portal.pages import page
 
 router = APIRouter()
@@ -17,7 +17,7 @@ router = APIRouter()
 @router.get("/zones")
 def zones(
     request: Request,
-    reader: OfPart,
+    reader: OfFigures,
     area: Annotated[str, Query(max_length=100)] = "",
     number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
 ) -> Response:

@@ -1,0 +1,51 @@
+"""Today's list opens with what its reader last asked for, which the browser keeps in a cookie.
+
+The cookie names places, a list, a state and an answer, and nobody. It is signed with its reader, so that nobody else who
+signs in at the same browser has it. A day and the number of a page mean nothing on the next day, and are not kept.
+"""
+
+from __future__ import annotations
+
+from fastapi import Request
+from fastapi.responses import Response
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from yingjian.portal.readers import settings
+from yingjian.reports.today import Wanted
+
+COOKIE = "yingjian_filter"
+DAYS = 30
+KEPT = ("grid", "list", "state", "answer")
+
+
+def is_asked(request: Request) -> bool:
+    """Return whether an address says itself what it asks for, also where it asks for everything."""
+    return any(name in request.query_params for name in Wanted().parameters)
+
+
+def keep(request: Request, response: Response, login: str, wanted: Wanted) -> None:
+    content = {name: value for name in KEPT if (value := getattr(wanted, name))}
+    response.set_cookie(
+        COOKIE,
+        _signer().dumps({"login": login, **content}),
+        DAYS * 24 * 3600,
+        path=f"{request.scope['root_path']}/today",
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+
+
+def read(request: Request, login: str) -> Wanted:
+    """Return what this reader last asked for; everything where the browser keeps nothing of this reader's."""
+    try:
+        content = _signer().loads(request.cookies.get(COOKIE, ""), max_age=DAYS * 24 * 3600)
+    except BadSignature:
+        return Wanted()
+    if content.get("login") != login:
+        return Wanted()
+    return Wanted(**{name: content.get(name, "") for name in KEPT})
+
+
+def _signer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(settings().secret("portal_forms"), salt="yingjian.portal.filter")
