@@ -26,12 +26,12 @@ from openpyxl.worksheet.worksheet import Worksheet
 from tests.unit.reports import town
 from yingjian.delivery.ledger import Attempt
 from yingjian.delivery.mail import compose as mail_bytes
-from yingjian.delivery.messages import Composer
+from yingjian.delivery.messages import TASKS, Composer
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Official
 from yingjian.reports import Pack, pdf, write_packs
 from yingjian.reports.audiences import narrowed
-from yingjian.reports.document import Chapter, Document, Figure, Table
+from yingjian.reports.document import FIRST_ACTIONS, Chapter, Document, Figure, Table
 from yingjian.reports.report import read_document
 from yingjian.reports.workbook import sheet_name
 
@@ -182,8 +182,10 @@ def check_brief(document: Document, pack: Pack) -> None:
         for said in (page, paper, word, mail, picture):
             assert squeezed(f"{tile.written}{tile.unit}") in said, tile.label
     for action in document.actions:
-        for said in (page, paper, word, mail, picture):
+        for said in (page, paper, word, mail):
             assert squeezed(action.text) in said, action.heading
+    for action in document.actions[:FIRST_ACTIONS]:
+        assert squeezed(action.text) in picture, action.heading
     for finding in document.findings:
         for said in (page, paper, word, picture):
             assert squeezed(finding.text) in said, finding.heading
@@ -285,7 +287,7 @@ def check_messages(conn: psycopg.Connection, document: Document, pack: Pack) -> 
     for action in document.actions:
         for channel in ("mail", "plain", "html"):
             assert squeezed(action.text) in said[channel], (channel, action.heading)
-    for action in document.actions[:5]:
+    for action in document.actions[:TASKS]:
         assert squeezed(action.text) in said["dingtalk"], action.heading
 
 

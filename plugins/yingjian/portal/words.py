@@ -147,14 +147,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "接收方式由防控办设定；这里选择通过哪些方式接收哪些内容。审签、放行等需要您答复的事项不受此限。",
         "The office says over which channels you are reached; choose here what comes over which. Questions for you always come.",
     ),
-    "notifications_report": ("日报", "Daily report"),
+    "notifications_of_report": ("日报", "Daily report"),
     "notifications_means_report": ("主要数字和附件。", "Its main figures and its files."),
-    "notifications_focus": ("今日重点工作", "The day's work"),
+    "notifications_of_focus": ("今日重点工作", "The day's work"),
     "notifications_means_focus": (
         "今日重点工作各项；只选这一项时不带附件。",
         "What must be done today; without files if you choose nothing else.",
     ),
-    "notifications_clock": ("限时提醒", "Reminders of deadlines"),
+    "notifications_of_clock": ("限时提醒", "Reminders of deadlines"),
     "notifications_means_clock": (
         "阳性转运、密接隔离、混管单采、区域核酸的时限将至时提醒，每项一次，只报件数，不含个人信息。",
         "Before the time for positives, contacts, tubes or a round is over: once for each, as counts, without persons.",

@@ -31,6 +31,8 @@ PREFIXES = (
     "correction_list_",
     "correction_by_",
     "correction_at_",
+    "notifications_of_",
+    "notifications_means_",
 )
 
 
