@@ -25,7 +25,7 @@ def protect_town(conn: psycopg.Connection) -> None:
         schema.SQL_FOLDER / "00_roles.sql",
         schema.MIGRATIONS / "0004_access.sql",
         schema.MIGRATIONS / "0096_item_secret.sql",
-        schema.MIGRATIONS / "0105_grid_reader.sql",
+        schema.MIGRATIONS / "0101_grid_reader.sql",
         schema.SQL_FOLDER / "26_access.sql",
     ):
         schema.run_file(conn, path)

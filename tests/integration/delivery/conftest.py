@@ -112,7 +112,7 @@ def published(bare_server: Settings, tmp_path_factory: pytest.TempPathFactory) -
             "0041_letters",
             "0070_decision",
             "0080_front_door",
-            "0103_notification",
+            "0100_notification",
         )
         for name in (f"{migration}.sql" for migration in migrations):
             shutil.copy(MIGRATIONS / name, folder)
