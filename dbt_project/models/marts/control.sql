@@ -32,7 +32,10 @@ judged as (
                 then '{}'::text[]
             when not periods.has_release_record then array_remove(array['缺集中隔离解除记录（人、物、环境结果）'], null)
             else array_remove(array[
-                case when coalesce(periods.person_result, '') <> '阴性' then '人员结果' || coalesce(nullif(periods.person_result, ''), '缺') end,
+                case
+                    when coalesce(periods.person_result, '') <> '阴性'
+                        then '人员结果' || coalesce(nullif(periods.person_result, ''), '缺')
+                end,
                 case
                     when coalesce(periods.objects_result, '') = '' then '物品结果缺'
                     when periods.objects_result <> '阴性' and not periods.is_infection_excluded
@@ -54,10 +57,16 @@ required as (
     select
         *,
         array_remove(array[
-            case when isolation_ends_on > {{ as_of_date() }} then '未满' || isolation_days || '天，至' || {{ chinese_date('isolation_ends_on') }} end
+            case
+                when isolation_ends_on > {{ as_of_date() }}
+                    then '未满' || isolation_days || '天，至' || {{ chinese_date('isolation_ends_on') }}
+            end
         ], null) || lacking_in_isolation || lacking_negatives as missing_for_isolation,
         array_remove(array[
-            case when ends_on > {{ as_of_date() }} then '未满' || (isolation_days + monitoring_days) || '天，至' || {{ chinese_date('ends_on') }} end
+            case
+                when ends_on > {{ as_of_date() }}
+                    then '未满' || (isolation_days + monitoring_days) || '天，至' || {{ chinese_date('ends_on') }}
+            end
         ], null) || lacking || lacking_negatives
         || array_remove(array[
             case when infected_on is not null then {{ chinese_date('infected_on') }} || '转为感染者，另行管理' end,
@@ -67,7 +76,10 @@ required as (
             end
         ], null) as missing,
         array_remove(array[
-            case when released_on < ends_on then {{ chinese_date('released_on') }} || '解除，早于' || {{ chinese_date('ends_on') }} end,
+            case
+                when released_on < ends_on
+                    then {{ chinese_date('released_on') }} || '解除，早于' || {{ chinese_date('ends_on') }}
+            end,
             case
                 when isolation_released_on < isolation_ends_on
                     then {{ chinese_date('isolation_released_on') }} || '解除集中隔离，早于' || {{ chinese_date('isolation_ends_on') }}

@@ -14,7 +14,11 @@ bounds as (
 days as (
     select numbered.day::date as day
     from bounds
-    cross join lateral generate_series(bounds.first_day::timestamp, bounds.last_day::timestamp, interval '1 day') as numbered (day)
+    cross join lateral generate_series(
+        bounds.first_day::timestamp,
+        bounds.last_day::timestamp,
+        interval '1 day'
+    ) as numbered (day)
 ),
 
 numbered as (

@@ -48,7 +48,8 @@ counted as (
         sum(files.rows_repaired) as rows_repaired,
         max(files.newest_update) as newest_update,
         count(*) filter (where files.status in ('rejected', 'unknown_feed')) as rejected_files,
-        string_agg(files.file_name || '：' || files.reason, '；' order by files.file_id) filter (where files.status in ('rejected', 'unknown_feed')) as reasons
+        string_agg(files.file_name || '：' || files.reason, '；' order by files.file_id)
+            filter (where files.status in ('rejected', 'unknown_feed')) as reasons
     from files
     cross join previous
     group by files.feed

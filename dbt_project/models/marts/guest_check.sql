@@ -55,7 +55,10 @@ final as (
         known.due_at,
         round(
             greatest(
-                extract(epoch from coalesce(known.reported_at, {{ as_of_date() }}::timestamp + interval '1 day') - known.checked_in_at),
+                extract(
+                    epoch from
+                    coalesce(known.reported_at, {{ as_of_date() }}::timestamp + interval '1 day') - known.checked_in_at
+                ),
                 0
             ) / 3600, 2
         )::double precision as hours_to_report,

@@ -238,7 +238,10 @@ answered as (
         items.list,
         items.item_id,
         count(*)::int as answers,
-        (array_agg(answers.result order by answers.handled_at desc, answers.updated_at desc, answers.disposition_key collate "C" desc))[1] as result,
+        (array_agg(
+            answers.result
+            order by answers.handled_at desc, answers.updated_at desc, answers.disposition_key collate "C" desc
+        ))[1] as result,
         max(answers.handled_at) as handled_at
     from items
     cross join allowed

@@ -32,9 +32,9 @@ rounds as (
     select * from {{ ref('screening_round') }}
     where
         round_id = (
-            select newest.round_id from {{ ref('screening_round') }} as newest
-            where newest.deadline > {{ as_of_date() }}
-            order by newest.started_at desc, newest.round_id collate "C" desc
+            select round_id from {{ ref('screening_round') }}
+            where deadline > {{ as_of_date() }}
+            order by started_at desc, round_id collate "C" desc
             limit 1
         )
 ),

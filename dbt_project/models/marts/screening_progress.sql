@@ -20,7 +20,10 @@ hours as (
         numbered.hour,
         least(rounds.started_at + interval '1 hour' * numbered.hour, {{ as_of_date() }} + 1) as measured_at
     from rounds
-    cross join lateral generate_series(1, least(rounds.allowed_hours, ceil(extract(epoch from {{ as_of_date() }} + 1 - rounds.started_at) / 3600)::int)) as numbered (hour)
+    cross join lateral generate_series(
+        1,
+        least(rounds.allowed_hours, ceil(extract(epoch from {{ as_of_date() }} + 1 - rounds.started_at) / 3600)::int)
+    ) as numbered (hour)
 ),
 
 -- A sample on the full hour belongs to the hour that ends then.

@@ -30,17 +30,31 @@ SPARK_TYPES = {
     "smallint": "smallint",
     "integer": "int",
     "bigint": "bigint",
-    "numeric": "decimal(20, 6)",  # PostgreSQL's has no limit; Spark widens this one in products and quotients.
+    "numeric": "decimal(38, 18)",
     "double precision": "double",
     "date": "date",
     "timestamp": "timestamp_ntz",
     "timestamptz": "timestamp_ltz",
 }
+# PostgreSQL's numeric has no limit. Spark gives every result a size of its own and drops decimals where two sizes meet, so
+# that every result is brought to this one. The sizes below are those of a whole number, of a power and of a count of seconds.
+NUMERIC = SPARK_TYPES["numeric"]
+WHOLE_NUMERIC, SHORT_NUMERIC = "decimal(20, 0)", "decimal(20, 6)"
 SHORT_TYPES = {
     "int": "integer",
     "decimal": "numeric",
     "timestamp without time zone": "timestamp",
     "timestamp with time zone": "timestamptz",
+}
+ROUNDED = {"numeric": "round", "double precision": "rint"}
+CASTS = {  # From a type to these Spark's cast gives what PostgreSQL's does.
+    "text": (*NUMBERS, "timestamp"),
+    **dict.fromkeys(INTEGERS, ("text", *NUMBERS)),
+    "numeric": ("double precision",),
+    "double precision": ("numeric",),
+    "boolean": ("text", "integer"),
+    "date": ("text", "timestamp"),
+    "timestamp": ("text", "date"),
 }
 NO_END, NO_START = "9999-01-01", "0001-01-01"  # Spark has no infinity.
 INFINITIES = {"infinity": NO_END, "-infinity": NO_START}
@@ -58,6 +72,15 @@ EXTRACTED = {"YEAR": "YEAR", "MONTH": "MONTH", "DAY": "DAY", "HOUR": "HOUR", "IS
 MONTHS = ("YEAR", "MONTH")
 INTERVALS = ("interval", "interval of months")
 UNITS = ("DAY", "HOUR", "MINUTE", "SECOND", "MICROSECOND")
+QUERY_ARGS = frozenset({"this", "expression", "distinct", "with_", "order", "limit"})
+SELECT_ARGS = frozenset(
+    {"with_", "expressions", "distinct", "from_", "joins", "where", "group", "having", "windows", "order", "limit"}
+)
+OF_TYPES = (
+    exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Pow, exp.Neg, exp.Cast, exp.DPipe, exp.Round, exp.Floor, exp.Ceil,
+    exp.Sum, exp.Avg,
+)  # fmt: skip
+ROW_OF_KEY = "row_of_its_key"  # The number that `distinct on` gives each row.
 MAX_INTEGER = 2**31 - 1
 
 
@@ -65,7 +88,7 @@ class Plain(Postgres):
     """PostgreSQL as it is written: sqlglot counts no list from 0 and turns no format of a date."""
 
     INDEX_OFFSET = 0
-    TIME_MAPPING: dict[str, str] = {}
+    TIME_MAPPING: dict[str, str] = {}  # noqa: RUF012  sqlglot declares it so.
 
 
 class Refused(ValueError):
@@ -263,8 +286,7 @@ class _Translation:
         kinds = self.frames.pop()
         if not isinstance(node, (exp.Column, exp.Literal, exp.Paren, exp.Subquery)):
             name = node.name.lower() if isinstance(node, exp.Anonymous) else node.key
-            of = kinds if len(kinds) <= 2 else sorted(set(kinds))
-            self.construct(f"{name}({', '.join(of)})" + (f" as {kind}" if isinstance(node, exp.Cast) else ""))
+            self.construct(_named(node, name, kinds) + (f" as {kind}" if isinstance(node, exp.Cast) else ""))
         self.frames[-1].append(kind)
 
     def put(self, node: Any, name: str, scope: Scope) -> Type:
@@ -383,14 +405,16 @@ class _Translation:
 
     def row_comparison(self, node: Any) -> Any:
         """Return `(a, b) > (c, d)` as conditions on single columns: Spark compares structs, in which a null is a value."""
-        if not isinstance(node.expression, exp.Tuple) or not isinstance(node, (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.EQ)):
+        if not isinstance(node.expression, exp.Tuple) or not isinstance(
+            node, (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.EQ)
+        ):
             raise self.refuse(f"{node.sql(dialect=Plain)[:80]} is not known")
         self.construct("row comparison")
         left, right = node.this.expressions, node.expression.expressions
         if isinstance(node, exp.EQ):
             return paren(exp.and_(*(exp.EQ(this=a, expression=b) for a, b in zip(left, right, strict=True))))
         strictly = exp.LT if isinstance(node, (exp.LT, exp.LTE)) else exp.GT
-        whole = type(node)(this=left[-1], expression=right[-1])
+        whole: Any = type(node)(this=left[-1], expression=right[-1])
         for one, other in reversed(list(zip(left[:-1], right[:-1], strict=True))):
             same = exp.And(this=exp.EQ(this=one.copy(), expression=other.copy()), expression=paren(whole))
             whole = exp.Or(this=strictly(this=one, expression=other), expression=paren(same))
@@ -403,7 +427,7 @@ class _Translation:
             raise self.refuse(f"{node.sql(dialect=Plain)[:80]} is not known")
         if isinstance(listed, exp.Array) and listed.expressions and isinstance(listed.expressions[0], exp.Select):
             inside = exp.In(this=node.this, query=exp.Subquery(this=listed.expressions[0]))
-            return self._in(inside, scope)
+            return self.value(inside, scope)
         this, kind = self.value(node.this, scope)
         items, list_kind = self.value(listed, scope)
         if list_kind not in (f"{kind}[]", "text[]") or (list_kind != f"{kind}[]" and kind != UNKNOWN):
@@ -503,7 +527,7 @@ class _Translation:
         left, right = self.put(node, "this", scope), self.put(node, "expression", scope)
         minus = isinstance(node, exp.Sub)
         if left in NUMBERS and right in NUMBERS:
-            return node, self.one_type([left, right])
+            return self.sized(node, self.one_type([left, right]))
         if left == "date" and right in ("smallint", "integer"):
             amount = exp.Neg(this=paren(node.expression)) if minus else node.expression
             return self.moved(node.this, call("date_add", node.this.copy(), amount), "date"), "date"
@@ -512,7 +536,9 @@ class _Translation:
         if minus and left == right == "date":
             return call("datediff", node.this, node.expression), "integer"
         if minus and left in TIMES and right in TIMES:
-            return paren(exp.Sub(this=self.moment(node.this, left), expression=self.moment(node.expression, right))), "interval"
+            return paren(
+                exp.Sub(this=self.moment(node.this, left), expression=self.moment(node.expression, right))
+            ), "interval"
         if left in TIMES and right in INTERVALS:
             start = self.moment(node.this, left)
             node.set("this", start.copy())
@@ -520,6 +546,10 @@ class _Translation:
         if left == right == "interval":
             return node, "interval"
         raise self.refuse(f"{left} {'-' if minus else '+'} {right} is not known")
+
+    def sized(self, node: Any, kind: Type) -> Typed:
+        """Return a number, a numeric one in the size that every numeric has."""
+        return (cast(node, NUMERIC) if kind == "numeric" else paren(node)), kind
 
     def moved(self, start: Any, moved: Any, target: str) -> Any:
         """Return a date or time that was moved, but as it was where it stands for infinity, which does not move."""
@@ -536,7 +566,7 @@ class _Translation:
     def _product(self, node: Any, scope: Scope) -> Typed:
         left, right = self.put(node, "this", scope), self.put(node, "expression", scope)
         if left in NUMBERS and right in NUMBERS:
-            return node, self.one_type([left, right])
+            return self.sized(node, self.one_type([left, right]))
         if left in INTERVALS and right in NUMBERS:
             return node, left
         if left in NUMBERS and right in INTERVALS:
@@ -552,7 +582,8 @@ class _Translation:
         kind = self.one_type([left, right])
         if kind in INTEGERS:
             return cast(paren(exp.IntDiv(this=node.this, expression=node.expression)), SPARK_TYPES[kind]), kind
-        return paren(exp.Div(this=node.this, expression=node.expression, typed=False, safe=True)), kind
+        dividend, _ = self.sized(node.this, kind)
+        return self.sized(exp.Div(this=dividend, expression=node.expression, typed=False, safe=True), kind)
 
     @_handles(exp.Mod, args="this expression")
     def _mod(self, node: Any, scope: Scope) -> Typed:
@@ -566,7 +597,7 @@ class _Translation:
         kinds = [self.put(node, "this", scope), self.put(node, "expression", scope)]
         if "numeric" not in kinds or self.one_type(kinds) != "numeric":
             raise self.refuse("only a power of numeric is known")
-        return cast(node, SPARK_TYPES["numeric"]), "numeric"
+        return cast(node, SHORT_NUMERIC), "numeric"
 
     @_handles(exp.Round, args="this decimals")
     def _round(self, node: Any, scope: Scope) -> Typed:
@@ -576,7 +607,7 @@ class _Translation:
             raise self.refuse(f"round of {kind} is not known: write round(…::numeric, …)")
         if node.args.get("decimals") and not isinstance(node.args["decimals"], exp.Literal):
             raise self.refuse("round to a number of decimals that is no literal is not known")
-        return node, "numeric"
+        return self.sized(node, "numeric")
 
     @_handles(exp.Floor, exp.Ceil)
     def _floor(self, node: Any, scope: Scope) -> Typed:
@@ -585,11 +616,11 @@ class _Translation:
             return cast(node, "double"), kind
         if kind != "numeric":
             raise self.refuse(f"{node.key} of {kind} is not known")
-        return node, kind
+        return self.sized(node, kind)
 
     @_handles(exp.Interval, args="this unit")
     def _interval(self, node: Any, scope: Scope) -> Typed:
-        unit = node.args["unit"].name.upper() if node.args.get("unit") else ""
+        unit = node.args["unit"].name.upper().removesuffix("S") if node.args.get("unit") else ""
         if not isinstance(node.this, exp.Literal) or unit not in (*UNITS, *MONTHS):
             raise self.refuse(f"{node.sql(dialect=Plain)} is not known")
         self.construct(f"interval {unit.lower()}")
@@ -615,18 +646,13 @@ class _Translation:
             (later, one), (earlier, other) = self.value(inside.this, scope), self.value(inside.expression, scope)
             if one not in TIMES or other not in TIMES or one == other == "date":
                 raise self.refuse(f"extract(epoch from {one} - {other}) is not known")
-            micros = call(
-                "timestampdiff", exp.var("microsecond"), self.moment(earlier, other), self.moment(later, one)
-            )
-            return paren(
-                exp.Div(this=cast(micros, "decimal(20, 0)"), expression=number(1_000_000), typed=False, safe=True)
-            ), "numeric"
+            micros = call("timestampdiff", exp.var("microsecond"), self.moment(earlier, other), self.moment(later, one))
+            seconds = exp.Mul(this=cast(micros, WHOLE_NUMERIC), expression=exp.Literal.number("0.000001"))
+            return self.sized(seconds, "numeric")
         kind = self.put(node, "expression", scope)
         if part not in EXTRACTED or kind not in TIMES:
             raise self.refuse(f"extract({part.lower()} from {kind}) is not known")
-        return cast(
-            exp.Extract(this=exp.var(EXTRACTED[part]), expression=node.expression), SPARK_TYPES["numeric"]
-        ), "numeric"
+        return cast(exp.Extract(this=exp.var(EXTRACTED[part]), expression=node.expression), WHOLE_NUMERIC), "numeric"
 
     @_handles(exp.TimestampTrunc, args="this unit")
     def _date_trunc(self, node: Any, scope: Scope) -> Typed:
@@ -659,24 +685,15 @@ class _Translation:
             return node
         if kind == UNKNOWN:
             return self.literal_as(node, wanted, target)
-        match kind, wanted:
-            case ("integer" | "smallint" | "bigint" | "boolean" | "date" | "timestamp", "text"):
-                return cast(node, target)
-            case ("text", "integer" | "smallint" | "bigint" | "numeric" | "double precision" | "timestamp"):
-                return cast(node, target)
-            case ("text", "date"):
-                eight_digits = call("regexp", node.copy(), text("^[0-9]{8}$"))
-                return case(eight_digits, call("to_date", node.copy(), text("yyyyMMdd")), cast(node, "date"))
-            case ("numeric", "smallint" | "integer" | "bigint"):
-                return cast(call("round", node), target)  # Spark alone cuts.
-            case ("double precision", "smallint" | "integer" | "bigint"):
-                return cast(call("rint", node), target)
-            case ("smallint" | "integer" | "bigint", "numeric" | "double precision" | "smallint" | "integer" | "bigint"):
-                return cast(node, target)
-            case ("numeric", "double precision") | ("double precision", "numeric"):
-                return cast(node, target if wanted == "double precision" else "decimal(38, 18)")
-            case ("boolean", "integer") | ("date", "timestamp") | ("timestamp", "date"):
-                return cast(node, target)
+        if (kind, wanted) == ("text", "date"):
+            eight_digits = call("regexp", node.copy(), text("^[0-9]{8}$"))
+            return case(eight_digits, call("to_date", node.copy(), text("yyyyMMdd")), cast(node, "date"))
+        if kind in ROUNDED and wanted in INTEGERS:
+            return cast(call(ROUNDED[kind], node), target)  # Spark alone cuts.
+        if kind in INTEGERS and wanted == "numeric":
+            return cast(node, WHOLE_NUMERIC)
+        if wanted in CASTS.get(kind, ()):
+            return cast(node, target)
         raise self.refuse(f"a cast of {kind} to {wanted} is not known")
 
     def literal_as(self, node: Any, wanted: Type, target: str) -> Any:
@@ -857,7 +874,9 @@ class _Translation:
             if not isinstance(position.this, exp.Literal) or position.this.name != "1":
                 raise self.refuse("only a part of a list from its first item is known")
             end, _ = self.value(position.expression, scope)
-            return call("slice", items, number(1), exp.Greatest(this=end, expressions=[number(0)], ignore_nulls=True)), kind
+            return call(
+                "slice", items, number(1), exp.Greatest(this=end, expressions=[number(0)], ignore_nulls=True)
+            ), kind
         if isinstance(position, exp.Literal):
             return call("get", items, number(int(position.name) - 1)), kind[:-2]
         where, its_kind = self.value(position, scope)
@@ -876,11 +895,11 @@ class _Translation:
         ordered = aggregate.this
         if not isinstance(ordered, exp.Order) or isinstance(ordered.this, exp.Distinct):
             return None
+        if len({bool(each.args.get("desc")) for each in ordered.expressions}) > 1:
+            return None
         value, kind = self.value(ordered.this, scope)
         keys = [self.sort_key(each, scope) for each in ordered.expressions]
         self.construct("array_agg(order by)[1]")
-        if len({descending for _, descending in keys}) > 1:
-            raise self.refuse("the first of a list that is ordered up and down is not known")
         name = "max_by" if keys[0][1] else "min_by"
         first = call(name, value, call("struct", *(part for key, _ in keys for part in key)))
         return self.filter_of(where, scope)(first), kind
@@ -902,7 +921,9 @@ class _Translation:
         self.one_type([own, kind[:-2]])
         if isinstance(node, exp.ArrayAppend):
             empty = cast(call("array"), spark_type(kind) or "")
-            return call("array_append", exp.Coalesce(this=items, expressions=[empty]), cast(item, spark_type(kind[:-2]) or "")), kind
+            return call(
+                "array_append", exp.Coalesce(this=items, expressions=[empty]), cast(item, spark_type(kind[:-2]) or "")
+            ), kind
         if isinstance(item, exp.Null):
             return call("array_compact", items), kind
         if not isinstance(item, exp.Literal):
@@ -996,7 +1017,7 @@ class _Translation:
         as_date = case(
             eight_digits,
             call("try_to_date", translated.copy(), text("yyyyMMdd")),
-            exp.TryCast(this=translated, to=exp.DataType.build("date")),
+            call("try_to_date", translated),
         )
         return not_null(as_date), "boolean"
 
@@ -1013,7 +1034,7 @@ class _Translation:
         translated, kind = method(self, node, scope, wrap)
         self.line = line
         kinds = self.frames.pop()
-        self.construct(f"{node.key}({', '.join(kinds if len(kinds) <= 2 else sorted(set(kinds)))}){how}")
+        self.construct(_named(node, node.key, kinds) + how)
         self.frames[-1].append(kind)
         return translated, kind
 
@@ -1079,8 +1100,8 @@ class _Translation:
         if kind not in NUMBERS:
             raise self.refuse(f"sum of {kind} is not known")
         if kind == "bigint":
-            return cast(wrap(node), "decimal(38, 0)"), "numeric"
-        return wrap(node), "bigint" if kind in INTEGERS else kind
+            return cast(wrap(node), NUMERIC), "numeric"
+        return (wrap(node), "bigint") if kind in INTEGERS else self.sized(wrap(node), kind)
 
     @_aggregates(exp.Avg)
     def _average(self, node: Any, scope: Scope, wrap: Wrap) -> Typed:
@@ -1089,8 +1110,8 @@ class _Translation:
             raise self.refuse(f"avg of {kind} is not known")
         if kind == "double precision":
             return wrap(node), kind
-        node.set("this", cast(node.this, "decimal(38, 18)"))
-        return wrap(node), "numeric"
+        node.set("this", cast(node.this, NUMERIC))
+        return self.sized(wrap(node), "numeric")
 
     @_aggregates(exp.Min, exp.Max)
     def _extreme(self, node: Any, scope: Scope, wrap: Wrap) -> Typed:
@@ -1135,7 +1156,10 @@ class _Translation:
         if distinct:
             self.construct("distinct in a list")
         inner = ordered.this.expressions[0] if distinct else ordered.this
-        same = [each.this == inner or (isinstance(each.this, exp.Collate) and each.this.this == inner) for each in ordered.expressions]
+        same = [
+            each.this == inner or (isinstance(each.this, exp.Collate) and each.this.this == inner)
+            for each in ordered.expressions
+        ]
         if distinct and same != [True]:
             raise self.refuse("a list of distinct values is ordered by them alone")
         value, kind = self.value(inner, scope)
@@ -1201,6 +1225,8 @@ class _Translation:
     def _exists(self, node: Any, scope: Scope) -> Typed:
         if _list_source(node.this):
             return self.of_a_list(node.this, scope, "exists")
+        if isinstance(node.this, exp.Select) and not node.this.expressions:
+            node.this.set("expressions", [number(1)])
         self.query(node.this, Scope(scope))
         return node, "boolean"
 
@@ -1286,14 +1312,13 @@ class _Translation:
             return self.select(node, scope)
         if type(node) not in (exp.Union, exp.Except, exp.Intersect):
             raise self.refuse(f"the query {node.key} is not known")
-        self.check(node, frozenset("this expression distinct with_ order limit".split()))
+        self.check(node, QUERY_ARGS)
         self.construct(node.key + ("" if node.args.get("distinct") else " all"))
         left, right = self.query(node.this, Scope(scope)), self.query(node.expression, Scope(scope))
         if len(left) != len(right):
             raise self.refuse("the queries of a union have different numbers of columns")
         columns = {
-            name: self.one_type([one, other])
-            for (name, one), other in zip(left.items(), right.values(), strict=True)
+            name: self.one_type([one, other]) for (name, one), other in zip(left.items(), right.values(), strict=True)
         }
         scope.output = columns
         self.ends(node, scope)
@@ -1327,9 +1352,7 @@ class _Translation:
             self.construct("limit")
 
     def select(self, node: Any, scope: Scope) -> Columns:
-        self.check(
-            node, frozenset("with_ expressions distinct from_ joins where group having windows order limit".split())
-        )
+        self.check(node, SELECT_ARGS)
         if node.args.get("from_"):
             node.args["from_"].set("this", self.source(node.args["from_"].this, scope))
         for join in node.args.get("joins") or []:
@@ -1345,12 +1368,12 @@ class _Translation:
             self.condition(node.args["having"], "this", scope)
             self.construct("having")
         self.ends(node, scope)
-        self.distinct(node, scope)
+        self.distinct(node, scope, columns)
         return columns
 
     def outputs(self, node: Any, scope: Scope) -> Columns:
         columns: Columns = {}
-        written = []
+        written: list[Any] = []
         for position, each in enumerate(node.expressions):
             if isinstance(each, exp.Star) or (isinstance(each, exp.Column) and isinstance(each.this, exp.Star)):
                 self.construct("*")
@@ -1364,7 +1387,9 @@ class _Translation:
             name = each.alias_or_name or (inside.this.name if isinstance(inside, exp.Cast) else "")
             columns[name if name and name not in columns else f"?column? {position}"] = kind
             keeps = isinstance(translated, exp.Column) and translated.name == name
-            written.append(translated if keeps or not name else exp.Alias(this=translated, alias=_identifier(each, name)))
+            written.append(
+                translated if keeps or not name else exp.Alias(this=translated, alias=_identifier(each, name))
+            )
         node.set("expressions", written)
         return columns
 
@@ -1379,7 +1404,7 @@ class _Translation:
         self.construct("group by")
         self.put_all(group, "expressions", scope)
 
-    def distinct(self, node: Any, scope: Scope) -> None:
+    def distinct(self, node: Any, scope: Scope, columns: Columns) -> None:
         distinct = node.args.get("distinct")
         if not distinct:
             return
@@ -1387,16 +1412,30 @@ class _Translation:
             self.construct("distinct")
             return
         self.construct("distinct on")
-        if not node.args.get("order") or node.args.get("limit") or node.args.get("group"):
+        if not node.args.get("order") or node.args.get("limit") or node.args.get("group") or node.args.get("having"):
             raise self.refuse("`distinct on` is only known with an order, without a limit and a group")
-        keys, _ = zip(*[self.value(each, scope) for each in distinct.args["on"].expressions], strict=True)
-        window = exp.Window(this=exp.RowNumber(), partition_by=list(keys), order=node.args["order"].copy())
-        node.set("qualify", exp.Qualify(this=exp.EQ(this=window, expression=number(1))))
-        node.set("distinct", None)
-        node.set("order", None)
+        aliases = {each.alias for each in node.expressions if isinstance(each, exp.Alias)}
+        ordered = [
+            part.name for each in node.args["order"].expressions for part in each.find_all(exp.Column) if not part.table
+        ]
+        if aliases.intersection(ordered) or any(name.startswith("?") for name in columns):
+            raise self.refuse("`distinct on` is only known with named columns, and without an alias in its order")
+        keys = [self.value(each, scope)[0] for each in distinct.args["on"].expressions]
+        numbered = exp.Window(this=exp.RowNumber(), partition_by=keys, order=node.args["order"].copy())
+        inner = exp.Select(
+            expressions=[*node.expressions, exp.Alias(this=numbered, alias=exp.to_identifier(ROW_OF_KEY))],
+            **{name: node.args.get(name) for name in ("from_", "joins", "where", "windows")},
+        )
+        for name in ("distinct", "order", "joins", "where", "windows"):
+            node.set(name, None)
+        node.set("expressions", [exp.column(name) for name in columns])
+        node.set(
+            "from_", exp.From(this=exp.Subquery(this=inner, alias=exp.TableAlias(this=exp.to_identifier("numbered"))))
+        )
+        node.set("where", exp.Where(this=exp.EQ(this=exp.column(ROW_OF_KEY), expression=number(1))))
 
     def join(self, node: Any, scope: Scope) -> None:
-        self.check(node, frozenset("this on side kind using".split()))
+        self.check(node, frozenset({"this", "on", "side", "kind", "using"}))
         node.set("this", self.source(node.this, scope))
         if node.args.get("on"):
             self.condition(node, "on", scope)
@@ -1409,7 +1448,7 @@ class _Translation:
         name = node.alias_or_name
         alias = node.args.get("alias")
         if isinstance(node, exp.Table):
-            self.check(node, frozenset("this db catalog alias".split()))
+            self.check(node, frozenset({"this", "db", "catalog", "alias"}))
             scope.sources.append(Source(name, self.renamed(self.table(node, scope), alias)))
             node.set("catalog", None)
             return node
@@ -1469,13 +1508,15 @@ class _Translation:
         return node
 
     def table(self, node: Any, scope: Scope) -> Columns:
-        if not node.db:
-            columns = scope.cte(node.name)
-        else:
-            columns = self.tables.get(f"{node.db}.{node.name}")
+        columns = self.tables.get(f"{node.db}.{node.name}") if node.db else scope.cte(node.name)
         if columns is None:
             raise self.refuse(f"the table {node.sql(dialect=Plain)} is not known")
         return columns
+
+
+def _named(node: Any, name: str, kinds: Sequence[Type]) -> str:
+    """Return a construct's name, with its types where Spark computes otherwise with other types."""
+    return f"{name}({', '.join(kinds)})" if isinstance(node, OF_TYPES) else name
 
 
 def _identifier(node: Any, name: str) -> Any:

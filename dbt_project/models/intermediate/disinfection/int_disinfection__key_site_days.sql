@@ -17,7 +17,11 @@ unit_days as materialized (
     from members
     inner join outbreaks on members.community = outbreaks.community and members.grid = outbreaks.grid
     cross join listed
-    cross join lateral generate_series(greatest(members.start_date, outbreaks.start_date, listed.first_day)::timestamp, least(members.end_date, outbreaks.end_date, {{ as_of_date() }})::timestamp, interval '1 day') as numbered (day_at)
+    cross join lateral generate_series(
+        greatest(members.start_date, outbreaks.start_date, listed.first_day)::timestamp,
+        least(members.end_date, outbreaks.end_date, {{ as_of_date() }})::timestamp,
+        interval '1 day'
+    ) as numbered (day_at)
 ),
 
 communities as (

@@ -32,7 +32,11 @@ days as (
         day_at::date as disinfection_date
     from spans
     cross join listed
-    cross join lateral generate_series(greatest(spans.from_date, listed.first_day)::timestamp, spans.to_date::timestamp, interval '1 day') as numbered (day_at)
+    cross join lateral generate_series(
+        greatest(spans.from_date, listed.first_day)::timestamp,
+        spans.to_date::timestamp,
+        interval '1 day'
+    ) as numbered (day_at)
     where spans.level in ('高', '中')
 ),
 

@@ -16,7 +16,9 @@ parsed as (
         membership_id,
         regexp_match(wording, '^([0-9]{1,3})\s*(天|日)([0-9]{1,3})\s*(检|次)$') as by_days,
         regexp_match(wording, '^([0-9]{0,2})\s*周([0-9]{1,3})\s*(检|次)$') as by_weeks,
-        regexp_match(wording, '^第([1-9][0-9]{0,2}[天日]?([、，,;；]第?[1-9][0-9]{0,2}[天日]?)*)(各检[1一]次|各[1一]次|各检测[1一]次)?$') as by_day_numbers,
+        regexp_match(
+            wording, '^第([1-9][0-9]{0,2}[天日]?([、，,;；]第?[1-9][0-9]{0,2}[天日]?)*)(各检[1一]次|各[1一]次|各检测[1一]次)?$'
+        ) as by_day_numbers,
         wording in ('每日', '每天') as is_daily
     from records
 ),

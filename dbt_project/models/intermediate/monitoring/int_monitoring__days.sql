@@ -53,7 +53,11 @@ days as (
         numbered.day_at::date as monitored_on
     from stages
     cross join listed
-    cross join lateral generate_series(greatest(stages.from_date, listed.first_day)::timestamp, stages.to_date::timestamp, interval '1 day') as numbered (day_at)
+    cross join lateral generate_series(
+        greatest(stages.from_date, listed.first_day)::timestamp,
+        stages.to_date::timestamp,
+        interval '1 day'
+    ) as numbered (day_at)
 ),
 
 final as (

@@ -5,7 +5,10 @@ with rounds as (select * from {{ ref('int_outbreak__rounds') }}),
 samples as materialized (
     select
         person_key,
-        array(select known.sample_date from unnest(sample_dates) as known (sample_date) order by known.sample_date) as sample_dates
+        array(
+            select known.sample_date from unnest(sample_dates) as known (sample_date)
+            order by known.sample_date
+        ) as sample_dates
     from {{ ref('int_sample__dates') }}
     where person_key = any(array(select rounds.person_key from rounds))
 ),
@@ -27,7 +30,11 @@ members as materialized (
         min(rounds.department) as department
     from rounds
     cross join listed
-    cross join lateral generate_series(greatest(rounds.start_date, rounds.member_from, listed.first_day)::timestamp, least(rounds.end_date, rounds.member_to, {{ as_of_date() }})::timestamp, interval '1 day') as counted (sampling_day)
+    cross join lateral generate_series(
+        greatest(rounds.start_date, rounds.member_from, listed.first_day)::timestamp,
+        least(rounds.end_date, rounds.member_to, {{ as_of_date() }})::timestamp,
+        interval '1 day'
+    ) as counted (sampling_day)
     group by rounds.unit, rounds.group_code, rounds.community, rounds.person_key, sampling_day
 ),
 

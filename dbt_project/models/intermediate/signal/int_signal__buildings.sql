@@ -83,7 +83,9 @@ windows as (
 runs as (
     select
         windows.*,
-        (windows.told_on - lag(windows.told_on) over (partition by windows.community, windows.grid, windows.building order by windows.told_on)) < allowed.window_days as goes_on
+        windows.told_on - lag(windows.told_on) over (
+            partition by windows.community, windows.grid, windows.building order by windows.told_on
+        ) < allowed.window_days as goes_on
     from windows
     cross join allowed
 ),

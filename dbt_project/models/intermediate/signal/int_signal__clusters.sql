@@ -45,7 +45,11 @@ counted as materialized (
         numbered.day_at::date as window_ends_on
     from person_days
     cross join allowed
-    cross join lateral generate_series(person_days.bought_on::timestamp, (person_days.bought_on + allowed.window_days - 1)::timestamp, interval '1 day') as numbered (day_at)
+    cross join lateral generate_series(
+        person_days.bought_on::timestamp,
+        (person_days.bought_on + allowed.window_days - 1)::timestamp,
+        interval '1 day'
+    ) as numbered (day_at)
 ),
 
 windows as (

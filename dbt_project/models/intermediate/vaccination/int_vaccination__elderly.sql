@@ -54,7 +54,13 @@ doses as (
 kinds as (
     select
         names.first_vaccine,
-        (array_agg(vaccines.keyword order by position(vaccines.keyword in names.first_vaccine) > 0 desc, char_length(vaccines.keyword) desc, vaccines.keyword desc))[1] as keyword
+        (array_agg(
+            vaccines.keyword
+            order by
+                position(vaccines.keyword in names.first_vaccine) > 0 desc,
+                char_length(vaccines.keyword) desc,
+                vaccines.keyword desc
+        ))[1] as keyword
     from (select distinct coalesce(first_vaccine, '') as first_vaccine from doses) as names
     inner join vaccines
         on vaccines.is_default or position(vaccines.keyword in names.first_vaccine) > 0
