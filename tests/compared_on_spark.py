@@ -1,4 +1,4 @@
-"""What the comparison with Spark has covered: the constructs of the models and of tests/spark_queries.py, and the types of tables.
+"""The comparison with Spark has covered these constructs, of the models and of tests/spark_queries.py, and these types of tables.
 
 `python -m tests.compared_on_spark` writes both files anew; tests/integration/test_spark.py compares every row that they stand for,
 and fails where they say something else.
@@ -36,19 +36,19 @@ def compiled() -> list[dbt.Model]:
 
 
 def uncovered(models: list[dbt.Model], covered: set[str]) -> list[str]:
-    """What models use that the comparison has not covered, or that cannot be translated: with the model and the line."""
+    """It finds what models use that the comparison has not covered, or that cannot be translated, with the model and the line."""
     tables = json.loads(TYPES.read_text(encoding="utf-8"))
     faults = []
     for model in models:
         try:
-            translated = translate(model.path, model.sql, tables)
+            translated = translate(model.path, model.sql, tables, model.source)
         except Refused as error:
             faults.append(str(error))
             continue
         tables[model.table] = translated.columns
         faults += [
-            f"{model.path}, line {line} of its SQL: {construct}"
-            for construct, line in translated.constructs.items()
+            f"{model.path}, {place}: {construct} was not compared on Spark"
+            for construct, place in translated.constructs.items()
             if construct not in covered
         ]
     return faults

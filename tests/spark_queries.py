@@ -16,12 +16,13 @@ NUMBERS = """numbers as (
     select
         listed.a::smallint as small, listed.a::integer as whole, listed.a::bigint as big,
         listed.b::numeric as exact, listed.b::double precision as rough, listed.k::smallint as small_by,
-        listed.k::integer as whole_by, listed.k::bigint as big_by
+        listed.k::integer as whole_by, listed.k::bigint as big_by, listed.k::numeric as exact_by, listed.k::double precision as rough_by
     from (
         values (7, '0.5', 2), (-7, '2.25', 2), (2147, '-1.125', -3), (1, '100', 7), (null, null, 3), (5, '2.5', null)
     ) as listed (a, b, k)
 )"""
 INTEGERS = ("small", "whole", "big")
+KINDS = (*INTEGERS, "exact", "rough")
 ROWS = """visits as (
     select listed.person, listed.day::date as day, listed.at::timestamp as at, listed.place, listed.note
     from (
@@ -48,6 +49,20 @@ QUERIES: dict[str, str] = {
         f"quotient_{one}_{other}": f"with {NUMBERS} select {one} / {other}_by as q, {one} % {other}_by as r from numbers"
         for one in INTEGERS
         for other in INTEGERS
+    },
+    **{
+        f"arithmetic_{one}": f"with {NUMBERS} select "
+        + ", ".join(
+            f"{one} + {other}_by as sum_{other}, {one} - {other}_by as less_{other}, {one} * {other}_by as product_{other}"
+            for other in KINDS
+        )
+        + f", -{one} as minus from numbers"
+        for one in KINDS
+    },
+    **{
+        f"fraction_{one}": f"with {NUMBERS} select round(({one} / exact_by)::numeric, 9) as a, round((exact / {one}_by)::numeric, 9) as b,"
+        f" {one} / rough_by as c, rough / {one}_by as d from numbers"
+        for one in KINDS
     },
     **{
         f"sum_{one}": f"""with {NUMBERS} select
@@ -96,7 +111,7 @@ QUERIES: dict[str, str] = {
         case when pg_input_is_valid(note, 'date') then note::date end as noted from visits""",
     "texts": f"""with {ROWS} select person, regexp_replace(coalesce(note, ''), '[xy]', '-') as one,
         regexp_replace(coalesce(note, ''), '[xy]', '-', 'g') as every, regexp_split_to_array(note, '\\s*;\\s*') as parts,
-        (regexp_match(note, '^([0-9]{{4}})([0-9]{{2}})'))[2] as month, note ~ '^[0-9]+$' as is_number, note like '2022%' as is_2022,
+        (regexp_match(note, '^([0-9]{{4}})([0-9]{{2}})'))[2] as month, regexp_match(note, '^([a-z])?([0-9]*)(;(.))?') as parts_of_it, note ~ '^[0-9]+$' as is_number, note like '2022%' as is_2022,
         left(note, 2) as two, left(note, -1) as but_one, left(note, length(note) - 3) as but_three, substr(note, 3) as rest,
         substring(note from 1 for 4) as year,
         concat(note, place, 1) as both, concat_ws('，', note, place) as all_of_it, string_to_array(note, ';') as pieces,

@@ -75,6 +75,7 @@ class Model:
     schema: str
     path: str
     sql: str
+    source: str
     is_view: bool
 
     @property
@@ -92,7 +93,7 @@ def compiled(settings: Settings, schema: str, day: date) -> list[Model]:
             settings,
             [
                 "--quiet", "--no-write-json", "compile", "--target", "dev", "--full-refresh", "--target-path", folder,
-                "--no-introspect", "--no-populate-cache", "--select", "resource_type:model", "--vars", f"{{as_of_date: '{day}'}}",
+                "--no-introspect", "--no-populate-cache", "--select", "resource_type:model", *_seeds_and_models(day),
             ],
         )  # fmt: skip
     if not result.success:
@@ -101,7 +102,14 @@ def compiled(settings: Settings, schema: str, day: date) -> list[Model]:
     after = {name: set(node.depends_on.nodes) & set(nodes) for name, node in nodes.items()}
     in_order = (nodes[name] for name in TopologicalSorter(after).static_order())
     return [
-        Model(node.name, node.schema, node.original_file_path, node.compiled_code, "view" in node.config.materialized)
+        Model(
+            node.name,
+            node.schema,
+            node.original_file_path,
+            node.compiled_code,
+            node.raw_code,
+            "view" in node.config.materialized,
+        )
         for node in in_order
     ]
 

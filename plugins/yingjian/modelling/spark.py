@@ -51,7 +51,7 @@ SESSION = {
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.catalogImplementation": "in-memory",
     "spark.sql.shuffle.partitions": "2",
-    "spark.sql.ansi.enabled": "true",  # What PostgreSQL refuses, Spark refuses, too.
+    "spark.sql.ansi.enabled": "true",  # Spark refuses what PostgreSQL refuses.
     "spark.sql.timestampType": "TIMESTAMP_NTZ",  # Asia/Shanghai, as the feeds write it, without a zone.
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.decimalOperations.allowPrecisionLoss": "false",  # Else a quotient has six decimals only.
@@ -86,7 +86,7 @@ def _build_models(spark: SparkSession, models: Sequence[Model], tables: Mapping[
     known = dict(tables)
     for model in models:
         try:
-            translated = translate(model.path, model.sql, known)
+            translated = translate(model.path, model.sql, known, model.source)
         except Refused as error:
             raise BuildError(f"Spark cannot build {error}") from None
         known[model.table] = translated.columns

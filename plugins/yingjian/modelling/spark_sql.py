@@ -16,11 +16,11 @@ from sqlglot import exp, parse_one
 from sqlglot.dialects.postgres import Postgres
 
 Type = str
-Columns = dict[str, Type]  # PostgreSQL's types by the names of the columns, in their order.
+Columns = dict[str, Type]  # It holds PostgreSQL's types by the names of the columns, in their order.
 Typed = tuple[Any, Type]
 Wrap = Callable[[Any], Any]
 
-UNKNOWN = "unknown"  # What PostgreSQL calls the type of a bare literal and of a bare null.
+UNKNOWN = "unknown"  # PostgreSQL gives this type to a bare literal and a bare null.
 INTEGERS = ("smallint", "integer", "bigint")
 NUMBERS = (*INTEGERS, "numeric", "double precision")
 TIMES = ("date", "timestamp")
@@ -99,11 +99,11 @@ class Refused(ValueError):
 
 @dataclass(frozen=True)
 class Translated:
-    """This is a model in Spark's SQL, with its columns and the constructs that it needed, each with its first line."""
+    """This is a model in Spark's SQL, with its columns and the constructs that it needed, each with where it stands first."""
 
     sql: str
     columns: Columns
-    constructs: Mapping[str, int]
+    constructs: Mapping[str, str]
 
 
 @dataclass
@@ -139,12 +139,13 @@ class Scope:
         return self.outer.column(name, table) if self.outer else None
 
 
-def translate(model: str, sql: str, tables: Mapping[str, Columns]) -> Translated:
+def translate(model: str, sql: str, tables: Mapping[str, Columns], source: str = "") -> Translated:
     """Return a model in Spark's SQL.
 
-    tables: the columns of each table that it reads, by `schema.table`. Raises Refused.
+    sql: as dbt compiled it; source: its file's text. tables: the columns of each table that it reads, by
+    `schema.table`. Raises Refused.
     """
-    return _Translation(model, sql, tables).translated()
+    return _Translation(model, sql, tables, source).translated()
 
 
 _HANDLERS: dict[type[Any], tuple[frozenset[str], Callable[..., Typed]]] = {}
@@ -226,9 +227,9 @@ def plain(call_: Any) -> Any:
 class _Translation:
     """This is the translation of one model."""
 
-    def __init__(self, model: str, sql: str, tables: Mapping[str, Columns]) -> None:
-        self.model, self.sql, self.tables = model, sql, tables
-        self.constructs: dict[str, int] = {}
+    def __init__(self, model: str, sql: str, tables: Mapping[str, Columns], source: str) -> None:
+        self.model, self.sql, self.tables, self.file = model, sql, tables, source
+        self.constructs: dict[str, str] = {}
         self.line = 1
         self.frames: list[list[Type]] = [[]]
         self.items = 0
@@ -244,9 +245,14 @@ class _Translation:
         return Translated(written, columns, dict(self.constructs))
 
     def refuse(self, what: str) -> Refused:
-        lines = self.sql.splitlines()
-        shown = lines[self.line - 1].strip() if self.line <= len(lines) else ""
-        return Refused(f"{self.model}, line {self.line} of its SQL, `{shown}`: {what}")
+        return Refused(f"{self.model}, {self.place()}: {what}")
+
+    def place(self) -> str:
+        """Return the line: of the model's file, where one line of it reads as dbt compiled it, else of the compiled SQL."""
+        compiled = self.sql.splitlines()
+        shown = compiled[self.line - 1].strip() if self.line <= len(compiled) else ""
+        lines = [number for number, line in enumerate(self.file.splitlines(), 1) if line.strip() == shown]
+        return f"line {lines[0]}" if len(lines) == 1 else f"line {self.line} of its compiled SQL, `{shown}`"
 
     def note(self, node: Any) -> None:
         """Remember the line of a node, where sqlglot knows it."""
@@ -261,9 +267,8 @@ class _Translation:
                 raise self.refuse(f"`{name}` of {node.key} is not known: {node.sql(dialect=Plain)[:120]}")
 
     def construct(self, name: str) -> None:
-        self.constructs.setdefault(name, self.line)
-
-    # Expressions
+        if name not in self.constructs:
+            self.constructs[name] = self.place()
 
     def value(self, node: Any, scope: Scope) -> Typed:
         """Return an expression in Spark's words, and its PostgreSQL type."""
@@ -520,8 +525,6 @@ class _Translation:
             raise self.refuse('only the collation "C" is known')
         return self.value(node.this, scope)
 
-    # Arithmetic
-
     @_handles(exp.Add, exp.Sub, args="this expression")
     def _sum(self, node: Any, scope: Scope) -> Typed:
         left, right = self.put(node, "this", scope), self.put(node, "expression", scope)
@@ -601,7 +604,7 @@ class _Translation:
 
     @_handles(exp.Round, args="this decimals")
     def _round(self, node: Any, scope: Scope) -> Typed:
-        """Both round half away from zero, but for PostgreSQL's doubles."""
+        """Both round half away from zero; PostgreSQL does not when it rounds doubles."""
         kind = self.put(node, "this", scope)
         if kind not in ("numeric", *INTEGERS):
             raise self.refuse(f"round of {kind} is not known: write round(…::numeric, …)")
@@ -662,8 +665,6 @@ class _Translation:
             raise self.refuse(f"date_trunc({unit.lower()}, {kind}) is not known")
         return cast(call("date_trunc", text(unit), node.this), "timestamp_ntz"), "timestamp"
 
-    # Types
-
     @_handles(exp.Cast, args="this to")
     def _cast(self, node: Any, scope: Scope) -> Typed:
         wanted = node.args["to"].sql(dialect="postgres").lower()
@@ -689,7 +690,7 @@ class _Translation:
             eight_digits = call("regexp", node.copy(), text("^[0-9]{8}$"))
             return case(eight_digits, call("to_date", node.copy(), text("yyyyMMdd")), cast(node, "date"))
         if kind in ROUNDED and wanted in INTEGERS:
-            return cast(call(ROUNDED[kind], node), target)  # Spark alone cuts.
+            return cast(call(ROUNDED[kind], node), target)  # Spark's cast cuts.
         if kind in INTEGERS and wanted == "numeric":
             return cast(node, WHOLE_NUMERIC)
         if wanted in CASTS.get(kind, ()):
@@ -697,7 +698,7 @@ class _Translation:
         raise self.refuse(f"a cast of {kind} to {wanted} is not known")
 
     def literal_as(self, node: Any, wanted: Type, target: str) -> Any:
-        if not isinstance(node, exp.Literal):  # A null.
+        if not isinstance(node, exp.Literal):  # This is a null.
             return cast(node, target)
         value = node.name
         if wanted in TIMES and value in INFINITIES:
@@ -714,11 +715,9 @@ class _Translation:
             return cast(node, target)
         raise self.refuse(f"the literal '{value}' as {wanted} is not known")
 
-    # Text
-
     @_handles(exp.DPipe, args="this expression")
     def _concatenation(self, node: Any, scope: Scope) -> Typed:
-        """`||` binds no weaker than `+` in Spark, and turns every type into text in its own way."""
+        """Spark reads `||` beside `+`, and turns every type into text in its own way."""
         pairs = [self.value(node.this, scope), self.value(node.expression, scope)]
         kinds = [kind for _, kind in pairs]
         if kinds[0] == kinds[1] and kinds[0].endswith("[]"):
@@ -810,16 +809,16 @@ class _Translation:
         written, rest = "", node.name
         while rest:
             token = next((token for token in TIME_FORMATS if rest.startswith(token)), None)
-            quoted = re.match(r'"([^"]*)"', rest)
+            quoted = re.match(r'"([^"\']*)"', rest)
             if token:
                 written, rest = written + TIME_FORMATS[token], rest[len(token) :]
             elif quoted:
-                written, rest = written + "'" + quoted[1].replace("'", "''") + "'", rest[quoted.end() :]
-            elif not (rest[0].isascii() and rest[0].isalnum()):
+                written, rest = f"{written}'{quoted[1]}'", rest[quoted.end() :]
+            elif not (rest[0].isascii() and rest[0].isalnum()) and rest[0] not in "'\"":
                 written, rest = written + rest[0], rest[1:]
             else:
                 raise self.refuse(f"the format '{node.name}' of to_char is not known from '{rest}' on")
-        return written.replace("''", "") if "'" in written and '"' in node.name and "'" not in node.name else written
+        return written.replace("''", "")  # Two texts that follow each other are one.
 
     def pattern(self, node: Any) -> Any:
         """Return a regular expression as Java writes it. Its blank is only one of ASCII."""
@@ -846,8 +845,6 @@ class _Translation:
             raise self.refuse("regexp_replace of the first match is not known with groups or flags")
         first = text(f"(?s)^(.*?)(?:{pattern.name})")
         return call("regexp_replace", node.this, first, text(f"$1{put.name}")), "text"
-
-    # Lists
 
     @_handles(exp.Array, args="expressions bracket_notation")
     def _array(self, node: Any, scope: Scope) -> Typed:
@@ -996,14 +993,15 @@ class _Translation:
 
     @_function("regexp_match")
     def _regexp_match(self, node: Any, scope: Scope) -> Typed:
-        """A group that matched nothing is null in PostgreSQL, an empty text in Spark."""
+        """A group that took no part is null in PostgreSQL, an empty text in Spark."""
         value, pattern = node.expressions
         translated, kind = self.value(value, scope)
         translated, java = self.as_text(translated, kind), self.pattern(pattern)
-        groups = re.compile(pattern.name).groups
-        parts = [
-            call("regexp_extract", translated.copy(), java.copy(), number(group)) for group in range(1, groups + 1)
-        ] or [call("regexp_extract", translated.copy(), java.copy(), number(0))]
+        groups = range(1, re.compile(pattern.name).groups + 1) or range(1)
+        may_be_null = _optional_groups(pattern.name)
+        parts = [call("regexp_extract", translated.copy(), java.copy(), number(group)) for group in groups]
+        for group in may_be_null:
+            parts[group - 1] = exp.Nullif(this=parts[group - 1], expression=text(""))
         return case(call("regexp", translated, java), call("array", *parts)), "text[]"
 
     @_function("pg_input_is_valid")
@@ -1020,8 +1018,6 @@ class _Translation:
             call("try_to_date", translated),
         )
         return not_null(as_date), "boolean"
-
-    # Aggregates and windows
 
     def aggregate(self, node: Any, scope: Scope, wrap: Wrap, how: str = "") -> Typed:
         """Return an aggregate; `wrap` puts the filter and the window around each call that Spark makes of it."""
@@ -1218,8 +1214,6 @@ class _Translation:
     def _first_value(self, node: Any, scope: Scope, wrap: Wrap) -> Typed:
         kind = self.put(node, "this", scope)
         return wrap(node), kind
-
-    # Queries
 
     @_handles(exp.Exists)
     def _exists(self, node: Any, scope: Scope) -> Typed:
@@ -1512,6 +1506,36 @@ class _Translation:
         if columns is None:
             raise self.refuse(f"the table {node.sql(dialect=Plain)} is not known")
         return columns
+
+
+def _optional_groups(pattern: str) -> set[int]:
+    """Return the groups of a pattern that can match nothing while the pattern matches."""
+    optional: set[int] = set()
+    open_groups: list[tuple[int | None, list[int], list[bool]]] = [
+        (None, [], [False])
+    ]  # With those inside, and if it has |.
+    count = 0
+    bare = re.sub(r"\\.", "__", pattern)
+    bare = re.sub(r"\[[^\]]*\]", lambda found: "_" * len(found[0]), bare)
+    for position, sign in enumerate(bare):
+        if sign == "(":
+            is_counted = bare[position + 1 : position + 2] != "?"
+            count += is_counted
+            open_groups.append((count if is_counted else None, [], [False]))
+        elif sign == "|":
+            open_groups[-1][2][0] = True
+        elif sign == ")":
+            own, inside, has_branches = open_groups.pop()
+            if has_branches[0]:
+                optional.update(inside)
+            if own is not None:
+                inside.append(own)
+            if re.match(r"[?*]|\{0", bare[position + 1 :]):
+                optional.update(inside)
+            open_groups[-1][1].extend(inside)
+    if open_groups[0][2][0]:
+        optional.update(open_groups[0][1])
+    return optional
 
 
 def _named(node: Any, name: str, kinds: Sequence[Type]) -> str:
