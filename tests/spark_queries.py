@@ -73,6 +73,9 @@ QUERIES: dict[str, str] = {
         for one in INTEGERS
         for other in INTEGERS[-1:]
     },
+    "meetings": f"""with {NUMBERS} select exact / 7 > 0.3 as is_more, coalesce(round(exact / 7, 15), whole, big) as first_of_them,
+        case when whole > 0 then round(exact / 7, 15) else big end as one_of_them from numbers
+        union all select true, whole, round(exact / 3, 15) from numbers""",
     "casts": f"""with {NUMBERS} select exact::int as of_exact, rough::int as of_rough, (exact * 3)::bigint as big,
         round(exact, 1) as rounded, exact::numeric(8, 2) as sized, whole::text || '人' as words, '第' || whole + 1 || '天' as nth,
         ceil(exact) as up, floor(exact) as down, round(exact * whole / 7, 3) as product, exact / 3 > 0.16 as is_more,

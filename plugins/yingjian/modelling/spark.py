@@ -76,12 +76,12 @@ def build(settings: Settings, days: Sequence[date], folder: Path, master: str = 
                 spark.sql(f"create database if not exists {table.parent.name}")
                 name = f"{table.parent.name}.{table.name}"
                 spark.sql(f"create table if not exists {name} using parquet location '{table}'")
-            _build_models(spark, dbt.compiled(settings, SCHEMA, day), tables, folder / str(day))
+            build_models(spark, dbt.compiled(settings, SCHEMA, day), tables, folder / str(day))
     finally:
         spark.stop()
 
 
-def _build_models(spark: SparkSession, models: Sequence[Model], tables: Mapping[str, Columns], marts: Path) -> None:
+def build_models(spark: SparkSession, models: Sequence[Model], tables: Mapping[str, Columns], marts: Path) -> None:
     """Build the models in their order; the marts' files go to the folder `marts`."""
     known = dict(tables)
     for model in models:

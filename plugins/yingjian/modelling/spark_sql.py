@@ -30,16 +30,16 @@ SPARK_TYPES = {
     "smallint": "smallint",
     "integer": "int",
     "bigint": "bigint",
-    "numeric": "decimal(38, 18)",
+    "numeric": "decimal(38, 20)",
     "double precision": "double",
     "date": "date",
     "timestamp": "timestamp_ntz",
     "timestamptz": "timestamp_ltz",
 }
 # PostgreSQL's numeric has no limit. Spark gives every result a size of its own and drops decimals where two sizes meet, so
-# that every result is brought to this one. The sizes below are those of a whole number, of a power and of a count of seconds.
+# that every result is brought to this one: 20 decimals, as PostgreSQL gives a share. A whole number and a power are shorter.
 NUMERIC = SPARK_TYPES["numeric"]
-WHOLE_NUMERIC, SHORT_NUMERIC = "decimal(20, 0)", "decimal(20, 6)"
+WHOLE_NUMERIC, SHORT_NUMERIC = "decimal(18, 0)", "decimal(20, 6)"
 SHORT_TYPES = {
     "int": "integer",
     "decimal": "numeric",
@@ -319,7 +319,9 @@ class _Translation:
         raise self.refuse(f"the types {' and '.join(known)} do not go together")
 
     def like(self, node: Any, kind: Type, wanted: Type) -> Any:
-        """Return a bare literal as the type of what stands beside it; anything else as it is."""
+        """Return a bare literal, and a whole number beside a numeric, as the type of what stands beside it."""
+        if kind in INTEGERS and wanted == "numeric":
+            return cast(node, NUMERIC)
         if kind != UNKNOWN or wanted in (UNKNOWN, "text") or not isinstance(node, exp.Literal):
             return node
         return self.converted(node, kind, wanted)
@@ -690,7 +692,7 @@ class _Translation:
             eight_digits = call("regexp", node.copy(), text("^[0-9]{8}$"))
             return case(eight_digits, call("to_date", node.copy(), text("yyyyMMdd")), cast(node, "date"))
         if kind in ROUNDED and wanted in INTEGERS:
-            return cast(call(ROUNDED[kind], node), target)  # Spark's cast cuts.
+            return cast(call(ROUNDED[kind], node), target)  # Spark's cast drops decimals.
         if kind in INTEGERS and wanted == "numeric":
             return cast(node, WHOLE_NUMERIC)
         if wanted in CASTS.get(kind, ()):
@@ -1096,7 +1098,7 @@ class _Translation:
         if kind not in NUMBERS:
             raise self.refuse(f"sum of {kind} is not known")
         if kind == "bigint":
-            return cast(wrap(node), NUMERIC), "numeric"
+            return cast(wrap(node), WHOLE_NUMERIC), "numeric"
         return (wrap(node), "bigint") if kind in INTEGERS else self.sized(wrap(node), kind)
 
     @_aggregates(exp.Avg)
@@ -1314,9 +1316,30 @@ class _Translation:
         columns = {
             name: self.one_type([one, other]) for (name, one), other in zip(left.items(), right.values(), strict=True)
         }
+        for position, kind in enumerate(columns.values()):
+            for branch, own in ((node.this, left), (node.expression, right)):
+                if kind == "numeric" and list(own.values())[position] in INTEGERS:
+                    self.as_numeric(branch, position)
         scope.output = columns
         self.ends(node, scope)
         return columns
+
+    def as_numeric(self, node: Any, position: int) -> None:
+        """Let a branch of a union give a column of whole numbers as numeric: Spark would drop decimals of the other's."""
+        if isinstance(node, exp.Subquery):
+            self.as_numeric(node.this, position)
+        elif isinstance(node, exp.Select) and not node.is_star:
+            columns = list(node.expressions)
+            name = columns[position].alias_or_name
+            columns[position] = exp.Alias(
+                this=cast(columns[position].unalias(), NUMERIC), alias=exp.to_identifier(name or "n")
+            )
+            node.set("expressions", columns)
+        elif isinstance(node, exp.SetOperation):
+            self.as_numeric(node.this, position)
+            self.as_numeric(node.expression, position)
+        else:
+            raise self.refuse("a union of whole numbers and numeric is only known of columns that are named")
 
     def with_(self, node: Any, scope: Scope) -> None:
         with_ = node.args.get("with_")

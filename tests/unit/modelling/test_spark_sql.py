@@ -48,7 +48,7 @@ def of(expression: str) -> str:
         # Each item is compared with itself.
         ("w = any(words)", "ARRAY_CONTAINS(words, w)"),
         # A numeric has no decimals.
-        ("w::numeric", "CAST(w AS DECIMAL(38, 18))"),
+        ("w::numeric", "CAST(w AS DECIMAL(38, 20))"),
         # percentile_cont becomes approximate.
         ("percentile_cont(0.5) within group (order by n)", "PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY CAST(n AS DOUBLE) NULLS LAST)"),
         # An item is that beside it.
@@ -65,7 +65,7 @@ def of(expression: str) -> str:
         ("regexp_replace(w, 'x', '-')", "REGEXP_REPLACE(w, '(?s)^(.*?)(?:x)', '$1-')"),
         ("regexp_replace(w, 'x', '-', 'g')", "REGEXP_REPLACE(w, 'x', '-')"),
         # The sum of bigint is numeric, so that a share keeps its decimals.
-        ("sum(b)", "CAST(SUM(b) AS DECIMAL(38, 18))"),
+        ("sum(b)", "CAST(SUM(b) AS DECIMAL(18, 0))"),
         ("sum(a)", "SUM(a)"),
         ("sum(a) / 2", "CAST((SUM(a) DIV 2) AS BIGINT)"),
         ("a / 2", "CAST((a DIV 2) AS INT)"),
@@ -109,6 +109,12 @@ def test_distinct_on_adds_no_column() -> None:
     )
 
 
+def test_a_union_drops_no_decimals() -> None:
+    assert spark("select a from s.t union all select n from s.t") == (
+        "SELECT CAST(a AS DECIMAL(38, 20)) AS a FROM s.t UNION ALL SELECT n FROM s.t"
+    )
+
+
 def test_a_list_of_the_row_is_read_by_a_function() -> None:
     assert of("(select min(known.day) from unnest(days) as known (day) where known.day >= d)") == (
         "ARRAY_MIN(FILTER(days, day -> day >= d))"
@@ -133,6 +139,7 @@ def test_a_list_of_the_row_is_read_by_a_function() -> None:
         ("select a from s.t group by a, (select max(b) from s.t)", "groups by no query"),
         ("select coalesce(a, d) from s.t", "date and integer"),
         ("select a + w from s.t", "integer + text"),
+        ("select * from (select a from s.t) as t union all select n from s.t", "a union of whole numbers and numeric"),
         ("select to_char(d, 'Day') from s.t", "the format 'Day'"),
         (r"select w ~ '\d' from s.t", r"\d in a pattern"),
         ("select w from s.t where w ilike 'x'", "ilike"),
