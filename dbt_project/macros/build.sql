@@ -23,5 +23,5 @@
 
 {% macro analyze() -%}
     {#- Whoever reads a table next is planned by what it holds: autovacuum comes too late to say so. -#}
-    {%- if target.type == 'postgres' and 'view' not in config.get('materialized') -%} analyze {{ this }} {%- endif -%}
+    {%- if 'view' not in config.get('materialized') -%} analyze {{ this }} {%- endif -%}
 {%- endmacro %}

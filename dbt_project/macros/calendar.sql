@@ -8,37 +8,21 @@
 {%- endmacro %}
 
 {% macro chinese_date(expression) -%}
-    {% if target.type == 'spark' -%}
-    date_format({{ expression }}, 'M月d日')
-    {%- else -%}
     to_char({{ expression }}, 'FMMM"月"FMDD"日"')
-    {%- endif %}
 {%- endmacro %}
 
 {% macro clock_time(expression) -%}
-    {% if target.type == 'spark' -%}
-    date_format({{ expression }}, 'HH:mm')
-    {%- else -%}
     to_char({{ expression }}, 'HH24:MI')
-    {%- endif %}
 {%- endmacro %}
 
 {% macro chinese_time(expression) -%}
-    {% if target.type == 'spark' -%}
-    date_format({{ expression }}, 'M月d日HH:mm')
-    {%- else -%}
     to_char({{ expression }}, 'FMMM"月"FMDD"日"HH24:MI')
-    {%- endif %}
 {%- endmacro %}
 
 {% macro chinese_dates(dates) -%}
     {#- It writes a list of dates, the earliest first, as one text. -#}
-    {% if target.type == 'spark' -%}
-    array_join(transform(array_sort({{ dates }}), each -> {{ chinese_date('each') }}), '、')
-    {%- else -%}
     (
         select string_agg({{ chinese_date('taken.sample_date') }}, '、' order by taken.sample_date)
         from unnest({{ dates }}) as taken (sample_date)
     )
-    {%- endif %}
 {%- endmacro %}

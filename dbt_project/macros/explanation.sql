@@ -11,7 +11,7 @@
         when 'satisfied_late'
             then
                 '应于' || {{ chinese_date('due_date') }} || '采样，' || {{ chinese_date('satisfied_on') }}
-                || '才采样，迟' || {{ days_between('satisfied_on', 'due_date') }} || '天'
+                || '才采样，迟' || (satisfied_on - due_date) || '天'
         when 'missed' then '应于' || {{ chinese_date('due_date') }} || '采样，期限内没有采样'
         when 'exempt' then '经批准免检，本次不作要求'
         when 'void' then '感染者管理期间，本次不作要求'

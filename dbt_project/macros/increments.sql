@@ -1,8 +1,14 @@
 {#- The two models that are kept from build to build and take in only what changed (docs/decisions/increments-of-samples.md). -#}
 
 {% macro kept() -%}
-    {#- How a model that is kept from build to build is made: Spark, and the target dev, make it anew each time. -#}
+    {#- How a model that is kept from build to build is made: the target dev makes it anew each time. -#}
     {{ 'incremental' if target.name == 'warehouse' else 'table' }}
+{%- endmacro %}
+
+{% macro goes_on() -%}
+    {#- Whether a kept model takes in only what changed. No other target asks the database for it, so that a whole build's
+        SQL is known without one. -#}
+    {{ return(target.name == 'warehouse' and is_incremental()) }}
 {%- endmacro %}
 
 {% macro changed_files(changes) -%}
@@ -12,7 +18,7 @@
 
 {% macro forget_changed_samples() -%}
     {#- Deletes the samples that were replaced or went, in their old form; what came again is merged. -#}
-    {% if is_incremental() -%}
+    {% if goes_on() -%}
     delete from {{ this }} as kept using {{ ref('int_sample__changes') }} as changed
     where
         kept.person_key = changed.person_key
@@ -37,5 +43,5 @@
 
 {% macro vacuum() -%}
     {#- An index answers by itself for what was vacuumed; autovacuum comes too late. -#}
-    {%- if target.type == 'postgres' -%} vacuum {{ this }} {%- endif -%}
+    vacuum {{ this }}
 {%- endmacro %}

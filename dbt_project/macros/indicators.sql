@@ -5,7 +5,7 @@
         '{{ code }}' as indicator_code,
         community,
         department,
-        counted_once::{{ text_type() }} as counted_once,
+        counted_once::text as counted_once,
         part::bigint as part,
         whole::bigint as whole
     from {{ code }}

@@ -1,5 +1,5 @@
 {% macro obligation_id() -%}
-    membership_id || '/' || group_code || '/' || coalesce(slot::{{ text_type() }}, 'rolling')
+    membership_id || '/' || group_code || '/' || coalesce(slot::text, 'rolling')
 {%- endmacro %}
 
 {% macro unit_key(unit, membership_id, group_code) -%}

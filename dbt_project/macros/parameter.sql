@@ -5,7 +5,7 @@
     edition does not move a deadline that has passed. What an edition does not mention goes on from the one before.
     -#}
     (
-        select parameter.value::{{ exact_type() if type == 'numeric' else type }}
+        select parameter.value::{{ type }}
         from {{ ref('int_policy__parameters') }} as parameter
         where
             parameter.name = '{{ name }}'

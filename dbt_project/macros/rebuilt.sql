@@ -26,13 +26,3 @@
     {% do adapter.commit() %}
     {{ return(relation) }}
 {%- endmacro %}
-
-{#- Spark has no transaction to put this into: its own table and view do. -#}
-
-{% materialization rebuilt_table, adapter='spark' -%}
-    {{ return(materialization_table_spark()) }}
-{%- endmaterialization %}
-
-{% materialization rebuilt_view, adapter='spark' -%}
-    {{ return(materialization_view_spark()) }}
-{%- endmaterialization %}

@@ -16,9 +16,9 @@
 {% macro told_anew(kept, changes) -%}
     {#- It selects the values of the persons of whom a record came or went since the last build. -#}
     with came as (
-        {{ told_by_samples('name', 'name') }} and {{ is_among('file_id', changed_files(changes)) }}
+        {{ told_by_samples('name', 'name') }} and file_id = any(array({{ changed_files(changes) }}))
         union all
-        {{ told_by_samples('phone', 'phone') }} and {{ is_among('file_id', changed_files(changes)) }}
+        {{ told_by_samples('phone', 'phone') }} and file_id = any(array({{ changed_files(changes) }}))
     ),
 
     kept as (
@@ -66,5 +66,5 @@
 
 {% macro forget_untold() -%}
     {#- Deletes what no record tells any more. -#}
-    {% if is_incremental() %}delete from {{ this }} where value is null{% endif %}
+    {% if goes_on() %}delete from {{ this }} where value is null{% endif %}
 {%- endmacro %}

@@ -5,6 +5,7 @@ Each Spark build is a process of its own, as docs/spark.md starts it.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -18,16 +19,16 @@ import polars as pl
 import psycopg
 import pytest
 
-from tests import support
+from tests import compared_on_spark, support
 from tests.conftest import WORLD_DAY, HomeFactory
 from tests.skips import needs_shared
+from tests.spark_queries import QUERIES
 from yingjian.database import warehouse
+from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.modelling.spark import types_of
 from yingjian.settings import PROJECT_ROOT, Settings
 
-pytestmark = [
-    pytest.mark.beyond,
-    pytest.mark.skipif(not shutil.which("java"), reason="Spark needs Java 17: install openjdk-17-jre-headless"),
-]
+pytestmark = pytest.mark.beyond
 needs_cases = needs_shared(support.CASES)
 MARTS = sorted(path.stem for path in (PROJECT_ROOT / "dbt_project" / "models" / "marts").glob("*.sql"))
 # The cases say something of these marts; the simulated town has rows for the others.
@@ -43,6 +44,7 @@ Rows = Counter[tuple[Any, ...]]
 @pytest.fixture(scope="module")
 def spark_python() -> Path:
     """The interpreter of the environment with the group `spark`, made as docs/spark.md says."""
+    assert shutil.which("java"), "Spark needs Java 17: install openjdk-17-jre-headless"
     environment = PROJECT_ROOT / ".venv-spark"
     uv = PROJECT_ROOT / ".venv" / "bin" / "uv"
     done = subprocess.run(
@@ -50,15 +52,26 @@ def spark_python() -> Path:
         cwd=PROJECT_ROOT, env={**os.environ, "UV_PROJECT_ENVIRONMENT": str(environment)}, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
-    if done.returncode:
-        pytest.skip(f"the packages of the group spark cannot be had: {done.stderr.strip()[-300:]}")
+    assert done.returncode == 0, f"the packages of the group spark cannot be had: {done.stderr.strip()[-300:]}"
     return environment / "bin" / "python"
 
 
-def build_on_spark(python: Path, settings: Settings, days: list[date], folder: Path, *options: str) -> None:
+@pytest.fixture(scope="module")
+def interpreted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """It lets Spark compile no Java for each query, which takes longer than a few rows; the simulated town has it compiled."""
+    folder = tmp_path_factory.mktemp("conf")
+    (folder / "spark-defaults.conf").write_text(
+        "spark.sql.codegen.wholeStage false\nspark.sql.codegen.factoryMode NO_CODEGEN\n", encoding="utf-8"
+    )
+    return {"SPARK_CONF_DIR": str(folder)}
+
+
+def build_on_spark(
+    python: Path, settings: Settings, days: list[date], folder: Path, *options: str, conf: dict[str, str] | None = None
+) -> None:
     done = subprocess.run(
         [str(python), "-m", "yingjian.modelling.spark", str(folder), "--date", *map(str, days), *options],
-        env={**os.environ, "YINGJIAN_HOME": str(settings.home)}, capture_output=True, text=True,
+        env={**os.environ, **(conf or {}), "YINGJIAN_HOME": str(settings.home)}, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
@@ -116,12 +129,14 @@ def filled(marts: dict[str, Rows]) -> set[str]:
 
 @needs_cases
 @pytest.mark.parametrize("town", ["town-3", "town-4"])
-def test_the_cases(town: str, home_factory: HomeFactory, spark_python: Path, tmp_path: Path) -> None:
+def test_the_cases(
+    town: str, home_factory: HomeFactory, spark_python: Path, interpreted: dict[str, str], tmp_path: Path
+) -> None:
     settings = home_factory(town)
     support.land_folder(settings, support.CASES / "next" / town / "landing")
     expected = support.CASES / "next" / town / "expected"
     days = [date.fromisoformat(path.name) for path in sorted(expected.glob("2*"))]
-    build_on_spark(spark_python, settings, days, tmp_path)
+    build_on_spark(spark_python, settings, days, tmp_path, conf=interpreted)
     seen = set()
     for day in days:
         support.build(settings, day)
@@ -185,6 +200,38 @@ def test_a_simulated_town(simulated: tuple[Settings, dict[str, Rows]]) -> None:
     with warehouse.connect(settings) as conn:
         assert differences(on_postgres(conn), spark) == {}
     assert set(MARTS) - filled(spark) <= NOT_IN_THE_TOWN
+
+
+def test_the_constructs_and_types_that_were_compared_are_listed(
+    simulated: tuple[Settings, dict[str, Rows]],
+) -> None:
+    """The fast check in `make check` trusts these two files; `python -m tests.compared_on_spark` writes them."""
+    settings, _ = simulated
+    listed = json.loads(compared_on_spark.TYPES.read_text(encoding="utf-8"))
+    tables = types_of(settings, WORLD_DAY)
+    # A publication adds columns to what is published.
+    assert {name: {column: tables[name][column] for column in columns} for name, columns in listed.items()} == listed
+    assert listed.keys() == tables.keys()
+    assert compared_on_spark.read() == compared_on_spark.constructs(compared_on_spark.compiled(), tables)
+
+
+def test_everyday_queries(
+    bare_server: Settings, spark_python: Path, interpreted: dict[str, str], tmp_path: Path
+) -> None:
+    """Each construct, and each type of a number in sums and quotients, gives the same rows."""
+    done = subprocess.run(
+        [str(spark_python), "-m", "tests.spark_queries", str(tmp_path)],
+        env={**os.environ, **interpreted},
+        cwd=PROJECT_ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    with psycopg.connect(EmbeddedPostgres(bare_server).uri("postgres", "postgres")) as conn:
+        for name, query in QUERIES.items():
+            cursor = conn.execute(query)  # type: ignore[arg-type]
+            frame = pl.read_parquet(tmp_path / name / "*.parquet")
+            columns = [column.name for column in cursor.description or []]
+            assert in_order(columns, cursor.fetchall()) == in_order(frame.columns, frame.rows()), name
+    assert len(QUERIES) > 15
 
 
 def test_a_changed_row_and_a_missing_one_are_found(simulated: tuple[Settings, dict[str, Rows]]) -> None:

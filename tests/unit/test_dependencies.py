@@ -14,7 +14,7 @@ from yingjian.settings import PROJECT_ROOT
 
 PROJECT = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # The program imports a package of an optional group only where a setting asks for it; a development package it never does.
-OPTIONAL = ("lineage", "celery", "spark")
+OPTIONAL = ("lineage", "celery", "spark", "transpiling")
 OWN = {"yingjian", "tests", "hatch_build"}
 
 

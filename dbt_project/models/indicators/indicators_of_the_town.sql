@@ -3,7 +3,7 @@ with
 -- This figure counts zones above low, by their declaration.
 zones as (
     select
-        {{ joined_list('communities', '、') }} as community,
+        array_to_string(communities, '、') as community,
         null as department,
         null as counted_once,
         count(*) as part,
@@ -16,7 +16,7 @@ zones as (
 -- This figure counts zones of high risk, by their declaration.
 high_zones as (
     select
-        {{ joined_list('communities', '、') }} as community,
+        array_to_string(communities, '、') as community,
         null as department,
         null as counted_once,
         count(*) as part,
@@ -29,7 +29,7 @@ high_zones as (
 -- This figure counts zones of medium risk, by their declaration.
 medium_zones as (
     select
-        {{ joined_list('communities', '、') }} as community,
+        array_to_string(communities, '、') as community,
         null as department,
         null as counted_once,
         count(*) as part,
@@ -42,7 +42,7 @@ medium_zones as (
 -- This figure counts zones that meet the conditions for a lower level.
 lowerable_zones as (
     select
-        {{ joined_list('communities', '、') }} as community,
+        array_to_string(communities, '、') as community,
         null as department,
         null as counted_once,
         count(*) as part,
@@ -55,7 +55,7 @@ lowerable_zones as (
 -- This share counts disinfections of zones on D among those required; a place's surplus counts for nothing.
 disinfection as (
     select
-        {{ joined_list('communities', '、') }} as community,
+        array_to_string(communities, '、') as community,
         null as department,
         null as counted_once,
         sum(least(done, required)) as part,
@@ -68,7 +68,7 @@ disinfection as (
 -- This share counts disinfections of key sites on D among those required; a site's surplus counts for nothing.
 key_sites_disinfected as (
     select
-        {{ joined_list('communities', '、') }} as community,
+        array_to_string(communities, '、') as community,
         department,
         null as counted_once,
         sum(least(done, required)) as part,

@@ -7,7 +7,7 @@ final as (
         zones.zone_id,
         places.community
     from zones
-    cross join lateral {{ each('zones.communities') }} as places (community)
+    cross join lateral unnest(zones.communities) as places (community)
 )
 
 select * from final

@@ -23,7 +23,7 @@ final as (
     select
         {{ as_of_date() }} as as_of_date,
         *,
-        round({{ exact('known_contacts') }} / nullif(new_cases, 0), 4)::{{ double_type() }} as known_share
+        round(known_contacts::numeric / nullif(new_cases, 0), 4)::double precision as known_share
     from counted
 )
 

@@ -36,9 +36,9 @@ final as (
         count(*) filter (where is_overdue)::int as overdue,
         count(*) filter (where is_lifted and not is_required)::int as exempt,
         round(
-            {{ exact('count(*) filter (where is_required and not is_overdue)') }}
+            (count(*) filter (where is_required and not is_overdue))::numeric
             / nullif(count(*) filter (where is_required), 0), 4
-        )::{{ double_type() }} as compliance_rate,
+        )::double precision as compliance_rate,
         unit_key,
         bool_and(is_headline) as is_headline
     from memberships

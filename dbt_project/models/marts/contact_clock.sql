@@ -18,7 +18,7 @@ final as (
         -- A person who was isolated before being judged a contact has waited no time.
         case
             when isolated_at is not null
-                then round({{ seconds_between('greatest(isolated_at, judged_at)', 'judged_at') }} / 3600, 2)::{{ double_type() }}
+                then round(extract(epoch from greatest(isolated_at, judged_at) - judged_at) / 3600, 2)::double precision
         end as hours,
         case when status <> 'running' then status = 'in_time' end as within_8h,
         is_infected,

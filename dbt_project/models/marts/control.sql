@@ -9,8 +9,8 @@ tests as (
         membership_id,
         count(*) filter (where not is_lifted) as tests_required,
         count(*) filter (where satisfied_on is not null and not is_lifted) as tests_done,
-        {{ list_of('lacking', ['due_date', 'slot'], where='lacking is not null') }} as lacking,
-        {{ list_of('lacking', ['due_date', 'slot'], where='lacking is not null and is_in_isolation') }}
+        array_agg(lacking order by due_date, slot) filter (where lacking is not null) as lacking,
+        array_agg(lacking order by due_date, slot) filter (where lacking is not null and is_in_isolation)
             as lacking_in_isolation,
         max(satisfied_on) filter (where not is_lifted) as last_test_on
     from {{ ref('int_control__tests') }}
@@ -24,15 +24,18 @@ judged as (
         coalesce(tests.tests_required, 0) as tests_required,
         coalesce(tests.tests_done, 0) as tests_done,
         tests.last_test_on,
-        coalesce(tests.lacking, {{ empty_list() }}) as lacking,
-        coalesce(tests.lacking_in_isolation, {{ empty_list() }}) as lacking_in_isolation,
+        coalesce(tests.lacking, '{}'::text[]) as lacking,
+        coalesce(tests.lacking_in_isolation, '{}'::text[]) as lacking_in_isolation,
         case
             when
                 periods.control_code <> 'inbound' or periods.place not like '%集中%' or periods.was_isolated_elsewhere
-                then {{ empty_list() }}
-            when not periods.has_release_record then {% call list_without_nulls() %}'缺集中隔离解除记录（人、物、环境结果）'{% endcall %}
-            else {% call list_without_nulls() %}
-                case when coalesce(periods.person_result, '') <> '阴性' then '人员结果' || coalesce(nullif(periods.person_result, ''), '缺') end,
+                then '{}'::text[]
+            when not periods.has_release_record then array_remove(array['缺集中隔离解除记录（人、物、环境结果）'], null)
+            else array_remove(array[
+                case
+                    when coalesce(periods.person_result, '') <> '阴性'
+                        then '人员结果' || coalesce(nullif(periods.person_result, ''), '缺')
+                end,
                 case
                     when coalesce(periods.objects_result, '') = '' then '物品结果缺'
                     when periods.objects_result <> '阴性' and not periods.is_infection_excluded
@@ -43,7 +46,7 @@ judged as (
                     when periods.environment_result <> '阴性' and not periods.is_infection_excluded
                         then '环境结果' || periods.environment_result || '，未排除感染'
                 end
-            {% endcall %}
+            ], null)
         end as lacking_negatives
     from periods
     left join tests on periods.membership_id = tests.membership_id
@@ -53,34 +56,43 @@ judged as (
 required as (
     select
         *,
-        {% call list_without_nulls() %}
-            case when isolation_ends_on > {{ as_of_date() }} then '未满' || isolation_days || '天，至' || {{ chinese_date('isolation_ends_on') }} end
-        {% endcall %} || lacking_in_isolation || lacking_negatives as missing_for_isolation,
-        {% call list_without_nulls() %}
-            case when ends_on > {{ as_of_date() }} then '未满' || (isolation_days + monitoring_days) || '天，至' || {{ chinese_date('ends_on') }} end
-        {% endcall %} || lacking || lacking_negatives
-        || {% call list_without_nulls() %}
+        array_remove(array[
+            case
+                when isolation_ends_on > {{ as_of_date() }}
+                    then '未满' || isolation_days || '天，至' || {{ chinese_date('isolation_ends_on') }}
+            end
+        ], null) || lacking_in_isolation || lacking_negatives as missing_for_isolation,
+        array_remove(array[
+            case
+                when ends_on > {{ as_of_date() }}
+                    then '未满' || (isolation_days + monitoring_days) || '天，至' || {{ chinese_date('ends_on') }}
+            end
+        ], null) || lacking || lacking_negatives
+        || array_remove(array[
             case when infected_on is not null then {{ chinese_date('infected_on') }} || '转为感染者，另行管理' end,
             case
                 when infected_on is null and restarted_by is not null
                     then '隔离期间' || {{ chinese_date('restarted_on') }} || '再次接触，按第八条重新计算'
             end
-        {% endcall %} as missing,
-        {% call list_without_nulls() %}
-            case when released_on < ends_on then {{ chinese_date('released_on') }} || '解除，早于' || {{ chinese_date('ends_on') }} end,
+        ], null) as missing,
+        array_remove(array[
+            case
+                when released_on < ends_on
+                    then {{ chinese_date('released_on') }} || '解除，早于' || {{ chinese_date('ends_on') }}
+            end,
             case
                 when isolation_released_on < isolation_ends_on
                     then {{ chinese_date('isolation_released_on') }} || '解除集中隔离，早于' || {{ chinese_date('isolation_ends_on') }}
             end
-        {% endcall %}
-        || case when released_on is not null then lacking || lacking_negatives else {{ empty_list() }} end
+        ], null)
+        || case when released_on is not null then lacking || lacking_negatives else '{}'::text[] end
         || case
             when released_on is null and isolation_released_on is not null then lacking_in_isolation || lacking_negatives
-            else {{ empty_list() }}
+            else '{}'::text[]
         end
-        || {% call list_without_nulls() %}
+        || array_remove(array[
             case when last_test_on > released_on then '解除后才检测' end
-        {% endcall %} as too_early
+        ], null) as too_early
     from judged
 ),
 
@@ -136,12 +148,12 @@ final as (
             else cardinality(missing_for_isolation) = 0
         end as may_leave_isolation,
         cardinality(missing) = 0 as may_be_released,
-        {{ joined_list('missing_for_isolation', '；') }} as missing_for_isolation,
-        {{ joined_list('missing', '；') }} as missing,
+        array_to_string(missing_for_isolation, '；') as missing_for_isolation,
+        array_to_string(missing, '；') as missing,
         isolation_released_on,
         released_on,
         infected_on is null and restarted_by is null and cardinality(too_early) > 0 as is_released_early,
-        {{ joined_list('too_early', '；') }} as too_early,
+        array_to_string(too_early, '；') as too_early,
         restarted_from,
         restarted_by,
         basis,
@@ -153,12 +165,12 @@ final as (
         || case status
             when 'infected' then {{ chinese_date('infected_on') }} || '转为感染者，另行管理'
             when 'restarted' then '隔离期间' || {{ chinese_date('restarted_on') }} || '再次接触，按第八条重新计算'
-            when 'released_early' then '提前解除：' || {{ joined_list('too_early', '；') }}
+            when 'released_early' then '提前解除：' || array_to_string(too_early, '；')
             when 'released' then {{ chinese_date('released_on') }} || '已解除'
             else
                 case
                     when cardinality(missing) = 0 then '条件齐备，可以解除'
-                    else '解除尚缺：' || {{ joined_list('missing', '；') }}
+                    else '解除尚缺：' || array_to_string(missing, '；')
                 end
         end
         || case when restarted_from is not null then '（隔离期间再次接触，按第八条重新计算）' else '' end as explanation

@@ -6,7 +6,7 @@ responsibilities as (select * from {{ ref('responsibility') }}),
 units as (
     select
         provision,
-        {{ joined('unit', '、', 'ordinal') }} as units
+        string_agg(unit, '、' order by ordinal) as units
     from responsibilities
     group by provision
 ),
@@ -19,7 +19,7 @@ final as (
         coalesce(units.units, '') as responsible_units,
         articles.article as sort_order
     from articles
-    left join units on articles.article::{{ text_type() }} = units.provision
+    left join units on articles.article::text = units.provision
 )
 
 select * from final

@@ -12,7 +12,7 @@ final as (
         {{ as_of_date() }} as as_of_date,
         community,
         coalesce(nullif(community, ''), '（未填）') as title,
-        row_number() over (order by community = '', {{ bytewise('community') }})::int as sort_order
+        row_number() over (order by community = '', community collate "C")::int as sort_order
     from named
 )
 

@@ -14,14 +14,18 @@ bounds as (
 days as (
     select numbered.day::date as day
     from bounds
-    cross join lateral {{ days('bounds.first_day', 'bounds.last_day') }} as numbered (day)
+    cross join lateral generate_series(
+        bounds.first_day::timestamp,
+        bounds.last_day::timestamp,
+        interval '1 day'
+    ) as numbered (day)
 ),
 
 numbered as (
     select
         day,
         -- The first of January 1900 was a Monday.
-        {{ days_between('day', "date '1900-01-01'") }} % 7 + 1 as weekday
+        (day - date '1900-01-01') % 7 + 1 as weekday
     from days
 ),
 

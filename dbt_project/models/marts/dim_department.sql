@@ -23,7 +23,7 @@ final as (
         {{ as_of_date() }} as as_of_date,
         department,
         coalesce(nullif(department, ''), '（未填）') as title,
-        row_number() over (order by department = '', {{ bytewise('department') }})::int as sort_order
+        row_number() over (order by department = '', department collate "C")::int as sort_order
     from named
 )
 

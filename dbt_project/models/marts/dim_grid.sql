@@ -18,7 +18,7 @@ final as (
         grid,
         coalesce(nullif(community, ''), '（未填）') || coalesce(nullif(grid, ''), '（未填）') as title,
         row_number() over (
-            order by community = '', {{ bytewise('community') }}, grid = '', {{ bytewise('grid') }}
+            order by community = '', community collate "C", grid = '', grid collate "C"
         )::int as sort_order
     from named
 )

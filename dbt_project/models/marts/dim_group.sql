@@ -15,7 +15,7 @@ final as (
         rule_family,
         rule_text as frequency,
         coalesce(departments, '') as departments,
-        row_number() over (order by annex_row is null, annex_row::int, {{ bytewise('group_code') }})::int as sort_order
+        row_number() over (order by annex_row is null, annex_row::int, group_code collate "C")::int as sort_order
     from rules
 )
 

@@ -13,7 +13,7 @@ with named as (
         places.community,
         sites.department
     from {{ ref('key_site_disinfection') }} as sites
-    cross join lateral {{ each('sites.communities') }} as places (community)
+    cross join lateral unnest(sites.communities) as places (community)
 ),
 
 departments as (
@@ -28,7 +28,7 @@ departments as (
 joined_departments as (
     select
         unit_key,
-        {{ joined_distinct(bytewise('department'), '、') }} as department
+        string_agg(distinct department collate "C", '、' order by department collate "C") as department
     from departments
     group by unit_key
 ),
@@ -45,7 +45,7 @@ placed as (
     select
         unit_key,
         min(unit) as unit,
-        {{ list_of('community', ['community']) }} as communities
+        array_agg(community order by community) as communities
     from places
     group by unit_key
 ),
@@ -59,7 +59,7 @@ final as (
         coalesce(nullif(placed.unit, ''), '（未填）') as title,
         placed.communities,
         joined_departments.department,
-        row_number() over (order by placed.unit = '', {{ bytewise('placed.unit_key') }})::int as sort_order
+        row_number() over (order by placed.unit = '', placed.unit_key collate "C")::int as sort_order
     from placed
     inner join joined_departments on placed.unit_key = joined_departments.unit_key
 )

@@ -11,7 +11,7 @@ final as (
         grid,
         count(*)::int as items,
         count(result)::int as answered,
-        round({{ exact('count(result)') }} / count(*), 4)::{{ double_type() }} as answered_share,
+        round(count(result)::numeric / count(*), 4)::double precision as answered_share,
         count(*) filter (where result = '已通知')::int as notified,
         count(*) filter (where result = '已采样')::int as sampled,
         count(*) filter (where result = '约定时间')::int as appointed,

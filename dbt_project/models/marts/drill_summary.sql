@@ -9,7 +9,7 @@ with required as (
 held as (
     select
         drill_type,
-        coalesce({{ item('(' ~ regexp_groups('article', '([0-9]+)', 1) ~ ')', 1) }}, {{ comparable_text('article') }}, '')
+        coalesce((regexp_match(article, '([0-9]+)'))[1], {{ comparable_text('article') }}, '')
             as article,
         held_on,
         attendance
@@ -38,7 +38,7 @@ final as (
         coalesce(counted.held, 0) as held,
         coalesce(counted.attendance, 0) as attendance,
         counted.last_on,
-        {{ days_between(as_of_date(), 'counted.last_on') }} as days_since,
+        ({{ as_of_date() }} - counted.last_on) as days_since,
         counted.last_on + required.every_days as next_due_on,
         case
             when required.article is null then 'not_required'

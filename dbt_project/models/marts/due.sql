@@ -10,10 +10,10 @@ horizon as (
 final as (
     select
         obligations.*,
-        {{ days_between('obligations.due_date', 'obligations.as_of_date') }} as days_until_due
+        (obligations.due_date - obligations.as_of_date) as days_until_due
     from obligations
     cross join horizon
-    where {{ days_between('obligations.due_date', 'obligations.as_of_date') }} <= horizon.days
+    where (obligations.due_date - obligations.as_of_date) <= horizon.days
 )
 
 select * from final

@@ -9,7 +9,7 @@ horizon as (
 days as (
     select {{ as_of_date() }} + numbered.day_number as due_date
     from horizon
-    cross join lateral {{ numbers(1, 'horizon.days') }} as numbered (day_number)
+    cross join lateral generate_series(1, horizon.days) as numbered (day_number)
 ),
 
 communities as (select distinct community from {{ ref('obligation') }}),

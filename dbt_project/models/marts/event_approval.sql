@@ -29,18 +29,18 @@ known as (
 judged as (
     select
         *,
-        {% call list_without_nulls() %}
+        array_remove(array[
             case when planned_on is null then '防控方案' end,
             case when health_reviewed_on is null then '卫健审核' end,
             case when community_filed_on is null then '社区报备' end,
             case when command_approved_on is null then '指挥部报批' end
-        {% endcall %} as missing_steps,
-        {% call list_without_nulls() %}
+        ], null) as missing_steps,
+        array_remove(array[
             case when planned_on > due_on then '防控方案' end,
             case when health_reviewed_on > due_on then '卫健审核' end,
             case when community_filed_on > due_on then '社区报备' end,
             case when command_approved_on > due_on then '指挥部报批' end
-        {% endcall %} as late_steps
+        ], null) as late_steps
     from known
 ),
 
@@ -52,7 +52,7 @@ final as (
         coalesce(organizer, '') as organizer,
         community,
         held_on,
-        {{ days_between('held_on', as_of_date()) }} as days_until,
+        (held_on - {{ as_of_date() }}) as days_until,
         attendance,
         planned_on,
         health_reviewed_on,
@@ -60,8 +60,8 @@ final as (
         command_approved_on,
         due_on,
         cardinality(missing_steps) as steps_missing,
-        {{ joined_list('missing_steps', '、') }} as missing,
-        {{ joined_list('late_steps', '、') }} as late,
+        array_to_string(missing_steps, '、') as missing,
+        array_to_string(late_steps, '、') as late,
         case
             when cardinality(missing_steps) = 0 and cardinality(late_steps) = 0 then 'satisfied'
             when cardinality(missing_steps) = 0 then 'satisfied_late'

@@ -48,10 +48,8 @@ counted as (
         sum(files.rows_repaired) as rows_repaired,
         max(files.newest_update) as newest_update,
         count(*) filter (where files.status in ('rejected', 'unknown_feed')) as rejected_files,
-        {{ joined(
-            "files.file_name || '：' || files.reason", '；', 'files.file_id',
-            where="files.status in ('rejected', 'unknown_feed')"
-        ) }} as reasons
+        string_agg(files.file_name || '：' || files.reason, '；' order by files.file_id)
+            filter (where files.status in ('rejected', 'unknown_feed')) as reasons
     from files
     cross join previous
     group by files.feed
@@ -61,7 +59,7 @@ daily as (
     select
         feed,
         newest_update::date as day,
-        sum(rows_read) as rows_read
+        sum(rows_read)::bigint as rows_read
     from files
     where status = 'staged' and feed <> 'risk_areas' and newest_update < {{ as_of_date() }} + 1
     group by feed, newest_update::date
@@ -107,7 +105,10 @@ followed as (
 ),
 
 last_days as (
-    select * from {{ first_per('followed', 'feed', 'brought_at desc') }} as newest
+    select * from (
+        select distinct on (feed) * from followed
+        order by feed, brought_at desc
+    ) as newest
 ),
 
 -- Files that brought something of D or later: what an earlier day's file lacked was told then.
@@ -115,13 +116,13 @@ doubtful_files as (
     select
         file_id,
         feed,
-        {{ is_in("'cut_row'", 'suspicions') }} as is_cut,
-        {{ is_in("'no_newline'", 'suspicions') }} as has_no_newline,
-        {{ is_in("'few_rows'", 'suspicions') }} as is_few,
-        {{ is_in("'other_columns'", 'suspicions') }} as has_other_columns,
-        {{ is_in("'old_dates'", 'suspicions') }} as has_old_dates,
-        {{ is_in("'vanished'", 'suspicions') }} as lacks_records,
-        {{ is_in("'shrunk'", 'suspicions') }} as has_shrunk
+        'cut_row' = any(suspicions) as is_cut,
+        'no_newline' = any(suspicions) as has_no_newline,
+        'few_rows' = any(suspicions) as is_few,
+        'other_columns' = any(suspicions) as has_other_columns,
+        'old_dates' = any(suspicions) as has_old_dates,
+        'vanished' = any(suspicions) as lacks_records,
+        'shrunk' = any(suspicions) as has_shrunk
     from files
     where status = 'staged' and newest_update >= {{ as_of_date() }}
 ),
@@ -147,7 +148,7 @@ contradicted as (
     select
         contradictions.feed,
         count(*) as contradictions,
-        count(*) filter (where {{ is_in("'检测结果'", 'contradictions.columns') }}) as changed_results
+        count(*) filter (where '检测结果' = any(contradictions.columns)) as changed_results
     from contradictions
     inner join doubtful_files on contradictions.file_id = doubtful_files.file_id
     group by contradictions.feed

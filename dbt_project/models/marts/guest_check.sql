@@ -32,7 +32,7 @@ known as (
 lists as (
     select
         known.guest_key,
-        {{ joined_distinct('listed.list_code', '、') }} as list_codes
+        string_agg(distinct listed.list_code, '、' order by listed.list_code) as list_codes
     from known
     inner join listed
         on
@@ -55,12 +55,13 @@ final as (
         known.due_at,
         round(
             greatest(
-                {{ seconds_between(
-                    "coalesce(known.reported_at, " ~ as_of_date() ~ "::timestamp + interval '1 day')", 'known.checked_in_at'
-                ) }},
+                extract(
+                    epoch from
+                    coalesce(known.reported_at, {{ as_of_date() }}::timestamp + interval '1 day') - known.checked_in_at
+                ),
                 0
             ) / 3600, 2
-        )::{{ double_type() }} as hours_to_report,
+        )::double precision as hours_to_report,
         case
             when known.reported_at <= known.due_at then 'satisfied'
             when known.reported_at is not null then 'satisfied_late'

@@ -34,7 +34,7 @@ final as (
         monitored_on,
         expected,
         done,
-        highest_temperature::{{ double_type() }} as highest_temperature,
+        highest_temperature::double precision as highest_temperature,
         has_symptom,
         case
             when has_fever or has_symptom then 'signal'

@@ -77,8 +77,8 @@ measured as (
         summed.*,
         definitions.is_share,
         not definitions.by_community and not definitions.by_department as is_town_wide,
-        {{ exact('summed.part') }} / nullif(summed.whole, 0) as share,
-        power({{ exact('10') }}, definitions.decimals + 2) as scale
+        summed.part::numeric / nullif(summed.whole, 0) as share,
+        power(10::numeric, definitions.decimals + 2) as scale
     from summed
     inner join definitions on summed.indicator_code = definitions.indicator_code
 ),
@@ -91,13 +91,13 @@ final as (
         department,
         part::bigint as part,
         case when is_share then whole::bigint end as whole,
-        case when is_share then share else part end::{{ double_type() }} as value,
+        case when is_share then share else part end::double precision as value,
         case
             when not is_share then part
             -- All is shown only when nothing is missing.
             when part < whole then least(floor(share * scale + 0.5), scale - 1) / scale
             else floor(share * scale + 0.5) / scale
-        end::{{ double_type() }} as value_shown,
+        end::double precision as value_shown,
         is_town_wide
     from measured
 )

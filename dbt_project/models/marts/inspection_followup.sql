@@ -13,7 +13,7 @@ with inspections as (
 known as (
     select
         inspection_key,
-        coalesce({{ item('(' ~ regexp_groups('article', '([0-9]+)', 1) ~ ')', 1) }}, {{ comparable_text('article') }}, '')
+        coalesce((regexp_match(article, '([0-9]+)'))[1], {{ comparable_text('article') }}, '')
             as article,
         coalesce(place, '') as place,
         coalesce(place_type, '') as place_type,
@@ -53,8 +53,8 @@ final as (
         case when has_finding then due_on end as due_on,
         mended_on,
         status,
-        case when status = 'overdue' then {{ days_between(as_of_date(), 'due_on') }} + 1 else 0 end as days_overdue,
-        {{ days_between('coalesce(mended_on, ' ~ as_of_date() ~ ')', 'found_on') }} as days_open,
+        case when status = 'overdue' then ({{ as_of_date() }} - due_on) + 1 else 0 end as days_overdue,
+        (coalesce(mended_on, {{ as_of_date() }}) - found_on) as days_open,
         case when article = '' then '' else '方案条款' || article || '：' end
         || {{ chinese_date('found_on') }} || '检查'
         || case

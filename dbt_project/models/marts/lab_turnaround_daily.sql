@@ -14,7 +14,7 @@ samples as (
         counting.sampled_at,
         case
             when reports.tested_at < {{ as_of_date() }} + 1 and counting.result <> '待出'
-                then {{ seconds_between('reports.tested_at', 'counting.sampled_at') }} / 3600
+                then extract(epoch from reports.tested_at - counting.sampled_at) / 3600
         end as hours,
         counting.result <> '待出' as has_result
     from {{ ref('int_sample__counting') }} as counting
@@ -48,9 +48,9 @@ final as (
         count(hours)::int as timed,
         count(*) filter (where not has_result)::int as pending,
         count(*) filter (where is_late)::int as late,
-        round((percentile_cont(0.5) within group (order by hours))::{{ exact_type() }}, 2)::{{ double_type() }} as median_hours,
-        round((percentile_cont(0.9) within group (order by hours))::{{ exact_type() }}, 2)::{{ double_type() }} as p90_hours,
-        round(max(hours), 2)::{{ double_type() }} as longest_hours
+        round((percentile_cont(0.5) within group (order by hours))::numeric, 2)::double precision as median_hours,
+        round((percentile_cont(0.9) within group (order by hours))::numeric, 2)::double precision as p90_hours,
+        round(max(hours), 2)::double precision as longest_hours
     from measured
     group by institution, sampled_on
 )

@@ -177,7 +177,7 @@ items as (
         'inspection_followup' as list,
         'inspection_followup' as item_kind,
         inspection_id as item_id,
-        null::{{ text_type() }} as person_key,
+        null::text as person_key,
         '' as department,
         community,
         '' as grid,
@@ -189,7 +189,7 @@ items as (
         'request_followup' as list,
         'request_followup' as item_kind,
         request_id as item_id,
-        null::{{ text_type() }} as person_key,
+        null::text as person_key,
         department,
         community,
         grid,
@@ -201,7 +201,7 @@ items as (
         'event_approval' as list,
         'event_approval' as item_kind,
         event_id as item_id,
-        null::{{ text_type() }} as person_key,
+        null::text as person_key,
         '' as department,
         community,
         '' as grid,
@@ -238,10 +238,10 @@ answered as (
         items.list,
         items.item_id,
         count(*)::int as answers,
-        {{ at_first(
-            'answers.result', ['answers.handled_at', 'answers.updated_at', bytewise('answers.disposition_key')],
-            descending=true
-        ) }} as result,
+        (array_agg(
+            answers.result
+            order by answers.handled_at desc, answers.updated_at desc, answers.disposition_key collate "C" desc
+        ))[1] as result,
         max(answers.handled_at) as handled_at
     from items
     cross join allowed

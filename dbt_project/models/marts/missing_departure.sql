@@ -61,7 +61,7 @@ final as (
             where
                 posts.person_key = ended.person_key
                 and posts.membership_id <> ended.membership_id
-                and ended.end_date + 1 between posts.start_date and coalesce(posts.end_date, {{ no_end() }})
+                and ended.end_date + 1 between posts.start_date and coalesce(posts.end_date, 'infinity'::date)
         )
 )
 

@@ -10,7 +10,7 @@ with obligations as (select * from {{ ref('int_obligation__unioned') }}),
 last_samples as (
     select
         person_key,
-        {{ item('sample_dates', 1) }} as last_sample_date
+        sample_dates[1] as last_sample_date
     from {{ ref('int_sample__person_dates') }}
 ),
 
@@ -18,7 +18,7 @@ dated as (
     select
         obligations.*,
         last_samples.last_sample_date,
-        case when obligations.status = 'overdue' then {{ days_between(as_of_date(), 'obligations.due_date') }} + 1 else 0 end
+        case when obligations.status = 'overdue' then ({{ as_of_date() }} - obligations.due_date) + 1 else 0 end
             as days_overdue,
         {{ unit_key('obligations.unit', 'obligations.membership_id', 'obligations.group_code') }} as unit_key
     from obligations

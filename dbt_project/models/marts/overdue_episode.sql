@@ -105,7 +105,7 @@ final as (
         grid,
         from_date,
         max(to_date) as to_date,
-        ({{ days_between('coalesce(max(to_date), ' ~ as_of_date() ~ ')', 'from_date') }} + 1)::int as days,
+        ((coalesce(max(to_date), {{ as_of_date() }}) - from_date) + 1)::int as days,
         max(cured_by) as cured_by
     from united
     group by obligation_id, group_code, unit_key, department, community, grid, from_date

@@ -110,10 +110,10 @@ newest as (
         min(coalesce(corrections.right_id_type, identities.id_type)) as id_type,
         min(coalesce(corrections.right_id_number, identities.id_number)) as id_number,
         {% for attribute in ['name', 'phone', 'address', 'community', 'grid'] %}
-        {{ at_first(
-            'identities.' ~ attribute, ['identities.updated_at', 'identities.file_id', 'identities.line'], descending=true,
-            where='identities.' ~ attribute ~ " <> ''"
-        ) }} as {{ attribute }}{{ ',' if not loop.last }}
+        (array_agg(
+            identities.{{ attribute }}
+            order by identities.updated_at desc, identities.file_id desc, identities.line desc
+        ) filter (where identities.{{ attribute }} <> ''))[1] as {{ attribute }}{{ ',' if not loop.last }}
         {% endfor %}
     from identities
     inner join needed on identities.person_key = needed.person_key

@@ -62,7 +62,7 @@ judged as (
             else 'waiting'
         end as status,
         greatest(
-            {{ seconds_between("coalesce(done_at, " ~ as_of_date() ~ "::timestamp + interval '1 day')", 'clock_from') }}, 0
+            extract(epoch from coalesce(done_at, {{ as_of_date() }}::timestamp + interval '1 day') - clock_from), 0
         ) as seconds
     from stopped
 ),
@@ -83,7 +83,7 @@ final as (
         admitted_at,
         stage,
         episode > 0 as again,
-        round(seconds / 3600, 2)::{{ double_type() }} as hours,
+        round(seconds / 3600, 2)::double precision as hours,
         due_at,
         status,
         '第二十四条、第二十六条：'

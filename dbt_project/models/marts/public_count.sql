@@ -21,9 +21,10 @@ controls as (
     select
         community,
         case when status = 'in_monitoring' then 'monitored' when place = '集中' then 'central' else 'home' end as figure
-    from {{ first_per(
-        'running', 'person_key', "status, place = '集中' desc, ends_on desc, " ~ bytewise('membership_id')
-    ) }} as strictest
+    from (
+        select distinct on (person_key) * from running
+        order by person_key, status, place = '集中' desc, ends_on desc, membership_id collate "C"
+    ) as strictest
 ),
 
 -- The newest round whose hours reach into D.
@@ -31,9 +32,9 @@ rounds as (
     select * from {{ ref('screening_round') }}
     where
         round_id = (
-            select newest.round_id from {{ ref('screening_round') }} as newest
-            where newest.deadline > {{ as_of_date() }}
-            order by newest.started_at desc, {{ bytewise('newest.round_id') }} desc
+            select round_id from {{ ref('screening_round') }}
+            where deadline > {{ as_of_date() }}
+            order by started_at desc, round_id collate "C" desc
             limit 1
         )
 ),

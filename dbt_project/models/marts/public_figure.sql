@@ -56,7 +56,7 @@ ordered as (
     from communities
     window community_order as (
         partition by topic
-        order by is_small desc, whole = 0 asc, whole asc, {{ bytewise('community') }} asc
+        order by is_small desc, whole = 0 asc, whole asc, community collate "C" asc
     )
 ),
 
@@ -188,7 +188,7 @@ words as (
         coalesce(nullif(zones.name, ''), zones.zone_id),
         zones.level || '风险区，自' || {{ chinese_date('zones.level_since') }} || '起',
         '第二十八条',
-        1000 + row_number() over (order by zones.level = '高' desc, {{ bytewise('zones.zone_id') }})
+        1000 + row_number() over (order by zones.level = '高' desc, zones.zone_id collate "C")
     from zones
     where zones.level in ('高', '中')
 ),

@@ -12,7 +12,7 @@ counted as (
         count(*) filter (where clearance = 'same_day')::int as cleared_same_day,
         count(*) filter (where clearance = 'late')::int as cleared_late,
         count(*) filter (where clearance = 'open')::int as open,
-        sum(greatest({{ seconds_between('cleared_at', 'pushed_at') }}, 0)) as seconds_to_clear
+        sum(greatest(extract(epoch from cleared_at - pushed_at), 0)) as seconds_to_clear
     from records
     group by feed, push_date, community
 ),
@@ -28,9 +28,9 @@ final as (
         counted.cleared_same_day,
         counted.cleared_late,
         counted.open,
-        round({{ exact('counted.cleared_same_day') }} / counted.pushed, 4)::{{ double_type() }} as share_same_day,
-        case when counted.open > 0 then {{ days_between(as_of_date(), 'counted.push_date') }} + 1 else 0 end as days_open,
-        (coalesce(counted.seconds_to_clear, 0) / 3600)::{{ double_type() }} as hours_to_clear
+        round(counted.cleared_same_day::numeric / counted.pushed, 4)::double precision as share_same_day,
+        case when counted.open > 0 then ({{ as_of_date() }} - counted.push_date) + 1 else 0 end as days_open,
+        (coalesce(counted.seconds_to_clear, 0) / 3600)::double precision as hours_to_clear
     from counted
     inner join feeds on counted.feed = feeds.feed
 )

@@ -13,7 +13,7 @@ final as (
         records.person_key,
         records.community,
         records.pushed_at,
-        {{ days_between(as_of_date(), 'records.push_date') }} + 1 as days_open,
+        ({{ as_of_date() }} - records.push_date) + 1 as days_open,
         '第七条：' || feeds.title || '，' || {{ chinese_time('records.pushed_at') }}
         || case records.feed
             when 'contacts' then '判定，缺隔离到位记录'

@@ -6,7 +6,7 @@ reasons as (select * from {{ ref('rejection_reason') }}),
 coded as (
     select
         feed,
-        {{ each('reason_codes') }} as reason_code
+        unnest(reason_codes) as reason_code
     from rejected
 ),
 

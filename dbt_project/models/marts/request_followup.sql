@@ -41,10 +41,8 @@ final as (
         allowed_hours,
         due_at,
         round(
-            {{ seconds_between(
-                "coalesce(closed_at, " ~ as_of_date() ~ "::timestamp + interval '1 day')", 'received_at'
-            ) }} / 3600, 2
-        )::{{ double_type() }} as hours_open,
+            extract(epoch from coalesce(closed_at, {{ as_of_date() }}::timestamp + interval '1 day') - received_at) / 3600, 2
+        )::double precision as hours_open,
         case
             when closed_at <= due_at or (closed_at is not null and due_at is null) then 'satisfied'
             when closed_at is not null then 'satisfied_late'

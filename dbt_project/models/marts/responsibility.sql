@@ -10,7 +10,7 @@ with responsibilities as (
 cited as (
     select distinct
         basis,
-        coalesce(article, 18)::{{ text_type() }} as provision
+        coalesce(article, 18)::text as provision
     from {{ ref('int_policy__rules') }}
     where effective_from <= {{ as_of_date() }}
 ),
@@ -38,7 +38,7 @@ final as (
     select
         {{ as_of_date() }} as as_of_date,
         basis as provision,
-        row_number() over (partition by basis order by provision, ordinal, {{ bytewise('unit') }})::int as ordinal,
+        row_number() over (partition by basis order by provision, ordinal, unit collate "C")::int as ordinal,
         unit,
         basis
     from units_of_rules

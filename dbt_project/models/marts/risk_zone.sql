@@ -56,8 +56,8 @@ joined as (
         lowerings.rule_basis as basis_when_lowered,
         {{ chinese_date('zones.level_since') }} || '由' || zones.previous_level || '风险降为' || zones.level || '风险时'
             as on_lowering,
-        {{ days_between(as_of_date(), 'zones.level_since') }} as days_at_level,
-        coalesce(places.overlapping_zones, {{ empty_list() }}) as overlapping_zones,
+        ({{ as_of_date() }} - zones.level_since) as days_at_level,
+        coalesce(places.overlapping_zones, '{}'::text[]) as overlapping_zones,
         coalesce(places.is_level_contested, false) as is_level_contested,
         places.place_last_positive_date,
         coalesce(residents.residents, 0) as residents
@@ -72,7 +72,7 @@ joined as (
 disagreeing as (
     select
         *,
-        {% call list_without_nulls() %}
+        array_remove(array[
             case
                 when is_level_cancelled
                     then '本版方案不再设' || level || '风险区' || coalesce('（' || rule_basis || '）', '')
@@ -104,21 +104,21 @@ disagreeing as (
                         || '的本土感染者未注明风险区'
             end,
             case
-                when is_eligible and {{ days_between(as_of_date(), 'may_be_lowered_on') }} > 1
+                when is_eligible and ({{ as_of_date() }} - may_be_lowered_on) > 1
                     then {{ chinese_date('may_be_lowered_on') }} || '已可降为' || to_level || '风险，尚未调整'
             end,
             case
                 when level = '低' and last_positive_date > level_since
                     then '公布为低风险后，' || {{ chinese_date('last_positive_date') }} || '仍有本土感染者'
             end
-        {% endcall %} as mismatches,
-        {% call list_without_nulls() %}
+        ], null) as mismatches,
+        array_remove(array[
             case when not is_clear then 'days' end,
             case when is_clear and round_outstanding > 0 then 'not_sampled' end,
             case when is_clear and round_positive > 0 then 'positive' end,
             case when to_level is not null and unassigned_case_date is not null then 'unassigned_case' end
-        {% endcall %} as blockers,
-        {% call list_without_nulls() %}
+        ], null) as blockers,
+        array_remove(array[
             case
                 when not is_clear
                     then
@@ -137,7 +137,7 @@ disagreeing as (
                 when to_level is not null and unassigned_case_date is not null
                     then '区内' || {{ chinese_date('unassigned_case_date') }} || '的本土感染者未注明风险区'
             end
-        {% endcall %} as blocking_words
+        ], null) as blocking_words
     from joined
 ),
 
@@ -153,7 +153,7 @@ final as (
         was_high,
         last_positive_date,
         clear_days::int as clear_days,
-        {{ days_between(as_of_date(), 'last_positive_date') }}::int as days_since_positive,
+        ({{ as_of_date() }} - last_positive_date)::int as days_since_positive,
         days_at_level::int as days_at_level,
         level = '低' and previous_level is not null
         and days_at_level < {{ parameter('lowered_zone_days', 'disagreeing.level_since') }} as is_lowered,
@@ -173,9 +173,9 @@ final as (
         overlapping_zones,
         is_level_contested,
         place_last_positive_date,
-        case when cardinality(mismatches) > 0 then {{ joined_list('mismatches', '；') }} end as mismatch,
+        case when cardinality(mismatches) > 0 then array_to_string(mismatches, '；') end as mismatch,
         blockers,
-        {{ joined_list('blocking_words', '；') }} as explanation
+        array_to_string(blocking_words, '；') as explanation
     from disagreeing
 )
 

@@ -2,7 +2,7 @@
 -- is entered wrongly (policy semantics, "Disposition"). People find that out while they go through the lists.
 with memberships as (
     select * from {{ ref('int_membership__unified') }}
-    where coalesce(end_date, {{ no_end() }}) >= {{ as_of_date() }}
+    where coalesce(end_date, 'infinity'::date) >= {{ as_of_date() }}
 ),
 
 merged as (select * from {{ ref('int_membership__merged') }}),
@@ -14,8 +14,8 @@ dispositions as (
         case
             when {{ comparable_text('list_name') }} = 'contact_clock' then 'contacts:' || trim(item_key)
             else coalesce(
-                {{ item('(' ~ regexp_groups('item_key', '^(.+)/[^/]+/([0-9]+|rolling)$', 2) ~ ')', 1) }},
-                {{ item('(' ~ regexp_groups('item_key', '^(.+)/([0-9]{4}-[0-9]{2}-[0-9]{2})$', 2) ~ ')', 1) }},
+                (regexp_match(item_key, '^(.+)/[^/]+/([0-9]+|rolling)$'))[1],
+                (regexp_match(item_key, '^(.+)/([0-9]{4}-[0-9]{2}-[0-9]{2})$'))[1],
                 trim(item_key)
             )
         end as record_key
@@ -54,7 +54,10 @@ counting as (
 
 newest as (
     select *
-    from {{ first_per('counting', 'membership_id', 'handled_at desc, updated_at desc, ' ~ bytewise('disposition_key')) }}
+    from (
+        select distinct on (membership_id) * from counting
+        order by membership_id, handled_at desc, updated_at desc, disposition_key collate "C"
+    )
         as counted
 ),
 

@@ -13,7 +13,7 @@ lifts as (select * from {{ ref('int_lift__intervals') }}),
 last_samples as (
     select
         person_key,
-        {{ item('sample_dates', 1) }} as last_sample_date
+        sample_dates[1] as last_sample_date
     from {{ ref('int_sample__person_dates') }}
 ),
 
@@ -52,7 +52,7 @@ ranked as (
         {{ as_of_date() }} + 1 <= roster.round_due_date as is_full_round,
         row_number() over (
             partition by roster.unit, roster.group_code, roster.community
-            order by last_samples.last_sample_date asc nulls first, {{ bytewise('roster.person_key') }}
+            order by last_samples.last_sample_date asc nulls first, roster.person_key collate "C"
         ) as place
     from roster
     left join last_samples on roster.person_key = last_samples.person_key

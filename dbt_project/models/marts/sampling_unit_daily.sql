@@ -4,7 +4,7 @@
 with unit_days as (select * from {{ ref('int_outbreak__unit_days') }}),
 
 -- The share is looked up once a day and not for every unit.
-shares as {{ once() }} (
+shares as materialized (
     select
         sampling_day,
         {{ parameter('daily_sample_share', 'sampling_day', 'numeric') }} as share
@@ -44,7 +44,7 @@ final as (
         sampled::int as sampled,
         greatest(required - sampled, 0)::int as shortfall,
         sampled_lately::int as sampled_lately,
-        round({{ exact('sampled_lately') }} / roster, 4)::{{ double_type() }} as coverage_lately,
+        round(sampled_lately::numeric / roster, 4)::double precision as coverage_lately,
         case when unit = '' then '' else 'workplace:' || unit end as unit_key
     from required
 )

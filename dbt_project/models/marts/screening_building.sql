@@ -31,7 +31,7 @@ final as (
         counted.sampled_in_time::int as sampled_in_time,
         counted.sampled_late::int as sampled_late,
         counted.outstanding::int as outstanding,
-        round({{ exact('counted.in_scope - counted.outstanding') }} / counted.in_scope, 4)::{{ double_type() }} as coverage,
+        round((counted.in_scope - counted.outstanding)::numeric / counted.in_scope, 4)::double precision as coverage,
         case when counted.outstanding = 0 then counted.last_sampled_at end as completed_at
     from counted
     inner join rounds on counted.round_id = rounds.round_id

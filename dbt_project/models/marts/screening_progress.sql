@@ -20,10 +20,10 @@ hours as (
         numbered.hour,
         least(rounds.started_at + interval '1 hour' * numbered.hour, {{ as_of_date() }} + 1) as measured_at
     from rounds
-    cross join lateral {{ numbers(
+    cross join lateral generate_series(
         1,
-        'least(rounds.allowed_hours, ceil(' ~ seconds_between(as_of_date() ~ ' + 1', 'rounds.started_at') ~ ' / 3600)::int)'
-    ) }} as numbered (hour)
+        least(rounds.allowed_hours, ceil(extract(epoch from {{ as_of_date() }} + 1 - rounds.started_at) / 3600)::int)
+    ) as numbered (hour)
 ),
 
 -- A sample on the full hour belongs to the hour that ends then.
@@ -31,7 +31,7 @@ placed as (
     select
         round_id,
         sampled_at,
-        greatest(ceil({{ seconds_between('sampled_at', 'started_at') }} / 3600), 1)::int as hour
+        greatest(ceil(extract(epoch from sampled_at - started_at) / 3600), 1)::int as hour
     from persons
     where sampled_at is not null
 ),
@@ -50,8 +50,8 @@ cumulative as (
     select
         hours.*,
         coalesce(scope.in_scope, 0) as in_scope,
-        {{ seconds_between('hours.measured_at', 'hours.started_at') }} / 3600 as elapsed_hours,
-        {{ exact('coalesce(sum(sampled.persons) over up_to_here, 0)') }} as sampled,
+        extract(epoch from hours.measured_at - hours.started_at) / 3600 as elapsed_hours,
+        (coalesce(sum(sampled.persons) over up_to_here, 0))::numeric as sampled,
         max(sampled.last_sampled_at) over up_to_here as last_sampled_at
     from hours
     left join scope on hours.round_id = scope.round_id
@@ -67,8 +67,8 @@ final as (
         measured_at,
         in_scope::int as in_scope,
         sampled::int as sampled,
-        round(sampled / nullif(in_scope, 0), 4)::{{ double_type() }} as share,
-        round(sampled / elapsed_hours, 2)::{{ double_type() }} as rate_per_hour,
+        round(sampled / nullif(in_scope, 0), 4)::double precision as share,
+        round(sampled / elapsed_hours, 2)::double precision as rate_per_hour,
         least(floor(sampled * allowed_hours / elapsed_hours), in_scope)::int as forecast_sampled,
         case when in_scope > 0 then sampled * allowed_hours >= in_scope * elapsed_hours end as is_on_track,
         case

@@ -35,20 +35,20 @@ nearly_all as (
         grid,
         sampled_at
     from placed
-    where place = ceil(in_scope * {{ exact('0.95') }})
+    where place = ceil(in_scope * 0.95::numeric)
 ),
 
 named as (
     select
         round_id,
-        {{ each('communities') }} as community,
+        unnest(communities) as community,
         '' as grid
     from rounds
     union
     select
         round_id,
         '' as community,
-        {{ each('grids') }} as grid
+        unnest(grids) as grid
     from rounds
     union
     select
@@ -99,7 +99,7 @@ final as (
         coalesce(counted.sampled_late, 0)::int as sampled_late,
         coalesce(counted.outstanding, 0)::int as outstanding,
         coalesce(counted.outstanding_infected, 0)::int as outstanding_infected,
-        round({{ exact('counted.in_scope - counted.outstanding') }} / counted.in_scope, 4)::{{ double_type() }} as coverage,
+        round((counted.in_scope - counted.outstanding)::numeric / counted.in_scope, 4)::double precision as coverage,
         case when counted.outstanding = 0 then counted.last_sampled_at end as completed_at,
         case
             when counted.in_scope is null then 'nobody_in_scope'
@@ -107,7 +107,7 @@ final as (
             when rounds.deadline < {{ as_of_date() }} + 1 then 'overdue'
             else 'running'
         end as status,
-        ({{ seconds_between('nearly_all.sampled_at', 'rounds.started_at') }} / 3600)::{{ double_type() }} as hours_to_95_percent
+        (extract(epoch from nearly_all.sampled_at - rounds.started_at) / 3600)::double precision as hours_to_95_percent
     from places
     inner join rounds on places.round_id = rounds.round_id
     left join counted

@@ -37,7 +37,10 @@ homes as (
         person_key,
         community,
         grid
-    from {{ first_per('monitored', 'person_key', 'purchased_at desc, ' ~ bytewise('purchase_key')) }} as newest
+    from (
+        select distinct on (person_key) * from monitored
+        order by person_key, purchased_at desc, purchase_key collate "C"
+    ) as newest
 ),
 
 signals as (
@@ -157,10 +160,10 @@ named as (
 answered as (
     select
         named.signal_id,
-        {{ at_first(
-            'answers.result', ['answers.handled_at', 'answers.updated_at', bytewise('answers.disposition_key')],
-            descending=true
-        ) }} as result,
+        (array_agg(
+            answers.result
+            order by answers.handled_at desc, answers.updated_at desc, answers.disposition_key collate "C" desc
+        ))[1] as result,
         max(answers.handled_at) as handled_at
     from named
     cross join thresholds

@@ -6,8 +6,8 @@ with supplies as (
         supply_key,
         item,
         unit_of_measure,
-        stock::{{ exact_type() }} as stock,
-        daily_use::{{ exact_type() }} as daily_use,
+        stock::numeric as stock,
+        daily_use::numeric as daily_use,
         coalesce(floor_days, {{ parameter('supply_floor_days', 'supplies.reported_on') }}) as floor_days,
         department,
         reported_on
@@ -33,12 +33,12 @@ final as (
         coalesce(department, '') as department,
         reported_on,
         is_newest,
-        {{ days_between(as_of_date(), 'reported_on') }} as days_since,
-        stock::{{ double_type() }} as stock,
-        daily_use::{{ double_type() }} as daily_use,
+        ({{ as_of_date() }} - reported_on) as days_since,
+        stock::double precision as stock,
+        daily_use::double precision as daily_use,
         floor_days,
-        round(days_of_stock, 1)::{{ double_type() }} as days_of_stock,
-        case when daily_use is not null then greatest(floor_stock - stock, 0)::{{ double_type() }} end as shortfall,
+        round(days_of_stock, 1)::double precision as days_of_stock,
+        case when daily_use is not null then greatest(floor_stock - stock, 0)::double precision end as shortfall,
         case
             when daily_use is null then 'unknown'
             when stock < floor_stock then 'short'

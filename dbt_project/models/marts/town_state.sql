@@ -33,7 +33,7 @@ final as (
         '第二十三条' as basis,
         present.trigger_kind,
         present.trigger_key,
-        {{ days_between(as_of_date(), 'present.from_at::date') }} + 1 as days,
+        ({{ as_of_date() }} - present.from_at::date) + 1 as days,
         case
             when present.state = '急'
                 then (

@@ -4,7 +4,7 @@ with memberships as (
     where
         rule_family = 'as_required'
         and tests_required is null
-        and coalesce(end_date, {{ no_end() }}) >= {{ as_of_date() }}
+        and coalesce(end_date, 'infinity'::date) >= {{ as_of_date() }}
 ),
 
 final as (

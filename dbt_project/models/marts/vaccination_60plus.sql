@@ -22,9 +22,9 @@ final as (
         covered::int as covered,
         full_course::int as full_course,
         booster::int as booster,
-        round({{ exact('covered') }} / residents, 4)::{{ double_type() }} as covered_share,
-        round({{ exact('full_course') }} / residents, 4)::{{ double_type() }} as full_course_share,
-        round({{ exact('booster') }} / residents, 4)::{{ double_type() }} as booster_share
+        round(covered::numeric / residents, 4)::double precision as covered_share,
+        round(full_course::numeric / residents, 4)::double precision as full_course_share,
+        round(booster::numeric / residents, 4)::double precision as booster_share
     from counted
 )
 

@@ -13,7 +13,7 @@ residents as (select * from {{ ref('stg_platform__residents') }}),
 last_samples as (
     select
         person_key,
-        {{ item('sample_dates', 1) }} as last_sample_date
+        sample_dates[1] as last_sample_date
     from {{ ref('int_sample__person_dates') }}
 ),
 

@@ -52,7 +52,7 @@ final as (
         area,
         level,
         min(listed_at) as listed_from,
-        {{ at_first('next_listed_at', ['listed_at'], descending=true) }} as listed_to,
+        (array_agg(next_listed_at order by listed_at desc))[1] as listed_to,
         count(*)::int as lists
     from numbered
     group by province, city, county, area, level, run

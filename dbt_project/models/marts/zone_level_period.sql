@@ -22,7 +22,7 @@ final as (
         ended.was_high,
         ended.level_since as from_date,
         ended.level_until as to_date,
-        ({{ days_between('ended.last_day', 'ended.level_since') }} + 1)::int as days,
+        ((ended.last_day - ended.level_since) + 1)::int as days,
         rules.clear_days::int as rule_days
     from ended
     left join rules

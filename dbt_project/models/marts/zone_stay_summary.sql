@@ -3,7 +3,7 @@
 with stays as (
     select
         level,
-        {{ seconds_between('listed_to', 'listed_from') }} / 86400 as days
+        extract(epoch from listed_to - listed_from) / 86400 as days
     from {{ ref('zone_history') }}
     where listed_to is not null and listed_from > (select min(listed_at) from {{ ref('stg_national__risk_area_snapshots') }})
 ),
@@ -23,13 +23,13 @@ final as (
         {{ as_of_date() }} as as_of_date,
         stays.level,
         count(*)::int as stays,
-        round(percentile_cont(0.1) within group (order by stays.days)::{{ exact_type() }}, 1)::{{ double_type() }} as days_p10,
-        round(percentile_cont(0.5) within group (order by stays.days)::{{ exact_type() }}, 1)::{{ double_type() }} as days_median,
-        round(percentile_cont(0.9) within group (order by stays.days)::{{ exact_type() }}, 1)::{{ double_type() }} as days_p90,
+        round(percentile_cont(0.1) within group (order by stays.days)::numeric, 1)::double precision as days_p10,
+        round(percentile_cont(0.5) within group (order by stays.days)::numeric, 1)::double precision as days_median,
+        round(percentile_cont(0.9) within group (order by stays.days)::numeric, 1)::double precision as days_p90,
         rules.rule_days,
         round(
-            {{ exact('count(*) filter (where stays.days < rules.rule_days)') }} / count(*), 4
-        )::{{ double_type() }} as share_shorter
+            (count(*) filter (where stays.days < rules.rule_days))::numeric / count(*), 4
+        )::double precision as share_shorter
     from stays
     left join rules on stays.level = rules.level
     group by stays.level, rules.rule_days

@@ -19,7 +19,10 @@ select
     person_key,
     coalesce(
         birth_date,
-        case when right_id_type = '居民身份证' then {{ date_or_null('substr(right_id_number, 7, 8)') }} end
+        case
+            when right_id_type = '居民身份证' and pg_input_is_valid(substr(right_id_number, 7, 8), 'date')
+                then substr(right_id_number, 7, 8)::date
+        end
     ) as birth_date,
     community,
     grid,

@@ -16,7 +16,9 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import date
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -65,16 +67,51 @@ def build(
     return _built(states, result)
 
 
-def build_on(settings: Settings, target: str, day: date, folder: Path) -> int:
-    """Build seeds and models on another target of profiles.yml; return how many nodes were built.
+@dataclass(frozen=True)
+class Model:
+    """This is a model as dbt compiled it for the target `dev`: its SQL is that of a whole build."""
 
-    dbt writes its files into `folder`. Raises BuildError.
+    name: str
+    schema: str
+    path: str
+    sql: str
+    source: str
+    is_view: bool
+
+    @property
+    def table(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+def compiled(settings: Settings, schema: str, day: date) -> list[Model]:
+    """Return every model of a business date, each after those that it reads, with its tables in `schema`.
+
+    No database is asked. Raises BuildError.
     """
-    states: dict[str, NodeResult] = {}
-    target_options = ("--target", target, "--target-path", str(folder))
-    return _built(
-        states, _run(settings, ["build", *target_options, *_seeds_and_models(day)], _result_collector(states))
-    )
+    with tempfile.TemporaryDirectory() as folder, _environment({"YINGJIAN_DEV_SCHEMA": schema}):
+        result = _run(
+            settings,
+            [
+                "--quiet", "--no-write-json", "compile", "--target", "dev", "--full-refresh", "--target-path", folder,
+                "--no-introspect", "--no-populate-cache", "--select", "resource_type:model", *_seeds_and_models(day),
+            ],
+        )  # fmt: skip
+    if not result.success:
+        raise BuildError(f"dbt could not compile the models: {result.exception or 'the log says why'}")
+    nodes = {done.node.unique_id: done.node for done in result.result.results}
+    after = {name: set(node.depends_on.nodes) & set(nodes) for name, node in nodes.items()}
+    in_order = (nodes[name] for name in TopologicalSorter(after).static_order())
+    return [
+        Model(
+            node.name,
+            node.schema,
+            node.original_file_path,
+            node.compiled_code,
+            node.raw_code,
+            "view" in node.config.materialized,
+        )
+        for node in in_order
+    ]
 
 
 def build_beside(settings: Settings, schema: str, day: date, select: Sequence[str], folder: Path) -> int:

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +19,17 @@ import yaml
 from psycopg import sql
 
 from yingjian.database import warehouse
-from yingjian.modelling.dbt import BuildError, build_on, dbt_folder
+from yingjian.modelling import dbt
+from yingjian.modelling.dbt import BuildError, Model
+from yingjian.modelling.spark_sql import SHORT_TYPES, Columns, Refused, spark_type, translate
 from yingjian.settings import Settings, SetupError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-TARGET = "spark"
+# The seeds are loaded into this schema of the warehouse, and go at the end; on Spark it holds seeds and models.
+SCHEMA = "dev_spark"
+MARTS = "models/marts/"
 ROWS_PER_FILE = 100_000
 TYPES: dict[str, Any] = {
     "text": pl.String,
@@ -33,66 +38,150 @@ TYPES: dict[str, Any] = {
     "bigint": pl.Int64,
     "smallint": pl.Int16,
     "numeric": pl.Decimal(20, 6),
+    "double precision": pl.Float64,
     "date": pl.Date,
-    "timestamp without time zone": pl.Datetime("us"),
-    "timestamp with time zone": pl.Datetime("us", "UTC"),
+    "timestamp": pl.Datetime("us"),
+    "timestamptz": pl.Datetime("us", "UTC"),
     "text[]": pl.List(pl.String),
+}
+SESSION = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.catalogImplementation": "in-memory",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.ansi.enabled": "true",  # Spark refuses what PostgreSQL refuses.
+    "spark.sql.timestampType": "TIMESTAMP_NTZ",  # Asia/Shanghai, as the feeds write it, without a zone.
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.decimalOperations.allowPrecisionLoss": "false",  # Else a quotient has six decimals only.
 }
 
 
 def build(settings: Settings, days: Sequence[date], folder: Path, master: str = "local[*]") -> None:
-    """Export the sources to a new folder, and build seeds and models on Spark for each business date.
+    """Export sources and seeds to a new folder, and build the models on Spark for each business date.
 
     folder/D/mart holds the mart's Parquet files for D; only the owner may read them. Raises SetupError when the folder
-    is not empty, BuildError with dbt's reason.
+    is not empty, BuildError with the model that could not be built.
     """
     if folder.exists() and any(folder.iterdir()):
         raise SetupError(f"there is something in {folder}: name a folder that is not there yet")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    export(settings, folder / "sources")
-    spark = _session(folder, master)
+    tables = export(settings, folder / "sources", days[0])
+    spark = session(folder, master)
     try:
-        for table in sorted(folder.glob("sources/*/*")):
-            spark.sql(f"create database if not exists {table.parent.name}")
-            spark.sql(f"create table {table.parent.name}.{table.name} using parquet location '{table}'")
         for day in days:
-            build_on(settings, TARGET, day, folder / "dbt")
-            shutil.copytree(folder / "warehouse" / "build.db", folder / str(day))
+            spark.sql(f"drop database if exists {SCHEMA} cascade")
+            for table in sorted(folder.glob("sources/*/*")):
+                spark.sql(f"create database if not exists {table.parent.name}")
+                name = f"{table.parent.name}.{table.name}"
+                spark.sql(f"create table if not exists {name} using parquet location '{table}'")
+            build_models(spark, dbt.compiled(settings, SCHEMA, day), tables, folder / str(day))
     finally:
         spark.stop()
 
 
-def export(settings: Settings, folder: Path) -> None:
-    """Export every source table of the dbt project to Parquet files in `folder`/schema/table, all as of one moment.
+def build_models(spark: SparkSession, models: Sequence[Model], tables: Mapping[str, Columns], marts: Path) -> None:
+    """Build the models in their order; the marts' files go to the folder `marts`."""
+    known = dict(tables)
+    for model in models:
+        try:
+            translated = translate(model.path, model.sql, known, model.source)
+        except Refused as error:
+            raise BuildError(f"Spark cannot build {error}") from None
+        known[model.table] = translated.columns
+        is_mart = model.path.startswith(MARTS)
+        place = f"using parquet location '{marts / model.name}'" if is_mart else "using parquet"
+        kind = "view" if model.is_view else "table"
+        try:
+            spark.sql(f"create {kind} {model.table} {'' if model.is_view else place} as {translated.sql}")
+        except Exception as error:
+            # The message can hold a cell of a row, so that only its class is told.
+            reason = getattr(error, "getCondition", lambda: None)() or type(error).__name__
+            raise BuildError(f"Spark could not build {model.path}: {reason}") from None
+        _check_types(spark, model, translated.columns)
 
-    Columns whose types Spark does not have (TYPES) are left out; a model that reads one fails there.
+
+def _check_types(spark: SparkSession, model: Model, columns: Columns) -> None:
+    """Raise BuildError where Spark gave a column another type than PostgreSQL gives it."""
+    made = {column.name: column.dataType.simpleString() for column in spark.table(model.table).schema.fields}
+    for name, kind in columns.items():
+        wanted = (spark_type(kind) or "").replace("timestamp_ltz", "timestamp").replace(" ", "")
+        of_decimals = kind == "numeric" and made.get(name, "").startswith("decimal")
+        if made.get(name) != wanted and not of_decimals:
+            raise BuildError(f"Spark built {model.path} with {name} as {made.get(name)}, which is {kind}")
+
+
+def export(settings: Settings, folder: Path, day: date) -> dict[str, Columns]:
+    """Export every source table of the dbt project and every seed to Parquet files in `folder`/schema/table.
+
+    They are all as of one moment. Returns the tables' columns with their types. Columns whose types Spark does not have
+    (TYPES) are left out; a model that reads one is refused.
     """
-    declared = yaml.safe_load((dbt_folder(settings) / "models" / "staging" / "_sources.yml").read_text())["sources"]
-    tables = [(source["schema"], table["name"]) for source in declared for table in source["tables"]]
-    with warehouse.connect(settings) as conn:
+    with _loaded_seeds(settings, day, folder.parent / "dbt") as seeds, warehouse.connect(settings) as conn:
         conn.execute("set transaction isolation level repeatable read")
-        for schema, table in tables:
-            _export_table(conn, schema, table, folder / schema / table)
+        tables = [*_sources(settings), *seeds]
+        return {
+            f"{schema}.{table}": _export_table(conn, schema, table, folder / schema / table) for schema, table in tables
+        }
 
 
-def _export_table(conn: psycopg.Connection[Any], schema: str, table: str, folder: Path) -> None:
-    columns = conn.execute(
+def types_of(settings: Settings, day: date) -> dict[str, Columns]:
+    """Return the columns of the tables that `export` exports."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _loaded_seeds(settings, day, Path(folder)) as seeds,
+        warehouse.connect(settings) as conn,
+    ):
+        tables = [*_sources(settings), *seeds]
+        return {f"{schema}.{table}": _columns(conn, schema, table) for schema, table in tables}
+
+
+def _sources(settings: Settings) -> list[tuple[str, str]]:
+    declared = yaml.safe_load((dbt.dbt_folder(settings) / "models" / "staging" / "_sources.yml").read_text())["sources"]
+    return [(source["schema"], table["name"]) for source in declared for table in source["tables"]]
+
+
+@contextmanager
+def _loaded_seeds(settings: Settings, day: date, folder: Path) -> Iterator[list[tuple[str, str]]]:
+    """Load the project's seeds into SCHEMA, and drop it at the end; what a killed run left goes first."""
+    drop = sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(SCHEMA))
+    with warehouse.connect(settings) as conn:
+        conn.execute(drop)
+        conn.execute(sql.SQL("create schema {} authorization transformer").format(sql.Identifier(SCHEMA)))
+    try:
+        dbt.build_beside(settings, SCHEMA, day, ["resource_type:seed"], folder)
+        yield sorted((SCHEMA, path.stem) for path in (dbt.dbt_folder(settings) / "seeds").rglob("*.csv"))
+    finally:
+        with warehouse.connect(settings) as conn:
+            conn.execute(drop)
+
+
+def _columns(conn: psycopg.Connection[Any], schema: str, table: str) -> Columns:
+    """Return the columns of a table of the warehouse, with the types that models can read."""
+    rows = conn.execute(
         """
         select attname, format_type(atttypid, null) from pg_attribute
         where attrelid = %s::regclass and attnum > 0 and not attisdropped order by attnum
         """,
         [f"{schema}.{table}"],
-    ).fetchall()
-    known = {name: TYPES[type_name] for name, type_name in columns if type_name in TYPES}
+    )
+    named = {name: SHORT_TYPES.get(kind, kind) for name, kind in rows}
+    return {name: kind for name, kind in named.items() if kind in TYPES}
+
+
+def _export_table(conn: psycopg.Connection[Any], schema: str, table: str, folder: Path) -> Columns:
+    columns = _columns(conn, schema, table)
     query = sql.SQL("select {} from {}").format(
-        sql.SQL(", ").join(map(sql.Identifier, known)), sql.Identifier(schema, table)
+        sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(schema, table)
     )
     folder.mkdir(parents=True)
     with conn.cursor(name="exported") as cursor:
         cursor.execute(query)
         for number, rows in enumerate(_parts(cursor)):
-            frame = pl.DataFrame(rows, schema=known, orient="row")
+            frame = pl.DataFrame(rows, schema={name: TYPES[kind] for name, kind in columns.items()}, orient="row")
             frame.write_parquet(folder / f"{number:05d}.parquet")
+    return columns
 
 
 def _parts(cursor: psycopg.ServerCursor[Any]) -> Iterator[list[Any]]:
@@ -104,27 +193,16 @@ def _parts(cursor: psycopg.ServerCursor[Any]) -> Iterator[list[Any]]:
         yield rows
 
 
-def _session(folder: Path, master: str) -> SparkSession:
-    """Return the session that dbt-spark finds: its catalogue is in memory, its tables are in `folder`.
-
-    Only this machine reaches it.
-    """
+def session(folder: Path, master: str) -> SparkSession:
+    """Return a session whose catalogue is in memory and whose tables are in `folder`; only this machine reaches it."""
     from pyspark.sql import SparkSession
 
-    session = (
-        SparkSession.Builder()
-        .master(master)
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.sql.catalogImplementation", "in-memory")
-        .config("spark.sql.warehouse.dir", str((folder / "warehouse").absolute()))
-        .config("spark.sql.shuffle.partitions", "2")
-        .getOrCreate()
-    )
-    session.sparkContext.setLogLevel("ERROR")
-    return session
+    builder = SparkSession.Builder().master(master).config("spark.sql.warehouse.dir", str(folder / "warehouse"))
+    for name, value in SESSION.items():
+        builder = builder.config(name, value)
+    made = builder.getOrCreate()
+    made.sparkContext.setLogLevel("OFF")  # A failed task would log the row that it failed on.
+    return made
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ NOT_PLAIN = re.compile(
     r"{%-?\s*materialization\b|\brun_query\b|\bexecute\b|\badapter\.|\bload_result\b|--\s*depends_on"
 )
 # These macros run while dbt builds or loads a seed, not while it compiles a model.
-OF_ADAPTERS = {"build.sql", "calendar.sql", "persist_docs.sql", "rebuilt.sql", "spark.sql"}
+OF_ADAPTERS = {"build.sql", "calendar.sql", "persist_docs.sql", "rebuilt.sql"}
 MATERIALIZATION = re.compile(r"{%-?\s*materialization\s+(\w+)")
 
 

@@ -28,7 +28,7 @@ contacts as (
 infected as (
     select
         person_key,
-        max(coalesce(discharge_date, {{ no_end() }})) as infected_until
+        max(coalesce(discharge_date, 'infinity'::date)) as infected_until
     from {{ ref('stg_platform__cases') }}
     where sample_date <= {{ as_of_date() }}
     group by person_key

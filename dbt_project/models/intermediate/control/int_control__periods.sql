@@ -12,7 +12,7 @@ merged as (select * from {{ ref('int_membership__merged') }}),
 contacts as (
     select
         merged.membership_id,
-        {{ at_first('contacts.isolation_method', [bytewise('merged.record_key')]) }} as isolation_method
+        (array_agg(contacts.isolation_method order by merged.record_key collate "C"))[1] as isolation_method
     from {{ ref('stg_platform__contacts') }} as contacts
     inner join merged on 'contacts:' || contacts.contact_key = merged.record_key
     where contacts.isolation_method <> ''
@@ -97,14 +97,14 @@ restarts as (
     select
         controlled.membership_id,
         min(exposures.exposed_on) as restarted_on,
-        {{ at_first('exposures.membership_id', ['exposures.exposed_on', bytewise('exposures.membership_id')]) }} as restarted_by
+        (array_agg(exposures.membership_id order by exposures.exposed_on, exposures.membership_id collate "C"))[1] as restarted_by
     from controlled
     inner join exposures
         on
             controlled.person_key = exposures.person_key
             and controlled.anchor_date < exposures.exposed_on
             and controlled.controlled_from <= exposures.exposed_on
-            and least(controlled.isolation_ends_on, coalesce(controlled.released_on, {{ no_end() }})) >= exposures.exposed_on
+            and least(controlled.isolation_ends_on, coalesce(controlled.released_on, 'infinity'::date)) >= exposures.exposed_on
     where controlled.isolation_days > 0 and not controlled.was_isolated_elsewhere
     group by controlled.membership_id
 ),
@@ -112,7 +112,7 @@ restarts as (
 continued as (
     select
         restarted_by,
-        min({{ bytewise('membership_id') }}) as restarted_from
+        min(membership_id collate "C") as restarted_from
     from restarts
     group by restarted_by
 ),
@@ -127,7 +127,7 @@ infections as (
         on
             controlled.person_key = cases.person_key
             and cases.sample_date <= coalesce(controlled.released_on, controlled.ends_on)
-            and coalesce(cases.discharge_date, {{ no_end() }}) > controlled.anchor_date
+            and coalesce(cases.discharge_date, 'infinity'::date) > controlled.anchor_date
     group by controlled.membership_id
 ),
 
@@ -141,9 +141,10 @@ isolation_releases as (
         objects_result,
         environment_result,
         infection_excluded
-    from {{ first_per(
-        'releases', 'membership_id', "release_type = '集中隔离' desc, release_date desc, updated_at desc, " ~ bytewise('release_key')
-    ) }}
+    from (
+        select distinct on (membership_id) * from releases
+        order by membership_id, release_type = '集中隔离' desc, release_date desc, updated_at desc, release_key collate "C"
+    )
         as isolating
 ),
 

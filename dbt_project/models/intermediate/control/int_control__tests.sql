@@ -23,7 +23,7 @@ not_all_negative as (
 ),
 
 -- A positive sample decides the result of its day, then a negative one; otherwise the result is not there yet.
-results as {{ once() }} (
+results as materialized (
     select
         slots.membership_id,
         slots.slot,
@@ -56,7 +56,7 @@ final as (
         slots.satisfied_on,
         results.result,
         slots.status in ('exempt', 'void') as is_lifted,
-        slots.due_date <= coalesce(periods.isolation_ends_on, {{ no_start() }}) as is_in_isolation,
+        slots.due_date <= coalesce(periods.isolation_ends_on, '-infinity'::date) as is_in_isolation,
         case
             when slots.status in ('exempt', 'void') then null
             when slots.status = 'upcoming' then {{ chinese_date('slots.due_date') }} || '待检测'

@@ -4,9 +4,9 @@ with members as (select * from {{ ref('int_disinfection__key_site_members') }}),
 
 outbreaks as (select * from {{ ref('int_outbreak__place_periods') }}),
 
-listed as {{ once() }} {{ first_listed_day() }},
+listed as materialized {{ first_listed_day() }},
 
-unit_days as {{ once() }} (
+unit_days as materialized (
     select distinct
         members.unit,
         members.unit_name,
@@ -17,17 +17,18 @@ unit_days as {{ once() }} (
     from members
     inner join outbreaks on members.community = outbreaks.community and members.grid = outbreaks.grid
     cross join listed
-    cross join lateral {{ days(
-        'greatest(members.start_date, outbreaks.start_date, listed.first_day)',
-        'least(members.end_date, outbreaks.end_date, ' ~ as_of_date() ~ ')'
-    ) }} as numbered (day_at)
+    cross join lateral generate_series(
+        greatest(members.start_date, outbreaks.start_date, listed.first_day)::timestamp,
+        least(members.end_date, outbreaks.end_date, {{ as_of_date() }})::timestamp,
+        interval '1 day'
+    ) as numbered (day_at)
 ),
 
 communities as (
     select
         unit,
         disinfection_date,
-        {{ list_of('community', [bytewise('community')]) }} as communities
+        array_agg(community order by community collate "C") as communities
     from (select distinct unit, disinfection_date, community from unit_days) as places
     group by unit, disinfection_date
 ),
@@ -37,8 +38,8 @@ described as (
         unit,
         disinfection_date,
         min(unit_name) as unit_name,
-        {{ joined_distinct('group_code', '、') }} as group_codes,
-        {{ joined_distinct('department', '、') }} as department
+        string_agg(distinct group_code, '、' order by group_code) as group_codes,
+        string_agg(distinct department, '、' order by department) as department
     from unit_days
     group by unit, disinfection_date
 ),

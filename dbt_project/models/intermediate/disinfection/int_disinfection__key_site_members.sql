@@ -17,7 +17,7 @@ final as (
         coalesce(roster.community, '') as community,
         coalesce(roster.grid, '') as grid,
         roster.start_date,
-        coalesce(roster.end_date, {{ no_end() }}) as end_date
+        coalesce(roster.end_date, 'infinity'::date) as end_date
     from roster
     inner join key_sites on roster.group_code = key_sites.group_code
     where {{ comparable_text('roster.unit') }} is not null and roster.start_date <= {{ as_of_date() }}

@@ -7,7 +7,10 @@ with declarations as (
 -- The notice that was updated last counts among several on one day.
 daily as (
     select *
-    from {{ first_per('declarations', 'zone_key, effective_date', 'updated_at desc, file_id desc, line desc') }} as newest
+    from (
+        select distinct on (zone_key, effective_date) * from declarations
+        order by zone_key, effective_date, updated_at desc, file_id desc, line desc
+    ) as newest
 ),
 
 spans as (
@@ -20,7 +23,7 @@ spans as (
     from daily
 ),
 
-listed as {{ once() }} {{ first_listed_day() }},
+listed as materialized {{ first_listed_day() }},
 
 days as (
     select
@@ -29,7 +32,11 @@ days as (
         day_at::date as disinfection_date
     from spans
     cross join listed
-    cross join lateral {{ days('greatest(spans.from_date, listed.first_day)', 'spans.to_date') }} as numbered (day_at)
+    cross join lateral generate_series(
+        greatest(spans.from_date, listed.first_day)::timestamp,
+        spans.to_date::timestamp,
+        interval '1 day'
+    ) as numbered (day_at)
     where spans.level in ('高', '中')
 ),
 

@@ -27,8 +27,8 @@ places as (
     from zones
     inner join registered
         on
-            {{ is_in('registered.community', 'zones.communities') }}
-            and ({{ is_in('registered.grid', 'zones.grids') }} or cardinality(zones.grids) = 0)
+            registered.community = any(zones.communities)
+            and (registered.grid = any(zones.grids) or cardinality(zones.grids) = 0)
     union all
     select
         zone_key,

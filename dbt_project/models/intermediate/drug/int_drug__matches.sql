@@ -27,7 +27,10 @@ found_names as (
 
 named as (
     select *
-    from {{ first_per('found_names', 'drug', 'length(name) desc nulls last, ' ~ bytewise('name')) }} as longest
+    from (
+        select distinct on (drug) * from found_names
+        order by drug, length(name) desc nulls last, name collate "C"
+    ) as longest
 ),
 
 found_forms as (
@@ -52,9 +55,10 @@ final as (
         category,
         form,
         is_monitored
-    from {{ first_per(
-        'found_forms', 'drug', 'length(form) desc nulls last, form_category is null, ' ~ bytewise('form')
-    ) }} as longest
+    from (
+        select distinct on (drug) * from found_forms
+        order by drug, length(form) desc nulls last, form_category is null, form collate "C"
+    ) as longest
 )
 
 select * from final

@@ -19,10 +19,10 @@ void as (
     -- From the day after the sample to the day of discharge; open while there is none.
     select
         person_key,
-        null::{{ text_type() }} as group_code,
+        null::text as group_code,
         'void' as state,
         sample_date + 1 as from_date,
-        coalesce(discharge_date, {{ no_end() }}) as to_date
+        coalesce(discharge_date, 'infinity'::date) as to_date
     from cases
 ),
 

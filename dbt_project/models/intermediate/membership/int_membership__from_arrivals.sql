@@ -30,7 +30,7 @@ domestic as (
     from arrivals
     where
         arrivals.origin <> '境外'
-        and {{ days_between('arrivals.arrival_date', 'arrivals.left_date') }}
+        and (arrivals.arrival_date - arrivals.left_date)
         <= {{ parameter('arrival_lookback_days', 'arrivals.arrival_date') }}
 ),
 

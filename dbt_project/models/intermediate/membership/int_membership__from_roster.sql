@@ -12,7 +12,7 @@ spellings as (
 units as (
     select
         unit,
-        first_value(unit) over (partition by folded_unit order by char_length(unit), {{ bytewise('unit') }}) as name
+        first_value(unit) over (partition by folded_unit order by char_length(unit), unit collate "C") as name
     from spellings
 ),
 

@@ -16,14 +16,14 @@ derived as (
         membership_id,
         person_key,
         group_code,
-        null::{{ text_type() }} as unit,
+        null::text as unit,
         community,
         grid,
         start_date,
         anchor_date,
         null::date as end_date,
-        null::{{ text_type() }} as wording,
-        null::{{ text_type() }} as control_method,
+        null::text as wording,
+        null::text as control_method,
         needs_review
     from arrivals
     union all
@@ -88,7 +88,7 @@ records as (
         roster.anchor_date,
         roster.end_date,
         nullif(roster.custom_frequency, '') as wording,
-        null::{{ text_type() }} as control_method,
+        null::text as control_method,
         false as needs_review,
         true as is_roster
     from roster
@@ -120,7 +120,7 @@ final as (
         or not bool_or(is_roster) over (partition by person_key, group_code, anchor_date)
         and row_number() over (
             partition by person_key, group_code, anchor_date
-            order by is_roster, {{ bytewise('membership_id') }}
+            order by is_roster, membership_id collate "C"
         ) = 1 as is_winner
     from records
 )

@@ -14,12 +14,11 @@ with records as (
 parsed as (
     select
         membership_id,
-        {{ regexp_groups('wording', '^([0-9]{1,3})\s*(天|日)([0-9]{1,3})\s*(检|次)$', 4) }} as by_days,
-        {{ regexp_groups('wording', '^([0-9]{0,2})\s*周([0-9]{1,3})\s*(检|次)$', 3) }} as by_weeks,
-        {{ regexp_groups(
-            'wording',
-            '^第([1-9][0-9]{0,2}[天日]?([、，,;；]第?[1-9][0-9]{0,2}[天日]?)*)(各检[1一]次|各[1一]次|各检测[1一]次)?$', 3
-        ) }} as by_day_numbers,
+        regexp_match(wording, '^([0-9]{1,3})\s*(天|日)([0-9]{1,3})\s*(检|次)$') as by_days,
+        regexp_match(wording, '^([0-9]{0,2})\s*周([0-9]{1,3})\s*(检|次)$') as by_weeks,
+        regexp_match(
+            wording, '^第([1-9][0-9]{0,2}[天日]?([、，,;；]第?[1-9][0-9]{0,2}[天日]?)*)(各检[1一]次|各[1一]次|各检测[1一]次)?$'
+        ) as by_day_numbers,
         wording in ('每日', '每天') as is_daily
     from records
 ),
@@ -29,17 +28,17 @@ final as (
         membership_id,
         case
             when is_daily then 1
-            when by_days is not null then {{ item('by_days', 3) }}::int
-            else {{ item('by_weeks', 2) }}::int
+            when by_days is not null then by_days[3]::int
+            else by_weeks[2]::int
         end as tests_required,
         case
             when is_daily then 1
-            when by_days is not null then {{ item('by_days', 1) }}::int
-            else 7 * coalesce(nullif({{ item('by_weeks', 1) }}, ''), '1')::int
+            when by_days is not null then by_days[1]::int
+            else 7 * coalesce(nullif(by_weeks[1], ''), '1')::int
         end as period_days,
         case
             when by_day_numbers is not null
-                then replace(replace(replace({{ item('by_day_numbers', 1) }}, '第', ''), '天', ''), '日', '')
+                then replace(replace(replace(by_day_numbers[1], '第', ''), '天', ''), '日', '')
         end as day_numbers
     from parsed
 )

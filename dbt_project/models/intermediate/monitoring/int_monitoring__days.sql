@@ -35,12 +35,12 @@ stages as (
         community,
         grid,
         case when is_elsewhere then isolation_ends_on + 1 else first_day end as from_date,
-        least(ends_on, {{ as_of_date() }}, coalesce(released_on, {{ no_end() }})) as to_date
+        least(ends_on, {{ as_of_date() }}, coalesce(released_on, 'infinity'::date)) as to_date
     from located
     where has_stage
 ),
 
-listed as {{ once() }} {{ first_listed_day() }},
+listed as materialized {{ first_listed_day() }},
 
 days as (
     select
@@ -53,7 +53,11 @@ days as (
         numbered.day_at::date as monitored_on
     from stages
     cross join listed
-    cross join lateral {{ days('greatest(stages.from_date, listed.first_day)', 'stages.to_date') }} as numbered (day_at)
+    cross join lateral generate_series(
+        greatest(stages.from_date, listed.first_day)::timestamp,
+        stages.to_date::timestamp,
+        interval '1 day'
+    ) as numbered (day_at)
 ),
 
 final as (

@@ -11,7 +11,7 @@ person_days as (select * from {{ ref('int_sample__person_days') }}),
 named_days as (
     select
         membership_id,
-        {{ each(split_list('day_numbers')) }} as day_number
+        unnest({{ split_list('day_numbers') }}) as day_number
     from memberships
     where day_numbers is not null
 ),
@@ -41,7 +41,7 @@ scheduled as (
         memberships.rule_text,
         memberships.first_test,
         memberships.late_first_test,
-        coalesce(memberships.end_date, {{ no_end() }}) as end_date,
+        coalesce(memberships.end_date, 'infinity'::date) as end_date,
         days.day_number as slot,
         memberships.anchor_date + days.day_number - 1 + memberships.first_day_offset as due_date
     from memberships
@@ -98,13 +98,13 @@ windows as (
         *,
         coalesce(
             lead(due_date) over (partition by membership_id order by due_date),
-            case when end_date = {{ no_end() }} then end_date else end_date + 1 end
+            case when end_date = 'infinity'::date then end_date else end_date + 1 end
         ) as until_date
     from slots
     where due_date between start_date and end_date
 ),
 
-evidence as {{ once() }} (
+evidence as materialized (
     select
         windows.*,
         (

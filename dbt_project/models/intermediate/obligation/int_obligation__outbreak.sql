@@ -3,12 +3,12 @@
 with slots as (
     select
         *,
-        least(member_to, coalesce(end_date, {{ no_end() }})) as until_date
+        least(member_to, coalesce(end_date, 'infinity'::date)) as until_date
     from {{ ref('int_outbreak__rounds') }}
-    where due_date between member_from and least(member_to, coalesce(end_date, {{ no_end() }}))
+    where due_date between member_from and least(member_to, coalesce(end_date, 'infinity'::date))
 ),
 
-first_samples as {{ once() }} (
+first_samples as materialized (
     select
         slots.*,
         {{ first_date('persons.sample_dates', 'slots.start_date') }} as first_sampled_on
@@ -16,7 +16,7 @@ first_samples as {{ once() }} (
     left join {{ ref('int_sample__person_dates') }} as persons on slots.person_key = persons.person_key
 ),
 
-evidence as {{ once() }} (
+evidence as materialized (
     select
         *,
         case when first_sampled_on <= until_date then first_sampled_on end as satisfied_on,

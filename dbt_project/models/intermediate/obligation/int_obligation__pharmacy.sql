@@ -22,7 +22,7 @@ slots as (
     from purchases
 ),
 
-evidence as {{ once() }} (
+evidence as materialized (
     select
         slots.*,
         case

@@ -67,7 +67,7 @@ explained as (
             when slot is not null and from_satisfied_on is not null and (to_satisfied_on is distinct from from_satisfied_on)
                 and not is_lifted then 'sample_withdrawn'
             when slot is not null then null
-            when to_last_sample_date > coalesce(from_last_sample_date, {{ no_start() }}) then 'sample_late'
+            when to_last_sample_date > coalesce(from_last_sample_date, '-infinity'::date) then 'sample_late'
             when (to_last_sample_date is distinct from from_last_sample_date) then 'sample_withdrawn'
         end as reason_code
     from compared

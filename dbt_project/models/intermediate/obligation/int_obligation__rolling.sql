@@ -4,7 +4,7 @@ with memberships as (
     select * from {{ ref('int_membership__unified') }}
     where
         rule_family in ('rolling', 'as_required')
-        and coalesce(end_date, {{ no_end() }}) >= {{ as_of_date() }}
+        and coalesce(end_date, 'infinity'::date) >= {{ as_of_date() }}
 ),
 
 persons as (select * from {{ ref('int_sample__person_dates') }}),
@@ -41,7 +41,7 @@ lifted as (
 evidence as (
     select
         population.membership_id,
-        {{ newest('persons.sample_dates', 'population.k') }} as sample_dates
+        persons.sample_dates[1:population.k] as sample_dates
     from population
     left join persons on population.person_key = persons.person_key
 ),
@@ -53,7 +53,7 @@ due as (
         lifted.state as lifted_state,
         evidence.sample_dates,
         greatest(
-            {{ item('evidence.sample_dates', 'population.k') }} + population.n,
+            (evidence.sample_dates)[population.k] + population.n,
             greatest(population.start_date, lifted.last_lifted_date + 1) + population.n - 1
         ) as due_date
     from population
@@ -68,12 +68,12 @@ final as (
         due_date,
         null::date as sampled_on,
         lifted_state,
-        {{ no_end() }} as last_day,
-        {{ item('sample_dates', 1) }} as last_sample_date,
+        'infinity'::date as last_day,
+        sample_dates[1] as last_sample_date,
         rule_text,
         case
-            when {{ item('sample_dates', 1) }} is null then '无采样记录'
-            when k = 1 then '最近一次采样 ' || {{ chinese_date(item('sample_dates', 1)) }}
+            when sample_dates[1] is null then '无采样记录'
+            when k = 1 then '最近一次采样 ' || {{ chinese_date('sample_dates[1]') }}
             else
                 '最近' || cardinality(sample_dates) || '次采样 '
                 || {{ chinese_dates('sample_dates') }}
@@ -82,7 +82,7 @@ final as (
     where
         lifted_state is not null
         or due_date <= {{ as_of_date() }}
-        or coalesce(end_date, {{ no_end() }}) >= due_date
+        or coalesce(end_date, 'infinity'::date) >= due_date
 )
 
 select * from final

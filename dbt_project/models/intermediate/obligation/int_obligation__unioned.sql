@@ -80,7 +80,7 @@ unioned as (
         of_events.sampled_on,
         of_events.is_in_time,
         of_events.lifted_state,
-        {{ no_end() }} as last_day,
+        'infinity'::date as last_day,
         of_events.evidence,
         false as needs_review
     from of_events

@@ -16,7 +16,7 @@ spaced as (
 ),
 
 -- The evidence is the first sample from the first day on, to the second.
-first_samples as {{ once() }} (
+first_samples as materialized (
     select
         *,
         (
@@ -72,7 +72,7 @@ slots as (
 ),
 
 -- A sample that was taken after the membership's end does not count for it.
-existing as {{ once() }} (
+existing as materialized (
     select
         slots.membership_id,
         slots.person_key,
@@ -82,10 +82,10 @@ existing as {{ once() }} (
         slots.window_date,
         slots.group_code,
         slots.rule_text,
-        case when slots.satisfied_on <= coalesce(slots.end_date, {{ no_end() }}) then slots.satisfied_on end as satisfied_on,
+        case when slots.satisfied_on <= coalesce(slots.end_date, 'infinity'::date) then slots.satisfied_on end as satisfied_on,
         {{ lifted_state('slots.person_key', 'slots.group_code', 'slots.due_date') }} as lifted_state
     from slots
-    where slots.due_date between slots.start_date and coalesce(slots.end_date, {{ no_end() }})
+    where slots.due_date between slots.start_date and coalesce(slots.end_date, 'infinity'::date)
 ),
 
 final as (
@@ -95,7 +95,7 @@ final as (
         due_date,
         satisfied_on as sampled_on,
         lifted_state,
-        coalesce(end_date, {{ no_end() }}) as last_day,
+        coalesce(end_date, 'infinity'::date) as last_day,
         rule_text,
         {{ chinese_date('window_date') }} || case group_code when 'A07' then '下发' else '抵达' end || '，第' || slot || '检'
         || case when slot = 2 then '（与第1检间隔满24小时）' else '' end as evidence

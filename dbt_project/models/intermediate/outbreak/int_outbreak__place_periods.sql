@@ -53,7 +53,7 @@ ended_before as (
 case_openings as (
     select
         min(found_at) as found_at,
-        {{ at_first('case_key', ['found_at', 'case_key']) }} as case_key
+        (array_agg(case_key order by found_at, case_key))[1] as case_key
     from ended_before
     group by end_count
 ),
@@ -69,8 +69,8 @@ events as (
     from notices
     inner join places
         on
-            (cardinality(notices.communities) = 0 or {{ is_in('places.community', 'notices.communities') }})
-            and (cardinality(notices.grids) = 0 or {{ is_in('places.grid', 'notices.grids') }})
+            (cardinality(notices.communities) = 0 or places.community = any(notices.communities))
+            and (cardinality(notices.grids) = 0 or places.grid = any(notices.grids))
     union all
     select
         places.community,

@@ -6,7 +6,7 @@ with memberships as (
 
 outbreaks as (select * from {{ ref('int_outbreak__place_periods') }}),
 
-durations as {{ once() }} (
+durations as materialized (
     select
         start_date,
         {{ parameter('full_round_days', 'start_date') }} as full_round_days
@@ -25,7 +25,7 @@ select
     memberships.basis,
     memberships.rule_text,
     memberships.start_date as member_from,
-    coalesce(memberships.end_date, {{ no_end() }}) as member_to,
+    coalesce(memberships.end_date, 'infinity'::date) as member_to,
     outbreaks.outbreak_number,
     outbreaks.outbreak_id,
     outbreaks.started_at,
@@ -37,5 +37,5 @@ inner join outbreaks
     on memberships.community = outbreaks.community and memberships.grid = outbreaks.grid
 inner join durations on outbreaks.start_date = durations.start_date
 where
-    coalesce(memberships.end_date, {{ no_end() }}) >= outbreaks.start_date
-    and memberships.start_date <= coalesce(outbreaks.end_date, {{ no_end() }})
+    coalesce(memberships.end_date, 'infinity'::date) >= outbreaks.start_date
+    and memberships.start_date <= coalesce(outbreaks.end_date, 'infinity'::date)

@@ -2,20 +2,23 @@
 -- Who was exempt or infected on the day is on the roster, and is not asked for in the full round.
 with rounds as (select * from {{ ref('int_outbreak__rounds') }}),
 
-samples as {{ once() }} (
+samples as materialized (
     select
         person_key,
-        {{ oldest_first('sample_dates') }} as sample_dates
+        array(
+            select known.sample_date from unnest(sample_dates) as known (sample_date)
+            order by known.sample_date
+        ) as sample_dates
     from {{ ref('int_sample__dates') }}
-    where {{ is_among('person_key', 'select rounds.person_key from rounds') }}
+    where person_key = any(array(select rounds.person_key from rounds))
 ),
 
 lifts as (select * from {{ ref('int_lift__intervals') }}),
 
-listed as {{ once() }} {{ first_listed_day() }},
+listed as materialized {{ first_listed_day() }},
 
 -- A person with two records in one unit, group and community is one person there.
-members as {{ once() }} (
+members as materialized (
     select
         rounds.unit,
         rounds.group_code,
@@ -27,10 +30,11 @@ members as {{ once() }} (
         min(rounds.department) as department
     from rounds
     cross join listed
-    cross join lateral {{ days(
-        'greatest(rounds.start_date, rounds.member_from, listed.first_day)',
-        'least(rounds.end_date, rounds.member_to, ' ~ as_of_date() ~ ')'
-    ) }} as counted (sampling_day)
+    cross join lateral generate_series(
+        greatest(rounds.start_date, rounds.member_from, listed.first_day)::timestamp,
+        least(rounds.end_date, rounds.member_to, {{ as_of_date() }})::timestamp,
+        interval '1 day'
+    ) as counted (sampling_day)
     group by rounds.unit, rounds.group_code, rounds.community, rounds.person_key, sampling_day
 ),
 
@@ -57,7 +61,7 @@ outbreaks as (
     group by community, started_at
 ),
 
-openings as {{ once() }} (
+openings as materialized (
     select
         earliest.unit,
         earliest.group_code,
@@ -72,10 +76,10 @@ openings as {{ once() }} (
 ),
 
 -- The last sample up to the day, whether or not it is one of the outbreak.
-sampled as {{ once() }} (
+sampled as materialized (
     select
         members.*,
-        {{ last_in('samples.sample_dates', 'members.sampling_day') }} as last_sample_date,
+        (samples.sample_dates)[width_bucket(members.sampling_day, samples.sample_dates)] as last_sample_date,
         exists(
             select 1 from lifts
             where
@@ -87,7 +91,7 @@ sampled as {{ once() }} (
     left join samples on members.person_key = samples.person_key
 ),
 
-coverage as {{ once() }} (
+coverage as materialized (
     select
         sampling_day,
         {{ parameter('sample_coverage_days', 'sampling_day') }} as coverage_days
@@ -136,7 +140,7 @@ final as (
         unit,
         group_code,
         min(group_name) as group_name,
-        {{ joined_distinct('department', '、') }} as department,
+        string_agg(distinct department, '、' order by department) as department,
         community,
         sampling_day,
         round_due_date,

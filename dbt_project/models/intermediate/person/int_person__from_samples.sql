@@ -11,7 +11,7 @@
 {% set changes = ref('int_sample__changes') %}
 
 with told as (
-    {% if is_incremental() -%}
+    {% if goes_on() -%}
     {{ told_anew(this, changes) }}
     {%- else -%}
     {{ told_by_samples('name', 'name') }}
@@ -22,7 +22,10 @@ with told as (
 
 final as (
     select newest.*
-    from {{ first_per('told', 'person_key, attribute', 'updated_at desc, file_id desc, line desc') }} as newest
+    from (
+        select distinct on (person_key, attribute) * from told
+        order by person_key, attribute, updated_at desc, file_id desc, line desc
+    ) as newest
 )
 
 select * from final

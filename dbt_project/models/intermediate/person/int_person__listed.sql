@@ -16,7 +16,7 @@ final as (
         memberships.person_key,
         memberships.group_code as list_code,
         memberships.start_date as from_date,
-        coalesce(memberships.end_date, {{ no_end() }}) as to_date
+        coalesce(memberships.end_date, 'infinity'::date) as to_date
     from memberships
     inner join controlled_groups on memberships.group_code = controlled_groups.group_code
     union all
@@ -24,7 +24,7 @@ final as (
         person_key,
         'case' as list_code,
         sample_date as from_date,
-        coalesce(discharge_date, {{ no_end() }}) as to_date
+        coalesce(discharge_date, 'infinity'::date) as to_date
     from infections
 )
 

@@ -5,10 +5,10 @@ final as (
     select
         edition_code,
         title,
-        case when row_number() over by_date = 1 then {{ no_start() }} else effective_from end as effective_from,
+        case when row_number() over by_date = 1 then '-infinity'::date else effective_from end as effective_from,
         -- A later edition ends the one before it, whatever that one's last day says.
         least(
-            coalesce(effective_to, {{ no_end() }}),
+            coalesce(effective_to, 'infinity'::date),
             lead(effective_from) over by_date - 1
         ) as effective_to
     from editions

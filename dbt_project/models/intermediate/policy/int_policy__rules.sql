@@ -8,7 +8,7 @@ departments as (
     select
         in_force_edition_code,
         group_code,
-        {{ joined('department', '、', 'ordinal') }} as departments
+        string_agg(department, '、' order by ordinal) as departments
     from {{ rows_in_force('policy_rule_department', ['group_code']) }} as ranked
     where recency = 1
     group by in_force_edition_code, group_code

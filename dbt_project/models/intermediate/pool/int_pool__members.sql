@@ -62,7 +62,7 @@ members as (
     select
         samples.person_key,
         samples.tube_no,
-        {{ at_first('samples.sample_key', [bytewise('samples.sample_key')]) }} as sample_key,
+        (array_agg(samples.sample_key order by samples.sample_key collate "C"))[1] as sample_key,
         min(samples.sampled_at) as pooled_at,
         bool_or(samples.sample_date between positive_tubes.first_sample_date and positive_tubes.last_sample_date)
             as is_of_its_day

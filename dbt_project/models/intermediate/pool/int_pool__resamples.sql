@@ -25,9 +25,10 @@ resamples as (
         membership_id,
         sampled_at,
         result
-    from {{ first_per(
-        'later_singles', 'membership_id', "sampled_at, result = '阳性' desc, " ~ bytewise('sample_key')
-    ) }} as earliest
+    from (
+        select distinct on (membership_id) * from later_singles
+        order by membership_id, sampled_at, result = '阳性' desc, sample_key collate "C"
+    ) as earliest
 ),
 
 evidence as (

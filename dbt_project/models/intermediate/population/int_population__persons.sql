@@ -5,19 +5,22 @@
 with residents as (
     select * from {{ ref('stg_platform__residents') }}
     where
-        coalesce(moved_in_date, {{ no_start() }}) <= {{ as_of_date() }}
-        and coalesce(moved_out_date, {{ no_end() }}) >= {{ as_of_date() }}
+        coalesce(moved_in_date, '-infinity'::date) <= {{ as_of_date() }}
+        and coalesce(moved_out_date, 'infinity'::date) >= {{ as_of_date() }}
 ),
 
 active as (
     select * from {{ ref('int_membership__unified') }}
-    where coalesce(end_date, {{ no_end() }}) >= {{ as_of_date() }}
+    where coalesce(end_date, 'infinity'::date) >= {{ as_of_date() }}
 ),
 
 -- The membership that began last says where the person is; one with a community goes before one without.
 memberships as (
     select *
-    from {{ first_per('active', 'person_key', "community = '', start_date desc, " ~ bytewise('membership_id')) }} as newest
+    from (
+        select distinct on (person_key) * from active
+        order by person_key, community = '', start_date desc, membership_id collate "C"
+    ) as newest
 ),
 
 final as (

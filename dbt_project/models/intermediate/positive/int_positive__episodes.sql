@@ -5,17 +5,19 @@ with events as (select * from {{ ref('int_positive__events') }}),
 
 samples as (
     select *
-    from {{ first_per(
-        'events', 'person_key, discharges', "kind = 'sample' desc, sampled_at, known_at, " ~ bytewise('event_key')
-    ) }} as earliest
+    from (
+        select distinct on (person_key, discharges) * from events
+        order by person_key, discharges, kind = 'sample' desc, sampled_at, known_at, event_key collate "C"
+    ) as earliest
     where kind = 'sample'
 ),
 
 cases as (
     select *
-    from {{ first_per(
-        'events', 'person_key, discharges', "kind = 'case' desc, sampled_at, known_at, " ~ bytewise('event_key')
-    ) }} as earliest
+    from (
+        select distinct on (person_key, discharges) * from events
+        order by person_key, discharges, kind = 'case' desc, sampled_at, known_at, event_key collate "C"
+    ) as earliest
     where kind = 'case'
 ),
 

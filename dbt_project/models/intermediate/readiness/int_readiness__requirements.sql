@@ -3,8 +3,8 @@
 with residents as (
     select * from {{ ref('stg_platform__residents') }}
     where
-        coalesce(moved_in_date, {{ no_start() }}) <= {{ as_of_date() }}
-        and coalesce(moved_out_date, {{ no_end() }}) >= {{ as_of_date() }}
+        coalesce(moved_in_date, '-infinity'::date) <= {{ as_of_date() }}
+        and coalesce(moved_out_date, 'infinity'::date) >= {{ as_of_date() }}
 ),
 
 teams as (select * from {{ ref('stg_platform__teams') }}),

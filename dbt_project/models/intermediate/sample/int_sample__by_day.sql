@@ -25,6 +25,6 @@ select
     tested_at,
     result
 from {{ ref('int_sample__valid') }}
-{%- if is_incremental() %}
-where {{ is_among('file_id', changed_files(changes)) }}
+{%- if goes_on() %}
+where file_id = any(array({{ changed_files(changes) }}))
 {%- endif %}

@@ -20,7 +20,7 @@ select
     samples.line,
     true as came
 from {{ ref('stg_platform__test_results') }} as samples
-where {{ is_among('samples.file_id', 'select file_id from files') }}
+where samples.file_id = any(array(select file_id from files))
 union all
 select
     sample_key,

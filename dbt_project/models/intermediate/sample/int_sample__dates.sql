@@ -5,6 +5,6 @@
 -- PostgreSQL reads them in order from the index of the samples by person and day, and sorts nothing.
 select
     person_key,
-    {{ newest_first('sample_date') }} as sample_dates
+    array_agg(distinct sample_date order by sample_date desc) as sample_dates
 from {{ ref('int_sample__by_day') }}
 group by person_key

@@ -5,4 +5,4 @@ select
     persons.person_key,
     days.sample_date
 from {{ ref('int_sample__person_dates') }} as persons
-cross join lateral {{ each('persons.sample_dates') }} as days (sample_date)
+cross join lateral unnest(persons.sample_dates) as days (sample_date)

@@ -22,7 +22,7 @@ evidence as (
             select 1 from cases
             where
                 cases.person_key = scope.person_key
-                and coalesce(cases.discharge_date, {{ no_end() }}) >= scope.started_at::date
+                and coalesce(cases.discharge_date, 'infinity'::date) >= scope.started_at::date
         ) as is_infected
     from scope
     left join first_samples

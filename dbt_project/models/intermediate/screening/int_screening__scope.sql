@@ -16,7 +16,7 @@ select
 from rounds
 inner join residents
     on
-        (cardinality(rounds.communities) = 0 or {{ is_in('residents.community', 'rounds.communities') }})
-        and (cardinality(rounds.grids) = 0 or {{ is_in('residents.grid', 'rounds.grids') }})
-        and rounds.started_at::date between coalesce(residents.moved_in_date, {{ no_start() }})
-        and coalesce(residents.moved_out_date, {{ no_end() }})
+        (cardinality(rounds.communities) = 0 or residents.community = any(rounds.communities))
+        and (cardinality(rounds.grids) = 0 or residents.grid = any(rounds.grids))
+        and rounds.started_at::date between coalesce(residents.moved_in_date, '-infinity'::date)
+        and coalesce(residents.moved_out_date, 'infinity'::date)

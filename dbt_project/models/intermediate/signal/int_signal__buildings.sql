@@ -36,8 +36,8 @@ residents as (
     select * from {{ ref('stg_platform__residents') }}
     where
         building <> ''
-        and coalesce(moved_in_date, {{ no_start() }}) <= {{ as_of_date() }}
-        and coalesce(moved_out_date, {{ no_end() }}) >= {{ as_of_date() }}
+        and coalesce(moved_in_date, '-infinity'::date) <= {{ as_of_date() }}
+        and coalesce(moved_out_date, 'infinity'::date) >= {{ as_of_date() }}
 ),
 
 signals as (
@@ -83,10 +83,9 @@ windows as (
 runs as (
     select
         windows.*,
-        {{ days_between(
-            'windows.told_on',
-            'lag(windows.told_on) over (partition by windows.community, windows.grid, windows.building order by windows.told_on)'
-        ) }} < allowed.window_days as goes_on
+        windows.told_on - lag(windows.told_on) over (
+            partition by windows.community, windows.grid, windows.building order by windows.told_on
+        ) < allowed.window_days as goes_on
     from windows
     cross join allowed
 ),

@@ -36,7 +36,7 @@ days as (
 ),
 
 -- Every day in whose window somebody bought: joined by the day, so that a grid's days are not compared each with each.
-counted as {{ once() }} (
+counted as materialized (
     select
         person_days.community,
         person_days.grid,
@@ -45,7 +45,11 @@ counted as {{ once() }} (
         numbered.day_at::date as window_ends_on
     from person_days
     cross join allowed
-    cross join lateral {{ days('person_days.bought_on', 'person_days.bought_on + allowed.window_days - 1') }} as numbered (day_at)
+    cross join lateral generate_series(
+        person_days.bought_on::timestamp,
+        (person_days.bought_on + allowed.window_days - 1)::timestamp,
+        interval '1 day'
+    ) as numbered (day_at)
 ),
 
 windows as (
@@ -69,7 +73,7 @@ windows as (
 runs as (
     select
         *,
-        {{ days_between('bought_on', 'lag(bought_on) over (partition by community, grid order by bought_on)') }} < window_days
+        (bought_on - lag(bought_on) over (partition by community, grid order by bought_on)) < window_days
             as goes_on
     from windows
 ),
@@ -92,7 +96,7 @@ spans as (
     group by community, grid, run_number
 ),
 
-span_days as {{ once() }} (
+span_days as materialized (
     select
         spans.community,
         spans.grid,
@@ -100,7 +104,7 @@ span_days as {{ once() }} (
         spans.last_on,
         numbered.day_at::date as bought_on
     from spans
-    cross join lateral {{ days('spans.first_on', 'spans.last_on') }} as numbered (day_at)
+    cross join lateral generate_series(spans.first_on::timestamp, spans.last_on::timestamp, interval '1 day') as numbered (day_at)
 ),
 
 final as (

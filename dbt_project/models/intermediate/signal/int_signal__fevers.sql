@@ -43,7 +43,7 @@ days as (
 runs as (
     select
         days.*,
-        {{ days_between('days.told_on', 'lag(days.told_on) over (partition by days.person_key order by days.told_on)') }}
+        (days.told_on - lag(days.told_on) over (partition by days.person_key order by days.told_on))
         < allowed.window_days as goes_on
     from days
     cross join allowed

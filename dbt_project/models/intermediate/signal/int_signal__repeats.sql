@@ -44,7 +44,7 @@ windows as (
 runs as (
     select
         *,
-        {{ days_between('bought_on', 'lag(bought_on) over (partition by person_key order by bought_on)') }} < window_days
+        (bought_on - lag(bought_on) over (partition by person_key order by bought_on)) < window_days
             as goes_on
     from windows
 ),

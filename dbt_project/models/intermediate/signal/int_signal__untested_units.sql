@@ -9,7 +9,7 @@ with allowed as (
 samples as (
     select
         person_key,
-        {{ item('sample_dates', 1) }} as last_sample_date
+        sample_dates[1] as last_sample_date
     from {{ ref('int_sample__person_dates') }}
 ),
 
@@ -26,7 +26,7 @@ members as (
     where
         memberships.rule_family = 'rolling'
         and memberships.unit <> ''
-        and coalesce(memberships.end_date, {{ no_end() }}) >= {{ as_of_date() }}
+        and coalesce(memberships.end_date, 'infinity'::date) >= {{ as_of_date() }}
         and memberships.start_date <= {{ as_of_date() }} - allowed.untested_days + 1
     group by memberships.unit, memberships.community, memberships.person_key
 ),
@@ -64,13 +64,13 @@ final as (
         units.grid,
         units.persons,
         units.first_on,
-        {{ days_between(as_of_date(), 'units.first_on') }} + 1 as days,
+        ({{ as_of_date() }} - units.first_on) + 1 as days,
         allowed.untested_days
     from units
     cross join allowed
     where
         units.persons >= allowed.least
-        and {{ days_between(as_of_date(), 'units.first_on') }} + 1 >= allowed.untested_days
+        and ({{ as_of_date() }} - units.first_on) + 1 >= allowed.untested_days
 )
 
 select * from final

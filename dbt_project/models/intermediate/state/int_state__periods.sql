@@ -30,8 +30,8 @@ starts as (
         found_at,
         'case',
         case_key,
-        {{ empty_list() }},
-        {{ empty_list() }},
+        '{}'::text[],
+        '{}'::text[],
         null
     from cases
     where found_at < {{ as_of_date() }} + 1
@@ -53,8 +53,8 @@ bounded as (
             and (
                 cardinality(ends.communities) + cardinality(ends.grids) = 0
                 or (
-                    {{ same_members('ends.communities', 'starts.communities') }}
-                    and {{ same_members('ends.grids', 'starts.grids') }}
+                    ends.communities @> starts.communities and ends.communities <@ starts.communities
+                    and ends.grids @> starts.grids and ends.grids <@ starts.grids
                 )
             )
     group by starts.from_at, starts.trigger_kind, starts.trigger_key, starts.ended_at
@@ -63,7 +63,7 @@ bounded as (
 reached as (
     select
         *,
-        max(coalesce(to_at, {{ no_end('timestamp') }})) over (
+        max(coalesce(to_at, 'infinity'::timestamp)) over (
             order by from_at, trigger_kind, trigger_key rows between unbounded preceding and 1 preceding
         ) as reached_at
     from bounded
@@ -72,7 +72,7 @@ reached as (
 islands as (
     select
         *,
-        count(*) filter (where from_at > coalesce(reached_at, {{ no_start('timestamp') }}))
+        count(*) filter (where from_at > coalesce(reached_at, '-infinity'::timestamp))
             over (order by from_at, trigger_kind, trigger_key) as island
     from reached
 ),
@@ -80,9 +80,9 @@ islands as (
 emergencies as (
     select
         min(from_at) as from_at,
-        nullif(max(coalesce(to_at, {{ no_end('timestamp') }})), {{ no_end('timestamp') }}) as to_at,
-        {{ at_first('trigger_kind', ['from_at', 'trigger_kind', 'trigger_key']) }} as trigger_kind,
-        {{ at_first('trigger_key', ['from_at', 'trigger_kind', 'trigger_key']) }} as trigger_key
+        nullif(max(coalesce(to_at, 'infinity'::timestamp)), 'infinity'::timestamp) as to_at,
+        (array_agg(trigger_kind order by from_at, trigger_kind, trigger_key))[1] as trigger_kind,
+        (array_agg(trigger_key order by from_at, trigger_kind, trigger_key))[1] as trigger_key
     from islands
     group by island
 ),
@@ -99,8 +99,8 @@ peace as (
     select
         null::timestamp as from_at,
         min(from_at) as to_at,
-        null::{{ text_type() }} as trigger_kind,
-        null::{{ text_type() }} as trigger_key
+        null::text as trigger_kind,
+        null::text as trigger_key
     from emergencies
     union all
     select

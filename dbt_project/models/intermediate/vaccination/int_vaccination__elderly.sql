@@ -3,8 +3,8 @@
 with residents as (
     select * from {{ ref('stg_platform__residents') }}
     where
-        coalesce(moved_in_date, {{ no_start() }}) <= {{ as_of_date() }}
-        and coalesce(moved_out_date, {{ no_end() }}) >= {{ as_of_date() }}
+        coalesce(moved_in_date, '-infinity'::date) <= {{ as_of_date() }}
+        and coalesce(moved_out_date, 'infinity'::date) >= {{ as_of_date() }}
 ),
 
 vaccinations as (
@@ -43,8 +43,8 @@ doses as (
     select
         person_key,
         max(dose) as highest_dose,
-        {{ at_first('vaccine_name', ['dose', 'vaccinated_date', 'vaccination_key']) }} as first_vaccine,
-        {{ at_first('vaccinated_date', ['dose', 'vaccinated_date', 'vaccination_key'], descending=true) }} as last_dose_date
+        (array_agg(vaccine_name order by dose, vaccinated_date, vaccination_key))[1] as first_vaccine,
+        (array_agg(vaccinated_date order by dose desc, vaccinated_date desc, vaccination_key desc))[1] as last_dose_date
     from vaccinations
     where vaccinated_date <= {{ as_of_date() }} and dose is not null
     group by person_key
@@ -54,12 +54,16 @@ doses as (
 kinds as (
     select
         names.first_vaccine,
-        {{ at_first('vaccines.keyword', [
-            contains_word('names.first_vaccine', 'vaccines.keyword'), 'char_length(vaccines.keyword)', 'vaccines.keyword'
-        ], descending=true) }} as keyword
+        (array_agg(
+            vaccines.keyword
+            order by
+                position(vaccines.keyword in names.first_vaccine) > 0 desc,
+                char_length(vaccines.keyword) desc,
+                vaccines.keyword desc
+        ))[1] as keyword
     from (select distinct coalesce(first_vaccine, '') as first_vaccine from doses) as names
     inner join vaccines
-        on vaccines.is_default or {{ contains_word('names.first_vaccine', 'vaccines.keyword') }}
+        on vaccines.is_default or position(vaccines.keyword in names.first_vaccine) > 0
     group by names.first_vaccine
 ),
 
@@ -67,7 +71,7 @@ kinds as (
 exclusions as (
     select
         person_key,
-        {{ at_first('exclusion', ['updated_at', 'file_id', 'line'], descending=true) }} as exclusion
+        (array_agg(exclusion order by updated_at desc, file_id desc, line desc))[1] as exclusion
     from vaccinations
     where exclusion is not null
     group by person_key

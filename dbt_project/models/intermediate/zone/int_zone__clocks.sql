@@ -67,8 +67,8 @@ unassigned as (
         on
             coalesce(cases.zone_key, '') = ''
             and cases.sample_date between clocked.clock_start and clocked.judged_on
-            and {{ is_in('cases.community', 'clocked.communities') }}
-            and ({{ is_in('cases.grid', 'clocked.grids') }} or cardinality(clocked.grids) = 0)
+            and cases.community = any(clocked.communities)
+            and (cases.grid = any(clocked.grids) or cardinality(clocked.grids) = 0)
     group by clocked.zone_id, clocked.moment
 ),
 
@@ -80,7 +80,7 @@ final as (
         clocked.level,
         clocked.last_positive_date,
         clocked.clock_start,
-        {{ days_between('clocked.judged_on', 'clocked.clock_start') }} as clear_days,
+        (clocked.judged_on - clocked.clock_start) as clear_days,
         -- No case keeps a zone whose level waits for no days, as one that the edition does not have.
         case when zone_rules.clear_days > 0 then unassigned.unassigned_case_date end as unassigned_case_date,
         zone_rules.to_level,

@@ -63,7 +63,10 @@ latest as (
         communities,
         grids
     -- A notice may leave the place out.
-    from {{ first_per('daily', 'zone_key', 'cardinality(communities) = 0, effective_date desc') }} as placed
+    from (
+        select distinct on (zone_key) * from daily
+        order by zone_key, cardinality(communities) = 0, effective_date desc
+    ) as placed
 ),
 
 final as (

@@ -10,14 +10,14 @@ cases as (
 overlapping as (
     select
         zones.zone_id,
-        {{ list_of('others.zone_id', [bytewise('others.zone_id')]) }} as overlapping_zones,
+        array_agg(others.zone_id order by others.zone_id collate "C") as overlapping_zones,
         bool_or(others.level <> zones.level) as is_level_contested
     from zones
     inner join zones as others
         on
             zones.zone_id <> others.zone_id
-            and {{ overlaps('zones.communities', 'others.communities') }}
-            and ({{ overlaps('zones.grids', 'others.grids') }} or cardinality(zones.grids) = 0 or cardinality(others.grids) = 0)
+            and zones.communities && others.communities
+            and (zones.grids && others.grids or cardinality(zones.grids) = 0 or cardinality(others.grids) = 0)
     where zones.level <> '低' and others.level <> '低'
     group by zones.zone_id
 ),
@@ -29,15 +29,15 @@ positives as (
     from zones
     inner join cases
         on
-            {{ is_in('cases.community', 'zones.communities') }}
-            and ({{ is_in('cases.grid', 'zones.grids') }} or cardinality(zones.grids) = 0)
+            cases.community = any(zones.communities)
+            and (cases.grid = any(zones.grids) or cardinality(zones.grids) = 0)
     group by zones.zone_id
 ),
 
 final as (
     select
         zones.zone_id,
-        coalesce(overlapping.overlapping_zones, {{ empty_list() }}) as overlapping_zones,
+        coalesce(overlapping.overlapping_zones, '{}'::text[]) as overlapping_zones,
         coalesce(overlapping.is_level_contested, false) as is_level_contested,
         positives.place_last_positive_date
     from zones

@@ -26,13 +26,13 @@ registered as (
     select
         zones.zone_id,
         residents.person_key,
-        coalesce(residents.moved_in_date, {{ no_start() }}) as moved_in_date,
-        coalesce(residents.moved_out_date, {{ no_end() }}) as moved_out_date
+        coalesce(residents.moved_in_date, '-infinity'::date) as moved_in_date,
+        coalesce(residents.moved_out_date, 'infinity'::date) as moved_out_date
     from zones
     inner join residents
         on
-            {{ is_in('residents.community', 'zones.communities') }}
-            and ({{ is_in('residents.grid', 'zones.grids') }} or cardinality(zones.grids) = 0)
+            residents.community = any(zones.communities)
+            and (residents.grid = any(zones.grids) or cardinality(zones.grids) = 0)
 ),
 
 final as (

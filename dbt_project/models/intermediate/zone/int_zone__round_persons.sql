@@ -46,9 +46,10 @@ final as (
         round_from_date,
         sample_date,
         result
-    from {{ first_per(
-        'sampled', 'zone_id, moment, person_key', "result not in ('阴性', '阳性'), sampled_at, result = '阳性' desc"
-    ) }} as earliest
+    from (
+        select distinct on (zone_id, moment, person_key) * from sampled
+        order by zone_id, moment, person_key, result not in ('阴性', '阳性'), sampled_at, result = '阳性' desc
+    ) as earliest
 )
 
 select * from final

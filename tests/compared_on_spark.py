@@ -1,0 +1,84 @@
+"""The comparison with Spark has covered these constructs, of the models and of tests/spark_queries.py, and these types of tables.
+
+`python -m tests.compared_on_spark` writes both files anew; tests/integration/test_spark.py compares every row that they stand for,
+and fails where they say something else.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+from tests import support
+from tests.spark_queries import QUERIES
+from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.modelling import dbt
+from yingjian.modelling.spark import SCHEMA, types_of
+from yingjian.modelling.spark_sql import Columns, Refused, translate
+from yingjian.settings import PROJECT_ROOT, Settings
+
+CONSTRUCTS = PROJECT_ROOT / "tests" / "compared_on_spark.txt"
+TYPES = PROJECT_ROOT / "tests" / "table_types.json"
+DAY = date(2022, 7, 20)
+
+
+def compiled() -> list[dbt.Model]:
+    """Every model, compiled where no server is."""
+    nowhere = {
+        "YINGJIAN_HOME": tempfile.mkdtemp(),
+        "YINGJIAN_WAREHOUSE": "postgresql://nobody:none@127.0.0.1:1/yingjian",
+        "YINGJIAN_PERSON_KEY": "0" * 64,
+    }
+    return dbt.compiled(Settings.load(nowhere), SCHEMA, DAY)
+
+
+def uncovered(models: list[dbt.Model], covered: set[str]) -> list[str]:
+    """It finds what models use that the comparison has not covered, or that cannot be translated, with the model and the line."""
+    tables = json.loads(TYPES.read_text(encoding="utf-8"))
+    faults = []
+    for model in models:
+        try:
+            translated = translate(model.path, model.sql, tables, model.source)
+        except Refused as error:
+            faults.append(str(error))
+            continue
+        tables[model.table] = translated.columns
+        faults += [
+            f"{model.path}, {place}: {construct} was not compared on Spark"
+            for construct, place in translated.constructs.items()
+            if construct not in covered
+        ]
+    return faults
+
+
+def constructs(models: list[dbt.Model], tables: Mapping[str, Columns]) -> set[str]:
+    """Every construct of the models and of the queries. Raises Refused."""
+    known = dict(tables)
+    names: set[str] = set()
+    for model in models:
+        translated = translate(model.path, model.sql, known)
+        known[model.table] = translated.columns
+        names |= set(translated.constructs)
+    return names.union(*(translate(name, query, {}).constructs for name, query in QUERIES.items()))
+
+
+def read() -> set[str]:
+    return set(CONSTRUCTS.read_text(encoding="utf-8").splitlines())
+
+
+def main() -> None:
+    settings = support.make_home(Path(tempfile.mkdtemp()), durable=False)
+    try:
+        tables = types_of(settings, DAY)
+    finally:
+        EmbeddedPostgres(settings).stop()
+    lines = [f"{json.dumps(name)}: {json.dumps(columns)}" for name, columns in sorted(tables.items())]
+    TYPES.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    CONSTRUCTS.write_text("\n".join(sorted(constructs(compiled(), tables))) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
