@@ -39,6 +39,7 @@ SPARK_TYPES = {
 # PostgreSQL's numeric has no limit. Spark gives every result a size of its own and drops decimals where two sizes meet, so
 # that every result is brought to this one: 20 decimals, as PostgreSQL gives a share. A whole number and a power are shorter.
 NUMERIC = SPARK_TYPES["numeric"]
+DIVISOR = "decimal(38, 16)"  # Spark gives a quotient fewer than twenty decimals if its divisor has more.
 WHOLE_NUMERIC, SHORT_NUMERIC = "decimal(18, 0)", "decimal(20, 6)"
 SHORT_TYPES = {
     "int": "integer",
@@ -588,7 +589,8 @@ class _Translation:
         if kind in INTEGERS:
             return cast(paren(exp.IntDiv(this=node.this, expression=node.expression)), SPARK_TYPES[kind]), kind
         dividend, _ = self.sized(node.this, kind)
-        return self.sized(exp.Div(this=dividend, expression=node.expression, typed=False, safe=True), kind)
+        divisor = cast(node.expression, DIVISOR) if right == kind == "numeric" else node.expression
+        return self.sized(exp.Div(this=dividend, expression=divisor, typed=False, safe=True), kind)
 
     @_handles(exp.Mod, args="this expression")
     def _mod(self, node: Any, scope: Scope) -> Typed:

@@ -68,6 +68,8 @@ def of(expression: str) -> str:
         ("sum(b)", "CAST(SUM(b) AS DECIMAL(18, 0))"),
         ("sum(a)", "SUM(a)"),
         ("sum(a) / 2", "CAST((SUM(a) DIV 2) AS BIGINT)"),
+        # Spark gives a quotient fewer decimals, the more its divisor has.
+        ("b / n", "CAST(CAST(b AS DECIMAL(38, 20)) / CAST(n AS DECIMAL(38, 16)) AS DECIMAL(38, 20))"),
         ("a / 2", "CAST((a DIV 2) AS INT)"),
         # try_cast is written as a cast that fails.
         (
