@@ -164,7 +164,8 @@ def test_an_action_says_until_when_by_whom_and_where_they_are_reached():
 # Neither the plan nor a parameter gives these a deadline.
 WITHOUT_LIMIT = {
     "无应检数据", "逾期清零", "补足隔离场所", "补充物资", "核查住客", "补报数据", "核对通告", "终末消毒", "核查预警信号", "补上首检",
-    "核实来源",
+    "核实来源", "今日名单",
+    "TITLES.get(row.list, row.list)",  # A grid reads how many items each list has; each item says until when.
 }  # fmt: skip
 
 
@@ -175,7 +176,8 @@ def test_every_action_has_the_deadline_of_its_rule_or_is_known_to_have_none():
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Action":
                 is_limited = len(call.args) > 4 or any(word.arg == "limit" for word in call.keywords)
                 if not is_limited:
-                    without.add(ast.literal_eval(call.args[0]))
+                    heading = call.args[0]
+                    without.add(heading.value if isinstance(heading, ast.Constant) else ast.unparse(heading))
     assert without == WITHOUT_LIMIT
 
 
