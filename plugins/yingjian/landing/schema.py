@@ -77,6 +77,8 @@ def _limits(column: Column) -> dict[str, Any]:
         limits["pattern"] = _PATTERNS[column.kind]
     if column.kind in ("text", "place", "places", "frequency", "tests"):
         limits["maxLength"] = column.max_characters
-    if column.is_name or column.is_key or column.is_phone:
-        limits["not"] = {"pattern": PERSONAL if column.is_name else _ROUNDED}
+    wrong = [PERSONAL] if column.is_name else []
+    wrong += [_ROUNDED] if column.is_key or column.is_phone else []
+    if wrong:
+        limits["not"] = {"pattern": "|".join(f"(?:{pattern})" for pattern in wrong)}
     return limits

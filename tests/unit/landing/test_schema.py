@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -93,3 +94,12 @@ def test_every_feed_has_a_file(tmp_path: Path) -> None:
     assert [json.loads(path.read_text(encoding="utf-8"))["title"] for path in paths] == [
         f.title for f in FEEDS.values()
     ]
+
+
+def test_a_key_that_is_a_name_has_the_limits_of_both() -> None:
+    """A place is a name, and the key of what comes from it once a day."""
+    place = replace(FEEDS["test_results"].column("sampling_point"), is_key=True)
+    limits = jsonschema.Draft202012Validator(schema._limits(place))
+    assert place.is_name and limits.is_valid("东门泵站")
+    for wrong in ("网格13800000000", "1.38E+10"):
+        assert not limits.is_valid(wrong)
