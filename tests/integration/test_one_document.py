@@ -162,7 +162,7 @@ def test_no_cell_is_too_narrow_for_what_stands_in_it(packs, tmp_path, audience):
     _, pack = packs[audience]
     pages = pypdf.PdfReader(through_libreoffice(pack.workbook, tmp_path, "pdf")).pages
     said = "\n".join(page.extract_text() for page in pages)
-    if audience.kind != "department":
+    if audience.kind in ("office", "community"):  # The grid of this town has nothing with a deadline.
         assert re.search(r"2022-07-\d\d \d\d:\d\d", said), "there are deadlines"
     assert "##" not in said
 
