@@ -125,7 +125,7 @@ def peak_bytes(conn: psycopg.Connection, path: Path, persons: int) -> int:
         document = read_document(conn, LARGE)
         tracemalloc.start()
         try:
-            write_workbook(conn, document, path)
+            write_workbook(conn, document, {}, path)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

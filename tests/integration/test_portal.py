@@ -23,6 +23,8 @@ from yingjian.portal import figures
 from yingjian.portal.access import COOKIE
 from yingjian.privacy import audit_trail
 from yingjian.reports.audiences import narrowed
+from yingjian.reports.long_lists import path_of
+from yingjian.reports.packs import pack_of
 
 LOGINS = ("director", "case-worker", "health", "grid", "clerk", "operator", "grid-worker")
 OFFICIALS = {"director", "case-worker", "health", "grid", "clerk", "grid-worker"}
@@ -412,6 +414,30 @@ def test_a_reader_gets_the_own_pack_and_no_other(portal, clients):
     assert [event[:3] for event in events(portal)[before:]] == [("grid", "export", "publication 2")]
     for path in ("/reports/2/zip", "/reports/1/page", "/reports/99", "/reports/2/..%2f..%2fsecrets"):
         assert get(clients["grid"], path).status_code == 404, path
+
+
+def test_a_list_too_long_for_the_spreadsheet_is_sent_to_whoever_may_have_the_spreadsheet(portal, clients):
+    ((day,),) = portal.query("select as_of_date from reporting.publication where publication_id = 2")
+    pack = pack_of(
+        Audience("community", portal.own), day, 2, portal.settings.reports
+    )  # It is the grid's and the clerk's.
+    files = [path_of(pack.workbook, "overdue", ending) for ending in ("csv", "parquet")]
+    for file in files:
+        file.write_bytes(file.name.encode())
+    before = len(events(portal))
+    try:
+        assert "/reports/2/lists/overdue.parquet" in get(clients["grid"], "/reports/2").text
+        sent = get(clients["grid"], "/reports/2/lists/overdue.csv")
+        assert sent.content.startswith(b"community-") and "attachment" in sent.headers["content-disposition"]
+        assert [event[:3] for event in events(portal)[before:]] == [("grid", "export", "publication 2")]
+        assert "/reports/2/lists/" not in get(clients["clerk"], "/reports/2").text
+        assert get(clients["clerk"], "/reports/2/lists/overdue.csv").status_code == 404
+        for path in ("due.csv", "overdue.xlsx", "overdue.json", "..%2f..%2fsecrets.csv", "overdue.csv.csv"):
+            assert get(clients["grid"], f"/reports/2/lists/{path}").status_code == 404, path
+    finally:
+        for file in files:
+            file.unlink()
+    assert get(clients["grid"], "/reports/2/lists/overdue.csv").status_code == 404
 
 
 def test_rejected_rows_for_the_office_all_for_a_part_its_own(portal, clients):

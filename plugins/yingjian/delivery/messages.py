@@ -36,7 +36,7 @@ class Message:
 
     `token` identifies the message for good, `facts` are pairs of label and value, `tasks` are the actions for the
     reader. `link` leads to a page of the portal that the reader may open. `files` go along by mail and into the shared
-    folder. `picture` is the first page for a group that shows pictures. `choice`
+    folder, `long_lists` into the folder alone. `picture` is the first page for a group that shows pictures. `choice`
     leads to where the reader chooses what to be told.
     """
 
@@ -48,6 +48,7 @@ class Message:
     note: str = ""
     link: str = ""
     files: tuple[Path, ...] = ()
+    long_lists: tuple[Path, ...] = ()
     picture: Path | None = None
     choice: str = ""
 
@@ -93,8 +94,8 @@ class Message:
         return self.picture if self.picture.stat().st_size <= PICTURE_BYTES else None
 
     def attached(self, channel: str) -> tuple[Path, ...]:
-        """Return the files that a channel hands over; a group robot takes none."""
-        return self.files if channel in ("mail", "folder") else ()
+        """Return the files that a channel hands over; mail takes no list that is too long for a sheet, a group robot none."""
+        return {"mail": self.files, "folder": self.files + self.long_lists}.get(channel, ())
 
 
 @dataclass(frozen=True)
@@ -219,6 +220,7 @@ class Composer:
             note="本期有质量检查未通过，经人工放行，详见日报。" if by_hand else "",
             link=self._link,
             files=_files(pack, with_names=official.may("persons")) if has_report else (),
+            long_lists=_long_lists(pack, with_names=official.may("persons")) if has_report else (),
             picture=pack.picture if has_report else None,
             choice=f"{self._link.rstrip('/')}{CHOICE_PAGE}" if self._link else "",
         )
@@ -267,6 +269,11 @@ class Composer:
 def _files(pack: Pack, *, with_names: bool) -> tuple[Path, ...]:
     """Return the files for a reader: a spreadsheet with names goes only to officials who may see persons."""
     return pack.files if with_names or not pack.audience.sees_names else pack.without_names
+
+
+def _long_lists(pack: Pack, *, with_names: bool) -> tuple[Path, ...]:
+    """Return the files of long lists for a reader, by the same rule as the spreadsheet that they belong to."""
+    return tuple(pack.long_lists.values()) if pack.workbook in _files(pack, with_names=with_names) else ()
 
 
 def people(logins: Iterable[str]) -> str:

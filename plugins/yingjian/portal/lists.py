@@ -19,6 +19,7 @@ from yingjian.people.audience import Audience
 from yingjian.portal.reading import Conn
 from yingjian.reports.audiences import hidden_marts
 from yingjian.reports.lists import LISTS, PersonList, columns, streamed, with_identity
+from yingjian.reports.long_lists import LONG, harmless, is_long
 from yingjian.reports.publication import Publication
 from yingjian.reports.workbook import Book
 
@@ -67,6 +68,11 @@ class Listed:
     count: int
     page: int
     options: Mapping[str, Sequence[str]]
+
+    @property
+    def is_long(self) -> bool:
+        """Return whether the list is too long for a sheet."""
+        return self.count > LONG
 
     @property
     def pages(self) -> int:
@@ -127,8 +133,13 @@ def read_page(conn: Conn, publication: Publication, person_list: PersonList, ask
 def export(
     conn: Conn, publication: Publication, person_list: PersonList, asked: Asked, sees_names: bool, path: Path
 ) -> int:
-    """Write the requested rows, all pages of them, to a .csv or .xlsx file; return how many."""
+    """Write the requested rows, all pages of them, to a .csv or .xlsx file; return how many.
+
+    Raises ValueError for more rows than a sheet takes (`long_lists.LONG`).
+    """
     body = _asked(person_list, publication.publication_id, asked, sees_names)
+    if path.suffix == ".xlsx" and is_long(conn, body):
+        raise ValueError(f"a sheet takes {LONG} rows")
     if sees_names:
         body = with_identity(body, publication.publication_id)
     header, listed = columns(person_list, sees_names), streamed(conn, body, sees_names)
@@ -143,18 +154,9 @@ def export(
         writer = csv.writer(file)
         writer.writerow(header)
         for row in listed:
-            writer.writerow([_harmless(value) for value in row])
+            writer.writerow([harmless(value) for value in row])
             count += 1
     return count
-
-
-# The wide signs begin formulas too where a spreadsheet reads Chinese or Japanese input.
-_BEGIN_FORMULAS = (*"=+-@＝＋－＠", "\t", "\r", "\n")
-
-
-def _harmless(value: Any) -> Any:
-    """Return a value that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_BEGIN_FORMULAS) else value
 
 
 def _rows(person_list: PersonList, publication_id: int, in_order: bool) -> sql.Composed:

@@ -126,6 +126,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "save_pdf": ("下载 PDF", "Save PDF"),
     "save_xlsx": ("下载表格", "Save spreadsheet"),
     "save_docx": ("下载 Word", "Save Word file"),
+    "long_lists": ("行数过多、不在 Excel 中的名单", "Lists too long for the spreadsheet"),
     "save_png": ("下载长图", "Save picture"),
     "picture": ("长图", "Picture"),
     "of_publication": ("{day}（第 {id} 期）", "{day} (publication {id})"),
@@ -311,6 +312,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "names_recorded": ("本页显示姓名，查看已记录。", "This page shows names; that you saw it is recorded."),
     "export": ("导出当前条件的全部行", "Export all rows of this selection"),
     "export_csv": ("导出 CSV", "Export CSV"),
+    "export_long": ("行数超过一张表的上限，只能导出 CSV", "More rows than a sheet takes: CSV only"),
     "export_xlsx": ("导出 Excel", "Export Excel"),
     "export_note": (
         "导出有记录；请妥善保管，用后删除。",

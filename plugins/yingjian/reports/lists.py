@@ -323,10 +323,13 @@ def read_list(
     conn: psycopg.Connection[Any], publication_id: int, found: PersonList, sees_names: bool
 ) -> Iterator[tuple[Any, ...]]:
     """Rows in the order of `columns`; read by a server-side cursor, so memory does not follow the town."""
+    yield from streamed(conn, list_query(publication_id, found, sees_names), sees_names)
+
+
+def list_query(publication_id: int, found: PersonList, sees_names: bool) -> sql.Composed:
+    """Return the query of a list's rows, whose columns `streamed` knows."""
     body = sql.SQL(found.query).format(id=sql.Literal(publication_id))  # type: ignore[arg-type]
-    if sees_names:
-        body = with_identity(body, publication_id)
-    yield from streamed(conn, body, sees_names)
+    return with_identity(body, publication_id) if sees_names else body
 
 
 def streamed(conn: psycopg.Connection[Any], body: sql.Composed, has_identity: bool) -> Iterator[tuple[Any, ...]]:

@@ -17,6 +17,8 @@ from yingjian.people.officials import Officials
 from yingjian.reports.atomic_file import write_whole
 from yingjian.reports.audiences import audiences, narrowed
 from yingjian.reports.html import render
+from yingjian.reports.lists import LISTS
+from yingjian.reports.long_lists import ENDINGS, path_of, write_long_lists
 from yingjian.reports.official import write_official
 from yingjian.reports.pdf import write_pdf, write_picture
 from yingjian.reports.report import read_document
@@ -34,6 +36,14 @@ class Pack:
     official: Path
     picture: Path
     summary: Path
+
+    @property
+    def long_lists(self) -> dict[tuple[str, str], Path]:
+        """The files of lists that are too long for the workbook, by mart and ending, in the order of the lists."""
+        paths = {
+            (found.mart, ending): path_of(self.workbook, found.mart, ending) for found in LISTS for ending in ENDINGS
+        }
+        return {of: path for of, path in paths.items() if path.is_file()}
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -96,7 +106,8 @@ def write_packs(
             pack = pack_of(audience, document.publication.as_of_date, publication_id, out_dir)
             pack.page.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _write_text(pack.page, render(document))
-            write_whole(pack.workbook, partial(write_workbook, conn, document))
+            long_lists = write_long_lists(conn, document, pack.workbook)
+            write_whole(pack.workbook, partial(write_workbook, conn, document, long_lists))
         write_whole(pack.pdf, partial(write_pdf, document))
         write_whole(pack.official, partial(write_official, document))
         write_whole(pack.picture, partial(write_picture, document))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from yingjian.landing.feeds import DISPOSITIONS, RECEIPT_IF_EMPTY
 from yingjian.reports import text
 from yingjian.reports.document import Chapter, Document, Figure, Row, Table, Text
 from yingjian.reports.lists import IDENTITY, LISTS, PLAIN_LISTS, columns, read_list, read_plain_list
+from yingjian.reports.long_lists import LONG, LongList
 from yingjian.reports.publication import Publication
 from yingjian.reports.today import Listed, read_everybody
 
@@ -203,8 +204,12 @@ def _for_paper(sheet: Worksheet) -> None:
     sheet.fit_to_pages(1, 0)
 
 
-def write_workbook(conn: psycopg.Connection[Any], document: Document, path: Path) -> dict[str, int]:
+def write_workbook(
+    conn: psycopg.Connection[Any], document: Document, long_lists: Mapping[str, LongList], path: Path
+) -> dict[str, int]:
     """Write the spreadsheet of a pack; inside `narrowed`. Returns rows by list.
+
+    A list of `long_lists` stands in files of its own, and its sheet says so.
 
     Memory does not follow the lists: their rows come by a server-side cursor and go to disk one by one.
     """
@@ -215,7 +220,9 @@ def write_workbook(conn: psycopg.Connection[Any], document: Document, path: Path
         counts[TODAY] = write_today(book, document.publication, read_everybody(conn, document.publication))
     # The lists are what people work with, so they come first; one without rows has no sheet.
     for found in LISTS:
-        if found.mart not in hidden:
+        if found.mart in long_lists:
+            counts[found.title] = _elsewhere(book, found.title, long_lists[found.mart])
+        elif found.mart not in hidden:
             rows = read_list(conn, publication_id, found, sees_names)
             counts[found.title] = book.listing(found.title, columns(found, sees_names), rows)
     _daily(book, document)
@@ -230,6 +237,20 @@ def write_workbook(conn: psycopg.Connection[Any], document: Document, path: Path
     book.sheet("口径", ("名称", "依据", "内容"), terms)
     book.book.close()
     return counts
+
+
+def _elsewhere(book: Book, title: str, long_list: LongList) -> int:
+    """Write a sheet that says where the rows of a list are; return how many there are."""
+    for_spreadsheets, for_analysts = long_list.files
+    words = (
+        f"本名单共{long_list.rows:,}行，超过一张表的上限{LONG:,}行，不列入本工作簿，内容没有删减。",
+        f"全部内容在同一期的文件 {for_spreadsheets}（Excel、WPS可打开）和 {for_analysts}（数据分析用）中，栏目相同。",
+        "在门户打开本期日报可下载；共享文件夹中与本工作簿放在一起；不随邮件发送。",
+    )
+    sheet = book.plain(title)
+    for line, sentence in enumerate(words):
+        book.write(sheet, line, (sentence,))
+    return long_list.rows
 
 
 def _summary(book: Book, document: Document) -> None:

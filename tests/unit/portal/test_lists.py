@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from yingjian.portal.lists import BY_MART, Asked, _harmless, filters_of
+from yingjian.portal.lists import BY_MART, Asked, filters_of
 from yingjian.portal.pages import cell, query
+from yingjian.reports.long_lists import harmless
 
 OVERDUE = BY_MART["overdue"]
 
@@ -29,11 +30,11 @@ def test_filters_are_columns_of_the_list():
 
 @pytest.mark.parametrize("text", ["=1+1", "+86", "-1", "@sum", "＝1+1", "＋86", "－1", "＠sum", "\tx", "\rx"])
 def test_text_is_no_formula_in_an_export(text):
-    assert _harmless(text) == f"'{text}"
+    assert harmless(text) == f"'{text}"
 
 
 def test_other_values_of_an_export_stay():
-    assert [_harmless(value) for value in ("王某", -1, None, "")] == ["王某", -1, None, ""]
+    assert [harmless(value) for value in ("王某", -1, None, "")] == ["王某", -1, None, ""]
 
 
 def test_a_query_string_has_what_is_set():

@@ -30,6 +30,7 @@ KINDS = {
     "png": ("png", "image/png"),
     "xlsx": ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
 }
+LONG_LISTS = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 # A stored page contains its style. It may load no script and nothing from another site.
 STORED_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 
@@ -70,7 +71,24 @@ def home(
 def report(request: Request, reader: OfPart, publication_id: PublicationId) -> Response:
     """Show the stored page of the reader's part, in the portal's frame."""
     publication = _publication(reader, publication_id)
-    return page(request, reader, "report.html.j2", publication=publication, files=files_of(reader, publication))
+    return page(
+        request,
+        reader,
+        "report.html.j2",
+        publication=publication,
+        files=files_of(reader, publication),
+        long_lists=[(lists.BY_MART[mart], ending) for mart, ending in long_lists_of(reader, publication)],
+    )
+
+
+@router.get("/reports/{publication_id}/lists/{mart}.{ending}")
+def long_list(reader: OfPart, publication_id: PublicationId, mart: str, ending: str) -> Response:
+    """Send a list of the reader's own pack that is too long for its spreadsheet, as it was stored."""
+    publication = _publication(reader, publication_id)
+    path = long_lists_of(reader, publication).get((mart, ending))
+    if path is None:
+        raise HTTPException(404)
+    return _export(reader, publication, path, LONG_LISTS[ending], lists.BY_MART[mart].title)
 
 
 @router.get("/reports/{publication_id}/{kind}")
@@ -84,17 +102,29 @@ def stored_file(reader: OfPart, publication_id: PublicationId, kind: str) -> Res
         raise HTTPException(404)
     if kind == "page":
         return FileResponse(path, media_type=KINDS[kind][1], headers={"content-security-policy": STORED_POLICY})
-    if kind == "xlsx" and reader.audience.sees_names:
+    if kind == "xlsx":
+        return _export(reader, publication, path, KINDS[kind][1], "应检尽检日报")
+    return _download(reader, publication, path, KINDS[kind][1], "应检尽检日报")
+
+
+def _export(reader: Reader, publication: Publication, path: Path, media_type: str, title: str) -> Response:
+    """Send a file with rows of lists; with names in it, the export is recorded before it is sent."""
+    if reader.audience.sees_names:
         reading.looked(
             reader,
             "export",
             lambda conn: None,
-            lambda _: f"publication {publication_id}",
+            lambda _: f"publication {publication.publication_id}",
             details=lambda _: {"file": path.name},
         )
-    name = quote(f"应检尽检日报_{reader.audience.title}_{publication.as_of_date}_p{publication_id}.{KINDS[kind][0]}")
+    return _download(reader, publication, path, media_type, title)
+
+
+def _download(reader: Reader, publication: Publication, path: Path, media_type: str, title: str) -> Response:
+    part = f"{reader.audience.title}_{publication.as_of_date}_p{publication.publication_id}"
+    name = quote(f"{title}_{part}{path.suffix}")
     return FileResponse(
-        path, media_type=KINDS[kind][1], headers={"content-disposition": f"attachment; filename*=UTF-8''{name}"}
+        path, media_type=media_type, headers={"content-disposition": f"attachment; filename*=UTF-8''{name}"}
     )
 
 
@@ -108,6 +138,16 @@ def files_of(reader: Reader, publication: Publication) -> dict[str, Path | None]
     files = {"page": pack.page, "pdf": pack.pdf, "xlsx": pack.workbook, "docx": pack.official, "png": pack.picture}
     hidden = {"xlsx"} if audience.sees_names and not reader.sees_persons else set()
     return {kind: path if path.is_file() and kind not in hidden else None for kind, path in files.items()}
+
+
+def long_lists_of(reader: Reader, publication: Publication) -> dict[tuple[str, str], Path]:
+    """Return the files of the lists that are too long for the reader's spreadsheet, by mart and ending.
+
+    They need the right that the spreadsheet needs.
+    """
+    if files_of(reader, publication)["xlsx"] is None:
+        return {}
+    return pack_of(reader.audience, publication.as_of_date, publication.publication_id, settings().reports).long_lists
 
 
 def _publication(reader: Reader, publication_id: int) -> Publication:

@@ -121,6 +121,9 @@ def export_list(request: Request, reader: OfPart, mart: str, format: Annotated[s
             lambda r: f"publication {r[0].publication_id} {mart}",
             details=lambda r: {"format": format, "rows": r[1], "names": reader.sees_persons, **_asked(asked)},
         )
+    except ValueError:
+        folder.cleanup()
+        raise HTTPException(400) from None
     except BaseException:
         folder.cleanup()
         raise

@@ -1,0 +1,122 @@
+"""This module writes lists of very many rows as files beside the workbook: CSV for spreadsheets, Parquet for analysts.
+
+A sheet of a million rows takes minutes to write, and a phone or an office computer does not open it.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+from psycopg import sql
+
+from yingjian.reports.atomic_file import write_whole
+from yingjian.reports.document import Document
+from yingjian.reports.lists import FETCHED, LISTS, PersonList, columns, list_query, read_list
+
+LONG = 100_000
+ENDINGS = ("csv", "parquet")
+# Everything else is text. The keys are PostgreSQL's names of the types.
+TYPES: dict[str, Any] = {
+    "bool": pl.Boolean,
+    "int2": pl.Int64,
+    "int4": pl.Int64,
+    "int8": pl.Int64,
+    "float8": pl.Float64,
+    "date": pl.Date,
+    "timestamp": pl.Datetime("us"),
+    "timestamptz": pl.Datetime("us", "Asia/Shanghai"),
+}
+# The wide signs begin formulas too where a spreadsheet reads Chinese or Japanese input.
+_BEGIN_FORMULAS = (*"=+-@＝＋－＠", "\t", "\r", "\n")
+
+
+@dataclass(frozen=True)
+class LongList:
+    """A list that stands in files of its own: how many rows it has, and the files' names."""
+
+    rows: int
+    files: tuple[str, ...]
+
+
+def is_long(conn: psycopg.Connection[Any], query: sql.Composable) -> bool:
+    """Return whether a query gives more than LONG rows; no more than that are read."""
+    limited = sql.SQL("select count(*) from (select 1 from ({}) as listed limit {}) as counted").format(
+        query, sql.Literal(LONG + 1)
+    )
+    row = conn.execute(limited).fetchone()
+    return bool(row and row[0] > LONG)
+
+
+def harmless(value: Any) -> Any:
+    """Return a value that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_BEGIN_FORMULAS) else value
+
+
+def path_of(workbook: Path, mart: str, ending: str) -> Path:
+    """Return where the list of a mart stands beside a workbook: office.xlsx → office.due.csv."""
+    return workbook.with_suffix(f".{mart}.{ending}")
+
+
+def write_long_lists(conn: psycopg.Connection[Any], document: Document, workbook: Path) -> dict[str, LongList]:
+    """Write each list of more than LONG rows beside the workbook; inside `narrowed`. Returns them by mart.
+
+    Both files have the columns of the sheet that they stand for, in its order. Cells of the CSV file, which begins with
+    UTF-8's mark, are never formulas. Memory does not follow the lists.
+    """
+    publication_id, sees_names = document.publication.publication_id, document.audience.sees_names
+    written = {}
+    for found in LISTS:
+        if found.mart in document.hidden:
+            continue
+        if not is_long(conn, sql.SQL(found.unordered).format(id=sql.Literal(publication_id))):  # type: ignore[arg-type]
+            continue
+        schema = _schema(conn, publication_id, found, sees_names)
+        rows = read_list(conn, publication_id, found, sees_names)
+        paths = [path_of(workbook, found.mart, ending) for ending in ENDINGS]
+        written[found.mart] = LongList(_write(rows, schema, *paths), tuple(path.name for path in paths))
+    return written
+
+
+def _schema(conn: psycopg.Connection[Any], publication_id: int, found: PersonList, sees_names: bool) -> dict[str, Any]:
+    """Return the columns of a list with their polars types."""
+    query = sql.SQL("select * from ({}) as listed limit 0").format(list_query(publication_id, found, sees_names))
+    described = conn.execute(query).description or []
+    names = columns(found, sees_names)
+    # The query has the place in the list after the identity, and the person key last.
+    kinds = [*described[:3], *described[4:-1]] if sees_names else described[:-1]
+    types = [conn.adapters.types.get(column.type_code) for column in kinds]
+    return {
+        name: TYPES.get(kind.name if kind else "", pl.String) for name, kind in zip(names, types, strict=True)
+    }  # fmt: skip
+
+
+def _write(rows: Iterator[tuple[Any, ...]], schema: dict[str, Any], csv_path: Path, parquet_path: Path) -> int:
+    """Write rows to both files in one pass; return their number."""
+    total = 0
+
+    def both(unfinished_csv: Path, unfinished_parquet: Path) -> None:
+        nonlocal total
+        arrow: pa.Schema = pl.DataFrame(schema=schema).to_arrow().schema
+        with (
+            unfinished_csv.open("w", encoding="utf-8-sig", newline="") as file,
+            pq.ParquetWriter(unfinished_parquet, arrow, compression="zstd") as parquet,
+        ):
+            writer = csv.writer(file)
+            writer.writerow(schema)
+            while part := list(itertools.islice(rows, FETCHED * 10)):
+                writer.writerows([harmless(value) for value in row] for row in part)
+                parquet.write_table(pl.DataFrame(part, schema=schema, orient="row").to_arrow())
+                total += len(part)
+
+    write_whole(csv_path, lambda one: write_whole(parquet_path, partial(both, one)))
+    return total
