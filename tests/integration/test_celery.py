@@ -1,4 +1,4 @@
-"""The same DAGs on workers of their own, by way of a real Redis on loopback; one is killed while it builds."""
+"""The same DAGs on workers of their own, by way of a real Redis on loopback; one is killed while it builds, one while it delivers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from aiosmtpd.smtp import Envelope
 from kombu import Connection
 
 from tests import support
 from tests.conftest import WORLD_DAY
-from tests.servers import RedisServer
+from tests.integration.test_run import OFFICIALS, mail  # noqa: F401
+from tests.servers import MailServer, RedisServer
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.operations import migration, services, status
@@ -130,6 +132,12 @@ def executed(home: Settings, worker: subprocess.Popen[bytes]) -> list[str]:
     return re.findall(r"Executing workload in Celery: .* task_id='(\w+)'", printed(home, worker))
 
 
+@pytest.fixture(autouse=True)
+def soon_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow waits five minutes for a sign of a task's worker; here it waits one."""
+    monkeypatch.setenv("AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT", "60")
+
+
 def test_a_worker_killed_while_it_builds(
     home: Settings, world: Settings, redis: RedisServer, simulated_landing: Path
 ) -> None:
@@ -146,7 +154,6 @@ def test_a_worker_killed_while_it_builds(
         [survivor] = workers.values()
         kill_machine(killed.pid)
 
-        # That the worker is gone is noticed after five minutes.
         assert run.wait(timeout=1200) == 0, printed(home, run)
         assert f"{WORLD_DAY}: published; report " in printed(home, run)
         assert support.marts(home) == support.marts(world)
@@ -161,6 +168,35 @@ def test_a_worker_killed_while_it_builds(
         wait_for(lambda: executed(home, survivor)[-1] == "build" and not redis.client.hlen("unacked"))
         assert support.query(home, "select count(*) from published.publication") == [(1,)]
         assert metadata(home, "select try_number, state from task_instance where task_id = 'build'") == [(2, "success")]
+
+
+def test_a_worker_killed_while_it_delivers(home: Settings, mail: MailServer) -> None:  # noqa: F811
+    """Nobody gets a mail twice: the other worker sends what had not begun; what may have arrived is on record as uncertain."""
+    home.officials.write_text(OFFICIALS, encoding="utf-8")
+    killed: list[int] = []
+
+    def kill_once(_: Envelope) -> None:
+        if not killed:
+            text = (
+                "select pid from task_instance where dag_id = 'delivery' and task_id = 'deliver' and state = 'running'"
+            )
+            [(pid,)] = metadata(home, text)
+            killed.append(os.getsid(pid))
+            kill_machine(killed[0])
+
+    mail.on_data = kill_once
+    with services.running_services(home) as airflow, workers_stopped(home):
+        workers = {start(home, "worker").pid, start(home, "worker").pid}
+        wait_for(lambda: len(answering(home)) == 2)
+        run = airflow.run_dag("delivery", WORLD_DAY)
+        assert run.state == "success", run
+        assert len(killed) == 1 and killed[0] in workers
+    assert mail.recipients == ["director@example.org", "grid@example.org"]
+    [first] = mail.accepted[0].rcpt_tos
+    states = dict(
+        support.query(home, "select official || '@example.org', state from delivery.attempt where what = 'pack' and channel = 'mail'")
+    )  # fmt: skip
+    assert states == {**dict.fromkeys(mail.recipients, "sent"), first: "uncertain"}
 
 
 def messages(redis: RedisServer) -> list[str]:
