@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -70,13 +73,25 @@ def empty_home(once: Once) -> Settings:
     return support.home_for_copies(once("empty_home", make))
 
 
-@pytest.fixture(scope="session")
-def home_factory(tmp_path_factory: pytest.TempPathFactory, empty_home: Settings) -> Iterator[HomeFactory]:
-    """Makes homes with a running server and all tables, or with all that `like` holds; all are stopped at the end.
+@contextmanager
+def running_copy(like: Settings, folder: Path) -> Iterator[Settings]:
+    """Copy a home, whose server is stopped, and let the copy's run; for what a whole session shares."""
+    settings = support.copy_home(like, folder)
+    yield settings
+    EmbeddedPostgres(settings).stop()
 
-    The server of `like` is stopped, too: it is for copies only.
+
+@pytest.fixture(scope="module")
+def home_factory(
+    tmp_path_factory: pytest.TempPathFactory, empty_home: Settings, request: pytest.FixtureRequest
+) -> Iterator[HomeFactory]:
+    """Makes homes with a running server and all tables, or with all that `like` holds, for the module's tests.
+
+    They are stopped at the module's end, and removed unless a test failed meanwhile. The server of `like` is stopped, too:
+    it is for copies only.
     """
     homes: list[Settings] = []
+    failed = request.session.testsfailed
 
     def make(name: str, like: Settings | None = None) -> Settings:
         settings = support.copy_home(like or empty_home, tmp_path_factory.mktemp(name))
@@ -86,6 +101,19 @@ def home_factory(tmp_path_factory: pytest.TempPathFactory, empty_home: Settings)
     yield make
     for settings in homes:
         EmbeddedPostgres(settings).stop()
+        if request.session.testsfailed == failed:
+            shutil.rmtree(settings.home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests and the processes that they kill leave in the temporary folder goes with the session's."""
+    folder = tmp_path_factory.mktemp("tmp")
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        yield
+    tempfile.tempdir = before
 
 
 @pytest.fixture
@@ -157,13 +185,14 @@ def built_town(once: Once, landed_town: Settings) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def world(once: Once, home_factory: HomeFactory, landed_town: Settings) -> Settings:
+def world(once: Once, landed_town: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """The simulated town, landed, and its last day published. Tests read it and leave it as it is."""
 
     def make(folder: Path) -> None:
         support.run_day(support.copy_home(landed_town, folder), WORLD_DAY)
 
-    return home_factory("world", support.home_for_copies(once("world", make)))
+    with running_copy(support.home_for_copies(once("world", make)), tmp_path_factory.mktemp("world")) as settings:
+        yield settings
 
 
 @pytest.fixture(scope="session")

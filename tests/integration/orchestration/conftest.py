@@ -14,18 +14,18 @@ import psycopg
 import pytest
 
 from tests import metadata
-from tests.conftest import HomeFactory
+from tests.conftest import running_copy
 from tests.integration.delivery.conftest import authority, mail_server, robot_server, tls  # noqa: F401
 from yingjian.database import warehouse
 from yingjian.settings import Alerts, Settings
 
 
 @pytest.fixture(scope="session")
-def watched(home_factory: HomeFactory, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def watched(empty_home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A home with Airflow's metadata database; tests leave nothing in it."""
-    settings = home_factory("watched")
-    metadata.migrate(warehouse.airflow_uri(settings), tmp_path_factory.mktemp("airflow"))
-    return settings
+    with running_copy(empty_home, tmp_path_factory.mktemp("watched")) as settings:
+        metadata.migrate(warehouse.airflow_uri(settings), tmp_path_factory.mktemp("airflow"))
+        yield settings
 
 
 @pytest.fixture
