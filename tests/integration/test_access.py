@@ -470,6 +470,30 @@ def test_a_reader_whose_part_was_taken_sees_nothing_at_once(town: Town) -> None:
                 reader.execute("select count(*) from reporting.obligation")
 
 
+def test_who_has_a_reader_s_role_and_no_part_reads_no_row(town: Town) -> None:
+    """The role opens the views; a line of `access.reader` says whose rows are read, and nobody gave this login one."""
+    marts = {
+        f"{mart.reader_schema}.{name}" for name, mart in published().items() if mart.reader_schema != "reporting_public"
+    }
+    with warehouse.connect(town.settings) as conn:
+        conn.execute("create role no_part login password 'no part' in role community_reader")
+    try:
+        with Town(town.settings, "", "", {"no_part": "no%20part"}).as_("no_part") as reader:
+            views = reader.execute(
+                """
+                select table_schema || '.' || table_name from information_schema.tables
+                where table_schema in ('reporting', 'restricted')
+                """
+            ).fetchall()
+            opened = marts & {view for (view,) in views}
+            assert len(opened) > 30
+            rows = {view: reader.execute(f"select count(*) from {view}").fetchone() for view in opened}  # type: ignore[arg-type]
+        assert {view: count for view, count in rows.items() if count != (0,)} == {}
+    finally:
+        with warehouse.connect(town.settings) as conn:
+            conn.execute("drop role no_part")
+
+
 def test_every_published_mart_is_protected(world: Settings) -> None:
     bare = support.query(
         world,
