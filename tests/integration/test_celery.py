@@ -23,7 +23,7 @@ from aiosmtpd.smtp import Envelope
 from kombu import Connection
 
 from tests import support
-from tests.conftest import WORLD_DAY
+from tests.conftest import WORLD_DAY, HomeFactory
 from tests.integration.test_run import OFFICIALS, mail  # noqa: F401
 from tests.servers import MailServer, RedisServer
 from yingjian.database import warehouse
@@ -170,8 +170,15 @@ def test_a_worker_killed_while_it_builds(
         assert metadata(home, "select try_number, state from task_instance where task_id = 'build'") == [(2, "success")]
 
 
-def test_a_worker_killed_while_it_delivers(home: Settings, mail: MailServer) -> None:  # noqa: F811
+def test_a_worker_killed_while_it_delivers(
+    home_factory: HomeFactory,
+    world: Settings,
+    redis: RedisServer,
+    mail: MailServer,  # noqa: F811
+    simulated_landing: Path,
+) -> None:
     """Nobody gets a mail twice: the other worker sends what had not begun; what may have arrived is on record as uncertain."""
+    home = replace(home_factory("delivery", world), broker=redis.url, workers=0, landing=str(simulated_landing))
     home.officials.write_text(OFFICIALS, encoding="utf-8")
     killed: list[int] = []
 
@@ -188,7 +195,8 @@ def test_a_worker_killed_while_it_delivers(home: Settings, mail: MailServer) -> 
     with services.running_services(home) as airflow, workers_stopped(home):
         workers = {start(home, "worker").pid, start(home, "worker").pid}
         wait_for(lambda: len(answering(home)) == 2)
-        run = airflow.run_dag("delivery", WORLD_DAY)
+        [(publication,)] = support.query(home, "select publication_id from reporting.publication")
+        run = airflow.run_dag("delivery", WORLD_DAY, {"publication_id": publication})
         assert run.state == "success", run
         assert len(killed) == 1 and killed[0] in workers
     assert mail.recipients == ["director@example.org", "grid@example.org"]

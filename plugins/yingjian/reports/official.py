@@ -9,6 +9,7 @@ import math
 import unicodedata
 import zipfile
 from collections.abc import Sequence
+from copy import deepcopy
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -136,13 +137,20 @@ def _table(made: Official, table: Table) -> None:
     rows = [table.written(row) for row in table.listed]
     rows += [table.written(table.total)] if table.total else []
     rows = [[column.title for column in table.columns], *rows]
-    grid = made.add_table(rows=0, cols=len(table.columns), style="Table Grid")
+    grid = made.add_table(rows=1, cols=len(table.columns), style="Table Grid")
     grid.autofit = False  # Programs that lay it out by themselves give every column the same width.
     widths = _widths(rows)
     for column, width in zip(grid.columns, widths, strict=True):
         column.width = width
+    _form(grid.rows[0].cells, table.columns, widths)
+    form = grid.rows[0]._tr
+    # A row is a copy of the form with words in it: to make each anew takes most of the document's time.
     for row in rows:
-        _row(grid.add_row().cells, table.columns, row, widths)
+        line = deepcopy(form)
+        for cell, words in zip(line.tc_lst, row, strict=True):
+            cell.p_lst[0].add_r().text = words
+        form.addprevious(line)
+    grid._tbl.remove(form)
     head = grid.rows[0]._tr.get_or_add_trPr()
     head.append(OxmlElement("w:tblHeader"))
     for note in table.notes:
@@ -170,12 +178,12 @@ def _width(words: str) -> float:
     return letters * float(TABLE_SIZE.mm) / 2 + CELL_MARGINS
 
 
-def _row(cells: Sequence[object], columns: Sequence[Column], row: Sequence[str], widths: Sequence[Mm]) -> None:
-    for cell, column, words, width in zip(cells, columns, row, widths, strict=True):
+def _form(cells: Sequence[object], columns: Sequence[Column], widths: Sequence[Mm]) -> None:
+    """Give the cells of a row without words their widths, their style and the side of their columns."""
+    for cell, column, width in zip(cells, columns, widths, strict=True):
         cell.width = width  # type: ignore[attr-defined]
         paragraph = cell.paragraphs[0]  # type: ignore[attr-defined]
         paragraph.style = CELL
-        paragraph.add_run(words)
         if column.kind != "text":
             paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
 
