@@ -29,7 +29,8 @@ from yingjian.reports.document import Chapter, Column, Document, Figure, Table, 
 BODY, HEAD, TITLE = "仿宋", "黑体", "方正小标宋简体"
 BODY_SIZE, ANNEX_SIZE, TABLE_SIZE = Pt(16), Pt(12), Pt(9)
 TEXT_WIDTH, CELL_MARGINS = 156.0, 4.5  # They are in millimetres.
-CELL = "表格"
+# These are the ids of styles. By its name a style would be looked for among all, for each table and cell.
+CELL, GRID = "表格", "TableGrid"
 RED = RGBColor(0xC0, 0, 0)
 
 
@@ -137,7 +138,8 @@ def _table(made: Official, table: Table) -> None:
     rows = [table.written(row) for row in table.listed]
     rows += [table.written(table.total)] if table.total else []
     rows = [[column.title for column in table.columns], *rows]
-    grid = made.add_table(rows=1, cols=len(table.columns), style="Table Grid")
+    grid = made.add_table(rows=1, cols=len(table.columns))
+    grid._tbl.tblStyle_val = GRID
     grid.autofit = False  # Programs that lay it out by themselves give every column the same width.
     widths = _widths(rows)
     for column, width in zip(grid.columns, widths, strict=True):
@@ -183,7 +185,7 @@ def _form(cells: Sequence[object], columns: Sequence[Column], widths: Sequence[M
     for cell, column, width in zip(cells, columns, widths, strict=True):
         cell.width = width  # type: ignore[attr-defined]
         paragraph = cell.paragraphs[0]  # type: ignore[attr-defined]
-        paragraph.style = CELL
+        paragraph._p.style = CELL
         if column.kind != "text":
             paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
 
