@@ -632,6 +632,22 @@ def test_a_grid_reads_whom_it_has_and_nobody_of_the_same_grid_elsewhere(town: To
         conn.execute("select restricted.resolve(%s, '核实')", (mine,))
 
 
+@pytest.mark.parametrize("login", ["m-grid-case", "m-case"])
+def test_a_grid_and_a_community_read_whom_they_have_a_duty_for_wherever_they_live(login: str, town: Town) -> None:
+    here = f"community = '{town.community}' and grid = '{town.grid}'"
+    person = person_of(town, f"{here} and person_key in (select person_key from reporting.obligation where {here})")
+    move = "update published.person set community = %s, grid = %s where person_key = %s"
+    with warehouse.connect(town.settings) as conn:
+        conn.execute(move, ("别的社区", "别的网格", person))
+    try:
+        with town.as_(login) as conn:
+            conn.execute("select restricted.resolve(%s, '核实')", (person,))
+            assert conn.execute("select person_key from restricted.person").fetchall() == [(person,)]
+    finally:
+        with warehouse.connect(town.settings) as conn:
+            conn.execute(move, (town.community, town.grid, person))
+
+
 def test_a_department_reads_whom_it_answers_for_wherever_they_live(town: Town) -> None:
     duty = f"select person_key from reporting.obligation where '{town.department}' = any(string_to_array(department, '、'))"
     ours, others = person_of(town, f"person_key in ({duty})"), person_of(town, f"person_key not in ({duty})")

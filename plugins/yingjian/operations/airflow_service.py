@@ -9,16 +9,12 @@ that starts a thread or opens a connection may not be among them: a fork copies 
 
 from __future__ import annotations
 
-import ctypes
-import os
-import signal
 import sys
-from contextlib import suppress
 from importlib import import_module
 
 from yingjian.operations.service_names import PORTAL
 from yingjian.scratch import own_folder
-from yingjian.settings import no_core_files
+from yingjian.settings import end_with, no_core_files
 
 # Every child that reads a DAG file or runs a task needs these modules. Modules that only some tasks need (dbt, Great
 # Expectations, polars) are left out.
@@ -63,18 +59,6 @@ def _serve() -> None:
         for module in IN_EVERY_CHILD:
             import_module(module)
     airflow()  # type: ignore[no-untyped-call]
-
-
-def end_with(parent: int) -> None:
-    """Ask Linux to kill this process when the parent is gone (PR_SET_PDEATHSIG); end at once if it is gone already.
-
-    The process asks for it itself. Code that runs between the parent's fork and the start of the program may wait for
-    ever for a lock that another thread of the parent held.
-    """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(f"process {parent}, which started this service, is gone")
 
 
 if __name__ == "__main__":

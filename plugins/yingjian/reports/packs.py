@@ -82,6 +82,11 @@ def write_report(
     return path
 
 
+def readers_of(conn: psycopg.Connection[Any], publication_id: int, officials: Officials | None) -> list[Audience]:
+    """Return the audiences of a publication's packs: a grid's if an official reads it."""
+    return [*audiences(conn, publication_id), *(officials.grids if officials else ())]
+
+
 def write_packs(
     conn: psycopg.Connection[Any],
     publication_id: int,
@@ -98,9 +103,7 @@ def write_packs(
         LookupError: there is no such publication, or its rows were pruned.
     """
     packs = []
-    if chosen is None:
-        chosen = [*audiences(conn, publication_id), *(officials.grids if officials else ())]
-    for audience in chosen:
+    for audience in readers_of(conn, publication_id, officials) if chosen is None else chosen:
         with narrowed(conn, audience):
             document = read_document(conn, publication_id, audience, officials)
             pack = pack_of(audience, document.publication.as_of_date, publication_id, out_dir)
