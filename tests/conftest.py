@@ -107,7 +107,7 @@ def home_factory(
 
 @pytest.fixture(scope="session", autouse=True)
 def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What tests and the processes that they kill leave in the temporary folder goes with the session's."""
+    """The session has a temporary folder of its own, so that nothing stays of tests and of processes that they kill."""
     folder = tmp_path_factory.mktemp("tmp")
     before, tempfile.tempdir = tempfile.tempdir, str(folder)
     with pytest.MonkeyPatch.context() as patch:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PACKS_AT_ONCE = min(4, os.cpu_count() or 1)  # Each takes a core and up to 300 MiB.
+PACKS_AT_ONCE = min(4, os.cpu_count() or 1)  # A process takes a core and up to 300 MiB.
 
 
 def business_date(context: Any) -> date:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +16,6 @@ from typing import Any
 
 import polars as pl
 import psycopg
-import pyarrow as pa
-import pyarrow.parquet as pq
 from psycopg import sql
 
 from yingjian.reports.atomic_file import write_whole
@@ -106,17 +105,17 @@ def _write(rows: Iterator[tuple[Any, ...]], schema: dict[str, Any], csv_path: Pa
 
     def both(unfinished_csv: Path, unfinished_parquet: Path) -> None:
         nonlocal total
-        arrow: pa.Schema = pl.DataFrame(schema=schema).to_arrow().schema
         with (
             unfinished_csv.open("w", encoding="utf-8-sig", newline="") as file,
-            pq.ParquetWriter(unfinished_parquet, arrow, compression="zstd") as parquet,
+            tempfile.TemporaryDirectory(prefix="yingjian-") as folder,
         ):
             writer = csv.writer(file)
             writer.writerow(schema)
             while part := list(itertools.islice(rows, FETCHED * 10)):
                 writer.writerows([harmless(value) for value in row] for row in part)
-                parquet.write_table(pl.DataFrame(part, schema=schema, orient="row").to_arrow())
+                pl.DataFrame(part, schema=schema, orient="row").write_parquet(f"{folder}/{total:012d}.parquet")
                 total += len(part)
+            pl.scan_parquet(f"{folder}/*.parquet").sink_parquet(unfinished_parquet)
 
     write_whole(csv_path, lambda one: write_whole(parquet_path, partial(both, one)))
     return total
