@@ -127,6 +127,35 @@ def filled(marts: dict[str, Rows]) -> set[str]:
     return {mart for mart, rows in marts.items() if rows.total() > 1}  # The first is the columns' names.
 
 
+FAILING = """
+import sys
+from pathlib import Path
+from yingjian.modelling.dbt import BuildError, Model
+from yingjian.modelling.spark import build_models, session
+query = "select a::int as n from dev_spark.sent"
+spark = session(Path(sys.argv[1]), "local[1]")
+spark.sql("create database dev_spark")
+spark.sql("create table dev_spark.sent using parquet as select '110101199003070000X' as a")
+model = Model("failing", "dev_spark", "models/marts/failing.sql", query, query, False)
+try:
+    build_models(spark, [model], {"dev_spark.sent": {"a": "text"}}, Path(sys.argv[1]) / "marts")
+except BuildError as error:
+    print(error)
+"""
+
+
+def test_a_failing_model_is_named_and_no_cell_of_a_row(
+    spark_python: Path, interpreted: dict[str, str], tmp_path: Path
+) -> None:
+    """Neither the message nor any log of Spark or PySpark, which all go to the same two streams, holds the cell."""
+    done = subprocess.run(
+        [str(spark_python), "-c", FAILING, str(tmp_path)],
+        env={**os.environ, **interpreted}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "Spark could not build models/marts/failing.sql: CAST_INVALID_INPUT\n", done.stderr[-3000:]
+    assert "110101199003070000" not in done.stderr
+
+
 @needs_cases
 @pytest.mark.parametrize("town", ["town-3", "town-4"])
 def test_the_cases(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -56,6 +57,9 @@ SESSION = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.decimalOperations.allowPrecisionLoss": "false",  # Else a quotient has six decimals only.
 }
+# PySpark writes each error with its message, which can hold a cell of a row, to these loggers of Python, whatever Spark's own
+# log is set to. Their names stand in `_log_exception` of pyspark/errors/exceptions/base.py.
+PYTHON_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 
 
 def build(settings: Settings, days: Sequence[date], folder: Path, master: str = "local[*]") -> None:
@@ -202,6 +206,8 @@ def session(folder: Path, master: str) -> SparkSession:
         builder = builder.config(name, value)
     made = builder.getOrCreate()
     made.sparkContext.setLogLevel("OFF")  # A failed task would log the row that it failed on.
+    for name in PYTHON_LOGGERS:
+        logging.getLogger(name).disabled = True
     return made
 
 
