@@ -26,7 +26,7 @@ MIDST = {
     "audit": ("yingjian.quality.audit", "_keep", 1),
     "publish": ("yingjian.publishing.publish", "_attach_partition", 9),
     "switch": ("yingjian.publishing.publish", "_insert_publication", 1),
-    "report": ("yingjian.reports.packs", "render", 4),
+    "report": ("yingjian.orchestration.tasks", "_tell_packs", 1),  # Other processes write the next ones meanwhile.
 }
 MODELS, MODELS_BEFORE_MIDST = ["+vaccination_60plus", "+disinfection_daily"], 3  # enough of them to be in their midst
 

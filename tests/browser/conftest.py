@@ -15,7 +15,7 @@ from yingjian.portal.access import COOKIE
 
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
 CHROMIUM = os.environ.get("YINGJIAN_CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"))), None
 )
 PHONE = {"width": 375, "height": 740}
 DESK = {"width": 1280, "height": 800}

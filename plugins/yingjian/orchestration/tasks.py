@@ -246,10 +246,13 @@ def packs(publication_id: int) -> dict[str, int]:
         chosen = readers_of(conn, publication_id, officials)
     # A new process, not a fork: libraries that were imported here may have threads. None outlives this task.
     with ProcessPoolExecutor(PACKS_AT_ONCE, get_context("spawn"), end_with, (os.getpid(),)) as processes:
-        for _ in processes.map(partial(_pack, publication_id, officials), chosen):
-            pass
-    log.info("%s packs of publication %s written", len(chosen), publication_id)
+        for number, _ in enumerate(processes.map(partial(_pack, publication_id, officials), chosen), 1):
+            _tell_packs(publication_id, number, len(chosen))
     return dict(Counter(audience.kind for audience in chosen))
+
+
+def _tell_packs(publication_id: int, written: int, of: int) -> None:
+    log.info("%s of %s packs of publication %s written", written, of, publication_id)
 
 
 def _pack(publication_id: int, officials: Officials, audience: Audience) -> None:
