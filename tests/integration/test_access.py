@@ -374,7 +374,8 @@ def test_a_carried_audience_reads_the_rows_that_a_login_of_the_same_part_reads(
 
 def test_a_reporter_without_an_audience_reads_no_part_and_no_person(town: Town) -> None:
     counts = {}
-    for audience in ("", "nobody:", "offices:", "community:", "community", "grid:", "owner:"):
+    without_a_grid = ("grid: ", f"grid:{town.community} ")  # Rows that have none are nobody's grid's.
+    for audience in ("", "nobody:", "offices:", "community:", "community", "grid:", "owner:", *without_a_grid):
         with town.as_("reporter") as conn, conn.transaction():
             if audience:
                 conn.execute(sql.SQL("set local yingjian.audience = {}").format(sql.Literal(audience)))
