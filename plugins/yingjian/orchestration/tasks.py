@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -244,9 +245,13 @@ def packs(publication_id: int) -> dict[str, int]:
     officials = read_officials(settings.officials)
     with warehouse.connect(settings, "reporter") as conn:
         chosen = readers_of(conn, publication_id, officials)
-    # A new process, not a fork: libraries that were imported here may have threads. None outlives this task.
-    with ProcessPoolExecutor(PACKS_AT_ONCE, get_context("spawn"), end_with, (os.getpid(),)) as processes:
-        for number, _ in enumerate(processes.map(partial(_pack, publication_id, officials), chosen), 1):
+    with ExitStack() as stack:
+        each: Callable[..., Iterator[None]] = map
+        if not current_process().daemon:  # A worker of Celery is one, and may start no process.
+            # A new process, not a fork: libraries that were imported here may have threads. None outlives this task.
+            pool = ProcessPoolExecutor(PACKS_AT_ONCE, get_context("spawn"), end_with, (os.getpid(),))
+            each = stack.enter_context(pool).map
+        for number, _ in enumerate(each(partial(_pack, publication_id, officials), chosen), 1):
             _tell_packs(publication_id, number, len(chosen))
     return dict(Counter(audience.kind for audience in chosen))
 
