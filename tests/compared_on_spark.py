@@ -16,8 +16,9 @@ from tests import support
 from tests.spark_queries import QUERIES
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling import dbt
-from yingjian.modelling.spark import SCHEMA, types_of
-from yingjian.modelling.spark_sql import Columns, Refused, translate
+from yingjian.modelling.spark_export import SCHEMA, types_of
+from yingjian.modelling.spark_sql import Refused, translate
+from yingjian.modelling.spark_types import Columns
 from yingjian.settings import PROJECT_ROOT, Settings
 
 CONSTRUCTS = PROJECT_ROOT / "tests" / "compared_on_spark.txt"
@@ -72,7 +73,8 @@ def read() -> set[str]:
 def main() -> None:
     settings = support.make_home(Path(tempfile.mkdtemp()), durable=False)
     try:
-        tables = types_of(settings, DAY)
+        support.build(settings, DAY, "resource_type:seed")
+        tables = types_of(settings)
     finally:
         EmbeddedPostgres(settings).stop()
     lines = [f"{json.dumps(name)}: {json.dumps(columns)}" for name, columns in sorted(tables.items())]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from yingjian.modelling.spark import session
+from yingjian.modelling.spark_models import session
 from yingjian.modelling.spark_sql import translate
 
 NUMBERS = """numbers as (

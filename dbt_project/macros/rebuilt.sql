@@ -1,8 +1,15 @@
 {#- A build makes these tables and views anew, each in one transaction of two statements (docs/decisions/rebuilt.md). -#}
 
 {% materialization rebuilt_table, adapter='postgres' -%}
-    {{ return({'relations': [rebuild(this.incorporate(type='table'), get_create_table_as_sql(False, this, sql))]}) }}
+    {{ return({'relations': [rebuild(this.incorporate(type='table'), get_create_table_as_sql(False, this, rows_of(sql)))]}) }}
 {%- endmaterialization %}
+
+{% macro rows_of(sql) -%}
+    {#- Returns the query of a model's rows: its SQL, or what Spark computed of it (docs/spark.md). -#}
+    {%- set tables = env_var('YINGJIAN_SPARK_TABLES', '') -%}
+    {%- set computed = adapter.get_relation(this.database, 'spark', this.identifier ~ '__' ~ tables) if tables -%}
+    {{ return('select * from ' ~ computed if computed else sql) }}
+{%- endmacro %}
 
 {% materialization rebuilt_view, adapter='postgres' -%}
     {{ return({'relations': [rebuild(this.incorporate(type='view'), get_create_view_as_sql(this, sql))]}) }}

@@ -191,9 +191,22 @@ class Environment(BaseSettings):
     dev_schema: str | None = Field(
         None, description="One's own schema for `yingjian dbt … --target dev`; not set: `dev_` and the login."
     )
+    engine: Annotated[str, _matches(r"postgres|spark", "give postgres or spark")] = Field(
+        "postgres", description="What builds the models: `postgres`, or `spark` (`docs/spark.md`)."
+    )
+    spark_master: str = Field(
+        "local[*]", description="Where Spark runs, as its master URL: one process on this machine."
+    )
+    spark_python: str | None = Field(
+        None,
+        description="The interpreter of the environment that has Spark; not set: `.venv-spark/bin/python` in the checkout.",
+    )
     version: str | None = Field(None, description="The code's commit, built into an image.")
 
     build_token: str | None = _inner("The token by which dbt shows that the schema `build` is its own.")
+    spark_tables: str | None = _inner(
+        "By which part of their names dbt finds the tables that Spark's rows were loaded into."
+    )
     project_digest: str | None = _inner("The digest of the dbt project; incremental models compare it.")
     pg_host: str | None = _inner("The warehouse's host, for dbt's profile.")
     pg_port: str | None = _inner("The warehouse's port, for dbt's profile.")

@@ -133,7 +133,8 @@ class Settings:
     their own, workers and commands find the api-server, when it is not of this machine; airflow_database: URI of Airflow's
     metadata, None = the database `airflow` beside the warehouse.
     deputies_after_hours: when deputies are told of a question that nobody answered; remind_every_hours: all of them, again;
-    airflow_days: how long Airflow keeps its record of runs, and its logs.
+    airflow_days: how long Airflow keeps its record of runs, and its logs. engine: what builds the models, postgres or spark;
+    spark_master: Spark's master URL.
     """
 
     home: Path
@@ -161,6 +162,9 @@ class Settings:
     airflow_days: int = 90
     alerts: Alerts = field(default_factory=Alerts)
     audit_anchor: str | None = field(default=None, repr=False)
+    engine: str = "postgres"
+    spark_master: str = "local[*]"
+    given_spark_python: str | None = None
 
     @classmethod
     def load(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -211,6 +215,9 @@ class Settings:
                 given.alert_backup_hours,
             ),
             audit_anchor=given.audit_anchor,
+            engine=given.engine,
+            spark_master=given.spark_master,
+            given_spark_python=given.spark_python,
         )
 
     def portal_link(self, path: str = "/") -> str:
@@ -263,6 +270,16 @@ class Settings:
     @property
     def dbt_target(self) -> Path:
         return self.home / "dbt"
+
+    @property
+    def spark(self) -> Path:
+        """What Spark reads and writes lies here: persons' data (`yingjian.modelling.spark_export`)."""
+        return self.home / "spark"
+
+    @property
+    def spark_python(self) -> Path:
+        """The interpreter of the environment that has Spark."""
+        return Path(self.given_spark_python or self.root / ".venv-spark" / "bin" / "python").absolute()
 
     @property
     def data_dictionary(self) -> Path:

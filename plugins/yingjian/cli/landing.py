@@ -81,6 +81,7 @@ def correct_document(
 
     from yingjian.clock import SHANGHAI
     from yingjian.landing.check import document
+    from yingjian.modelling.spark_export import forget_stale
     from yingjian.orchestration.build import staging_at_rest
     from yingjian.privacy import correction
     from yingjian.settings import Settings
@@ -101,5 +102,7 @@ def correct_document(
             rows = correction.withdraw(conn, secret, wrong, getpass.getuser(), reason)
         else:
             rows = correction.declare(conn, secret, wrong, right[0], getpass.getuser(), reason)
+        conn.commit()
+        forget_stale(settings)
     print(f"{rows:,} rows are {'its own person' if withdraw else 'the right person'}'s from the next build on")
     return 0

@@ -67,16 +67,31 @@ def build(
     return _built(states, result)
 
 
+def load_seeds(settings: Settings, day: date, token: str) -> None:
+    """Load the seeds, unless this version of the project has loaded them; otherwise as `build`."""
+    if loaded_seeds(settings):
+        return
+    states: dict[str, NodeResult] = {}
+    with shown(token):
+        nodes = ("--select", "resource_type:seed", *_seeds_and_models(day))
+        _built(states, invoke(settings, "build", "--no-write-json", *nodes, on_event=_result_collector(states)))
+
+
 @dataclass(frozen=True)
 class Model:
-    """This is a model as dbt compiled it for the target `dev`: its SQL is that of a whole build."""
+    """This is a model as dbt compiled it for the target `dev`: its SQL is that of a whole build.
 
+    is_rebuilt: each build makes its table anew, and no model that is kept from build to build reads it.
+    """
+
+    unique_id: str
     name: str
     schema: str
     path: str
     sql: str
     source: str
     is_view: bool
+    is_rebuilt: bool = True
 
     @property
     def table(self) -> str:
@@ -100,15 +115,21 @@ def compiled(settings: Settings, schema: str, day: date) -> list[Model]:
         raise BuildError(f"dbt could not compile the models: {result.exception or 'the log says why'}")
     nodes = {done.node.unique_id: done.node for done in result.result.results}
     after = {name: set(node.depends_on.nodes) & set(nodes) for name, node in nodes.items()}
-    in_order = (nodes[name] for name in TopologicalSorter(after).static_order())
+    in_order = [nodes[name] for name in TopologicalSorter(after).static_order()]
+    kept = {name for name, node in nodes.items() if f"intermediate.{node.name}" in INCREMENTS}
+    for node in reversed(in_order):
+        if node.unique_id in kept:
+            kept |= after[node.unique_id]
     return [
         Model(
+            node.unique_id,
             node.name,
             node.schema,
             node.original_file_path,
             node.compiled_code,
             node.raw_code,
             "view" in node.config.materialized,
+            node.unique_id not in kept and "view" not in node.config.materialized,
         )
         for node in in_order
     ]
@@ -279,6 +300,11 @@ def _parsed(settings: Settings) -> Any:
 def shown(token: str) -> AbstractContextManager[None]:
     """Let dbt show a build's token to the warehouse, which lets nobody else write the schema `build`."""
     return _environment({"YINGJIAN_BUILD_TOKEN": token})
+
+
+def reading(tables: str) -> AbstractContextManager[None]:
+    """Let dbt take the rows of a model from the table `spark.<model>__<tables>` where there is one (macros/rebuilt.sql)."""
+    return _environment({"YINGJIAN_SPARK_TABLES": tables})
 
 
 @contextmanager

@@ -1,229 +1,234 @@
-"""This module builds the models on Spark, the second engine (docs/spark.md), from exported tables into Parquet files.
+"""This module builds a business date with Spark as the engine: it exports, has the models built, and loads their rows back.
 
-`python -m yingjian.modelling.spark FOLDER --date D …` needs Java 17 and the packages of the group `spark`.
+docs/spark.md describes it, docs/decisions/spark-in-the-pipeline.md says why it is so. dbt makes the tables of the build from
+the loaded rows, so that contracts, indexes, comments, grants and the door of the build are those of every build.
 """
 
 from __future__ import annotations
 
-import argparse
+import json
 import logging
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict
 from datetime import date
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 import psycopg
-import yaml
 from psycopg import sql
 
-from yingjian.database import warehouse
-from yingjian.modelling import dbt
-from yingjian.modelling.dbt import BuildError, Model
-from yingjian.modelling.spark_sql import SHORT_TYPES, Columns, Refused, spark_type, translate
+from yingjian.modelling import dbt, spark_export
+from yingjian.modelling.dbt import BuildError, Model, NodeResult
+from yingjian.modelling.spark_export import LOADED, SCHEMA, Source
+from yingjian.modelling.spark_types import NO_END, NO_START, Columns
 from yingjian.settings import Settings, SetupError
 
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+log = logging.getLogger(__name__)
 
-# The seeds are loaded into this schema of the warehouse, and go at the end; on Spark it holds seeds and models.
-SCHEMA = "dev_spark"
-MARTS = "models/marts/"
-ROWS_PER_FILE = 100_000
-TYPES: dict[str, Any] = {
-    "text": pl.String,
-    "boolean": pl.Boolean,
-    "integer": pl.Int32,
-    "bigint": pl.Int64,
-    "smallint": pl.Int16,
-    "numeric": pl.Decimal(20, 6),
-    "double precision": pl.Float64,
-    "date": pl.Date,
-    "timestamp": pl.Datetime("us"),
-    "timestamptz": pl.Datetime("us", "UTC"),
-    "text[]": pl.List(pl.String),
-}
-SESSION = {
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.sql.catalogImplementation": "in-memory",
-    "spark.sql.shuffle.partitions": "2",
-    "spark.sql.ansi.enabled": "true",  # Spark refuses what PostgreSQL refuses.
-    "spark.sql.timestampType": "TIMESTAMP_NTZ",  # Asia/Shanghai, as the feeds write it, without a zone.
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.decimalOperations.allowPrecisionLoss": "false",  # Else a quotient has six decimals only.
-}
-# PySpark writes each error with its message, which can hold a cell of a row, to these loggers of Python, whatever Spark's own
-# log is set to. Their names stand in `_log_exception` of pyspark/errors/exceptions/base.py.
-PYTHON_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
+INSTALL = "UV_PROJECT_ENVIRONMENT=.venv-spark .venv/bin/uv sync --frozen --no-dev --group spark"
+ROWS_AT_ONCE = 100_000
+Say = Callable[[dict[str, NodeResult]], None]
 
 
-def build(settings: Settings, days: Sequence[date], folder: Path, master: str = "local[*]") -> None:
-    """Export sources and seeds to a new folder, and build the models on Spark for each business date.
+def require(settings: Settings) -> None:
+    """Raise SetupError with what to install where Spark cannot run."""
+    if not settings.spark_python.exists():
+        raise SetupError(
+            f"YINGJIAN_ENGINE is spark, and {settings.spark_python} is not there: run `{INSTALL}`, or set"
+            " YINGJIAN_SPARK_PYTHON"
+        )
+    if not shutil.which("java", path=f"{os.environ.get('JAVA_HOME', '')}/bin:{os.environ.get('PATH', '')}"):
+        raise SetupError(
+            "YINGJIAN_ENGINE is spark, and there is no Java: install openjdk-17-jre-headless, or set JAVA_HOME"
+        )
 
-    folder/D/mart holds the mart's Parquet files for D; only the owner may read them. Raises SetupError when the folder
-    is not empty, BuildError with the model that could not be built.
+
+def build(settings: Settings, day: date, token: str, say: Say = lambda results: None) -> int:
+    """Build seeds and models for a business date as `dbt.build` does, the rows of the tables from Spark.
+
+    The seconds of a model are those on Spark, of its load and of dbt. Raises BuildError, SetupError.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise SetupError(f"there is something in {folder}: name a folder that is not there yet")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    tables = export(settings, folder / "sources", days[0])
-    spark = session(folder, master)
+    require(settings)
+    with spark_export.turn(settings) as conn:
+        dbt.load_seeds(settings, day, token)
+        start = time.monotonic()
+        sources = spark_export.export(settings)
+        log.info("exported to Spark in %.1f s", time.monotonic() - start)
+        with loaded(settings, conn, token) as load:
+            seconds = _models_on_spark(settings, day, sources, load, say)
+            with dbt.reading(_suffix(token)):
+                return dbt.build(settings, day, token, lambda results: say(_with_seconds(results, seconds)))
+
+
+def _models_on_spark(
+    settings: Settings,
+    day: date,
+    sources: Mapping[Source, Columns],
+    load: Callable[[str, Columns, Path], None],
+    say: Say,
+) -> dict[str, float]:
+    """Build the models on Spark and load each table when it is there; return the seconds by dbt's unique ids."""
+    models = dbt.compiled(settings, SCHEMA, day)
+    by_id = {model.unique_id: model for model in models}
+    seconds: dict[str, float] = {}
+    with closing(built(settings, {day: models}, sources)) as results:
+        for result in results:
+            if "error" in result:
+                if "model" in result:
+                    failed: NodeResult = {"state": "error", "seconds": round(result["seconds"], 2), "rows": None}
+                    say({result["model"]: failed})
+                raise BuildError(result["error"])
+            model, start = by_id[result["model"]], time.monotonic()
+            if model.is_rebuilt:
+                load(model.name, result["columns"], built_folder(settings) / str(day) / model.name)
+                seconds[model.unique_id] = result["seconds"] + time.monotonic() - start
+    return seconds
+
+
+def _with_seconds(results: dict[str, NodeResult], seconds: Mapping[str, float]) -> dict[str, NodeResult]:
+    return {
+        name: {**result, "seconds": round(result["seconds"] + seconds.get(name, 0), 2)}
+        for name, result in results.items()
+    }
+
+
+def built_folder(settings: Settings) -> Path:
+    return settings.spark / "built"
+
+
+def built(
+    settings: Settings, models: Mapping[date, Sequence[Model]], sources: Mapping[Source, Columns]
+) -> Iterator[dict[str, Any]]:
+    """Build the models of each date on Spark from what is exported; yield a result for each model.
+
+    A result has `day`, `model` (dbt's unique id), `seconds` and `columns`; or `error`, which may be told and is the last. A
+    table's files lie in `built_folder`/date/model until the last result was taken. Raises BuildError when Spark ended.
+    """
+    shutil.rmtree(built_folder(settings), ignore_errors=True)
+    built_folder(settings).mkdir(mode=0o700, parents=True)
+    request = {
+        "folders": {source.on_spark: str(source.folder(settings)) for source in sources},
+        "tables": {source.on_spark: columns for source, columns in sources.items()},
+        "models": {str(day): [asdict(model) for model in listed] for day, listed in models.items()},
+    }
     try:
-        for day in days:
-            spark.sql(f"drop database if exists {SCHEMA} cascade")
-            for table in sorted(folder.glob("sources/*/*")):
-                spark.sql(f"create database if not exists {table.parent.name}")
-                name = f"{table.parent.name}.{table.name}"
-                spark.sql(f"create table if not exists {name} using parquet location '{table}'")
-            build_models(spark, dbt.compiled(settings, SCHEMA, day), tables, folder / str(day))
+        with _process(settings) as process:
+            yield from _results(process, request)
     finally:
-        spark.stop()
-
-
-def build_models(spark: SparkSession, models: Sequence[Model], tables: Mapping[str, Columns], marts: Path) -> None:
-    """Build the models in their order; the marts' files go to the folder `marts`."""
-    known = dict(tables)
-    for model in models:
-        try:
-            translated = translate(model.path, model.sql, known, model.source)
-        except Refused as error:
-            raise BuildError(f"Spark cannot build {error}") from None
-        known[model.table] = translated.columns
-        is_mart = model.path.startswith(MARTS)
-        place = f"using parquet location '{marts / model.name}'" if is_mart else "using parquet"
-        kind = "view" if model.is_view else "table"
-        try:
-            spark.sql(f"create {kind} {model.table} {'' if model.is_view else place} as {translated.sql}")
-        except Exception as error:
-            # The message can hold a cell of a row, so that only its class is told.
-            reason = getattr(error, "getCondition", lambda: None)() or type(error).__name__
-            raise BuildError(f"Spark could not build {model.path}: {reason}") from None
-        _check_types(spark, model, translated.columns)
-
-
-def _check_types(spark: SparkSession, model: Model, columns: Columns) -> None:
-    """Raise BuildError where Spark gave a column another type than PostgreSQL gives it."""
-    made = {column.name: column.dataType.simpleString() for column in spark.table(model.table).schema.fields}
-    for name, kind in columns.items():
-        wanted = (spark_type(kind) or "").replace("timestamp_ltz", "timestamp").replace(" ", "")
-        of_decimals = kind == "numeric" and made.get(name, "").startswith("decimal")
-        if made.get(name) != wanted and not of_decimals:
-            raise BuildError(f"Spark built {model.path} with {name} as {made.get(name)}, which is {kind}")
-
-
-def export(settings: Settings, folder: Path, day: date) -> dict[str, Columns]:
-    """Export every source table of the dbt project and every seed to Parquet files in `folder`/schema/table.
-
-    They are all as of one moment. Returns the tables' columns with their types. Columns whose types Spark does not have
-    (TYPES) are left out; a model that reads one is refused.
-    """
-    with _loaded_seeds(settings, day, folder.parent / "dbt") as seeds, warehouse.connect(settings) as conn:
-        conn.execute("set transaction isolation level repeatable read")
-        tables = [*_sources(settings), *seeds]
-        return {
-            f"{schema}.{table}": _export_table(conn, schema, table, folder / schema / table) for schema, table in tables
-        }
-
-
-def types_of(settings: Settings, day: date) -> dict[str, Columns]:
-    """Return the columns of the tables that `export` exports."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        _loaded_seeds(settings, day, Path(folder)) as seeds,
-        warehouse.connect(settings) as conn,
-    ):
-        tables = [*_sources(settings), *seeds]
-        return {f"{schema}.{table}": _columns(conn, schema, table) for schema, table in tables}
-
-
-def _sources(settings: Settings) -> list[tuple[str, str]]:
-    declared = yaml.safe_load((dbt.dbt_folder(settings) / "models" / "staging" / "_sources.yml").read_text())["sources"]
-    return [(source["schema"], table["name"]) for source in declared for table in source["tables"]]
+        shutil.rmtree(built_folder(settings), ignore_errors=True)
 
 
 @contextmanager
-def _loaded_seeds(settings: Settings, day: date, folder: Path) -> Iterator[list[tuple[str, str]]]:
-    """Load the project's seeds into SCHEMA, and drop it at the end; what a killed run left goes first."""
-    drop = sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(SCHEMA))
-    with warehouse.connect(settings) as conn:
-        conn.execute(drop)
-        conn.execute(sql.SQL("create schema {} authorization transformer").format(sql.Identifier(SCHEMA)))
+def _process(settings: Settings) -> Iterator[subprocess.Popen[str]]:
+    """Start the program that builds on Spark; it gets no variable of Yingjian, which may be a secret, and ends with this one."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("YINGJIAN_")}
+    with (built_folder(settings) / "stderr").open("w+", encoding="utf-8", errors="replace") as said:
+        process = subprocess.Popen(
+            [
+                str(settings.spark_python), "-m", "yingjian.modelling.spark_models", str(built_folder(settings)),
+                settings.spark_master, str(os.getpid()),
+            ],
+            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True, encoding="utf-8",
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            assert process.stdout
+            if "is_ready" not in process.stdout.readline():
+                said.seek(0)  # No row was read before the session was there.
+                raise BuildError(f"Spark did not start: {' '.join(said.read().split())[-500:] or 'it says nothing'}")
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # With the processes of Java that it started.
+            process.communicate()
+
+
+def _results(process: subprocess.Popen[str], request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    assert process.stdin and process.stdout
+    json.dump(request, process.stdin)
+    process.stdin.close()
+    process.stdin = None
+    for line in process.stdout:
+        result = json.loads(line)
+        if "is_done" in result:
+            return
+        yield result
+        if "error" in result:
+            return
+    raise BuildError("Spark ended before the models were built: it was killed, or had no memory left")
+
+
+# The functions below load rows back.
+
+
+def _suffix(token: str) -> str:
+    return token[:8]
+
+
+@contextmanager
+def loaded(
+    settings: Settings, conn: psycopg.Connection[Any], token: str
+) -> Iterator[Callable[[str, Columns, Path], None]]:
+    """Yield the function that loads a model's files into a table of this build; all these tables go at the end.
+
+    conn: that of the `turn`, by which the tables of every other build belong to nobody any more.
+    """
+    spark_export.drop_loaded(conn)
     try:
-        dbt.build_beside(settings, SCHEMA, day, ["resource_type:seed"], folder)
-        yield sorted((SCHEMA, path.stem) for path in (dbt.dbt_folder(settings) / "seeds").rglob("*.csv"))
+        yield lambda model, columns, folder: load(conn, f"{model}__{_suffix(token)}", columns, folder)
     finally:
-        with warehouse.connect(settings) as conn:
-            conn.execute(drop)
+        spark_export.drop_loaded(conn)
 
 
-def _columns(conn: psycopg.Connection[Any], schema: str, table: str) -> Columns:
-    """Return the columns of a table of the warehouse, with the types that models can read."""
-    rows = conn.execute(
-        """
-        select attname, format_type(atttypid, null) from pg_attribute
-        where attrelid = %s::regclass and attnum > 0 and not attisdropped order by attnum
-        """,
-        [f"{schema}.{table}"],
+def load(conn: psycopg.Connection[Any], table: str, columns: Columns, folder: Path) -> None:
+    """Make a table in the schema `spark`, with PostgreSQL's types, of the rows of a folder of Parquet files."""
+    name = sql.Identifier(LOADED, table)
+    typed = [sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in columns.items()]  # type: ignore[arg-type]
+    copied = sql.SQL("copy {} ({}) from stdin with (format csv)").format(
+        name, sql.SQL(", ").join(map(sql.Identifier, columns))
     )
-    named = {name: SHORT_TYPES.get(kind, kind) for name, kind in rows}
-    return {name: kind for name, kind in named.items() if kind in TYPES}
+    with conn.transaction(), conn.cursor() as cursor:
+        cursor.execute(sql.SQL("create unlogged table {} ({})").format(name, sql.SQL(", ").join(typed)))
+        with cursor.copy(copied) as copy:
+            for path in sorted(folder.glob("*.parquet")):
+                for rows in pl.read_parquet(path).iter_slices(ROWS_AT_ONCE):
+                    data = BytesIO()
+                    _as_text(rows, columns).write_csv(data, include_header=False)
+                    copy.write(data.getvalue())
 
 
-def _export_table(conn: psycopg.Connection[Any], schema: str, table: str, folder: Path) -> Columns:
-    columns = _columns(conn, schema, table)
-    query = sql.SQL("select {} from {}").format(
-        sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(schema, table)
-    )
-    folder.mkdir(parents=True)
-    with conn.cursor(name="exported") as cursor:
-        cursor.execute(query)
-        for number, rows in enumerate(_parts(cursor)):
-            frame = pl.DataFrame(rows, schema={name: TYPES[kind] for name, kind in columns.items()}, orient="row")
-            frame.write_parquet(folder / f"{number:05d}.parquet")
-    return columns
+def _as_text(rows: pl.DataFrame, columns: Columns) -> pl.DataFrame:
+    """Return rows as COPY reads them: lists and the ends of time as PostgreSQL writes them, decimals without zeros at the end."""
+    return rows.select(_texts(name, kind).alias(name) for name, kind in columns.items())
 
 
-def _parts(cursor: psycopg.ServerCursor[Any]) -> Iterator[list[Any]]:
-    """Yield the rows in lists of ROWS_PER_FILE, at least one list, so that an empty table still has its columns."""
-    rows = cursor.fetchmany(ROWS_PER_FILE)
-    yield rows
-    while len(rows) == ROWS_PER_FILE:
-        rows = cursor.fetchmany(ROWS_PER_FILE)
-        yield rows
+def _texts(name: str, kind: str) -> pl.Expr:
+    column = pl.col(name)
+    if kind == "numeric":
+        return column.cast(pl.String).str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")
+    if kind in ("date", "timestamp", "timestamptz"):
+        return (
+            pl.when(column.dt.year() == _year(NO_END))
+            .then(pl.lit("infinity"))
+            .when(column.dt.year() == _year(NO_START))
+            .then(pl.lit("-infinity"))
+            .otherwise(column.cast(pl.String))
+        )
+    if kind == "text[]":
+        item = pl.element().str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
+        quoted = pl.concat_str(pl.lit('"'), item, pl.lit('"'))
+        items = column.list.eval(pl.when(pl.element().is_null()).then(pl.lit("NULL")).otherwise(quoted))
+        return pl.concat_str(pl.lit("{"), items.list.join(","), pl.lit("}"))
+    return column
 
 
-def session(folder: Path, master: str) -> SparkSession:
-    """Return a session whose catalogue is in memory and whose tables are in `folder`; only this machine reaches it."""
-    from pyspark.sql import SparkSession
-
-    builder = SparkSession.Builder().master(master).config("spark.sql.warehouse.dir", str(folder / "warehouse"))
-    for name, value in SESSION.items():
-        builder = builder.config(name, value)
-    made = builder.getOrCreate()
-    made.sparkContext.setLogLevel("OFF")  # A failed task would log the row that it failed on.
-    for name in PYTHON_LOGGERS:
-        logging.getLogger(name).disabled = True
-    return made
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m yingjian.modelling.spark", description=__doc__)
-    parser.add_argument("folder", type=Path, help="a new folder for sources and marts: persons' data")
-    parser.add_argument("--date", required=True, nargs="+", type=date.fromisoformat, metavar="D", help="business dates")
-    parser.add_argument("--master", default="local[*]", help="where Spark runs: its master URL (default: this process)")
-    arguments = parser.parse_args()
-    settings = Settings.load()
-    warehouse.ensure_running(settings)
-    try:
-        build(settings, arguments.date, arguments.folder.absolute(), arguments.master)
-    except (BuildError, SetupError) as error:
-        raise SystemExit(str(error)) from None
-
-
-if __name__ == "__main__":
-    main()
+def _year(day: str) -> int:
+    return date.fromisoformat(day).year

@@ -15,8 +15,8 @@ from typing import Any
 from sqlglot import exp, parse_one
 from sqlglot.dialects.postgres import Postgres
 
-Type = str
-Columns = dict[str, Type]  # It holds PostgreSQL's types by the names of the columns, in their order.
+from yingjian.modelling.spark_types import INFINITIES, NO_END, NO_START, SHORT_TYPES, Columns, Type
+
 Typed = tuple[Any, Type]
 Wrap = Callable[[Any], Any]
 
@@ -41,12 +41,6 @@ SPARK_TYPES = {
 NUMERIC = SPARK_TYPES["numeric"]
 DIVISOR = "decimal(38, 16)"  # Spark gives a quotient fewer than twenty decimals if its divisor has more.
 WHOLE_NUMERIC, SHORT_NUMERIC = "decimal(18, 0)", "decimal(20, 6)"
-SHORT_TYPES = {
-    "int": "integer",
-    "decimal": "numeric",
-    "timestamp without time zone": "timestamp",
-    "timestamp with time zone": "timestamptz",
-}
 ROUNDED = {"numeric": "round", "double precision": "rint"}
 CASTS = {  # From a type to these Spark's cast gives what PostgreSQL's does.
     "text": (*NUMBERS, "timestamp"),
@@ -57,8 +51,6 @@ CASTS = {  # From a type to these Spark's cast gives what PostgreSQL's does.
     "date": ("text", "timestamp"),
     "timestamp": ("text", "date"),
 }
-NO_END, NO_START = "9999-01-01", "0001-01-01"  # Spark has no infinity.
-INFINITIES = {"infinity": NO_END, "-infinity": NO_START}
 TIME_FORMATS = {  # A token of to_char, and what date_format calls it.
     "FMMM": "M",
     "FMDD": "d",
@@ -83,6 +75,7 @@ OF_TYPES = (
 )  # fmt: skip
 ROW_OF_KEY = "row_of_its_key"  # The number that `distinct on` gives each row.
 MAX_INTEGER = 2**31 - 1
+MARK = re.compile(r"/\* @(\d+) \*/")
 
 
 class Plain(Postgres):
@@ -100,9 +93,13 @@ class Refused(ValueError):
 
 @dataclass(frozen=True)
 class Translated:
-    """This is a model in Spark's SQL, with its columns and the constructs that it needed, each with where it stands first."""
+    """This is a model in Spark's SQL, with its columns and the constructs that it needed, each with where it stands first.
+
+    marked: the same SQL with the lines of the compiled SQL in comments, by which `line_of` knows where an error stands.
+    """
 
     sql: str
+    marked: str
     columns: Columns
     constructs: Mapping[str, str]
 
@@ -180,6 +177,33 @@ def _function(name: str) -> Callable[..., Any]:
     return register
 
 
+def place(sql: str, source: str, line: int) -> str:
+    """Return a line of a model's compiled SQL: as one of its file, where one line of that reads the same, else as it is."""
+    compiled = sql.splitlines()
+    shown = compiled[line - 1].strip() if line <= len(compiled) else ""
+    lines = [number for number, text in enumerate(source.splitlines(), 1) if text.strip() == shown]
+    return f"line {lines[0]}" if len(lines) == 1 else f"line {line} of its compiled SQL, `{shown}`"
+
+
+def line_of(marked: str, start: int, stop: int) -> int | None:
+    """Return the line of the compiled SQL at a piece of the marked SQL: the first that is marked in it, else the nearest."""
+    marks = [(found.start(), int(found[1])) for found in MARK.finditer(marked)]
+    inside = [line for position, line in marks if start <= position <= stop]
+    nearest = sorted((abs(position - start), line) for position, line in marks)
+    return inside[0] if inside else nearest[0][1] if nearest else None
+
+
+def _marked(tree: Any) -> str:
+    """Return Spark's SQL with a comment behind each column that says in which line of the compiled SQL it stands."""
+    for node in tree.walk():
+        node.comments = None
+    for column in tree.find_all(exp.Column):
+        lines = [part.meta["line"] for part in column.walk() if "line" in part.meta]
+        if lines:
+            column.comments = [f"@{lines[0]}"]
+    return str(tree.sql(dialect="spark", pretty=True))
+
+
 def call(name: str, *arguments: Any) -> Any:
     return exp.Anonymous(this=name, expressions=list(arguments))
 
@@ -243,17 +267,13 @@ class _Translation:
         columns = self.query(tree, Scope())
         columns = {name: "text" if kind == UNKNOWN else kind for name, kind in columns.items()}
         written = tree.sql(dialect="spark", pretty=True, comments=False)
-        return Translated(written, columns, dict(self.constructs))
+        return Translated(written, _marked(tree), columns, dict(self.constructs))
 
     def refuse(self, what: str) -> Refused:
         return Refused(f"{self.model}, {self.place()}: {what}")
 
     def place(self) -> str:
-        """Return the line: of the model's file, where one line of it reads as dbt compiled it, else of the compiled SQL."""
-        compiled = self.sql.splitlines()
-        shown = compiled[self.line - 1].strip() if self.line <= len(compiled) else ""
-        lines = [number for number, line in enumerate(self.file.splitlines(), 1) if line.strip() == shown]
-        return f"line {lines[0]}" if len(lines) == 1 else f"line {self.line} of its compiled SQL, `{shown}`"
+        return place(self.sql, self.file, self.line)
 
     def note(self, node: Any) -> None:
         """Remember the line of a node, where sqlglot knows it."""

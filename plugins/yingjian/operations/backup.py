@@ -44,10 +44,11 @@ from yingjian.settings import Settings, SetupError
 
 FORMAT = 2
 DATABASES = ("yingjian", "airflow")
-# Every run makes these anew: the server's own files, Airflow's logs, dbt's artifacts, the pages of Great Expectations.
-NOT_KEPT = frozenset({"postgres", "airflow", "dbt", "data_docs", "scratch", "audit_definition", "run.lock"})
+# Every run makes these anew: the server's own files, Airflow's logs, dbt's artifacts, the pages of Great Expectations, and
+# what Spark reads.
+NOT_KEPT = frozenset({"postgres", "airflow", "dbt", "data_docs", "scratch", "spark", "audit_definition", "run.lock"})
 # dbt builds these from staging and the policy; a run at work must not wait for the backup, nor the backup for it.
-REBUILT_SCHEMAS = ("build", "intermediate", "staging_latest")
+REBUILT_SCHEMAS = ("build", "intermediate", "spark", "staging_latest")
 PART_BYTES = 8 << 20
 _SECRET, _PUBLIC, _MAC = "AGE-SECRET-KEY-", "age1", "YINGJIAN-MAC-"
 # A reader's login may be a member of these, and is named so: nothing else of a role is taken from a backup.

@@ -91,7 +91,7 @@ def late_day() -> dict[str, str]:
 
 def build(day: date, run_id: str, say: Callable[[dict[str, Any]], None]) -> int:
     """Build every mart of a business date as its run; return their number. `say` gets the results of the models so far."""
-    from yingjian.modelling.dbt import build as build_models
+    from yingjian.modelling.engine import build as build_models
 
     settings = Settings.load()
     with warehouse.connect(settings, "publisher") as conn:
@@ -286,6 +286,7 @@ def docs() -> str:
 
 def retain() -> dict[str, int]:
     """Delete personal data whose days are over by the clock of the home; return the number of deleted rows by place."""
+    from yingjian.modelling.spark_export import forget_stale
     from yingjian.privacy import retention
 
     settings = Settings.load()
@@ -294,6 +295,7 @@ def retain() -> dict[str, int]:
             loader, publisher, clock.last_day(settings.home),
             reports=settings.reports, pulled=settings.pulled, shared=settings.shared_folder,
         )  # fmt: skip
+    forget_stale(settings)
     rows_by_place = {deletion.what: deletion.rows for deletion in deletions if deletion.rows}
     log.info("retention: %s", ", ".join(f"{what} {rows}" for what, rows in rows_by_place.items()) or "nothing was over")
     return rows_by_place

@@ -17,6 +17,7 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
+from yingjian.modelling import spark_export
 from yingjian.privacy import person_key
 from yingjian.privacy.audit_trail import is_reason, record
 from yingjian.privacy.person_key import fingerprint, person_keys
@@ -81,6 +82,7 @@ def rotate(
         conn.execute(f"set local lock_timeout = '{_WAIT_SECONDS}s'")
         try:
             conn.execute("select pg_advisory_xact_lock(hashtext('yingjian.publish'))")
+            conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (spark_export.LOCK,))
             conn.execute(f"select pg_advisory_xact_lock({person_key.LOCK})")
             person_key.require(conn, old)
             tables = _lock(conn)
@@ -102,6 +104,7 @@ def rotate(
     if new_secret is None:
         _switch(settings, before)
     _forget(conn)
+    spark_export.forget_stale(settings)
     return Rotation(before, after, persons)
 
 

@@ -5,6 +5,7 @@ create schema if not exists staging_latest;
 create schema if not exists intermediate;
 create schema if not exists policy;
 create schema if not exists build;
+create schema if not exists spark;
 create schema if not exists reporting_public;
 create schema if not exists own_part;
 
@@ -37,9 +38,11 @@ alter default privileges for role publisher revoke execute on functions from pub
 alter default privileges for role transformer in schema build, intermediate, policy grant select on tables to auditor;
 alter default privileges for role transformer in schema policy grant select on tables to publisher;
 
--- dbt and the audit count refused rows, and dbt counts contradictions, without reading them.
+-- dbt and the audit count refused rows, and dbt counts contradictions, without reading them. By xmin the export for Spark
+-- knows what changed.
 grant select (rejected_id, file_id, feed, reason_codes, sender, rejected_at, resolved_at)
 on quality.rejected_row to transformer, auditor;
+grant select (xmin) on quality.rejected_row, quality.contradiction to transformer;
 grant select (contradiction_id, file_id, line, feed, other_file_id, other_line, columns, found_at)
 on quality.contradiction to transformer;
 

@@ -1,0 +1,253 @@
+"""Spark reads Parquet files of the home: the tables that dbt names as sources, and the seeds (docs/spark.md).
+
+The file of a part, which is what one landed file or one publication brought, is named by the part and by a fingerprint of its
+rows. So the names alone say which files are still right: these stay, missing ones are written, all others go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby, islice
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psycopg
+import yaml
+from psycopg import sql
+
+from yingjian.database import warehouse
+from yingjian.modelling import dbt
+from yingjian.modelling.spark_types import SHORT_TYPES, Columns
+from yingjian.settings import Settings
+
+SCHEMA = "dev_spark"  # On Spark it holds the seeds and the models; no database has it.
+SEEDS = "policy"  # dbt loads the seeds into this schema of the warehouse.
+LOADED = "spark"  # Into this schema of the warehouse the rows of Spark's models are loaded.
+LOCK = "yingjian.spark"  # Whoever holds it exports, builds on Spark, or removes what they left.
+ROWS_PER_FILE = 100_000
+# The rows of these schemas go by parts. What landing notes of each file is a row or two, which need no file of their own.
+PARTS = {"staging": "file_id", "published": "publication_id"}
+TYPES: dict[str, Any] = {
+    "text": pl.String,
+    "boolean": pl.Boolean,
+    "integer": pl.Int32,
+    "bigint": pl.Int64,
+    "smallint": pl.Int16,
+    "numeric": pl.Decimal(20, 6),
+    "double precision": pl.Float64,
+    "date": pl.Date,
+    "timestamp": pl.Datetime("us"),
+    "timestamptz": pl.Datetime("us", "UTC"),
+    "text[]": pl.List(pl.String),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """This is a table of the warehouse that models read."""
+
+    schema: str
+    name: str
+
+    @property
+    def on_spark(self) -> str:
+        return f"{SCHEMA if self.schema == SEEDS else self.schema}.{self.name}"
+
+    def folder(self, settings: Settings) -> Path:
+        return sources_folder(settings) / self.schema / self.name
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        return sql.Identifier(self.schema, self.name)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """This is a source with its columns, the column by which it goes in parts, and the files of each part as it is now."""
+
+    source: Source
+    columns: Columns
+    by: str | None
+    files: Mapping[int | None, list[str]]
+
+    @property
+    def names(self) -> set[str]:
+        return {name for names in self.files.values() for name in names}
+
+
+def sources_folder(settings: Settings) -> Path:
+    return settings.spark / "sources"
+
+
+def sources(settings: Settings) -> list[Source]:
+    """Return every source that the dbt project declares, and every seed."""
+    declared = yaml.safe_load((dbt.dbt_folder(settings) / "models" / "staging" / "_sources.yml").read_text())["sources"]
+    seeds = sorted(path.stem for path in (dbt.dbt_folder(settings) / "seeds").rglob("*.csv"))
+    return [
+        *(Source(source["schema"], table["name"]) for source in declared for table in source["tables"]),
+        *(Source(SEEDS, seed) for seed in seeds),
+    ]
+
+
+def types_of(settings: Settings) -> dict[str, Columns]:
+    """Return the columns of the tables that `export` exports, by their names on Spark."""
+    with warehouse.connect(settings, "transformer") as conn:
+        return {source.on_spark: _columns(conn, source) for source in sources(settings)}
+
+
+@contextmanager
+def turn(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
+    """Be the only one that exports, builds on Spark, or removes what they left; wait for whoever does."""
+    with psycopg.connect(warehouse.uri(settings, "transformer"), autocommit=True) as conn:
+        conn.execute("select pg_advisory_lock(hashtext(%s))", (LOCK,))
+        yield conn
+
+
+def export(settings: Settings) -> dict[Source, Columns]:
+    """Bring the files of all sources to what the warehouse holds at one moment; return the sources' columns.
+
+    Only its owner can read the folder. The caller has the `turn`. Columns that dbt may not read, or of types that Spark does
+    not have (TYPES), are left out; a model that reads one is refused.
+    """
+    settings.spark.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with warehouse.connect(settings, "transformer") as conn:
+        conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        tables = [_table(conn, source) for source in sources(settings)]
+        _keep_only(settings, tables)
+        for table in tables:
+            _write_missing(conn, table, table.source.folder(settings))
+    return {table.source: table.columns for table in tables}
+
+
+def forget_stale(settings: Settings) -> None:
+    """Remove the files whose rows the warehouse no longer holds so; all of them where Spark is not the engine.
+
+    Whoever deletes or changes persons' rows for good calls it at the end, so that nothing stays until the next build. The
+    call waits for a build on Spark that is at work.
+    """
+    if not settings.spark.exists():
+        return
+    with turn(settings) as conn:
+        drop_loaded(conn)
+        if settings.engine != "spark":
+            shutil.rmtree(settings.spark)
+            return
+        for path in settings.spark.iterdir():
+            if path != sources_folder(settings):
+                shutil.rmtree(path)
+        _keep_only(settings, [_table(conn, source) for source in sources(settings)])
+
+
+def drop_loaded(conn: psycopg.Connection[Any]) -> None:
+    """Drop the tables of Spark's rows that an earlier build left."""
+    names = conn.execute("select tablename from pg_tables where schemaname = %s", (LOADED,)).fetchall()
+    for (name,) in names:
+        conn.execute(sql.SQL("drop table if exists {}").format(sql.Identifier(LOADED, name)))
+
+
+def _keep_only(settings: Settings, tables: Iterable[_Table]) -> None:
+    wanted = {table.source.folder(settings) / name for table in tables for name in table.names}
+    for path in sources_folder(settings).glob("*/*/*"):
+        if path not in wanted:
+            path.unlink()
+
+
+def _table(conn: psycopg.Connection[Any], source: Source) -> _Table:
+    columns = _columns(conn, source)
+    by = PARTS.get(source.schema)
+    if by not in columns or _is_key(conn, source, by):
+        by = None
+    if not columns:  # A seed of another version of the project may be gone.
+        return _Table(source, columns, by, {})
+    part = sql.Identifier(by) if by else sql.SQL("null::bigint")
+    query = sql.SQL("select {}, count(*), sum(hashint8extended(xmin::text::bigint, 0)) from {} group by 1").format(
+        part, source.identifier
+    )
+    rows = conn.execute(query).fetchall()
+    files = {key: _names(key, count, total, columns) for key, count, total in rows}
+    return _Table(source, columns, by, files or {None: _names(None, 0, 0, columns)})
+
+
+def _names(key: int | None, count: int, total: int, columns: Columns) -> list[str]:
+    """Return the names of a part's files. Each row that came, changed or went gives the part another sum of its xmins."""
+    fingerprint = hashlib.sha256(f"{count} {total} {columns}".encode()).hexdigest()[:16]
+    number_of_files = max(1, -(-count // ROWS_PER_FILE))
+    return [f"{'all' if key is None else key}-{fingerprint}-{number:05d}.parquet" for number in range(number_of_files)]
+
+
+def _columns(conn: psycopg.Connection[Any], source: Source) -> Columns:
+    """Return the columns of a table of the warehouse that dbt may read, with the types that models can read."""
+    rows = conn.execute(
+        """
+        select attname, format_type(atttypid, null) from pg_attribute
+        where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped
+        and has_column_privilege(attrelid, attnum, 'select')
+        order by attnum
+        """,
+        [f"{source.schema}.{source.name}"],
+    )
+    named = {name: SHORT_TYPES.get(kind, kind) for name, kind in rows}
+    return {name: kind for name, kind in named.items() if kind in TYPES}
+
+
+def _is_key(conn: psycopg.Connection[Any], source: Source, column: str) -> bool:
+    """Return whether each row has another value of a column, so that every part would be one row."""
+    row = conn.execute(
+        """
+        select exists (
+            select from pg_index inner join pg_attribute on attrelid = indrelid and attnum = indkey[0]
+            where indrelid = %s::regclass and indisunique and indnkeyatts = 1 and attname = %s
+        )
+        """,
+        (f"{source.schema}.{source.name}", column),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _write_missing(conn: psycopg.Connection[Any], table: _Table, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = {key: names for key, names in table.files.items() if not all((folder / name).exists() for name in names)}
+    if not missing:
+        return
+    for name in (name for names in missing.values() for name in names):
+        (folder / name).unlink(missing_ok=True)  # The rows of a part may come in another order now.
+    schema = {name: TYPES[kind] for name, kind in table.columns.items()}
+    for key, rows in _rows(conn, table, list(missing)):
+        for name in missing[key]:
+            chunk = [row[1:] for row in islice(rows, ROWS_PER_FILE)]
+            pl.DataFrame(chunk, schema=schema, orient="row").write_parquet(folder / f".{name}")
+        for name in missing[key]:  # Spark reads no file whose name begins with a dot.
+            (folder / f".{name}").rename(folder / name)
+
+
+def _rows(
+    conn: psycopg.Connection[Any], table: _Table, keys: list[int | None]
+) -> Iterator[tuple[int | None, Iterator[tuple[Any, ...]]]]:
+    """Yield each part's key with its rows, the key before the columns; a table without rows is one part."""
+    part = sql.Identifier(table.by) if table.by else sql.SQL("null::bigint")
+    query = sql.SQL("select {}, {} from {} where {} order by 1").format(
+        part,
+        sql.SQL(", ").join(map(sql.Identifier, table.columns)),
+        table.source.identifier,
+        sql.SQL(" or ").join(
+            [
+                *([sql.SQL("{} is null").format(part)] if None in keys else []),
+                sql.SQL("{} = any(%s)").format(part),
+            ]
+        ),
+    )
+    yielded = False
+    with conn.cursor(name="exported") as cursor:
+        cursor.itersize = ROWS_PER_FILE
+        cursor.execute(query, ([key for key in keys if key is not None],))
+        for key, rows in groupby(cursor, key=itemgetter(0)):
+            yielded = True
+            yield key, rows
+    if not yielded:
+        yield None, iter(())

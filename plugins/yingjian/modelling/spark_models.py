@@ -1,0 +1,178 @@
+"""This program builds the models on Spark, the second engine (docs/spark.md). `yingjian.modelling.spark` starts it.
+
+`python -m yingjian.modelling.spark_models FOLDER MASTER PARENT` runs in the environment that has Spark. It gets tables, models
+and dates on its standard input, builds into FOLDER, prints a line of JSON for each model, and ends with the process PARENT.
+What it prints names models, lines and classes of errors: a message of Spark's could hold a cell of a row.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yingjian.modelling.dbt import BuildError, Model
+from yingjian.modelling.spark_export import SCHEMA
+from yingjian.modelling.spark_sql import Refused, line_of, place, spark_type, translate
+from yingjian.modelling.spark_types import Columns
+from yingjian.settings import end_with
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SESSION = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.executor.syncLogLevel.enabled": "true",
+    "spark.sql.catalogImplementation": "in-memory",
+    "spark.sql.ansi.enabled": "true",  # Spark refuses what PostgreSQL refuses.
+    "spark.sql.timestampType": "TIMESTAMP_NTZ",  # Asia/Shanghai, as the feeds write it, without a zone.
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.decimalOperations.allowPrecisionLoss": "false",  # Else a quotient has six decimals only.
+}
+# One machine is all there is: nobody else reaches it, and its few cores need few parts.
+ON_ONE_MACHINE = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.sql.shuffle.partitions": "2",
+}
+# PySpark writes each error with its message, which can hold a cell of a row, to these loggers of Python, whatever Spark's own
+# log is set to. Their names stand in `_log_exception` of pyspark/errors/exceptions/base.py.
+PYTHON_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
+Say = Callable[[dict[str, Any]], None]
+
+
+class ModelError(BuildError):
+    """Spark could not build a model; the text names it and the line."""
+
+    def __init__(self, model: Model, seconds: float, text: str) -> None:
+        super().__init__(text)
+        self.model, self.seconds = model, seconds
+
+
+def session(folder: Path, master: str) -> SparkSession:
+    """Return a session whose catalogue is in memory, and whose files are in `folder`."""
+    from pyspark.sql import SparkSession
+
+    own = {"spark.sql.warehouse.dir": str(folder / "warehouse"), "spark.local.dir": str(folder / "scratch")}
+    builder = SparkSession.Builder().master(master)
+    for name, value in {**SESSION, **(ON_ONE_MACHINE if master.startswith("local") else {}), **own}.items():
+        builder = builder.config(name, value)
+    made = builder.getOrCreate()
+    made.sparkContext.setLogLevel("OFF")  # A failed task would log the row that it failed on.
+    for name in PYTHON_LOGGERS:
+        logging.getLogger(name).disabled = True
+    return made
+
+
+def register(spark: SparkSession, tables: Mapping[str, str]) -> None:
+    """Let Spark know the exported tables, each by its name and its folder, and nothing else."""
+    spark.sql(f"drop database if exists {SCHEMA} cascade")
+    for database in sorted({name.partition(".")[0] for name in tables} | {SCHEMA}):
+        spark.sql(f"create database if not exists {database}")
+    for name, folder in tables.items():
+        spark.sql(f"create table if not exists {name} using parquet location '{folder}'")
+
+
+def build_models(
+    spark: SparkSession, models: Sequence[Model], tables: Mapping[str, Columns], folder: Path, say: Say
+) -> None:
+    """Build the models in their order; the files of a model's table go to folder/<model>. Raises ModelError."""
+    known = dict(tables)
+    texts: dict[str, tuple[Model, str]] = {}
+    for model in models:
+        start = time.monotonic()
+        try:
+            translated = translate(model.path, model.sql, known, model.source)
+        except Refused as error:
+            raise ModelError(model, time.monotonic() - start, f"Spark cannot build {error}") from None
+        known[model.table] = translated.columns
+        if model.is_view:
+            # An error in a view gives its position in the query alone.
+            statement, texts[model.table] = f"create view {model.table} as ", (model, translated.marked)
+        else:
+            statement = f"create table {model.table} using parquet location '{folder / model.name}' as "
+        try:
+            spark.sql(statement + translated.marked)
+        except Exception as error:
+            reason = getattr(error, "getCondition", lambda: None)() or type(error).__name__
+            where = _where(error, model, statement + translated.marked, texts)
+            raise ModelError(
+                model, time.monotonic() - start, f"Spark could not build {model.path}{where}: {reason}"
+            ) from None
+        _check_types(spark, model, translated.columns, start)
+        say({"model": model.unique_id, "seconds": time.monotonic() - start, "columns": translated.columns})
+
+
+def _where(error: Exception, model: Model, statement: str, texts: Mapping[str, tuple[Model, str]]) -> str:
+    """Return the line at which an error of Spark's stands, and the file where it is that of a view which the model reads."""
+    for context in getattr(error, "getQueryContext", lambda: [])() or []:
+        try:
+            of_view = context.objectType() == "VIEW"
+            name = ".".join(context.objectName().split(".")[-2:])
+            start, stop = context.startIndex(), context.stopIndex()
+        except Exception:  # noqa: S112 - a context of another kind than SQL's has no place in it
+            continue
+        at, text = texts.get(name, (None, "")) if of_view else (model, statement)
+        line = line_of(text, start, stop)
+        if at is not None and line is not None:
+            return f"{f', in {at.path}' if of_view else ''}, {place(at.sql, at.source, line)}"
+    return ""
+
+
+def _check_types(spark: SparkSession, model: Model, columns: Columns, start: float) -> None:
+    """Raise ModelError where Spark gave a column another type than PostgreSQL gives it."""
+    made = {column.name: column.dataType.simpleString() for column in spark.table(model.table).schema.fields}
+    for name, kind in columns.items():
+        wanted = (spark_type(kind) or "").replace("timestamp_ltz", "timestamp").replace(" ", "")
+        of_decimals = kind == "numeric" and made.get(name, "").startswith("decimal")
+        if made.get(name) != wanted and not of_decimals:
+            seconds = time.monotonic() - start
+            raise ModelError(
+                model, seconds, f"Spark built {model.path} with {name} as {made.get(name)}, which is {kind}"
+            )
+
+
+def _printer() -> Say:
+    """Return a function that prints to the standard output, which is closed to everybody else: Java prints beside the errors."""
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return lambda event: print(json.dumps(event), file=out, flush=True)
+
+
+def _with_day(say: Say, day: str, event: dict[str, Any]) -> None:
+    say({"day": day, **event})
+
+
+def main() -> None:
+    """Build the models of each date that is asked for into FOLDER/<date>."""
+    folder, master = Path(sys.argv[1]), sys.argv[2]
+    end_with(int(sys.argv[3]))
+    say = _printer()
+    try:
+        spark = session(folder, master)
+        say({"is_ready": True})
+        request = json.load(sys.stdin)
+        for day, models in request["models"].items():
+            register(spark, request["folders"])
+            of_day = partial(_with_day, say, day)
+            build_models(spark, [Model(**model) for model in models], request["tables"], folder / day, of_day)
+        spark.stop()
+        say({"is_done": True})
+    except ModelError as error:
+        say({"model": error.model.unique_id, "seconds": error.seconds, "error": str(error)})
+    except Exception as error:  # Its text, too, could hold a cell.
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        say({"error": f"Spark ended with {type(error).__name__} at {Path(last.filename).name}:{last.lineno}"})
+
+
+if __name__ == "__main__":
+    main()

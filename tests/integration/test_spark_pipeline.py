@@ -1,0 +1,232 @@
+"""The pipeline with Spark as its engine, from landing to the published report: by command, killed in the middle, on its schedule.
+
+One town goes through three days. Each is compared with the same day of the same town on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from tests import support
+from tests.conftest import HomeFactory
+from tests.integration.test_by_itself import Home, shows
+from tests.integration.test_spark import MARTS, Rows, in_order
+from yingjian import clock, simulate
+from yingjian.database import warehouse
+from yingjian.database.airflow_database import ask_airflow
+from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.modelling import engine
+from yingjian.modelling.dbt import BuildError
+from yingjian.people.officials import read_officials
+from yingjian.reports import write_report
+from yingjian.settings import Settings
+
+pytestmark = pytest.mark.beyond
+
+LAST = date(2022, 7, 20)
+FIRST, SECOND = LAST - timedelta(days=2), LAST - timedelta(days=1)
+EXECUTOR = "CoarseGrainedExecutorBackend"
+
+
+@dataclass
+class Town:
+    """The same town in two homes: `home` has Spark as its engine, `reference` has PostgreSQL."""
+
+    home: Home
+    reference: Settings
+
+    @property
+    def settings(self) -> Settings:
+        return self.home.settings
+
+    def land(self, day: date) -> None:
+        """Put the files up to the end of a day where both homes land from."""
+        self.home.drop(lambda path: path.name[:8].isdigit() is False or True and _day_of(path) <= day)
+
+    def driver(self) -> int:
+        """The process that builds on Spark."""
+        for process in psutil.process_iter(["cmdline"]):
+            words = process.info["cmdline"] or []
+            if "yingjian.modelling.spark_models" in words and str(self.settings.spark / "built") in words:
+                return process.pid
+        raise LookupError("Spark is not at work")
+
+    def executors(self) -> list[int]:
+        return [
+            process.pid
+            for process in psutil.process_iter(["cmdline"])
+            if any(EXECUTOR in word for word in process.info["cmdline"] or []) and os.getsid(process.pid) == self.driver()
+        ]
+
+    def built(self) -> int:
+        """How many models have files."""
+        return len(list((self.settings.spark / "built").glob("2*/*")))
+
+
+def _day_of(path: Path) -> date:
+    digits = "".join(sign for sign in path.stem if sign.isdigit())
+    return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
+
+
+@pytest.fixture(scope="module")
+def town(
+    tmp_path_factory: pytest.TempPathFactory, home_factory: HomeFactory, spark_python: Path
+) -> Iterator[Town]:
+    exports = tmp_path_factory.mktemp("exports")
+    simulate.write_landing(exports, persons=250, days=12, seed=7, last_day=LAST)
+    home = Home(tmp_path_factory.mktemp("spark"), exports)
+    home.settings = replace(home.settings, engine="spark", given_spark_python=str(spark_python))
+    reference = replace(home_factory("reference"), given_person_key=home.settings.secret("person_key"))
+    yield Town(home, reference)
+    home.down()
+    EmbeddedPostgres(home.settings).stop()
+
+
+@pytest.fixture(autouse=True)
+def on_spark(monkeypatch: pytest.MonkeyPatch, interpreted: None) -> None:
+    monkeypatch.setenv("YINGJIAN_ENGINE", "spark")
+    monkeypatch.setenv("YINGJIAN_SPARK_MASTER", "local-cluster[2,1,1024]")
+
+
+def start(town: Town, day: date) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "yingjian.cli", "run", "--date", str(day)],
+        env={**os.environ, "YINGJIAN_HOME": str(town.settings.home)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen[str], day: date) -> None:
+    out, _ = process.communicate(timeout=1800)
+    assert process.returncode == 0 and f"{day}: published; report " in out, out[-6000:]
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: int = 900) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        assert process.poll() is None, process.communicate()[0][-6000:]
+        try:
+            if condition():
+                return
+        except (LookupError, OSError, psutil.Error):  # Spark is not at work yet.
+            pass
+        time.sleep(0.3)
+    raise AssertionError("it did not come to that")
+
+
+def published(settings: Settings, publication: int) -> dict[str, Rows]:
+    marts = {}
+    with warehouse.connect(settings) as conn:
+        for mart in MARTS:
+            cursor = conn.execute(f"select * from published.{mart} where publication_id = {publication}")  # type: ignore[arg-type]
+            marts[mart] = in_order([column.name for column in cursor.description or []], cursor.fetchall())
+    return marts
+
+
+def page(settings: Settings, publication: int, folder: Path) -> str:
+    """The report of a publication, without when and by which code it was published."""
+    with warehouse.connect(settings, "reporter") as conn:
+        path = write_report(conn, publication, folder, read_officials(settings.officials))
+    ((at, version),) = support.query(
+        settings,
+        "select published_at at time zone 'Asia/Shanghai', code_version from published.publication where publication_id = %s",
+        publication,
+    )
+    text = path.read_text(encoding="utf-8").replace(version, "")
+    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y年%-m月%-d日%H:%M", "%H:%M"):
+        text = text.replace(at.strftime(form), "")
+    return text
+
+
+def compare(town: Town, day: date, publication: int, folder: Path) -> None:
+    """Publish the day on PostgreSQL, too, and compare every row and the page."""
+    support.land_folder(town.reference, Path(town.settings.landing))
+    assert support.run_day(town.reference, day) == publication
+    ours, theirs = published(town.settings, publication), published(town.reference, publication)
+    assert {mart: (ours[mart] - theirs[mart], theirs[mart] - ours[mart]) for mart in MARTS if ours[mart] != theirs[mart]} == {}
+    assert sum(rows.total() > 1 for rows in ours.values()) > 25
+    (folder / "spark").mkdir()
+    (folder / "postgres").mkdir()
+    assert page(town.settings, publication, folder / "spark") == page(town.reference, publication, folder / "postgres")
+
+
+def tries(town: Town) -> list[int]:
+    query = "select try_number from task_instance where dag_id = 'daily' and task_id = 'build' order by start_date desc"
+    return [number for (number,) in ask_airflow(town.settings, query)]
+
+
+def sources(town: Town) -> set[str]:
+    folder = town.settings.spark / "sources"
+    return {str(path.relative_to(folder)) for path in folder.glob("*/*/*")}
+
+
+def test_a_day_by_command_with_an_executor_killed(town: Town, tmp_path: Path) -> None:
+    town.land(FIRST)
+    process = start(town, FIRST)
+    wait_for(lambda: len(town.executors()) == 2 and town.built() > 40, process)
+    os.kill(town.executors()[0], signal.SIGKILL)
+    finish(process, FIRST)
+    assert tries(town) == [1]
+    compare(town, FIRST, 1, tmp_path)
+    models = dict(
+        support.query(town.settings, "select model, (state, seconds > 0, rows)::text from operations.model_run")
+    )
+    assert len(models) > 150 and all(result.startswith("(success,") for result in models.values())
+    assert models["obligation"] == f"(success,t,{published(town.settings, 1)['obligation'].total() - 1})"
+    assert not (town.settings.spark / "built").exists()
+    assert support.query(town.settings, "select count(*) from pg_tables where schemaname = 'spark'") == [(0,)]
+
+
+def test_the_next_day_exports_what_came_and_outlives_a_killed_driver(town: Town, tmp_path: Path) -> None:
+    before = sources(town)
+    files = {file for (file,) in support.query(town.settings, "select file_id from quality.landed_file")}
+    town.land(SECOND)
+    process = start(town, SECOND)
+    wait_for(lambda: town.built() > 40, process)
+    assert support.query(town.settings, "select as_of_date from reporting.publication") == [(FIRST,)]
+    os.kill(town.driver(), signal.SIGKILL)
+    finish(process, SECOND)
+    assert tries(town)[0] == 2
+    came = {path for path in sources(town) - before if path.startswith("staging/")}
+    whole = {path for path in came if path.rpartition("/")[2].startswith("all-")}
+    parts = {int(path.rpartition("/")[2].partition("-")[0]) for path in came - whole}
+    assert len(parts) > 3 and not parts & files, "only what landed since was written"
+    assert {path for path in before if path.startswith("published/obligation/")} <= sources(town)
+    compare(town, SECOND, 2, tmp_path)
+
+
+def test_a_model_that_fails_is_named_with_its_line_and_the_publication_stays(town: Town) -> None:
+    with warehouse.connect(town.settings) as conn:
+        conn.execute("update policy.policy_parameter set value = 'wenn' where unit <> '' or true")
+    said: list[dict[str, object]] = []
+    token = support.claim(town.settings, LAST).token
+    settings = replace(town.settings, spark_master="local[2]")
+    with pytest.raises(BuildError, match=r"^Spark could not build models/\S+\.sql(, in \S+\.sql)?, line \d+: CAST_INVALID_INPUT$"):
+        engine.build(settings, LAST, token, said.append)
+    assert [list(result.values())[0]["state"] for result in said if len(result) == 1][:1] == ["error"]  # type: ignore[index]
+    assert support.query(town.settings, "select as_of_date from reporting.publication") == [(SECOND,)]
+    with warehouse.connect(town.settings) as conn:  # The next build loads the seeds anew.
+        conn.execute("truncate intermediate.increment_progress")
+
+
+def test_a_day_on_the_schedule(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YINGJIAN_SPARK_MASTER", "local[2]")
+    clock.set_demo_clock(town.settings.home, shows(LAST + timedelta(days=1), 0, 1), 1)
+    town.land(LAST)
+    town.home.up()
+    town.home.wait_for(lambda: len(town.home.publications()) == 3, 1500)
+    assert town.home.publications()[2][0] == LAST
+    town.home.down()
+    compare(town, LAST, 3, tmp_path)
