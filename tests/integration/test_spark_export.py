@@ -58,12 +58,16 @@ def files(settings: Settings, of: str = "") -> Files:
 
 
 def exported(settings: Settings, table: str) -> Counter[tuple[Any, ...]]:
-    return Counter(pl.read_parquet(settings.spark / "sources" / table.replace(".", "/") / "*.parquet").rows())
+    return counted(pl.read_parquet(settings.spark / "sources" / table.replace(".", "/") / "*.parquet").rows())
 
 
 def rows(settings: Settings, table: str) -> Counter[tuple[Any, ...]]:
     columns = spark_export.types_of(settings)[table]
-    return Counter(support.query(settings, f"select {', '.join(columns)} from {table}"))
+    return counted(support.query(settings, f"select {', '.join(columns)} from {table}"))
+
+
+def counted(rows: list[tuple[Any, ...]]) -> Counter[tuple[Any, ...]]:
+    return Counter(tuple(tuple(cell) if isinstance(cell, list) else cell for cell in row) for row in rows)
 
 
 def changed(settings: Settings, *statements: str) -> None:
@@ -132,12 +136,11 @@ def test_an_empty_table_has_one_file_with_its_columns(town: Settings) -> None:
 def test_half_a_part_is_never_taken_for_the_whole(town: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed export leaves some files of a part, and one that it was writing."""
     monkeypatch.setattr(spark_export, "ROWS_PER_FILE", 7)
-    changed(town, "update staging.residents set line = line")
     export(town)
     whole = files(town, "staging/residents")
-    assert len(whole) > 5
     folder = town.spark / "sources" / "staging" / "residents"
-    first, *_, last = sorted(whole)
+    first, *between, last = sorted(name for name in whole if name.startswith("1-"))
+    assert len(between) > 5
     (folder / last).rename(folder / f".{last}")
     pl.read_parquet(folder / first).head(0).write_parquet(folder / first)
     export(town)

@@ -6,6 +6,7 @@ One town goes through three days. Each is compared with the same day of the same
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import psutil
-import psycopg
 import pytest
 
 from tests import support
@@ -28,7 +28,7 @@ from yingjian.database import warehouse
 from yingjian.database.airflow_database import ask_airflow
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling import engine
-from yingjian.modelling.dbt import BuildError
+from yingjian.modelling.dbt import BuildError, NodeResult
 from yingjian.people.officials import read_officials
 from yingjian.reports import write_report
 from yingjian.settings import Settings
@@ -53,7 +53,7 @@ class Town:
 
     def land(self, day: date) -> None:
         """Put the files up to the end of a day where both homes land from."""
-        self.home.drop(lambda path: path.name[:8].isdigit() is False or True and _day_of(path) <= day)
+        self.home.drop(lambda path: re.findall(r"\d{8}", path.name)[0] <= f"{day:%Y%m%d}")
 
     def driver(self) -> int:
         """The process that builds on Spark."""
@@ -67,7 +67,8 @@ class Town:
         return [
             process.pid
             for process in psutil.process_iter(["cmdline"])
-            if any(EXECUTOR in word for word in process.info["cmdline"] or []) and os.getsid(process.pid) == self.driver()
+            if any(EXECUTOR in word for word in process.info["cmdline"] or [])
+            and os.getsid(process.pid) == self.driver()
         ]
 
     def built(self) -> int:
@@ -75,15 +76,8 @@ class Town:
         return len(list((self.settings.spark / "built").glob("2*/*")))
 
 
-def _day_of(path: Path) -> date:
-    digits = "".join(sign for sign in path.stem if sign.isdigit())
-    return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
-
-
 @pytest.fixture(scope="module")
-def town(
-    tmp_path_factory: pytest.TempPathFactory, home_factory: HomeFactory, spark_python: Path
-) -> Iterator[Town]:
+def town(tmp_path_factory: pytest.TempPathFactory, home_factory: HomeFactory, spark_python: Path) -> Iterator[Town]:
     exports = tmp_path_factory.mktemp("exports")
     simulate.write_landing(exports, persons=250, days=12, seed=7, last_day=LAST)
     home = Home(tmp_path_factory.mktemp("spark"), exports)
@@ -155,7 +149,9 @@ def compare(town: Town, day: date, publication: int, folder: Path) -> None:
     support.land_folder(town.reference, Path(town.settings.landing))
     assert support.run_day(town.reference, day) == publication
     ours, theirs = published(town.settings, publication), published(town.reference, publication)
-    assert {mart: (ours[mart] - theirs[mart], theirs[mart] - ours[mart]) for mart in MARTS if ours[mart] != theirs[mart]} == {}
+    assert {
+        mart: (ours[mart] - theirs[mart], theirs[mart] - ours[mart]) for mart in MARTS if ours[mart] != theirs[mart]
+    } == {}
     assert sum(rows.total() > 1 for rows in ours.values()) > 25
     (folder / "spark").mkdir()
     (folder / "postgres").mkdir()
@@ -210,12 +206,15 @@ def test_the_next_day_exports_what_came_and_outlives_a_killed_driver(town: Town,
 def test_a_model_that_fails_is_named_with_its_line_and_the_publication_stays(town: Town) -> None:
     with warehouse.connect(town.settings) as conn:
         conn.execute("update policy.policy_parameter set value = 'wenn' where unit <> '' or true")
-    said: list[dict[str, object]] = []
+    said: list[dict[str, NodeResult]] = []
     token = support.claim(town.settings, LAST).token
     settings = replace(town.settings, spark_master="local[2]")
-    with pytest.raises(BuildError, match=r"^Spark could not build models/\S+\.sql(, in \S+\.sql)?, line \d+: CAST_INVALID_INPUT$"):
+    with pytest.raises(
+        BuildError, match=r"^Spark could not build models/\S+\.sql(, in \S+\.sql)?, line \d+: CAST_INVALID_INPUT$"
+    ):
         engine.build(settings, LAST, token, said.append)
-    assert [list(result.values())[0]["state"] for result in said if len(result) == 1][:1] == ["error"]  # type: ignore[index]
+    ((state,),) = [[model["state"] for model in results.values()] for results in said]
+    assert state == "error"
     assert support.query(town.settings, "select as_of_date from reporting.publication") == [(SECOND,)]
     with warehouse.connect(town.settings) as conn:  # The next build loads the seeds anew.
         conn.execute("truncate intermediate.increment_progress")
@@ -225,7 +224,7 @@ def test_a_day_on_the_schedule(town: Town, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("YINGJIAN_SPARK_MASTER", "local[2]")
     clock.set_demo_clock(town.settings.home, shows(LAST + timedelta(days=1), 0, 1), 1)
     town.land(LAST)
-    town.home.up()
+    town.home.up(YINGJIAN_CATCH_UP_DAYS="1")
     town.home.wait_for(lambda: len(town.home.publications()) == 3, 1500)
     assert town.home.publications()[2][0] == LAST
     town.home.down()

@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from datetime import date
@@ -45,7 +45,8 @@ def require(settings: Settings) -> None:
             f"YINGJIAN_ENGINE is spark, and {settings.spark_python} is not there: run `{INSTALL}`, or set"
             " YINGJIAN_SPARK_PYTHON"
         )
-    if not shutil.which("java", path=f"{os.environ.get('JAVA_HOME', '')}/bin:{os.environ.get('PATH', '')}"):
+    java_home = os.environ.get("JAVA_HOME")
+    if not shutil.which(f"{java_home}/bin/java" if java_home else "java"):
         raise SetupError(
             "YINGJIAN_ENGINE is spark, and there is no Java: install openjdk-17-jre-headless, or set JAVA_HOME"
         )
@@ -106,7 +107,7 @@ def built_folder(settings: Settings) -> Path:
 
 def built(
     settings: Settings, models: Mapping[date, Sequence[Model]], sources: Mapping[Source, Columns]
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, None]:
     """Build the models of each date on Spark from what is exported; yield a result for each model.
 
     A result has `day`, `model` (dbt's unique id), `seconds` and `columns`; or `error`, which may be told and is the last. A

@@ -176,7 +176,7 @@ def _table(conn: psycopg.Connection[Any], source: Source) -> _Table:
 
 def _names(key: int | None, count: int, total: int, columns: Columns) -> list[str]:
     """Return the names of a part's files. Each row that came, changed or went gives the part another sum of its xmins."""
-    fingerprint = hashlib.sha256(f"{count} {total} {columns}".encode()).hexdigest()[:16]
+    fingerprint = hashlib.sha256(f"{count} {total} {columns} {ROWS_PER_FILE}".encode()).hexdigest()[:16]
     number_of_files = max(1, -(-count // ROWS_PER_FILE))
     return [f"{'all' if key is None else key}-{fingerprint}-{number:05d}.parquet" for number in range(number_of_files)]
 

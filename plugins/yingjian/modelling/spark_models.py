@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 SESSION = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    "spark.executor.syncLogLevel.enabled": "true",
     "spark.sql.catalogImplementation": "in-memory",
     "spark.sql.ansi.enabled": "true",  # Spark refuses what PostgreSQL refuses.
     "spark.sql.timestampType": "TIMESTAMP_NTZ",  # Asia/Shanghai, as the feeds write it, without a zone.
@@ -44,6 +43,9 @@ ON_ONE_MACHINE = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.sql.shuffle.partitions": "2",
 }
+# A failed task would log the row that it failed on: no process of Spark's logs anything. Without an appender Spark takes its own
+# settings instead of these.
+NO_LOG = "appender.none.type = Null\nappender.none.name = none\nrootLogger.level = off\nrootLogger.appenderRef.none.ref = none\n"
 # PySpark writes each error with its message, which can hold a cell of a row, to these loggers of Python, whatever Spark's own
 # log is set to. Their names stand in `_log_exception` of pyspark/errors/exceptions/base.py.
 PYTHON_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
@@ -62,12 +64,19 @@ def session(folder: Path, master: str) -> SparkSession:
     """Return a session whose catalogue is in memory, and whose files are in `folder`."""
     from pyspark.sql import SparkSession
 
-    own = {"spark.sql.warehouse.dir": str(folder / "warehouse"), "spark.local.dir": str(folder / "scratch")}
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / "log4j2.properties").write_text(NO_LOG, encoding="utf-8")
+    no_log = f"-Dlog4j2.configurationFile={(folder / 'log4j2.properties').as_uri()}"
+    own = {
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.local.dir": str(folder / "scratch"),
+        "spark.driver.defaultJavaOptions": no_log,
+        "spark.executor.defaultJavaOptions": no_log,
+    }
     builder = SparkSession.Builder().master(master)
     for name, value in {**SESSION, **(ON_ONE_MACHINE if master.startswith("local") else {}), **own}.items():
         builder = builder.config(name, value)
     made = builder.getOrCreate()
-    made.sparkContext.setLogLevel("OFF")  # A failed task would log the row that it failed on.
     for name in PYTHON_LOGGERS:
         logging.getLogger(name).disabled = True
     return made
@@ -87,7 +96,7 @@ def build_models(
 ) -> None:
     """Build the models in their order; the files of a model's table go to folder/<model>. Raises ModelError."""
     known = dict(tables)
-    texts: dict[str, tuple[Model, str]] = {}
+    views: dict[str, tuple[Model, str]] = {}
     for model in models:
         start = time.monotonic()
         try:
@@ -97,14 +106,14 @@ def build_models(
         known[model.table] = translated.columns
         if model.is_view:
             # An error in a view gives its position in the query alone.
-            statement, texts[model.table] = f"create view {model.table} as ", (model, translated.marked)
+            statement, views[model.table] = f"create view {model.table} as ", (model, translated.marked)
         else:
             statement = f"create table {model.table} using parquet location '{folder / model.name}' as "
         try:
             spark.sql(statement + translated.marked)
         except Exception as error:
             reason = getattr(error, "getCondition", lambda: None)() or type(error).__name__
-            where = _where(error, model, statement + translated.marked, texts)
+            where = _where(spark, error, model, statement + translated.marked, views)
             raise ModelError(
                 model, time.monotonic() - start, f"Spark could not build {model.path}{where}: {reason}"
             ) from None
@@ -112,20 +121,35 @@ def build_models(
         say({"model": model.unique_id, "seconds": time.monotonic() - start, "columns": translated.columns})
 
 
-def _where(error: Exception, model: Model, statement: str, texts: Mapping[str, tuple[Model, str]]) -> str:
-    """Return the line at which an error of Spark's stands, and the file where it is that of a view which the model reads."""
+def _where(
+    spark: SparkSession, error: Exception, model: Model, statement: str, views: Mapping[str, tuple[Model, str]]
+) -> str:
+    """Return the line at which an error of Spark's stands; with the file, if that is of a view which the model reads.
+
+    Of an error in a view Spark may say only where the model reads it. Then the view's own query is asked.
+    """
     for context in getattr(error, "getQueryContext", lambda: [])() or []:
         try:
-            of_view = context.objectType() == "VIEW"
-            name = ".".join(context.objectName().split(".")[-2:])
-            start, stop = context.startIndex(), context.stopIndex()
+            of_view = context.objectType() == "VIEW" and ".".join(context.objectName().split(".")[-2:])
+            start, stop, fragment = context.startIndex(), context.stopIndex(), context.fragment()
         except Exception:  # noqa: S112 - a context of another kind than SQL's has no place in it
             continue
-        at, text = texts.get(name, (None, "")) if of_view else (model, statement)
-        line = line_of(text, start, stop)
-        if at is not None and line is not None:
-            return f"{f', in {at.path}' if of_view else ''}, {place(at.sql, at.source, line)}"
+        if of_view in views:
+            view, query = views[of_view]
+            return f", in {view.path}{_line(view, query, start, stop)}"
+        if fragment in views:
+            view, query = views[fragment]
+            try:
+                spark.sql(query).write.format("noop").mode("overwrite").save()
+            except Exception as inner:
+                return f", in {view.path}{_where(spark, inner, view, query, views)}"
+        return _line(model, statement, start, stop)
     return ""
+
+
+def _line(model: Model, text: str, start: int, stop: int) -> str:
+    line = line_of(text, start, stop)
+    return f", {place(model.sql, model.source, line)}" if line is not None else ""
 
 
 def _check_types(spark: SparkSession, model: Model, columns: Columns, start: float) -> None:
@@ -157,9 +181,9 @@ def main() -> None:
     folder, master = Path(sys.argv[1]), sys.argv[2]
     end_with(int(sys.argv[3]))
     say = _printer()
+    spark = session(folder, master)  # No row was read yet: what goes wrong here is told as it is.
+    say({"is_ready": True})
     try:
-        spark = session(folder, master)
-        say({"is_ready": True})
         request = json.load(sys.stdin)
         for day, models in request["models"].items():
             register(spark, request["folders"])

@@ -194,13 +194,13 @@ def line_of(marked: str, start: int, stop: int) -> int | None:
 
 
 def _marked(tree: Any) -> str:
-    """Return Spark's SQL with a comment behind each column that says in which line of the compiled SQL it stands."""
+    """Return Spark's SQL with a comment behind each column and table that says in which line of the compiled SQL it stands."""
     for node in tree.walk():
         node.comments = None
-    for column in tree.find_all(exp.Column):
-        lines = [part.meta["line"] for part in column.walk() if "line" in part.meta]
+    for named in tree.find_all(exp.Column, exp.Table):
+        lines = [part.meta["line"] for part in named.walk() if "line" in part.meta]
         if lines:
-            column.comments = [f"@{lines[0]}"]
+            named.comments = [f"@{lines[0]}"]
     return str(tree.sql(dialect="spark", pretty=True))
 
 

@@ -30,6 +30,7 @@ class CastError(Exception):
     name: str = ""
     start: int = 0
     stop: int = 0
+    fragment: str = ""
 
     def __str__(self) -> str:
         return "The value '350503194205022751' cannot be cast"
@@ -41,7 +42,7 @@ class CastError(Exception):
         return [
             SimpleNamespace(
                 objectType=lambda: self.kind, objectName=lambda: self.name, startIndex=lambda: self.start,
-                stopIndex=lambda: self.stop,
+                stopIndex=lambda: self.stop, fragment=lambda: self.fragment,
             )
         ]  # fmt: skip
 
@@ -61,6 +62,7 @@ class Session:
             if isinstance(self.fault, CastError) and not self.fault.kind:
                 self.fault.start = statement.index(self.fails_at)
                 self.fault.stop = self.fault.start + len(self.fails_at) - 1
+                self.fault.fragment = self.fails_at
             raise self.fault
 
     def table(self, name: str) -> Any:
@@ -117,6 +119,21 @@ def test_an_error_in_a_view_is_told_of_the_view_and_of_who_reads_it() -> None:
     error = failed(Session(fault=fault, fails_at="create table"), VIEW, READER)
     assert str(error) == (
         "Spark could not build models/marts/m.sql, in models/staging/v.sql, line 4: CAST_INVALID_INPUT"
+    )
+
+
+def test_an_error_at_the_name_of_a_view_is_looked_for_in_its_own_query() -> None:
+    class Asked(Session):
+        """It fails at the view's name in the reader, and at a condition when the view's query is asked."""
+
+        def sql(self, statement: str) -> None:
+            self.fails_at = "dev_spark.v" if statement.startswith("create table") else "> 1"
+            self.fault = None if statement.startswith("create view") else CastError()
+            super().sql(statement)
+
+    error = failed(Asked(), VIEW, READER)
+    assert str(error) == (
+        "Spark could not build models/marts/m.sql, in models/staging/v.sql, line 7: CAST_INVALID_INPUT"
     )
 
 
