@@ -273,7 +273,7 @@ class Settings:
 
     @property
     def spark(self) -> Path:
-        """What Spark reads and writes lies here: persons' data (`yingjian.modelling.spark_export`)."""
+        """Spark reads and writes here: persons' data (`yingjian.modelling.spark_export`)."""
         return self.home / "spark"
 
     @property

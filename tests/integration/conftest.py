@@ -43,10 +43,13 @@ def spark_python() -> Path:
 
 @pytest.fixture
 def interpreted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It lets Spark compile no Java for each query, which takes longer than a few rows; the simulated town has it compiled."""
+    """It lets Spark compile no Java for each query, and Java little of Spark: both take longer than a few rows."""
     folder = tmp_path / "conf"
     folder.mkdir()
     (folder / "spark-defaults.conf").write_text(
-        "spark.sql.codegen.wholeStage false\nspark.sql.codegen.factoryMode NO_CODEGEN\n", encoding="utf-8"
+        "spark.sql.codegen.wholeStage false\nspark.sql.codegen.factoryMode NO_CODEGEN\n"
+        "spark.driver.extraJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC\n"
+        "spark.executor.extraJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC\n",
+        encoding="utf-8",
     )
     monkeypatch.setenv("SPARK_CONF_DIR", str(folder))

@@ -1,4 +1,4 @@
-"""What Spark reads and what comes back from it, without Spark: the export by parts, what leaves it, the load, dbt's tables."""
+"""Without Spark it is tested what Spark reads and what comes back: the export by parts, what leaves it, the load, dbt's tables."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def changed(settings: Settings, *statements: str) -> None:
             conn.execute(statement)  # type: ignore[arg-type]
 
 
-# The tests below export.
+# The tests below write the export.
 
 
 def test_the_files_hold_the_rows_and_nobody_else_reads_them(town: Settings) -> None:
@@ -152,7 +152,7 @@ def test_half_a_part_is_never_taken_for_the_whole(town: Settings, monkeypatch: p
 
 
 def texts(settings: Settings) -> set[str]:
-    """Every text of the export's columns of persons."""
+    """The function returns every text of the export's columns of persons."""
     found: set[str] = set()
     for path in settings.spark.rglob("*.parquet"):
         frame = pl.read_parquet(path)
@@ -223,7 +223,7 @@ def test_nothing_stays_where_postgresql_is_the_engine(town: Settings) -> None:
     assert not town.spark.exists()
 
 
-# The tests below load.
+# The tests below read rows into tables of the warehouse.
 
 
 @pytest.fixture
@@ -238,6 +238,8 @@ def test_what_is_loaded_is_as_postgresql_has_it(transformer: psycopg.Connection,
         {
             "words": ["", None, 'say "a,b"\n\\N'],
             "list": [["x", None, '"\\,{}'], [], None],
+            "days": [[date(2022, 7, 20), None, date(9999, 1, 1)], [], None],
+            "counts": [[1, None], [], None],
             "day": [date(9999, 1, 1), date(1, 1, 1), date(2022, 7, 20)],
             "at": [datetime(9999, 1, 1), None, datetime(2022, 7, 20, 23, 59, 59, 5)],
             "zoned": [datetime(2022, 7, 20, 16), datetime(1, 1, 1), None],
@@ -251,14 +253,15 @@ def test_what_is_loaded_is_as_postgresql_has_it(transformer: psycopg.Connection,
     frame.head(2).write_parquet(tmp_path / "part-1.parquet")
     frame.tail(1).write_parquet(tmp_path / "part-2.parquet")
     kinds = {
-        "words": "text", "list": "text[]", "day": "date", "at": "timestamp", "zoned": "timestamptz", "share": "numeric",
+        "words": "text", "list": "text[]", "days": "date[]", "counts": "integer[]", "day": "date", "at": "timestamp", "zoned": "timestamptz", "share": "numeric",
         "number": "integer", "rough": "double precision", "is_so": "boolean",
     }  # fmt: skip
     spark.load(transformer, "loaded__12345678", kinds, tmp_path)
     compared = transformer.execute(
         """
         select
-            array_agg(words order by place), array_agg(to_json(list) order by place), array_agg(day::text order by place),
+            array_agg(words order by place), array_agg(to_json(list) order by place), array_agg(days::text order by place),
+            array_agg(to_json(counts) order by place), array_agg(day::text order by place),
             array_agg(at::text order by place), array_agg((zoned at time zone 'UTC')::text order by place),
             array_agg(share::text order by place), array_agg(number order by place), array_agg(rough order by place),
             array_agg(is_so order by place)
@@ -266,7 +269,8 @@ def test_what_is_loaded_is_as_postgresql_has_it(transformer: psycopg.Connection,
         """
     ).fetchone()
     assert compared == (
-        ["", None, 'say "a,b"\n\\N'], [["x", None, '"\\,{}'], [], None], ["infinity", "-infinity", "2022-07-20"],
+        ["", None, 'say "a,b"\n\\N'], [["x", None, '"\\,{}'], [], None],
+        ["{2022-07-20,NULL,infinity}", "{}", None], [[1, None], [], None], ["infinity", "-infinity", "2022-07-20"],
         ["infinity", None, "2022-07-20 23:59:59.000005"], ["2022-07-20 16:00:00", "-infinity", None], ["0.5", "100", "-0.001"],
         [1, None, -3], [0.1, 1e-20, None], [True, False, None],
     )  # fmt: skip

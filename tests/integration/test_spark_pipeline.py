@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -94,17 +95,21 @@ def on_spark(monkeypatch: pytest.MonkeyPatch, interpreted: None) -> None:
     monkeypatch.setenv("YINGJIAN_SPARK_MASTER", "local-cluster[2,1,1024]")
 
 
-def start(town: Town, day: date) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def run(town: Town, day: date) -> Iterator[subprocess.Popen[str]]:
+    """Have `yingjian run` at work; at the end it has published the day."""
+    process = subprocess.Popen(
         [sys.executable, "-m", "yingjian.cli", "run", "--date", str(day)],
         env={**os.environ, "YINGJIAN_HOME": str(town.settings.home)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-
-
-def finish(process: subprocess.Popen[str], day: date) -> None:
-    out, _ = process.communicate(timeout=1800)
-    assert process.returncode == 0 and f"{day}: published; report " in out, out[-6000:]
+    try:
+        yield process
+        out, _ = process.communicate(timeout=1800)
+        assert process.returncode == 0 and f"{day}: published; report " in out, out[-6000:]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: int = 900) -> None:
@@ -170,10 +175,9 @@ def sources(town: Town) -> set[str]:
 
 def test_a_day_by_command_with_an_executor_killed(town: Town, tmp_path: Path) -> None:
     town.land(FIRST)
-    process = start(town, FIRST)
-    wait_for(lambda: len(town.executors()) == 2 and town.built() > 40, process)
-    os.kill(town.executors()[0], signal.SIGKILL)
-    finish(process, FIRST)
+    with run(town, FIRST) as process:
+        wait_for(lambda: len(town.executors()) == 2 and town.built() > 40, process)
+        os.kill(town.executors()[0], signal.SIGKILL)
     assert tries(town) == [1]
     compare(town, FIRST, 1, tmp_path)
     models = dict(
@@ -189,11 +193,10 @@ def test_the_next_day_exports_what_came_and_outlives_a_killed_driver(town: Town,
     before = sources(town)
     files = {file for (file,) in support.query(town.settings, "select file_id from quality.landed_file")}
     town.land(SECOND)
-    process = start(town, SECOND)
-    wait_for(lambda: town.built() > 40, process)
-    assert support.query(town.settings, "select as_of_date from reporting.publication") == [(FIRST,)]
-    os.kill(town.driver(), signal.SIGKILL)
-    finish(process, SECOND)
+    with run(town, SECOND) as process:
+        wait_for(lambda: town.built() > 40, process)
+        os.kill(town.driver(), signal.SIGKILL)
+        assert support.query(town.settings, "select as_of_date from reporting.publication") == [(FIRST,)]
     assert tries(town)[0] == 2
     came = {path for path in sources(town) - before if path.startswith("staging/")}
     whole = {path for path in came if path.rpartition("/")[2].startswith("all-")}

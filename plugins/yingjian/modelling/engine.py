@@ -12,5 +12,5 @@ def build(settings: Settings, day: date, token: str, say: spark.Say = lambda res
     """Build seeds and models for a business date; return how many stand. See `dbt.build`. Raises BuildError, SetupError."""
     if settings.engine == "spark":
         return spark.build(settings, day, token, say)
-    spark_export.forget_stale(settings)  # What Spark left goes when it is the engine no more.
+    spark_export.forget_stale(settings)  # The files of Spark go when it is the engine no more.
     return dbt.build(settings, day, token, say)

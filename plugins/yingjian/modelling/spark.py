@@ -167,7 +167,7 @@ def _results(process: subprocess.Popen[str], request: dict[str, Any]) -> Iterato
     raise BuildError("Spark ended before the models were built: it was killed, or had no memory left")
 
 
-# The functions below load rows back.
+# The functions below read Spark's files into tables of the warehouse.
 
 
 def _suffix(token: str) -> str:
@@ -208,27 +208,27 @@ def load(conn: psycopg.Connection[Any], table: str, columns: Columns, folder: Pa
 
 def _as_text(rows: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     """Return rows as COPY reads them: lists and the ends of time as PostgreSQL writes them, decimals without zeros at the end."""
-    return rows.select(_texts(name, kind).alias(name) for name, kind in columns.items())
+    return rows.select(_written(pl.col(name), kind).alias(name) for name, kind in columns.items())
 
 
-def _texts(name: str, kind: str) -> pl.Expr:
-    column = pl.col(name)
+def _written(value: pl.Expr, kind: str) -> pl.Expr:
     if kind == "numeric":
-        return column.cast(pl.String).str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")
+        return value.cast(pl.String).str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")
     if kind in ("date", "timestamp", "timestamptz"):
         return (
-            pl.when(column.dt.year() == _year(NO_END))
+            pl.when(value.dt.year() == _year(NO_END))
             .then(pl.lit("infinity"))
-            .when(column.dt.year() == _year(NO_START))
+            .when(value.dt.year() == _year(NO_START))
             .then(pl.lit("-infinity"))
-            .otherwise(column.cast(pl.String))
+            .otherwise(value.cast(pl.String))
         )
-    if kind == "text[]":
-        item = pl.element().str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
+    if kind.endswith("[]"):
+        item = _written(pl.element(), kind.removesuffix("[]")).cast(pl.String)
+        item = item.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
         quoted = pl.concat_str(pl.lit('"'), item, pl.lit('"'))
-        items = column.list.eval(pl.when(pl.element().is_null()).then(pl.lit("NULL")).otherwise(quoted))
+        items = value.list.eval(pl.when(pl.element().is_null()).then(pl.lit("NULL")).otherwise(quoted))
         return pl.concat_str(pl.lit("{"), items.list.join(","), pl.lit("}"))
-    return column
+    return value
 
 
 def _year(day: str) -> int:
