@@ -23,13 +23,14 @@ import pytest
 from tests import support
 from tests.conftest import HomeFactory
 from tests.integration.test_by_itself import Home, shows
-from tests.integration.test_spark import MARTS, Rows, in_order
+from tests.integration.test_spark import Rows, in_order
 from yingjian import clock, simulate
 from yingjian.database import warehouse
 from yingjian.database.airflow_database import ask_airflow
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling import engine
 from yingjian.modelling.dbt import BuildError, NodeResult
+from yingjian.modelling.marts import QUALITY_CHECK, published
 from yingjian.people.officials import read_officials
 from yingjian.reports import write_report
 from yingjian.settings import Settings
@@ -38,6 +39,7 @@ pytestmark = pytest.mark.beyond
 
 LAST = date(2022, 7, 20)
 FIRST, SECOND = LAST - timedelta(days=2), LAST - timedelta(days=1)
+MARTS = sorted(published().keys() - {QUALITY_CHECK.name})
 EXECUTOR = "CoarseGrainedExecutorBackend"
 
 
@@ -81,17 +83,20 @@ class Town:
 def town(tmp_path_factory: pytest.TempPathFactory, home_factory: HomeFactory, spark_python: Path) -> Iterator[Town]:
     exports = tmp_path_factory.mktemp("exports")
     simulate.write_landing(exports, persons=250, days=12, seed=7, last_day=LAST)
-    home = Home(tmp_path_factory.mktemp("spark"), exports)
-    home.settings = replace(home.settings, engine="spark", given_spark_python=str(spark_python))
-    reference = replace(home_factory("reference"), given_person_key=home.settings.secret("person_key"))
+    home, reference = Home(tmp_path_factory.mktemp("spark"), exports), home_factory("reference")
+    home.settings = replace(
+        home.settings, engine="spark", given_spark_python=str(spark_python),
+        given_person_key=reference.secret("person_key"),
+    )  # fmt: skip
     yield Town(home, reference)
     home.down()
     EmbeddedPostgres(home.settings).stop()
 
 
 @pytest.fixture(autouse=True)
-def on_spark(monkeypatch: pytest.MonkeyPatch, interpreted: None) -> None:
+def on_spark(town: Town, monkeypatch: pytest.MonkeyPatch, interpreted: None) -> None:
     monkeypatch.setenv("YINGJIAN_ENGINE", "spark")
+    monkeypatch.setenv("YINGJIAN_PERSON_KEY", town.settings.given_person_key or "")
     monkeypatch.setenv("YINGJIAN_SPARK_MASTER", "local-cluster[2,1,1024]")
 
 
@@ -125,7 +130,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seco
     raise AssertionError("it did not come to that")
 
 
-def published(settings: Settings, publication: int) -> dict[str, Rows]:
+def rows_of(settings: Settings, publication: int) -> dict[str, Rows]:
     marts = {}
     with warehouse.connect(settings) as conn:
         for mart in MARTS:
@@ -153,7 +158,7 @@ def compare(town: Town, day: date, publication: int, folder: Path) -> None:
     """Publish the day on PostgreSQL, too, and compare every row and the page."""
     support.land_folder(town.reference, Path(town.settings.landing))
     assert support.run_day(town.reference, day) == publication
-    ours, theirs = published(town.settings, publication), published(town.reference, publication)
+    ours, theirs = rows_of(town.settings, publication), rows_of(town.reference, publication)
     assert {
         mart: (ours[mart] - theirs[mart], theirs[mart] - ours[mart]) for mart in MARTS if ours[mart] != theirs[mart]
     } == {}
@@ -184,7 +189,7 @@ def test_a_day_by_command_with_an_executor_killed(town: Town, tmp_path: Path) ->
         support.query(town.settings, "select model, (state, seconds > 0, rows)::text from operations.model_run")
     )
     assert len(models) > 150 and all(result.startswith("(success,") for result in models.values())
-    assert models["obligation"] == f"(success,t,{published(town.settings, 1)['obligation'].total() - 1})"
+    assert models["obligation"] == f"(success,t,{rows_of(town.settings, 1)['obligation'].total() - 1})"
     assert not (town.settings.spark / "built").exists()
     assert support.query(town.settings, "select count(*) from pg_tables where schemaname = 'spark'") == [(0,)]
 

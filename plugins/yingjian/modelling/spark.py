@@ -88,6 +88,7 @@ def _models_on_spark(
                     say({result["model"]: failed})
                 raise BuildError(result["error"])
             model, start = by_id[result["model"]], time.monotonic()
+            log.info("Spark built %s in %.1f s", model.name, result["seconds"])
             if model.is_rebuilt:
                 load(model.name, result["columns"], built_folder(settings) / str(day) / model.name)
                 seconds[model.unique_id] = result["seconds"] + time.monotonic() - start

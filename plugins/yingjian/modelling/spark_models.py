@@ -35,6 +35,7 @@ SESSION = {
     "spark.sql.timestampType": "TIMESTAMP_NTZ",  # Asia/Shanghai, as the feeds write it, without a zone.
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.files.maxRecordsPerFile": "1000000",  # Whoever loads them has one file at a time in memory.
     "spark.sql.decimalOperations.allowPrecisionLoss": "false",  # Else a quotient has six decimals only.
 }
 # One machine is all there is: nobody else reaches it, and its few cores need few parts.
