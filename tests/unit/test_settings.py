@@ -126,6 +126,7 @@ def test_values_are_read() -> None:
         ("LANDING_MINUTES", "0.0", "YINGJIAN_LANDING_MINUTES is 0.0: give minutes, as in 5"),
         ("ALERT_LONG_HOURS", "-1", "YINGJIAN_ALERT_LONG_HOURS is -1: give a number of hours above 0"),
         ("AIRFLOW_DAYS", "9e1", "YINGJIAN_AIRFLOW_DAYS is 9e1: give a number of days"),
+        ("ENGINE", "duckdb", "YINGJIAN_ENGINE is duckdb: give postgres or spark"),
         ("WORKERS", "many", "YINGJIAN_WORKERS is many: give a number, 0 where all workers are started elsewhere"),
     ],
 )
