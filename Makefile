@@ -18,7 +18,7 @@ test: .venv/ready      ## every test but the slow ones
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/ready ## those that take minutes: files of 10 GB, faults in the middle of real runs
-	$(BIN)/python -m pytest -m "slow and not beyond" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "slow and not beyond" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-beyond: .venv/ready ## past one machine: workers on a broker (needs redis-server), Spark (needs Java 17)
 	$(BIN)/python -m pytest -m beyond

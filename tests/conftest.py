@@ -29,11 +29,18 @@ from yingjian.settings import Settings
 pytest_plugins = ["tests.skips"]
 
 WORLD_DAY = date(2022, 7, 20)
+LONGEST = (
+    "test_run.py",
+    "test_by_itself.py",
+    "test_faults.py",
+    "test_faults_in_airflow.py",
+    "test_compose_services.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The file that takes longest first, so that no worker begins with it when the others are done."""
-    items.sort(key=lambda item: item.path.name != "test_run.py")
+    """The files that take longest come first, so that no worker begins with one when the others are done."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 class HomeFactory(Protocol):
@@ -185,13 +192,19 @@ def built_town(once: Once, landed_town: Settings) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def world(once: Once, landed_town: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """The simulated town, landed, and its last day published. Tests read it and leave it as it is."""
+def published_town(once: Once, landed_town: Settings) -> Settings:
+    """The simulated town, landed, and its last day published: for copies only."""
 
     def make(folder: Path) -> None:
         support.run_day(support.copy_home(landed_town, folder), WORLD_DAY)
 
-    with running_copy(support.home_for_copies(once("world", make)), tmp_path_factory.mktemp("world")) as settings:
+    return support.home_for_copies(once("published_town", make))
+
+
+@pytest.fixture(scope="session")
+def world(published_town: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The simulated town with its last day published, its server running. Tests read it and leave it as it is."""
+    with running_copy(published_town, tmp_path_factory.mktemp("world")) as settings:
         yield settings
 
 

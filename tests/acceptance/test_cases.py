@@ -145,6 +145,7 @@ def test_a_control_that_may_not_be_released_says_why(
     assert support.query(alone(town, day), silent) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("town", TOWNS)
 def test_every_date_in_order(town: str, home_factory: HomeFactory, alone: Callable[[str, str], Settings]) -> None:
     """An earlier publication changes nothing, and each published date stays in the history."""

@@ -23,6 +23,7 @@ from pypdf import PdfReader
 
 from tests import marked, support
 from tests.conftest import WORLD_DAY
+from tests.faults import kill_scheduler
 from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
@@ -163,21 +164,14 @@ def test_killed_in_the_middle_then_the_same_command(
 
 
 def test_the_same_date_twice_with_the_scheduler_and_the_server_killed(
-    home: Settings, world: Settings, simulated_landing: Path, monkeypatch: pytest.MonkeyPatch
+    home: Settings, world: Settings, simulated_landing: Path
 ) -> None:
-    """A service that dies in the middle is started again; whether the run ends well or not, nothing half is seen.
-
-    Airflow notices after a minute that the build's process is gone; without this it takes five.
-    """
-    monkeypatch.setenv("AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT", "60")
+    """A service that dies in the middle is started again; whether the run ends well or not, nothing half is seen."""
     assert run(home, simulated_landing).returncode == 0
     before = support.query(home, "select publication_id from reporting.publication")
     process = start(home, simulated_landing)
     wait_for(lambda: support.query(home, "select to_regclass('build.obligation') is not null") == [(True,)])
-    for pid in service_processes(home):
-        if "scheduler" in " ".join(psutil.Process(pid).cmdline()):
-            os.kill(pid, signal.SIGKILL)
-            break
+    kill_scheduler(home)
     PRINTED.extend(process.communicate(timeout=1200))
     assert support.marts(home) == support.marts(world), "readers see the last publication or an equal one"
     if process.returncode != 0:
