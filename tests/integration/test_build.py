@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import LiteralString
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_nothing_of_the_environment_changes(fresh_home: Settings, monkeypatch: p
 
 
 def test_what_stays_the_same_is_not_made_again(home_factory: HomeFactory, built_town: Settings) -> None:
-    """A build loads no seed that this version of the project has loaded, and opens no connection for each model."""
+    """A build makes no seed and no staging view that this version of the project has made, and connects once a thread."""
     settings = home_factory("again", built_town)
 
     def standing() -> dict[str, list[tuple[object, ...]]]:
@@ -66,7 +67,7 @@ def test_what_stays_the_same_is_not_made_again(home_factory: HomeFactory, built_
                 "select relname, pg_class.oid, relfilenode from pg_class where relnamespace = %s::regnamespace order by 1",
                 schema,
             )
-            for schema in ("policy", "staging_latest")
+            for schema in ("policy", "staging_latest", "intermediate")
         }
 
     def connections() -> int:
@@ -77,25 +78,30 @@ def test_what_stays_the_same_is_not_made_again(home_factory: HomeFactory, built_
     support.build(settings, DAY)
     after = standing()
     assert after["policy"] == before["policy"] != []
-    assert after["staging_latest"] != before["staging_latest"]
+    assert after["staging_latest"] == before["staging_latest"] != []
+    assert after["intermediate"] != before["intermediate"]
     assert connections() - connected < 40, "there are some two hundred models"
 
 
-def test_seeds_are_loaded_when_the_project_changed_or_one_is_missing(
-    home_factory: HomeFactory, built_town: Settings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "node", [("table", "policy", "policy_parameter"), ("view", "staging_latest", "stg_platform__cases")]
+)
+def test_seeds_and_staging_are_made_when_the_project_changed_or_one_is_missing(
+    node: tuple[LiteralString, ...], home_factory: HomeFactory, built_town: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = home_factory("seeds", built_town)
-    seeds = dbt_project.loaded_seeds(settings)
-    assert "seed.yingjian.policy_parameter" in seeds
+    kind, schema, name = node
+    settings = home_factory(f"standing {kind}", built_town)
+    standing = dbt_project.standing_nodes(settings)
+    assert {"seed.yingjian.policy_parameter", "model.yingjian.stg_platform__cases"} <= set(standing)
     with warehouse.connect(settings, "transformer") as conn:
-        conn.execute("alter table policy.policy_parameter rename to policy_parameter_elsewhere")
-    assert dbt_project.loaded_seeds(settings) == []
+        conn.execute(f"alter {kind} {schema}.{name} rename to elsewhere")
+    assert dbt_project.standing_nodes(settings) == []
     with warehouse.connect(settings, "transformer") as conn:
-        conn.execute("alter table policy.policy_parameter_elsewhere rename to policy_parameter")
-    assert dbt_project.loaded_seeds(settings) == seeds
+        conn.execute(f"alter {kind} {schema}.elsewhere rename to {name}")
+    assert dbt_project.standing_nodes(settings) == standing
     with monkeypatch.context() as patched:
         patched.setattr(dbt_project, "project_digest", lambda settings: "another")
-        assert dbt_project.loaded_seeds(settings) == []
+        assert dbt_project.standing_nodes(settings) == []
     with warehouse.connect(settings) as conn:
         conn.execute("delete from intermediate.increment_progress where model = %s", dbt_project.INCREMENTS[:1])
-    assert dbt_project.loaded_seeds(settings) == []
+    assert dbt_project.standing_nodes(settings) == []

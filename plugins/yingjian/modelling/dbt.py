@@ -32,6 +32,8 @@ SOURCES = ("*.sql", "*.yml", "*.csv", "*.md")
 SAY_SECONDS = 2.0
 # These models are kept from build to build (`kept()` in dbt_project/macros/increments.sql).
 INCREMENTS = ("intermediate.int_sample__by_day", "intermediate.int_person__from_samples")
+STAGING_MODELS = "models/staging/"
+STANDING = ("resource_type:seed", f"path:{STAGING_MODELS}")  # dbt's selection of `standing_nodes`.
 PARTIAL_PARSE = "partial_parse.msgpack"  # dbt keeps its parsed project here, so that it reads only changed files.
 
 
@@ -46,19 +48,20 @@ def build(
 ) -> int:
     """Build seeds and models for a business date, in this process; return how many nodes stand.
 
-    Seeds that this version of the project has loaded are not loaded again; they count as built in no time.
+    What stands from an earlier build of this version of the project (`standing_nodes`) is not made again; it counts as
+    built in no time.
 
     token: the token of the build that this process owns (`publishing.build`). `say` gets the results so far, by dbt's
     unique ids: at most every SAY_SECONDS, from a thread of its own, so that dbt never waits for it, and at the end.
     Raises BuildError.
     """
-    seeds = loaded_seeds(settings)
-    states: dict[str, NodeResult] = {seed: {"state": "success", "seconds": 0.0, "rows": None} for seed in seeds}
+    standing = standing_nodes(settings)
+    states: dict[str, NodeResult] = {node: {"state": "success", "seconds": 0.0, "rows": None} for node in standing}
     artifacts = lineage.artifacts(settings)
     # The artifacts go to another folder, because Airflow reads DAGs from the manifest in this one.
     artifact_options = ("--target-path", str(artifacts)) if artifacts else ("--no-write-json",)
     with shown(token), _progress_reports(states, say):
-        nodes = _seeds_and_models(day, *(["resource_type:seed"] if seeds else []))
+        nodes = _seeds_and_models(day, *(STANDING if standing else []))
         result = invoke(settings, "build", *artifact_options, *nodes, on_event=_result_collector(states))
     say(dict(states))
     if artifacts:
@@ -238,30 +241,35 @@ def full_refresh(settings: Settings) -> dict[str, str]:
     return {"DBT_FULL_REFRESH": "true"}
 
 
-def loaded_seeds(settings: Settings) -> list[str]:
-    """Return the unique ids of the seeds when this version of the project has loaded them all; else nothing.
+def standing_nodes(settings: Settings) -> list[str]:
+    """Return the unique ids of the seeds and the staging views when this version of the project has made them all.
 
-    The kept models say so: they are built after the seeds, and `full_refresh` forgets them before another version of
-    the project builds anything.
+    No day changes them. Else nothing is returned. The kept models say which version made them: they are built after
+    them, and `full_refresh` forgets them before another version of the project builds anything.
     """
-    seeds = [node for node in _parsed(settings).nodes.values() if node.resource_type == "seed"]
+    nodes = [
+        node
+        for node in _parsed(settings).nodes.values()
+        if node.resource_type == "seed"
+        or (node.resource_type == "model" and node.original_file_path.startswith(STAGING_MODELS))
+    ]
     with warehouse.connect(settings, "transformer") as conn:
-        ((are_loaded,),) = conn.execute(
+        ((are_standing,),) = conn.execute(
             """
             select
                 count(*) = %s
-                and not exists (select from unnest(%s::text[]) as seed (name) where to_regclass(seed.name) is null)
+                and not exists (select from unnest(%s::text[]) as node (name) where to_regclass(node.name) is null)
             from intermediate.increment_progress
             where model = any(%s) and definition = %s
             """,
             (
                 len(INCREMENTS),
-                [f"{seed.schema}.{seed.alias}" for seed in seeds],
+                [f"{node.schema}.{node.alias}" for node in nodes],
                 list(INCREMENTS),
                 project_digest(settings),
             ),
         ).fetchall()
-    return [seed.unique_id for seed in seeds] if are_loaded else []
+    return [node.unique_id for node in nodes] if are_standing else []
 
 
 def project_digest(settings: Settings) -> str:
