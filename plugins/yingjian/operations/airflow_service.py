@@ -5,19 +5,20 @@ It imports common modules once.
 The scheduler or a worker forks a process for each task, the DAG processor one for each look at a file. Each would first
 import the same modules, which takes longer than most tasks. This module imports them before the first fork. A module
 that starts a thread or opens a connection may not be among them: a fork copies locks, not the threads that hold them.
+The thread of jemalloc, the allocator of Arrow, is none of those: jemalloc stops it before a fork and starts it afterwards.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
 from yingjian.operations.service_names import PORTAL
 from yingjian.scratch import own_folder
-from yingjian.settings import end_with, no_core_files
+from yingjian.settings import TELEMETRY_OFF, end_with, no_core_files
 
-# Every child that reads a DAG file or runs a task needs these modules. Modules that only some tasks need (dbt, Great
-# Expectations, polars) are left out.
+# Every child that reads a DAG file or runs a task needs these modules.
 IN_EVERY_CHILD = (
     "airflow.dag_processing.dagbag",
     "airflow.providers.amazon.aws.assets.s3",  # Airflow asks every provider when it names an asset.
@@ -31,7 +32,11 @@ IN_EVERY_CHILD = (
     "yingjian.orchestration.model_tasks",
     "yingjian.orchestration.tasks",
 )
-FORKING = ("celery", "dag-processor", "scheduler")
+# A build and an audit need these, which take five seconds of processor time. Polars starts threads of its own, so that whoever needs
+# it imports it.
+IN_THE_DAY = ("dbt.adapters.postgres", "dbt.cli.main", "great_expectations")
+RUNNING_TASKS = ("celery", "scheduler")
+FORKING = (*RUNNING_TASKS, "dag-processor")
 
 
 # `airflow_service --supervised-by PID SERVICE`: the service ends with the process that has this number.
@@ -56,9 +61,17 @@ def _serve() -> None:
     from airflow.__main__ import main as airflow  # This is the first import of Airflow, which reads its configuration.
 
     if sys.argv[1] in FORKING:
-        for module in IN_EVERY_CHILD:
-            import_module(module)
+        import_before_forks(sys.argv[1])
     airflow()  # type: ignore[no-untyped-call]
+
+
+def import_before_forks(service: str) -> None:
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # Nothing here multiplies matrices; its threads would wait for that.
+    os.environ.update(TELEMETRY_OFF)
+    for module in IN_EVERY_CHILD + (IN_THE_DAY if service in RUNNING_TASKS else ()):
+        import_module(module)
 
 
 if __name__ == "__main__":
