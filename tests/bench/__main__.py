@@ -26,7 +26,7 @@ import polars as pl
 import psycopg
 import xlsxwriter
 
-from tests.bench import bench_days, bench_obligations, bench_readers, bench_reports, bench_simulate, kept
+from tests.bench import bench_days, bench_goals, bench_obligations, bench_readers, bench_reports, bench_simulate, kept
 from tests.bench.memory import peak_mib
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
@@ -228,6 +228,7 @@ PARTS = {
     "sizes": Part(sizes, show_sizes, size_ratios),
     "readers": Part(bench_days.with_readers, bench_readers.show, bench_readers.ratios),
     "packs": Part(packs, bench_reports.show, bench_reports.ratios),
+    "goals": Part(bench_goals.measure, bench_goals.show, bench_goals.ratios),
 }
 
 

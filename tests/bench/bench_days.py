@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -189,8 +188,6 @@ def by_size(folder: Path, persons: int, obligations: dict[str, dict[str, float]]
         obligations[f"{persons:,} people"] = measure_obligations(town.settings, LAST_DAY)
         empty = town.run(LAST_DAY + timedelta(days=1))
         figures["nothing_came"] = round(sum(empty.values()), 1)
-        if persons == min(SIZES):
-            figures["empty_day_through_airflow"] = _through_airflow(town, LAST_DAY + timedelta(days=2))
         return figures | {f"peak_mib_{name}": size for name, size in memory.peaks.items()}
     finally:
         town.stop()
@@ -242,16 +239,6 @@ def _part_of_history(settings: Settings, day: date) -> float:
             [history, day],
         ).fetchall()
     return float(part)
-
-
-def _through_airflow(town: Town, day: date) -> float:
-    """Seconds of `yingjian run` for a day on which nothing came, with Airflow's start and end."""
-    environment = {**os.environ, "YINGJIAN_HOME": str(town.settings.home), "YINGJIAN_LANDING": str(town.landing)}
-    command = [sys.executable, "-m", "yingjian.cli", "run", "--date", str(day)]
-    start = time.perf_counter()
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
-    return round(time.perf_counter() - start, 1)
 
 
 @contextmanager
@@ -315,9 +302,6 @@ def show_sizes(figures: Mapping[str, Mapping[str, float]]) -> None:
             f"{name:24}" + "".join(f"{row[step]:>13.1f}" for step in columns)
             + f"{1000 * (row['day'] - _fixed(figures)) / persons:>11.3f}{row['peak_mib_together']:>10,.0f}"
         )  # fmt: skip
-    for name, row in figures.items():
-        if "empty_day_through_airflow" in row:
-            print(f"an empty day through Airflow, {name}: {row['empty_day_through_airflow']:.0f} s")
 
 
 def _fixed(figures: Mapping[str, Mapping[str, float]]) -> float:
