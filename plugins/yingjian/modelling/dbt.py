@@ -72,7 +72,7 @@ def build(
 
 def load_seeds(settings: Settings, day: date, token: str) -> None:
     """Load the seeds, unless this version of the project has loaded them; otherwise as `build`."""
-    if loaded_seeds(settings):
+    if standing_nodes(settings):
         return
     states: dict[str, NodeResult] = {}
     with shown(token):
