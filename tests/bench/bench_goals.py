@@ -28,7 +28,7 @@ from yingjian.settings import PROJECT_ROOT, Settings
 
 EMPTY_DAYS = 3
 SETTLING_SECONDS, IDLE_SECONDS = 90.0, 120.0
-# What a part is called, its goal, and the unit of both.
+# Each part has a title, a goal, and the unit of both.
 GOALS = {
     "bare_clone": ("a bare clone to the report, packages in the cache", 120, "s"),
     "town_day": (f"a day of a town of {demo.PERSONS:,} through Airflow", 20, "s"),
@@ -57,7 +57,7 @@ def _bare_clone(clone: Path) -> float:
 
 
 def _town_day(home: Path) -> float:
-    """The median of the seconds of the runs of the DAG `daily`, from their first task to their last."""
+    """The function returns the median seconds of the runs of the DAG `daily`, from their first task to their last."""
     settings = Settings.load({"YINGJIAN_HOME": str(home)})
     first = demo.LAST_DAY - timedelta(days=DAYS_MEASURED - 1)
     landing = ("--landing", str(home / "landing"))
@@ -94,7 +94,7 @@ def _empty_day(folder: Path) -> tuple[float, float]:
 
 
 def _idle(home: Path) -> tuple[float, float]:
-    """The processor time of all processes of an empty home's `up`, in percent of a core, and their number."""
+    """The function returns the processor time of all processes of an empty home's `up`, in percent of a core, and their number."""
     with _up(home) as process:
         time.sleep(SETTLING_SECONDS)
         before, start = _processor_seconds(process, home), time.perf_counter()

@@ -33,7 +33,7 @@ SAY_SECONDS = 2.0
 # These models are kept from build to build (`kept()` in dbt_project/macros/increments.sql).
 INCREMENTS = ("intermediate.int_sample__by_day", "intermediate.int_person__from_samples")
 STAGING_MODELS = "models/staging/"
-STANDING = ("resource_type:seed", f"path:{STAGING_MODELS}")  # dbt's selection of `standing_nodes`.
+STANDING = ("resource_type:seed", f"path:{STAGING_MODELS}")  # dbt selects `standing_nodes` so.
 PARTIAL_PARSE = "partial_parse.msgpack"  # dbt keeps its parsed project here, so that it reads only changed files.
 
 

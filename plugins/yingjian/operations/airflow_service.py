@@ -32,8 +32,8 @@ IN_EVERY_CHILD = (
     "yingjian.orchestration.model_tasks",
     "yingjian.orchestration.tasks",
 )
-# A build and an audit need these, which take five seconds of processor time. Polars starts threads of its own, so that whoever needs
-# it imports it.
+# A build and an audit need these, which take five seconds of processor time. Polars starts threads of its own, so that
+# whoever needs it imports it.
 IN_THE_DAY = ("dbt.adapters.postgres", "dbt.cli.main", "great_expectations")
 RUNNING_TASKS = ("celery", "scheduler")
 FORKING = (*RUNNING_TASKS, "dag-processor")
