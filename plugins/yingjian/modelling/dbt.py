@@ -368,6 +368,8 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         # Incremental models compare this digest; if the project changed, they are built from scratch.
         "YINGJIAN_PROJECT_DIGEST": project_digest(settings),
         "DBT_PROFILES_DIR": str(dbt_folder(settings)),
+        # Python is at work for one model at a time, the server for as many as there are threads.
+        "YINGJIAN_DBT_THREADS": str(os.cpu_count() or 2),
         "DBT_TARGET_PATH": str(settings.dbt_target),
         "DBT_LOG_PATH": str(settings.dbt_target / "logs"),
         "NO_COLOR": "1",

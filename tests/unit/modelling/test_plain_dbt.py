@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from yingjian.modelling.dbt import INCREMENTS
-from yingjian.settings import PROJECT_ROOT
+from yingjian.modelling.dbt import INCREMENTS, dbt_environment
+from yingjian.settings import PROJECT_ROOT, Settings
 
 PROJECT = PROJECT_ROOT / "dbt_project"
 # Each of these says something that a model's SQL does not show: another way to build, or another SQL for other data.
@@ -55,3 +55,12 @@ def test_two_models_are_incremental_and_merge() -> None:
     assert sorted(f"intermediate.{name}" for name in incremental) == sorted(INCREMENTS)
     assert len(INCREMENTS) <= 2
     assert all("incremental_strategy='merge'" in text for text in incremental.values())
+
+
+def test_a_build_has_a_thread_for_each_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = (PROJECT / "profiles.yml").read_text(encoding="utf-8")
+    assert profile.count("threads: \"{{ env_var('YINGJIAN_DBT_THREADS', '2') | as_number }}\"") == 2
+    monkeypatch.setattr("os.cpu_count", lambda: 7)
+    elsewhere = {"YINGJIAN_WAREHOUSE": "postgresql://owner:secret@127.0.0.1/town", "YINGJIAN_PERSON_KEY": "0" * 64}
+    settings = Settings.load({"YINGJIAN_HOME": str(tmp_path), **elsewhere})
+    assert dbt_environment(settings)["YINGJIAN_DBT_THREADS"] == "7"
