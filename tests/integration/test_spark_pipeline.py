@@ -1,6 +1,6 @@
-"""The pipeline with Spark as its engine, from landing to the published report: by command, killed in the middle, on its schedule.
+"""The pipeline with Spark as its engine, from landing to the published report: by command, and killed in the middle.
 
-One town goes through three days. Each is compared with the same day of the same town on PostgreSQL.
+One town goes through two days. Each is compared with the same day of the same town on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ import pytest
 
 from tests import support
 from tests.conftest import HomeFactory
-from tests.integration.test_by_itself import SPEED, Home, shows
+from tests.integration.test_by_itself import Home
 from tests.integration.test_spark import Rows, in_order
-from yingjian import clock, simulate
+from yingjian import simulate
 from yingjian.database import warehouse
 from yingjian.database.airflow_database import ask_airflow
 from yingjian.database.embedded import EmbeddedPostgres
@@ -240,13 +240,3 @@ def test_a_model_that_fails_is_named_with_its_line_and_the_publication_stays(tow
     assert support.query(town.settings, "select as_of_date from reporting.publication") == [(SECOND,)]
     with warehouse.connect(town.settings) as conn:  # The next build loads the seeds anew.
         conn.execute("truncate intermediate.increment_progress")
-
-
-def test_a_day_on_the_schedule(town: Town, tmp_path: Path) -> None:
-    clock.set_demo_clock(town.settings.home, shows(LAST + timedelta(days=1), 0, 1), SPEED)
-    town.land(LAST)
-    town.home.up(YINGJIAN_CATCH_UP_DAYS="1")
-    town.home.wait_for(lambda: len(town.home.publications()) == 3, 1500)
-    assert town.home.publications()[2][0] == LAST
-    town.home.down()
-    compare(town, LAST, 3, tmp_path)
