@@ -1,6 +1,6 @@
-"""The pipeline with Spark as its engine, from landing to the published report: by command, and killed in the middle.
+"""The pipeline with Spark as its engine, from landing to the published report: by command, with an executor killed.
 
-One town goes through two days. Each is compared with the same day of the same town on PostgreSQL.
+The day is compared with the same day of the same town on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ from yingjian import simulate
 from yingjian.database import warehouse
 from yingjian.database.airflow_database import ask_airflow
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.modelling import engine
-from yingjian.modelling.dbt import BuildError, NodeResult
 from yingjian.modelling.marts import QUALITY_CHECK, published
 from yingjian.people.officials import read_officials
 from yingjian.reports import write_report
@@ -38,7 +36,7 @@ from yingjian.settings import Settings
 pytestmark = pytest.mark.beyond
 
 LAST = date(2022, 7, 20)
-FIRST, SECOND = LAST - timedelta(days=2), LAST - timedelta(days=1)
+FIRST = LAST - timedelta(days=2)
 MARTS = sorted(published().keys() - {QUALITY_CHECK.name})
 WHEN_LANDED = {"feed_sender_daily": "last_at", "rejection_by_sender": "oldest_at"}  # These columns have it.
 EXECUTOR = "CoarseGrainedExecutorBackend"
@@ -98,7 +96,6 @@ def town(tmp_path_factory: pytest.TempPathFactory, home_factory: HomeFactory, sp
 def on_spark(town: Town, monkeypatch: pytest.MonkeyPatch, interpreted: None) -> None:
     monkeypatch.setenv("YINGJIAN_ENGINE", "spark")
     monkeypatch.setenv("YINGJIAN_PERSON_KEY", town.settings.given_person_key or "")
-    monkeypatch.setenv("YINGJIAN_SPARK_MASTER", "local[2]")
 
 
 @contextmanager
@@ -173,18 +170,6 @@ def tries(town: Town) -> list[int]:
     return [number for (number,) in ask_airflow(town.settings, query)]
 
 
-def sources(town: Town) -> set[str]:
-    folder = town.settings.spark / "sources"
-    return {str(path.relative_to(folder)) for path in folder.glob("*/*/*")}
-
-
-def _part(path: str) -> tuple[str, int | None]:
-    """The table and the landed file of an exported file; None where the table is one part."""
-    table, _, name = path.rpartition("/")
-    part = name.partition("-")[0]
-    return table, None if part == "all" else int(part)
-
-
 def test_a_day_by_command_with_an_executor_killed(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YINGJIAN_SPARK_MASTER", "local-cluster[2,1,1024]")
     town.land(FIRST)
@@ -200,43 +185,3 @@ def test_a_day_by_command_with_an_executor_killed(town: Town, tmp_path: Path, mo
     assert models["obligation"] == f"(success,t,{rows_of(town.settings, 1)['obligation'].total() - 1})"
     assert not (town.settings.spark / "built").exists()
     assert support.query(town.settings, "select count(*) from pg_tables where schemaname = 'spark'") == [(0,)]
-
-
-def test_the_next_day_exports_what_came_and_outlives_a_killed_driver(town: Town, tmp_path: Path) -> None:
-    before = sources(town)
-    files = {file for (file,) in support.query(town.settings, "select file_id from quality.landed_file")}
-    town.land(SECOND)
-    with run(town, SECOND) as process:
-        wait_for(lambda: town.built() > 20, process)
-        os.kill(town.driver(), signal.SIGKILL)
-        assert support.query(town.settings, "select as_of_date from reporting.publication") == [(FIRST,)]
-    assert tries(town)[0] == 2
-    came = {_part(path) for path in sources(town) - before if path.startswith("staging/")}
-    gone = {_part(path) for path in before - sources(town)}
-    landed = {file for (file,) in support.query(town.settings, "select file_id from quality.landed_file")}
-    new_files = landed - files
-    assert {file for _, file in came - gone} <= new_files, (
-        "a part of an older file was written only where rows of it were replaced"
-    )
-    assert len({file for _, file in came} & new_files) > 10
-    assert len(came - gone) > 2 * len(came & gone)
-    assert {path for path in before if path.startswith("published/obligation/")} <= sources(town)
-    compare(town, SECOND, 2, tmp_path)
-
-
-def test_a_model_that_fails_is_named_with_its_line_and_the_publication_stays(town: Town) -> None:
-    with warehouse.connect(town.settings) as conn:
-        conn.execute("update policy.policy_parameter set value = 'wenn' where unit <> '' or true")
-    said: list[dict[str, NodeResult]] = []
-    token = support.claim(town.settings, LAST).token
-    settings = replace(town.settings, spark_master="local[2]")
-    with pytest.raises(
-        BuildError,
-        match=r"^Spark could not build models/\S+\.sql(, in \S+\.sql)?, line \d+.*value::int`: CAST_INVALID_INPUT$",
-    ):
-        engine.build(settings, LAST, token, said.append)
-    ((state,),) = [[model["state"] for model in results.values()] for results in said]
-    assert state == "error"
-    assert support.query(town.settings, "select as_of_date from reporting.publication") == [(SECOND,)]
-    with warehouse.connect(town.settings) as conn:  # The next build loads the seeds anew.
-        conn.execute("truncate intermediate.increment_progress")
