@@ -645,7 +645,8 @@ def test_a_grid_and_a_community_read_whom_they_have_a_duty_for_wherever_they_liv
     try:
         with town.as_(login) as conn:
             conn.execute("select restricted.resolve(%s, '核实')", (person,))
-            assert conn.execute("select person_key from restricted.person").fetchall() == [(person,)]
+            # The login may have looked at somebody else within the hour.
+            assert (person,) in conn.execute("select person_key from restricted.person").fetchall()
     finally:
         with warehouse.connect(town.settings) as conn:
             conn.execute(move, (town.community, town.grid, person))

@@ -369,7 +369,7 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         "YINGJIAN_PROJECT_DIGEST": project_digest(settings),
         "DBT_PROFILES_DIR": str(dbt_folder(settings)),
         # Python is at work for one model at a time, the server for as many as there are threads.
-        "YINGJIAN_DBT_THREADS": str(os.cpu_count() or 2),
+        "YINGJIAN_PG_THREADS": str(os.cpu_count() or 2),
         "DBT_TARGET_PATH": str(settings.dbt_target),
         "DBT_LOG_PATH": str(settings.dbt_target / "logs"),
         "NO_COLOR": "1",

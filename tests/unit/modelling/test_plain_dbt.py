@@ -59,8 +59,8 @@ def test_two_models_are_incremental_and_merge() -> None:
 
 def test_a_build_has_a_thread_for_each_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     profile = (PROJECT / "profiles.yml").read_text(encoding="utf-8")
-    assert profile.count("threads: \"{{ env_var('YINGJIAN_DBT_THREADS', '2') | as_number }}\"") == 2
+    assert profile.count("threads: \"{{ env_var('YINGJIAN_PG_THREADS', '2') | as_number }}\"") == 2
     monkeypatch.setattr("os.cpu_count", lambda: 7)
     elsewhere = {"YINGJIAN_WAREHOUSE": "postgresql://owner:secret@127.0.0.1/town", "YINGJIAN_PERSON_KEY": "0" * 64}
     settings = Settings.load({"YINGJIAN_HOME": str(tmp_path), **elsewhere})
-    assert dbt_environment(settings)["YINGJIAN_DBT_THREADS"] == "7"
+    assert dbt_environment(settings)["YINGJIAN_PG_THREADS"] == "7"
