@@ -208,6 +208,7 @@ class Environment(BaseSettings):
         "By which part of their names dbt finds the tables that Spark's rows were loaded into."
     )
     project_digest: str | None = _inner("The digest of the dbt project; incremental models compare it.")
+    pg_threads: str | None = _inner("How many models dbt builds at once: as many as there are cores.")
     pg_host: str | None = _inner("The warehouse's host, for dbt's profile.")
     pg_port: str | None = _inner("The warehouse's port, for dbt's profile.")
     pg_user: str | None = _inner("The role that dbt connects as.")
