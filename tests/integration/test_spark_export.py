@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import stat
 import sys
 from collections import Counter
@@ -312,8 +311,10 @@ def instead_of_spark(
     shared: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Settings, Path]]:
     """A program of two lines is Spark's interpreter: the test writes it."""
-    (tmp_path / "java").touch(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.touch(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     program = tmp_path / "python"
     program.touch(0o755)
     yield replace(shared, given_spark_python=str(program)), program
@@ -348,15 +349,19 @@ def test_a_program_that_ends_or_does_not_start_is_told(instead_of_spark: tuple[S
     assert build(settings) == [{"error": "Spark did not start: no such version of Java"}]
 
 
-def test_the_program_gets_no_secret_and_no_other_variable_of_yingjian(
+def test_the_program_gets_no_secret_and_what_java_and_spark_read(
     instead_of_spark: tuple[Settings, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, program = instead_of_spark
-    monkeypatch.setenv("YINGJIAN_PERSON_KEY", "secret")
+    secrets = {"YINGJIAN_PERSON_KEY", "AIRFLOW_CONN_YINGJIAN_SFTP", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY"}
+    passed_on = {"SPARK_CONF_DIR", "HADOOP_CONF_DIR", "LC_ALL"}
+    for name in secrets | passed_on:
+        monkeypatch.setenv(name, "given")
     program.write_text(f"#!/bin/sh\nenv > {tmp_path}/environment\nexit 1\n")
     build(settings)
-    environment = (tmp_path / "environment").read_text()
-    assert "PATH=" in environment and "YINGJIAN_" not in environment
+    named = {line.partition("=")[0] for line in (tmp_path / "environment").read_text().splitlines()}
+    assert {"PATH", "HOME", "JAVA_HOME"} | passed_on <= named
+    assert not named & secrets and not [name for name in named if name.startswith(("YINGJIAN_", "AIRFLOW_"))]
 
 
 def test_what_is_missing_is_said_with_what_to_install(shared: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

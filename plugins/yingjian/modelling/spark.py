@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 INSTALL = "UV_PROJECT_ENVIRONMENT=.venv-spark .venv/bin/uv sync --frozen --no-dev --group spark"
 ROWS_AT_ONCE = 100_000
+PASSED_ON = re.compile("(HOME|PATH|JAVA_HOME|LD_LIBRARY_PATH|LANG|TMPDIR|TZ)$|(LC|SPARK|PYSPARK|HADOOP|YARN)_")
 Say = Callable[[dict[str, NodeResult]], None]
 
 
@@ -130,8 +132,11 @@ def built(
 
 @contextmanager
 def _process(settings: Settings) -> Iterator[subprocess.Popen[str]]:
-    """Start the program that builds on Spark; it gets no variable of Yingjian, which may be a secret, and ends with this one."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("YINGJIAN_")}
+    """Start the program that builds on Spark, which ends with this one.
+
+    It gets the variables in `PASSED_ON` alone: those of Yingjian and of Airflow's connections hold passwords and keys.
+    """
+    environment = {name: value for name, value in os.environ.items() if PASSED_ON.match(name)}
     with (built_folder(settings) / "stderr").open("w+", encoding="utf-8", errors="replace") as said:
         process = subprocess.Popen(
             [

@@ -157,10 +157,12 @@ class Reader:
 
     def __init__(self, path: Path, kind: str) -> None:
         _require_modest(path)
-        # -I: nothing but the environment's own packages. What the process says on its way down may quote the file.
+        # -I: nothing but the environment's own packages, and no variable, which may be a password. What the process says
+        # on its way down may quote the file.
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(Path(sheets.__file__)), str(path), kind, str(BATCH_ROWS)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env={"LC_ALL": "C.UTF-8"},
         )  # fmt: skip
 
     @cached_property
