@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +45,8 @@ DBT_TARGET = Path(os.environ.get("YINGJIAN_HOME") or ROOT / ".yingjian") / "dbt"
     Trigger it with `{"date": "2022-07-24"}` for any day, or run a backfill: the rows are those of the day itself, and
     readers stay on the newest business date.
 
-    **When `build` fails:** the model that failed is red in `models`, with its error in the log of `build`; the last
-    publication stays. Mend the cause, clear `build` with what follows.
+    **When `build` fails:** its log names the model that failed, with the file and the line; the XCom `result` of each task in
+    `models` says what became of that model. The last publication stays. Mend the cause, clear `build` with what follows.
     **When `claim_build` waits:** another run owns the schema `build` (`publishing.build`); it goes on by itself.
     **When `release_by_hand` waits:** the audit failed, and an official decides in the portal, with a reason that the report
     will show. Read `quality.check_result`; or mend the cause and trigger the day again. See `docs/runbooks/daily.md`.
@@ -65,11 +64,10 @@ def daily() -> None:
 
     @task(task_id=model_tasks.BUILD, doc_md="One `dbt build`; its log names a model that fails.")
     def build(**context: Any) -> int:
-        say = partial(context["ti"].xcom_push, model_tasks.BUILT)
-        return tasks.build(tasks.business_date(context), context["run_id"], say)
+        return tasks.build(tasks.business_date(context), context["run_id"], model_tasks.teller(context["ti"]))
 
     models = DbtTaskGroup(
-        group_id="models",
+        group_id=model_tasks.MODELS,
         project_config=ProjectConfig(
             dbt_project_path=DBT_PROJECT,
             manifest_path=DBT_TARGET / "manifest.json",

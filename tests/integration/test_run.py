@@ -26,6 +26,7 @@ from tests.conftest import WORLD_DAY
 from tests.faults import kill_scheduler
 from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
 from yingjian.database import warehouse
+from yingjian.database.airflow_database import ask_airflow
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.landing.feeds import FEEDS
 from yingjian.operations import services
@@ -128,6 +129,32 @@ def service_processes(settings: Settings) -> list[int]:
     ]
 
 
+def models_in_airflow(home: Settings) -> set[tuple[str, str, object]]:
+    """Each model with the state of its task in the newest run, and the rows that the task's XCom says."""
+    rows = ask_airflow(
+        home,
+        """
+        select task_id, state, value from task_instance inner join xcom using (dag_id, task_id, run_id)
+        where dag_id = 'daily' and xcom.key = 'result'
+        and run_id = (select run_id from dag_run where dag_id = 'daily' order by start_date desc limit 1)
+        """,
+    )
+    return {
+        (task.removeprefix("models.").removesuffix("_run"), state, json.loads(value)["rows"])
+        for task, state, value in rows
+    }
+
+
+def models_of_the_build(home: Settings) -> set[tuple[str, str, object]]:
+    query = """
+        select model, state, rows from operations.model_run
+        where run_key = (select run_key from operations.model_run order by ended_at desc limit 1)
+    """
+    models = set(support.query(home, query))
+    assert len(models) > 150
+    return models
+
+
 def test_killed_in_the_middle_then_the_same_command(
     home: Settings, world: Settings, simulated_landing: Path, mail: MailServer
 ) -> None:
@@ -152,6 +179,7 @@ def test_killed_in_the_middle_then_the_same_command(
     assert "open rows wait in quarantine: see `yingjian quarantine list`" in done.stdout
     assert "where the time went" in done.stdout and "Airflow start-up" in done.stdout
     assert support.marts(home) == support.marts(world)
+    assert models_in_airflow(home) == models_of_the_build(home)
     [report] = (home.home / "reports").glob("*.html")
     assert "应检尽检日报" in report.read_text()
 

@@ -1,6 +1,7 @@
-"""The pipeline with Spark as its engine, from landing to the published report: by command, with an executor killed.
+"""The pipeline with Spark as its engine, from landing to the published report: by command, with an executor killed, and on its
+schedule, with the driver killed.
 
-The day is compared with the same day of the same town on PostgreSQL.
+One town goes through two days. Each is compared with the same day of the same town on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ import pytest
 
 from tests import support
 from tests.conftest import HomeFactory
-from tests.integration.test_by_itself import Home
+from tests.integration.test_by_itself import SPEED, Home, shows
 from tests.integration.test_spark import Rows, in_order
-from yingjian import simulate
+from yingjian import clock, simulate
 from yingjian.database import warehouse
 from yingjian.database.airflow_database import ask_airflow
 from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.modelling import engine
+from yingjian.modelling.dbt import BuildError, NodeResult
 from yingjian.modelling.marts import QUALITY_CHECK, published
 from yingjian.people.officials import read_officials
 from yingjian.reports import write_report
@@ -35,8 +38,10 @@ from yingjian.settings import Settings
 
 pytestmark = pytest.mark.beyond
 
-LAST = date(2022, 7, 20)
-FIRST = LAST - timedelta(days=2)
+SECOND = date(2022, 7, 19)
+FIRST = SECOND - timedelta(days=1)
+# Nothing is delivered: the reference has no deliveries either.
+OFFICIALS = "officials: [{login: director, name: 街道主要领导, audience: office, may: [release, sign_off]}]\n"
 MARTS = sorted(published().keys() - {QUALITY_CHECK.name})
 WHEN_LANDED = {"feed_sender_daily": "last_at", "rejection_by_sender": "oldest_at"}  # These columns have it.
 EXECUTOR = "CoarseGrainedExecutorBackend"
@@ -77,12 +82,17 @@ class Town:
         """How many models have files."""
         return len(list((self.settings.spark / "built").glob("2*/*")))
 
+    def exported(self) -> set[str]:
+        folder = self.settings.spark / "sources"
+        return {str(path.relative_to(folder)) for path in folder.glob("*/*/*")}
+
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory, home_factory: HomeFactory, spark_python: Path) -> Iterator[Town]:
     exports = tmp_path_factory.mktemp("exports")
-    simulate.write_landing(exports, persons=250, days=12, seed=7, last_day=LAST)
+    simulate.write_landing(exports, persons=250, days=12, seed=7, last_day=SECOND)
     home, reference = Home(tmp_path_factory.mktemp("spark"), exports), home_factory("reference")
+    home.settings.officials.write_text(OFFICIALS, encoding="utf-8")
     home.settings = replace(
         home.settings, engine="spark", given_spark_python=str(spark_python),
         given_person_key=reference.secret("person_key"),
@@ -95,6 +105,7 @@ def town(tmp_path_factory: pytest.TempPathFactory, home_factory: HomeFactory, sp
 @pytest.fixture(autouse=True)
 def on_spark(town: Town, monkeypatch: pytest.MonkeyPatch, interpreted: None) -> None:
     monkeypatch.setenv("YINGJIAN_ENGINE", "spark")
+    monkeypatch.setenv("YINGJIAN_SPARK_MASTER", "local[2]")
     monkeypatch.setenv("YINGJIAN_PERSON_KEY", town.settings.given_person_key or "")
 
 
@@ -185,3 +196,37 @@ def test_a_day_by_command_with_an_executor_killed(town: Town, tmp_path: Path, mo
     assert models["obligation"] == f"(success,t,{rows_of(town.settings, 1)['obligation'].total() - 1})"
     assert not (town.settings.spark / "built").exists()
     assert support.query(town.settings, "select count(*) from pg_tables where schemaname = 'spark'") == [(0,)]
+
+
+def test_the_next_day_on_its_schedule_with_the_driver_killed(town: Town, tmp_path: Path) -> None:
+    before = town.exported()
+    landed = {file for (file,) in support.query(town.settings, "select file_id from quality.landed_file")}
+    clock.set_demo_clock(town.settings.home, shows(SECOND + timedelta(days=1), 0, 1), SPEED)
+    town.land(SECOND)
+    town.home.up(YINGJIAN_CATCH_UP_DAYS="1")
+    town.home.wait_for(lambda: town.built() > 20, 900)
+    after = town.exported()
+    os.kill(town.driver(), signal.SIGKILL)
+    assert [day for day, *_ in town.home.publications()] == [FIRST]
+    town.home.wait_for(lambda: len(town.home.publications()) == 2, 1500)
+    assert tries(town)[0] == 2
+    town.home.down()
+    assert town.home.publications()[1][0] == SECOND
+    # The second try exported nothing again, and the day itself what came and little else.
+    assert town.exported() == after
+    files = [int(name) for name in (Path(path).name.partition("-")[0] for path in after - before) if name != "all"]
+    assert len([file for file in files if file not in landed]) > 10
+    assert len(before & after) > 3 * len(before - after)
+    compare(town, SECOND, 2, tmp_path)
+
+
+def test_a_model_that_fails_is_named_with_its_line_and_the_publication_stays(town: Town) -> None:
+    with warehouse.connect(town.settings) as conn:
+        conn.execute("update policy.policy_parameter set value = 'wenn'")
+    said: list[dict[str, NodeResult]] = []
+    token = support.claim(town.settings, SECOND).token
+    with pytest.raises(BuildError, match=r"^Spark could not build models/\S+\.sql.*, line \d+.*: CAST_INVALID_INPUT$"):
+        engine.build(town.settings, SECOND, token, said.append)
+    ((state,),) = [[model["state"] for model in results.values()] for results in said]
+    assert state == "error"
+    assert support.query(town.settings, "select as_of_date from reporting.publication") == [(SECOND,)]

@@ -1,50 +1,48 @@
-"""The task of a model shows this, from what its build says."""
+"""The task of a model says what its build made of the model, and runs nothing."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
-from airflow.sdk import TriggerRule
-from airflow.triggers.base import BaseTaskEndEvent, TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent
 
-from yingjian.orchestration.model_tasks import ModelTask, ModelTrigger, verdict
-
-
-@pytest.mark.parametrize(
-    ("build", "model", "ended"),
-    [
-        (None, None, None),
-        ("queued", None, None),
-        ("queued", "success", None),  # An earlier try of the build said so.
-        ("running", None, None),
-        ("running", "success", TaskSuccessEvent),
-        ("running", "error", None),  # The build may be tried again.
-        ("up_for_retry", "error", None),
-        ("up_for_retry", "skipped", None),
-        ("success", "success", TaskSuccessEvent),
-        ("failed", "success", TaskSuccessEvent),
-        ("failed", "error", TaskFailedEvent),
-        ("failed", "skipped", TaskSkippedEvent),
-        ("failed", None, TaskSkippedEvent),  # The build was killed before it came to the model.
-        ("upstream_failed", None, TaskSkippedEvent),
-        ("success", None, TaskSkippedEvent),
-    ],
-)
-def test_a_model_ends_when_the_build_has_made_it_or_is_over(
-    build: str | None, model: str | None, ended: type[BaseTaskEndEvent] | None
-) -> None:
-    """Only a model that failed is red."""
-    event = verdict(build, model)
-    assert (event and event[0]) is ended
+from yingjian.orchestration import model_tasks
+from yingjian.orchestration.model_tasks import ModelTask, task_of, teller
 
 
-@pytest.mark.parametrize(("is_first", "rule"), [(True, TriggerRule.ALWAYS), (False, TriggerRule.ALL_SUCCESS)])
-def test_the_task_waits_in_the_triggerer_for_its_own_model(is_first: bool, rule: TriggerRule) -> None:
-    """A model without a model before it follows a build that goes on; what waits for a failed one is upstream_failed."""
-    task = ModelTask(task_id="due_run", model="model.yingjian.due", is_first=is_first)
-    assert task.trigger_rule == rule
-    assert task.start_from_trigger
-    assert task.start_trigger_args.trigger_kwargs == {"model": "model.yingjian.due"}
-    assert ModelTrigger("model.yingjian.due").serialize() == (
-        task.start_trigger_args.trigger_cls,
-        task.start_trigger_args.trigger_kwargs,
-    )
+def test_the_scheduler_ends_the_task_without_a_process() -> None:
+    """It does so with an EmptyOperator that has no callback, and with no other operator."""
+    task = ModelTask(task_id="due_run")
+    assert task.inherits_from_empty_operator
+    assert not task.on_success_callback and not task.on_execute_callback and not task.on_failure_callback
+    assert task.retries == 0
+
+
+def test_each_result_is_told_once_to_the_task_of_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(model_tasks.XCom, "set", lambda key, value, **where: told.append((key, value, where)))
+    tell = teller(SimpleNamespace(dag_id="daily", run_id="r"))
+    made, failed = {"state": "success", "seconds": 0.1, "rows": 3}, {"state": "error", "seconds": 0.1, "rows": None}
+    tell({"model.yingjian.due": made, "seed.yingjian.feed": made})
+    tell({"model.yingjian.due": made, "model.yingjian.overdue": failed})
+    assert told == [
+        ("result", made, {"dag_id": "daily", "task_id": "models.due_run", "run_id": "r"}),
+        ("result", failed, {"dag_id": "daily", "task_id": "models.overdue_run", "run_id": "r"}),
+    ]
+
+
+def test_a_result_that_could_not_be_told_is_told_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    def fails_at_first(key: str, value: Any, **where: Any) -> None:
+        told.append(where["task_id"])
+        if len(told) == 1:
+            raise OSError
+
+    monkeypatch.setattr(model_tasks.XCom, "set", fails_at_first)
+    tell = teller(SimpleNamespace(dag_id="daily", run_id="r"))
+    with pytest.raises(OSError):
+        tell({"model.yingjian.due": {}})
+    tell({"model.yingjian.due": {}})
+    assert told == [task_of("model.yingjian.due")] * 2

@@ -127,6 +127,8 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         # (docs/decisions/slow-is-not-dead.md).
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "240",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+        # DAG files change with the version of the code, with which the services start anew.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",
         "AIRFLOW__COSMOS__ENABLE_CACHE": "False",
         **broker.airflow_environment(settings, tasks_at_once),
@@ -384,7 +386,7 @@ class Airflow:
         seen_waiting = False
         reported: set[str] = set()
         while True:
-            time.sleep(0.5)
+            time.sleep(1)
             path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
             state = self._get(path)["state"]
             is_over = state in FINISHED
