@@ -122,7 +122,7 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(home / "logs" / "dag_processor"),
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(schedule),
         # Somebody waits for the days that a command runs; those of the schedule begin at night.
-        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1" if schedule else "0.3",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1.5" if schedule else "0.3",
         # With less, a scheduler that stood still takes itself for dead when it goes on
         # (docs/decisions/slow-is-not-dead.md).
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "240",
