@@ -306,11 +306,17 @@ def test_dbt_makes_the_mart_of_what_is_loaded(shared: Settings, transformer: psy
 # The tests below have another program in Spark's place.
 
 
+@pytest.fixture(scope="module")
+def models(shared: Settings) -> list[dbt.Model]:
+    return dbt.compiled(shared, spark_export.SCHEMA, WORLD_DAY)
+
+
 @pytest.fixture
 def instead_of_spark(
-    shared: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared: Settings, models: list[dbt.Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Settings, Path]]:
-    """A program of two lines is Spark's interpreter: the test writes it."""
+    """A program of two lines is Spark's interpreter: the test writes it. dbt compiles the models once for all tests."""
+    monkeypatch.setattr(dbt, "compiled", lambda *of: models)
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()
     java.touch(0o755)
