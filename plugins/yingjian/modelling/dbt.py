@@ -174,7 +174,7 @@ def _result_collector(states: dict[str, NodeResult]) -> Callable[[Any], None]:
             states[event.data.node_info.unique_id] = {
                 "state": event.data.node_info.node_status,
                 "seconds": round(result.execution_time, 2),
-                "rows": int(rows.number_value) if rows is not None else None,
+                "rows": int(rows.number_value) if rows and rows.number_value >= 0 else None,  # A view has -1.
             }
 
     return on_event
