@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from yingjian.orchestration.model_tasks import task_of
 from yingjian.pipeline import Dag, Task
 from yingjian.settings import PROJECT_ROOT
 
@@ -49,7 +50,9 @@ def test_every_model_is_a_task(bag: dict) -> None:  # type: ignore[type-arg]
     models = {path.stem for path in (PROJECT_ROOT / "dbt_project" / "models").rglob("*.sql")}
     assert len(models) > 30
     assert {f"models.{model}_run" for model in models} == {name for name in tasks if tasks[name]["type"] == "ModelTask"}
+    assert {task_of(f"model.yingjian.{model}") for model in models} < tasks.keys()
     assert "models.int_obligation__unioned_run" in tasks["models.obligation_run"]["upstream"], "edges show the lineage"
+    assert tasks["models.stg_platform__cases_run"]["upstream"] == ["build"], "nothing is green before the build is"
 
 
 def test_only_an_audited_build_is_published(bag: dict) -> None:  # type: ignore[type-arg]
