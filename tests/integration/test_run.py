@@ -139,10 +139,7 @@ def models_in_airflow(home: Settings) -> set[tuple[str, str, object]]:
         and run_id = (select run_id from dag_run where dag_id = 'daily' order by start_date desc limit 1)
         """,
     )
-    return {
-        (task.removeprefix("models.").removesuffix("_run"), state, value["rows"])
-        for task, state, value in rows
-    }
+    return {(task.removeprefix("models.").removesuffix("_run"), state, value["rows"]) for task, state, value in rows}
 
 
 def models_of_the_build(home: Settings) -> set[tuple[str, str, object]]:
