@@ -113,13 +113,15 @@ spark.sql("create database dev_spark")
 spark.sql("create table dev_spark.sent using parquet as select '110101199003070000X' as a")
 view = "select a from (\\n    select\\n        a::int as a from dev_spark.sent\\n) as cast_there"
 reader = "select a,\\n    count(*) as n\\nfrom dev_spark.v\\ngroup by a"
+wrapped = "select\\n    a,\\n    (select max(each.a::int) from dev_spark.sent as each) as n\\nfrom dev_spark.sent"
 own = "select\\n    1 as one,\\n    a::int as n\\nfrom dev_spark.sent\\nwhere a <> ''"
 models = [
     Model("model.v", "v", "dev_spark", "models/staging/v.sql", view, view, True),
     Model("model.reader", "reader", "dev_spark", "models/marts/reader.sql", reader, reader, False),
+    Model("model.wrapped", "wrapped", "dev_spark", "models/marts/wrapped.sql", wrapped, wrapped, False),
     Model("model.own", "own", "dev_spark", "models/marts/own.sql", own, "-- Why.\\n" + own, False),
 ]
-for name in ("reader", "own"):
+for name in ("reader", "wrapped", "own"):
     wanted = [model for model in models if model.name in ("v", name)]
     try:
         spark.sql("drop view if exists dev_spark.v")
@@ -141,6 +143,7 @@ def test_a_failing_model_is_named_with_its_line_and_no_cell_of_a_row(
     )
     assert done.stdout.splitlines() == [
         "Spark could not build models/marts/reader.sql, in models/staging/v.sql, line 3: CAST_INVALID_INPUT",
+        "Spark could not build models/marts/wrapped.sql, line 3: CAST_INVALID_INPUT",
         "Spark could not build models/marts/own.sql, line 4: CAST_INVALID_INPUT",
     ], done.stderr[-3000:]
     assert "110101199003070000" not in done.stderr

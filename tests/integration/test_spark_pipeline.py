@@ -221,6 +221,8 @@ def test_the_next_day_on_its_schedule_with_the_driver_killed(town: Town, tmp_pat
 
 
 def test_a_model_that_fails_is_named_with_its_line_and_the_publication_stays(town: Town) -> None:
+    published = "select as_of_date from reporting.publication"
+    before = support.query(town.settings, published)
     with warehouse.connect(town.settings) as conn:
         conn.execute("update policy.policy_parameter set value = 'wenn'")
     said: list[dict[str, NodeResult]] = []
@@ -229,4 +231,4 @@ def test_a_model_that_fails_is_named_with_its_line_and_the_publication_stays(tow
         engine.build(town.settings, SECOND, token, said.append)
     ((state,),) = [[model["state"] for model in results.values()] for results in said]
     assert state == "error"
-    assert support.query(town.settings, "select as_of_date from reporting.publication") == [(SECOND,)]
+    assert support.query(town.settings, published) == before != []

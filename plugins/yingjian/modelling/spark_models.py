@@ -112,7 +112,8 @@ def build_models(
             statement = f"create table {model.table} using parquet location '{folder / model.name}' as "
         try:
             spark.sql(statement + translated.marked)
-        except Exception as error:
+        except Exception as raised:
+            error = _known(raised)
             reason = getattr(error, "getCondition", lambda: None)() or type(error).__name__
             where = _where(spark, error, model, statement + translated.marked, views)
             raise ModelError(
@@ -120,6 +121,19 @@ def build_models(
             ) from None
         _check_types(spark, model, translated.columns, start)
         say({"model": model.unique_id, "seconds": time.monotonic() - start, "columns": translated.columns})
+
+
+def _known(error: Exception) -> Exception:
+    """Return the error that Spark gives a condition: what fails in another thread, as a broadcast does, comes wrapped by Java."""
+    from pyspark.errors.exceptions.captured import convert_exception
+
+    java = getattr(error, "java_exception", None)
+    while java is not None:
+        known = convert_exception(java)
+        if known.getCondition():
+            return known
+        java = java.getCause()
+    return error
 
 
 def _where(
@@ -143,7 +157,7 @@ def _where(
             try:
                 spark.sql(query).write.format("noop").mode("overwrite").save()
             except Exception as inner:
-                return f", in {view.path}{_where(spark, inner, view, query, views)}"
+                return f", in {view.path}{_where(spark, _known(inner), view, query, views)}"
         return _line(model, statement, start, stop)
     return ""
 
