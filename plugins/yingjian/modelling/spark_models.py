@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from yingjian.modelling.dbt import BuildError, Model
 from yingjian.modelling.spark_export import SCHEMA
@@ -113,9 +113,9 @@ def build_models(
         try:
             spark.sql(statement + translated.marked)
         except Exception as raised:
-            error = _known(raised)
-            reason = getattr(error, "getCondition", lambda: None)() or type(error).__name__
-            where = _where(spark, error, model, statement + translated.marked, views)
+            failure = _known(raised)
+            reason = getattr(failure, "getCondition", lambda: None)() or type(failure).__name__
+            where = _where(spark, failure, model, statement + translated.marked, views)
             raise ModelError(
                 model, time.monotonic() - start, f"Spark could not build {model.path}{where}: {reason}"
             ) from None
@@ -124,14 +124,17 @@ def build_models(
 
 
 def _known(error: Exception) -> Exception:
-    """Return the error that Spark gives a condition: what fails in another thread, as a broadcast does, comes wrapped by Java."""
-    from pyspark.errors.exceptions.captured import convert_exception
+    """Return the error to which Spark gives a condition: what fails in another thread of Spark's comes wrapped by Java.
 
+    A scalar subquery has a thread of its own.
+    """
     java = getattr(error, "java_exception", None)
     while java is not None:
-        known = convert_exception(java)
+        from pyspark.errors.exceptions.captured import convert_exception
+
+        known: Any = convert_exception(java)
         if known.getCondition():
-            return known
+            return cast("Exception", known)
         java = java.getCause()
     return error
 
