@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
+from yingjian.database import warehouse
 from yingjian.modelling.dbt import prepare_manifest, write_docs
 from yingjian.settings import PROJECT_ROOT, Settings
+
+# What reading a few dozen rows costs by PostgreSQL's estimate; the town's 600 residents cost twice as much.
+HANDFUL = 15.0
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +45,37 @@ def test_data_tests_over_the_town(built: Settings) -> None:
         built, "test", "--select", "test_type:data", "--vars", f"{{as_of_date: '{WORLD_DAY}'}}", check=False
     )
     assert done.success, done.stdout[-4000:]
+
+
+def scans_per_row(plan: dict[str, Any], subplan: str = "") -> Iterator[str]:
+    """The tables of which a plan reads more than a handful of rows again and again, once for each row of another."""
+    name = plan.get("Subplan Name", "")
+    subplan = name if name else subplan
+    table = plan.get("Relation Name") or plan.get("CTE Name")
+    if subplan.startswith("SubPlan") and plan["Node Type"] in {"Seq Scan", "CTE Scan"} and plan["Total Cost"] > HANDFUL:
+        yield f"{table} in {subplan}"
+    for child in plan.get("Plans", []):
+        yield from scans_per_row(child, subplan)
+
+
+def test_no_model_reads_a_table_for_each_row(built: Settings) -> None:
+    """Such a plan grows with the square of the town; PostgreSQL also chooses among the other joins as if they cost nothing."""
+    models = sorted((built.dbt_target / "compiled" / "yingjian" / "models").rglob("*.sql"))
+    assert len(models) > 140
+    faults = {}
+    with warehouse.connect(built) as conn:
+        conn.execute("analyze")
+        wrong = "select * from staging.residents as one where line = 0 or not exists (select from staging.residents where line > one.line or line = 0)"
+        assert list(scans_per_row(plan_of(conn, wrong))), "the test would see one"
+        for path in models:
+            if found := list(scans_per_row(plan_of(conn, path.read_text(encoding="utf-8")))):
+                faults[path.stem] = found
+    assert faults == {}
+
+
+def plan_of(conn: psycopg.Connection, query: str) -> dict[str, Any]:
+    ((((top,),),),) = [conn.execute(f"explain (format json) {query}").fetchall()]  # type: ignore[call-overload]
+    return top["Plan"]  # type: ignore[no-any-return]
 
 
 def test_layers_go_one_way(manifest: dict[str, Any]) -> None:
@@ -81,6 +118,7 @@ def test_every_model_is_described_and_every_mart_has_a_contract(manifest: dict[s
             assert all(column["description"] for column in model["columns"].values()), model["name"]
 
 
+@pytest.mark.slow
 def test_the_data_dictionary_has_every_column_and_no_row(world: Settings) -> None:
     page = write_docs(world).read_text()
     described = json.loads(prepare_manifest(world).read_text())["nodes"]["model.yingjian.overdue"]["columns"]

@@ -1,18 +1,36 @@
 -- A resident number holds the date of birth (characters 7 to 14); it stands in where the register leaves the cell empty.
 -- A person whose document was corrected may stand in the register under both: the row of the right one goes first.
-with registered as (select * from {{ source('platform', 'residents') }}),
-
-corrections as (select * from {{ ref('stg_platform__document_corrections') }}),
+with corrections as (select * from {{ ref('stg_platform__document_corrections') }}),
 
 residents as (
     select
         registered.*,
         coalesce(corrections.right_id_type, registered.id_type) as right_id_type,
-        coalesce(corrections.right_id_number, registered.id_number) as right_id_number,
-        corrections.id_number is not null as is_corrected
-    from registered
+        coalesce(corrections.right_id_number, registered.id_number) as right_id_number
+    from {{ source('platform', 'residents') }} as registered
     left join corrections
         on registered.id_type = corrections.id_type and registered.id_number = corrections.id_number
+),
+
+wrong as (
+    select registered.*
+    from {{ source('platform', 'residents') }} as registered
+    inner join corrections
+        on registered.id_type = corrections.id_type and registered.id_number = corrections.id_number
+),
+
+-- Rows of wrong documents whose person has a row of the right one, or a later one of another wrong document. Joins find
+-- them: a subquery for each resident looks so expensive that PostgreSQL no longer cares how it joins anything else.
+repeated as (
+    select
+        wrong.id_type,
+        wrong.id_number
+    from wrong
+    inner join {{ source('platform', 'residents') }} as other on wrong.person_key = other.person_key
+    left join corrections on other.id_type = corrections.id_type and other.id_number = corrections.id_number
+    where
+        corrections.id_number is null
+        or (other.updated_at, other.file_id, other.line) > (wrong.updated_at, wrong.file_id, wrong.line)
 )
 
 select
@@ -34,14 +52,7 @@ select
     file_id,
     line
 from residents
-where
-    not is_corrected
-    or not exists (
-        select 1 from residents as other
-        where
-            other.person_key = residents.person_key
-            and (
-                not other.is_corrected
-                or (other.updated_at, other.file_id, other.line) > (residents.updated_at, residents.file_id, residents.line)
-            )
-    )
+where not exists (
+    select 1 from repeated
+    where repeated.id_type = residents.id_type and repeated.id_number = residents.id_number
+)

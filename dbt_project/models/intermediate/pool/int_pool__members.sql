@@ -2,14 +2,7 @@
 -- All mixed samples under the tube's number are its members, whatever their own result says.
 {{ config(indexes=[{'columns': ['membership_id'], 'unique': true}]) }}
 
-with counting as (
-    select * from {{ ref('int_sample__counting') }}
-    where not is_single and tube_no is not null
-),
-
-records as (select * from {{ ref('stg_platform__test_results') }}),
-
-residents as (select * from {{ ref('stg_platform__residents') }}),
+with residents as (select * from {{ ref('stg_platform__residents') }}),
 
 positives as (
     select
@@ -18,9 +11,10 @@ positives as (
         counting.sample_date,
         case when counting.tested_at >= counting.sampled_at then counting.tested_at end as tested_at,
         case when records.updated_at >= counting.sampled_at then records.updated_at end as updated_at
-    from counting
-    inner join records on counting.sample_key = records.sample_key and counting.person_key = records.person_key
-    where counting.result = '阳性'
+    from {{ ref('int_sample__counting') }} as counting
+    inner join {{ ref('stg_platform__test_results') }} as records
+        on counting.sample_key = records.sample_key and counting.person_key = records.person_key
+    where counting.result = '阳性' and not counting.is_single and counting.tube_no is not null
 ),
 
 -- A tube's result is there from the first positive one on. Where no positive row says when it was tested, its update
@@ -45,7 +39,8 @@ samples as (
         tube_no,
         sampled_at,
         sample_date
-    from counting
+    from {{ ref('int_sample__counting') }}
+    where not is_single and tube_no is not null
     union all
     -- An invalid sample counts for nothing else, but its giver was in the tube.
     select
@@ -54,7 +49,7 @@ samples as (
         tube_no,
         sampled_at,
         sample_date
-    from records
+    from {{ ref('stg_platform__test_results') }}
     where result = '无效' and not is_single and tube_no is not null and sample_date <= {{ as_of_date() }}
 ),
 
