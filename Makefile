@@ -12,12 +12,12 @@ up: .venv/ready        ## Airflow's UI, scheduler and warehouse, until Ctrl-C
 check: .venv/ready     ## style, types, the SQL that changed and the unit tests: what to run before each commit
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	git diff --name-only --diff-filter=d HEAD -- 'dbt_project/models/*.sql' | xargs -r $(BIN)/sqlfluff lint
-	$(BIN)/python -m pytest -n 2 tests/unit
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/unit
 
 test: .venv/ready      ## every test but the slow ones
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-slow: .venv/ready ## those that take minutes: files of 10 GB, faults in the middle of real runs
+test-slow: .venv/ready ## those that build days of their own or take minutes: editions, files of 10 GB, faults in real runs
 	$(BIN)/python -m pytest -m "slow and not beyond" -n 2 --dist loadfile --no-loadscope-reorder
 
 # TESTS names files: continuous integration leaves out Superset, 10,000 files with faults, and days that only repeat others.

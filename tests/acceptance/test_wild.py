@@ -81,6 +81,7 @@ def test_a_tube_result_before_its_sample(home: Settings) -> None:
     assert query(home, "select count(*) from staging.test_results where tested_at < sampled_at") == [(0,)]
 
 
+@pytest.mark.slow
 def test_rows_that_stopped_the_day_of_everybody(home: Settings) -> None:
     """A long text, a dose that is a telephone number, a telephone number for a grid, and a case with a short number."""
     land(

@@ -216,6 +216,7 @@ def test_another_person_key_is_refused(saved: Path, tmp_path: Path, monkeypatch:
     assert_nothing_restored(tmp_path / "home")
 
 
+@pytest.mark.slow
 def test_what_is_left_of_a_killed_restore_is_in_nobodys_way(
     saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +237,7 @@ def test_what_is_left_of_a_killed_restore_is_in_nobodys_way(
     assert_nothing_restored(tmp_path / "home")
 
 
+@pytest.mark.slow
 def test_to_another_server_and_nothing_there_when_it_fails(
     world: Settings, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +283,7 @@ def test_a_backup_replaces_nothing_and_leaves_nothing_when_it_fails(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_large_home_in_little_memory(fresh_home: Settings, tmp_path: Path) -> None:
     (fresh_home.home / "pulled").mkdir()
     (fresh_home.home / "pulled" / "large.csv").touch()

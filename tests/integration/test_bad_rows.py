@@ -82,6 +82,7 @@ def test_nothing_is_lost(town: Settings, feed: str) -> None:
     assert support.query(town, f"select count(*) from staging.{feed}") == [(bad + 1,)]
 
 
+@pytest.mark.slow
 def test_the_day_goes_on(town: Settings) -> None:
     publication = support.run_day(town, DAY)
     assert support.query(town, "select publication_id from reporting.publication") == [(publication,)]

@@ -13,6 +13,8 @@ from yingjian.database import warehouse
 from yingjian.modelling import dbt as dbt_project
 from yingjian.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2022, 7, 20)
 
 

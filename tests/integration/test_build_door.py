@@ -192,6 +192,7 @@ def token_of(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+@pytest.mark.slow
 def test_who_builds_by_hand_waits_in_line(
     home: Settings, line: psycopg.Connection, by_hand: Callable[[], subprocess.Popen[str]]
 ) -> None:
@@ -259,6 +260,7 @@ def relations(settings: Settings) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize(
     ("day", "shows_token"), [(WORLD_DAY - timedelta(days=5), True), (WORLD_DAY - timedelta(days=5), False), (WORLD_DAY, False)]
 )  # fmt: skip
+@pytest.mark.slow
 def test_dbt_of_another_day_or_without_the_token_writes_nothing(town: Settings, day: date, shows_token: bool) -> None:
     """Between a build and its publication, which is then made of what was audited: one sentence says why, no model begins."""
     token = rebuild(town, "door")

@@ -20,6 +20,8 @@ from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.operations import command_lines, services
 from yingjian.settings import Settings, SetupError, variables
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def town(home_factory: HomeFactory, world: Settings) -> Iterator[Settings]:
@@ -39,7 +41,6 @@ def yingjian(settings: Settings, *arguments: str, **env: str) -> subprocess.Comp
     )
 
 
-@pytest.mark.slow
 def test_airflows_own_command_line(fresh_home: Settings) -> None:
     """On a home in which no service ever ran; its exit code is handed on."""
     listed = yingjian(fresh_home, "airflow", "config", "get-value", "core", "dags_folder")
@@ -48,7 +49,6 @@ def test_airflows_own_command_line(fresh_home: Settings) -> None:
     assert yingjian(fresh_home, "airflow", "db", "check").returncode == 0, "it knows this home's metadata"
 
 
-@pytest.mark.slow
 def test_dbts_own_command_line(town: Settings) -> None:
     listed = yingjian(town, "dbt", "--quiet", "ls", "--select", "due", "--resource-type", "model", "--output", "name")
     assert (listed.returncode, listed.stdout.strip()) == (0, "due"), listed.stderr

@@ -16,6 +16,8 @@ from yingjian.database import warehouse
 from yingjian.privacy import audit_trail, correction, person_key, rotation
 from yingjian.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2022, 7, 10)
 RIGHT, WRONG, OTHER, UNSEEN = "350503194205022751", "350503195001010016", "35050319810106930X", "350503195001010024"
 UPDATED = {"更新时间": "2022-07-09 20:00:00"}

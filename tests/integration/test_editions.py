@@ -15,6 +15,8 @@ from tests import support
 from tests.unit.test_policy_seeds import seed
 from yingjian.settings import PROJECT_ROOT, Settings
 
+pytestmark = pytest.mark.slow
+
 READ = ("+due", "+risk_zone")  # The test reads these of the made-up edition, and all that they are made from.
 OTHER = {"证件号码": "35050319810106930X"}  # This person is in none of the schedules below.
 UPDATED = {"更新时间": "2022-07-01 08:00:00"}
@@ -238,7 +240,6 @@ def test_zones_follow_the_edition_of_the_day(town: Settings) -> None:
     assert zone_row(town, "in_time")[:4] == ("低", None, None, None)
 
 
-@pytest.mark.slow
 def test_a_round_on_day_five_from_21_november(town: Settings) -> None:
     """Five clear days are enough up to 20 November; from the 21st everyone must be negative in a round, too."""
     assert run(town, date(2022, 11, 20)) == edition_on("2022-11-20")
@@ -251,7 +252,6 @@ def test_a_round_on_day_five_from_21_november(town: Settings) -> None:
     assert zone_row(town, "round")[:3] == ("高", "低", "2022-11-21")
 
 
-@pytest.mark.slow
 def test_rolling_duties_follow_the_edition_of_the_day(town: Settings) -> None:
     listed = "select membership_id from build.obligation where rule_family = 'rolling' order by 1"
     bought = "select membership_id from build.obligation where group_code = 'P19'"
@@ -262,7 +262,6 @@ def test_rolling_duties_follow_the_edition_of_the_day(town: Settings) -> None:
     assert support.query(town, bought) == [("pharmacy_purchases:before",)]
 
 
-@pytest.mark.slow
 def test_zones_follow_the_last_edition(town: Settings) -> None:
     assert run(town, date(2022, 12, 7)) == edition_on("2022-12-07")
     # The round that was asked for since 21 November is asked for no more; no rule lowers before its own first day.
@@ -280,7 +279,6 @@ def test_zones_follow_the_last_edition(town: Settings) -> None:
     assert support.query(town, listed) == [], "愿检尽检"
 
 
-@pytest.mark.slow
 def test_a_publication_names_the_edition_of_its_day(town: Settings) -> None:
     """The whole day of the last edition is built, audited and published."""
     support.run_day(town, date(2023, 1, 8))
@@ -385,7 +383,6 @@ def test_an_edition_of_seed_rows_only(made_up: Settings) -> None:
     assert zone_row(made_up, "z")[:3] == ("高", "低", "2022-07-15")
 
 
-@pytest.mark.slow
 def test_the_day_before_and_after_the_made_up_edition(made_up: Settings) -> None:
     due = "select due_date::text, basis from build.obligation where membership_id = 'courier'"
     support.build(made_up, date(2022, 7, 14), *READ)

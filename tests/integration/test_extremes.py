@@ -101,6 +101,7 @@ def test_the_extremes_were_staged(town: Settings, feed: Feed) -> None:
             assert support.query(town, last) == [("9999-12-31",)], column.source
 
 
+@pytest.mark.slow
 def test_a_day_with_them_is_published_and_shown(town: Settings, tmp_path: Path) -> None:
     publication = support.run_day(town, WORLD_DAY)
     assert support.query(town, "select publication_id from reporting.publication") == [(publication,)]

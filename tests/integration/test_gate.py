@@ -399,6 +399,7 @@ def make_copy(settings: Settings, name: str, template: str) -> Settings:
     return replace(settings, warehouse=server.uri("yingjian_owner", name), given_person_key="x")
 
 
+@pytest.mark.slow
 def test_a_poisoned_mart_is_not_published(built: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Yesterday's publication stays; only a person with a reason releases the build, and the publication says so.
 

@@ -265,6 +265,7 @@ def sparse(path: Path, head: str, size: int) -> None:
     os.truncate(path, size)
 
 
+@pytest.mark.slow
 def test_lines_of_a_gigabyte(home: Settings, tmp_path: Path) -> None:
     """The bytes come from the first byte on, and below a good header and row."""
     folder = tmp_path / "test_results"

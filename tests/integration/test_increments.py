@@ -143,7 +143,8 @@ def since(home: Settings) -> int | None:
     return change  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
 def test_the_same_rows_as_everything_read_anew(fresh_home: Settings, tmp_path: Path, seed: int) -> None:
     """The kept models are compared on every second day (a row that goes wrong stays wrong), every mart on the last."""
     town = Town(fresh_home, tmp_path, seed)

@@ -20,6 +20,8 @@ from yingjian.reports.report import read_document
 from yingjian.reports.sections.overdue import PLACES
 from yingjian.reports.workbook import write_workbook
 
+pytestmark = pytest.mark.slow
+
 LARGE = 90
 DAY = town.LAST_DAY + timedelta(days=40)
 COMMUNITIES, UNITS, DEPARTMENTS = 400, 3000, 150

@@ -17,6 +17,8 @@ from yingjian.modelling import marts, new_mart
 from yingjian.operations import command_lines
 from yingjian.settings import PROJECT_ROOT, Settings
 
+pytestmark = pytest.mark.slow
+
 NAME = "overdue_by_community"
 
 
@@ -33,7 +35,6 @@ def town(
     yield settings
 
 
-@pytest.mark.slow
 def test_make_model_builds_it_with_its_tests_and_its_check_holds(
     town: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,8 @@ from yingjian.database import warehouse
 from yingjian.landing.feeds import FEEDS, Feed
 from yingjian.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 TAKEN = ("2012-07-03", "1899-12-31", "1000-01-01")
 REFUSED = "0202-07-01"  # Landing takes no year of three digits: the row goes into quarantine.
 
@@ -78,7 +80,6 @@ def town(home_factory: HomeFactory, landed_town: Settings, tmp_path_factory: pyt
     return settings
 
 
-@pytest.mark.slow
 def test_a_day_with_old_dates_in_every_feed_is_published(town: Settings) -> None:
     publication = support.run_day(town, WORLD_DAY)
     assert support.query(town, "select publication_id from reporting.publication") == [(publication,)]

@@ -89,7 +89,7 @@ def elsewhere(town: Town, schema: str, name: str, column: str, seen: set[str]) -
         return None if value is None else sql.Literal(value).as_string(conn)
 
 
-@pytest.mark.parametrize("login", READERS)
+@pytest.mark.parametrize("login", [READERS[0], *(pytest.param(login, marks=pytest.mark.slow) for login in READERS[1:])])
 def test_a_plan_does_not_tell_whether_a_value_exists_elsewhere(login: str, town: Town) -> None:
     answers, tried = set(), 0
     with town.as_(login) as conn:

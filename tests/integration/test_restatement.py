@@ -14,6 +14,8 @@ from tests.support import IDENTITY, land_folder, query, run_day, sample, tables_
 from yingjian.database import warehouse
 from yingjian.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 RESTATED = "select restated_date::text, group_code, reason_code, from_status, to_status, rows from reporting.restatement order by 1, 2, 3"
 
 
@@ -24,7 +26,6 @@ def member(key: str, group: str, number: str, **cells: str) -> dict[str, str]:
     } | cells  # fmt: skip
 
 
-@pytest.mark.slow
 def test_late_samples_and_corrected_memberships(home: Settings, tmp_path: Path) -> None:
     discharged = {"锚定日期": "2022-06-28", "起始日期": "2022-06-28"}
     tested, closed = "350503194205022751", "35050319810106930X"

@@ -23,6 +23,8 @@ from yingjian.operations import migration
 from yingjian.privacy import audit_trail, person_key, rotation
 from yingjian.settings import Settings, SetupError
 
+pytestmark = pytest.mark.slow
+
 KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -144,7 +146,6 @@ def test_who_looked_at_a_person_is_found_under_the_old_key_too(
     assert cli.main(["audit", "list", "--person"]) == 2
 
 
-@pytest.mark.slow
 def test_the_next_day_goes_on_under_the_new_secret(town: Settings, tmp_path: Path) -> None:
     """The same persons again: none is new, and the marts of a run are those of the rewritten ones."""
     settings = fresh(town)

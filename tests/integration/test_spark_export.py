@@ -28,6 +28,8 @@ from yingjian.orchestration import tasks
 from yingjian.privacy import rotation
 from yingjian.settings import Settings, SetupError
 
+pytestmark = pytest.mark.slow
+
 Files = dict[str, int]
 
 

@@ -247,6 +247,7 @@ def test_what_somebody_must_look_at(home: Settings, monkeypatch: pytest.MonkeyPa
     assert status.exit_code(values) == 0 and status.exit_code(values, strict=True) == 1
 
 
+@pytest.mark.slow
 def test_a_dag_that_airflow_cannot_read(home: Settings, airflow: dict[str, object], tmp_path: Path) -> None:
     metadata.migrate(warehouse.airflow_uri(home), tmp_path)
     assert status.collect(home)["down"] == []
@@ -258,6 +259,7 @@ def test_a_dag_that_airflow_cannot_read(home: Settings, airflow: dict[str, objec
     ]
 
 
+@pytest.mark.slow
 def test_a_broken_manifest_is_seen_and_mended(home: Settings) -> None:
     manifest = home.dbt_target / "manifest.json"
     whole = manifest.read_bytes()

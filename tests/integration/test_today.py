@@ -491,6 +491,7 @@ def test_the_hand_out_has_a_table_for_each_grid_in_the_natural_order(portal, cli
     assert client("clerk").get("/today/handout").status_code == 403
 
 
+@pytest.mark.slow
 def test_an_answer_is_in_the_marts_of_the_next_day_and_changes_no_duty(home_factory, built_town: Settings):
     town = home_factory("answers", like=built_town)
     ((day,),) = support.query(town, "select max(as_of_date) from build.overdue")

@@ -17,6 +17,8 @@ from yingjian.settings import Settings
 from yingjian.whatif import beside, difference
 from yingjian.whatif.difference import Pair
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2022, 7, 16)
 EDITION = "edition_code,title,document_no,effective_from,effective_to\ndraft,试行,,2022-07-15,\n"
 COURIERS = (
@@ -65,7 +67,6 @@ def tables(settings: Settings) -> list[tuple]:  # type: ignore[type-arg]
     )
 
 
-@pytest.mark.slow
 def test_a_draft_is_counted_and_leaves_everything_as_it_is(
     town: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

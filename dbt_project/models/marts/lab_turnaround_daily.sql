@@ -2,9 +2,7 @@
 {{ config(indexes=[{'columns': ['institution', 'sampled_on'], 'unique': true}]) }}
 
 with allowed as (
-    select
-        {{ parameter('lab_turnaround_days', as_of_date()) }} as shown_days,
-        {{ parameter('lab_result_hours', as_of_date()) }} as result_hours
+    select {{ parameter('lab_result_hours', as_of_date()) }} as result_hours
 ),
 
 samples as (
@@ -18,10 +16,9 @@ samples as (
         end as hours,
         counting.result <> '待出' as has_result
     from {{ ref('int_sample__counting') }} as counting
-    cross join allowed
     inner join {{ ref('stg_platform__test_results') }} as reports
         on counting.sample_key = reports.sample_key and counting.person_key = reports.person_key
-    where counting.sample_date > {{ as_of_date() }} - allowed.shown_days
+    where counting.sample_date > {{ as_of_date() }} - {{ parameter('lab_turnaround_days', as_of_date()) }}
 ),
 
 measured as (

@@ -1,21 +1,17 @@
 -- A resident number holds the date of birth (characters 7 to 14); it stands in where the register leaves the cell empty.
 -- A person whose document was corrected may stand in the register under both: the row of the right one goes first.
-with corrections as (select * from {{ ref('stg_platform__document_corrections') }}),
-
-residents as (
-    select
-        registered.*,
-        coalesce(corrections.right_id_type, registered.id_type) as right_id_type,
-        coalesce(corrections.right_id_number, registered.id_number) as right_id_number
-    from {{ source('platform', 'residents') }} as registered
-    left join corrections
-        on registered.id_type = corrections.id_type and registered.id_number = corrections.id_number
-),
+with registered as (select * from {{ source('platform', 'residents') }}),
 
 wrong as (
-    select registered.*
+    select
+        registered.person_key,
+        corrections.right_id_type,
+        corrections.right_id_number,
+        registered.updated_at,
+        registered.file_id,
+        registered.line
     from {{ source('platform', 'residents') }} as registered
-    inner join corrections
+    inner join {{ ref('stg_platform__document_corrections') }} as corrections
         on registered.id_type = corrections.id_type and registered.id_number = corrections.id_number
 ),
 
@@ -23,14 +19,27 @@ wrong as (
 -- them: a subquery for each resident looks so expensive that PostgreSQL no longer cares how it joins anything else.
 repeated as (
     select
-        wrong.id_type,
-        wrong.id_number
+        wrong.file_id,
+        wrong.line
     from wrong
     inner join {{ source('platform', 'residents') }} as other on wrong.person_key = other.person_key
-    left join corrections on other.id_type = corrections.id_type and other.id_number = corrections.id_number
+    left join wrong as also_wrong on other.file_id = also_wrong.file_id and other.line = also_wrong.line
     where
-        corrections.id_number is null
+        also_wrong.line is null
         or (other.updated_at, other.file_id, other.line) > (wrong.updated_at, wrong.file_id, wrong.line)
+),
+
+residents as (
+    select
+        registered.*,
+        coalesce(wrong.right_id_type, registered.id_type) as right_id_type,
+        coalesce(wrong.right_id_number, registered.id_number) as right_id_number
+    from registered
+    left join wrong on registered.file_id = wrong.file_id and registered.line = wrong.line
+    where not exists (
+        select 1 from repeated
+        where repeated.file_id = registered.file_id and repeated.line = registered.line
+    )
 )
 
 select
@@ -52,7 +61,3 @@ select
     file_id,
     line
 from residents
-where not exists (
-    select 1 from repeated
-    where repeated.id_type = residents.id_type and repeated.id_number = residents.id_number
-)

@@ -61,7 +61,7 @@ def check(settings: Settings) -> None:
 
     try:
         with Connection(settings.broker, connect_timeout=SECONDS) as connection:  # type: ignore[no-untyped-call]
-            connection.ensure_connection(max_retries=1, timeout=SECONDS)
+            connection.ensure_connection(max_retries=1, interval_start=0.5, timeout=SECONDS)
     except Exception as error:  # Each kind of broker has errors of its own; their texts may hold the URL.
         raise SetupError(
             f"the broker that YINGJIAN_BROKER names does not answer ({type(error).__name__}): is it up, and is that the"

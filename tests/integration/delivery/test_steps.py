@@ -273,6 +273,7 @@ def test_the_command_line(
     assert delivery_tasks.read_bounces() == 0, "no mailbox, nothing to do"
 
 
+@pytest.mark.slow
 def test_a_bulletin_that_a_person_wants_sent_again_goes_with_the_packs(
     home: Path, mail_server: MailServer, conn: psycopg.Connection
 ) -> None:

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+import pytest
+
 from yingjian.settings import PROJECT_ROOT
 
 KNOWN = {"id": "MADE-UP-1", "modified": "2022-07-20T00:00:00Z", "summary": "made up"}
@@ -57,6 +59,7 @@ def test_a_database_that_knows_nothing_audits_nothing() -> None:
     assert done.returncode != 0 and "nothing was audited" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_database_that_is_not_there_audits_nothing() -> None:
     assert audit("http://127.0.0.1:1/").returncode != 0
 

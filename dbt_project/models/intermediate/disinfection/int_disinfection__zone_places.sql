@@ -6,7 +6,7 @@ registered as (
     select distinct
         community,
         grid,
-        {{ comparable_text('building') }} as place
+        building
     from {{ ref('stg_platform__residents') }}
     where building <> ''
 ),
@@ -22,7 +22,7 @@ entries as (
 places as (
     select
         zones.zone_id,
-        registered.place,
+        {{ comparable_text('registered.building') }} as place,
         true as is_building
     from zones
     inner join registered

@@ -7,12 +7,7 @@ with residents as (
         and coalesce(moved_out_date, 'infinity'::date) >= {{ as_of_date() }}
 ),
 
-vaccinations as (
-    select
-        *,
-        {{ comparable_text('vaccine') }} as vaccine_name
-    from {{ ref('stg_platform__vaccinations') }}
-),
+vaccinations as (select * from {{ ref('stg_platform__vaccinations') }}),
 
 vaccines as (
     select * from {{ ref('int_policy__vaccines') }}
@@ -43,7 +38,7 @@ doses as (
     select
         person_key,
         max(dose) as highest_dose,
-        (array_agg(vaccine_name order by dose, vaccinated_date, vaccination_key))[1] as first_vaccine,
+        (array_agg(vaccine order by dose, vaccinated_date, vaccination_key))[1] as first_vaccine,
         (array_agg(vaccinated_date order by dose desc, vaccinated_date desc, vaccination_key desc))[1] as last_dose_date
     from vaccinations
     where vaccinated_date <= {{ as_of_date() }} and dose is not null
@@ -51,19 +46,26 @@ doses as (
 ),
 
 -- The kind is known by the longest word that its name has; a name that has none counts as the default.
+names as (
+    select
+        first_vaccine,
+        coalesce({{ comparable_text('first_vaccine') }}, '') as name
+    from (select distinct coalesce(first_vaccine, '') as first_vaccine from doses) as written
+),
+
 kinds as (
     select
         names.first_vaccine,
         (array_agg(
             vaccines.keyword
             order by
-                position(vaccines.keyword in names.first_vaccine) > 0 desc,
+                position(vaccines.keyword in names.name) > 0 desc,
                 char_length(vaccines.keyword) desc,
                 vaccines.keyword desc
         ))[1] as keyword
-    from (select distinct coalesce(first_vaccine, '') as first_vaccine from doses) as names
+    from names
     inner join vaccines
-        on vaccines.is_default or position(vaccines.keyword in names.first_vaccine) > 0
+        on vaccines.is_default or position(vaccines.keyword in names.name) > 0
     group by names.first_vaccine
 ),
 
