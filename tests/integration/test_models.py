@@ -48,7 +48,7 @@ def test_data_tests_over_the_town(built: Settings) -> None:
 
 
 def scans_per_row(plan: dict[str, Any], subplan: str = "") -> Iterator[str]:
-    """The tables of which a plan reads more than a handful of rows again and again, once for each row of another."""
+    """It gives the tables of which a plan reads more than a handful of rows again for each row of another."""
     name = plan.get("Subplan Name", "")
     subplan = name if name else subplan
     table = plan.get("Relation Name") or plan.get("CTE Name")

@@ -10,12 +10,13 @@ import openpyxl
 import psycopg
 import pypdf
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.unit.reports import town
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Official, Officials
 from yingjian.reports import Pack, write_packs
-from yingjian.reports.audiences import audiences, narrowed
+from yingjian.reports.audiences import audiences, narrowed, unknown
 from yingjian.reports.lists import LISTS
 
 COMMUNITY = Audience("community", "招丰社区")
@@ -169,6 +170,19 @@ def test_only_grids_with_an_official_have_a_pack(conn, tmp_path, monkeypatch):
     worker = Officials({"w": Official("w", "网格员", GRID)})
     assert [pack.audience for pack in write_packs(conn, 12, tmp_path, officials=worker)] == [COMMUNITY, GRID]
     assert [pack.audience for pack in write_packs(conn, 12, tmp_path)] == [COMMUNITY]
+
+
+def test_an_official_s_part_that_the_publication_does_not_know_is_named(conn):
+    row = {"publication_id": 12, "community": town.COMMUNITIES[0], "grid": "01网格"}
+    conn.execute(
+        "insert into published.grid_population select (jsonb_populate_record(null::published.grid_population, %s)).*",
+        (Jsonb(row),),
+    )
+    mistyped = [
+        Audience("community", "招丰社区居委会"),
+        Audience.of_grid(town.COMMUNITIES[0], "1网格"),
+    ]
+    assert unknown(conn, 12, [*CHOSEN, *mistyped]) == mistyped
 
 
 def test_a_department_s_pack_has_its_rows_and_says_nothing_of_what_is_not_by_department(conn, packs):

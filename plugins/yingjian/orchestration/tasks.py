@@ -239,12 +239,18 @@ def packs(publication_id: int) -> dict[str, int]:
     from collections import Counter
 
     from yingjian.people.officials import read_officials
+    from yingjian.reports.audiences import unknown
     from yingjian.reports.packs import readers_of
 
     settings = Settings.load()
     officials = read_officials(settings.officials)
     with warehouse.connect(settings, "reporter") as conn:
         chosen = readers_of(conn, publication_id, officials)
+        for audience in unknown(conn, publication_id, [official.audience for official in officials.by_login.values()]):
+            log.warning(
+                "officials.yml names the %s %s, where publication %s knows nobody: is it written as the feeds write it?",
+                audience.kind, audience.name, publication_id,
+            )  # fmt: skip
     with ExitStack() as stack:
         each: Callable[..., Iterator[None]] = map
         if not current_process().daemon:  # A worker of Celery is one, and may start no process.

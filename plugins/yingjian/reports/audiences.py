@@ -6,7 +6,7 @@ tables show that audience's rows alone: there is one set of queries, and a mart 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,6 +35,17 @@ def audiences(conn: psycopg.Connection[Any], publication_id: int) -> list[Audien
         )
     named = {Audience(row["kind"], row["name"]) for row in found if row["name"]}
     return [OFFICE, *sorted(named, key=lambda audience: (audience.kind, audience.name))]
+
+
+def unknown(conn: psycopg.Connection[Any], publication_id: int, named: Iterable[Audience]) -> list[Audience]:
+    """Return the communities and grids of `named` where the publication knows nobody: `officials.yml` may mistype them."""
+    with narrowed(conn, OFFICE):
+        grids = records(
+            conn, "select community, grid from grid_population where publication_id = %(id)s", id=publication_id
+        )
+    known = {*audiences(conn, publication_id), *(Audience.of_grid(row["community"], row["grid"]) for row in grids)}
+    places = {audience for audience in named if audience.kind in {"community", "grid"}}
+    return sorted(places - known, key=lambda audience: (audience.kind, audience.name))
 
 
 @contextmanager
