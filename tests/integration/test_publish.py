@@ -19,6 +19,8 @@ from yingjian.publishing import build as builds
 from yingjian.publishing import publish as publishing
 from yingjian.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def town(home_factory: HomeFactory, built_town: Settings) -> Settings:
@@ -26,7 +28,6 @@ def town(home_factory: HomeFactory, built_town: Settings) -> Settings:
     return home_factory("publish", built_town)
 
 
-@pytest.mark.slow
 def test_readers_see_one_publication_or_the_other_and_never_wait(town: Settings) -> None:
     """A dashboard holds a transaction open on the old rows while another one polls through the switch."""
     support.audit(town, WORLD_DAY)
@@ -166,7 +167,6 @@ def test_nothing_built_is_said(town: Settings) -> None:
         support.publish(town, WORLD_DAY, "something missing")
 
 
-@pytest.mark.slow
 def test_a_build_for_another_date_is_not_published(town: Settings) -> None:
     support.build_marts(town, WORLD_DAY)
     support.audit(town, WORLD_DAY)
@@ -174,7 +174,6 @@ def test_a_build_for_another_date_is_not_published(town: Settings) -> None:
         support.publish(town, date(2022, 7, 21), "wrong date")
 
 
-@pytest.mark.slow
 def test_a_fault_while_publishing_leaves_the_last_publication(town: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     before = support.marts(town)
 

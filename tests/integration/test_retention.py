@@ -18,6 +18,8 @@ from yingjian.privacy import audit_trail, retention
 from yingjian.reports import write_report
 from yingjian.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2022, 7, 10)
 DAYS = 365
 LAST_KEPT = DAY - timedelta(days=DAYS)
@@ -190,7 +192,6 @@ def left(settings: Settings, feed: str, key: str) -> set[str]:
     return {text for (text,) in support.query(settings, f"select {key} from staging.{feed}")}
 
 
-@pytest.mark.slow
 def test_what_is_over_goes_and_what_stands_stays_with_its_proof(town: Settings) -> None:
     before = support.marts(town)
     done = retain(town, DAY)
@@ -266,7 +267,6 @@ def test_the_day_after_the_boundary_goes_too(town: Settings) -> None:
     assert "K-boundary" not in left(town, "key_population", "record_key")
 
 
-@pytest.mark.slow
 def test_quarantine_loses_the_persons_and_keeps_the_counts(town: Settings, tmp_path: Path) -> None:
     write_feed(tmp_path, "test_results", [sample("S-bad", **{"证件号码": "350503194205022750"})], "bad.csv")
     support.land_folder(town, tmp_path)
@@ -284,7 +284,6 @@ def test_quarantine_loses_the_persons_and_keeps_the_counts(town: Settings, tmp_p
     }
 
 
-@pytest.mark.slow
 def test_rows_of_persons_of_old_publications_go_and_counts_stay(town: Settings, tmp_path: Path) -> None:
     support.build(town, DAY + timedelta(days=181))
     support.audit(town, DAY + timedelta(days=181))
