@@ -28,7 +28,7 @@ import httpx
 import psutil
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_fixed
 
-from yingjian.clock import SHANGHAI
+from yingjian.clock import SHANGHAI, demo_clock
 from yingjian.database import warehouse
 from yingjian.modelling import lineage
 from yingjian.operations import broker
@@ -127,8 +127,9 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         # (docs/decisions/slow-is-not-dead.md).
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "240",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
-        # DAG files change with the version of the code, with which the services start anew.
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
+        # DAG files change with the version of the code, with which the services start anew. A demo's clock may be set
+        # meanwhile: Airflow asks the schedule for its next day when it reads the file.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30" if schedule and demo_clock(settings.home) else "300",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",
         "AIRFLOW__COSMOS__ENABLE_CACHE": "False",
         **broker.airflow_environment(settings, tasks_at_once),

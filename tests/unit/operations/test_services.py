@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from yingjian import clock
 from yingjian.database import warehouse
 from yingjian.operations import services
 from yingjian.operations.airflow_service import SUPERVISED_BY
@@ -36,6 +38,25 @@ def test_a_failure_to_start_a_service_again_does_not_end_the_watch(
                 time.sleep(0.1)
     finally:
         supervisor.stop()
+
+
+@pytest.mark.parametrize(("schedule", "of_a_demo"), [(True, "30"), (False, "300")])
+def test_a_demo_s_schedule_follows_its_clock_soon(tmp_path: Path, schedule: bool, of_a_demo: str) -> None:
+    """Airflow asks for the next day when it reads the DAG's file; elsewhere no clock is set while the services run."""
+    given = {
+        "YINGJIAN_HOME": str(tmp_path),
+        "YINGJIAN_WAREHOUSE": "postgresql://yingjian_owner:secret@127.0.0.1/yingjian",
+        "YINGJIAN_PERSON_KEY": "key",
+    }
+
+    def interval() -> str:
+        ports = dict.fromkeys(("api", "worker_log", "trigger_log"), 1)
+        environment = services.airflow_environment(Settings.load(given), schedule=schedule, ports=ports)
+        return environment["AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL"]
+
+    assert interval() == "300"
+    clock.set_demo_clock(tmp_path, datetime(2022, 7, 21, 6, tzinfo=clock.SHANGHAI))
+    assert interval() == of_a_demo
 
 
 def test_a_service_does_not_outlive_who_started_it() -> None:
