@@ -16,7 +16,7 @@ from yingjian.database import warehouse
 from yingjian.modelling.dbt import prepare_manifest, write_docs
 from yingjian.settings import PROJECT_ROOT, Settings
 
-# What reading a few dozen rows costs by PostgreSQL's estimate; the town's 600 residents cost twice as much.
+# PostgreSQL estimates this for a few dozen rows, and more for the 600 residents of the town.
 HANDFUL = 15.0
 
 
