@@ -16,7 +16,7 @@ from yingjian.database import warehouse
 from yingjian.modelling.dbt import prepare_manifest, write_docs
 from yingjian.settings import PROJECT_ROOT, Settings
 
-# PostgreSQL estimates this for a few dozen rows, and more for the 600 residents of the town.
+# A read of a few dozen rows costs less than this by the estimate of PostgreSQL; a read of the 600 residents costs more.
 HANDFUL = 15.0
 
 
