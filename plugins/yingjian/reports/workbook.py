@@ -194,7 +194,8 @@ def _width(value: object, kind: str) -> int:
         if isinstance(value, int)
         else str(value)
     )
-    return sum(1 if character.isascii() else 2 for character in shown)
+    # A Chinese character takes three bytes and is as wide as two of one byte.
+    return (len(shown) + len(shown.encode())) // 2
 
 
 def _for_paper(sheet: Worksheet) -> None:
