@@ -17,9 +17,8 @@ check: .venv/ready     ## style, types, the SQL that changed and the unit tests:
 test: .venv/ready      ## every test but the slow ones
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# Many of these tests wait for services, so three run on two cores.
 test-slow: .venv/ready ## those that build days of their own or take minutes: editions, files of 10 GB, faults in real runs
-	$(BIN)/python -m pytest -m "slow and not beyond" -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "slow and not beyond" -n 2 --dist loadfile --no-loadscope-reorder
 
 # TESTS names files: continuous integration leaves out Superset, 10,000 files with faults, and days that only repeat others.
 test-beyond: .venv/ready ## past one machine: workers on a broker (needs redis-server), Spark (needs Java 17)
