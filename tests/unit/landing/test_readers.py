@@ -380,7 +380,7 @@ def test_records_that_two_stray_quotes_swallowed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("apart", [1, 4, 60, 200])
-@pytest.mark.parametrize("size", [1, 1000, 1 << 20])
+@pytest.mark.parametrize("size", [16, 1000, 1 << 20])
 @pytest.mark.parametrize(
     ("opening", "closing"), [('"休假', '休假"'), ('"休假', '休"假'), ('"休假', 'E1"'), ('"2022-07-02', '休假"')]
 )
@@ -406,6 +406,16 @@ def test_both_ends_of_a_text_that_swallowed_records_are_spoilt(
 def test_a_cell_with_line_breaks_is_one_cell(tmp_path: Path, row: str) -> None:
     read = records(write(tmp_path, "\n".join([HEADER, row, ROW.replace("E1", "E2")]).encode()))
     assert [len(r.cells) for r in read] == [9, 9] and read[1].cells[0] == "E2"
+
+
+def test_rows_of_a_second_sheet_have_lines_of_their_own(tmp_path: Path) -> None:
+    """A row with a cell too many is numbered like the others: it is not taken for a row of the first sheet."""
+    book = openpyxl.Workbook()
+    for sheet in (book.active, book.create_sheet("乙社区")):
+        for line in (HEADER, ROW, f"{ROW},one more"):
+            sheet.append(line.split(","))
+    book.save(tmp_path / "a.xlsx")
+    assert [r.line for r in records(tmp_path / "a.xlsx")] == [2, 3, 10_000_002, 10_000_003]
 
 
 # The tests below read XML spreadsheets of 2003.

@@ -72,8 +72,8 @@ def _chunks(reader: Reader, tables: list[tuple[int, str, int, Layout]], feed: Fe
             place = f"工作表“{name}”" if len(tables) > 1 else ""
             below = (rows.filter(pl.col("line") > last_row + 1) for rows in reader.rows(number))
             for rows, its_layout in _sections(below, layout, feed):
-                chunk = _chunk(rows, its_layout, feed, is_padded)
-                yield replace(chunk, lines=chunk.lines + i * SHEET_LINES, place=place)
+                numbered = rows.with_columns(pl.col("line") + i * SHEET_LINES)
+                yield replace(_chunk(numbered, its_layout, feed, is_padded), place=place)
 
 
 def _sections(batches: Iterator[pl.DataFrame], layout: Layout, feed: Feed) -> Iterator[tuple[pl.DataFrame, Layout]]:
