@@ -11,7 +11,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
 
-from yingjian.orchestration import tasks
+from yingjian.orchestration import notices, tasks
+from yingjian.settings import Settings
 
 
 class Inbox(Message):
@@ -65,6 +66,17 @@ def test_mail_on_failure(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     assert mail["To"] == "night@example.org"
     text = "".join((part.get_payload(decode=True) or b"").decode() for part in mail.walk() if not part.is_multipart())
     assert "daily.publish failed for 2022-07-10" in text and "docs/runbooks/daily.md" in text
+
+
+def test_a_run_that_was_triggered_for_a_day_is_told_with_that_day(tmp_path: Path) -> None:
+    settings = Settings.load({"YINGJIAN_HOME": str(tmp_path)})
+    assert (
+        notices.failure_of({**failure(), "params": {"date": None}}, settings).subject
+        == "daily.publish failed for 2022-07-10"
+    )
+    assert notices.failure_of({**failure(), "params": {"date": "2022-07-03"}}, settings).subject.endswith(
+        "for 2022-07-03"
+    )
 
 
 def test_without_an_address_only_the_log(

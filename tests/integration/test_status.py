@@ -192,12 +192,13 @@ def test_what_somebody_must_look_at(home: Settings, monkeypatch: pytest.MonkeyPa
         conn.execute(
             """
             create table dag_run (id int, dag_id text, run_id text, state text, queued_at timestamptz,
-                start_date timestamptz, end_date timestamptz, data_interval_start timestamptz);
+                start_date timestamptz, end_date timestamptz, data_interval_start timestamptz, conf jsonb);
             create table task_instance (id int, dag_id text, run_id text, task_id text, state text, start_date timestamptz);
             insert into dag_run values
-                (1, 'daily', 'r1', 'success', '2022-07-20', '2022-07-20', '2022-07-20', '2022-07-18 16:00+00'),
-                (2, 'daily', 'r2', 'failed', '2022-07-21', '2022-07-21 01:00+08', '2022-07-21 01:01+08', '2022-07-19 16:00+00'),
-                (3, 'landing', 'r3', 'success', '2022-07-21', '2022-07-21', '2022-07-21', null);
+                (1, 'daily', 'r1', 'success', '2022-07-20', '2022-07-20', '2022-07-20', '2022-07-18 16:00+00', '{}'),
+                (2, 'daily', 'r2', 'failed', '2022-07-21', '2022-07-21 01:00+08', '2022-07-21 01:01+08', '2022-07-20 16:00+00',
+                    '{"date": "2022-07-20"}'),
+                (3, 'landing', 'r3', 'success', '2022-07-21', '2022-07-21', '2022-07-21', null, null);
             insert into task_instance values
                 (1, 'daily', 'r2', 'models.due_run', 'failed', '2022-07-21'), (2, 'daily', 'r2', 'build', 'failed', '2022-07-21')
             """
@@ -226,7 +227,7 @@ def test_what_somebody_must_look_at(home: Settings, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(status.shutil, "disk_usage", lambda _: namedtuple("Usage", "total free")(100 << 30, 1 << 30))  # type: ignore[attr-defined]
     values = status.collect(home, MORNING)
     assert values["attention"] == [
-        "daily.release_by_hand waits for a person since 2022-07-21 02:00: see docs/runbooks/daily.md",
+        "daily.release_by_hand has waited for a person since 2022-07-21 02:00: see docs/runbooks/daily.md",
         "the last run of daily (2022-07-20) failed in build, models.due_run: see docs/runbooks/daily.md",
         "the published day was built without test_results: see docs/runbooks/daily.md",
         "the current publication was released by hand: see docs/runbooks/daily.md",

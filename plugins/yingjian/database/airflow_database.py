@@ -9,6 +9,14 @@ import psycopg
 from yingjian.database import warehouse
 from yingjian.settings import Settings
 
+# This SQL is the business date of a row of `dag_run`: the one that it was triggered with, else that of its data interval.
+BUSINESS_DATE = """
+case
+    when pg_input_is_valid(dag_run.conf ->> 'date', 'date') then (dag_run.conf ->> 'date')::date
+    else (dag_run.data_interval_start at time zone 'Asia/Shanghai')::date
+end
+"""
+
 
 def ask_airflow(settings: Settings, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Return rows of Airflow's metadata database; none in a home in which Airflow has not run yet."""

@@ -26,6 +26,7 @@ import psycopg
 from yingjian import clock
 from yingjian.clock import SHANGHAI
 from yingjian.database import warehouse
+from yingjian.database.airflow_database import BUSINESS_DATE
 from yingjian.delivery import ledger
 from yingjian.modelling.dbt import manifest_fault
 from yingjian.operations import migration
@@ -102,7 +103,7 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
             " secrets/person_key_*.json under seal elsewhere and delete them here (docs/decisions/person-key-rotation.md)"
         )
     if sentence := status["not_anchored"]:
-        down.append(sentence)
+        down.append(f"{sentence}: see docs/runbooks/watch.md")
     if settings.audit_anchor is None:
         status["attention"].append(NO_ANCHOR)
     if sentence := outlines.fault(settings):
@@ -142,9 +143,7 @@ def _not_anchored(settings: Settings, conn: psycopg.Connection, moment: datetime
     """Return the sentence of an anchor that is missing; a trail that has just begun need not have one."""
     row = conn.execute("select min(happened_at) from audit.event").fetchone()
     begun = row[0] if row else None
-    if begun is None or moment - begun <= anchor.MISSING:
-        return None
-    return anchor.missing(settings, conn, moment)
+    return anchor.missing(settings, conn, moment, begun or moment)
 
 
 def _services(settings: Settings, down: list[str]) -> dict[str, Any]:
@@ -233,30 +232,31 @@ def _publication(conn: psycopg.Connection, now: datetime) -> dict[str, Any] | No
 def _runs(conn: psycopg.Connection) -> list[dict[str, Any]]:
     """Return the last run of each DAG with its failed tasks, models last; at most five."""
     rows = conn.execute(
-        """
+        f"""
         with last_runs as (
-            select distinct on (dag_id) dag_id, run_id, state, start_date, end_date, data_interval_start
+            select distinct on (dag_id)
+                dag_id, run_id, state, start_date, end_date, {BUSINESS_DATE} as business_date
             from dag_run
             order by dag_id asc, queued_at desc nulls last, id desc
         )
         select
-            dag_id, run_id, state, start_date, end_date, data_interval_start,
+            dag_id, run_id, state, start_date, end_date, business_date,
             array(
                 select task_id from task_instance
                 where task_instance.dag_id = last_runs.dag_id and task_instance.run_id = last_runs.run_id
                 and task_instance.state = 'failed'
-                order by (task_id like 'models.%%')::int, start_date, task_id
+                order by (task_id like 'models.%')::int, start_date, task_id
                 limit 5
             )
         from last_runs
-        """
+        """  # type: ignore[arg-type]
     ).fetchall()
     return [
         {
             "dag": dag,
             "run_id": run_id,
             "state": state,
-            "business_date": day.astimezone(SHANGHAI).date().isoformat() if day else None,
+            "business_date": day.isoformat() if day else None,
             "started_at": start.astimezone(SHANGHAI).isoformat(timespec="seconds") if start else None,
             "seconds": round((end - start).total_seconds(), 1) if start and end else None,
             "failed_tasks": failed,
@@ -407,7 +407,7 @@ def _disk(settings: Settings) -> dict[str, Any]:
 def _attention(status: dict[str, Any], now: datetime) -> list[str]:
     """Return the things that somebody must look at, most urgent first, each with its runbook."""
     sentences = [
-        f"{item['dag']}.{item['task']} waits for a person since {_short(item['since'])}: see docs/runbooks/{item['dag']}.md"
+        f"{item['dag']}.{item['task']} has waited for a person since {_short(item['since'])}: see docs/runbooks/{item['dag']}.md"
         for item in status["waiting"] or []
     ]
     sentences += [

@@ -9,7 +9,7 @@ import psycopg
 
 from yingjian import clock
 from yingjian.database import warehouse
-from yingjian.database.airflow_database import ask_airflow
+from yingjian.database.airflow_database import BUSINESS_DATE, ask_airflow
 from yingjian.delivery.messages import Letter
 from yingjian.delivery.recipients import Recipient, recipients
 from yingjian.orchestration import delivery_tasks, feeds
@@ -52,11 +52,9 @@ def why(settings: Settings, day: date) -> str:
         return "质量检查未通过，等待有权人员决定是否放行"
     runs = ask_airflow(
         settings,
-        """
+        f"""
         select run_id, state from dag_run
-        where dag_id = %s and coalesce(
-            (conf ->> 'date')::date, (data_interval_start at time zone 'Asia/Shanghai')::date
-        ) = %s
+        where dag_id = %s and {BUSINESS_DATE} = %s
         order by queued_at desc nulls last limit 1
         """,
         (Dag.DAILY, day),

@@ -14,7 +14,7 @@ from airflow.sdk import BaseOperator
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from yingjian.database import warehouse
-from yingjian.database.airflow_database import ask_airflow
+from yingjian.database.airflow_database import BUSINESS_DATE, ask_airflow
 from yingjian.modelling import dbt
 from yingjian.orchestration import tasks
 from yingjian.pipeline import Dag, Task
@@ -58,12 +58,10 @@ def _is_earlier_coming(settings: Settings, conn: psycopg.Connection[Any], day: d
         run_id
         for (run_id,) in ask_airflow(
             settings,
-            """
+            f"""
             select run_id from dag_run
             where dag_id = %s and state in ('queued', 'running') and queued_at > now() - interval '10 minutes'
-            and coalesce(
-                (conf ->> 'date')::date, (data_interval_start at time zone 'Asia/Shanghai')::date
-            ) < %s
+            and {BUSINESS_DATE} < %s
             """,
             (Dag.DAILY, day),
         )

@@ -7,6 +7,8 @@ from typing import Any
 
 import psycopg
 
+from yingjian.database.airflow_database import BUSINESS_DATE
+
 # A task's end may come on record after that of a later one.
 OVERLAP = timedelta(hours=6)
 
@@ -18,13 +20,9 @@ def keep(conn: psycopg.Connection[Any], metadata: psycopg.Connection[Any]) -> in
     """
     row = conn.execute("select max(ended_at) - %s from operations.task_run", (OVERLAP,)).fetchone()
     ended = metadata.execute(
-        """
+        f"""
         select
-            ended.dag_id, ended.run_id, ended.task_id, ended.try_number,
-            case
-                when run.conf ->> 'date' ~ '^\\d{4}-\\d\\d-\\d\\d$' then (run.conf ->> 'date')::date
-                else (run.data_interval_start at time zone 'Asia/Shanghai')::date
-            end,
+            ended.dag_id, ended.run_id, ended.task_id, ended.try_number, {BUSINESS_DATE},
             ended.state, ended.start_date, ended.end_date, ended.duration
         from (
             select dag_id, run_id, task_id, map_index, try_number, state, start_date, end_date, duration
@@ -33,10 +31,10 @@ def keep(conn: psycopg.Connection[Any], metadata: psycopg.Connection[Any]) -> in
             select dag_id, run_id, task_id, map_index, try_number, state, start_date, end_date, duration
             from task_instance_history
         ) as ended
-        inner join dag_run as run on run.dag_id = ended.dag_id and run.run_id = ended.run_id
+        inner join dag_run on dag_run.dag_id = ended.dag_id and dag_run.run_id = ended.run_id
         where ended.end_date > coalesce(%s, '-infinity'::timestamptz) and ended.map_index < 0
         and ended.state in ('success', 'failed', 'skipped', 'upstream_failed', 'removed')
-        """,
+        """,  # type: ignore[arg-type]
         (row[0] if row else None,),
     ).fetchall()
     with conn.transaction(), conn.cursor() as cursor:

@@ -222,7 +222,8 @@ def failure_of(context: dict[str, Any], settings: Settings) -> Notice:
     """
     task = context["task_instance"]
     run_id, tries = str(context.get("run_id") or ""), getattr(task, "try_number", 1)
-    day = context.get("data_interval_start")
+    begins = context.get("data_interval_start")
+    day = (context.get("params") or {}).get("date") or (begins and begins.astimezone(SHANGHAI).date())
     text = first_line(context.get("exception"))
     retries = getattr(getattr(task, "task", None), "retries", None)
     is_cleared = retries is not None and getattr(task, "max_tries", retries) > retries
@@ -234,9 +235,7 @@ def failure_of(context: dict[str, Any], settings: Settings) -> Notice:
     return Notice(
         FAILURE,
         f"{task.dag_id}.{task.task_id}:{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}{run_suffix}",
-        f"{task.dag_id}.{task.task_id} failed"
-        + (f" for {day.astimezone(SHANGHAI).date()}" if day else "")
-        + (f": {text}" if text else ""),
+        f"{task.dag_id}.{task.task_id} failed" + (f" for {day}" if day else "") + (f": {text}" if text else ""),
         task.dag_id,
         tuple((label, value) for label, value in facts if value),
         task_link(settings, task.dag_id, run_id, task.task_id),

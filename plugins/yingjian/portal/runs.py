@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from yingjian.clock import SHANGHAI
-from yingjian.database.airflow_database import ask_airflow
+from yingjian.database.airflow_database import BUSINESS_DATE, ask_airflow
 from yingjian.portal.readers import settings
 
 RUNS = 30
@@ -33,9 +33,9 @@ def last_runs() -> list[Run]:
     """Return the last runs of all DAGs, newest first."""
     rows = ask_airflow(
         settings(),
-        """
+        f"""
         select
-            dag_id, run_id, data_interval_start, state, start_date, end_date,
+            dag_id, run_id, {BUSINESS_DATE}, state, start_date, end_date,
             array(
                 select task_id::text from task_instance
                 where task_instance.dag_id = dag_run.dag_id and task_instance.run_id = dag_run.run_id
@@ -49,15 +49,11 @@ def last_runs() -> list[Run]:
         Run(
             dag_id,
             run_id,
-            _day(begins),
+            day,
             state,
             start.astimezone(SHANGHAI) if start else None,
             (end - start).total_seconds() if start and end else None,
             failed,
         )
-        for dag_id, run_id, begins, state, start, end, failed in rows
+        for dag_id, run_id, day, state, start, end, failed in rows
     ]
-
-
-def _day(moment: datetime | None) -> date | None:
-    return moment.astimezone(SHANGHAI).date() if moment else None
