@@ -1,0 +1,45 @@
+"""dbt writes errors of the database into the log of a task, so that they quote nothing of a row."""
+
+from __future__ import annotations
+
+import psycopg2
+import pytest
+from dbt_common.exceptions import DbtDatabaseError
+
+from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.modelling.connections import KeptConnections
+from yingjian.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        (
+            "create temporary table t (person text, unit text not null); insert into t values ('Zhang', null)",
+            'null value in column "unit" of relation "t" violates not-null constraint',
+        ),
+        (
+            "create temporary table t (person text primary key); insert into t values ('Zhang'), ('Zhang')",
+            'duplicate key value violates unique constraint "t_pkey"',
+        ),
+        (
+            "select person::int from (values ('Zhang')) as t (person)",
+            "InvalidTextRepresentation (22P02): the text is not shown, because it quotes a cell",
+        ),
+        ("do $$ declare n int; begin select 'Zhang' into n; end $$", "InvalidTextRepresentation (22P02)"),
+        ("select person\nfrom nowhere where person = 1", 'relation "nowhere" does not exist'),
+    ],
+)
+def test_an_error_tells_its_kind_and_place_and_nothing_of_a_row(
+    bare_server: Settings, monkeypatch: pytest.MonkeyPatch, statement: str, told: str
+) -> None:
+    monkeypatch.setattr(KeptConnections, "rollback_if_open", lambda self: None)
+    manager = KeptConnections.__new__(KeptConnections)
+    with (
+        psycopg2.connect(EmbeddedPostgres(bare_server).uri("postgres")) as conn,
+        conn.cursor() as cursor,
+        pytest.raises(DbtDatabaseError) as caught,
+        manager.exception_handler(statement),
+    ):
+        cursor.execute(statement)
+    assert told in str(caught.value) and "Zhang" not in str(caught.value)
