@@ -260,7 +260,9 @@ def test_a_column_that_went_away_can_be_done_without(home: Settings, tmp_path: P
     with support.warehouse.connect(home) as conn:
         decisions.accept(conn, "test_results", "absent", "试管编号", None, "平台不再提供", "tester")
         with pytest.raises(ValueError, match="has no column"):
-            decisions.accept(conn, "test_results", "absent", "没有的列", None, "x", "tester")
+            decisions.accept(conn, "test_results", "absent", "没有的列", None, "平台不再提供", "tester")
+        with pytest.raises(ValueError, match="say why"):
+            decisions.accept(conn, "test_results", "absent", "试管编号", None, "……", "tester")
     land_folder(home, tmp_path)
     assert query(home, KEYS) == [("S1",)]
     assert query(home, "select extra_columns from quality.landed_file") == [(["备注"],)]

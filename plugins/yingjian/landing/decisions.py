@@ -10,6 +10,7 @@ import psycopg
 from yingjian.landing import quarantine
 from yingjian.landing.feeds import FEEDS, RISK_AREAS, Feed
 from yingjian.landing.stage_snapshot import LIST_TIME, hold_lists
+from yingjian.privacy.audit_trail import require_reason
 
 
 def applied(conn: psycopg.Connection, feed: Feed) -> Feed:
@@ -31,8 +32,9 @@ def accept(
 ) -> int:
     """Record a decision, and have the feed's rejected files read again at the next landing; returns how many.
 
-    kind: rename, absent or meaning. Raises ValueError when feed or column do not exist.
+    kind: rename, absent or meaning. Raises ValueError when feed or column do not exist, or without a reason.
     """
+    require_reason(reason)
     feed = FEEDS.get(feed_name)
     if feed is None:
         raise ValueError(f"no feed {feed_name}: one of {', '.join(FEEDS)}")
@@ -49,7 +51,11 @@ def accept(
 
 
 def accept_list(conn: psycopg.Connection, hour: str, reason: str, decided_by: str) -> None:
-    """Record that a national list that was held back is right. Raises ValueError when no list of that hour is held back."""
+    """Record that a national list that was held back is right.
+
+    Raises ValueError when no list of that hour is held back, or without a reason.
+    """
+    require_reason(reason)
     try:
         listed_at = datetime.strptime(hour.strip(), "%Y-%m-%d %H")  # noqa: DTZ007  # The list's own hour.
     except ValueError:

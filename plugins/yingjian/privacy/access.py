@@ -18,7 +18,7 @@ from yingjian.database.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, scram
 from yingjian.database.warehouse import ROLES
 from yingjian.modelling.marts import published
 from yingjian.people.audience import Audience
-from yingjian.privacy.audit_trail import is_reason, record
+from yingjian.privacy.audit_trail import record, require_reason
 
 TABLE = Path(__file__).parent / "access.yml"
 DOCUMENT = Path("docs") / "access.md"
@@ -169,7 +169,7 @@ def grant(
     not valid or that a service has.
     """
     _require_reader_name(login)
-    _require_reason(reason)
+    require_reason(reason)
     parts = list(parts)
     password = None
     if conn.execute("select to_regrole(quote_ident(%s)) is null", (login,)).fetchone() == (True,):
@@ -203,7 +203,7 @@ def revoke(
     A login without a part is dropped. Return whether it was dropped. Raises ValueError when the login is no reader, or
     does not have the part that is to be taken.
     """
-    _require_reason(reason)
+    require_reason(reason)
     reader = next((reader for reader in readers(conn) if reader.login == login), None)
     if reader is None:
         raise ValueError(f"{login} reads nothing: see yingjian access list")
@@ -233,7 +233,7 @@ def revoke(
 
 def choose_grids(conn: psycopg.Connection[Any], shown: bool, chosen_by: str, reason: str) -> None:
     """Decide for the office whether its logins see grid and building in rows of persons; the trail says who and why."""
-    _require_reason(reason)
+    require_reason(reason)
     conn.execute("update access.office_choice set shows_grids = %s", (shown,))
     record(conn, chosen_by, "access_grant" if shown else "access_revoke", "grids", reason.strip())
 
@@ -270,8 +270,3 @@ def _require_reader_name(login: str) -> None:
         raise ValueError(
             f"{login} is no login of a reader: wants a letter, then letters, digits, dots, dashes, underscores"
         )
-
-
-def _require_reason(reason: str) -> None:
-    if not is_reason(reason):
-        raise ValueError("say why with --reason, in words: it goes into the trail")

@@ -46,6 +46,12 @@ def is_reason(text: str) -> bool:
     return sum(character.isalpha() for character in text) > 1
 
 
+def require_reason(text: str) -> None:
+    """Raise ValueError, for the command line, when a text is no reason."""
+    if not is_reason(text):
+        raise ValueError("say why with --reason, in words: it is put on record")
+
+
 @dataclass(frozen=True)
 class Event:
     """This is one event of the trail; `happened_at` is in the connection's time zone."""

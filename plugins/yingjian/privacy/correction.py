@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from yingjian.privacy import person_key
-from yingjian.privacy.audit_trail import record
+from yingjian.privacy.audit_trail import record, require_reason
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def declare(
     Raises ValueError without a reason, and when one of the two documents is part of another correction in such a way that
     the person would depend on the order of the declarations.
     """
-    _require_reason(reason)
+    require_reason(reason)
     if wrong == right:
         raise ValueError("both documents are the same: nothing to correct")
     with conn.transaction():
@@ -72,7 +72,7 @@ def declare(
 
 def withdraw(conn: psycopg.Connection[Any], secret: bytes, wrong: Document, actor: str, reason: str) -> int:
     """Give the rows of a document back to its own person; return how many. Raises ValueError when it was not corrected."""
-    _require_reason(reason)
+    require_reason(reason)
     with conn.transaction():
         tables = _lock(conn, secret)
         row = conn.execute(
@@ -143,11 +143,6 @@ def forget(conn: psycopg.Connection[Any], before: date) -> tuple[int, int]:
         {"before": before},
     ).rowcount
     return deleted, row[0] - deleted
-
-
-def _require_reason(reason: str) -> None:
-    if not reason.strip():
-        raise ValueError("say why with --reason: it goes into the trail")
 
 
 def _keys(documents: list[Document], secret: bytes) -> list[str]:

@@ -19,7 +19,7 @@ from psycopg import sql
 
 from yingjian.modelling import spark_export
 from yingjian.privacy import person_key
-from yingjian.privacy.audit_trail import is_reason, record
+from yingjian.privacy.audit_trail import record, require_reason
 from yingjian.privacy.person_key import fingerprint, person_keys
 from yingjian.settings import Settings, SetupError
 
@@ -64,8 +64,7 @@ def rotate(
     old or all are new. Raises ValueError without a reason, SetupError when the secret at hand is not the warehouse's or
     a run is at work.
     """
-    if not is_reason(reason):
-        raise ValueError("say why with --reason, in words: it goes into the trail")
+    require_reason(reason)
     if (settings.given_person_key is None) != (new_secret is None):
         raise SetupError(
             "YINGJIAN_PERSON_KEY is set: set YINGJIAN_PERSON_KEY_NEXT to the new secret"
