@@ -45,7 +45,7 @@ def verify(
         print(f"yingjian: the audit trail is broken at event {verdict.broken}: {verdict.reason}", file=sys.stderr)
         return 1
     if missing:
-        print(f"yingjian: {missing}", file=sys.stderr)
+        print(f"yingjian: {missing}: see docs/runbooks/watch.md", file=sys.stderr)
         return 1
     print(f"{verdict.events:,} events, unbroken" + (f", as {held:,} anchors say" if held else ""))
     return 0

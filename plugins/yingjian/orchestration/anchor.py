@@ -50,21 +50,25 @@ def note(settings: Settings, conn: psycopg.Connection[Any], moment: datetime) ->
     )
 
 
-def missing(settings: Settings, conn: psycopg.Connection[Any], moment: datetime) -> str | None:
-    """Return a sentence when a place is named and the end of the trail was not noted there within MISSING, else None."""
-    if settings.audit_anchor is None:
-        return None
+def missing(
+    settings: Settings, conn: psycopg.Connection[Any], moment: datetime, begun: datetime | None = None
+) -> str | None:
+    """Return a sentence when a place is named and the end of the trail was not noted there within MISSING, else None.
+
+    begun: the moment from which an anchor can be expected; without it, an anchor that never was is missing.
+    """
     last = last_at(conn)
-    if last is not None and moment - last <= MISSING:
+    since = last or begun
+    if settings.audit_anchor is None or (since is not None and moment - since <= MISSING):
         return None
-    since = "ever" if last is None else f"{last:%Y-%m-%d %H:%M}"
-    return f"the end of the audit trail was not noted elsewhere since {since}: see docs/runbooks/watch.md"
+    words = f"has not been noted elsewhere since {last:%Y-%m-%d %H:%M}" if last else "has never been noted elsewhere"
+    return f"the end of the audit trail {words}"
 
 
 def require(settings: Settings, conn: psycopg.Connection[Any], moment: datetime) -> None:
     """Raise ValueError when a place is named and the end of the trail was not noted there within MISSING."""
     if sentence := missing(settings, conn, moment):
-        raise ValueError(sentence)
+        raise ValueError(f"{sentence}: see docs/runbooks/watch.md")
 
 
 def _append(path: str, line: str) -> None:

@@ -140,7 +140,7 @@ def too_long(view: View) -> list[Notice]:
     return [
         Notice(
             "too_long", f"too_long:{dag}.{task}:{run}",
-            f"{dag}.{task} {'is at work' if state == 'running' else 'waits for a slot'} since {_time(since)}", dag,
+            f"{dag}.{task} has {'been at work' if state == 'running' else 'waited for a slot'} since {_time(since)}", dag,
             (("run", run),), task_link(view.settings, dag, run, task),
         )
         for dag, run, task, state, since in rows
@@ -152,7 +152,7 @@ def waiting(view: View) -> list[Notice]:
     return [
         Notice(
             "waiting", f"waiting:{dag}.{task}:{question.run_id}",
-            f"{dag}.{task} waits for a person since {_time(question.asked_at)}", dag,
+            f"{dag}.{task} has waited for a person since {_time(question.asked_at)}", dag,
             (("run", question.run_id),), task_link(view.settings, dag, question.run_id, task),
         )
         for question in decision.open_questions(view.conn)
@@ -248,8 +248,9 @@ def silent_senders(view: View) -> list[Notice]:
         ).fetchall()
     return [
         Notice(
-            "silent_senders", f"silent_senders:{feed}", f"{count} senders of {feed} are silent since {last_on}", Dag.LANDING,
-            (("see", "reporting.feed_sender_daily"),),
+            "silent_senders", f"silent_senders:{feed}",
+            f"{feed} has had nothing from {count} of its senders since {last_on}",
+            Dag.LANDING, (("see", "reporting.feed_sender_daily"),),
         )
         for feed, count, last_on in rows
     ]  # fmt: skip
@@ -267,11 +268,8 @@ def backup(view: View) -> list[Notice]:
 
 def not_anchored(view: View) -> list[Notice]:
     """The end of the audit trail was noted at no other place for some hours."""
-    since = anchor.last_at(view.conn) or view.born_at
-    if view.settings.audit_anchor is None or since is None or view.moment - since <= anchor.MISSING:
-        return []
-    subject = f"the end of the audit trail was not noted since {_time(since)}"
-    return [Notice("not_anchored", "not_anchored", subject, Dag.WATCH)]
+    sentence = anchor.missing(view.settings, view.conn, view.moment, view.born_at or view.moment)
+    return [Notice("not_anchored", "not_anchored", sentence, Dag.WATCH)] if sentence else []
 
 
 def archive(view: View) -> list[Notice]:
@@ -287,7 +285,7 @@ def archive(view: View) -> list[Notice]:
     failed, archived = row
     return [
         Notice(
-            "archive", "archive", f"PostgreSQL's archive fails since {_time(failed)}", "recovery",
+            "archive", "archive", f"PostgreSQL's archive has failed since {_time(failed)}", "recovery",
             (("last archived", _time(archived) if archived else "never"),),
         )
     ]  # fmt: skip
@@ -324,7 +322,7 @@ def silent_services(view: View) -> list[Notice]:
         Notice(
             "silent_services",
             f"silent_services:{kind}",
-            f"Airflow's {names[kind]} is silent since {_time(beat)}",
+            f"Airflow's {names[kind]} has been silent since {_time(beat)}",
             "services",
         )
         for kind, beat in rows

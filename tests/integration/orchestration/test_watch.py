@@ -110,7 +110,7 @@ def test_a_sender_that_came_every_day_is_silent(
     assert see(watch.silent_senders) == [], "one is there, one is long known, one has no name, one is of an older day"
     put_sender("第4社区", date(2026, 1, 1), date(2026, 1, 2))
     (notice,) = see(watch.silent_senders)
-    assert notice.subject == "1 senders of arrivals are silent since 2026-01-01"
+    assert notice.subject == "arrivals has had nothing from 1 of its senders since 2026-01-01"
     assert "第4社区" not in str(notice), "what stands in a sender's column may be a person's name"
 
 
@@ -147,8 +147,8 @@ def test_a_task_takes_too_long(see: Any, airflow: psycopg.Connection) -> None:
     put_task(airflow, "daily", "r", "packs", "queued", scheduled_dttm=ago(hours=1, minutes=1))
     put_task(airflow, "daily", "r", "audit", "queued", scheduled_dttm=ago(minutes=59))
     assert subjects(see(watch.too_long)) == [
-        "daily.build is at work since 2026-01-05 04:59+08:00",
-        "daily.packs waits for a slot since 2026-01-05 06:59+08:00",
+        "daily.build has been at work since 2026-01-05 04:59+08:00",
+        "daily.packs has waited for a slot since 2026-01-05 06:59+08:00",
     ]
 
 
@@ -159,7 +159,7 @@ def test_a_question_waits(see: Any, conn: psycopg.Connection) -> None:
         build_token=str(uuid.uuid4()),
     )  # fmt: skip
     [notice] = see(watch.waiting, url="https://yingjian.example")
-    assert notice.subject == "daily.release_by_hand waits for a person since 2026-01-05 07:00+08:00"
+    assert notice.subject == "daily.release_by_hand has waited for a person since 2026-01-05 07:00+08:00"
     assert notice.link == "https://yingjian.example/dags/daily/runs/r/tasks/release_by_hand"
     with conn.transaction(force_rollback=True):
         decision.close(conn, question, "superseded")
@@ -202,7 +202,7 @@ def test_the_end_of_the_trail_was_not_noted(see: Any, conn: psycopg.Connection) 
     put(conn, "operations.anchor", anchored_at=ago(hours=3), event_id=1)
     assert see(watch.not_anchored) == [], "no other place is named"
     [notice] = see(watch.not_anchored, audit_anchor="/elsewhere/anchors")
-    assert notice.subject == "the end of the audit trail was not noted since 2026-01-05 05:00+08:00"
+    assert notice.subject == "the end of the audit trail has not been noted elsewhere since 2026-01-05 05:00"
     put(conn, "operations.anchor", anchored_at=ago(hours=2), event_id=1)
     assert see(watch.not_anchored, audit_anchor="/elsewhere/anchors") == []
     conn.execute("truncate operations.anchor")
@@ -261,7 +261,7 @@ def test_the_archive_fails(see: Any, home_factory: HomeFactory, airflow: psycopg
     server.stop()
     server.ensure_running()
     [notice] = after_archiving("failed_count")
-    assert notice.subject.startswith("PostgreSQL's archive fails since ") and notice.facts == (
+    assert notice.subject.startswith("PostgreSQL's archive has failed since ") and notice.facts == (
         ("last archived", "never"),
     )
     archive_by("true")
@@ -281,7 +281,7 @@ def test_a_service_is_silent(see: Any, airflow: psycopg.Connection) -> None:
     put(airflow, "job", job_type="TriggererJob", latest_heartbeat=ago(minutes=6))
     put(airflow, "job", job_type="DagProcessorJob", latest_heartbeat=ago(minutes=6))
     put(airflow, "job", job_type="DagProcessorJob", latest_heartbeat=ago(minutes=5))
-    assert subjects(see(watch.silent_services)) == ["Airflow's triggerer is silent since 2026-01-05 07:54+08:00"]
+    assert subjects(see(watch.silent_services)) == ["Airflow's triggerer has been silent since 2026-01-05 07:54+08:00"]
     put(airflow, "job", job_type="TriggererJob", latest_heartbeat=ago(minutes=1))
     assert see(watch.silent_services) == []
 
