@@ -2,6 +2,8 @@
 .PHONY: run up check model test test-slow test-beyond sbom audit lint format bench
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# Two tests run at once: each computes columns with one thread.
+PYTEST := POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 run: .venv/ready       ## a simulated town of three weeks, its last days run through Airflow
 	$(BIN)/yingjian demo
@@ -12,17 +14,17 @@ up: .venv/ready        ## Airflow's UI, scheduler and warehouse, until Ctrl-C
 check: .venv/ready     ## style, types, the SQL that changed and the unit tests: what to run before each commit
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	git diff --name-only --diff-filter=d HEAD -- 'dbt_project/models/*.sql' | xargs -r $(BIN)/sqlfluff lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/unit
+	$(PYTEST) tests/unit
 
 test: .venv/ready      ## every test but the slow ones
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
 
 test-slow: .venv/ready ## those that build days of their own or take minutes: editions, files of 10 GB, faults in real runs
-	$(BIN)/python -m pytest -m "slow and not beyond" -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "slow and not beyond"
 
 # TESTS names files: continuous integration leaves out Superset, 10,000 files with faults, and days that only repeat others.
 test-beyond: .venv/ready ## past one machine: workers on a broker (needs redis-server), Spark (needs Java 17)
-	$(BIN)/python -m pytest -m beyond -n 2 --dist loadfile $(TESTS)
+	$(PYTEST) -m beyond $(TESTS)
 
 model: .venv/ready     ## one model and its tests on a small town that is kept: make model M=overdue
 	@$(BIN)/python -m tests.model $(M)

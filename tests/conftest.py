@@ -140,16 +140,6 @@ def bare_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     EmbeddedPostgres(settings).stop()
 
 
-@pytest.fixture(scope="module")
-def empty_database(bare_server: Settings, request: pytest.FixtureRequest) -> str:
-    """The fixture gives the URI of an empty database of the module's own."""
-    server = EmbeddedPostgres(bare_server)
-    name = request.module.__name__.replace(".", "_") + "_empty"
-    with psycopg.connect(server.uri("postgres", "postgres"), autocommit=True) as conn:
-        conn.execute(f"create database {name} owner yingjian_owner")  # type: ignore[arg-type]
-    return server.uri("yingjian_owner", name)
-
-
 @pytest.fixture(scope="session")
 def town_database(bare_server: Settings) -> str:
     """The URI of a database with the published rows of a made-up town. Tests undo what they change."""

@@ -14,7 +14,7 @@ from tests.support import query
 from yingjian.settings import Settings
 
 WILD = support.CASES / "wild"
-pytestmark = needs_shared(WILD)
+pytestmark = [needs_shared(WILD), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

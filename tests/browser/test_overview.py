@@ -12,7 +12,7 @@ from playwright.sync_api import Route, expect
 from tests.browser.conftest import DESK, needs_chromium
 from tests.month import published_month
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 PHONE = {"width": 390, "height": 844}
 WALL = {"width": 1920, "height": 1080}

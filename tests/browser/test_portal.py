@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import ARTIFACTS, PHONE, needs_chromium
 from tests.portal import ask_release, ask_sign_off
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 SERIOUS = ("serious", "critical")
 

@@ -11,7 +11,7 @@ from tests.browser.conftest import ARTIFACTS, needs_chromium
 from tests.unit.reports import town
 from yingjian.reports import write_report
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

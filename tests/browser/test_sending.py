@@ -17,7 +17,7 @@ from tests.support import empty_staging, land_folder, write_feed
 from yingjian.portal.access import COOKIE
 from yingjian.settings import Settings
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from playwright.sync_api import Error, expect
 from tests.browser.conftest import ARTIFACTS, DESK, needs_chromium
 from yingjian.database import warehouse
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 PHONE = {"width": 390, "height": 844}
 # A page at 160 % has so much less room.

@@ -17,6 +17,8 @@ from yingjian.delivery.messages import Message, _long_lists
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.reports import Pack, long_lists, write_packs
 
+pytestmark = pytest.mark.slow
+
 COMMUNITY = Audience("community", "招丰社区")
 FEW = 3  # A list with more rows is long here.
 

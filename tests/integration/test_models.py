@@ -31,6 +31,7 @@ def manifest(world: Settings) -> dict[str, Any]:
     return json.loads(prepare_manifest(world).read_text())  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 def test_unit_tests_of_the_models(built: Settings) -> None:
     done = support.dbt(
         built, "test", "--select", "test_type:unit", "--vars", f"{{as_of_date: '{WORLD_DAY}'}}", check=False
@@ -40,6 +41,7 @@ def test_unit_tests_of_the_models(built: Settings) -> None:
     assert passed and int(passed[1]) >= 17
 
 
+@pytest.mark.slow
 def test_data_tests_over_the_town(built: Settings) -> None:
     done = support.dbt(
         built, "test", "--select", "test_type:data", "--vars", f"{{as_of_date: '{WORLD_DAY}'}}", check=False

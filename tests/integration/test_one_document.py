@@ -35,6 +35,8 @@ from yingjian.reports.document import FIRST_ACTIONS, Chapter, Document, Figure, 
 from yingjian.reports.report import read_document
 from yingjian.reports.workbook import sheet_name
 
+pytestmark = pytest.mark.slow
+
 CHOSEN = [
     OFFICE,
     Audience("community", "招丰社区"),
@@ -156,7 +158,6 @@ def test_a_spreadsheet_program_shows_the_characters_of_the_page(packs, tmp_path,
         assert wanted in found, title
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("audience", CHOSEN, ids=lambda audience: audience.code)
 def test_no_cell_is_too_narrow_for_what_stands_in_it(packs, tmp_path, audience):
     _, pack = packs[audience]

@@ -16,6 +16,8 @@ from yingjian.modelling.marts import HISTORY_COLUMNS
 from yingjian.operations import migration
 from yingjian.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 READERS = ["m-community", "m-grid", "m-department", "m-case"]
 COUNTED = "explain (analyze, costs off, timing off, summary off, buffers off)"
 ESTIMATED = "explain"
@@ -89,7 +91,7 @@ def elsewhere(town: Town, schema: str, name: str, column: str, seen: set[str]) -
         return None if value is None else sql.Literal(value).as_string(conn)
 
 
-@pytest.mark.parametrize("login", [READERS[0], *(pytest.param(login, marks=pytest.mark.slow) for login in READERS[1:])])
+@pytest.mark.parametrize("login", READERS)
 def test_a_plan_does_not_tell_whether_a_value_exists_elsewhere(login: str, town: Town) -> None:
     answers, tried = set(), 0
     with town.as_(login) as conn:

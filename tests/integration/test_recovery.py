@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+import pytest
 import yaml
 
 from yingjian.database import warehouse
@@ -19,6 +20,8 @@ from yingjian.operations import migration
 from yingjian.people.audience import Audience
 from yingjian.privacy import access
 from yingjian.settings import PROJECT_ROOT, Settings
+
+pytestmark = pytest.mark.slow
 
 COMPOSE = yaml.safe_load((PROJECT_ROOT / "docker-compose.yml").read_text())["services"]["postgres"]
 UPGRADING = (PROJECT_ROOT / "docs" / "upgrading.md").read_text()

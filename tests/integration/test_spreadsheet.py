@@ -20,9 +20,12 @@ COMMUNITY = Audience("community", "招丰社区")
 # Comma, double quotes, UTF-8, from line 1, cells as they are shown: no; every sheet to a file of its own.
 CSV = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,false,false,false,false,-1"
 
-pytestmark = pytest.mark.skipif(
-    SOFFICE is None, reason="no LibreOffice found: apt-get install libreoffice-calc-nogui, or set YINGJIAN_SOFFICE"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        SOFFICE is None, reason="no LibreOffice found: apt-get install libreoffice-calc-nogui, or set YINGJIAN_SOFFICE"
+    ),
+]
 
 
 def converted(path: Path, to: str, folder: Path) -> list[Path]:

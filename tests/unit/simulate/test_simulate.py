@@ -71,6 +71,7 @@ def test_memory_follows_persons_not_days(tmp_path: Path, capsys: pytest.CaptureF
     assert f"{many['rows']:,}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_city_sends_several_files_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of each laboratory, and a long one in parts; none lacks a sample or has one twice."""
     persons = 15_000
