@@ -1,6 +1,6 @@
 {% macro comparable_text(expression) -%}
     {#- A place name as it is compared: blanks removed, full-width folded to half-width, punctuation at the edges off,
-        empty is null. Both sides of a comparison go through it; landing's `comparable` does the same to find repeats. -#}
+        empty is null. Both sides of a comparison go through it; `comparable` in yingjian.names does the same. -#}
     {%- set blanks = '[\\s\\u00a0\\u1680\\u2000-\\u200d\\u2028\\u2029\\u202f\\u205f\\u2060\\u3000\\ufeff]' -%}
     nullif(
         trim(

@@ -126,7 +126,7 @@ class Environment(BaseSettings):
         time(7), description="When the packs of a day go out on the day after, Asia/Shanghai."
     )
     url: Url = Field(None, description="Where the data team finds Airflow's UI; links of alerts lead there.")
-    port: Port | None = Field(None, description="The port of Airflow's UI in `yingjian up`; not set: 8080.")
+    port: Port = Field(8080, description="The port of Airflow's UI, in `yingjian up` and in containers.")
     portal_url: Url = Field(
         None,
         description="Where officials find the portal; links lead there. Not set: the portal's port of this machine.",

@@ -20,7 +20,7 @@ class Dag(StrEnum):
 
 
 class Task(StrEnum):
-    """A run of `daily` waits in the first, second and third; of `public_release` in the fourth, of `delivery` in the last."""
+    """A run of `daily` waits in the first, second and third; of `public_release` in the fourth, of `delivery` in the fifth."""
 
     WAIT_FOR_FEEDS = "wait_for_feeds"
     CLAIM_BUILD = "claim_build"

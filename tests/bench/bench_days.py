@@ -25,6 +25,7 @@ from typing import Any
 import psutil
 import psycopg
 
+from tests import support
 from tests.bench.bench_obligations import measure as measure_obligations
 from tests.bench.bench_readers import QUERIES, Dashboard, charts, fill_history
 from yingjian import quality, simulate
@@ -131,7 +132,7 @@ def run_day(settings: Settings, day: date) -> dict[str, float]:
     run_id = f"bench {day}"
     with timed("build"):
         with warehouse.connect(settings, "publisher") as conn:
-            owned = builds.claim(conn, run_id, day)
+            owned = support.begin_build(conn, run_id, day)
         results: dict[str, Any] = {}
         dbt.build(settings, day, owned.token, results.update)
     with timed("audit"), warehouse.connect(settings, "auditor") as conn:

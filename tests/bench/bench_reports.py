@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tests import support
 from tests.bench.memory import peak_mib
 from yingjian import quality
 from yingjian.database import warehouse
@@ -26,7 +27,6 @@ from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.dbt import build
 from yingjian.modelling.marts import published
 from yingjian.people.audience import OFFICE, Audience
-from yingjian.publishing import build as builds
 from yingjian.publishing.publish import publish
 from yingjian.reports import write_packs
 from yingjian.settings import Settings
@@ -288,7 +288,7 @@ def written(
 def measure(settings: Settings, folder: Path) -> dict[str, dict[str, float]]:
     """Figures by town and audience; the embedded server of `settings` runs, its tables are there."""
     with warehouse.connect(settings, "publisher") as conn:
-        token = builds.claim(conn, "bench", DAY).token
+        token = support.begin_build(conn, "bench", DAY).token
     with redirect_stdout(io.StringIO()):
         build(settings, DAY, token)
     with warehouse.connect(settings) as conn:

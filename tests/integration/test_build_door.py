@@ -145,11 +145,11 @@ def test_once_released_it_gives_way_no_more(line: psycopg.Connection) -> None:
 
 
 def test_a_run_that_asks_again_gets_a_number_and_each_begin_a_token(line: psycopg.Connection) -> None:
-    first = builds.claim(line, "run", DAY)
+    first = support.begin_build(line, "run", DAY)
     second = builds.begin(line, "run")
     assert second.build_id == first.build_id and second.token != first.token, "what was built before does not count"
     builds.end(line, second, "published")
-    again = builds.claim(line, "run", DAY)
+    again = support.begin_build(line, "run", DAY)
     assert (again.run_id, again.run_key) == ("run", "run#2") and again.build_id != first.build_id
 
 
@@ -278,7 +278,7 @@ def test_dbt_of_another_day_or_without_the_token_writes_nothing(town: Settings, 
 
 def test_dbt_writes_nothing_while_nobody_builds(town: Settings) -> None:
     with warehouse.connect(town, "publisher") as conn:
-        builds.end(conn, builds.claim(conn, "over", WORLD_DAY), "failed")
+        builds.end(conn, support.begin_build(conn, "over", WORLD_DAY), "failed")
     command = ("run", "--select", "feed_quality", "--vars", f"{{as_of_date: '{WORLD_DAY}'}}")
     done = support.dbt(town, *command, check=False, token=str(uuid4()))
     assert not done.success and "nobody owns the schema build: use yingjian run --date D" in done.stdout

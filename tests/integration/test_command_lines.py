@@ -17,7 +17,7 @@ from tests.support import query
 from yingjian import cli
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.operations import command_lines, services
+from yingjian.operations import command_lines
 from yingjian.settings import Settings, SetupError, variables
 
 pytestmark = pytest.mark.slow
@@ -146,4 +146,4 @@ def test_a_taken_port_is_one_sentence(
     assert cli.main(["up"]) == 2
     assert "YINGJIAN_PORT is http" in capsys.readouterr().err
     monkeypatch.delenv("YINGJIAN_PORT")
-    assert (services.wanted_port(), variables({}).portal_port) == (8080, 8081)
+    assert (variables({}).port, variables({}).portal_port) == (8080, 8081)

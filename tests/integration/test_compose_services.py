@@ -27,7 +27,7 @@ from tests import compose
 from tests.conftest import WORLD_DAY
 from tests.servers import SftpServer, free_port
 from yingjian.database.embedded import CONFIGURATION, EmbeddedPostgres, allow_search, binaries
-from yingjian.operations import service
+from yingjian.operations import service_names
 from yingjian.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -257,7 +257,7 @@ def test_no_service_but_what_runs_once_knows_the_owner(town: Town) -> None:
 
 def test_a_service_that_is_gone_is_not_healthy(town: Town) -> None:
     """Each check fails for its own service alone, in one sentence; stopped services end in time and leave no process."""
-    for name in service.NAMES:
+    for name in service_names.NAMES:
         sessions = [process.pid for process in town.processes[name]]
         town.stop(name)
         checked = town.check(name)
@@ -267,7 +267,7 @@ def test_a_service_that_is_gone_is_not_healthy(town: Town) -> None:
             ["ps", "-o", "pid=", "-s", ",".join(map(str, sessions))], capture_output=True, check=False
         )
         assert not left.stdout.strip(), f"{name}: {left.stdout!r}"
-        for other in service.NAMES[service.NAMES.index(name) + 1 :]:
+        for other in service_names.NAMES[service_names.NAMES.index(name) + 1 :]:
             assert town.check(other).returncode == 0, f"{other} without {name}"
     assert town.stop("postgres", signal.SIGINT) == [0]
     checked = town.check("scheduler")

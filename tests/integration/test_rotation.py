@@ -21,6 +21,7 @@ from yingjian import cli
 from yingjian.database import warehouse
 from yingjian.operations import migration
 from yingjian.privacy import audit_trail, person_key, rotation
+from yingjian.privacy.person_key import keys_of_documents
 from yingjian.settings import Settings, SetupError
 
 pytestmark = pytest.mark.slow
@@ -98,7 +99,7 @@ def mapping_of(settings: Settings, old: bytes, new: bytes) -> dict[str, str]:
         for table in (*staging_tables(settings), "published.person")
         for pair in support.query(settings, f"select distinct id_type, id_number from {table}")
     ]
-    return dict(zip(rotation._keys(old, documents), rotation._keys(new, documents), strict=True))
+    return dict(zip(keys_of_documents(old, documents), keys_of_documents(new, documents), strict=True))
 
 
 def test_the_marts_are_the_same_up_to_the_keys(

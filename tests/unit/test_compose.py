@@ -15,7 +15,7 @@ from tests import compose
 from yingjian.cli import app
 from yingjian.database import embedded
 from yingjian.environment import Environment
-from yingjian.operations import service, services
+from yingjian.operations import service_names, services
 from yingjian.operations.service_names import PORTAL
 from yingjian.settings import PROJECT_ROOT, Settings, variables
 
@@ -77,7 +77,7 @@ def settings_of(name: str, folder: Path) -> Settings:
 
 def test_one_service_per_container() -> None:
     """All of Airflow's and the portal, by commands that exist, with one image, home, officials and settings."""
-    assert {*service.NAMES, PORTAL, *ONCE} - {"superset-init"} == OURS
+    assert {*service_names.NAMES, PORTAL, *ONCE} - {"superset-init"} == OURS
     assert COMPOSE["services"][PORTAL]["command"] == ["yingjian", PORTAL] and PORTAL in app.command().commands
     for name in OURS - {"bootstrap", "bi-import"}:
         program, *arguments = COMPOSE["services"][name]["command"]
@@ -104,7 +104,7 @@ def test_each_has_the_secrets_of_its_own_work_alone() -> None:
         for secret in given:
             services_of[secret].add(name)
         assert "postgresql://" not in str(container) or not re.search(r"postgresql://\w+:", str(container)), name
-    airflow = {*service.NAMES, "init", "bootstrap"}
+    airflow = {*service_names.NAMES, "init", "bootstrap"}
     assert services_of == {
         "superuser": {"postgres", "bootstrap"}, "owner": {"init", "bootstrap"}, "broker": airflow | {"redis"},
         "person_key": airflow | {PORTAL, "bi-import"}, "airflow": airflow | {PORTAL}, "loader": airflow,
@@ -125,7 +125,7 @@ def test_who_reaches_whom() -> None:
         networks = set(COMPOSE["services"][name]["networks"])
         return {other for other, found in COMPOSE["services"].items() if networks & set(found["networks"])} - {name}
 
-    airflow = {*service.NAMES, "init", "bootstrap"}
+    airflow = {*service_names.NAMES, "init", "bootstrap"}
     assert peers("redis") == airflow
     assert peers("mail") == airflow
     assert "redis" not in peers("portal") | peers("superset") and "mail" not in peers("portal") | peers("superset")
@@ -156,7 +156,7 @@ def test_what_it_tells_airflow(folder: Path) -> None:
     environment = services.airflow_environment(settings, schedule=True, ports={"api": 8080})
     assert environment["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
     assert list(services.commands(settings)) == list(services.SERVICES)
-    assert services.PORT == 8080, "where docker-compose looks for the API and its health"
+    assert variables({}).port == 8080, "where docker-compose looks for the API and its health"
     assert variables({}).portal_port == 8081, "and for the portal"
 
 
@@ -222,7 +222,7 @@ def test_every_container_has_limits_and_a_bounded_log(name: str) -> None:
 
 
 def test_each_checks_itself() -> None:
-    for name in service.NAMES:
+    for name in service_names.NAMES:
         _, *command = COMPOSE["services"][name]["healthcheck"]["test"]
         assert command == ["yingjian", "service", "check", name]
 
@@ -233,7 +233,7 @@ def test_what_waits_for_what() -> None:
     def waits(name: str) -> dict[str, str]:
         return {on: how["condition"] for on, how in COMPOSE["services"][name].get("depends_on", {}).items()}
 
-    for name in service.NAMES:
+    for name in service_names.NAMES:
         assert waits(name) == {"init": "service_completed_successfully", "redis": "service_healthy"}
     assert waits("init") == {"bootstrap": "service_completed_successfully"}
     assert waits("bootstrap") == {"postgres": "service_healthy"}

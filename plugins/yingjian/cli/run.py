@@ -86,7 +86,7 @@ def live(
     return serve(settings, town.start, town.stop)
 
 
-def run_days(settings: Settings, days: list[date], landing: str, *, delivers: bool = True) -> int:
+def run_days(settings: Settings, days: list[date], landing: str) -> int:
     """Land everything in `landing`, then run and deliver each day in order; stops at the first that is not published."""
     from yingjian.database import warehouse
     from yingjian.operations import migration, services
@@ -121,7 +121,7 @@ def run_days(settings: Settings, days: list[date], landing: str, *, delivers: bo
                 clock.mark(f"daily run {day}", _by_step(result.tasks))
                 if not _explain(settings, day, result):
                     return 1
-                if delivers and not airflow.is_scheduled:  # A scheduler runs these DAGs by itself.
+                if not airflow.is_scheduled:  # A scheduler runs these DAGs by itself.
                     _deliver(settings, airflow, day, result.run_id, clock)
     clock.mark("shutdown")
     print(clock.table())

@@ -116,7 +116,7 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
 
 def connect(settings: Settings, role: str = OWNER) -> psycopg.Connection:
     """Return a connection as `role`, in Asia/Shanghai; it is not in autocommit."""
-    return psycopg.connect(uri(settings, role), options=f"-c {quote('TimeZone')}=Asia/Shanghai")
+    return psycopg.connect(uri(settings, role), options="-c TimeZone=Asia/Shanghai")
 
 
 def connector(settings: Settings, role: str = OWNER) -> Callable[[], psycopg.Connection]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from yingjian.delivery.robots import DingTalk, Robot, WeCom
 from yingjian.settings import Alerts
 
 TIMEOUT_SECONDS = 15
+logging.getLogger("httpx").setLevel(logging.WARNING)  # Its log of requests would show the URL.
 
 
 def tell(alerts: Alerts, message: Message, content: Mapping[str, Any]) -> tuple[str, ...]:
@@ -44,7 +46,7 @@ def beat(alerts: Alerts) -> str | None:
     """Fetch the heartbeat's URL, which shows its service that the watch is alive; return why the fetch failed."""
     if alerts.heartbeat:
         try:
-            _client().get(alerts.heartbeat).raise_for_status()
+            httpx.get(alerts.heartbeat, timeout=TIMEOUT_SECONDS).raise_for_status()
         except httpx.HTTPStatusError as error:
             return f"the heartbeat was refused (HTTP {error.response.status_code})"
         except httpx.HTTPError as error:
@@ -70,16 +72,8 @@ def _robot(robot: Robot, connection: str | None, message: Message) -> None:
 
 def _post(url: str | None, content: Mapping[str, Any]) -> None:
     try:
-        response = _client().post(url or "", json=content)
+        response = httpx.post(url or "", json=content, timeout=TIMEOUT_SECONDS)
     except httpx.HTTPError as error:
         raise NotSent(f"the webhook did not answer ({type(error).__name__})", again=True) from None
     if response.status_code >= 300:
         raise NotSent(f"the webhook refused (HTTP {response.status_code})", again=True)
-
-
-def _client() -> httpx.Client:
-    # httpx's log of requests would show the URL.
-    import logging
-
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    return httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -274,8 +273,3 @@ def _files(pack: Pack, *, with_names: bool) -> tuple[Path, ...]:
 def _long_lists(pack: Pack, *, with_names: bool) -> tuple[Path, ...]:
     """Return the files of long lists for a reader, by the same rule as the spreadsheet that they belong to."""
     return tuple(pack.long_lists.values()) if pack.workbook in _files(pack, with_names=with_names) else ()
-
-
-def people(logins: Iterable[str]) -> str:
-    """Return logins as a list for people to read."""
-    return "、".join(sorted(set(logins)))

@@ -10,14 +10,13 @@ from yingjian.people.officials import ADMIN, Officials
 from yingjian.privacy import audit_trail
 
 
-def who_may(officials: Officials, right: str) -> list[dict[str, str]]:
-    """Return those whose answer is taken: login as `id`, and name.
+def who_may(officials: Officials, right: str) -> list[str]:
+    """Return the logins of those whose answer is taken.
 
     They are the officials with the right and their deputies. The administrator is taken only if there is nobody, so
     that a town without a directory of officials is not stuck.
     """
-    chosen = officials.who_may_answer(right)
-    return [{"id": official.login, "name": official.name} for official in chosen] or [{"id": ADMIN, "name": ADMIN}]
+    return [official.login for official in officials.who_may_answer(right)] or [ADMIN]
 
 
 def decide(

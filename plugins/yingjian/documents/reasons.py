@@ -134,9 +134,9 @@ def seen_line(code: str, line: str) -> str:
     """Return what the sender reads about a line that is no row."""
     feed = FEEDS["exemptions"]
     record = Record(7, line.split(","), line, is_text="\ufffd" not in line)
-    _, _, codes, words, *_ = stage_table._broken(record, _no_rows(feed), feed, "")
-    assert code in codes, f"{code}: {codes}"
-    return words.partition("：")[2]
+    rejected = stage_table.rejected_line(record, _no_rows(feed), feed, "")
+    assert code in rejected.codes, f"{code}: {rejected.codes}"
+    return rejected.reason.partition("：")[2]
 
 
 def _no_rows(feed: Feed) -> Chunk:

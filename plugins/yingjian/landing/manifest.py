@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 import psycopg
 
+from yingjian.database import locks
 from yingjian.landing.locations import LandingFile
 
 
 def lock(conn: psycopg.Connection, feed: str) -> None:
     """One landing at a time writes to a feed: a second one waits, then finds the file landed."""
-    conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"yingjian.landing.{feed}",))
+    locks.hold(conn, locks.landing(feed))
 
 
 def known_files(conn: psycopg.Connection) -> set[tuple[str, str, int, datetime]]:

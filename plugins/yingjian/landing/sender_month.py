@@ -15,8 +15,8 @@ from typing import Any
 import psycopg
 import xlsxwriter
 
+from yingjian import reference
 from yingjian.clock import SHANGHAI
-from yingjian.landing import suspicions
 from yingjian.landing.errors import REASONS
 from yingjian.landing.feeds import FEEDS
 from yingjian.landing.returns import names_of
@@ -64,7 +64,7 @@ def read_month(conn: psycopg.Connection[Any], sender: str, first: date) -> dict[
         month = months.setdefault(feed, Month())
         month.days += 1
         month.rows += rows
-        if hour := suspicions.usual_of(feed)["expected_by"]:
+        if hour := reference.feeds()[feed]["expected_by"]:
             deadline = datetime.combine(day + timedelta(days=1), time.fromisoformat(hour), SHANGHAI)
             month.days_on_time = (month.days_on_time or 0) + (received_at <= deadline)
     for feed, code, rows in conn.execute(

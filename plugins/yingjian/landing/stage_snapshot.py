@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psycopg
 
+from yingjian import reference
 from yingjian.clock import SHANGHAI
-from yingjian.landing import suspicions
 from yingjian.landing.check import LATE
 from yingjian.landing.errors import REASONS, FileRejectedError
 from yingjian.landing.feeds import RISK_AREAS
@@ -107,7 +107,7 @@ def hold_lists(conn: psycopg.Connection) -> None:
 
     Lists come in any order, so all of them are judged again.
     """
-    usual = suspicions.usual_of(RISK_AREAS)
+    usual = reference.feeds()[RISK_AREAS]
     conn.execute(
         "update staging.risk_area_snapshots as list set areas = ("
         "select count(*) from staging.risk_areas as area where area.listed_at = list.listed_at) where areas is null"

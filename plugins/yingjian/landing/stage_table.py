@@ -183,7 +183,7 @@ def _prepare(
 
 def rejected_rows(chunk: Chunk, checked: check.Checked | None, feed: Feed, file_name: str) -> list[Rejected]:
     """Return the rows of a chunk that cannot be taken, by line; checked: None when the chunk has broken ones only."""
-    problems = [_broken(record, chunk, feed, file_name) for record in chunk.broken]
+    problems = [rejected_line(record, chunk, feed, file_name) for record in chunk.broken]
     if checked is None:
         return problems
     keys = chunk.cells[feed.columns[_key_column(feed)].name]
@@ -241,7 +241,7 @@ def _no_record(raw: str) -> str:
     return "：这是说明文字，不是记录，无需更正；请勿在数据区写说明" if _NOTES.match(text) else ""
 
 
-def _broken(record: Record, chunk: Chunk, feed: Feed, file_name: str) -> Rejected:
+def rejected_line(record: Record, chunk: Chunk, feed: Feed, file_name: str) -> Rejected:
     """Why a record that is no row of the table is rejected."""
     layout = chunk.layout
     codes = ["ragged_row"] if len(record.cells) != layout.width else []

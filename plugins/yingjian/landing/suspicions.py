@@ -7,15 +7,13 @@ few_from_rows, usual_from).
 
 from __future__ import annotations
 
-import csv
-from functools import cache
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from yingjian import reference
 from yingjian.landing.feeds import FEEDS
-from yingjian.settings import PROJECT_ROOT
 
 WORDS = {
     "cut_row": "末行残缺",
@@ -49,7 +47,7 @@ def note(
     is the newest version of its record. What it brought may complete a day of which an earlier file brought too
     little: that one is suspicious no longer.
     """
-    usual = usual_of(feed)
+    usual = reference.feeds()[feed]
     codes = ["cut_row"] if is_cut else []
     if ends_with_newline is False and _had_newlines(conn, feed, file_id, int(usual["usual_from"])):
         codes.append("no_newline")
@@ -160,13 +158,6 @@ def _is_of_sender(feed: str) -> sql.Composable:
         if sender
         else sql.SQL("true")
     )
-
-
-@cache
-def usual_of(feed: str) -> dict[str, str]:
-    """The feed's row of the seed. Landing may come before dbt has made its table, so it is read from the file."""
-    with (PROJECT_ROOT / "dbt_project" / "seeds" / "reference" / "feed.csv").open(encoding="utf-8") as file:
-        return next(row for row in csv.DictReader(file) if row["feed"] == feed)
 
 
 def _had_newlines(conn: psycopg.Connection[Any], feed: str, file_id: int, usual_from: int) -> bool:

@@ -18,11 +18,6 @@ from yingjian.landing.locations import LandingFile
 _PREFIX = "portal:sending/"
 
 
-def is_sent(file: LandingFile) -> bool:
-    """Return whether a file came by the portal."""
-    return file.location.startswith(_PREFIX)
-
-
 class Uploads:
     """The files that the portal took and that retention did not delete; the connection is landing's."""
 

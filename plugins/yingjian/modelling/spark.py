@@ -65,7 +65,7 @@ def build(settings: Settings, day: date, token: str, say: Say = lambda results: 
         start = time.monotonic()
         sources = spark_export.export(settings)
         log.info("exported to Spark in %.1f s", time.monotonic() - start)
-        with loaded(settings, conn, token) as load:
+        with loaded(conn, token) as load:
             seconds = _models_on_spark(settings, day, sources, load, say)
             with dbt.reading(_suffix(token)):
                 return dbt.build(settings, day, token, lambda results: say(_with_seconds(results, seconds)))
@@ -181,9 +181,7 @@ def _suffix(token: str) -> str:
 
 
 @contextmanager
-def loaded(
-    settings: Settings, conn: psycopg.Connection[Any], token: str
-) -> Iterator[Callable[[str, Columns, Path], None]]:
+def loaded(conn: psycopg.Connection[Any], token: str) -> Iterator[Callable[[str, Columns, Path], None]]:
     """Yield the function that loads a model's files into a table of this build; all these tables go at the end.
 
     conn: that of the `turn`, by which the tables of every other build belong to nobody any more.

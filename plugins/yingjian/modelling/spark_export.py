@@ -21,7 +21,7 @@ import psycopg
 import yaml
 from psycopg import sql
 
-from yingjian.database import warehouse
+from yingjian.database import locks, warehouse
 from yingjian.modelling import dbt
 from yingjian.modelling.spark_types import SHORT_TYPES, Columns
 from yingjian.settings import Settings
@@ -29,7 +29,6 @@ from yingjian.settings import Settings
 SCHEMA = "dev_spark"  # On Spark it holds the seeds and the models; no database has it.
 SEEDS = "policy"  # dbt loads the seeds into this schema of the warehouse.
 LOADED = "spark"  # Into this schema of the warehouse the rows of Spark's models are loaded.
-LOCK = "yingjian.spark"  # Whoever holds it exports, builds on Spark, or removes what they left.
 ROWS_PER_FILE = 100_000
 # The rows of these schemas go by parts. What landing notes of each file is a row or two, which need no file of their own.
 PARTS = {"staging": "file_id", "published": "publication_id"}
@@ -105,7 +104,7 @@ def types_of(settings: Settings) -> dict[str, Columns]:
 def turn(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
     """Be the only one that exports, builds on Spark, or removes what they left; wait for whoever does."""
     with psycopg.connect(warehouse.uri(settings, "transformer"), autocommit=True) as conn:
-        conn.execute("select pg_advisory_lock(hashtext(%s))", (LOCK,))
+        conn.execute("select pg_advisory_lock(hashtext(%s))", (locks.SPARK,))
         yield conn
 
 

@@ -36,7 +36,7 @@ import pyrage
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from yingjian.database import roles, warehouse
+from yingjian.database import locks, roles, warehouse
 from yingjian.database.embedded import EmbeddedPostgres, binaries
 from yingjian.operations import migration
 from yingjian.privacy import audit_trail
@@ -285,7 +285,7 @@ def _snapshots(settings: Settings) -> Iterator[tuple[int | None, dict[str, tuple
     """
     warehouse_uri, airflow_uri = (_uri(settings, database) for database in DATABASES)
     with psycopg.connect(warehouse_uri) as one, psycopg.connect(airflow_uri) as other:
-        one.execute("select pg_advisory_lock(hashtext('yingjian.publish'))")
+        one.execute("select pg_advisory_lock(hashtext(%s))", (locks.PUBLISHING,))
         one.commit()
         snapshots = {}
         for database, conn in zip(DATABASES, (one, other), strict=True):

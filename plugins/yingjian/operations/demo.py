@@ -120,7 +120,7 @@ class Live:
         ]
 
     def _portions(self, day: date, exports: list[Path]) -> list[tuple[float, str, list[Path]]]:
-        required = required_feeds(self._settings)
+        required = required_feeds()
         last = [path for path in exports if path.parent.name == required[0]]
         late = last[-1:] if day.toordinal() % LATE_EVERY == 0 and len(last) > 1 else []
         return [

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from psycopg import sql
 from yingjian.database import warehouse
 from yingjian.modelling import dbt
 from yingjian.modelling.marts import published
+from yingjian.modelling.own_schemas import own_schemas
 from yingjian.publishing.publish import bind_to_date
 from yingjian.settings import Settings
 
@@ -39,7 +39,10 @@ def fill(settings: Settings) -> list[date]:
     """
     filled = []
     for publication_id, day in missing(settings):
-        with _schema(settings, f"dev_figures_{publication_id}") as schema, tempfile.TemporaryDirectory() as folder:
+        with (
+            own_schemas(settings, "figures", [str(publication_id)]) as [schema],
+            tempfile.TemporaryDirectory() as folder,
+        ):
             _show(settings, schema, publication_id)
             dbt.build_beside(settings, schema, day, MODELS, Path(folder))
             _keep(settings, schema, publication_id, day)
@@ -74,20 +77,6 @@ def marts_of_figures(settings: Settings) -> Mapping[str, frozenset[str]]:
         for code, query in _QUERY.findall(path.read_text(encoding="utf-8"))
         if code != "final"
     }
-
-
-@contextmanager
-def _schema(settings: Settings, schema: str) -> Iterator[str]:
-    """Make a schema of the transformer, and drop it at the end; one that a killed run left goes first."""
-    name = sql.Identifier(schema)
-    with warehouse.connect(settings) as conn:
-        conn.autocommit = True
-        conn.execute(sql.SQL("drop schema if exists {} cascade").format(name))
-        conn.execute(sql.SQL("create schema {} authorization transformer").format(name))
-        try:
-            yield schema
-        finally:
-            conn.execute(sql.SQL("drop schema if exists {} cascade").format(name))
 
 
 def _show(settings: Settings, schema: str, publication_id: int) -> None:

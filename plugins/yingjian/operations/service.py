@@ -15,17 +15,15 @@ from typing import NoReturn
 import httpx
 
 from yingjian.operations import migration
-from yingjian.operations.service_names import JOBS, NAMES, PORTAL, WORKER
+from yingjian.operations.service_names import JOBS, PORTAL, WORKER
 from yingjian.settings import Settings, SetupError, variables
-
-__all__ = ["JOBS", "NAMES", "WORKER", "become", "check", "environment", "init"]
 
 SECONDS = 3  # A service or a database must answer within this time.
 HEARTBEAT_SECONDS = 60  # This is twice the time that Airflow waits: a service on a busy machine is slow, not dead.
 
 
 def become(settings: Settings, name: str) -> NoReturn:
-    """Turn this process into one of NAMES. DAGs run by their schedule.
+    """Turn this process into the service of that name. DAGs run by their schedule.
 
     Raises SetupError when a worker has no broker, or when the broker does not answer.
     """
@@ -70,7 +68,7 @@ def environment(settings: Settings) -> dict[str, str]:
     """
     from yingjian.operations import services
 
-    port = services.recorded_port(settings) or services.wanted_port()
+    port = services.recorded_port(settings) or variables().port
     here = f"http://127.0.0.1:{port}"
     chosen = services.airflow_environment(settings, schedule=True, ports={"api": port})
     chosen["AIRFLOW__API__BASE_URL"] = settings.url or here
@@ -94,9 +92,8 @@ def check(settings: Settings, name: str) -> None:
 
 
 def _check_api_server() -> None:
-    from yingjian.operations import services
 
-    url = f"http://127.0.0.1:{services.wanted_port()}/api/v2/monitor/health"
+    url = f"http://127.0.0.1:{variables().port}/api/v2/monitor/health"
     try:
         health = httpx.get(url, timeout=SECONDS, trust_env=False).raise_for_status().json()
     except (httpx.HTTPError, ValueError) as error:

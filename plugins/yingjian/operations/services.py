@@ -48,13 +48,11 @@ SERVICES = {
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 FINISHED = frozenset({"success", "failed"})
-# `up` and `service api-server` serve Airflow at this port unless YINGJIAN_PORT is set.
-PORT = 8080
 READY_SECONDS = 180
 # A service that dies is started again. If it dies more often than DEATHS within DEATHS_SECONDS, it counts as down.
 DEATHS, DEATHS_SECONDS = 3, 600
-# Only one run of these DAGs may be active. The other DAGs allow several runs, some of which wait or are repeated.
-ONE_AT_A_TIME = (Dag.LANDING, Dag.DAILY, Dag.MAINTENANCE)
+# `yingjian run` begins only when no earlier run of these DAGs is left; runs of the others may go on beside it.
+ENDED_BEFORE_A_RUN = (Dag.LANDING, Dag.DAILY, Dag.MAINTENANCE)
 # A run waits in these tasks for its hour or for a person, for hours. The command line does not wait with it.
 WAITS_AT: dict[str, Task] = {
     Dag.DAILY: Task.RELEASE_BY_HAND,
@@ -229,7 +227,7 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
     if state:
         _sweep(state)
     broker.check(settings)
-    ports = {"api": _port(wanted_port() if schedule else 0, "YINGJIAN_PORT")}
+    ports = {"api": _port(variables().port if schedule else 0, "YINGJIAN_PORT")}
     if schedule:  # Officials come to services that stay; `run` ends before anybody could sign in.
         ports[PORTAL] = _port(variables().portal_port, "YINGJIAN_PORTAL_PORT")
     environment = {**os.environ, **airflow_environment(settings, schedule=schedule, ports=ports)}
@@ -343,7 +341,7 @@ class Airflow:
     def _unfinished(self) -> list[tuple[str, str]]:
         return [
             (dag_id, run["dag_run_id"])
-            for dag_id in ONE_AT_A_TIME
+            for dag_id in ENDED_BEFORE_A_RUN
             for state in ("queued", "running")
             for run in self._get(f"/api/v2/dags/{dag_id}/dagRuns", state=state, limit=100)["dag_runs"]
         ]
@@ -584,11 +582,6 @@ def _kill_session(session: int) -> None:
 def _signal_group(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
-
-
-def wanted_port() -> int:
-    """Return the port at which `up` serves Airflow: YINGJIAN_PORT, else PORT. Raises SetupError when it is no port."""
-    return variables().port or PORT
 
 
 def _port(wanted: int, variable: str) -> int:

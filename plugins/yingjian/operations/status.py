@@ -7,9 +7,9 @@ The answer is one JSON-ready dict (`yingjian status --json`), its keys in the or
 - `down`: one sentence for each thing that must run and does not; the exit code is 1 when there is any.
 - `attention`: one sentence for each thing that somebody must look at, with its runbook; with `--strict` it makes the exit
   code 1.
-- `services`, `publication`, `runs`, `waiting`, `audit`, `feeds`, `quarantine`, `deliveries`, `is_migrated`,
-  `import_errors`, `manifest`, `disk`: the state behind it; None if it cannot be read. Times are ISO 8601 in Asia/Shanghai,
-  sizes bytes, ages hours.
+- `services`, `publication`, `runs`, `waiting`, `audit`, `feeds`, `quarantine`, `doubts`, `deliveries`, `is_migrated`,
+  `not_anchored`, `import_errors`, `manifest`, `disk`: the state behind it; None if it cannot be read. Times are ISO 8601
+  in Asia/Shanghai, sizes bytes, ages hours.
 """
 
 from __future__ import annotations

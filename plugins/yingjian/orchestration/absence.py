@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from datetime import date, datetime, timedelta
 
 import psycopg
 
-from yingjian import clock
+from yingjian import clock, reference
 from yingjian.database import warehouse
 from yingjian.database.airflow_database import BUSINESS_DATE, ask_airflow
 from yingjian.delivery.messages import Letter
@@ -72,7 +71,7 @@ def why(settings: Settings, day: date) -> str:
         (Dag.DAILY, run_id),
     )
     if (Task.WAIT_FOR_FEEDS, "deferred") in tasks and (missing := feeds.read_missing(settings, day)):
-        return f"等待报送：{'、'.join(titles(settings, missing))}"
+        return f"等待报送：{'、'.join(reference.feeds()[feed]['title'] for feed in missing)}"
     if run_state == "failed":
         failed = [task for task, task_state in tasks if task_state == "failed"]
         if failed == [Task.RELEASE_BY_HAND]:
@@ -81,14 +80,6 @@ def why(settings: Settings, day: date) -> str:
     if run_state == "success":
         return "质量检查未通过，有权人员决定不放行"
     return "数据处理尚未完成"
-
-
-def titles(settings: Settings, missing: list[str]) -> list[str]:
-    """Return the Chinese names of feeds from the seed."""
-    seed = settings.root / "dbt_project" / "seeds" / "reference" / "feed.csv"
-    with seed.open(encoding="utf-8") as file:
-        names = {row["feed"]: row["title"] for row in csv.DictReader(file)}
-    return [names[feed] for feed in missing]
 
 
 def _build_state(conn: psycopg.Connection, day: date) -> str | None:

@@ -156,7 +156,7 @@ class ApprovalByRight(BaseOperator, SkipMixin):
 
     def _finish(self, context: Any, answer: Answer) -> None:
         """Go on after an answer. The right is asked for again: it may have been taken away meanwhile."""
-        if answer.login not in {person["id"] for person in tasks.who_may(self.right)}:
+        if answer.login not in tasks.who_may(self.right):
             raise UndecidedError("the answer is by somebody who may not give it any more: it decides nothing")
         self.log.info("%s by %s", "approved" if answer.is_released else "rejected", answer.login)
         if not answer.is_released:

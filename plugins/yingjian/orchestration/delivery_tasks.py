@@ -266,7 +266,7 @@ def _decide(publication_id: int, run_id: str) -> str:
             reason=answer.reason,
             # The answer to a question that was asked again, after the task was cleared, is another decision.
             run_key=f"{run_id} question {asked.question_id}",
-            allowed=[user["id"] for user in sign_off.who_may(officials, "sign_off")],
+            allowed=sign_off.who_may(officials, "sign_off"),
         )
     log.info("public figures of publication %s: %s", publication_id, outcome)
     return outcome

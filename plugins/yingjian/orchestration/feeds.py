@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -14,7 +13,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from yingjian import clock
+from yingjian import clock, reference
 from yingjian.database import warehouse
 from yingjian.orchestration import tasks
 from yingjian.settings import Settings
@@ -25,11 +24,9 @@ CORRECTION_PAUSE = timedelta(minutes=30)
 CORRECTIONS_UNTIL = 12
 
 
-def required_feeds(settings: Settings) -> list[str]:
+def required_feeds() -> list[str]:
     """Return the feeds that a day waits for, in the order of the seed."""
-    seed = settings.root / "dbt_project" / "seeds" / "reference" / "feed.csv"
-    with seed.open(encoding="utf-8") as file:
-        return [row["feed"] for row in csv.DictReader(file) if row["is_required"] == "true"]
+    return [feed for feed, row in reference.feeds().items() if row["is_required"] == "true"]
 
 
 def missing_feeds(conn: psycopg.Connection[Any], settings: Settings, day: date) -> list[str]:
@@ -60,7 +57,7 @@ def missing_feeds(conn: psycopg.Connection[Any], settings: Settings, day: date) 
             {"day": day, "next": datetime.combine(day + timedelta(days=1), datetime.min.time(), clock.SHANGHAI)},
         )
     }
-    return [feed for feed in required_feeds(settings) if feed not in arrived]
+    return [feed for feed in required_feeds() if feed not in arrived]
 
 
 def deadline(settings: Settings, day: date) -> datetime:
@@ -127,7 +124,7 @@ def late_day(settings: Settings) -> LateDay | None:
                 where as_of_date = newest.as_of_date and state in ('waiting', 'building', 'asking')
             )
             """,
-            {"pause": CORRECTION_PAUSE / _speed(settings), "feeds": required_feeds(settings)},
+            {"pause": CORRECTION_PAUSE / _speed(settings), "feeds": required_feeds()},
         ).fetchone()
     if row is None:
         return None

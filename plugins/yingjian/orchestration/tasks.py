@@ -149,7 +149,7 @@ def publish(day: date, run_id: str) -> int:
     settings = Settings.load()
     with warehouse.connect(settings, "publisher") as conn:
         return publishing.publish(
-            conn, day, run_id=run_id, code_version=settings.code_version, may_release=_logins_with("release")
+            conn, day, run_id=run_id, code_version=settings.code_version, may_release=who_may("release")
         )
 
 
@@ -157,10 +157,6 @@ def build_of(run_id: str) -> str:
     """Return the token of the build that a run owns. Raises NotOwnerError when it owns none."""
     with warehouse.connect(Settings.load(), "publisher") as conn:
         return builds.owned(conn, run_id).token
-
-
-def _logins_with(right: str) -> set[str]:
-    return {person["id"] for person in who_may(right)}
 
 
 def failed_checks(run_id: str) -> list[str]:
@@ -193,13 +189,12 @@ def newer_run(settings: Settings, run_id: str) -> str | None:
     return f"its build is {state}" + (f", the schema build went to run {later} of {day}" if later else "")
 
 
-def who_may(right: str) -> list[dict[str, str]]:
-    """Return the users whose answer an approval task takes: officials with a right, else the administrator."""
+def who_may(right: str) -> list[str]:
+    """Return the logins whose answer an approval task takes: officials with a right, else the administrator."""
     from yingjian.delivery.sign_off import who_may as assigned
     from yingjian.people.officials import read_officials
 
-    users: list[dict[str, str]] = assigned(read_officials(Settings.load().officials), right)
-    return users
+    return assigned(read_officials(Settings.load().officials), right)
 
 
 def publication_of(context: Any) -> int:

@@ -39,6 +39,6 @@ class OwnFailures(RetryPolicy):
         return RetryDecision.default()
 
 
-def tried_again(retries: int = 1) -> dict[str, Any]:
-    """Return the arguments of a task, or of all tasks of a DAG, that is repeated so often after failures of its own."""
-    return {"retries": retries + INTERRUPTIONS, "retry_policy": OwnFailures(retries)}
+def tried_again() -> dict[str, Any]:
+    """Return the arguments of a task, or of all tasks of a DAG, that is repeated once after a failure of its own."""
+    return {"retries": 1 + INTERRUPTIONS, "retry_policy": OwnFailures(1)}

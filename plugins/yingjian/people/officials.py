@@ -7,7 +7,6 @@ webhooks and mail servers are Airflow connections, named here.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,9 +16,10 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
+from yingjian import reference
 from yingjian.names import comparable
 from yingjian.people.audience import OFFICE, Audience
-from yingjian.settings import PROJECT_ROOT, SetupError
+from yingjian.settings import SetupError
 
 ADMIN = "admin"  # The login of Airflow's administrator, who is no entry of the file.
 ROLES = ("viewer", "user", "op", "admin")
@@ -95,9 +95,6 @@ class Officials:
     def senders(self) -> Officials:
         """The senders as recipients of their own rows; the name of each audience is the one that the rows have."""
         return Officials(self.senders_by_login)
-
-    def __iter__(self) -> Iterable[Official]:  # type: ignore[override]
-        return iter(self.by_login.values())
 
     def signs_in(self, login: str) -> bool:
         """Return whether a login may have a session of the portal.
@@ -224,8 +221,7 @@ def _sender(entry: Any) -> Official:
 
 def _tables() -> list[str]:
     """Return the feeds that come as tables; the national list is JSON and has no sender."""
-    with (PROJECT_ROOT / "dbt_project" / "seeds" / "reference" / "feed.csv").open(encoding="utf-8") as file:
-        return [row["feed"] for row in csv.DictReader(file) if row["feed"] != "risk_areas"]
+    return [feed for feed in reference.feeds() if feed != "risk_areas"]
 
 
 class _Way(BaseModel):

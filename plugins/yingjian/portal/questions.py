@@ -70,7 +70,7 @@ def decide(question: Question, reader: Reader, is_released: bool, reason: str) -
             name=reader.official.name if reader.official else reader.login,
             is_released=is_released,
             reason=reason,
-            allowed=[user["id"] for user in who_may(directory(), question.needed_right)],
+            allowed=who_may(directory(), question.needed_right),
         )
 
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from yingjian import clock
+from yingjian import clock, reference
 from yingjian.database import warehouse
-from yingjian.landing import decisions, manifest, returns, suspicions, trial
+from yingjian.landing import decisions, manifest, returns, trial
 from yingjian.landing.errors import REASONS
 from yingjian.landing.feeds import FEEDS, Feed
 from yingjian.landing.trial import Trial
@@ -229,7 +229,7 @@ def _try(reader: Reader, sender: str, feed: Feed, path: Path) -> Trial:
 
 def _in_time(row: dict[str, Any]) -> bool | None:
     """Return whether a file came by the hour that the seed `feed` expects; None where there is no hour or no day."""
-    hour = suspicions.usual_of(row["feed"])["expected_by"]
+    hour = reference.feeds()[row["feed"]]["expected_by"]
     if not hour or row["newest_update"] is None or row["received_at"] is None:
         return None
     received_at: datetime = row["received_at"]

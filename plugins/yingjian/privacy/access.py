@@ -74,9 +74,9 @@ class Table:
         return next((line for line in self.lines if line.is_about(kind, name)), None)
 
 
-def read_table(path: Path = TABLE) -> Table:
-    """Return the table of a file. Raises ValueError, which names the line and its fault."""
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+def read_table() -> Table:
+    """Return the table of access.yml. Raises ValueError, which names the line and its fault."""
+    content = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
     roles = {name: entry["is"] for name, entry in content["roles"].items()}
     logins = frozenset(name for name, entry in content["roles"].items() if entry["login"])
     return Table(roles, logins, tuple(_line(entry, roles) for entry in content["objects"]))

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import polars as pl
 import psycopg
 from psycopg import sql
 
+from yingjian.database import locks
 from yingjian.privacy import person_key
 from yingjian.privacy.audit_trail import record, require_reason
 
@@ -52,7 +52,9 @@ def declare(
                 (document.id_type, document.id_number),
             ).fetchone():
                 raise ValueError(words)
-        wrong_key, right_key = _keys([wrong, right], secret)
+        wrong_key, right_key = person_key.keys_of_documents(
+            secret, [(one.id_type, one.id_number) for one in (wrong, right)]
+        )
         conn.execute(
             """
             insert into staging.document_correction (id_type, id_number, person_key, right_id_type, right_id_number)
@@ -95,7 +97,7 @@ def withdraw(conn: psycopg.Connection[Any], secret: bytes, wrong: Document, acto
 def right_keys(conn: psycopg.Connection[Any], secret: bytes) -> dict[str, str]:
     """Return the key of each corrected document, with the key that its rows have instead."""
     rows = conn.execute("select person_key, right_id_type, right_id_number from staging.document_correction").fetchall()
-    keys = _keys([Document(id_type, id_number) for _, id_type, id_number in rows], secret)
+    keys = person_key.keys_of_documents(secret, [(id_type, id_number) for _, id_type, id_number in rows])
     return {wrong: right for (wrong, *_), right in zip(rows, keys, strict=True)}
 
 
@@ -145,12 +147,6 @@ def forget(conn: psycopg.Connection[Any], before: date) -> tuple[int, int]:
     return deleted, row[0] - deleted
 
 
-def _keys(documents: list[Document], secret: bytes) -> list[str]:
-    rows = [(one.id_type, one.id_number) for one in documents]
-    typed = pl.DataFrame(rows, schema={"id_type": pl.String, "id_number": pl.String}, orient="row")
-    return list(person_key.person_keys(typed, secret))
-
-
 def _names(conn: psycopg.Connection[Any]) -> list[str]:
     """The feeds whose rows have a person."""
     rows = conn.execute(
@@ -174,7 +170,7 @@ def _tables(conn: psycopg.Connection[Any]) -> list[sql.Identifier]:
 def _lock(conn: psycopg.Connection[Any], secret: bytes) -> list[sql.Identifier]:
     """Wait for landings at work, feed by feed as they lock, and keep new ones out until the transaction ends."""
     for name in _names(conn):
-        conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"yingjian.landing.{name}",))
-    conn.execute(f"select pg_advisory_xact_lock({person_key.LOCK})")
+        locks.hold(conn, locks.landing(name))
+    locks.hold(conn, locks.PERSON_KEYS)
     person_key.require(conn, secret)
     return _tables(conn)

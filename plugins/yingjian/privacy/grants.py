@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from yingjian.privacy.access import Table, read_table
+from yingjian.privacy.access import read_table
 
 # These roles own what publishing and dbt make, and nobody logs in as them: sql/30_schemas.sql says what they need for it.
 OWNERS = ("view_owner", "build_owner")
@@ -59,12 +59,12 @@ _OBJECTS = """
 """
 
 
-def apply(conn: psycopg.Connection[Any], names: Collection[str] | None = None, table: Table | None = None) -> list[str]:
+def apply(conn: psycopg.Connection[Any], names: Collection[str] | None = None) -> list[str]:
     """Bring the rights on every object, or on those of these names, to what the table says; return the statements.
 
     The connection's role must be able to act as the owner of each object.
     """
-    table = table or read_table()
+    table = read_table()
     objects = conn.execute(
         _OBJECTS,
         {

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 import polars_hash
 import psycopg
 
+from yingjian.database import locks
 from yingjian.settings import SetupError
-
-LOCK = "hashtext('yingjian.person_key')"
 
 
 def fingerprint(secret: bytes) -> str:
@@ -28,13 +28,13 @@ def require(conn: psycopg.Connection[Any], secret: bytes) -> None:
 
     Raises SetupError when they were made with another one: keys of two secrets would turn one person into two.
     """
-    conn.execute(f"select pg_advisory_xact_lock_shared({LOCK})")
+    conn.execute("select pg_advisory_xact_lock_shared(hashtext(%s))", (locks.PERSON_KEYS,))
     warehouse_fingerprint = known_fingerprint(conn)
     if warehouse_fingerprint != fingerprint(secret):
         raise SetupError(
             "the person keys of this warehouse were made with another secret"
             f" (fingerprint {warehouse_fingerprint or 'unknown'}, not {fingerprint(secret)}):"
-            " set YINGJIAN_PERSON_KEY to it, or bring back secrets/person_key.json; nothing was landed"
+            " set YINGJIAN_PERSON_KEY to it, or bring back secrets/person_key.json; nothing was changed"
         )
 
 
@@ -48,3 +48,9 @@ def person_keys(typed: pl.DataFrame, secret: bytes) -> pl.Series:
     """Return a keyed hash (HMAC-SHA-256, hex) of type and normalised number of each row's identity document."""
     identity = polars_hash.concat_str("id_type", "id_number", separator="|")
     return typed.select(identity.chash.hmac_sha256(key=secret.decode()).alias("person_key")).to_series()
+
+
+def keys_of_documents(secret: bytes, documents: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the key of each identity document, given as its type and normalised number."""
+    typed = pl.DataFrame(documents, schema={"id_type": pl.String, "id_number": pl.String}, orient="row")
+    return list(person_keys(typed, secret))

@@ -18,6 +18,7 @@ import psycopg
 from psycopg import sql
 
 from yingjian.clock import SHANGHAI
+from yingjian.database import locks
 from yingjian.modelling.marts import published
 from yingjian.privacy import correction
 from yingjian.privacy.audit_trail import record
@@ -227,7 +228,7 @@ def _forget_changes(conn: psycopg.Connection[Any]) -> None:
 def _staging(conn: psycopg.Connection[Any], before: Mapping[str, date], publication_id: int) -> list[Deletion]:
     # A deletion waits for a landing of the same feed and the other way round; the feeds are locked in order, as a landing does.
     for feed in sorted(_OVER):
-        conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"yingjian.landing.{feed}",))
+        locks.hold(conn, locks.landing(feed))
     _find_open(conn, publication_id)
     _find_events(conn)
     deletions = [_delete(conn, feed, before) for feed in _EVENTS]

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import psycopg
 from psycopg import sql
 
+from yingjian.database import locks
 from yingjian.modelling import spark_export
 from yingjian.privacy import person_key
 from yingjian.privacy.audit_trail import record, require_reason
-from yingjian.privacy.person_key import fingerprint, person_keys
+from yingjian.privacy.person_key import fingerprint, keys_of_documents
 from yingjian.settings import Settings, SetupError
 
 NEXT = "person_key_next"
@@ -45,7 +45,7 @@ def settle(conn: psycopg.Connection[Any], settings: Settings) -> None:
     warehouse_fingerprint = person_key.known_fingerprint(conn)
     if warehouse_fingerprint is None:
         sample = _a_person(conn)
-        if sample is None or _keys(settings.person_secret, [sample[1:]]) == [sample[0]]:
+        if sample is None or keys_of_documents(settings.person_secret, [sample[1:]]) == [sample[0]]:
             conn.execute(
                 "insert into access.person_secret (fingerprint) values (%s)", (fingerprint(settings.person_secret),)
             )
@@ -80,9 +80,8 @@ def rotate(
     with conn.transaction():
         conn.execute(f"set local lock_timeout = '{_WAIT_SECONDS}s'")
         try:
-            conn.execute("select pg_advisory_xact_lock(hashtext('yingjian.publish'))")
-            conn.execute("select pg_advisory_xact_lock(hashtext(%s))", (spark_export.LOCK,))
-            conn.execute(f"select pg_advisory_xact_lock({person_key.LOCK})")
+            for name in (locks.PUBLISHING, locks.SPARK, locks.PERSON_KEYS):
+                locks.hold(conn, name)
             person_key.require(conn, old)
             tables = _lock(conn)
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
@@ -141,7 +140,7 @@ def retired(settings: Settings) -> list[Path]:
 def keys_of(settings: Settings, id_type: str, id_number: str) -> list[str]:
     """Return every key that a person has had in this warehouse, the present one first, if its secret is at hand."""
     secrets = [settings.person_secret, *(settings.secret(path.stem).encode() for path in retired(settings))]
-    return [key for secret in secrets for key in _keys(secret, [(id_type, id_number)])]
+    return [key for secret in secrets for key in keys_of_documents(secret, [(id_type, id_number)])]
 
 
 def _a_person(conn: psycopg.Connection[Any]) -> tuple[str, str, str] | None:
@@ -153,11 +152,6 @@ def _a_person(conn: psycopg.Connection[Any]) -> tuple[str, str, str] | None:
             if row:
                 return str(row[0]), str(row[1]), str(row[2])
     return None
-
-
-def _keys(secret: bytes, documents: list[tuple[str, str]]) -> list[str]:
-    typed = pl.DataFrame(documents, schema={"id_type": pl.String, "id_number": pl.String}, orient="row")
-    return list(person_keys(typed, secret))
 
 
 @dataclass(frozen=True)
@@ -215,10 +209,10 @@ def _map(conn: psycopg.Connection[Any], tables: list[_Table], old: bytes, new: b
     conn.execute("create temporary table rekeyed (old text not null, new text not null) on commit drop")
     identified = [table for table in tables if table.is_identified]
     for chunk in _chunks(conn, "distinct id_type, id_number", identified):
-        _copy(conn, zip(_keys(old, chunk), _keys(new, chunk), strict=True))
+        _copy(conn, zip(keys_of_documents(old, chunk), keys_of_documents(new, chunk), strict=True))
     # Rows of a corrected document have the key of the right one, of which no row need have come.
     right = conn.execute("select right_id_type, right_id_number from staging.document_correction").fetchall()
-    _copy(conn, zip(_keys(old, right), _keys(new, right), strict=True))
+    _copy(conn, zip(keys_of_documents(old, right), keys_of_documents(new, right), strict=True))
     # Some persons have only a key left and no document to make the new key from, so it is made from the old key.
     conn.execute("create temporary table known on commit drop as select distinct old from rekeyed")
     for chunk in _chunks(conn, "distinct person_key", [table for table in tables if table.has_person], "known"):

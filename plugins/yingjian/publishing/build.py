@@ -16,10 +16,11 @@ from uuid import uuid4
 
 import psycopg
 
+from yingjian.database import locks
+
 # A run that waits looks every few seconds; the others do not wait for one that was not seen for this long.
 UNSEEN = timedelta(minutes=2)
 BY_HAND = "hand:"
-STAGING_LOCK = "yingjian.staging"
 
 _COLUMNS = "build_id, run_id, run_key, token::text, as_of_date, state"
 
@@ -110,23 +111,13 @@ def take_turn(
         )
 
 
-def claim(conn: psycopg.Connection[Any], run_id: str, day: date) -> Build:
-    """Begin a build in a home in which nothing else is at work; any other owner of the schema is taken for dead."""
-    build = ask(conn, run_id, day)
-    if not take_turn(conn, build, lambda other: False, lambda: False):
-        raise NotOwnerError(f"an earlier business date than {day} waits for its turn to build")
-    return begin(conn, run_id)
-
-
 def begin(conn: psycopg.Connection[Any], run_id: str) -> Build:
     """Begin to build the models with a new token, which makes earlier models and checks of this run invalid.
 
     Raises NotOwnerError.
     """
     with conn.transaction():
-        conn.execute(
-            "select pg_advisory_xact_lock(hashtext(%s))", (STAGING_LOCK,)
-        )  # A landing that is at work ends first.
+        locks.hold(conn, locks.STAGING)  # A landing that is at work ends first.
         _lock(conn)
         build = owned(conn, run_id)
         row = conn.execute(
@@ -170,18 +161,18 @@ def staging_at_rest(
     build.
     """
     while True:
-        conn.execute("select pg_advisory_lock(hashtext(%s))", (STAGING_LOCK,))
+        conn.execute("select pg_advisory_lock(hashtext(%s))", (locks.STAGING,))
         owner = _owner(conn)
         conn.commit()
         if owner is None or owner.state != "building" or not is_alive(owner.run_id):
             break
-        conn.execute("select pg_advisory_unlock(hashtext(%s))", (STAGING_LOCK,))
+        conn.execute("select pg_advisory_unlock(hashtext(%s))", (locks.STAGING,))
         conn.commit()
         wait()
     try:
         yield
     finally:
-        conn.execute("select pg_advisory_unlock(hashtext(%s))", (STAGING_LOCK,))
+        conn.execute("select pg_advisory_unlock(hashtext(%s))", (locks.STAGING,))
         conn.commit()
 
 

@@ -19,6 +19,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
+from yingjian.database import locks
 from yingjian.modelling.marts import HISTORY_COLUMNS, QUALITY_CHECK, READER_SCHEMAS, Mart, published
 from yingjian.privacy import audit_trail, grants
 from yingjian.privacy.protection import protect
@@ -156,13 +157,13 @@ _FINDINGS = """
 
 @contextmanager
 def _one_at_a_time(conn: psycopg.Connection) -> Iterator[None]:
-    conn.execute("select pg_advisory_lock(hashtext('yingjian.publish'))")
+    conn.execute("select pg_advisory_lock(hashtext(%s))", (locks.PUBLISHING,))
     conn.commit()
     try:
         yield
     finally:
         conn.rollback()
-        conn.execute("select pg_advisory_unlock(hashtext('yingjian.publish'))")
+        conn.execute("select pg_advisory_unlock(hashtext(%s))", (locks.PUBLISHING,))
         conn.commit()
 
 

@@ -145,7 +145,7 @@ class Book:
         sheet.autofilter(0, 0, max(lines, 1), len(header) - 1)
 
 
-def write_today(book: Book, publication: Publication, listed: Iterable[Listed], name: str = TODAY) -> int:
+def write_today(book: Book, publication: Publication, listed: Iterable[Listed]) -> int:
     """Write today's list as a form: an item a row, with empty columns for the answer; return the number of rows.
 
     The sheet goes back as a file of the feed dispositions. Its last columns, which are hidden, are that feed's: an answer
@@ -162,9 +162,9 @@ def write_today(book: Book, publication: Publication, listed: Iterable[Listed], 
         for item in person.items
     )  # fmt: skip
     header = (*TODAY_COLUMNS, *ANSWER, *ITEM_COLUMNS)
-    count = book.listing(name, header, rows)
+    count = book.listing(TODAY, header, rows)
     if count:
-        sheet, first, words = book.book.get_worksheet_by_name(name), len(TODAY_COLUMNS), "、".join(DISPOSITIONS)
+        sheet, first, words = book.book.get_worksheet_by_name(TODAY), len(TODAY_COLUMNS), "、".join(DISPOSITIONS)
         sheet.data_validation(1, first, count, first, {
             "validate": "list", "source": list(DISPOSITIONS), "error_title": "代码不在允许范围",
             "error_message": f"“处置结果”只能填：{words}", "input_title": "处置结果", "input_message": f"只能填：{words}",

@@ -5,9 +5,8 @@ The target `dev` of dbt is used: it asks for no turn to build, keeps nothing fro
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -19,6 +18,7 @@ from psycopg import sql
 
 from yingjian.database import warehouse
 from yingjian.modelling import dbt
+from yingjian.modelling.own_schemas import own_schemas
 from yingjian.settings import Settings
 from yingjian.whatif.draft import Draft, DraftError, copy_project, merge
 
@@ -53,41 +53,13 @@ def built(
             raise DraftError(
                 f"policy_edition.csv, line 2, column effective_from: the draft is not in force on {day}, so nothing would differ"
             )
-        # Every run has schemas of its own, so that two at once do not meet.
-        before, after = (f"dev_whatif_{os.getpid()}_{name}" for name in ("before", "after"))
-        with _schemas(settings, (before, after)):
+        with own_schemas(settings, "whatif", ("before", "after")) as (before, after):
             say("the plan as it is")
             dbt.build_beside(settings, before, day, AS_IS, Path(folder_of_both) / "before")
             _share(settings, before, after, {path.stem for path in seeds.glob("*.csv")})
             say(f"the draft {draft.edition_code}")
             dbt.build_beside(replace(settings, root=project), after, day, CHANGED, Path(folder_of_both) / "after")
             yield Beside(draft, before, after)
-
-
-@contextmanager
-def _schemas(settings: Settings, schemas: Sequence[str]) -> Iterator[None]:
-    """Make the schemas, and drop them at the end. A lock says that they are in use: those of a run that was killed go first."""
-    with warehouse.connect(settings) as conn:
-        conn.autocommit = True
-        schemas_left = conn.execute(
-            "select nspname from pg_namespace where nspname ~ '^dev_whatif_[0-9]+_[a-z]+$'"
-        ).fetchall()
-        for (schema,) in schemas_left:
-            if conn.execute("select pg_try_advisory_lock(hashtext(%s))", (schema,)).fetchone() == (True,):
-                _drop(conn, schema)
-                conn.execute("select pg_advisory_unlock(hashtext(%s))", (schema,))
-        for schema in schemas:
-            conn.execute("select pg_advisory_lock(hashtext(%s))", (schema,))
-            conn.execute(sql.SQL("create schema {} authorization transformer").format(sql.Identifier(schema)))
-        try:
-            yield
-        finally:
-            for schema in reversed(schemas):
-                _drop(conn, schema)
-
-
-def _drop(conn: psycopg.Connection[Any], schema: str) -> None:
-    conn.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema)))
 
 
 def _share(settings: Settings, before: str, after: str, seeds: Set[str]) -> None:

@@ -18,6 +18,7 @@ from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.operations import status
 from yingjian.orchestration import housekeeping
 from yingjian.privacy import rotation
+from yingjian.privacy.person_key import keys_of_documents
 from yingjian.settings import Settings
 
 SECRET = "陈测试350503194205022751"
@@ -89,7 +90,7 @@ def test_a_look_ends_with_its_hour_in_an_open_transaction_too(guarded: Settings)
 
 def test_a_rotation_leaves_no_old_key_and_asks_for_the_old_secret(fresh_home: Settings) -> None:
     documents = [("居民身份证", "350503194205022751")]
-    [old] = rotation._keys(fresh_home.person_secret, documents)
+    [old] = keys_of_documents(fresh_home.person_secret, documents)
     with warehouse.connect(fresh_home) as conn:
         conn.execute(
             """

@@ -513,7 +513,7 @@ def test_a_line_of_totals_is_no_cut_row_and_says_so(tmp_path: Path, line: str) -
     raw = [*chunk.raw.to_list(), *(record.raw for record in chunk.broken)]
     assert [bool(stage_table._no_record(text)) for text in raw] == [False, True]
     for record in chunk.broken:
-        _, _, codes, words, *_ = stage_table._broken(record, chunk, FEED, "a.csv")
+        _, _, codes, words, *_ = stage_table.rejected_line(record, chunk, FEED, "a.csv")
         assert codes == ["ragged_row"] and words.startswith("a.csv第3行：这是") and "无需更正" in words
 
 
@@ -521,7 +521,7 @@ def test_a_line_of_totals_is_no_cut_row_and_says_so(tmp_path: Path, line: str) -
 def test_a_row_that_was_cut_is_no_line_of_totals(tmp_path: Path, line: str) -> None:
     [chunk] = open_table(write(tmp_path, "\n".join([HEADER, ROW, line]).encode()), FEED).chunks
     assert stage_table._is_cut(chunk)
-    assert [stage_table._broken(record, chunk, FEED, "a.csv")[3] for record in chunk.broken] == [
+    assert [stage_table.rejected_line(record, chunk, FEED, "a.csv")[3] for record in chunk.broken] == [
         f"a.csv第3行：列数与表头不符（应9列，实{len(line.split(','))}列）"
     ]
 

@@ -69,7 +69,6 @@ final as (
         null::date as sampled_on,
         lifted_state,
         'infinity'::date as last_day,
-        sample_dates[1] as last_sample_date,
         rule_text,
         case
             when sample_dates[1] is null then '无采样记录'

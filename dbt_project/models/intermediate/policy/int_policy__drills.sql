@@ -11,8 +11,7 @@ final as (
         effective_to,
         article,
         drill_type,
-        every_days,
-        basis
+        every_days
     from drills
 )
 

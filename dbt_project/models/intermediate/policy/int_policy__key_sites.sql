@@ -9,8 +9,7 @@ final as (
         in_force_edition_code as edition_code,
         effective_from,
         effective_to,
-        group_code,
-        basis
+        group_code
     from key_sites
 )
 

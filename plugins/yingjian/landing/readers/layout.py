@@ -195,7 +195,7 @@ def later_layout(cells: Sequence[str], feed: Feed, line: int) -> Layout | None:
 CHUNK_RECORDS, CHUNK_TEXT = 20_000, 32_000_000  # Records of a chunk, and characters.
 
 
-def chunks_of(records: Iterable[Record], layout: Layout, feed: Feed, place: str = "") -> Iterator[Chunk]:
+def chunks_of(records: Iterable[Record], layout: Layout, feed: Feed) -> Iterator[Chunk]:
     """Records, one by one, as chunks of columns."""
     remaining = iter(records)
     while batch := _some(remaining):
@@ -212,7 +212,7 @@ def chunks_of(records: Iterable[Record], layout: Layout, feed: Feed, place: str 
         )
         lines = pl.Series([record.line for record in whole], dtype=pl.Int32)
         raw = pl.Series([record.raw for record in whole], dtype=pl.String)
-        yield Chunk(lines, cells, raw, broken, layout, place)
+        yield Chunk(lines, cells, raw, broken, layout)
 
 
 def _some(records: Iterator[Record]) -> list[Record]:

@@ -1,0 +1,16 @@
+"""The seeds of reference data are read here by code that runs before dbt has made their tables."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+
+from yingjian.settings import PROJECT_ROOT
+
+
+@cache
+def feeds() -> dict[str, dict[str, str]]:
+    """Return the rows of the seed `feed`, by feed and in its order: columns by name, as they are written."""
+    path = PROJECT_ROOT / "dbt_project" / "seeds" / "reference" / "feed.csv"
+    with path.open(encoding="utf-8") as file:
+        return {row["feed"]: row for row in csv.DictReader(file)}
