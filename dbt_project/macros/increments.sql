@@ -17,14 +17,21 @@
 {%- endmacro %}
 
 {% macro forget_changed_samples() -%}
-    {#- Deletes the samples that were replaced or went, in their old form; what came again is merged. -#}
+    {#- Deletes the samples that were replaced or went, in their old form, also by a later one under the other document of a
+        corrected person; what came again is merged. -#}
     {% if goes_on() -%}
     delete from {{ this }} as kept using {{ ref('int_sample__changes') }} as changed
     where
         kept.person_key = changed.person_key
         and kept.sample_date = changed.sample_date
         and kept.sample_key = changed.sample_key
-        and not changed.came
+        and not changed.came;
+    delete from {{ this }} as kept using {{ ref('int_sample__repeated') }} as repeated
+    where
+        kept.person_key = repeated.person_key
+        and kept.sample_date = repeated.sample_date
+        and kept.sample_key = repeated.sample_key
+        and repeated.sample_date <> repeated.last_sample_date
     {%- endif %}
 {%- endmacro %}
 

@@ -1,16 +1,17 @@
 {% macro told_by_samples(attribute, column) -%}
-    {#- Every test result gives a value of its person in a column; this selects it with the record that gives it. -#}
+    {#- Every test result gives a value of its person in a column; this selects it with the record that gives it. A name that
+        is not given is empty, so that everybody who was sampled is known. -#}
     select
         person_key,
         '{{ attribute }}' as attribute,
         id_type,
         id_number,
-        {{ column }} as value,
+        coalesce({{ column }}, '') as value,
         updated_at,
         file_id,
         line
     from {{ ref('stg_platform__sample_identities') }}
-    where {{ column }} <> ''
+    where {{ 'true' if attribute == 'name' else column ~ " <> ''" }}
 {%- endmacro %}
 
 {% macro told_anew(kept, changes) -%}
@@ -43,6 +44,7 @@
                 where
                     came.person_key = kept.person_key and came.attribute = kept.attribute
                     and (came.updated_at, came.file_id, came.line) > (kept.updated_at, kept.file_id, kept.line)
+                    and (came.value <> '' or kept.value = '')
             )
     ),
 

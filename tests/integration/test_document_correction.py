@@ -95,6 +95,52 @@ def test_samples_of_the_wrong_number_discharge_the_person(
     }
 
 
+@pytest.mark.parametrize(
+    ("of_the_wrong_number", "taken_at", "counts"),
+    [("2022-07-09 21:00:00", "2022-07-08 08:00:00", 8), ("2022-07-09 19:00:00", "2022-07-08 08:00:00", 9)],
+)
+def test_a_sample_that_came_under_both_numbers_is_one_sample(
+    town: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    of_the_wrong_number: str,
+    taken_at: str,
+    counts: int,
+) -> None:
+    """What was written last counts, in a build that goes on as in a whole one; the register counts the person once."""
+    write_feed(
+        tmp_path,
+        "test_results",
+        [sample("S1", "2022-07-09 08:00:00", 证件号码=RIGHT, 更新时间="2022-07-09 20:00:00")],
+        "right.csv",
+    )
+    write_feed(
+        tmp_path, "test_results", [sample("S1", taken_at, 证件号码=WRONG, 更新时间=of_the_wrong_number)], "wrong.csv"
+    )
+    land_folder(town, tmp_path)
+    support.build(town, DAY, "+obligation")
+    assert correct(monkeypatch, WRONG, RIGHT) == 0
+    of_the_person = (
+        "select extract(day from sample_date)::int from intermediate.int_sample__by_day where sample_key = 'S1'"
+    )
+    for _ in range(2):
+        support.build(town, DAY, "+obligation", "+grid_population", "+positive_followup")
+        assert query(town, of_the_person) == [(counts,)]
+        assert query(town, "select sum(population)::int from build.grid_population") == [(1,)]
+    write_feed(
+        tmp_path,
+        "test_results",
+        [sample("S1", "2022-07-07 08:00:00", 证件号码=RIGHT, 更新时间="2022-07-09 23:00:00")],
+        "last.csv",
+    )
+    land_folder(town, tmp_path)
+    support.build(town, DAY, "+obligation")
+    assert query(town, of_the_person) == [(7,)]
+    assert correct(monkeypatch, WRONG, withdraw=True) == 0
+    support.build(town, DAY, "+obligation")
+    assert query(town, f"{of_the_person} order by 1") == [(7,), (8,)]
+
+
 def test_what_cannot_be_declared(
     town: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,7 +16,7 @@ samples as (
         end as hours,
         counting.result <> '待出' as has_result
     from {{ ref('int_sample__counting') }} as counting
-    inner join {{ ref('stg_platform__test_results') }} as reports
+    inner join {{ ref('int_sample__records') }} as reports
         on counting.sample_key = reports.sample_key and counting.person_key = reports.person_key
     where counting.sample_date > {{ as_of_date() }} - {{ parameter('lab_turnaround_days', as_of_date()) }}
 ),

@@ -3,7 +3,7 @@
 
 with resamples as (select * from {{ ref('int_pool__resamples') }}),
 
-samples as (select * from {{ ref('stg_platform__test_results') }}),
+samples as (select * from {{ ref('int_sample__records') }}),
 
 judged as (
     select

@@ -10,7 +10,7 @@ with episodes as (
     where {{ parameter('positives_are_transferred', 'episodes.clock_from::date') }} = 1
 ),
 
-samples as (select * from {{ ref('stg_platform__test_results') }}),
+samples as (select * from {{ ref('int_sample__records') }}),
 
 cases as (select * from {{ ref('stg_platform__cases') }}),
 

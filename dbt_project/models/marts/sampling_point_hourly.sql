@@ -13,7 +13,7 @@ samples as (
         coalesce(reports.sampling_point, '') as sampling_point
     from {{ ref('int_sample__counting') }} as counting
     cross join allowed
-    inner join {{ ref('stg_platform__test_results') }} as reports
+    inner join {{ ref('int_sample__records') }} as reports
         on counting.sample_key = reports.sample_key and counting.person_key = reports.person_key
     where counting.sample_date > {{ as_of_date() }} - allowed.shown_days
 ),

@@ -19,7 +19,7 @@ measured as (
     select
         *,
         reported_on = max(reported_on) over (partition by supply_key) as is_newest,
-        stock / nullif(daily_use, 0) as days_of_stock,
+        least(stock / nullif(daily_use, 0), 1e9) as days_of_stock,
         daily_use * floor_days as floor_stock
     from supplies
 ),

@@ -16,9 +16,9 @@ allowed_gap as (
 
 listed as (
     select distinct
-        areas.province,
-        areas.city,
-        areas.county,
+        coalesce(areas.province, '') as province,
+        coalesce(areas.city, '') as city,
+        coalesce(areas.county, '') as county,
         areas.area,
         areas.level,
         areas.listed_at,

@@ -76,8 +76,10 @@ derived as (
 records as (
     select
         -- A roster may write the key of another feed's record as its own: both stay, and are kept apart.
-        case when derived.membership_id is null then roster.membership_id else 'key_population:' || roster.membership_id end
-            as membership_id,
+        case
+            when derived.membership_id is null and roster.membership_id not like 'key\_population:%' then roster.membership_id
+            else 'key_population:' || roster.membership_id
+        end as membership_id,
         roster.person_key,
         roster.group_code,
         roster.unit,

@@ -1,5 +1,5 @@
--- The test results say who a person key is, as they wrote it last: a row for the name and one for the telephone number, each with
--- the record that it comes from. Kept from build to build. Only restricted.person is made from it.
+-- The test results say who a person key is, as they wrote it last: a row for the name, which may be empty, and one for the
+-- telephone number, each with the record that it comes from. Kept from build to build. Only restricted.person is made from it.
 {{ config(
     materialized=kept(),
     incremental_strategy='merge',
@@ -24,7 +24,7 @@ final as (
     select newest.*
     from (
         select distinct on (person_key, attribute) * from told
-        order by person_key, attribute, updated_at desc, file_id desc, line desc
+        order by person_key, attribute, value <> '' desc nulls last, updated_at desc, file_id desc, line desc
     ) as newest
 )
 

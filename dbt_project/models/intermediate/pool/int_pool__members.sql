@@ -12,7 +12,7 @@ positives as (
         case when counting.tested_at >= counting.sampled_at then counting.tested_at end as tested_at,
         case when records.updated_at >= counting.sampled_at then records.updated_at end as updated_at
     from {{ ref('int_sample__counting') }} as counting
-    inner join {{ ref('stg_platform__test_results') }} as records
+    inner join {{ ref('int_sample__records') }} as records
         on counting.sample_key = records.sample_key and counting.person_key = records.person_key
     where counting.result = '阳性' and not counting.is_single and counting.tube_no is not null
 ),
@@ -49,7 +49,7 @@ samples as (
         tube_no,
         sampled_at,
         sample_date
-    from {{ ref('stg_platform__test_results') }}
+    from {{ ref('int_sample__records') }}
     where result = '无效' and not is_single and tube_no is not null and sample_date <= {{ as_of_date() }}
 ),
 

@@ -6,7 +6,7 @@ with singles as (
     where is_single and result = '阳性'
 ),
 
-reports as (select * from {{ ref('stg_platform__test_results') }}),
+reports as (select * from {{ ref('int_sample__records') }}),
 
 samples as (
     select

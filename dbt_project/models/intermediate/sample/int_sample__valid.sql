@@ -1,5 +1,5 @@
 -- Every nucleic-acid sample whose result is not 无效, whatever its day (policy semantics, "Tests that count"); 待出 counts.
 {{ config(materialized='rebuilt_view') }}
 
-select * from {{ ref('stg_platform__test_results') }}
+select * from {{ ref('int_sample__records') }}
 where result <> '无效'

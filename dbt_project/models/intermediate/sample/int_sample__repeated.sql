@@ -1,0 +1,49 @@
+-- Samples that came under both documents of a corrected person: all but the one that was written last, with its day.
+with corrections as (select * from {{ ref('stg_platform__document_corrections') }}),
+
+documents as (
+    select
+        id_type,
+        id_number
+    from corrections
+    union
+    select
+        right_id_type,
+        right_id_number
+    from corrections
+),
+
+samples as (
+    select
+        named.person_key,
+        named.sample_key,
+        named.sampled_at::date as sample_date,
+        named.updated_at,
+        named.file_id,
+        named.line
+    from {{ source('platform', 'test_results') }} as named
+    inner join documents on named.id_type = documents.id_type and named.id_number = documents.id_number
+),
+
+ranked as (
+    select
+        *,
+        row_number() over written as place,
+        first_value(sample_date) over written as last_sample_date
+    from samples
+    window written as (partition by person_key, sample_key order by updated_at desc, file_id desc, line desc)
+),
+
+final as (
+    select
+        person_key,
+        sample_key,
+        sample_date,
+        last_sample_date,
+        file_id,
+        line
+    from ranked
+    where place > 1
+)
+
+select * from final
