@@ -303,6 +303,19 @@ def test_another_member_of_the_tube_or_another_sender_corrects_nothing(home: Set
     assert query(home, open_rows) == [("",)]
 
 
+def test_a_record_that_was_written_before_a_refused_row_corrects_nothing(home: Settings, tmp_path: Path) -> None:
+    """Files come in any order: the older 待出 does not settle the positive result that was refused."""
+    write_feed(tmp_path, "test_results", [sample("S1", 检测结果="不明", 更新时间="2022-07-09 20:00:00")], "new.csv")
+    land_folder(home, tmp_path)
+    write_feed(tmp_path, "test_results", [sample("S1", 检测结果="待出", 更新时间="2022-07-09 09:00:00")], "old.csv")
+    land_folder(home, tmp_path)
+    open_rows = "select record_key from quality.rejected_row where resolved_at is null"
+    assert query(home, open_rows) == [("S1",)]
+    write_feed(tmp_path, "test_results", [sample("S1", 检测结果="阳性", 更新时间="2022-07-09 20:00:00")], "right.csv")
+    land_folder(home, tmp_path)
+    assert query(home, open_rows) == []
+
+
 def test_quarantine_is_cleared_by_a_corrected_file(home: Settings, tmp_path: Path) -> None:
     bad = [
         sample("S1", 检测结果="不明", 检测机构="甲"),

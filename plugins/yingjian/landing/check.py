@@ -29,8 +29,6 @@ LATE = timedelta(days=1)  # So much may the clock of a sender be ahead.
 # A spreadsheet's number of more than 15 digits comes with its decimal point (readers/sheets.py): it is no longer what was
 # typed. In a text, digits alone are a number of the sender's own making.
 ROUNDED = r"(?i)^(\d([.．]\d+)?E[+＋]\d+|\d{16,}\.0)$"
-# Records of many people would be one under such a key, and single samples one tube.
-NO_KEYS = ("无", "空", "-", "--", "/", "NULL", "null", "None", "nan", "NaN", "N/A", "undefined")
 SPREADSHEET_ERROR = r"^#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|#+)$"
 # The checks of the marts stop a publication for it (expectations/obligation.yml), so it stops at the door.
 PERSONAL = r"(^|[^0-9])([1-9][0-9]{16}[0-9Xx]|1[3-9][0-9]{9})([^0-9]|$)"
@@ -234,12 +232,18 @@ def _repaired(texts: pl.Series, column: Column) -> pl.DataFrame:
     return (
         pl.DataFrame({"raw": texts})
         .with_columns(clean=repair.clean(pl.col("raw")))
-        .with_columns(value=(repair.phone if column.is_phone else _CONVERSIONS[column.kind])(pl.col("clean")))
+        .with_columns(value=_conversion(column)(pl.col("clean")))
         .select(
             "raw", "value", given=pl.col("clean").is_not_null(), repaired=is_repaired,
             changed=pl.col("value").ne_missing(pl.col("raw")),
         )
     )  # fmt: skip
+
+
+def _conversion(column: Column) -> Callable[[pl.Expr], pl.Expr]:
+    if column.is_phone:
+        return repair.phone
+    return repair.key if column.is_key else _CONVERSIONS[column.kind]
 
 
 def _is_final(raw: pl.Series, column: Column) -> pl.Series:
@@ -258,7 +262,8 @@ def _is_final(raw: pl.Series, column: Column) -> pl.Series:
         case "text" if column.is_phone:
             return raw.str.contains(MOBILE)
         case "text" | "id_type":
-            return raw.str.contains(_PLAIN_TEXT)
+            is_plain = raw.str.contains(_PLAIN_TEXT)
+            return is_plain & ~raw.is_in(repair.NO_KEYS) if column.is_key else is_plain
         case "place":
             return raw.str.contains(_PLAIN_PLACE)
         case "places":
@@ -286,10 +291,9 @@ def _column_problems(
     value, has_text = typed[column.name], given[column.name]
     problems: list[tuple[str, pl.Series]] = []
     if column.name in feed.key:
-        is_void = value.is_in(NO_KEYS) if column.is_key else pl.repeat(False, len(value), eager=True)
-        problems.append(("no_key", value.is_null() | is_void.fill_null(False)))
+        problems.append(("no_key", value.is_null()))
     elif column.required:
-        problems.append(("missing_value", ~has_text))
+        problems.append(("missing_value", value.is_null() if column.is_key else ~has_text))
     match column.kind:
         case "text" | "place" | "places" | "frequency" | "tests":
             return [Problem(code, column.source, flags) for code, flags in problems] + _text_problems(column, value)

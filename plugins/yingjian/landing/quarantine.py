@@ -27,8 +27,10 @@ def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
     """Resolve what a file corrected: rows whose record it brought, and rows without a key of the file it took the place of.
 
     The members of a mixed tube share its sample number: of a key of several columns the others must stand in the row,
-    too, or, where the document number was what was wrong, the person's name. Returns how many.
+    too, or, where the document number was what was wrong, the person's name. A record that was written before the row
+    corrects nothing. Returns how many.
     """
+    updated_at = next(column.source for column in feed.columns if column.name == "updated_at")
     key = key_column(feed)
     dates = [column.name for column in feed.columns if column.kind == "date"]
     times = [column.name for column in feed.columns if column.kind == "time"]
@@ -70,6 +72,11 @@ def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
                 or exists (
                     select 1 from {table} as staged
                     where {same_record} and staged.file_id = file.file_id
+                    and case
+                        when pg_input_is_valid(rejected.cells ->> %(updated_at)s, 'timestamp')
+                            then staged.updated_at >= (rejected.cells ->> %(updated_at)s)::timestamp
+                        else true
+                    end
                 )
             )
             """
@@ -79,7 +86,7 @@ def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
                 [sql.SQL("staged.{} = rejected.record_key").format(sql.Identifier(key)), *others]
             ),
         ),
-        {"file_id": file_id},
+        {"file_id": file_id, "updated_at": updated_at},
     ).rowcount
 
 

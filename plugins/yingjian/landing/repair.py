@@ -37,6 +37,16 @@ def fold(text: pl.Expr) -> pl.Expr:
     return pl.when(text.str.contains(r"[\uFF01-\uFF5E]")).then(text.str.replace_many(FULL_WIDTH)).otherwise(text)
 
 
+# Records of many people would be one under such a key, and single samples one tube; it names no record of another feed.
+NO_KEYS = ("无", "空", "-", "--", "/", "NULL", "null", "None", "nan", "NaN", "N/A", "undefined")
+
+
+def key(text: pl.Expr) -> pl.Expr:
+    """Write the key of a record in its one form, so that feeds that name each other's records agree; null for none."""
+    folded = fold(text)
+    return pl.when(~folded.is_in(NO_KEYS)).then(folded)
+
+
 def document_number(text: pl.Expr) -> pl.Expr:
     """Write a document number in its one form: half-width, upper case, without blanks, hyphens, or a spreadsheet's .0."""
     return fold(text).str.to_uppercase().str.replace_all(r"[\s\-‐–—]", "").str.replace(r"^(\d{1,15})\.0$", "$1")

@@ -50,6 +50,22 @@ def member(**cells: str) -> dict[str, str]:
     } | cells  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("ＦＸ－０１", "FX-01"),
+        ("contacts：K1", "contacts:K1"),
+        ("FX-01", "FX-01"),
+        ("无", None),
+        ("-", None),
+        ("－", None),
+        ("Ｎ／Ａ", None),
+    ],
+)
+def test_a_key_that_names_another_record_is_written_in_one_way(sent: str, kept: str | None) -> None:
+    assert checked("cases", {"风险区编号": sent})["zone_key"] == kept
+
+
 def test_a_good_row_has_no_reason() -> None:
     row = checked("test_results", sample("S1"))
     assert row["reason_codes"] == []

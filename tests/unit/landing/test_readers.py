@@ -418,6 +418,33 @@ def test_rows_of_a_second_sheet_have_lines_of_their_own(tmp_path: Path) -> None:
     assert [r.line for r in records(tmp_path / "a.xlsx")] == [2, 3, 10_000_002, 10_000_003]
 
 
+def test_rows_above_the_header_are_rows(tmp_path: Path) -> None:
+    lines = ["某街道", ROW, HEADER, ROW.replace("E1", "E2")]
+    assert [(r.line, r.cells[0]) for r in records(write(tmp_path, "\n".join(lines).encode()))] == [(2, "E1"), (4, "E2")]
+    book = openpyxl.Workbook()
+    for line in lines:
+        book.active.append(line.split(","))
+    book.save(tmp_path / "a.xlsx")
+    assert [(r.line, r.cells[0]) for r in records(tmp_path / "a.xlsx")] == [(2, "E1"), (4, "E2")]
+
+
+def test_a_sheet_that_goes_on_without_a_header(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for sheet, lines in (
+        (book.active, (HEADER, ROW)),
+        (book.create_sheet("续表"), (ROW.replace("E1", "E2"), ROW.replace("E1", "E3"))),
+        (book.create_sheet("说明"), ("请勿改动",)),
+    ):
+        for line in lines:
+            sheet.append(line.split(","))
+    book.save(tmp_path / "a.xlsx")
+    assert [(r.line, r.cells[0]) for r in records(tmp_path / "a.xlsx")] == [
+        (2, "E1"),
+        (10_000_001, "E2"),
+        (10_000_002, "E3"),
+    ]
+
+
 # The tests below read XML spreadsheets of 2003.
 
 

@@ -4,7 +4,7 @@
 with checks as (
     select
         *,
-        {{ split_list('symptoms') }} as named_symptoms
+        {{ split_list("translate(symptoms, '。．.', '')") }} as named_symptoms
     from {{ ref('stg_platform__health_checks') }}
     where measured_at < {{ as_of_date() }} + 1
 ),

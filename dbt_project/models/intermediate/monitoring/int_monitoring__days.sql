@@ -5,7 +5,16 @@ with periods as (select * from {{ ref('int_control__periods') }}),
 
 memberships as (select * from {{ ref('int_membership__unified') }}),
 
-contacts as (select * from {{ ref('stg_platform__contacts') }}),
+-- The first of the merged records that says where the isolation is counts, as for the control.
+contacts as (
+    select
+        merged.membership_id,
+        (array_agg(contacts.isolation_method order by merged.record_key collate "C"))[1] as isolation_method
+    from {{ ref('stg_platform__contacts') }} as contacts
+    inner join {{ ref('int_membership__merged') }} as merged on 'contacts:' || contacts.contact_key = merged.record_key
+    where contacts.isolation_method <> ''
+    group by merged.membership_id
+),
 
 infections as (select * from {{ ref('int_lift__intervals') }} where state = 'void'),
 
@@ -18,12 +27,12 @@ located as (
         coalesce(periods.controlled_from < periods.isolation_ends_on, true) or periods.monitoring_days > 0 as has_stage,
         case
             when coalesce(periods.controlled_from >= periods.isolation_ends_on, true) then false
-            when contacts.contact_key is not null then coalesce(contacts.isolation_method, '') <> '居家'
+            when periods.membership_id like 'contacts:%' then coalesce(contacts.isolation_method, '') <> '居家'
             else periods.place <> '居家'
         end as is_elsewhere
     from periods
     inner join memberships on periods.membership_id = memberships.membership_id
-    left join contacts on periods.membership_id = 'contacts:' || contacts.contact_key
+    left join contacts on periods.membership_id = contacts.membership_id
 ),
 
 stages as (

@@ -69,6 +69,18 @@ latest as (
     ) as placed
 ),
 
+-- Where the zone lay by the declarations before the run: a lowering is judged by these.
+placed_before as (
+    select distinct on (history.zone_key, history.run_number)
+        history.zone_key,
+        history.run_number,
+        runs.communities,
+        runs.grids
+    from history
+    inner join runs on history.zone_key = runs.zone_key and history.run_number > runs.run_number
+    order by history.zone_key, history.run_number, cardinality(runs.communities) = 0, runs.effective_date desc
+),
+
 final as (
     select
         history.zone_key as zone_id,
@@ -82,9 +94,12 @@ final as (
         history.was_high,
         history.previous_level,
         history.previous_level_since,
+        placed_before.communities as previous_communities,
+        placed_before.grids as previous_grids,
         history.is_present
     from history
     inner join latest on history.zone_key = latest.zone_key
+    left join placed_before on history.zone_key = placed_before.zone_key and history.run_number = placed_before.run_number
 )
 
 select * from final

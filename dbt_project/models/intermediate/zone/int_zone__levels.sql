@@ -8,6 +8,8 @@ select
     level_since,
     was_high,
     previous_level,
-    previous_level_since
+    previous_level_since,
+    previous_communities,
+    previous_grids
 from {{ ref('int_zone__level_runs') }}
 where is_present

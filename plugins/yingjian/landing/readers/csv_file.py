@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from yingjian.landing.readers.layout import (
     find_header,
     header_score,
     header_words,
+    is_record,
     later_layout,
     make_layout,
 )
@@ -182,10 +184,11 @@ def _chunks(path: Path, dialect: _Dialect, header_row: int, layout: Layout, feed
         lines = _Lines(file, dialect.encoding)
         header = csv.reader(lines, delimiter=dialect.delimiter)
         try:
-            for _ in range(header_row + 1):
-                next(header)
+            above = [Record(lines.number, row, dialect.delimiter.join(row)) for row in islice(header, header_row)]
+            next(header)
         except (csv.Error, StopIteration):
             raise FileRejectedError("表头的引号不配对") from None
+        yield from chunks_of((record for record in above if is_record(record.cells, layout, feed)), layout, feed)
         words = [word.encode(dialect.encoding) for word in header_words(feed)]
         while whole := lines.block():
             start, end, later = _later_header(whole, words, lines.number, dialect, feed)

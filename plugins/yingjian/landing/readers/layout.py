@@ -172,6 +172,15 @@ def make_layout(header: Sequence[str], feed: Feed) -> Layout:
     return Layout(positions, len(names), tuple(extra))
 
 
+_MOMENT = re.compile(r"\s*(?:\d{4}\s*[-/.年]?\s*\d{1,2}|\d{5}(?:\.\d+)?\s*$)")
+
+
+def is_record(cells: Sequence[str], layout: Layout, feed: Feed) -> bool:
+    """Whether a line where a title may stand is a record: it says when it was updated, in the column of the header."""
+    position = layout.positions[[column.name for column in feed.columns].index("updated_at")]
+    return position is not None and position < len(cells) <= layout.width and bool(_MOMENT.match(cells[position]))
+
+
 def header_words(feed: Feed) -> frozenset[str]:
     """The function gives the words that name the feed's key columns: a later header has them, and hardly any row does."""
     sources = {feed.column(name).source for name in feed.key}

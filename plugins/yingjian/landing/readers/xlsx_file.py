@@ -7,7 +7,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Self, cast
@@ -25,6 +25,7 @@ from yingjian.landing.readers.layout import (
     Record,
     find_header,
     header_words,
+    is_record,
     later_layout,
     make_layout,
 )
@@ -41,37 +42,57 @@ MAX_UNPACKED = 4 << 30  # Bytes of XML; a sheet that is full to its last row has
 def read_xlsx(
     path: Path, feed: Feed, kind: str = "xlsx", reader: Reader | None = None
 ) -> tuple[Layout, Iterator[Chunk]]:
-    """Layout and chunks of a spreadsheet of `feed`: every sheet that has its header, hidden rows too.
+    """Layout and chunks of a spreadsheet of `feed`: every sheet that has its header or goes on with rows, hidden ones too.
 
     kind: "html" for a page whose tables are its sheets, "xml" for an XML spreadsheet; every other kind is told by its content.
     reader: one that reads this file already. Rows of further sheets have line numbers from SHEET_LINES on.
     Raises FileRejectedError when no sheet has the header, or when one that has it lacks a column; also while its chunks are read.
     """
     reader = reader or Reader(path, kind)
-    tables: list[tuple[int, str, int, Layout]] = []
+    tables: list[_Table] = []
     ignored: list[str] = []
     problem = FileRejectedError(NO_SHEET.get(kind, "电子表格中没有工作表"))
     for number, (name, head) in enumerate(reader.heads):
         try:
             last_row, header = find_header(head[: TITLE_LINES + 2], feed)
         except FileRejectedError as error:
+            if tables and any(is_record(row, tables[-1].layout, feed) for row in head[:1]):
+                tables.append(replace(tables[-1], number=number, name=label(name), header_line=0, above=()))
+                continue
             problem = error
             ignored += [f"工作表“{label(name)}”"] if any(map(any, head[:1])) else []
             continue
-        tables.append((number, label(name), last_row, make_layout(header, feed)))
+        layout = make_layout(header, feed)
+        above = tuple(line for line, row in enumerate(head[:last_row], 1) if is_record(row, layout, feed))
+        tables.append(_Table(number, label(name), last_row + 1, above, layout))
     if not tables:
         raise problem
-    extra = [*tables[0][3].extra_columns, *ignored]
-    layout = replace(tables[0][3], extra_columns=tuple(dict.fromkeys(extra)))
+    extra = [*tables[0].layout.extra_columns, *ignored]
+    layout = replace(tables[0].layout, extra_columns=tuple(dict.fromkeys(extra)))
     return layout, _chunks(reader, tables, feed, is_padded=kind != "html")
 
 
-def _chunks(reader: Reader, tables: list[tuple[int, str, int, Layout]], feed: Feed, is_padded: bool) -> Iterator[Chunk]:
+@dataclass(frozen=True)
+class _Table:
+    """This is a sheet with rows of the feed.
+
+    header_line: 0 when the sheet goes on with the columns of the one before; above: lines of records above the header.
+    """
+
+    number: int
+    name: str
+    header_line: int
+    above: tuple[int, ...]
+    layout: Layout
+
+
+def _chunks(reader: Reader, tables: list[_Table], feed: Feed, is_padded: bool) -> Iterator[Chunk]:
     with reader:
-        for i, (number, name, last_row, layout) in enumerate(tables):
-            place = f"工作表“{name}”" if len(tables) > 1 else ""
-            below = (rows.filter(pl.col("line") > last_row + 1) for rows in reader.rows(number))
-            for rows, its_layout in _sections(below, layout, feed):
+        for i, table in enumerate(tables):
+            place = f"工作表“{table.name}”" if len(tables) > 1 else ""
+            is_row = (pl.col("line") > table.header_line) | pl.col("line").is_in(table.above)
+            below = (rows.filter(is_row) for rows in reader.rows(table.number))
+            for rows, its_layout in _sections(below, table.layout, feed):
                 numbered = rows.with_columns(pl.col("line") + i * SHEET_LINES)
                 yield replace(_chunk(numbered, its_layout, feed, is_padded), place=place)
 
