@@ -77,7 +77,7 @@ records as (
     select
         -- A roster may write the key of another feed's record as its own: both stay, and are kept apart.
         case
-            when derived.membership_id is null and roster.membership_id not like 'key\_population:%' then roster.membership_id
+            when derived.membership_id is null and left(roster.membership_id, 15) <> 'key_population:' then roster.membership_id
             else 'key_population:' || roster.membership_id
         end as membership_id,
         roster.person_key,

@@ -26,11 +26,29 @@ allowed as (
         {{ parameter('positive_report_days', as_of_date()) }} as days_before
 ),
 
+-- A case that was sampled before the last discharge, and was not discharged then, may report the positive that came after it.
+earlier_cases as (
+    select distinct on (samples.person_key, samples.discharges)
+        samples.person_key,
+        samples.discharges,
+        events.event_key
+    from samples
+    cross join allowed
+    inner join events
+        on
+            samples.person_key = events.person_key
+            and events.kind = 'case'
+            and samples.discharges > events.discharges
+            and samples.sample_date - allowed.days_before <= events.sample_date
+            and samples.sample_date <= coalesce(events.discharge_date, 'infinity')
+    order by samples.person_key, samples.discharges, events.sampled_at, events.known_at, events.event_key collate "C"
+),
+
 final as (
     select
         coalesce(samples.person_key, cases.person_key) as person_key,
         coalesce(samples.discharges, cases.discharges) as episode,
-        cases.event_key as case_key,
+        coalesce(cases.event_key, earlier_cases.event_key) as case_key,
         case when begins_with_sample then samples.event_key end as sample_key,
         begins_with_sample,
         case when begins_with_sample then samples.sampled_at else cases.sampled_at end as sampled_at,
@@ -38,6 +56,8 @@ final as (
         case when begins_with_sample then samples.known_at else cases.known_at end as clock_from
     from samples
     full outer join cases on samples.person_key = cases.person_key and samples.discharges = cases.discharges
+    left join earlier_cases
+        on samples.person_key = earlier_cases.person_key and samples.discharges = earlier_cases.discharges
     cross join allowed
     cross join lateral (
         select

@@ -15,7 +15,8 @@ samples as (
         singles.sample_key as event_key,
         singles.sampled_at,
         singles.sample_date,
-        coalesce(singles.tested_at, greatest(reports.updated_at, singles.sampled_at)) as known_at
+        coalesce(singles.tested_at, greatest(reports.updated_at, singles.sampled_at)) as known_at,
+        null::date as discharge_date
     from singles
     inner join reports on singles.sample_key = reports.sample_key and singles.person_key = reports.person_key
 ),
@@ -27,7 +28,8 @@ cases as (
         case_key as event_key,
         sample_date::timestamp as sampled_at,
         sample_date,
-        coalesce(reported_at, sample_date::timestamp) as known_at
+        coalesce(reported_at, sample_date::timestamp) as known_at,
+        discharge_date
     from {{ ref('stg_platform__cases') }}
     where sample_date <= {{ as_of_date() }}
 ),
@@ -55,13 +57,15 @@ final as (
         events.sampled_at,
         events.sample_date,
         events.known_at,
+        events.discharge_date,
         count(discharges.discharge_date)::int as discharges
     from events
     left join discharges
         on events.person_key = discharges.person_key and events.sample_date > discharges.discharge_date
     where events.known_at < {{ as_of_date() }} + 1
     group by
-        events.person_key, events.kind, events.event_key, events.sampled_at, events.sample_date, events.known_at
+        events.person_key, events.kind, events.event_key, events.sampled_at, events.sample_date, events.known_at,
+        events.discharge_date
 )
 
 select * from final

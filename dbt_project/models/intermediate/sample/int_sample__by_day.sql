@@ -14,6 +14,7 @@
 ) }}
 
 {% set changes = ref('int_sample__changes') %}
+{% set repeated = ref('int_sample__repeated') %}  {#- The hook before it reads this. -#}
 
 select
     person_key,
