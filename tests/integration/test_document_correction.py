@@ -107,7 +107,7 @@ def test_a_sample_that_came_under_both_numbers_is_one_sample(
     taken_at: str,
     counts: int,
 ) -> None:
-    """What was written last counts, in a build that goes on as in a whole one; the register counts the person once."""
+    """The row that was written last counts, in a build that goes on as in a whole one; the register counts the person once."""
     write_feed(
         tmp_path,
         "test_results",

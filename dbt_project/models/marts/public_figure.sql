@@ -185,10 +185,11 @@ words as (
     select
         'zone',
         'zone:' || zones.zone_id,
-        -- The key of a zone may be as long as a document number; a name with a number of a person is not published.
+        -- A key or a name that looks like a number of a person is not published.
         case
-            when zones.name ~ '(^|[^0-9])([1-9][0-9]{16}[0-9Xx]|1[3-9][0-9]{9})([^0-9]|$)' then '未命名风险区'
-            else coalesce(nullif(zones.name, ''), '未命名风险区')
+            when coalesce(nullif(zones.name, ''), zones.zone_id) ~ '(^|[^0-9])([1-9][0-9]{16}[0-9Xx]|1[3-9][0-9]{9})([^0-9]|$)'
+                then '未命名风险区'
+            else coalesce(nullif(zones.name, ''), zones.zone_id)
         end,
         zones.level || '风险区，自' || {{ chinese_date('zones.level_since') }} || '起',
         '第二十八条',

@@ -19,7 +19,7 @@ measured as (
     select
         *,
         reported_on = max(reported_on) over (partition by supply_key) as is_newest,
-        least(stock / nullif(daily_use, 0), 1e9) as days_of_stock,
+        case when daily_use > 0 then least(stock / daily_use, 1e9) end as days_of_stock,
         daily_use * floor_days as floor_stock
     from supplies
 ),

@@ -1,4 +1,4 @@
--- The laboratory writes who was sampled. Only restricted.person is made from this view.
+-- The laboratory writes who was sampled. Only restricted.person is made from this view, and what a corrected document repeats.
 select
     person_key,
     id_type,

@@ -14,15 +14,11 @@ documents as (
 ),
 
 samples as (
-    select
-        named.person_key,
-        named.sample_key,
-        named.sampled_at::date as sample_date,
-        named.updated_at,
-        named.file_id,
-        named.line
-    from {{ source('platform', 'test_results') }} as named
+    select results.*
+    from {{ ref('stg_platform__sample_identities') }} as named
     inner join documents on named.id_type = documents.id_type and named.id_number = documents.id_number
+    inner join {{ ref('stg_platform__test_results') }} as results
+        on named.file_id = results.file_id and named.line = results.line
 ),
 
 ranked as (

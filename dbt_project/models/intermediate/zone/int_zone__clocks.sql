@@ -26,8 +26,8 @@ moments as (
     -- A rise to 高 is no lowering; what was 低 has no rule that lowers it.
     select
         zone_id,
-        case when cardinality(previous_communities) > 0 then previous_communities else communities end as communities,
-        case when cardinality(previous_communities) > 0 then previous_grids else grids end as grids,
+        previous_communities as communities,
+        previous_grids as grids,
         'lowering' as moment,
         level_since as judged_on,
         previous_level as level,
@@ -77,8 +77,6 @@ final as (
         clocked.zone_id,
         clocked.moment,
         clocked.judged_on,
-        clocked.communities,
-        clocked.grids,
         clocked.level,
         clocked.last_positive_date,
         clocked.clock_start,

@@ -69,7 +69,7 @@ latest as (
     ) as placed
 ),
 
--- Where the zone lay by the declarations before the run: a lowering is judged by these.
+-- A lowering is judged by where the zone lay by the declarations before the run.
 placed_before as (
     select distinct on (history.zone_key, history.run_number)
         history.zone_key,
@@ -94,8 +94,9 @@ final as (
         history.was_high,
         history.previous_level,
         history.previous_level_since,
-        placed_before.communities as previous_communities,
-        placed_before.grids as previous_grids,
+        case when cardinality(placed_before.communities) > 0 then placed_before.communities else latest.communities end
+            as previous_communities,
+        case when cardinality(placed_before.communities) > 0 then placed_before.grids else latest.grids end as previous_grids,
         history.is_present
     from history
     inner join latest on history.zone_key = latest.zone_key

@@ -1,13 +1,13 @@
 -- Article 28: who lives in each zone on the day on which it is judged. One row per zone, moment and resident; a case is
 -- marked, not left out. A resident belongs to the zone when (community, grid) is one of its grids; a notice that names no
 -- grid means the whole community, so that a missing grid never makes a zone look empty.
-with clocks as (
+with zones as (select * from {{ ref('int_zone__levels') }}),
+
+clocks as (
     select
         zone_id,
         moment,
-        judged_on,
-        communities,
-        grids
+        judged_on
     from {{ ref('int_zone__clocks') }}
     where moment = 'present' or needs_full_round
 ),
@@ -22,19 +22,29 @@ cases as (
     group by person_key
 ),
 
+-- A lowering is judged where the zone lay before it.
+places as (
+    select
+        clocks.*,
+        case clocks.moment when 'lowering' then zones.previous_communities else zones.communities end as communities,
+        case clocks.moment when 'lowering' then zones.previous_grids else zones.grids end as grids
+    from clocks
+    inner join zones on clocks.zone_id = zones.zone_id
+),
+
 registered as (
     select
-        clocks.zone_id,
-        clocks.moment,
-        clocks.judged_on,
+        places.zone_id,
+        places.moment,
+        places.judged_on,
         residents.person_key,
         coalesce(residents.moved_in_date, '-infinity'::date) as moved_in_date,
         coalesce(residents.moved_out_date, 'infinity'::date) as moved_out_date
-    from clocks
+    from places
     inner join residents
         on
-            residents.community = any(clocks.communities)
-            and (residents.grid = any(clocks.grids) or cardinality(clocks.grids) = 0)
+            residents.community = any(places.communities)
+            and (residents.grid = any(places.grids) or cardinality(places.grids) = 0)
 ),
 
 final as (
