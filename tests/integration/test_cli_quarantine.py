@@ -64,10 +64,12 @@ def test_a_record_of_a_feed_whose_key_has_a_time_is_corrected(home: Settings, se
         "sewage",
         "污水监测",
         ("site", "sampled_at"),
-        (Column("采样点", "site"), Column("采样时间", "sampled_at", "time")),
+        (Column("采样点", "site"), Column("采样时间", "sampled_at", "time"), Column("更新时间", "updated_at", "time")),
     )
     with warehouse.connect(home) as conn:
-        conn.execute("create table staging.sewage (site text, sampled_at timestamp, file_id bigint)")
+        conn.execute(
+            "create table staging.sewage (site text, sampled_at timestamp, updated_at timestamp, file_id bigint)"
+        )
         first, second = (
             conn.execute(
                 "insert into quality.landed_file (feed, file_name, location, modified_at, size_bytes, status)"
@@ -81,6 +83,6 @@ def test_a_record_of_a_feed_whose_key_has_a_time_is_corrected(home: Settings, se
             " values (%s, 'sewage', 'a.csv', 2, 'W1', '{unknown_code}', 'x', %s)",
             (first, sent),
         )
-        conn.execute("insert into staging.sewage values ('W1', '2022-07-01 08:00', %s)", (second,))
+        conn.execute("insert into staging.sewage values ('W1', '2022-07-01 08:00', '2022-07-02 08:00', %s)", (second,))
         assert quarantine.clear_corrected(conn, feed, second) == int(is_resolved)
         conn.rollback()

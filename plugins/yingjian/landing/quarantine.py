@@ -30,7 +30,7 @@ def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
     too, or, where the document number was what was wrong, the person's name. A record that was written before the row
     corrects nothing. Returns how many.
     """
-    updated_at = next((column.source for column in feed.columns if column.name == "updated_at"), None)
+    updated_at = next(column.source for column in feed.columns if column.name == "updated_at")
     key = key_column(feed)
     dates = [column.name for column in feed.columns if column.kind == "date"]
     times = [column.name for column in feed.columns if column.kind == "time"]
@@ -73,8 +73,8 @@ def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
                     select 1 from {table} as staged
                     where {same_record} and staged.file_id = file.file_id
                     and case
-                        when pg_input_is_valid(rejected.cells ->> %(updated_at)s::text, 'timestamp')
-                            then staged.updated_at >= (rejected.cells ->> %(updated_at)s::text)::timestamp
+                        when pg_input_is_valid(rejected.cells ->> %(updated_at)s, 'timestamp')
+                            then staged.updated_at >= (rejected.cells ->> %(updated_at)s)::timestamp
                         else true
                     end
                 )
