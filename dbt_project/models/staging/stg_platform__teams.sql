@@ -1,7 +1,7 @@
 select
     member_key,
     person_key,
-    {{ comparable_text('team_type') }} as team_type,
+    coalesce({{ comparable_text('team_type') }}, team_type) as team_type,
     level,
     coalesce(community, '') as community,
     nullif(origin, '') as origin,
