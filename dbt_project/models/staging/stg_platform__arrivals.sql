@@ -1,5 +1,5 @@
 select
-    arrival_key,
+    {{ record_key('arrival_key') }} as arrival_key,
     person_key,
     origin,
     {{ comparable_text('origin_province') }} as origin_province,

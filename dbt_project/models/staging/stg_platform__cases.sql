@@ -1,5 +1,5 @@
 select
-    case_key,
+    {{ record_key('case_key') }} as case_key,
     person_key,
     case_type,
     source,

@@ -1,5 +1,5 @@
 select
-    exemption_key,
+    {{ record_key('exemption_key') }} as exemption_key,
     person_key,
     group_code,
     start_date,

@@ -1,5 +1,5 @@
 select
-    guest_key,
+    {{ record_key('guest_key') }} as guest_key,
     person_key,
     nullif(hotel, '') as hotel,
     coalesce(community, '') as community,

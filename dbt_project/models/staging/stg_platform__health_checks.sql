@@ -1,5 +1,5 @@
 select
-    health_check_key,
+    {{ record_key('health_check_key') }} as health_check_key,
     person_key,
     measured_at,
     temperature,

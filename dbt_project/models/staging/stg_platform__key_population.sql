@@ -1,5 +1,5 @@
 select
-    record_key,
+    {{ record_key('record_key') }} as record_key,
     person_key,
     group_code,
     unit,

@@ -1,5 +1,5 @@
 select
-    purchase_key,
+    {{ record_key('purchase_key') }} as purchase_key,
     person_key,
     pharmacy,
     pharmacy_key,

@@ -1,5 +1,5 @@
 select
-    referral_key,
+    {{ record_key('referral_key') }} as referral_key,
     person_key,
     category,
     nullif(risk_level, '') as risk_level,

@@ -1,7 +1,7 @@
 select
-    release_key,
+    {{ record_key('release_key') }} as release_key,
     person_key,
-    record_key,
+    {{ record_key('record_key') }} as record_key,
     release_type,
     release_date,
     person_result,

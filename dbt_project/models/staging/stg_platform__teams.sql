@@ -1,5 +1,5 @@
 select
-    member_key,
+    {{ record_key('member_key') }} as member_key,
     person_key,
     coalesce({{ comparable_text('team_type') }}, team_type) as team_type,
     level,

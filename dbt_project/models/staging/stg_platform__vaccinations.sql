@@ -1,5 +1,5 @@
 select
-    vaccination_key,
+    {{ record_key('vaccination_key') }} as vaccination_key,
     person_key,
     dose::int as dose,
     vaccine,

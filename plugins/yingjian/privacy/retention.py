@@ -36,6 +36,9 @@ class Deletion:
     rows_kept: int
 
 
+# A key that holds the person's document number, as the marts show it (dbt_project/macros/record_key.sql).
+_SHOWN_KEY = "replace({}, t.id_number, t.person_key)"
+
 # Each feed has the date of a row `t` from which its days count, and a condition that must hold besides for the row to go.
 # The order matters: first what samples prove, then the persons' own records, then the samples and the other evidence about
 # those who went.
@@ -99,7 +102,10 @@ _OVER = {
         and not exists (select from pg_temp.answered_item where answered_item.item_id = trim(t.item_key))
         """,
     ),
-    "releases": ("t.release_date", "not exists (select from pg_temp.duty where duty.record_key = t.record_key)"),
+    "releases": (
+        "t.release_date",
+        f"not exists (select from pg_temp.duty where duty.record_key = {_SHOWN_KEY.format('t.record_key')})",
+    ),
     "disinfections": (
         "t.started_at::date",
         """
@@ -346,7 +352,7 @@ def _find_leaving(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> 
     """Collect who leaves: a person's records go together when the last is over. `duty` has the records of those who stay."""
     records = " union all ".join(
         f"""
-        select t.person_key, {key} as record_key, {since} as since, {proved_from} as proved_from,
+        select t.person_key, {_SHOWN_KEY.format(key)} as record_key, {since} as since, {proved_from} as proved_from,
             coalesce(({_OVER[feed][0]}) < date '{before.get(feed, "-infinity")}' and not coalesce({held}, false), false)
                 as is_over
         from staging.{feed} as t {_JOINS.get(feed, "")}
