@@ -333,7 +333,12 @@ def test_quarantine_is_cleared_by_a_corrected_file(home: Settings, tmp_path: Pat
         ]  # fmt: skip
     write_feed(tmp_path, "test_results", [sample("S1"), sample("S9")], "a.csv")
     land_folder(home, tmp_path)
-    assert query(home, "select record_key from quality.rejected_row where resolved_at is null") == [("S3",)]
+    still_open = "select record_key from quality.rejected_row where resolved_at is null order by 1"
+    assert query(home, still_open) == [("",), ("S3",)], "the export of another day has the same name"
+    corrected = [sample("S1"), sample("S2"), *bad[3:5], sample("S9")]
+    write_feed(tmp_path, "test_results", corrected, "a.csv")
+    land_folder(home, tmp_path)
+    assert query(home, still_open) == [("S3",)]
     with support.warehouse.connect(home) as conn:
         [(open_row,)] = conn.execute(
             "select rejected_id from quality.rejected_row where resolved_at is null"

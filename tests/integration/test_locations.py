@@ -171,6 +171,17 @@ def test_everything_lands_once(home: Settings, server: Any, tmp_path: Path) -> N
     assert query(home, "select bool_and(rows_read = rows_staged + rows_rejected + rows_superseded) from quality.landed_file") == [(True,)]  # fmt: skip
 
 
+def test_a_page_whose_records_leave_out_what_they_do_not_have(
+    home: Settings, servers: dict[str, Any], tmp_path: Path
+) -> None:
+    api = servers["api"]
+    api.fill(exports(tmp_path, files=1, rows=3))
+    for record in api.records["test_results"]:
+        del record["采样点"], record["试管编号"]
+    land_from(home, api.uri)
+    assert query(home, SUMS) == [(3,)]
+
+
 def test_two_landings_at_once(home: Settings, server: Any, tmp_path: Path) -> None:
     server.fill(exports(tmp_path))
     with ThreadPoolExecutor(2) as pool:

@@ -119,7 +119,7 @@ def test_three_mistakes_are_told_by_line_column_and_reason_and_one_is_corrected(
         "第5行",
         "身份证校验位错误",
         "代码不在允许范围（应为阴性、阳性、待出、无效之一）",
-        "日期不存在",
+        "日期不存在或无法识别",
         f"<mark>{WRONG}</mark>",
     ):
         assert words in told

@@ -10,7 +10,7 @@ REASONS = {
     "scientific": "证件号码被电子表格改成科学计数",
     "unknown_group": "人群编号不存在",
     "unknown_code": "代码不在允许范围",
-    "bad_date": "日期不存在",
+    "bad_date": "日期不存在或无法识别",
     "future_sample": "采样时间晚于文件接收时间",
     "no_key": "缺少主键",
     "missing_anchor": "缺少锚定日期",
@@ -37,7 +37,7 @@ INVISIBLE = (
     r"\ufff9-\ufffb\ufffe\uffff"
 )
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
-_PERSONAL = re.compile(r"(?<!\d)(?:\d{17}[\dXx]|1[3-9]\d{9})(?!\d)")
+_PERSONAL = re.compile(r"(?<!\d)(?:\d{17}[\dXx]|(?:0{0,2}86[ -]?|0)?1[3-9]\d[ -]?\d{4}[ -]?\d{4})(?!\d)")
 LABEL_CHARACTERS = 120
 
 

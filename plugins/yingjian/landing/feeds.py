@@ -38,6 +38,7 @@ class Column:
     more than a day after the file's receipt; is_key: it identifies a record, so a number that a spreadsheet rounded
     rejects the row with `rounded_key`; is_name: pages show it as the name of a place or a body, so a telephone or
     document number in it rejects the row; is_phone: a telephone, which is repaired where a spreadsheet wrote it otherwise;
+    may_say_none: a word for nothing (无, 否, —) is an empty cell;
     is_receipt_if_empty: an empty cell is filled with the time of the file's receipt, which counts as a repair.
     """
 
@@ -55,6 +56,7 @@ class Column:
     is_key: bool = False
     is_name: bool = False
     is_phone: bool = False
+    may_say_none: bool = False
     is_receipt_if_empty: bool = False
 
 
@@ -363,7 +365,7 @@ FEEDS: dict[str, Feed] = {
                 Column("剂次", "dose", "number", codes=DOSES, low=1, high=9, is_whole=True),
                 _name("疫苗", "vaccine"),
                 _date("接种日期", "vaccinated_date"),
-                Column("禁忌或拒种", "exclusion", may_be_absent=True),
+                Column("禁忌或拒种", "exclusion", may_be_absent=True, is_name=True, may_say_none=True),
                 _UPDATED,
             ),
         ),
@@ -480,7 +482,7 @@ FEEDS: dict[str, Feed] = {
                 _place("社区", "community"),
                 _past("检查时间", "inspected_at", required=True),
                 _name("检查单位", "inspector"),
-                _text("问题", "finding", longest=LONG_TEXT),
+                Column("问题", "finding", max_characters=LONG_TEXT, may_say_none=True),
                 _date("整改时限", "mend_by"),
                 _time("整改完成时间", "mended_at"),
                 _UPDATED,

@@ -428,6 +428,11 @@ class PlatformApi(Folder):
         else:
             text = io.StringIO()
             names = dict.fromkeys(name for record in records for name in record)
+            # Records may leave out what they do not have. A name that is no column may be one under another name.
+            columns = {column.source: column for column in FEEDS[feed].columns} if feed in FEEDS else {}
+            if names.keys() <= columns.keys():
+                optional = (s for s, c in columns.items() if not c.required and c.name not in FEEDS[feed].key)
+                names |= dict.fromkeys(optional)
             writer = csv.DictWriter(text, list(names), lineterminator="\n")
             writer.writeheader()
             writer.writerows(records)

@@ -23,6 +23,17 @@ _DATE_FORMS = ("YYYY-MM-DD", "YYYY/FMMM/FMDD", "YYYYMMDD", "YYYY年FMMM月FMDD�
 _HOUR_FORMS = (" HH24:MI", " FMHH24:MI")
 
 
+# Some exports have the same name every day. A file in the place of another corrects it if it has as many rows, or repeats
+# most of what was there.
+_IS_SENT_AGAIN = sql.SQL("""(
+    file.rows_read = sent.rows_read
+    or (
+        select sum(part.rows) > 2 * sum(part.rows_new) from quality.file_part as part
+        where part.file_id = file.file_id
+    )
+)""")
+
+
 def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
     """Resolve what a file corrected: rows whose record it brought, and rows without a key of the file it took the place of.
 
@@ -68,7 +79,7 @@ def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
             where file.file_id = %(file_id)s and sent.file_id = rejected.file_id and sent.file_id <> file.file_id
             and rejected.feed = file.feed and rejected.resolved_at is null
             and (
-                (sent.location = file.location and coalesce(rejected.record_key, '') = '')
+                (sent.location = file.location and coalesce(rejected.record_key, '') = '' and {is_sent_again})
                 or exists (
                     select 1 from {table} as staged
                     where {same_record} and staged.file_id = file.file_id
@@ -82,6 +93,7 @@ def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
             """
         ).format(
             table=sql.Identifier("staging", feed.name),
+            is_sent_again=_IS_SENT_AGAIN,
             same_record=sql.SQL(" and ").join(
                 [sql.SQL("staged.{} = rejected.record_key").format(sql.Identifier(key)), *others]
             ),

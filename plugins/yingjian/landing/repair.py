@@ -22,8 +22,12 @@ def clean(text: pl.Expr) -> pl.Expr:
 
     Empty is null.
     """
-    visible = pl.when(text.str.contains(f"[{INVISIBLE}]")).then(text.str.replace_all(f"[{INVISIBLE}]", ""))
-    stripped = visible.otherwise(text).str.strip_chars(BLANKS).str.strip_chars_start("'’‘＇").str.strip_chars(BLANKS)
+    shown = (
+        pl.when(text.str.contains(f"[{INVISIBLE}]")).then(text.str.replace_all(f"[{INVISIBLE}]", "")).otherwise(text)
+    )
+    # ="0012" is how a sender keeps a spreadsheet from making a number of a text.
+    unwrapped = shown.str.replace(r'^="([^"]*)"$', "$1")
+    stripped = unwrapped.str.strip_chars(BLANKS).str.strip_chars_start("'’‘＇").str.strip_chars(BLANKS)
     folded = (
         pl.when(stripped.str.contains(r"[\uFF10-\uFF19\uFF21-\uFF3A\uFF41-\uFF5A]"))
         .then(stripped.str.replace_many(_DIGITS_AND_LETTERS))
@@ -37,14 +41,25 @@ def fold(text: pl.Expr) -> pl.Expr:
     return pl.when(text.str.contains(r"[\uFF01-\uFF5E]")).then(text.str.replace_many(FULL_WIDTH)).otherwise(text)
 
 
-# Records of many people would be one under such a key, and single samples one tube; it names no record of another feed.
-NO_KEYS = ("无", "空", "-", "--", "/", "NULL", "null", "None", "nan", "NaN", "N/A", "undefined")
+# Words for nothing, and signs without a letter or a digit. Records of many people would be one under such a key, and single
+# samples one tube; it names no record of another feed.
+NOTHING = (
+    r"(?i)^[(\[]?(?:无|空|否|没有|暂无|未知|不详|待补|待定|无编号|n/?a|nil|nul|null|none|nan|undefined|#{1,3}|0+)[)\]]?$"
+    r"|^[^\p{L}\p{N}#]+$"
+)
+_NO_FAULT = "^(?:无|没有|未见|未发现)(?:问题|异常|禁忌|隐患)?[。.]?$|^(?:正常|合格)[。.]?$"
+NOTHING_SAID = f"{NOTHING}|{_NO_FAULT}"
 
 
 def key(text: pl.Expr) -> pl.Expr:
     """Write the key of a record in its one form, so that feeds that name each other's records agree; null for none."""
     folded = fold(text)
-    return pl.when(~folded.is_in(NO_KEYS)).then(folded)
+    return pl.when(~folded.str.contains(NOTHING)).then(folded)
+
+
+def text_or_none(text: pl.Expr) -> pl.Expr:
+    """Return a text; null where it says in words that there is nothing."""
+    return pl.when(~fold(text).str.contains(NOTHING_SAID)).then(text)
 
 
 def document_number(text: pl.Expr) -> pl.Expr:
@@ -81,11 +96,13 @@ def timestamp(text: pl.Expr) -> pl.Expr:
 def _timestamps(texts: pl.Series) -> pl.Series:
     # Step by step: one expression would take the first steps anew for every part of a date.
     frame = pl.DataFrame({"text": texts}).select(folded=fold(pl.col("text")))
+    hours = frame["folded"].str.extract_groups(_RANGE).struct
+    is_range = (hours.field("to").cast(pl.Int64) >= hours.field("from").cast(pl.Int64)).fill_null(False)
     frame = frame.with_columns(zone=pl.col("folded").str.extract_groups(_ZONED)).with_columns(
         folded=pl.coalesce(pl.col("zone").struct.field("local"), "folded"), minutes=_minutes_east(pl.col("zone"))
     )
     # The end of a file that was cut off: 08:1 may have been 08:16.
-    whole = pl.when(~pl.col("folded").str.contains(r":\d?$|[\sT]\d{1,2}$")).then("folded")
+    whole = pl.when(~pl.col("folded").str.contains(r":\d?$|[\sT]\d{1,2}$") & ~is_range).then("folded")
     frame = frame.with_columns(
         plain=whole.str.replace_all(r"\s*[年月/.]\s*", "-")
         .str.replace_all(r"\s*日\s*|T", " ")
@@ -116,6 +133,8 @@ _ZONED = (
     r"^(?<local>.*(?:\d:\d{2}(?::\d{2}(?:[.,]\d+)?)?|[T\s]\d{4}(?:\d{2})?))\s*"
     r"(?:(?<utc>[Zz]|UTC|GMT)|(?<prefix>UTC|GMT)?(?<sign>[+-])(?<hours>\d{1,2})(?::?(?<minutes>\d{2}))?)$"
 )
+# From a time to a later one, as people write opening hours: that is no zone, and nobody can tell which of them is meant.
+_RANGE = r"[\s日](?<from>\d{1,2})[:时点]\d{2}分?\s*-\s*(?<to>\d{1,2})(?:[:时点]\d{2}分?)?$"
 
 
 def _minutes_east(zone: pl.Expr) -> pl.Expr:
@@ -155,15 +174,21 @@ def required_tests(text: pl.Expr) -> pl.Expr:
     return frequency(text).str.replace_all("[,;；，]", "、")
 
 
+# Signs alone, and what programs write where there is nothing, are no place.
+NO_PLACE = r"(?i)^(?:[^\p{L}\p{N}]+|#?(?:n/a|null!?|none|nan|undefined)|#(?:ref!|value!|name\?|div/0!|num!))$"
+
+
 def place(text: pl.Expr) -> pl.Expr:
     """The name of a place as it is compared (`names.comparable`); null where nothing is left."""
-    return _named(_without_blanks(text).str.strip_chars(EDGES))
+    name = _named(_without_blanks(text).str.strip_chars(EDGES))
+    return pl.when(~name.str.contains(NO_PLACE)).then(name)
 
 
 def places(text: pl.Expr) -> pl.Expr:
-    """Names of places, joined by 、, each as it is compared; a comma or a semicolon joins them, too."""
+    """Names of places, joined by 、, each once and as it is compared; a comma or a semicolon joins them, too."""
     joined = _without_blanks(text).str.replace_all("[,;]", "、").str.replace_all(f"[{EDGES}]*、[{EDGES}]*", "、")
-    return _named(joined.str.strip_chars(EDGES))
+    names = joined.str.strip_chars(EDGES).str.split("、").list.unique(maintain_order=True)
+    return _named(names.list.join("、"))
 
 
 def _without_blanks(text: pl.Expr) -> pl.Expr:

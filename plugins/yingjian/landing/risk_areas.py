@@ -15,6 +15,7 @@ from yingjian.names import BLANKS, comparable
 MAX_BYTES = 64 << 20  # The longest list of 2022 had less than one.
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 LEVELS = {"highlist": "高", "middlelist": "中", "lowlist": "低"}  # In this order: the higher level counts.
+COUNTS = ("hcount", "mcount", "lcount")  # How many areas of each level there are, in the same order.
 _EDGE = BLANKS + "、，,;；。.·"
 _LISTED_AT = re.compile(r"^\s*([1-9]\d{3})-(\d{1,2})-(\d{1,2})\s*(\d{1,2})\s*(?:时|:00|点)")
 
@@ -61,6 +62,7 @@ def read_snapshot(path: Path) -> Snapshot:
     if not isinstance(data, dict):
         raise FileRejectedError("JSON中没有名单（data）")
     listed_at = _listed_at(data.get("end_update_time"))
+    _require_counted_lists(data)
 
     areas: dict[tuple[str, str, str, str], Area] = {}
     rejected: list[tuple[int, str, str]] = []
@@ -84,8 +86,15 @@ def read_snapshot(path: Path) -> Snapshot:
                     superseded += 1
                 else:
                     areas[place] = Area(line, level, province, city, county, area, match)
-    counts = {name: data.get(name) if type(data.get(name)) is int else None for name in ("hcount", "mcount", "lcount")}
+    counts = {name: data.get(name) if type(data.get(name)) is int else None for name in COUNTS}
     return Snapshot(listed_at, counts, list(areas.values()), rejected, line, superseded, repaired)
+
+
+def _require_counted_lists(data: dict[str, Any]) -> None:
+    """Refuse a list that says how many areas of a level there are, and has none: they are not to be taken for lowered."""
+    for (list_name, level), count in zip(LEVELS.items(), COUNTS, strict=True):
+        if type(data.get(count)) is int and data[count] > 0 and not data.get(list_name):
+            raise FileRejectedError(f"名单写明有{level}风险区（{count}），却没有其列表（{list_name}）")
 
 
 def _loads(text: str) -> Any:

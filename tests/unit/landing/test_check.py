@@ -395,6 +395,8 @@ def test_a_vaccination_may_lack_what_a_refusal_does_not_have(source: str) -> Non
     row = ROWS["vaccinations"] | {source: ""}
     assert codes("vaccinations", row) == {"missing_value"}
     assert codes("vaccinations", row | {"禁忌或拒种": "拒种"}) == set()
+    assert codes("vaccinations", row | {"禁忌或拒种": "否"}) == {"missing_value"}
+    assert codes("vaccinations", row | {"禁忌或拒种": "拒种，电话13800000000"}) == {"unknown_code"}
 
 
 def test_a_result_of_a_check_says_when() -> None:
@@ -455,13 +457,45 @@ def test_a_key_that_is_an_error_of_a_spreadsheet(source: str, text: str) -> None
     assert codes("test_results", sample("S1") | {"采样点": text, "试管编号": "#1"}) == set()
 
 
-@pytest.mark.parametrize("text", ["无", "-", "NULL", "None", "N/A", "/", " 无 "])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "无", "-", "NULL", "None", "N/A", "/", " 无 ", "——", "na", "n/a", "Null", "（空）", "暂无", "#", "0", "000", "…", "待补",
+    ],
+)  # fmt: skip
 def test_a_key_that_stands_for_none(text: str) -> None:
     assert codes("test_results", sample(text)) == {"no_key"}
     assert codes("test_results", sample("S1", 姓名=text, 试管编号=text)) == set()
+    assert checked("test_results", sample("S1", 试管编号=text))["tube_no"] is None
 
 
-@pytest.mark.parametrize("text", ["13800000000", "网格员陈某13800000000", "350503194205022751", "35050319810106930X"])
+@pytest.mark.parametrize("text", ["无", "无问题", "—", "未发现问题。", "正常", "N/A"])
+def test_a_finding_that_says_there_is_none(text: str) -> None:
+    assert checked("inspections", ROWS["inspections"] | {"问题": text})["finding"] is None
+    assert checked("inspections", ROWS["inspections"] | {"问题": f"{text}，消毒记录缺页"})["finding"] is not None
+
+
+@pytest.mark.parametrize(("text", "kept"), [("—", None), ("#N/A", None), ("null", None), ("-1", "-1"), ("N区", "N区")])
+def test_signs_and_errors_are_no_place(text: str, kept: str | None) -> None:
+    assert checked("key_population", member(网格=text))["grid"] == kept
+
+
+def test_a_text_that_was_kept_from_being_a_number() -> None:
+    assert checked("key_population", member(记录编号='="0012"'))["record_key"] == "0012"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "甲院+8613912345678",
+        "甲院139-1234-5678",
+        "甲院86 138 0000 0000",
+        "13800000000",
+        "网格员陈某13800000000",
+        "350503194205022751",
+        "35050319810106930X",
+    ],
+)
 def test_a_place_is_no_number_of_a_person(text: str) -> None:
     assert codes("key_population", member(网格=text)) == {"unknown_code"}
     assert codes("key_population", member(现住址=text)) == set()
@@ -478,6 +512,8 @@ def test_a_place_is_no_number_of_a_person(text: str) -> None:
         ("20220701T0005Z", "2022-07-01 08:05:00"),
         ("2022-07-01 08:05:09+0", None), ("2022-07-01 08:05:09+08:", None), ("2022-07-01 08:05:09+15:00", None),
         ("2022-07-01Z", None), ("2022-07-01 08:05:09 EST", None), ("9999-12-31 23:59:59Z", None),
+        ("2022-07-01 08:30-11:30", None), ("2022年7月1日8:30-11:00", None), ("2022-07-01 08:30-09", None),
+        ("2022-07-01 08:05-05:00", "2022-07-01 21:05:00"),
     ],
 )  # fmt: skip
 def test_a_zone_is_converted_where_it_is_stated_and_whole(text: str, expected: str | None) -> None:
@@ -511,6 +547,7 @@ def test_names_of_places_are_kept_as_they_are_compared() -> None:
     [
         ("甲 村、乙村。", "甲村、乙村"), ("甲村，乙村；丙村", "甲村、乙村、丙村"), ("；甲村 。、．乙村、", "甲村、乙村"), ("甲村", "甲村"),
         ("甲·村、乙村（东）", "甲·村、乙村(东)"), ("、，", None), ("甲村,乙村", "甲村、乙村"),
+        ("甲村、乙村、甲 村", "甲村、乙村"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(("feed", "column"), [("risk_zones", "community"), ("declarations", "grids")])
@@ -568,7 +605,7 @@ def test_a_passport_of_any_form(number: str) -> None:
     assert document(PASSPORT, number) == (PASSPORT, expected, [])
 
 
-@pytest.mark.parametrize("number", ["1.23E+10", "1E+10", "1.2E10", "E1", "护照遗失", "123456789.5"])
+@pytest.mark.parametrize("number", ["1.23E+10", "1E+10", "1.2E10", "E1", "护照遗失", "123456789.5", "UNKNOWN", "00000"])
 def test_what_is_no_passport(number: str) -> None:
     assert document(PASSPORT, number)[2] in (["scientific"], ["unknown_code"])
 

@@ -201,6 +201,13 @@ def test_stray_blanks_and_blank_entries(tmp_path: Path) -> None:
     assert read.rows_read == 3
 
 
+def test_a_list_that_counts_areas_and_has_none_is_refused(tmp_path: Path) -> None:
+    """The list of a level came under another name: its areas are not taken for lowered."""
+    path = snapshot(tmp_path, hcount=2, highList=[entry("高村", "低村")], middlelist=[entry("中村")])
+    with pytest.raises(FileRejectedError, match="高风险区（hcount），却没有其列表（highlist）"):
+        read_snapshot(path)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [(b"{", "不是可读的JSON"), (b"[]", "没有名单"), (b'{"data": {"end_update_time": "x"}}', "没有可读的时间")],
@@ -443,6 +450,64 @@ def test_a_sheet_that_goes_on_without_a_header(tmp_path: Path) -> None:
         (10_000_001, "E2"),
         (10_000_002, "E3"),
     ]
+
+
+def test_a_sheet_that_goes_on_below_a_note(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for line in (HEADER, ROW):
+        book.active.append(line.split(","))
+    further = book.create_sheet("续表")
+    for line in ("", "接上页", ROW.replace("E1", "E2")):
+        further.append(line.split(","))
+    book.save(tmp_path / "a.xlsx")
+    # The note is a row that cannot be taken: it is refused with its reason, not left out.
+    assert [r.cells[0] for r in records(tmp_path / "a.xlsx")] == ["E1", "接上页", "E2"]
+
+
+def test_a_sheet_about_other_records_is_left_out_and_named(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for sheet, lines in (
+        (book.active, ("证件类型,证件号码,人群编号,备注", "居民身份证,350503194205022751,8,x")),
+        (book.create_sheet("数据"), (HEADER, ROW)),
+    ):
+        for line in lines:
+            sheet.append(line.split(","))
+    book.active.title = "汇总"
+    book.save(tmp_path / "a.xlsx")
+    assert open_table(tmp_path / "a.xlsx", FEED).layout.extra_columns == ("工作表“汇总”",)
+    assert [r.cells[0] for r in records(tmp_path / "a.xlsx")] == ["E1"]
+
+
+def test_a_sheet_with_records_that_lacks_a_column_is_named(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for sheet, header in ((book.active, HEADER), (book.create_sheet("乙社区"), HEADER.replace(",起始日期", ""))):
+        sheet.append(header.split(","))
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(FileRejectedError, match="工作表“乙社区”：表头不符：缺少列“起始日期”"):
+        open_table(tmp_path / "a.xlsx", FEED)
+
+
+def test_a_merged_cell_stands_in_each_of_its_rows(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for line in (HEADER, ROW, *(ROW.replace("E1", f"E{i}").replace("休假", "") for i in (2, 3, 4))):
+        book.active.append(line.split(","))
+    book.active.merge_cells("G2:G4")
+    book.save(tmp_path / "a.xlsx")
+    rows = "".join(
+        "<tr>" + "".join(f"<td{' rowspan=3' if c == '休假' else ''}>{c}</td>" for c in line.split(",")) + "</tr>"
+        for line in (HEADER, ROW, *(ROW.replace("E1", f"E{i}").replace(",休假", "") for i in (2, 3)))
+    )
+    (tmp_path / "b.xls").write_text(f"<html><meta charset=utf-8><table>{rows}</table></html>", encoding="utf-8")
+    assert [r.cells[6] for r in records(tmp_path / "a.xlsx")] == ["休假", "休假", "休假", ""]
+    assert [r.cells[6] for r in records(tmp_path / "b.xls")] == ["休假", "休假", "休假"]
+
+
+@pytest.mark.parametrize("quoted", ["休假", '"休，假"', '"休\n假"'])
+def test_lines_of_delimiters_are_blank_and_those_at_an_end_are_nothing(tmp_path: Path, quoted: str) -> None:
+    blank = "," * HEADER.count(",")
+    lines = [HEADER, ROW.replace("休假", quoted), blank, f"{ROW},,".replace("E1", "E2"), blank[3:], f'{blank}," "', ROW]
+    read = records(write(tmp_path, "\n".join(lines).encode()))
+    assert [(r.cells[0], len(r.cells)) for r in read] == [("E1", 9), ("E2", 9), ("E1", 9)]
 
 
 # The tests below read XML spreadsheets of 2003.

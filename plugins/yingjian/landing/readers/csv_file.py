@@ -26,6 +26,7 @@ from yingjian.landing.readers.layout import (
     find_header,
     header_score,
     header_words,
+    is_blank,
     is_record,
     later_layout,
     make_layout,
@@ -228,7 +229,7 @@ def _later_header(
             continue
         text = block[start:place].decode(dialect.encoding, "replace").replace("\0", "").strip("\r\n\ufeff")
         cells = _loosely(text, dialect.delimiter)
-        layout = later_layout(cells, feed, lines_before + len(block[:start].splitlines()) + 1)
+        layout = later_layout(cells, feed, f"第{lines_before + len(block[:start].splitlines()) + 1}行")
         if layout is not None:
             return start, place, layout
 
@@ -265,9 +266,18 @@ def _split_odd(block: bytes, lines: pl.DataFrame, dialect: _Dialect, layout: Lay
     if not lines.filter(has_quote)["raw"].str.contains(regular).all():
         return None
     bare = pl.when(has_quote).then(pl.col("raw").str.replace_all(r'"[^"]*"', "")).otherwise("raw")
+    delimiters = bare.str.count_matches(dialect.delimiter, literal=True).cast(pl.Int64)
+    # Delimiters at the end of a row, beyond the columns of the header, are cells with nothing in them.
+    at_end = pl.col("raw").str.extract(f"({d}*)$").str.len_chars().cast(pl.Int64)
+    surplus = lines.select(
+        pl.min_horizontal(pl.max_horizontal(delimiters - (dialect.width - 1), 0), at_end)
+    ).to_series()
+    has_surplus = bool((surplus > 0).any())
+    if has_surplus:
+        lines = lines.with_columns(raw=pl.when(surplus > 0).then(pl.col("raw").str.head(-surplus)).otherwise("raw"))
     is_whole = lines.select(bare.str.count_matches(dialect.delimiter, literal=True) == dialect.width - 1).to_series()
     whole, ragged = lines.filter(is_whole), lines.filter(~is_whole)
-    text = block if whole.height == rows else whole["raw"].str.join("\n").item().encode()
+    text = block if whole.height == rows and not has_surplus else whole["raw"].str.join("\n").item().encode()
     cells = _cells(text, dialect, '"')
     if cells is None or cells.height != whole.height:
         return None
@@ -329,7 +339,8 @@ def _records(lines: _Lines, end: int, dialect: _Dialect) -> Iterator[Record]:
         if lines.is_open and len(lines.record_lines) == 1 and raw.count('"') % 2:
             cells, lines.is_open = [raw], False
         if cells and raw.strip():
-            yield _record(first_line, cells, raw)
+            surplus = cells[dialect.width :]
+            yield _record(first_line, cells[: dialect.width] if is_blank(surplus) else cells, raw)
 
 
 def _has_swallowed(lines: list[str], dialect: _Dialect) -> bool:

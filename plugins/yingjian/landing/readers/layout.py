@@ -57,14 +57,32 @@ class Chunk:
         return self.cells.height + len(self.broken)
 
     def filled(self, feed: Feed) -> Chunk:
-        """Return the chunk without rows that are blank, by the columns that the feed names for it."""
-        if not feed.blank_without:
-            return self
-        given = pl.any_horizontal(pl.col(name).str.strip_chars(BLANKS) != "" for name in feed.blank_without)
-        is_filled = self.cells.select(given.fill_null(False)).to_series()
+        """Return the chunk without blank rows: those without a cell in any column of the feed, or of those that it names for it.
+
+        Spreadsheets write the rows of their used range as lines of delimiters.
+        """
+        broken = [record for record in self.broken if not is_blank(record.cells)]
+        names = feed.blank_without or [column.name for column in feed.columns]
+        # Hardly any row lacks its key, and the other columns need no look where it is there.
+        first = feed.blank_without[0] if feed.blank_without else feed.key[0]
+        is_filled = self.cells.select(_is_given(first)).to_series()
+        if not is_filled.all():
+            is_filled |= self.cells.select(pl.any_horizontal(_is_given(name) for name in names)).to_series()
+        if is_filled.all():
+            return replace(self, broken=broken)
         return replace(
-            self, lines=self.lines.filter(is_filled), cells=self.cells.filter(is_filled), raw=self.raw.filter(is_filled)
-        )
+            self, lines=self.lines.filter(is_filled), cells=self.cells.filter(is_filled),
+            raw=self.raw.filter(is_filled), broken=broken,
+        )  # fmt: skip
+
+
+def _is_given(name: str) -> pl.Expr:
+    return (pl.col(name).str.strip_chars(BLANKS) != "").fill_null(False)
+
+
+def is_blank(cells: Iterable[str]) -> bool:
+    """Whether nothing stands in any of the cells."""
+    return not any(cell.strip(BLANKS) for cell in cells)
 
 
 @dataclass(frozen=True)
@@ -188,7 +206,13 @@ def header_words(feed: Feed) -> frozenset[str]:
     return frozenset(sources | synonyms | {text for text, source in feed.synonyms.items() if source in sources})
 
 
-def later_layout(cells: Sequence[str], feed: Feed, line: int) -> Layout | None:
+def has_records(header: Sequence[str], feed: Feed) -> bool:
+    """Whether the header of a sheet names the columns without which there is no record: the key and the time of update."""
+    needed = {column.source for column in feed.columns if column.name in (*feed.key, "updated_at")}
+    return needed <= set(_names(header, feed))
+
+
+def later_layout(cells: Sequence[str], feed: Feed, place: str) -> Layout | None:
     """The layout from a later header on (files joined to one have several); None when the cells are no header.
 
     Raises FileRejectedError when it is one that lacks a column: nobody can tell what stands below it.
@@ -198,7 +222,7 @@ def later_layout(cells: Sequence[str], feed: Feed, line: int) -> Layout | None:
     try:
         return make_layout(cells, feed)
     except FileRejectedError as error:
-        raise FileRejectedError(f"第{line}行又是表头，{error}") from None
+        raise FileRejectedError(f"{place}又是表头，{error}") from None
 
 
 CHUNK_RECORDS, CHUNK_TEXT = 20_000, 32_000_000  # Records of a chunk, and characters.

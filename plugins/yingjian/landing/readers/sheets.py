@@ -29,6 +29,7 @@ MAX_ROW, MAX_TEXT = (
 )  # Characters of a row, and of all that is read: one text may stand in any number of cells.
 BATCH_TEXT = 4_000_000
 MAX_SHEETS = 200
+MAX_MERGED = 10_000  # Merged cells of a sheet that are filled, and lines of one of them.
 HEAD_ROWS, HEAD_COLUMNS, HEAD_CELL = 7, 2001, 200  # Five title lines and a header of two rows; a header is no larger.
 MAX_ROWS, MAX_CELLS = 1 << 20, 1 << 14  # A sheet has no more rows, and a row no more cells.
 ML = "{urn:schemas-microsoft-com:office:spreadsheet}"
@@ -58,7 +59,7 @@ def workbook_sheets(path: str) -> list[Sheet]:
 
 
 class HtmlTable:
-    """A table of a page, with what a sheet has. A cell that covers several stands in the first of them."""
+    """A table of a page, with what a sheet has. A cell that covers several stands in each row, in its first column."""
 
     start = (0, 0)
 
@@ -68,18 +69,22 @@ class HtmlTable:
 
     def iter_rows(self) -> Iterator[list[str]]:
         covered: dict[int, int] = {}  # Column -> how many more rows a cell from above covers.
+        above: list[str] = []
         for row in self._table.iter("tr"):
             cells: list[str] = []
-            for cell in row.iterchildren("td", "th"):
+
+            def cover(cells: list[str] = cells, above: list[str] = above) -> None:
                 while covered.get(len(cells), 0):
                     covered[len(cells)] -= 1
-                    cells.append("")
+                    cells.append(above[len(cells)])
+
+            for cell in row.iterchildren("td", "th"):
+                cover()
                 for i in range(span(cell, "colspan")):
                     covered[len(cells)] = span(cell, "rowspan") - 1
                     cells.append("" if i else " ".join("".join(cell.itertext()).split()))
-            while covered.get(len(cells), 0):
-                covered[len(cells)] -= 1
-                cells.append("")
+            cover()
+            above = cells
             yield cells
 
 
@@ -250,12 +255,18 @@ def say(value: Any) -> None:
 def texts(sheet: Sheet) -> Iterator[list[str]]:
     """Yield every row from the first of the sheet, hidden and empty ones too."""
     blank = [""] * (sheet.start[1] if sheet.start else 0)
+    covered = merged_downwards(sheet)
+    above: list[str] = []
     # A page writes every cell of a row; what a sheet leaves out at the end of a row is empty.
     is_whole = isinstance(sheet, HtmlTable)
     total = 0
-    for row in sheet.iter_rows():
+    rows: Iterator[list[Any]] = sheet.iter_rows()
+    for line, row in enumerate(rows):
         # Most cells are texts already, and a call for each costs more than all the rest.
         cells = blank + [cell if isinstance(cell, str) else cell_text(cell) for cell in row]
+        for column in covered.get(line, ()):
+            cells[column] = above[column]
+        above = list(cells) if line + 1 in covered else []
         while cells and not cells[-1] and not is_whole:
             cells.pop()
         text = "".join(cells)
@@ -266,6 +277,16 @@ def texts(sheet: Sheet) -> Iterator[list[str]]:
         if length > MAX_ROW or total > MAX_TEXT:
             raise TooMuchTextError
         yield cells
+
+
+def merged_downwards(sheet: Sheet) -> dict[int, list[int]]:
+    """Return for each line the columns in which a merged cell of the line above goes on; it is read once for every line."""
+    ranges: list[Any] = getattr(sheet, "merged_cell_ranges", None) or []
+    covered: dict[int, list[int]] = {}
+    for (first, column), (last, _) in ranges[:MAX_MERGED]:
+        for line in range(first + 1, min(last, first + MAX_MERGED) + 1):
+            covered.setdefault(line, []).append(column)
+    return covered
 
 
 def cell_text(cell: Any) -> str:

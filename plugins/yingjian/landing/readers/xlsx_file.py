@@ -24,6 +24,7 @@ from yingjian.landing.readers.layout import (
     Layout,
     Record,
     find_header,
+    has_records,
     header_words,
     is_record,
     later_layout,
@@ -46,7 +47,9 @@ def read_xlsx(
 
     kind: "html" for a page whose tables are its sheets, "xml" for an XML spreadsheet; every other kind is told by its content.
     reader: one that reads this file already. Rows of further sheets have line numbers from SHEET_LINES on.
-    Raises FileRejectedError when no sheet has the header, or when one that has it lacks a column; also while its chunks are read.
+    A sheet that has some of the columns, but neither keys nor times of update, is about the records of another.
+    Raises FileRejectedError when no sheet has the header, or when one with records lacks a column; also while its chunks are
+    read.
     """
     reader = reader or Reader(path, kind)
     tables: list[_Table] = []
@@ -56,13 +59,20 @@ def read_xlsx(
         try:
             last_row, header = find_header(head[: TITLE_LINES + 2], feed)
         except FileRejectedError as error:
-            if tables and any(is_record(row, tables[-1].layout, feed) for row in head[:1]):
+            if tables and any(is_record(row, tables[-1].layout, feed) for row in head):
                 tables.append(replace(tables[-1], number=number, name=label(name), header_line=0, above=()))
                 continue
             problem = error
-            ignored += [f"工作表“{label(name)}”"] if any(map(any, head[:1])) else []
+            ignored += [f"工作表“{label(name)}”"] if any(map(any, head)) else []
             continue
-        layout = make_layout(header, feed)
+        try:
+            layout = make_layout(header, feed)
+        except FileRejectedError as error:
+            problem = FileRejectedError(f"工作表“{label(name)}”：{error}") if len(reader.heads) > 1 else error
+            if has_records(header, feed):
+                raise problem from None
+            ignored.append(f"工作表“{label(name)}”")
+            continue
         above = tuple(line for line, row in enumerate(head[:last_row], 1) if is_record(row, layout, feed))
         tables.append(_Table(number, label(name), last_row + 1, above, layout))
     if not tables:
@@ -92,22 +102,24 @@ def _chunks(reader: Reader, tables: list[_Table], feed: Feed, is_padded: bool) -
             place = f"工作表“{table.name}”" if len(tables) > 1 else ""
             is_row = (pl.col("line") > table.header_line) | pl.col("line").is_in(table.above)
             below = (rows.filter(is_row) for rows in reader.rows(table.number))
-            for rows, its_layout in _sections(below, table.layout, feed):
+            for rows, its_layout in _sections(below, table.layout, feed, place):
                 numbered = rows.with_columns(pl.col("line") + i * SHEET_LINES)
                 yield replace(_chunk(numbered, its_layout, feed, is_padded), place=place)
 
 
-def _sections(batches: Iterator[pl.DataFrame], layout: Layout, feed: Feed) -> Iterator[tuple[pl.DataFrame, Layout]]:
-    """Divide the rows of a sheet at each later header, and say the layout of each part."""
+def _sections(
+    batches: Iterator[pl.DataFrame], layout: Layout, feed: Feed, place: str
+) -> Iterator[tuple[pl.DataFrame, Layout]]:
+    """Divide the rows of a sheet at each later header, and say the layout of each part; place: the sheet, for messages."""
     words = header_words(feed)
     for rows in batches:
         start = 0
         is_named = rows.select(pl.any_horizontal(False, _cells().is_in(words))).to_series()
-        for place in is_named.arg_true():
-            later = later_layout(_sent(rows.row(place)), feed, rows["line"][place])
+        for row in is_named.arg_true():
+            later = later_layout(_sent(rows.row(row)), feed, f"{place}第{rows['line'][row]}行")
             if later is not None:
-                yield rows[start:place], layout
-                start, layout = place + 1, later
+                yield rows[start:row], layout
+                start, layout = row + 1, later
         yield rows[start:], layout
 
 
