@@ -24,3 +24,12 @@
         name is a name; null is not divided and gives null alone. -#}
     unnest(array_append(case when {{ names }} = '' then array[''] else string_to_array({{ names }}, '、') end, null))
 {%- endmacro %}
+
+{% macro without_words_for_none(names) -%}
+    {#- An array of names without the words that say that there is none. -#}
+    {%- set left = namespace(names=names) -%}
+    {%- for word in ['无', '无症状', '无不适', '无异常', '没有', '正常', '否', '-', '—', '/'] -%}
+        {%- set left.names = "array_remove(" ~ left.names ~ ", '" ~ word ~ "')" -%}
+    {%- endfor -%}
+    {{ left.names }}
+{%- endmacro %}

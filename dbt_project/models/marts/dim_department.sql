@@ -1,14 +1,12 @@
 -- Every competent department, one by itself, that a rule of the day or a row names; the one without a name stands last.
 with cells as (
-    select department from {{ ref('obligation') }}
-    union
-    select department from {{ ref('key_site_disinfection') }}
-    union
-    select department from {{ ref('request_followup') }}
-    union
-    select department from {{ ref('supply_daily') }}
-    union
-    select department from {{ ref('bridge_group_department') }}
+    {% for mart in [
+        'obligation', 'bridge_group_department', 'control', 'key_site_disinfection', 'missing_departure', 'overdue_episode',
+        'request_followup', 'sampling_unit_daily', 'supply_daily', 'unscheduled',
+    ] %}
+    select department from {{ ref(mart) }}
+    {% if not loop.last %}union{% endif %}
+    {% endfor %}
 ),
 
 named as (

@@ -1,14 +1,15 @@
 -- Every grid that a row of the day may name, with its community.
 with named as (
+    {% for mart in [
+        'obligation', 'grid_population', 'contact_clock', 'control', 'overdue_episode', 'pharmacy_followup',
+        'pool_followup', 'positive_followup', 'request_followup', 'unscheduled',
+    ] %}
     select
         community,
         grid
-    from {{ ref('obligation') }}
-    union
-    select
-        community,
-        grid
-    from {{ ref('grid_population') }}
+    from {{ ref(mart) }}
+    {% if not loop.last %}union{% endif %}
+    {% endfor %}
 ),
 
 final as (
@@ -21,6 +22,7 @@ final as (
             order by community = '', community collate "C", grid = '', grid collate "C"
         )::int as sort_order
     from named
+    where community is not null and grid is not null
 )
 
 select * from final

@@ -1,12 +1,27 @@
--- Every unit that an obligation or a key site names, with the communities and departments of its rows.
+-- Every unit that a row of the day names, with the communities and departments of its rows.
 with named as (
-    select distinct
+    select
         unit_key,
         unit,
         community,
         department
     from {{ ref('obligation') }}
-    union all
+    union
+    select
+        unit_key,
+        unit,
+        community,
+        department
+    from {{ ref('sampling_unit_daily') }}
+    union
+    -- The membership of a run that is over may be gone.
+    select
+        unit_key,
+        substr(unit_key, position(':' in unit_key) + 1) as unit,
+        community,
+        department
+    from {{ ref('overdue_episode') }}
+    union
     select
         sites.unit_key,
         substr(sites.unit_key, char_length('workplace:') + 1) as unit,

@@ -9,8 +9,7 @@ with required as (
 held as (
     select
         drill_type,
-        coalesce((regexp_match(article, '([0-9]+)'))[1], {{ comparable_text('article') }}, '')
-            as article,
+        {{ article_number('article') }} as article,
         held_on,
         attendance
     from {{ ref('stg_platform__drills') }}

@@ -13,8 +13,7 @@ with inspections as (
 known as (
     select
         inspection_key,
-        coalesce((regexp_match(article, '([0-9]+)'))[1], {{ comparable_text('article') }}, '')
-            as article,
+        {{ article_number('article') }} as article,
         coalesce(place, '') as place,
         coalesce(place_type, '') as place_type,
         community,

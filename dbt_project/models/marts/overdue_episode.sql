@@ -1,5 +1,6 @@
--- Articles 18 and 21: each run of days on which an obligation was overdue, and what ended it. A rolling duty shows only its
--- present due date, so runs that are over are carried on from the publication before.
+-- Articles 18 and 21: each run of days on which an obligation was overdue, and what ended it. A slot says itself from when
+-- to when it was; a rolling duty shows only its present due date, so its runs that are over are carried on from the
+-- publication before.
 {{ config(indexes=[{'columns': ['from_date']}]) }}
 
 with obligations as (select * from {{ ref('obligation') }}),
@@ -48,6 +49,20 @@ ended as (
     where before.to_date is null and present.obligation_id is null
 ),
 
+slots as (
+    select
+        obligations.*,
+        case when obligations.status = 'missed' then planned.last_day else obligations.satisfied_on - 1 end as to_date,
+        case when obligations.status = 'missed' then 'missed' else 'sample' end as cured_by
+    from obligations
+    inner join {{ ref('int_obligation__unioned') }} as planned
+        on
+            obligations.membership_id = planned.membership_id
+            and obligations.group_code = planned.group_code
+            and obligations.slot = planned.slot
+    where obligations.status in ('satisfied_late', 'missed')
+),
+
 united as (
     select
         obligation_id,
@@ -58,7 +73,8 @@ united as (
         grid,
         least(due_date, from_date_before) as from_date,
         null::date as to_date,
-        '' as cured_by
+        '' as cured_by,
+        false as is_of_slot
     from present
     union all
     select
@@ -76,8 +92,24 @@ united as (
             when status = 'missed' then 'missed'
             when sampled_on is not null then 'sample'
             else 'corrected'
-        end as cured_by
+        end as cured_by,
+        false as is_of_slot
     from ended
+    union all
+    select
+        slots.obligation_id,
+        slots.group_code,
+        slots.unit_key,
+        slots.department,
+        slots.community,
+        slots.grid,
+        slots.due_date as from_date,
+        slots.to_date,
+        slots.cured_by,
+        true as is_of_slot
+    from slots
+    cross join allowed
+    where slots.to_date >= slots.due_date and slots.to_date > {{ as_of_date() }} - allowed.shown_days
     union all
     select
         before.obligation_id,
@@ -88,10 +120,18 @@ united as (
         before.grid,
         before.from_date,
         before.to_date,
-        before.cured_by
+        before.cured_by,
+        false as is_of_slot
     from before
     cross join allowed
     where before.to_date > {{ as_of_date() }} - allowed.shown_days
+),
+
+-- A run that a slot says itself goes before one that was published.
+newest as (
+    select distinct on (obligation_id, from_date) *
+    from united
+    order by obligation_id, from_date, is_of_slot desc, to_date desc nulls last
 ),
 
 final as (
@@ -104,11 +144,10 @@ final as (
         community,
         grid,
         from_date,
-        max(to_date) as to_date,
-        ((coalesce(max(to_date), {{ as_of_date() }}) - from_date) + 1)::int as days,
-        max(cured_by) as cured_by
-    from united
-    group by obligation_id, group_code, unit_key, department, community, grid, from_date
+        to_date,
+        ((coalesce(to_date, {{ as_of_date() }}) - from_date) + 1)::int as days,
+        cured_by
+    from newest
 )
 
 select * from final

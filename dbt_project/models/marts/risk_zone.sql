@@ -106,10 +106,6 @@ disagreeing as (
             case
                 when is_eligible and ({{ as_of_date() }} - may_be_lowered_on) > 1
                     then {{ chinese_date('may_be_lowered_on') }} || '已可降为' || to_level || '风险，尚未调整'
-            end,
-            case
-                when level = '低' and last_positive_date > level_since
-                    then '公布为低风险后，' || {{ chinese_date('last_positive_date') }} || '仍有本土感染者'
             end
         ], null) as mismatches,
         array_remove(array[
@@ -136,6 +132,10 @@ disagreeing as (
             case
                 when to_level is not null and unassigned_case_date is not null
                     then '区内' || {{ chinese_date('unassigned_case_date') }} || '的本土感染者未注明风险区'
+            end,
+            case
+                when level = '低' and last_positive_date > level_since
+                    then '公布为低风险后，' || {{ chinese_date('last_positive_date') }} || '仍有本土感染者'
             end
         ], null) as blocking_words
     from joined

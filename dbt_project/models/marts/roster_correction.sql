@@ -7,25 +7,23 @@ with memberships as (
 
 merged as (select * from {{ ref('int_membership__merged') }}),
 
--- An item is an obligation, a contact, a day of monitoring, or a membership itself.
+-- An item is an obligation, a contact, a day of monitoring, or a membership itself. Other lists have items of other feeds,
+-- whose keys may be the same as those of the roster.
 dispositions as (
     select
         *,
         case
-            when {{ comparable_text('list_name') }} = 'contact_clock' then 'contacts:' || trim(item_key)
-            else coalesce(
-                (regexp_match(item_key, '^(.+)/[^/]+/([0-9]+|rolling)$'))[1],
-                (regexp_match(item_key, '^(.+)/([0-9]{4}-[0-9]{2}-[0-9]{2})$'))[1],
-                trim(item_key)
-            )
+            when item_kind = 'obligation' then (regexp_match(item_id, '^(.+)/[^/]+/([0-9]+|rolling)$'))[1]
+            when item_kind = 'health_monitoring' then (regexp_match(item_id, '^(.+)/([0-9]{4}-[0-9]{2}-[0-9]{2})$'))[1]
+            when item_kind = 'contact_clock' then 'contacts:' || item_id
+            when item_kind in ('control', 'missing_departure', 'push_outstanding', 'unscheduled') then item_id
         end as record_key
-    from {{ ref('stg_platform__dispositions') }}
-    where handled_at < {{ as_of_date() }} + 1
+    from {{ ref('int_list__answers') }}
 ),
 
 obligations as (
     select
-        {{ obligation_id() }} as item_key,
+        {{ obligation_id() }} as item_id,
         due_date
     from {{ ref('int_obligation__unioned') }}
 ),
@@ -37,18 +35,25 @@ answers as (
         dispositions.result,
         dispositions.handled_at,
         dispositions.updated_at,
-        obligations.due_date
+        obligations.due_date,
+        -- An item of the membership itself may be gone by D; an item of a merged record is known by the obligation that it is.
+        dispositions.item_kind <> 'obligation' or dispositions.record_key = memberships.membership_id as may_be_gone
     from dispositions
     inner join merged on dispositions.record_key = merged.record_key
     inner join memberships on merged.membership_id = memberships.membership_id
-    left join obligations on dispositions.item_key = obligations.item_key
+    -- An item of a record that was merged into another is that one's.
+    left join obligations
+        on
+            dispositions.item_kind = 'obligation'
+            and memberships.membership_id || substr(dispositions.item_id, char_length(dispositions.record_key) + 1)
+            = obligations.item_id
 ),
 
 -- An answer of long before the item fell due is about an earlier one.
 counting as (
     select * from answers
     where
-        due_date is null
+        (due_date is null and may_be_gone)
         or handled_at >= due_date - {{ parameter('disposition_days_before_due', as_of_date()) }}
 ),
 
@@ -56,7 +61,7 @@ newest as (
     select *
     from (
         select distinct on (membership_id) * from counting
-        order by membership_id, handled_at desc, updated_at desc, disposition_key collate "C"
+        order by membership_id, handled_at desc, updated_at desc, disposition_key collate "C" desc
     )
         as counted
 ),

@@ -28,7 +28,8 @@ final as (
     left join rules
         on
             ended.level = rules.from_level
-            and ended.was_high = rules.was_high
+            -- A zone that is 高 again is judged as one that is 高 for the first time.
+            and (ended.was_high and ended.level <> '高') = rules.was_high
             and ended.last_day between rules.effective_from and rules.effective_to
 )
 

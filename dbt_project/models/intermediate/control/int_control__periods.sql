@@ -12,10 +12,13 @@ merged as (select * from {{ ref('int_membership__merged') }}),
 contacts as (
     select
         merged.membership_id,
-        (array_agg(contacts.isolation_method order by merged.record_key collate "C"))[1] as isolation_method
+        (
+            array_agg(contacts.isolation_method order by merged.record_key collate "C")
+            filter (where contacts.isolation_method <> '')
+        )[1] as isolation_method
     from {{ ref('stg_platform__contacts') }} as contacts
     inner join merged on 'contacts:' || contacts.contact_key = merged.record_key
-    where contacts.isolation_method <> ''
+    where contacts.judged_at < {{ as_of_date() }} + 1
     group by merged.membership_id
 ),
 

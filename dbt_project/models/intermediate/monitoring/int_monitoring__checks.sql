@@ -16,7 +16,7 @@ final as (
         measured_at::date as monitored_on,
         count(distinct measured_at)::int as done,
         max(temperature) as highest_temperature,
-        bool_or(cardinality(array_remove(named_symptoms, '无')) > 0) as has_symptom
+        bool_or(cardinality({{ without_words_for_none('named_symptoms') }}) > 0) as has_symptom
     from checks
     where temperature is not null or cardinality(named_symptoms) > 0
     group by person_key, measured_at::date

@@ -9,10 +9,13 @@ memberships as (select * from {{ ref('int_membership__unified') }}),
 contacts as (
     select
         merged.membership_id,
-        (array_agg(contacts.isolation_method order by merged.record_key collate "C"))[1] as isolation_method
+        (
+            array_agg(contacts.isolation_method order by merged.record_key collate "C")
+            filter (where contacts.isolation_method <> '')
+        )[1] as isolation_method
     from {{ ref('stg_platform__contacts') }} as contacts
     inner join {{ ref('int_membership__merged') }} as merged on 'contacts:' || contacts.contact_key = merged.record_key
-    where contacts.isolation_method <> ''
+    where contacts.judged_at < {{ as_of_date() }} + 1
     group by merged.membership_id
 ),
 
@@ -27,7 +30,7 @@ located as (
         coalesce(periods.controlled_from < periods.isolation_ends_on, true) or periods.monitoring_days > 0 as has_stage,
         case
             when coalesce(periods.controlled_from >= periods.isolation_ends_on, true) then false
-            when periods.membership_id like 'contacts:%' then coalesce(contacts.isolation_method, '') <> '居家'
+            when contacts.membership_id is not null then coalesce(contacts.isolation_method, '') <> '居家'
             else periods.place <> '居家'
         end as is_elsewhere
     from periods

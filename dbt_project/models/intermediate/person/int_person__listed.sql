@@ -4,7 +4,12 @@
 
 with memberships as (select * from {{ ref('int_membership__unified') }}),
 
-controlled_groups as (select distinct group_code from {{ ref('int_policy__controls') }}),
+controls as (
+    select distinct
+        group_code,
+        coalesce(control_method, '') as control_method
+    from {{ ref('int_policy__controls') }}
+),
 
 infections as (
     select * from {{ ref('stg_platform__cases') }}
@@ -18,7 +23,11 @@ final as (
         memberships.start_date as from_date,
         coalesce(memberships.end_date, 'infinity'::date) as to_date
     from memberships
-    inner join controlled_groups on memberships.group_code = controlled_groups.group_code
+    -- A referral says itself how it is controlled: 仅检测 is no control.
+    inner join controls
+        on
+            memberships.group_code = controls.group_code
+            and coalesce(memberships.control_method, '') = controls.control_method
     union all
     select
         person_key,
