@@ -68,6 +68,11 @@ def airflow_uri(settings: Settings) -> str:
     return _external(settings.warehouse, AIRFLOW_ROLE, password(settings, AIRFLOW_ROLE), "/airflow")
 
 
+def driver_uri(uri: str) -> str:
+    """Return a connection URI as SQLAlchemy takes it, with the driver that the project has."""
+    return uri.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
 def password(settings: Settings, role: str) -> str:
     """Return the password of a service's role.
 

@@ -38,6 +38,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from yingjian.database import locks, roles, warehouse
 from yingjian.database.embedded import EmbeddedPostgres, binaries
+from yingjian.names import LOGIN
 from yingjian.operations import migration
 from yingjian.privacy import audit_trail
 from yingjian.settings import Settings, SetupError
@@ -53,7 +54,6 @@ PART_BYTES = 8 << 20
 _SECRET, _PUBLIC, _MAC = "AGE-SECRET-KEY-", "age1", "YINGJIAN-MAC-"
 # A reader's login may be a member of these, and is named so: nothing else of a role is taken from a backup.
 _GROUPS = ("bi_reader", "case_worker", "community_reader", "department_reader")
-_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 _DUMP = ("--format=custom", "--compress=1")
 MAKE_KEY = "`yingjian backup-key` makes one; keep it where the home is not, since without it no backup can be read"
 
@@ -545,7 +545,7 @@ class _Target:
         """Make the logins of readers, without passwords, as members of the groups of readers only."""
         taken = {name for (name,) in conn.execute("select rolname from pg_roles").fetchall()}
         for login, groups in self._logins.items():
-            if not _LOGIN.fullmatch(login) or login in taken or not set(groups) <= set(_GROUPS):
+            if not LOGIN.fullmatch(login) or login in taken or not set(groups) <= set(_GROUPS):
                 raise SetupError("the backup has a login that is none of a reader: it was not written by this program")
             conn.execute(sql.SQL("create role {} login").format(sql.Identifier(login)))
             conn.execute(sql.SQL("alter role {} set search_path to reporting, pg_temp").format(sql.Identifier(login)))

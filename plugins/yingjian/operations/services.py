@@ -67,7 +67,7 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
     """Return the environment of Airflow's services and of every task. It has all settings, so no file repeats them."""
     home = settings.home / "airflow"
     metadata = warehouse.airflow_uri(settings)
-    driver = metadata.replace("postgresql://", "postgresql+psycopg://", 1)
+    driver = warehouse.driver_uri(metadata)
     url = f"http://{variables().bind}:{ports['api']}"
     # Every task process imports dbt or pandas; more processes than cores would only wait for memory.
     tasks_at_once = max(6, 2 * (os.cpu_count() or 2))

@@ -41,7 +41,7 @@ def _runs(metadata: psycopg.Connection) -> int:
 
 def _clean_metadata(settings: Settings, before: datetime) -> None:
     """Call Airflow's own command, since only Airflow knows which rows belong together."""
-    driver = warehouse.airflow_uri(settings).replace("postgresql://", "postgresql+psycopg://", 1)
+    driver = warehouse.driver_uri(warehouse.airflow_uri(settings))
     environment = {
         **os.environ,  # Airflow hides its database from a task's process, so the command gets it again.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": driver,

@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from yingjian import reference
-from yingjian.names import comparable
+from yingjian.names import LOGIN, comparable
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.settings import SetupError
 
@@ -32,7 +32,6 @@ RIGHTS = {
 CHANNELS = {"mail": "to", "wecom": "connection", "dingtalk": "connection", "folder": "path"}
 RETURN_CHANNELS = ("mail", "folder")  # A group robot takes no file, and its group is no place for persons' rows.
 _LOGIN_IS = "wants a letter, then letters, digits, dots, dashes or underscores"
-_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 _PHONE = re.compile(r"(?:\+?\d[\d -]{2,20})?")
 
 
@@ -175,7 +174,7 @@ def _data_team(path: Path, entries: Any, officials: Mapping[str, Official]) -> d
         if not isinstance(entry, dict) or set(entry) != {"login", "role"}:
             raise SetupError(f"{where} wants login and role, and nothing else")
         login, role = entry["login"], entry["role"]
-        if not isinstance(login, str) or not _LOGIN.fullmatch(login):
+        if not isinstance(login, str) or not LOGIN.fullmatch(login):
             raise SetupError(f"{where} login {_LOGIN_IS}")
         if not isinstance(role, str) or role not in ROLES:
             raise SetupError(f"{where} role is none of {', '.join(ROLES)}")
@@ -272,7 +271,7 @@ class _Entry(BaseModel):
     @field_validator("login", mode="before")
     @classmethod
     def _is_a_login(cls, value: Any) -> Any:
-        if not isinstance(value, str) or not _LOGIN.fullmatch(value):
+        if not isinstance(value, str) or not LOGIN.fullmatch(value):
             raise ValueError(f"login {_LOGIN_IS}")
         return value
 

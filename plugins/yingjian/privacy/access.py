@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from psycopg import sql
 from yingjian.database.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, scram
 from yingjian.database.warehouse import ROLES
 from yingjian.modelling.marts import published
+from yingjian.names import LOGIN
 from yingjian.people.audience import Audience
 from yingjian.privacy.audit_trail import record, require_reason
 
@@ -139,7 +139,6 @@ def _words(kind: str, grant: Grant) -> str:
 
 # The functions below make and drop the logins of readers.
 
-_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 # The group of a part gives the views; access.reader says which rows of them.
 _GROUPS = {
     "community": "community_reader",
@@ -266,7 +265,7 @@ def _member(conn: psycopg.Connection[Any], statement: str, role: str, login: str
 
 def _require_reader_name(login: str) -> None:
     names_taken = {*read_table().roles, OWNER_ROLE, AIRFLOW_ROLE, "postgres", "public"}
-    if not _LOGIN.fullmatch(login) or login in names_taken or login.startswith("pg_"):
+    if not LOGIN.fullmatch(login) or login in names_taken or login.startswith("pg_"):
         raise ValueError(
             f"{login} is no login of a reader: wants a letter, then letters, digits, dots, dashes, underscores"
         )

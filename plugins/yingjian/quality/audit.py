@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from yingjian.database import warehouse
 from yingjian.quality.suites import Check, Suite
 from yingjian.settings import TELEMETRY_OFF
 
@@ -80,7 +81,7 @@ def _validate(uri: str, suites: list[Suite], docs: Path | None) -> dict[str, lis
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     source = context.data_sources.add_postgres(
         "warehouse",
-        connection_string=uri.replace("postgresql://", "postgresql+psycopg://", 1).replace("$", r"\$"),
+        connection_string=warehouse.driver_uri(uri).replace("$", r"\$"),
         create_temp_table=False,
     )
     definitions = []
