@@ -69,7 +69,7 @@ def write_template(path: Path, feed: Feed) -> None:
                     "validate": "list", "source": list(codes), "error_title": "代码不在允许范围",
                     "error_message": f"“{column.source}”请从列表中选择",
                 })  # fmt: skip
-        title = f"{feed.title}：从“{DATA}”表第2行起填写，第2行是示例，填写前请删除"
+        title = f"{feed.title}：从“{DATA}”表第2行起填写，第2行是示例，不会入库"
         write_guide(book.add_worksheet(GUIDE), book, feed, title)
 
 
@@ -121,7 +121,7 @@ def requirement(column: Column, feed: Feed) -> str:
 
 
 def example(column: Column, feed: Feed) -> str:
-    """The cell of the example row: all of it together is a row that landing takes."""
+    """The cell of the example row: all of it together shows a row that landing takes, and is left out where it stands itself."""
     if column.may_be_absent:
         return ""
     if column.name in _OWN:

@@ -1,4 +1,4 @@
-"""Templates for senders: each feed has one, and landing takes its example row as it stands."""
+"""Templates for senders: each feed has one, whose example row shows what landing takes, and is itself no record."""
 
 from __future__ import annotations
 
@@ -21,9 +21,16 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("feed", FEEDS.values(), ids=FEEDS)
-def test_the_example_row_is_a_good_one(paths: dict[str, Path], feed: Feed) -> None:
-    table = open_table(paths[feed.name], feed)
+def test_the_example_row_is_a_good_one(paths: dict[str, Path], feed: Feed, tmp_path: Path) -> None:
+    book = openpyxl.load_workbook(paths[feed.name])
+    sheet = book[templates.DATA]
+    row = [cell.value for cell in sheet[2]]
+    place = [column.name for column in feed.columns].index("updated_at")
+    sheet.append([*row[:place], "2022-07-08 20:00:01", *row[place + 1 :]])
+    book.save(tmp_path / "filled.xlsx")
+    table = open_table(tmp_path / "filled.xlsx", feed)
     [chunk] = table.chunks
+    assert chunk.lines.to_list() == [3], "the example that nobody deleted is left out"
     assert (chunk.rows, chunk.cells.height, table.layout.width) == (1, 1, len(feed.columns))
     checked = check.type_and_check(chunk.cells, feed, datetime(2022, 7, 9))
     assert checked.reasons.rows() == []

@@ -68,12 +68,20 @@ class Chunk:
         is_filled = self.cells.select(_is_given(first)).to_series()
         if not is_filled.all():
             is_filled |= self.cells.select(pl.any_horizontal(_is_given(name) for name in names)).to_series()
-        if is_filled.all():
-            return replace(self, broken=broken)
-        return replace(
-            self, lines=self.lines.filter(is_filled), cells=self.cells.filter(is_filled),
-            raw=self.raw.filter(is_filled), broken=broken,
-        )  # fmt: skip
+        return replace(self._of(is_filled), broken=broken)
+
+    def without(self, row: dict[str, str]) -> Chunk:
+        """Return the chunk without rows that are, cell by cell, the given one: column -> text, empty where any will do."""
+        is_row = pl.all_horizontal(pl.col(name) == text for name, text in row.items() if text)
+        # Hardly any row has its time of update.
+        if not self.cells.select((pl.col("updated_at") == row["updated_at"]).any()).item():
+            return self
+        return self._of(~self.cells.select(is_row.fill_null(False)).to_series())
+
+    def _of(self, is_of: pl.Series) -> Chunk:
+        if is_of.all():
+            return self
+        return replace(self, lines=self.lines.filter(is_of), cells=self.cells.filter(is_of), raw=self.raw.filter(is_of))
 
 
 def _is_given(name: str) -> pl.Expr:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from yingjian.landing import templates
 from yingjian.landing.errors import FileRejectedError
 from yingjian.landing.feeds import Feed
 from yingjian.landing.readers.csv_file import read_csv
@@ -48,12 +49,13 @@ def begin(path: Path) -> Reader | None:
 
 
 def open_table(path: Path, feed: Feed, reader: Reader | None = None) -> Table:
-    """Open an export of `feed`; reader: what `begin` gave for it.
+    """Open an export of `feed`, without blank rows and the example of its template; reader: what `begin` gave for it.
 
     Raises FileRejectedError when no header of the feed is found in it, or it is no table.
     """
     table = _open(path, feed, reader)
-    return replace(table, chunks=(chunk.filled(feed) for chunk in table.chunks))
+    example = {column.name: templates.example(column, feed) for column in feed.columns}
+    return replace(table, chunks=(chunk.filled(feed).without(example) for chunk in table.chunks))
 
 
 def _open(path: Path, feed: Feed, reader: Reader | None) -> Table:
