@@ -1,5 +1,6 @@
 -- Article 31: what goes to the public once it is signed off. Small counts of persons are protected, and so is what
 -- would give them away by subtraction (docs/decisions/protecting-small-counts.md).
+{%- set personal = "'(^|[^0-9])([1-9][0-9]{16}[0-9Xx]|1[3-9][0-9]{9})([^0-9]|$)'" %}
 with counts as (select * from {{ ref('public_count') }}),
 
 titles as (select * from {{ ref('public_figure_title') }}),
@@ -184,11 +185,13 @@ words as (
     union all
     select
         'zone',
-        'zone:' || zones.zone_id,
         -- A key or a name that looks like a number of a person is not published.
+        'zone:' || case
+            when zones.zone_id ~ {{ personal }} then (row_number() over (order by zones.zone_id collate "C"))::text
+            else zones.zone_id
+        end,
         case
-            when coalesce(nullif(zones.name, ''), zones.zone_id) ~ '(^|[^0-9])([1-9][0-9]{16}[0-9Xx]|1[3-9][0-9]{9})([^0-9]|$)'
-                then '未命名风险区'
+            when coalesce(nullif(zones.name, ''), zones.zone_id) ~ {{ personal }} then '未命名风险区'
             else coalesce(nullif(zones.name, ''), zones.zone_id)
         end,
         zones.level || '风险区，自' || {{ chinese_date('zones.level_since') }} || '起',
