@@ -8,28 +8,23 @@ answer.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from typing import Any, ClassVar
 
-import psycopg
 from airflow.providers.standard.utils.skipmixin import SkipMixin
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DownstreamTasksSkipped
-from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from yingjian import clock
 from yingjian.database import warehouse
 from yingjian.orchestration import delivery_tasks, tasks
 from yingjian.orchestration.notices import first_line
+from yingjian.orchestration.polling import PollingTrigger
 from yingjian.publishing import decision
 from yingjian.publishing.decision import Answer
 from yingjian.settings import Settings
-
-POLL_SECONDS = 5.0
 
 
 class UnansweredError(AirflowFailException):
@@ -244,20 +239,18 @@ class SignOff(ApprovalByRight):
         delivery_tasks.expire(tasks.publication_of(context), context["run_id"])
 
 
-class QuestionTrigger(BaseTrigger):
+class QuestionTrigger(PollingTrigger):
     """This trigger fires when a question is answered or moot, or at a time.
 
     The operator reads from the record what happened.
     """
 
+    arguments = ("question_id", "asker", "subject", "wake_at")
+
     def __init__(self, question_id: int, asker: str, subject: dict[str, Any], wake_at: str) -> None:
         """Set asker: the operator's class; subject: the arguments of its `superseded_by`."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.question_id, self.asker, self.subject, self.wake_at = question_id, asker, subject, wake_at
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        names = ("question_id", "asker", "subject", "wake_at")
-        return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     def is_over(self) -> bool:
         settings = Settings.load()
@@ -276,12 +269,5 @@ class QuestionTrigger(BaseTrigger):
         asker: type[ApprovalByRight] = getattr(import_module(module), name)
         return asker
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        while True:
-            try:
-                if await asyncio.to_thread(self.is_over):
-                    yield TriggerEvent({})  # type: ignore[no-untyped-call]
-                    return
-            except psycopg.OperationalError as error:  # The server is restarting.
-                self.log.warning("the database does not answer: %s", type(error).__name__)
-            await asyncio.sleep(POLL_SECONDS)
+    def look(self) -> dict[str, Any] | None:
+        return {} if self.is_over() else None

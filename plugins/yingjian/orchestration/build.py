@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
 import psycopg
 from airflow.sdk import BaseOperator
-from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from yingjian.database import warehouse
 from yingjian.database.airflow_database import BUSINESS_DATE, ask_airflow
 from yingjian.modelling import dbt
 from yingjian.orchestration import tasks
+from yingjian.orchestration.polling import PollingTrigger
 from yingjian.pipeline import Dag, Task
 from yingjian.publishing import build as builds
 from yingjian.settings import Settings
@@ -111,24 +110,17 @@ class ClaimBuild(BaseOperator):
         self.log.info("the schema build is this run's")
 
 
-class TurnTrigger(BaseTrigger):
+class TurnTrigger(PollingTrigger):
     """This trigger fires when the schema `build` belongs to the run."""
+
+    arguments = ("run_id", "day")
+    seconds = POLL_SECONDS
 
     def __init__(self, run_id: str, day: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.run_id = run_id
         self.day = day
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        return f"{type(self).__module__}.{type(self).__qualname__}", {"run_id": self.run_id, "day": self.day}
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        settings, day = Settings.load(), date.fromisoformat(self.day)
-        while True:
-            try:
-                if await asyncio.to_thread(take_turn, settings, self.run_id, day):
-                    yield TriggerEvent({"owner": True})  # type: ignore[no-untyped-call]
-                    return
-            except psycopg.OperationalError as error:  # The server is restarting.
-                self.log.warning("the warehouse does not answer: %s", type(error).__name__)
-            await asyncio.sleep(POLL_SECONDS)
+    def look(self) -> dict[str, Any] | None:
+        is_owner = take_turn(Settings.load(), self.run_id, date.fromisoformat(self.day))
+        return {"owner": True} if is_owner else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -11,14 +9,13 @@ from typing import Any
 import psycopg
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
-from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from yingjian import clock, reference
 from yingjian.database import warehouse
 from yingjian.orchestration import tasks
+from yingjian.orchestration.polling import PollingTrigger
 from yingjian.settings import Settings
 
-POLL_SECONDS = 5.0
 # A late file makes its day run again at most once in this time, and only until this hour of the next day.
 CORRECTION_PAUSE = timedelta(minutes=30)
 CORRECTIONS_UNTIL = 12
@@ -170,29 +167,21 @@ def reason_to_skip(settings: Settings, day: date) -> str | None:
     return None
 
 
-class FeedsTrigger(BaseTrigger):
+class FeedsTrigger(PollingTrigger):
     """This trigger fires when every required feed brought a day's data, or at the deadline."""
+
+    arguments = ("day",)
 
     def __init__(self, day: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.day = day
+        self._last_missing: list[str] | None = None
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        return f"{type(self).__module__}.{type(self).__qualname__}", {"day": self.day}
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
+    def look(self) -> dict[str, Any] | None:
         settings, day = Settings.load(), date.fromisoformat(self.day)
-        last_missing: list[str] | None = None
-        while True:
-            try:
-                missing = await asyncio.to_thread(read_missing, settings, day)
-            except psycopg.OperationalError as error:  # The server is restarting.
-                self.log.warning("the warehouse does not answer: %s", type(error).__name__)
-            else:
-                if missing != last_missing:
-                    self.log.info("%s waits for %s", day, ", ".join(missing) or "nothing")
-                    last_missing = missing
-                if not missing or clock.now(settings.home) >= deadline(settings, day):
-                    yield TriggerEvent({"missing": missing})  # type: ignore[no-untyped-call]
-                    return
-            await asyncio.sleep(POLL_SECONDS)
+        missing = read_missing(settings, day)
+        if missing != self._last_missing:
+            self.log.info("%s waits for %s", day, ", ".join(missing) or "nothing")
+            self._last_missing = missing
+        is_over = not missing or clock.now(settings.home) >= deadline(settings, day)
+        return {"missing": missing} if is_over else None
