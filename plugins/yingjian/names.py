@@ -9,7 +9,7 @@ BLANKS = (
     "\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
 EDGES = "、,;。.·"
-LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")  # A person's login here, and a reader's in the database.
+LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")  # It is the form of a login, here and in the database.
 FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _COMPARABLE = str.maketrans(FULL_WIDTH | dict.fromkeys(BLANKS))
 
