@@ -44,7 +44,7 @@ def fold(text: pl.Expr) -> pl.Expr:
 # Words for nothing, and signs without a letter or a digit. Records of many people would be one under such a key, and single
 # samples one tube; it names no record of another feed.
 NOTHING = (
-    r"(?i)^[(\[]?(?:无|空|否|没有|暂无|未知|不详|待补|待定|无编号|n/?a|nil|nul|null|none|nan|undefined|#{1,3}|0+)[)\]]?$"
+    r"(?i)^[(\[]?(?:无|空|否|没有|暂无|未知|不详|待补|待定|无编号|n/?a|nil|nul|null|none|nan|undefined|#{1,3})[)\]]?$"
     r"|^[^\p{L}\p{N}#]+$"
 )
 _NO_FAULT = "^(?:无|没有|未见|未发现)(?:问题|异常|禁忌|隐患)?[。.]?$|^(?:正常|合格)[。.]?$"

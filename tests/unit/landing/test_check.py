@@ -460,7 +460,7 @@ def test_a_key_that_is_an_error_of_a_spreadsheet(source: str, text: str) -> None
 @pytest.mark.parametrize(
     "text",
     [
-        "无", "-", "NULL", "None", "N/A", "/", " 无 ", "——", "na", "n/a", "Null", "（空）", "暂无", "#", "0", "000", "…", "待补",
+        "无", "-", "NULL", "None", "N/A", "/", " 无 ", "——", "na", "n/a", "Null", "（空）", "暂无", "#", "…", "待补",
     ],
 )  # fmt: skip
 def test_a_key_that_stands_for_none(text: str) -> None:
