@@ -187,7 +187,7 @@ words as (
         'zone',
         -- A key or a name that looks like a number of a person is not published.
         'zone:' || case
-            when zones.zone_id ~ {{ personal }} then (row_number() over (order by zones.zone_id collate "C"))::text
+            when zones.zone_id ~ {{ personal }} then (row_number() over (order by zones.zone_id collate "C"))::int::text
             else zones.zone_id
         end,
         case
