@@ -38,7 +38,7 @@ _OPEN = """
         )
         or exists (
             select from portal.sending as sent
-            inner join quality.landed_file as file on file.location = 'portal:sending/' || sent.sending_id
+            inner join quality.landed_file as file on file.location = sent.location
             where file.file_id = refused.file_id and sent.sender = any(%(names)s)
         )
     )

@@ -15,8 +15,6 @@ import psycopg
 
 from yingjian.landing.locations import LandingFile
 
-_PREFIX = "portal:sending/"
-
 
 class Uploads:
     """The files that the portal took and that retention did not delete; the connection is landing's."""
@@ -27,23 +25,22 @@ class Uploads:
     def find(self) -> list[LandingFile]:
         rows = self._conn.execute(
             """
-            select sent.sending_id, sent.feed, sent.suffix, sent.size_bytes, sent.sent_at, sent.corrects
+            select sent.sending_id, sent.feed, sent.suffix, sent.location, sent.size_bytes, sent.sent_at, sent.corrects
             from portal.sending as sent inner join portal.sent_file using (sending_id) order by sent.sending_id
             """
         ).fetchall()
         self._conn.commit()
         return [
-            LandingFile(
-                feed, f"{'网页更正' if corrects else '网页报送'}{number}{suffix}", f"{_PREFIX}{number}", size, sent_at
-            )
-            for number, feed, suffix, size, sent_at, corrects in rows
+            LandingFile(feed, f"{'网页更正' if corrects else '网页报送'}{number}{suffix}", location, size, sent_at)
+            for number, feed, suffix, location, size, sent_at, corrects in rows
         ]
 
     @contextmanager
     def local(self, file: LandingFile) -> Iterator[Path]:
         """Give the file on this machine. Raises OSError when retention deleted it meanwhile."""
         row = self._conn.execute(
-            "select content from portal.sent_file where sending_id = %s", (int(file.location.removeprefix(_PREFIX)),)
+            "select content from portal.sent_file inner join portal.sending using (sending_id) where location = %s",
+            (file.location,),
         ).fetchone()
         self._conn.commit()
         if row is None:
@@ -61,9 +58,9 @@ def settle_correction(conn: psycopg.Connection[Any], file_id: int) -> int:
         update quality.rejected_row as rejected
         set resolved_at = now(), resolution = '已在门户更正：' || file.file_name
         from quality.landed_file as file
-        inner join portal.sending as sent on file.location = %(prefix)s || sent.sending_id
-        where file.file_id = %(file_id)s and file.rows_read > 0 and file.rows_rejected = 0
+        inner join portal.sending as sent on file.location = sent.location
+        where file.file_id = %s and file.rows_read > 0 and file.rows_rejected = 0
         and rejected.rejected_id = sent.corrects and rejected.resolved_at is null
         """,
-        {"prefix": _PREFIX, "file_id": file_id},
+        (file_id,),
     ).rowcount

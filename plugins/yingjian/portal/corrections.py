@@ -152,7 +152,7 @@ def _read(conn: Conn, audience: Audience, condition: str, **values: Any) -> list
         inner join quality.rejected_row as rejected using (rejected_id)
         left join portal.correction_answer as answer using (correction_id)
         left join portal.sending as sent using (correction_id)
-        left join quality.landed_file as file on file.location = 'portal:sending/' || sent.sending_id
+        left join quality.landed_file as file on file.location = sent.location
         where (%(is_office)s or proposed.sender = %(own)s) and {condition}
         order by coalesce(answer.answered_at, proposed.proposed_at) desc limit %(most)s
         """,

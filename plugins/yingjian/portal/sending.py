@@ -157,7 +157,7 @@ def files(conn: reading.Conn, sender: Official) -> Files:
                 )
                 union
                 select file.* from quality.landed_file as file
-                inner join portal.sending as sent on file.location = 'portal:sending/' || sent.sending_id
+                inner join portal.sending as sent on file.location = sent.location
                 where sent.sender = any(%(names)s)
             ),
             sent as (select * from portal.sending where sender = any(%(names)s))
@@ -165,7 +165,7 @@ def files(conn: reading.Conn, sender: Official) -> Files:
                 timezone('Asia/Shanghai', coalesce(sent.sent_at, own.received_at)) as sent_at, own.newest_update,
                 timezone('Asia/Shanghai', own.received_at) as received_at, coalesce(own.status, 'waiting') as status,
                 own.reason, own.rows_read, own.rows_staged, own.rows_rejected, own.rows_superseded
-            from own full join sent on own.location = 'portal:sending/' || sent.sending_id
+            from own full join sent on own.location = sent.location
             order by 5 desc, own.file_id desc limit %(most)s
             """,
             {"names": returns.names_of(sender.name), "most": FILES},
@@ -194,7 +194,7 @@ def pending(conn: reading.Conn, rejected_ids: Sequence[int]) -> dict[int, bool]:
         for number, by_official in conn.execute(
             """
             select sent.corrects, bool_or(sent.correction_id is not null) from portal.sending as sent
-            left join quality.landed_file as file on file.location = 'portal:sending/' || sent.sending_id
+            left join quality.landed_file as file on file.location = sent.location
             where sent.corrects = any(%s) and file.file_id is null group by sent.corrects
             """,
             (list(rejected_ids),),

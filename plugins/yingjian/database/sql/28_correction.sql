@@ -6,7 +6,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     )
     and not exists (
         select from portal.sending as sent
-        left join quality.landed_file as file on file.location = 'portal:sending/' || sent.sending_id
+        left join quality.landed_file as file on file.location = sent.location
         where sent.corrects = number and file.file_id is null
     )
 $$;
