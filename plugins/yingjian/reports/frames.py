@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import pandas
 import psycopg
 from pandas import DataFrame, Series
 from psycopg.rows import tuple_row
 
 from yingjian.reports import text
 from yingjian.reports.document import Cell, Column, Row, Table
+
+# A report makes thousands of frames of a few rows, for which Arrow's arrays of text cost twice as much as Python's.
+pandas.set_option("mode.string_storage", "python")
 
 LISTED = 30  # rows of a table on the page; one more row adds up the others
 NAMED = 3  # how many places a sentence names
