@@ -30,14 +30,13 @@ from yingjian.database.airflow_database import BUSINESS_DATE
 from yingjian.delivery import ledger
 from yingjian.modelling.dbt import manifest_fault
 from yingjian.operations import migration
-from yingjian.orchestration import anchor, notices
+from yingjian.orchestration import anchor, notices, watch
 from yingjian.portal import outlines
 from yingjian.privacy import rotation
 from yingjian.publishing import decision
 from yingjian.settings import Settings, SetupError
 
 SECONDS = 3  # A service must answer within this time.
-LOW_DISK = 5 << 30
 # A day is published the morning after. If it is not, somebody should have noticed by the next noon.
 LATE = timedelta(hours=36)
 NO_ANCHOR = "the end of the audit trail is noted nowhere else, set YINGJIAN_AUDIT_ANCHOR: see docs/runbooks/watch.md"
@@ -453,7 +452,7 @@ def _attention(status: dict[str, Any], now: datetime) -> list[str]:
     if trouble:
         counts = ", ".join(f"{count} {state}" for state, count in trouble.items())
         sentences.append(f"deliveries of the current publication: {counts}: see docs/runbooks/delivery.md")
-    if status["disk"]["free_bytes"] < LOW_DISK:
+    if status["disk"]["free_bytes"] < watch.LOW_DISK:
         sentences.append(
             f"{_size(status['disk']['free_bytes'])} free for {status['disk']['folder']}: see docs/runbooks/services.md"
         )
