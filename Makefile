@@ -22,8 +22,8 @@ test: .venv/ready      ## every test but the slow ones
 test-slow: .venv/ready ## those that build days of their own or take minutes: editions, files of 10 GB, faults in real runs
 	$(PYTEST) -m "slow and not beyond"
 
-# TESTS names files: continuous integration leaves out Superset, 10,000 files with faults, and days that only repeat others.
-test-beyond: .venv/ready ## past one machine: workers on a broker (needs redis-server), Spark (needs Java 17)
+# TESTS names files: continuous integration runs those of workers and of Spark's days (docs/decisions/three-tiers-of-tests.md).
+test-beyond: .venv/ready ## past one machine (needs redis-server and Java 17), and more cases of what slow tests have
 	$(PYTEST) -m beyond $(TESTS)
 
 model: .venv/ready     ## one model and its tests on a small town that is kept: make model M=overdue

@@ -33,7 +33,6 @@ LONGEST = (
     "test_run.py",
     "test_by_itself.py",
     "test_faults.py",
-    "test_faults_in_airflow.py",
     "test_compose_services.py",
 )
 

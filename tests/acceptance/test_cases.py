@@ -28,7 +28,7 @@ pytestmark = needs_shared(CASES)
 TOWNS = sorted(path.name for path in CASES.glob("town-*"))
 DATES = {town: sorted(path.name for path in (CASES / town / "expected").glob("2*")) for town in TOWNS}
 TOWN_DATES = [(town, day) for town in TOWNS for day in DATES[town]]
-QUICK = (TOWNS[-1], DATES[TOWNS[-1]][0]) if TOWNS else None
+FIRSTS = [(town, days[0]) for town, days in DATES.items()]
 FILES = [
     (town, day, path.stem)
     for town, day in TOWN_DATES
@@ -36,9 +36,16 @@ FILES = [
 ]
 
 
-def quick(cases: list[Any]) -> list[Any]:
-    """Only the last town's first date belongs to the quick tests: each other date alone needs a home of its own."""
-    return [case if case[:2] == QUICK else pytest.param(*case, marks=pytest.mark.slow) for case in cases]
+def by_cost(cases: list[Any]) -> list[Any]:
+    """Each date alone needs a home of its own: the last town's first date is quick, the other towns' first dates are slow.
+
+    Later dates are compared in order, too, so that `make test-beyond` alone has them in fresh homes.
+    """
+
+    def marks(date: tuple[str, str]) -> tuple[pytest.MarkDecorator, ...]:
+        return (pytest.mark.beyond,) if date not in FIRSTS else () if date == FIRSTS[-1] else (pytest.mark.slow,)
+
+    return [pytest.param(*case, marks=marks(case[:2])) for case in cases]
 
 
 # Some columns of a file are called otherwise in the mart, or are computed from it.
@@ -132,13 +139,13 @@ def alone(landed: Callable[[str], Settings]) -> Callable[[str, str], Settings]:
     return make
 
 
-@pytest.mark.parametrize(("town", "day", "mart"), quick(FILES))
+@pytest.mark.parametrize(("town", "day", "mart"), by_cost(FILES))
 def test_a_date_alone_in_a_fresh_home(alone: Callable[[str, str], Settings], town: str, day: str, mart: str) -> None:
     difference = differences(alone(town, day), town, day, mart)
     assert not difference, f"{len(difference)} rows differ:\n" + "\n".join(difference[:20])
 
 
-@pytest.mark.parametrize(("town", "day"), quick(TOWN_DATES))
+@pytest.mark.parametrize(("town", "day"), by_cost(TOWN_DATES))
 def test_a_control_that_may_not_be_released_says_why(
     alone: Callable[[str, str], Settings], town: str, day: str
 ) -> None:

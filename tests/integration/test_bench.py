@@ -10,7 +10,7 @@ from tests.bench import bench_obligations, bench_reports
 from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian.settings import Settings
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.beyond
 
 
 def test_every_way_gives_the_obligations_of_the_models(home_factory: HomeFactory, built_town: Settings) -> None:

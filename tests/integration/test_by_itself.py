@@ -212,7 +212,7 @@ def test_an_empty_home_waits_in_peace(home: Home) -> None:
     assert home.publications() == []
 
 
-@pytest.mark.slow
+@pytest.mark.beyond  # `test_run.py` kills services, too: here those of a day that waits.
 def test_services_killed_while_a_day_waits(home: Home) -> None:
     """For its feeds, and for its turn: nothing is lost, and nobody needs to type anything."""
     home.drop(lambda path: not is_of_the_day(path))
@@ -236,7 +236,7 @@ def test_services_killed_while_a_day_waits(home: Home) -> None:
     assert (day, sorted(missing), is_correction) == (DAY, sorted(REQUIRED), False)
 
 
-@pytest.mark.slow
+@pytest.mark.beyond  # `test_question_in_airflow.py` has the question; here two days go by.
 def test_a_question_that_nobody_answers_and_the_next_day(home: Home) -> None:
     """The day before waits for a person; the day comes, is published all the same, and the question ends by itself."""
     home.drop(lambda path: True)

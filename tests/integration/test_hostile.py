@@ -281,7 +281,7 @@ def test_lines_of_a_gigabyte(home: Settings, tmp_path: Path) -> None:
     assert [text[:5] for (text,) in reasons] == ["这是二进制", "这是二进制"]
 
 
-@pytest.mark.slow
+@pytest.mark.beyond
 def test_ten_gigabytes(home: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "test_results"
     good = write_feed(tmp_path, "test_results", [sample("S1")], "a.csv").read_text(encoding="utf-8")

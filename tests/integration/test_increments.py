@@ -144,7 +144,7 @@ def since(home: Settings) -> int | None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.beyond)])
 def test_the_same_rows_as_everything_read_anew(fresh_home: Settings, tmp_path: Path, seed: int) -> None:
     """The kept models are compared on every second day (a row that goes wrong stays wrong), every mart on the last."""
     town = Town(fresh_home, tmp_path, seed)
@@ -172,7 +172,7 @@ def test_the_same_rows_as_everything_read_anew(fresh_home: Settings, tmp_path: P
     assert everything["sampling_unit_daily"] and everything["screening_outstanding"]
 
 
-@pytest.mark.slow
+@pytest.mark.beyond
 def test_the_same_rows_across_each_change_of_edition(fresh_home: Settings, tmp_path: Path) -> None:
     """Rows from the increments of the days before, on the first day of each edition, and from everything read anew.
 
