@@ -97,10 +97,12 @@ def test_other_feeds_go_on(home: Settings, tmp_path: Path) -> None:
     (tmp_path / "risk_areas").mkdir()
     (tmp_path / "risk_areas" / "x.json").write_text("{")
     (tmp_path / "test_results" / "half.csv.part").write_text("not finished")
+    (tmp_path / "in_no_folder.csv").write_text("a\n")
     summary = land_folder(home, tmp_path)
-    assert (summary.files_staged, summary.files_rejected) == (1, 3)
+    assert (summary.files_staged, summary.files_rejected) == (1, 4)
     reasons = dict(query(home, "select feed, reason from quality.landed_file where status <> 'staged'"))
     assert "没有名为“unheard_of”的数据源" in reasons["unheard_of"]
+    assert "请放入以数据源命名的文件夹" in reasons["（不在文件夹中）"]
     assert "不是可读的JSON" in reasons["risk_areas"]
     assert "找不到" in reasons["exemptions"] or "缺少列" in reasons["exemptions"]
 

@@ -45,10 +45,15 @@ ATTEMPTS = 6
 FIRST_WAIT = 0.5  # Seconds; doubled after each refusal.
 
 
+NO_FOLDER = "（不在文件夹中）"
+NOT_IN_A_FOLDER = "文件不在任何数据源的文件夹中，未读取：请放入以数据源命名的文件夹"
+
+
 @dataclass(frozen=True)
 class LandingFile:
     """A file in the landing location: `feed` is its folder, `name` a label of what it is called, `location` its address.
 
+    A file that lies in no folder is of the feed NO_FOLDER, and refused.
     refusal: why it must not be opened, in Chinese.
     """
 
@@ -134,21 +139,19 @@ class Folder:
 
     def find(self) -> list[LandingFile]:
         files = []
-        for folder in sorted(path for path in self._root.iterdir() if path.is_dir() and path.name[0] != "."):
-            for path in _paths(folder):
+        for entry in sorted(path for path in self._root.iterdir() if path.name[0] != "."):
+            for path in _paths(entry) if entry.is_dir() else [entry]:
                 try:
-                    files.append(self._landing_file(folder, path))
+                    files.append(self._landing_file(entry, path))
                 except OSError:
                     continue  # It went away while the folder was read.
         return _finished(files)
 
     @staticmethod
-    def _landing_file(folder: Path, path: Path) -> LandingFile:
-        refusal = _refusal(folder, path)
+    def _landing_file(entry: Path, path: Path) -> LandingFile:
+        feed, refusal = (NO_FOLDER, NOT_IN_A_FOLDER) if path == entry else (label(entry.name), _refusal(entry, path))
         status = path.lstat() if refusal else path.stat()
-        return LandingFile(
-            label(folder.name), label(path.name), path.absolute().as_uri(), status.st_size, _moment(status), refusal
-        )
+        return LandingFile(feed, label(path.name), path.absolute().as_uri(), status.st_size, _moment(status), refusal)
 
     @contextmanager
     def local(self, file: LandingFile) -> Iterator[Path]:
@@ -246,13 +249,13 @@ class ObjectStorage:
             except ValueError:
                 self.problems.append("the landing location lists a name that lies outside of it: it was not read")
                 continue
-            if len(inner.parts) < 2 or any(part.startswith(".") for part in inner.parts[:-1]):
+            if not inner.parts or any(part.startswith(".") for part in inner.parts[:-1]):
                 continue
-            size = info["size"]
-            refusal = "服务器未说明文件大小，未读取" if size is None else None
+            size, is_in_folder = info["size"], len(inner.parts) > 1
+            refusal = "服务器未说明文件大小，未读取" if size is None else None if is_in_folder else NOT_IN_A_FOLDER
             files.append(
                 LandingFile(
-                    label(inner.parts[0]), label(inner.name), f"{self._uri}/{quote(os.fsencode(inner))}",
+                    label(inner.parts[0]) if is_in_folder else NO_FOLDER, label(inner.name), f"{self._uri}/{quote(os.fsencode(inner))}",
                     min(int(size or 0), MAX_RECORDED), _modified_at(info), refusal,
                 )
             )  # fmt: skip
