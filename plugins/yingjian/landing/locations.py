@@ -252,10 +252,11 @@ class ObjectStorage:
             if not inner.parts or any(part.startswith(".") for part in inner.parts[:-1]):
                 continue
             size, is_in_folder = info["size"], len(inner.parts) > 1
+            feed = label(inner.parts[0]) if is_in_folder else NO_FOLDER
             refusal = "服务器未说明文件大小，未读取" if size is None else None if is_in_folder else NOT_IN_A_FOLDER
             files.append(
                 LandingFile(
-                    label(inner.parts[0]) if is_in_folder else NO_FOLDER, label(inner.name), f"{self._uri}/{quote(os.fsencode(inner))}",
+                    feed, label(inner.name), f"{self._uri}/{quote(os.fsencode(inner))}",
                     min(int(size or 0), MAX_RECORDED), _modified_at(info), refusal,
                 )
             )  # fmt: skip
