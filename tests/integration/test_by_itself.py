@@ -76,7 +76,7 @@ class Home:
             env={
                 **os.environ, "YINGJIAN_HOME": str(self.settings.home), "YINGJIAN_PORT": str(free_port()),
                 "YINGJIAN_PORTAL_PORT": str(free_port()),
-                "YINGJIAN_LANDING_MINUTES": "0.2", **environment,
+                "YINGJIAN_LANDING_MINUTES": "0.5", **environment,
             },
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
