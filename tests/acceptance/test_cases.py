@@ -192,7 +192,7 @@ def test_row_balance(quarantined: tuple[str, Settings]) -> None:
     assert support.query(settings, "select count(*) > 50 from quality.landed_file") == [(True,)]
 
 
-@pytest.mark.slow
+@pytest.mark.beyond
 def test_files_in_another_order(tmp_path: Path, fresh_home: Settings) -> None:
     """The newest file comes first, in two deliveries."""
     town, day = TOWN_DATES[-1]

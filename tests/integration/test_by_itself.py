@@ -191,6 +191,7 @@ def test_a_day_whose_files_come_in_portions_is_published_delivered_and_corrected
     assert "更正版" in (home.settings.reports / f"{DAY}-p2.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.beyond
 def test_a_feed_that_does_not_come_is_waited_for_until_the_deadline_and_then_named(home: Home) -> None:
     home.drop(lambda path: not is_of_the_day(path) or path.parent.name != "test_results")
     clock.set_demo_clock(home.settings.home, shows(DAY, 23, 55))
@@ -205,6 +206,7 @@ def test_a_feed_that_does_not_come_is_waited_for_until_the_deadline_and_then_nam
     )
 
 
+@pytest.mark.beyond
 def test_an_empty_home_waits_in_peace(home: Home) -> None:
     clock.set_demo_clock(home.settings.home, shows(DAY + timedelta(days=1), 6, 0), 1.0)
     home.up()

@@ -49,6 +49,7 @@ def test_airflows_own_command_line(fresh_home: Settings) -> None:
     assert yingjian(fresh_home, "airflow", "db", "check").returncode == 0, "it knows this home's metadata"
 
 
+@pytest.mark.beyond
 def test_dbts_own_command_line(town: Settings) -> None:
     listed = yingjian(town, "dbt", "--quiet", "ls", "--select", "due", "--resource-type", "model", "--output", "name")
     assert (listed.returncode, listed.stdout.strip()) == (0, "due"), listed.stderr

@@ -233,7 +233,9 @@ def test_in_the_midst_of_a_stage(town: Settings, reader: Reader, tmp_path: Path,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["landing", "report", "publish"])
+@pytest.mark.parametrize(
+    "stage", ["landing", *(pytest.param(stage, marks=pytest.mark.beyond) for stage in ("report", "publish"))]
+)
 def test_two_at_once(town: Settings, reader: Reader, tmp_path: Path, stage: str) -> None:
     before = support.marts(town)
     argument = prepare(town, stage, tmp_path)
@@ -254,7 +256,7 @@ def test_two_runs_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert "another `yingjian run` works in" in message and len(message.splitlines()) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.beyond
 def test_the_clock_set_back(town: Settings, reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Server and program wake up two days earlier: what is newest is told by numbers, not by a clock."""
     libraries = glob("/usr/lib/*/faketime/libfaketimeMT.so.1")

@@ -20,7 +20,7 @@ from tests.support import query
 from yingjian.database import warehouse
 from yingjian.settings import Settings
 
-pytestmark = pytest.mark.beyond  # `test_run.py` kills the whole run and its scheduler; here each task's process goes.
+pytestmark = pytest.mark.beyond  # `test_run.py` kills the whole run; here the scheduler and each task's process go.
 
 
 def kill_tree(pid: int) -> None:

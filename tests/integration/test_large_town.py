@@ -20,7 +20,7 @@ from yingjian.reports.report import read_document
 from yingjian.reports.sections.overdue import PLACES
 from yingjian.reports.workbook import write_workbook
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.beyond
 
 LARGE = 90
 DAY = town.LAST_DAY + timedelta(days=40)

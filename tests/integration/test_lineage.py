@@ -57,7 +57,7 @@ def home(home_factory: HomeFactory) -> Settings:
     return home_factory("lineage")
 
 
-@pytest.mark.slow
+@pytest.mark.beyond
 def test_each_model_is_told_with_what_it_reads(home: Settings, endpoint: Endpoint) -> None:
     token = support.claim(home, DAY).token
     dbt_project.build(replace(home, openlineage_url=endpoint.url), DAY, token)
@@ -72,7 +72,7 @@ def test_each_model_is_told_with_what_it_reads(home: Settings, endpoint: Endpoin
     assert "yingjian.intermediate.int_obligation__unioned" in written["yingjian.build.obligation"]
 
 
-@pytest.mark.slow
+@pytest.mark.beyond
 def test_an_endpoint_that_refuses_stops_nothing(
     home: Settings, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> None:

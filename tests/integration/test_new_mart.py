@@ -17,7 +17,7 @@ from yingjian.modelling import marts, new_mart
 from yingjian.operations import command_lines
 from yingjian.settings import PROJECT_ROOT, Settings
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.beyond
 
 NAME = "overdue_by_community"
 

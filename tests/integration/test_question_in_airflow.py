@@ -33,7 +33,7 @@ def home(world: Settings, home_factory: HomeFactory, monkeypatch: pytest.MonkeyP
     yield settings
 
 
-@pytest.mark.slow  # These tests run Airflow itself, with questions that wait.
+@pytest.mark.beyond  # These tests run Airflow itself, with questions that wait.
 def test_told_superseded_answered_and_at_an_end(home: Settings, mail: MailServer) -> None:  # noqa: F811
     [(publication,)] = support.query(home, "select publication_id from reporting.publication")
 

@@ -29,7 +29,7 @@ def home(world: Settings, home_factory: HomeFactory, monkeypatch: pytest.MonkeyP
     yield settings
 
 
-@pytest.mark.slow  # This test starts Airflow.
+@pytest.mark.beyond  # This test starts Airflow.
 def test_a_deadline_is_mailed_once(home: Settings, mail: MailServer) -> None:  # noqa: F811
     with warehouse.connect(home) as conn:
         changed = conn.execute(

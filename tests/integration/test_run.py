@@ -23,7 +23,6 @@ from pypdf import PdfReader
 
 from tests import marked, support
 from tests.conftest import WORLD_DAY
-from tests.faults import kill_scheduler
 from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
 from yingjian.database import warehouse
 from yingjian.database.airflow_database import ask_airflow
@@ -187,23 +186,6 @@ def test_killed_in_the_middle_then_the_same_command(
     assert (packs, asked) == (1, 2), "each got the pack, the director the request for the sign-off too"
     assert support.query(home, "select count(*) from reporting_public.public_figure") == [(0,)]
     (home.home / "officials.yml").rename(home.home / "officials.later")
-
-
-def test_the_same_date_again_with_the_scheduler_killed(
-    home: Settings, world: Settings, simulated_landing: Path
-) -> None:
-    """A service that dies in the middle is started again; whether the run ends well or not, nothing half is seen."""
-    before = support.query(home, "select publication_id from reporting.publication")
-    process = start(home, simulated_landing)
-    wait_for(lambda: support.query(home, "select to_regclass('build.obligation') is not null") == [(True,)])
-    kill_scheduler(home)
-    PRINTED.extend(process.communicate(timeout=1200))
-    assert support.marts(home) == support.marts(world), "readers see the last publication or an equal one"
-    if process.returncode != 0:
-        assert run(home, simulated_landing).returncode == 0
-    after = support.query(home, "select publication_id from reporting.publication")
-    assert after > before
-    assert support.marts(home) == support.marts(world), "only the publication id changed"
 
 
 def test_a_failed_audit_waits_for_a_person(home: Settings, world: Settings, tmp_path: Path, mail: MailServer) -> None:

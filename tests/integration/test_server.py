@@ -112,7 +112,7 @@ def test_another_version(bare_server: Settings, monkeypatch: pytest.MonkeyPatch,
         server.require(uri)
 
 
-@pytest.mark.slow
+@pytest.mark.beyond
 def test_airflows_metadata_elsewhere(fresh_home: Settings, bare_server: Settings) -> None:
     elsewhere = EmbeddedPostgres(bare_server)
     with psycopg.connect(elsewhere.uri("postgres", "postgres"), autocommit=True) as conn:

@@ -14,7 +14,7 @@ from yingjian.settings import Settings
 PERSONS, DAYS = 50_000, 10
 
 
-@pytest.mark.slow
+@pytest.mark.beyond
 def test_everything_written_lands(fresh_home: Settings, tmp_path: Path) -> None:
     size = simulate.write_landing(tmp_path, PERSONS, DAYS, 2, date(2022, 7, 24))
     summary = land_folder(fresh_home, tmp_path)

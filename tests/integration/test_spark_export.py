@@ -28,7 +28,7 @@ from yingjian.orchestration import tasks
 from yingjian.privacy import rotation
 from yingjian.settings import Settings, SetupError
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.beyond
 
 Files = dict[str, int]
 

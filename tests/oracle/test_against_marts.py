@@ -270,7 +270,7 @@ def landed(home_factory: Callable[[str], Settings], tmp_path_factory: pytest.Tem
     return settings
 
 
-@pytest.fixture(scope="module", params=[pytest.param(DAYS[0], marks=pytest.mark.slow), DAYS[1]], ids=str)
+@pytest.fixture(scope="module", params=[pytest.param(DAYS[0], marks=pytest.mark.beyond), DAYS[1]], ids=str)
 def published(request: pytest.FixtureRequest, landed: Settings) -> Iterator[Published]:
     support.run_day(landed, request.param)
     yield Published(landed, request.param, View.of(all_towns(), request.param))
