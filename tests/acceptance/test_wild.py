@@ -122,7 +122,9 @@ def test_punctuation_at_the_edge_of_an_area(home: Settings) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("town", ["town-3", "town-4", "town-5"])
+@pytest.mark.parametrize(
+    "town", [*(pytest.param(town, marks=pytest.mark.beyond) for town in ("town-3", "town-4")), "town-5"]
+)
 def test_quarantine_of_a_town_by_the_present_rules(home: Settings, town: str) -> None:
     folder: Path = support.CASES / "next" / town
     support.empty_staging(home)

@@ -216,7 +216,7 @@ def test_another_person_key_is_refused(saved: Path, tmp_path: Path, monkeypatch:
     assert_nothing_restored(tmp_path / "home")
 
 
-@pytest.mark.slow
+@pytest.mark.beyond
 def test_what_is_left_of_a_killed_restore_is_in_nobodys_way(
     saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,7 +237,7 @@ def test_what_is_left_of_a_killed_restore_is_in_nobodys_way(
     assert_nothing_restored(tmp_path / "home")
 
 
-@pytest.mark.slow
+@pytest.mark.beyond
 def test_to_another_server_and_nothing_there_when_it_fails(
     world: Settings, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ def test_what_cannot_be_built_is_named_and_what_needs_it_is_skipped(fresh_home: 
         assert before == {name: reports[-1][name] for name in before}, "what was said meanwhile still holds"
 
 
+@pytest.mark.beyond
 def test_whoever_shows_it_cannot_stop_it(fresh_home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the last word, when the build is over, must arrive."""
     monkeypatch.setattr(dbt_project, "SAY_SECONDS", 0.01)
@@ -58,6 +59,7 @@ def test_nothing_of_the_environment_changes(fresh_home: Settings, monkeypatch: p
     assert dict(os.environ) == before
 
 
+@pytest.mark.beyond
 def test_what_stays_the_same_is_not_made_again(home_factory: HomeFactory, built_town: Settings) -> None:
     """A build makes no seed and no staging view that this version of the project has made, and connects once a thread."""
     settings = home_factory("again", built_town)

@@ -41,6 +41,7 @@ def yingjian(settings: Settings, *arguments: str, **env: str) -> subprocess.Comp
     )
 
 
+@pytest.mark.beyond
 def test_airflows_own_command_line(fresh_home: Settings) -> None:
     """On a home in which no service ever ran; its exit code is handed on."""
     listed = yingjian(fresh_home, "airflow", "config", "get-value", "core", "dags_folder")
@@ -57,6 +58,7 @@ def test_dbts_own_command_line(town: Settings) -> None:
     assert yingjian(town, "dbt", "build", "--no-such-option").returncode == 2
 
 
+@pytest.mark.beyond
 def test_dev_builds_ones_own_mart_over_what_is_published(town: Settings) -> None:
     before = support.marts(town)
     own = {"YINGJIAN_DEV_SCHEMA": "dev_tester"}

@@ -30,7 +30,7 @@ from yingjian.database.embedded import CONFIGURATION, EmbeddedPostgres, allow_se
 from yingjian.operations import service_names
 from yingjian.settings import Settings
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.beyond
 PROGRAMS = Path(sys.executable).parent
 NOT_HERE = {"superset", "superset-init", "bi-import"}  # Superset has an environment of its own: test_superset.py.
 

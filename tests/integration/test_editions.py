@@ -279,6 +279,7 @@ def test_zones_follow_the_last_edition(town: Settings) -> None:
     assert support.query(town, listed) == [], "愿检尽检"
 
 
+@pytest.mark.beyond
 def test_a_publication_names_the_edition_of_its_day(town: Settings) -> None:
     """The whole day of the last edition is built, audited and published."""
     support.run_day(town, date(2023, 1, 8))
@@ -383,6 +384,7 @@ def test_an_edition_of_seed_rows_only(made_up: Settings) -> None:
     assert zone_row(made_up, "z")[:3] == ("高", "低", "2022-07-15")
 
 
+@pytest.mark.beyond
 def test_the_day_before_and_after_the_made_up_edition(made_up: Settings) -> None:
     due = "select due_date::text, basis from build.obligation where membership_id = 'courier'"
     support.build(made_up, date(2022, 7, 14), *READ)

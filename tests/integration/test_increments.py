@@ -231,7 +231,7 @@ def test_what_makes_a_build_read_everything(begun: Town) -> None:
     assert since(home) is not None
 
 
-@pytest.mark.slow
+@pytest.mark.beyond
 def test_an_increment_that_is_not_there_is_made_whole(begun: Town) -> None:
     home = begun.home
     before = kept(home)
@@ -241,7 +241,7 @@ def test_an_increment_that_is_not_there_is_made_whole(begun: Town) -> None:
     assert kept(home) == before and before[KEPT[1]]
 
 
-@pytest.mark.slow
+@pytest.mark.beyond
 def test_a_build_that_died_between_two_increments_goes_on(begun: Town) -> None:
     """The one that was made reads the same changes again, and nothing is there twice."""
     home = begun.home
@@ -255,7 +255,7 @@ def test_a_build_that_died_between_two_increments_goes_on(begun: Town) -> None:
     assert increments == kept(home)
 
 
-@pytest.mark.slow
+@pytest.mark.beyond
 def test_a_day_and_a_person_are_found_by_an_index(begun: Town) -> None:
     """Neither a build's reading nor a query of one day reads all samples once there are many: the plan says so."""
     home = begun.home

@@ -190,7 +190,7 @@ def test_two_landings_at_once(home: Settings, server: Any, tmp_path: Path) -> No
     assert query(home, "select sum(rows_staged) from quality.landed_file") == [(100,)]
 
 
-@pytest.mark.slow
+@pytest.mark.beyond
 def test_killed_and_run_again(home: Settings, server: Any, tmp_path: Path) -> None:
     server.fill(exports(tmp_path, files=8, rows=60))
     context = multiprocessing.get_context("spawn")

@@ -91,6 +91,7 @@ def test_a_day_with_old_dates_in_every_feed_is_published(town: Settings) -> None
                 assert is_old or not values, f"{feed.name}.{column.name}"
 
 
+@pytest.mark.beyond
 def test_an_old_anchor_is_judged_by_the_first_edition(town: Settings) -> None:
     support.build(town, WORLD_DAY, "+int_membership__unified")
     rows = support.query(

@@ -292,7 +292,7 @@ def check_messages(conn: psycopg.Connection, document: Document, pack: Pack) -> 
         assert squeezed(action.text) in said["dingtalk"], action.heading
 
 
-@pytest.mark.slow  # It takes minutes: every audience of the town, in every form.
+@pytest.mark.beyond  # It takes minutes: every audience of the town, in every form.
 def test_every_audience_reads_the_same_characters_in_every_form(town_database, tmp_path):
     kinds: Counter[str] = Counter()
     with psycopg.connect(town_database) as conn:

@@ -24,7 +24,7 @@ from yingjian.privacy import audit_trail, person_key, rotation
 from yingjian.privacy.person_key import keys_of_documents
 from yingjian.settings import Settings, SetupError
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.beyond
 
 KEY = re.compile(r"[0-9a-f]{64}")
 
