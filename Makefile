@@ -22,7 +22,7 @@ test: .venv/ready      ## every test but the slow ones
 test-slow: .venv/ready ## those that build days of their own or take minutes: editions, files of 10 GB, faults in real runs
 	$(PYTEST) -m "slow and not beyond"
 
-# TESTS names files: continuous integration runs those of workers and of Spark's days (docs/decisions/three-tiers-of-tests.md).
+# TESTS names files: continuous integration runs those of workers and of a day on Spark (docs/decisions/three-tiers-of-tests.md).
 test-beyond: .venv/ready ## past one machine (needs redis-server and Java 17), and more cases of what slow tests have
 	$(PYTEST) -m beyond $(TESTS)
 
