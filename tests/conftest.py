@@ -31,7 +31,6 @@ pytest_plugins = ["tests.skips"]
 WORLD_DAY = date(2022, 7, 20)
 LONGEST = (
     "test_run.py",
-    "test_by_itself.py",
     "test_faults.py",
 )
 

@@ -27,7 +27,7 @@ from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.publishing import build as builds
 from yingjian.settings import Settings
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.beyond
 
 DAY = date(2022, 7, 20)
 SPEED = 30.0  # The clock runs so many seconds per second: the deadline of 05:30 comes eleven minutes after midnight.
@@ -191,7 +191,6 @@ def test_a_day_whose_files_come_in_portions_is_published_delivered_and_corrected
     assert "更正版" in (home.settings.reports / f"{DAY}-p2.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.beyond
 def test_a_feed_that_does_not_come_is_waited_for_until_the_deadline_and_then_named(home: Home) -> None:
     home.drop(lambda path: not is_of_the_day(path) or path.parent.name != "test_results")
     clock.set_demo_clock(home.settings.home, shows(DAY, 23, 55))
@@ -206,7 +205,6 @@ def test_a_feed_that_does_not_come_is_waited_for_until_the_deadline_and_then_nam
     )
 
 
-@pytest.mark.beyond
 def test_an_empty_home_waits_in_peace(home: Home) -> None:
     clock.set_demo_clock(home.settings.home, shows(DAY + timedelta(days=1), 6, 0), 1.0)
     home.up()
@@ -214,7 +212,6 @@ def test_an_empty_home_waits_in_peace(home: Home) -> None:
     assert home.publications() == []
 
 
-@pytest.mark.beyond
 def test_services_killed_while_a_day_waits(home: Home) -> None:
     """For its feeds, and for its turn: nothing is lost, and nobody needs to type anything."""
     home.drop(lambda path: not is_of_the_day(path))
@@ -238,7 +235,6 @@ def test_services_killed_while_a_day_waits(home: Home) -> None:
     assert (day, sorted(missing), is_correction) == (DAY, sorted(REQUIRED), False)
 
 
-@pytest.mark.beyond
 def test_a_question_that_nobody_answers_and_the_next_day(home: Home) -> None:
     """The day before waits for a person; the day comes, is published all the same, and the question ends by itself."""
     home.drop(lambda path: True)
@@ -259,7 +255,6 @@ def test_a_question_that_nobody_answers_and_the_next_day(home: Home) -> None:
     assert home.ask("select state from publishing.build order by build_id") == [("superseded",), ("published",)]
 
 
-@pytest.mark.beyond
 def test_five_days_asked_for_at_once_and_a_week_that_was_missed(home: Home) -> None:
     """A backfill of five days, by Airflow's own rule ten at once: five publications in order, readers on the newest date.
 
