@@ -19,10 +19,11 @@ def test_from_a_rejected_row_to_a_resolved_one(
     home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("YINGJIAN_HOME", str(home.home))
-    write_feed(tmp_path, "test_results", [sample("S1", 检测结果="不明", 检测机构="甲"), sample("S2", 检测机构="甲")])
-    renamed = write_feed(tmp_path, "test_results", [sample("S3")], "b.csv")
+    landing = tmp_path / "landing"
+    write_feed(landing, "test_results", [sample("S1", 检测结果="不明", 检测机构="甲"), sample("S2", 检测机构="甲")])
+    renamed = write_feed(landing, "test_results", [sample("S3")], "b.csv")
     renamed.write_text(renamed.read_text(encoding="utf-8").replace("检测结果", "核酸结论"), encoding="utf-8")
-    land_folder(home, tmp_path)
+    land_folder(home, landing)
 
     assert main(["quarantine", "list"]) == 0
     listed = capsys.readouterr().out
@@ -42,7 +43,7 @@ def test_from_a_rejected_row_to_a_resolved_one(
     assert main(["landing", "accept", "nothing", "--without", "社区", "--reason", "x"]) == 2
     assert main(["landing", "accept", "test_results", "--rename", "核酸结论=检测结果", "--reason", "平台升级"]) == 0
     assert "1 rejected files will be read again" in capsys.readouterr().out
-    land_folder(home, tmp_path)
+    land_folder(home, landing)
     assert query(home, "select sample_key from staging.test_results order by 1") == [("S2",), ("S3",)]
     assert main(["quarantine", "list"]) == 0 and "rejected whole" not in capsys.readouterr().out
     assert main(["quarantine", "retry"]) == 0
