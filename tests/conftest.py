@@ -23,7 +23,6 @@ from tests.readers import protect_town
 from tests.unit.reports import town
 from yingjian import simulate
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.modelling.dbt import prepare_manifest
 from yingjian.settings import Settings
 
 pytest_plugins = ["tests.skips"]
@@ -72,7 +71,7 @@ def empty_home(once: Once) -> Settings:
     """A home with all tables and a parsed project: for copies only."""
 
     def make(folder: Path) -> None:
-        prepare_manifest(support.make_home(folder, durable=False))
+        support.parse_project(support.make_home(folder, durable=False))
 
     return support.home_for_copies(once("empty_home", make))
 

@@ -15,7 +15,6 @@ from tests import support
 from yingjian import simulate
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.modelling.dbt import prepare_manifest
 from yingjian.settings import PROJECT_ROOT, Settings
 
 HOME = PROJECT_ROOT / ".yingjian-model"
@@ -31,7 +30,7 @@ def small_town() -> Settings:
         return settings
     print("The small town is made once; this takes a minute or two.", flush=True)
     settings = support.make_home(HOME, durable=False)
-    prepare_manifest(settings)
+    support.parse_project(settings)
     landing = HOME / "landing"
     landing.mkdir(exist_ok=True)
     simulate.write_landing(landing, persons=600, days=16, seed=7, last_day=DAY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import shutil
 import subprocess
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from yingjian.settings import PROJECT_ROOT, Settings
 # The office's own documents, which the repository does not hold.
 SHARED = Path(os.environ.get("YINGJIAN_SHARED") or PROJECT_ROOT.parent / "shared")
 CASES = SHARED / "cases"
+# An earlier session left what dbt parsed, so that it reads only what changed since.
+PARSED = PROJECT_ROOT / ".pytest_cache" / dbt_project.PARTIAL_PARSE
 RUN = "test"  # The run that owns the schema `build` in tests.
 IDENTITY = {"姓名": "陈测试", "证件类型": "居民身份证", "证件号码": "350503194205022751", "手机号": "13800000000"}
 
@@ -49,6 +52,18 @@ def make_home(folder: Path, *, durable: bool = True) -> Settings:
             conn.execute("select pg_reload_conf()")
     migration.migrate(settings)
     return settings
+
+
+def parse_project(settings: Settings) -> None:
+    """Parse the project for a home; dbt reads only what changed since an earlier session parsed it."""
+    if PARSED.exists():
+        settings.dbt_target.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PARSED, settings.dbt_target)
+    dbt_project.prepare_manifest(settings)
+    PARSED.parent.mkdir(exist_ok=True)
+    making = PARSED.with_suffix(f".{os.getpid()}")
+    shutil.copy(settings.dbt_target / PARSED.name, making)
+    making.replace(PARSED)
 
 
 def home_for_copies(folder: Path) -> Settings:

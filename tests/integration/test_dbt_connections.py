@@ -8,6 +8,7 @@ from dbt_common.exceptions import DbtDatabaseError
 
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.connections import KeptConnections
+from yingjian.operations import command_lines
 from yingjian.settings import Settings
 
 
@@ -43,3 +44,11 @@ def test_an_error_tells_its_kind_and_place_and_nothing_of_a_row(
     ):
         cursor.execute(statement)
     assert told in str(caught.value) and "Zhang" not in str(caught.value)
+
+
+def test_dbts_own_command_line_tells_nothing_of_a_row_either(home: Settings, capfd: pytest.CaptureFixture[str]) -> None:
+    """A person types it, and dbt writes its log into the home."""
+    cell = "select person::int from (select 'Zh' || 'ang' as person) as t"
+    assert command_lines.run_dbt(home, ["show", "--inline", cell]) != 0
+    written = capfd.readouterr().out + (home.dbt_target / "logs" / "dbt.log").read_text(encoding="utf-8")
+    assert "the text is not shown, because it quotes a cell" in written and "Zhang" not in written

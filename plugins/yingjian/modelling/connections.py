@@ -2,7 +2,8 @@
 
 dbt's own manager closes the connection after each model. Opening another one, with empty caches, cost a quarter of the
 processor time of a small town's build (docs/decisions/rebuilt.md). dbt's own manager also writes PostgreSQL's whole error
-into the log, with the row of a broken constraint or the cell that is no number.
+into the log, with the row of a broken constraint or the cell that is no number. `python -m yingjian.modelling.connections`
+is dbt's command line with these connections.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dbt.adapters.contracts.connection import ConnectionState
-from dbt.adapters.postgres.connections import PostgresConnectionManager
+from dbt.adapters.postgres.connections import PostgresConnectionManager, PostgresCredentials
 from dbt.adapters.postgres.impl import PostgresAdapter
 from psycopg2 import DatabaseError, DataError, Error
 
@@ -48,5 +49,17 @@ def _without_values(error: DatabaseError) -> str:
 
 
 def keep_connections() -> None:
-    """Let adapters that dbt makes from now on, in this process, keep their connections."""
+    """Let adapters that dbt makes from now on, in this process, keep their connections.
+
+    dbt also compares these parts of the connection with those by which it parsed the project, and parses the whole project anew
+    when one differs. Models may depend on the database's and the schema's names, and on nothing else of the connection.
+    """
     PostgresAdapter.ConnectionManager = KeptConnections
+    PostgresCredentials._connection_keys = lambda credentials: ("database", "schema")  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    from dbt.cli.main import cli
+
+    keep_connections()
+    cli()

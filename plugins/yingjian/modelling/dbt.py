@@ -34,6 +34,7 @@ SAY_SECONDS = 2.0
 INCREMENTS = ("intermediate.int_sample__by_day", "intermediate.int_person__from_samples")
 STAGING_MODELS = "models/staging/"
 STANDING = ("resource_type:seed", f"path:{STAGING_MODELS}")  # dbt selects `standing_nodes` so.
+COMMAND_LINE = "yingjian.modelling.connections"  # The module that is dbt's command line.
 PARTIAL_PARSE = "partial_parse.msgpack"  # dbt keeps its parsed project here, so that it reads only changed files.
 
 
@@ -104,15 +105,17 @@ class Model:
 def compiled(settings: Settings, schema: str, day: date) -> list[Model]:
     """Return every model of a business date, each after those that it reads, with its tables in `schema`.
 
-    No database is asked. Raises BuildError.
+    No database is asked. dbt keeps the project that it parsed for `schema`, as it does for `invoke`. Raises BuildError.
     """
-    with tempfile.TemporaryDirectory() as folder, _environment({"YINGJIAN_DEV_SCHEMA": schema}):
+    target = ("--target", "dev", "--target-path", str(settings.dbt_target / schema))
+    with _environment({"YINGJIAN_DEV_SCHEMA": schema}):
         result = _run(
             settings,
             [
-                "--quiet", "--no-write-json", "compile", "--target", "dev", "--full-refresh", "--target-path", folder,
+                "--quiet", "--no-write-json", "compile", *target, "--full-refresh",
                 "--no-introspect", "--no-populate-cache", "--select", "resource_type:model", *_seeds_and_models(day),
             ],
+            manifest=_parsed(settings, *target),
         )  # fmt: skip
     if not result.success:
         raise BuildError(f"dbt could not compile the models: {result.exception or 'the log says why'}")
@@ -290,19 +293,23 @@ def _run(
         return dbtRunner(manifest, [on_event] if on_event else []).invoke(["--log-level-file", "none", *arguments])
 
 
-_manifests: dict[tuple[str, str], Any] = {}
+_manifests: dict[tuple[str, ...], tuple[tuple[str, str], Any]] = {}
 
 
-def _parsed(settings: Settings) -> Any:
-    """Return dbt's manifest of the project as it stands. A process parses it once, and later only what changed."""
-    key = (_digest(dbt_folder(settings)), dbt_environment(settings)["YINGJIAN_PG_DBNAME"])
-    if key not in _manifests:
-        parsed = _run(settings, ["--quiet", "--no-write-json", "parse"])
+def _parsed(settings: Settings, *target: str) -> Any:
+    """Return dbt's manifest of the project as it stands. A process parses it once, and later only what changed.
+
+    target: dbt's options for another target than that of every day.
+    """
+    version = (_digest(dbt_folder(settings)), dbt_environment(settings)["YINGJIAN_PG_DBNAME"])
+    parsed_version, manifest = _manifests.get(target, (None, None))
+    if parsed_version != version:
+        parsed = _run(settings, ["--quiet", "--no-write-json", "parse", *target])
         if not parsed.success:
             raise BuildError(f"dbt cannot read the project: {parsed.exception}")
-        _manifests.clear()
-        _manifests[key] = parsed.result
-    return _manifests[key]
+        manifest = parsed.result
+        _manifests[target] = (version, manifest)
+    return manifest
 
 
 def shown(token: str) -> AbstractContextManager[None]:
@@ -403,7 +410,7 @@ def prepare_manifest(settings: Settings) -> Path:
             if (target / PARTIAL_PARSE).exists():
                 shutil.copy(target / PARTIAL_PARSE, making)
             parsed = subprocess.run(
-                [sys.executable, "-m", "dbt.cli.main", "parse", "--target-path", making],
+                [sys.executable, "-m", COMMAND_LINE, "parse", "--target-path", making],
                 env=dbt_environment(settings), capture_output=True, text=True, check=False,
             )  # fmt: skip
             if parsed.returncode:

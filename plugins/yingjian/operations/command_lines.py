@@ -67,7 +67,7 @@ def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
             )
         door = build.by_hand(settings, command_line.day)
     with door as token_variables:
-        return _run("dbt.cli.main", arguments, {**environment, **token_variables})
+        return _run(dbt.COMMAND_LINE, arguments, {**environment, **token_variables})
 
 
 @dataclass(frozen=True)
