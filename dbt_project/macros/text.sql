@@ -33,3 +33,8 @@
     {%- endfor -%}
     {{ left.names }}
 {%- endmacro %}
+
+{% macro person_number() -%}
+    {#- The expression finds what looks like a number of a person; HAS_PERSON_NUMBER in yingjian.names is the same. -#}
+    '(^|[^0-9])([1-9][0-9]{16}[0-9Xx]|[1-9][0-9]{7}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[0-9]{3}|(0{0,2}86[ -]?|0)?1[3-9][0-9][ -]?[0-9]{4}[ -]?[0-9]{4})([^0-9]|$)'
+{%- endmacro %}

@@ -1,4 +1,7 @@
-"""Names of places and bodies are compared after folding, by one rule (docs/feeds.md); logins have one form."""
+"""Names of places and bodies are compared after folding, by one rule (docs/feeds.md); logins have one form.
+
+What looks like a number of a person stands here, too: no name may hold one.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,13 @@ BLANKS = (
 )
 EDGES = "、,;。.·"
 LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")  # It is the form of a login, here and in the database.
+# A resident's number of 18 or of 15 digits, or that of a mobile telephone. The expression is read alike by Python, polars and
+# PostgreSQL; between two digits it means nothing.
+PERSON_NUMBER = (
+    "([1-9][0-9]{16}[0-9Xx]|[1-9][0-9]{7}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[0-9]{3}"
+    "|(0{0,2}86[ -]?|0)?1[3-9][0-9][ -]?[0-9]{4}[ -]?[0-9]{4})"
+)
+HAS_PERSON_NUMBER = f"(^|[^0-9]){PERSON_NUMBER}([^0-9]|$)"  # The macro `person_number` is the same text.
 FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _COMPARABLE = str.maketrans(FULL_WIDTH | dict.fromkeys(BLANKS))
 

@@ -1,6 +1,5 @@
 -- Article 31: what goes to the public once it is signed off. Small counts of persons are protected, and so is what
 -- would give them away by subtraction (docs/decisions/protecting-small-counts.md).
-{%- set personal = "'(^|[^0-9])([1-9][0-9]{16}[0-9Xx]|1[3-9][0-9]{9})([^0-9]|$)'" %}
 with counts as (select * from {{ ref('public_count') }}),
 
 titles as (select * from {{ ref('public_figure_title') }}),
@@ -187,11 +186,11 @@ words as (
         'zone',
         -- A key or a name that looks like a number of a person is not published.
         'zone:' || case
-            when zones.zone_id ~ {{ personal }} then (row_number() over (order by zones.zone_id collate "C"))::int::text
+            when zones.zone_id ~ {{ person_number() }} then (row_number() over (order by zones.zone_id collate "C"))::int::text
             else zones.zone_id
         end,
         case
-            when coalesce(nullif(zones.name, ''), zones.zone_id) ~ {{ personal }} then '未命名风险区'
+            when coalesce(nullif(zones.name, ''), zones.zone_id) ~ {{ person_number() }} then '未命名风险区'
             else coalesce(nullif(zones.name, ''), zones.zone_id)
         end,
         zones.level || '风险区，自' || {{ chinese_date('zones.level_since') }} || '起',

@@ -21,6 +21,7 @@ from yingjian.landing.feeds import (
     Column,
     Feed,
 )
+from yingjian.names import HAS_PERSON_NUMBER
 
 # Groups whose rule counts from 锚定日期: annex rows 29–37 and article 6.
 ANCHORED_GROUPS = frozenset({*map(str, range(29, 38)), "A06"})
@@ -32,8 +33,6 @@ ROUNDED = r"(?i)^(\d([.．]\d+)?E[+＋]\d+|\d{16,}\.0)$"
 SPREADSHEET_ERROR = r"^#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|#+)$"
 # The checks of the marts stop a publication for it (expectations/obligation.yml), so it stops at the door; the door knows more
 # ways to write a telephone number than they do.
-_TELEPHONE = "(0{0,2}86[ -]?|0)?1[3-9][0-9][ -]?[0-9]{4}[ -]?[0-9]{4}"
-PERSONAL = f"(^|[^0-9])([1-9][0-9]{{16}}[0-9Xx]|{_TELEPHONE})([^0-9]|$)"
 MOBILE = "^1[3-9][0-9]{9}$"
 FREQUENCY = r"^([1-9]\d{0,2}[天日][1-9]\d{0,2}[检次]|([1-9]\d?)?周[1-9]\d{0,2}[检次]|每[日天])$"
 DAY_NUMBERS = r"^第[1-9]\d?(、[1-9]\d?)*天$"
@@ -349,7 +348,7 @@ def _text_problems(column: Column, value: pl.Series) -> list[Problem]:
             problems.append(Problem("rounded_key", column.source, is_error, "编号是电子表格的错误值"))
     if column.is_name:
         distinct = value.unique()
-        personal = distinct.filter(distinct.str.contains(PERSONAL).fill_null(False))
+        personal = distinct.filter(distinct.str.contains(HAS_PERSON_NUMBER).fill_null(False))
         if len(personal):
             is_personal = value.is_in(personal.implode())
             problems.append(Problem("unknown_code", column.source, is_personal, "此列不得填写手机号或证件号码"))

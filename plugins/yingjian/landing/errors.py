@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from yingjian.names import PERSON_NUMBER
+
 # Reason codes of rejected rows (docs: feeds, "Rejected, with the code").
 REASONS = {
     "check_digit": "身份证校验位错误",
@@ -37,7 +39,7 @@ INVISIBLE = (
     r"\ufff9-\ufffb\ufffe\uffff"
 )
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
-_PERSONAL = re.compile(r"(?<!\d)(?:\d{17}[\dXx]|(?:0{0,2}86[ -]?|0)?1[3-9]\d[ -]?\d{4}[ -]?\d{4})(?!\d)")
+_PERSON_NUMBER = re.compile(rf"(?<!\d){PERSON_NUMBER}(?!\d)")
 LABEL_CHARACTERS = 120
 
 
@@ -47,7 +49,7 @@ def label(text: str) -> str:
     It is one line without control characters, at most LABEL_CHARACTERS long (its end stays), and without a resident's or a
     telephone number, which some senders put into the names of their files.
     """
-    plain = _PERSONAL.sub("＊＊＊", re.sub(r"\s", " ", _INVISIBLE.sub("?", as_text(text))))
+    plain = _PERSON_NUMBER.sub("＊＊＊", re.sub(r"\s", " ", _INVISIBLE.sub("?", as_text(text))))
     return plain if len(plain) <= LABEL_CHARACTERS else f"{plain[: LABEL_CHARACTERS - 21]}…{plain[-20:]}"
 
 

@@ -10,9 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from yingjian.landing.check import DAY_NUMBERS, DOCUMENT_PATTERNS, FREQUENCY, PERSONAL
+from yingjian.landing.check import DAY_NUMBERS, DOCUMENT_PATTERNS, FREQUENCY
 from yingjian.landing.feeds import FEEDS, RESIDENT_ID, Column, Feed
 from yingjian.landing.templates import is_needed, options, requirement
+from yingjian.names import HAS_PERSON_NUMBER
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DATE = r"[1-9]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
@@ -77,7 +78,7 @@ def _limits(column: Column) -> dict[str, Any]:
         limits["pattern"] = _PATTERNS[column.kind]
     if column.kind in ("text", "place", "places", "frequency", "tests"):
         limits["maxLength"] = column.max_characters
-    wrong = [PERSONAL] if column.is_name else []
+    wrong = [HAS_PERSON_NUMBER] if column.is_name else []
     wrong += [_ROUNDED] if column.is_key or column.is_phone else []
     if wrong:
         limits["not"] = {"pattern": "|".join(f"(?:{pattern})" for pattern in wrong)}

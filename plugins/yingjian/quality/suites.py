@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+from yingjian.names import HAS_PERSON_NUMBER
 
 
 @pydantic_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -66,12 +69,21 @@ def _load(path: Path, as_of_date: date) -> Suite:
     except ValidationError as error:
         raise ValueError(f"{path.name}: {_sentence(error, content)}") from None
     schema, table = suite.table.split(".")
-    day = as_of_date.isoformat()
+    words = {
+        "as_of_date": as_of_date.isoformat(),
+        "person_number": HAS_PERSON_NUMBER.replace("{", "{{").replace("}", "}}"),
+    }
     checks = tuple(
-        check if check.query is None else replace(check, query=check.query.replace("{as_of_date}", day))
-        for check in suite.checks
+        check if check.query is None else replace(check, query=_filled(check.query, words)) for check in suite.checks
     )
     return Suite(schema, table, checks)
+
+
+def _filled(query: str, words: Mapping[str, str]) -> str:
+    """Return a query with each `{word}`; double braces stay, as Great Expectations reads them."""
+    for word, text in words.items():
+        query = query.replace(f"{{{word}}}", text)
+    return query
 
 
 def _sentence(error: ValidationError, content: Any) -> str:
