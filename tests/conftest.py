@@ -23,20 +23,25 @@ from tests.readers import protect_town
 from tests.unit.reports import town
 from yingjian import simulate
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.settings import Settings
+from yingjian.settings import PROJECT_ROOT, Settings
 
 pytest_plugins = ["tests.skips"]
 
 WORLD_DAY = date(2022, 7, 20)
-LONGEST = (
-    "test_run.py",
-    "test_faults.py",
-)
+FIRST = ("test_run.py", "test_faults.py", "test_cases.py", "unit")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest come first, so that no worker begins with one when the others are done."""
-    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+    """The files that take longest come first, so that no worker begins with one when the others are done.
+
+    Then come the unit tests, which need no home: a worker runs them while another makes the towns that the rest copies.
+    """
+
+    def place(item: pytest.Item) -> int:
+        parts = item.path.relative_to(PROJECT_ROOT / "tests").parts
+        return next((number for number, name in enumerate(FIRST) if name in parts), len(FIRST))
+
+    items.sort(key=place)
 
 
 class HomeFactory(Protocol):
