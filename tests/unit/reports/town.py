@@ -49,6 +49,7 @@ create table published.person (
     publication_id bigint, person_key text, name text, id_number text, phone text, address text, community text, grid text);
 create index on published.person (publication_id, person_key);
 create index on published.obligation (publication_id, obligation_id);
+create index on published.due (publication_id);
 create table published.responsibility (publication_id bigint, provision text, ordinal int, unit text, basis text);
 create table published.rejection_summary (publication_id bigint, feed text, reason_code text, reason text, rows bigint);
 create table published.rejection_by_sender (publication_id bigint, feed text, sender text, rows int);
