@@ -194,6 +194,8 @@ _CONVERSIONS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
 }
 _SAMPLE = 1000
 # A plain text has visible ASCII and common Chinese characters, no blank or apostrophe at its edges, and no full-width sign.
+_WRITTEN_DATE = "^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}$"
+_WRITTEN_TIME = f"{_WRITTEN_DATE[:-1]} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}$"
 _PLAIN_TEXT = r"^[!-&(-<>-~\u4e00-\u9fff](?:[ -~\u4e00-\u9fff]*[!-&(-~\u4e00-\u9fff])?$"
 _PLAIN_PLACE = r"^[0-9A-Za-z()#\u4e00-\u9fff-]+$"
 
@@ -252,11 +254,11 @@ def _is_final(raw: pl.Series, column: Column) -> pl.Series:
     """A flag per cell says whether repair would change nothing, as far as a cheap look can tell."""
     match column.kind:
         case "date" | "time":
-            layout, width = (repair.ISO_DATE, 10) if column.kind == "date" else (repair.ISO_TIME, 19)
-            is_date = raw.str.to_datetime(layout, strict=False, time_unit="us").is_not_null()
-            is_year = (raw >= "1") & (raw < ":")  # Its first character is a digit other than 0.
-            is_second = ~raw.str.ends_with("60")  # 23:59:60 is no time here.
-            return is_date & is_year & is_second & (raw.str.len_bytes() == width)
+            is_day = column.kind == "date"
+            # polars takes a blank for a digit, and 23:59:60 for a time.
+            is_written = raw.str.contains(_WRITTEN_DATE if is_day else _WRITTEN_TIME) & ~raw.str.ends_with("60")
+            layout = repair.ISO_DATE if is_day else repair.ISO_TIME
+            return is_written & raw.str.to_datetime(layout, strict=False, time_unit="us").is_not_null()
         case "id_number" | "group":
             return raw.str.contains("^[0-9A-Z]+$")
         case "code":

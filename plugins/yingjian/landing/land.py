@@ -173,7 +173,7 @@ class _Landing:
             log.warning("landing: a file of %s changed while it was read; left for the next landing", _known(file.feed))
         except FileRejectedError as error:
             self._reject(file, sha256, str(error))
-        except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
+        except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded) as error:
             # The server's message may quote a row; only its code goes on.
             self._reject(file, sha256, f"数据库不接受其内容（{error.sqlstate}）")
         except psycopg.Error as error:

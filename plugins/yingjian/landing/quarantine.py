@@ -34,6 +34,12 @@ _IS_SENT_AGAIN = sql.SQL("""(
 )""")
 
 
+# A key is kept as it was sent, and staged in its one form (`repair.key`, `repair.document_number`).
+_FOLDED_KEY = r"btrim(normalize(rejected.record_key, nfkc), E' \t\'')"
+_IS_SAME_KEY = f"staged.{{}} in (rejected.record_key, {_FOLDED_KEY})"
+_IS_SAME_DOCUMENT = f"staged.{{}} in (rejected.record_key, upper(regexp_replace({_FOLDED_KEY}, '[ -]', '', 'g')))"
+
+
 def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
     """Resolve what a file corrected: rows whose record it brought, and rows without a key of the file it took the place of.
 
@@ -43,6 +49,7 @@ def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
     """
     updated_at = next(column.source for column in feed.columns if column.name == "updated_at")
     key = key_column(feed)
+    is_same_key = _IS_SAME_DOCUMENT if key == "id_number" else _IS_SAME_KEY
     dates = [column.name for column in feed.columns if column.kind == "date"]
     times = [column.name for column in feed.columns if column.kind == "time"]
     others = [
@@ -84,7 +91,9 @@ def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
                     select 1 from {table} as staged
                     where {same_record} and staged.file_id = file.file_id
                     and case
-                        when pg_input_is_valid(rejected.cells ->> %(updated_at)s, 'timestamp')
+                        when
+                            rejected.cells ->> %(updated_at)s ~ '^\s*[0-9]'
+                            and pg_input_is_valid(rejected.cells ->> %(updated_at)s, 'timestamp')
                             then staged.updated_at >= (rejected.cells ->> %(updated_at)s)::timestamp
                         else true
                     end
@@ -94,9 +103,7 @@ def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
         ).format(
             table=sql.Identifier("staging", feed.name),
             is_sent_again=_IS_SENT_AGAIN,
-            same_record=sql.SQL(" and ").join(
-                [sql.SQL("staged.{} = rejected.record_key").format(sql.Identifier(key)), *others]
-            ),
+            same_record=sql.SQL(" and ").join([sql.SQL(is_same_key).format(sql.Identifier(key)), *others]),
         ),
         {"file_id": file_id, "updated_at": updated_at},
     ).rowcount

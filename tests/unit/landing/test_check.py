@@ -204,6 +204,28 @@ def test_every_form_of_a_time(text: str, expected: datetime | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("2022-7-01  08:00:00", "2022-07-01 08:00:00"),
+        ("2022-07-1  08:00:00", "2022-07-01 08:00:00"),
+        ("2022-07-01  8:00:00", "2022-07-01 08:00:00"),
+        ("2022- 7- 1 08:00:00", None),
+        ("2022-07- 1 08:00:00", None),
+        ("2022-07-01 08: 0: 0", None),
+    ],
+)
+def test_a_time_that_is_filled_with_blanks_is_written_anew_or_refused(text: str, kept: str | None) -> None:
+    """polars reads a blank as a digit: such a text is as long as a time in its one form."""
+    row = checked("test_results", sample("S1", 采样时间=text, 检测时间="2022-07-01 08:30:00"))
+    assert row["reason_codes"] == ([] if kept else ["bad_date"])
+    assert kept is None or row["sampled_at"] == kept
+
+
+def test_a_date_that_is_filled_with_blanks_is_refused() -> None:
+    assert codes("key_population", member(起始日期="2022- 7- 1")) == {"bad_date"}
+
+
+@pytest.mark.parametrize(
     "number",
     [
         "'350503199005012758",

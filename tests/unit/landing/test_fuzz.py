@@ -153,6 +153,8 @@ def check_text(path: Path, encoding: str, delimiter: str) -> None:
         line = int(row["line"])
         cells, taken = cells_from(lines[line - 1 : line + 49], delimiter)
         layout = layouts[max(number for number in layouts if number < line)]
+        while len(cells) > len(layout) and not cells[-1].strip():
+            cells.pop()  # Blank cells beyond the header are nothing.
         assert len(cells) == len(layout), f"line {line}: another number of cells"
         for name, source in zip(NAMES, HEADER, strict=True):
             assert is_same(name, row[name], cells[layout.index(source)]), f"line {line}: another value of {name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -64,6 +65,15 @@ def test_bytes_that_are_no_text_spoil_their_row_only(tmp_path: Path, encoding: s
     ]
     read = records(write(tmp_path, b"\n".join(lines)))
     assert [(r.line, r.cells[0], r.is_text) for r in read] == [(2, "E1", True), (3, "E2", False), (4, "E3", True)]
+
+
+def test_records_above_the_header_whose_bytes_are_no_text(tmp_path: Path) -> None:
+    """A file of another encoding was joined to one: its rows stand above the header that can be read."""
+    text = "\n".join([HEADER, ROW, ROW.replace("E1", "E2"), ""])
+    read = records(write(tmp_path, text.encode("gb18030") + text.replace("E", "F").encode()))
+    assert [(r.line, r.cells[0], r.is_text) for r in read] == [
+        (2, "E1", False), (3, "E2", False), (5, "F1", True), (6, "F2", True),
+    ]  # fmt: skip
 
 
 def test_title_lines_above_the_header(tmp_path: Path) -> None:
@@ -319,6 +329,25 @@ def test_what_is_no_table_says_what_it_is_and_what_to_send(tmp_path: Path, conte
     assert "请" in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    "before", ["<div>\r\n\t", "<center>", "<title>导出</title>", "<p>说明</p>", "<script></script>"]
+)
+def test_a_page_begins_with_any_tag(tmp_path: Path, before: str) -> None:
+    table = PAGE[PAGE.index("<table>") : PAGE.index("</body>")].replace("{", "").replace("}", "")
+    path = tmp_path / "a.xls"
+    path.write_text(before + table, encoding="utf-8")
+    kind, [(key, _)] = samples(path)
+    assert (kind, key) == ("html", "S1")
+
+
+def test_a_page_that_ends_as_an_archive_of_several_disks_is_refused(tmp_path: Path) -> None:
+    end = b"PK\x06\x07" + bytes(4) + bytes(8) + (2).to_bytes(4, "little") + b"PK\x05\x06" + bytes(18)
+    path = tmp_path / "a.xls"
+    path.write_bytes(PAGE.format(charset="utf-8").encode() + end)
+    with pytest.raises(FileRejectedError, match="BadZipFile"):
+        samples(path)
+
+
 # The tests below watch a file's structure to its end.
 
 ORDER = [1, 0, 2, 5, 4, 3, 8, 7, 6]
@@ -349,6 +378,15 @@ def test_a_later_header_with_another_number_of_columns(tmp_path: Path) -> None:
     assert [r.cells[0] for r in records(write(tmp_path, text.encode()))] == ["E1", "E2"]
 
 
+def test_the_word_of_a_header_in_every_row_is_no_header(tmp_path: Path) -> None:
+    rows = [ROW.replace("休假", "申请编号未填").replace("E1", f"E{i}") for i in range(30)]
+    assert HEADER.startswith("编号,")
+    lines = [HEADER, *rows[:20], reordered(HEADER), *map(reordered, rows[20:])]
+    read = records(write(tmp_path, "\n".join(lines).encode()))
+    assert [(r.line, r.cells[0]) for r in read] == [(i + 2 + (i >= 20), f"E{i}") for i in range(30)]
+    assert {r.cells[6] for r in read} == {"申请编号未填"}
+
+
 def test_a_later_header_that_lacks_a_column_refuses_the_file(tmp_path: Path) -> None:
     text = "\n".join([HEADER, ROW, HEADER.replace(",起始日期", ""), ROW])
     with pytest.raises(FileRejectedError, match="第3行又是表头，表头不符：缺少列“起始日期”"):
@@ -356,12 +394,23 @@ def test_a_later_header_that_lacks_a_column_refuses_the_file(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("batch_rows", [1, 2, 3, 20_000])
-def test_a_sheet_with_a_later_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_rows: int) -> None:
+@pytest.mark.parametrize(
+    "as_written",
+    [
+        str,
+        lambda header: header.replace(",", "*,"),
+        lambda header: header.replace("编号", "编　 号"),
+        lambda header: header.replace(",", "（必填）,"),
+    ],
+)
+def test_a_sheet_with_a_later_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_rows: int, as_written: Callable[[str], str]
+) -> None:
     """However its rows fall into batches: the header holds from there on, and blank rows are no records."""
     monkeypatch.setattr(xlsx_file, "BATCH_ROWS", batch_rows)
     wide = ROW.replace("E1", "E4") + ",one more"
     blank = ",".join([" "] * HEADER.count(","))
-    header = reordered(HEADER)
+    header = as_written(reordered(HEADER))
     book = openpyxl.Workbook()
     for line in (HEADER, ROW, ROW.replace("E1", "E2"), header, reordered(ROW.replace("E1", "E3")), blank, wide):
         book.active.append(line.split(","))
@@ -453,6 +502,22 @@ def test_a_sheet_that_goes_on_without_a_header(tmp_path: Path) -> None:
     ]
 
 
+def test_a_sheet_begins_where_its_first_row_is_and_may_stand_before_that_with_the_header(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    blank = [""] * 9
+    for sheet, lines in (
+        (book.active, (ROW,)),
+        (book.create_sheet("乙"), (*blank, HEADER, ROW.replace("E1", "E2"))),
+        (book.create_sheet("丙"), (*blank, ROW.replace("E1", "E3"))),
+    ):
+        for line in lines:
+            sheet.append(line.split(","))
+    book.save(tmp_path / "a.xlsx")
+    assert [(r.line, r.cells[0]) for r in records(tmp_path / "a.xlsx")] == [
+        (1, "E1"), (10_000_011, "E2"), (20_000_010, "E3"),
+    ]  # fmt: skip
+
+
 def test_a_sheet_that_goes_on_below_a_note(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     for line in (HEADER, ROW):
@@ -493,6 +558,7 @@ def test_a_merged_cell_stands_in_each_of_its_rows(tmp_path: Path) -> None:
     for line in (HEADER, ROW, *(ROW.replace("E1", f"E{i}").replace("休假", "") for i in (2, 3, 4))):
         book.active.append(line.split(","))
     book.active.merge_cells("G2:G4")
+    book.active.merge_cells("T2:T4")  # Nothing is written there.
     book.save(tmp_path / "a.xlsx")
     rows = "".join(
         "<tr>" + "".join(f"<td{' rowspan=3' if c == '休假' else ''}>{c}</td>" for c in line.split(",")) + "</tr>"

@@ -27,10 +27,12 @@ from yingjian.landing.readers.layout import (
     header_score,
     header_words,
     is_blank,
+    is_header,
     is_record,
     later_layout,
     make_layout,
 )
+from yingjian.names import BLANKS
 
 ENCODINGS = ("utf-8-sig", "gb18030")
 DELIMITERS = (",", "\t", ";")
@@ -185,7 +187,7 @@ def _chunks(path: Path, dialect: _Dialect, header_row: int, layout: Layout, feed
         lines = _Lines(file, dialect.encoding)
         header = csv.reader(lines, delimiter=dialect.delimiter)
         try:
-            above = [Record(lines.number, row, dialect.delimiter.join(row)) for row in islice(header, header_row)]
+            above = [_record(lines.number, row, dialect.delimiter.join(row)) for row in islice(header, header_row)]
             next(header)
         except (csv.Error, StopIteration):
             raise FileRejectedError("表头的引号不配对") from None
@@ -218,20 +220,24 @@ def _later_header(
 ) -> tuple[int, int, Layout | None]:
     """The function says where the first header of a block begins and ends, and gives its layout; None when there is none."""
     place = 0
-    while True:
-        positions = [position for word in words if (position := block.find(word, place)) >= 0]
-        if not positions:
-            return len(block), len(block), None
-        start = max(block.rfind(b"\n", 0, min(positions)), block.rfind(b"\r", 0, min(positions))) + 1
-        end = _LINE_END.search(block, min(positions))
+    positions = {word: block.find(word) for word in words}
+    # The words may stand in every row: what is known of a block is not looked for again at each of them.
+    while found := [position for position in positions.values() if position >= 0]:
+        start = max(place, block.rfind(b"\n", place, min(found)) + 1, block.rfind(b"\r", place, min(found)) + 1)
+        end = _LINE_END.search(block, min(found))
         place = end.end() if end else len(block)
-        if place - start > HEAD_LINE:
-            continue
-        text = block[start:place].decode(dialect.encoding, "replace").replace("\0", "").strip("\r\n\ufeff")
-        cells = _loosely(text, dialect.delimiter)
-        layout = later_layout(cells, feed, f"第{lines_before + len(block[:start].splitlines()) + 1}行")
-        if layout is not None:
-            return start, place, layout
+        if place - start <= HEAD_LINE:
+            text = block[start:place].decode(dialect.encoding, "replace").replace("\0", "").strip("\r\n\ufeff")
+            cells = _loosely(text, dialect.delimiter)
+            if is_header(cells, feed):
+                line = lines_before + len(block[:start].splitlines()) + 1
+                return start, place, later_layout(cells, feed, f"第{line}行")
+        positions = {
+            word: position if position >= place else block.find(word, place)
+            for word, position in positions.items()
+            if position >= 0
+        }
+    return len(block), len(block), None
 
 
 def _split(block: bytes, rows: int, first_line: int, dialect: _Dialect, layout: Layout, feed: Feed) -> Chunk | None:
@@ -267,14 +273,16 @@ def _split_odd(block: bytes, lines: pl.DataFrame, dialect: _Dialect, layout: Lay
         return None
     bare = pl.when(has_quote).then(pl.col("raw").str.replace_all(r'"[^"]*"', "")).otherwise("raw")
     delimiters = bare.str.count_matches(dialect.delimiter, literal=True).cast(pl.Int64)
-    # Delimiters at the end of a row, beyond the columns of the header, are cells with nothing in them.
-    at_end = pl.col("raw").str.extract(f"({d}*)$").str.len_chars().cast(pl.Int64)
-    surplus = lines.select(
-        pl.min_horizontal(pl.max_horizontal(delimiters - (dialect.width - 1), 0), at_end)
-    ).to_series()
-    has_surplus = bool((surplus > 0).any())
+    # Blank cells at the end of a row, beyond the columns of the header, are nothing.
+    blanks = BLANKS.replace(dialect.delimiter, "")
+    at_end = pl.col("raw").str.extract(f"((?:{d}[{blanks}]*)*)$")
+    cells_at_end = at_end.str.split(dialect.delimiter)
+    surplus = pl.min_horizontal(pl.max_horizontal(delimiters - (dialect.width - 1), 0), cells_at_end.list.len() - 1)
+    has_surplus = bool(lines.select((surplus > 0).any()).item())
     if has_surplus:
-        lines = lines.with_columns(raw=pl.when(surplus > 0).then(pl.col("raw").str.head(-surplus)).otherwise("raw"))
+        own_cells = cells_at_end.list.head(cells_at_end.list.len() - surplus).list.join(dialect.delimiter)
+        cut = pl.col("raw").str.strip_suffix(at_end) + own_cells
+        lines = lines.with_columns(raw=pl.when(surplus > 0).then(cut).otherwise("raw"))
     is_whole = lines.select(bare.str.count_matches(dialect.delimiter, literal=True) == dialect.width - 1).to_series()
     whole, ragged = lines.filter(is_whole), lines.filter(~is_whole)
     text = block if whole.height == rows and not has_surplus else whole["raw"].str.join("\n").item().encode()

@@ -54,7 +54,9 @@ OLE_DOCUMENTS = {
     "PowerPoint Document": ("演示文稿", AS_TABLE),
 }
 _HTML = re.compile(
-    rb"^\s*(?:<!--.*?-->|<\?xml[^>]*>|\s)*<(?:!doctype\s+html|html|head|meta|body|table|style)\b", re.I | re.S
+    rb"^\s*(?:<!--.*?-->|<\?xml[^>]*>|\s)*<(?:!doctype\s+html|html|head|meta|title|link|script|style|body|form|div|center|font|span|h[1-6]|p"
+    rb"|br|b|table|thead|tbody|tr)\b",
+    re.I | re.S,
 )
 # A damaged text has some of these bytes; a program, a picture or a database has more.
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")

@@ -220,13 +220,16 @@ def has_records(header: Sequence[str], feed: Feed) -> bool:
     return needed <= set(_names(header, feed))
 
 
-def later_layout(cells: Sequence[str], feed: Feed, place: str) -> Layout | None:
-    """The layout from a later header on (files joined to one have several); None when the cells are no header.
+def is_header(cells: Sequence[str], feed: Feed) -> bool:
+    """Whether the cells name half of the feed's columns."""
+    return header_score(cells, feed) * 2 >= len(feed.columns)
 
-    Raises FileRejectedError when it is one that lacks a column: nobody can tell what stands below it.
+
+def later_layout(cells: Sequence[str], feed: Feed, place: str) -> Layout:
+    """The layout from a later header on; files joined to one have several.
+
+    Raises FileRejectedError when it lacks a column: nobody can tell what stands below it.
     """
-    if header_score(cells, feed) * 2 < len(feed.columns):
-        return None
     try:
         return make_layout(cells, feed)
     except FileRejectedError as error:

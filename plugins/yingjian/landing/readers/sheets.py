@@ -14,7 +14,7 @@ import resource
 import sys
 from collections.abc import Iterator
 from datetime import date, datetime, time
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import python_calamine
@@ -41,7 +41,7 @@ def main(path: str, kind: str, batch_rows: str) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # As the process that starts this one has it; see settings.
     sheets = {"html": html_tables, "xml": xml_sheets}.get(kind, workbook_sheets)(path)
-    say([[sheet.name, head(sheet)] for sheet in sheets])
+    say([[sheet.name, *head(sheet)] for sheet in sheets])
     for number in sys.stdin:
         rows = texts(sheets[int(number)])
         while batch := some(rows, int(batch_rows)):
@@ -214,8 +214,15 @@ def html_text(content: bytes) -> str:
     return content.decode(names[0], "replace")
 
 
-def head(sheet: Sheet) -> list[list[str]]:
-    return [[cell[:HEAD_CELL] for cell in row[:HEAD_COLUMNS]] for row in islice(texts(sheet), HEAD_ROWS)]
+def head(sheet: Sheet) -> tuple[int, list[list[str]]]:
+    """Return how many blank rows come first, and the next rows, among which the header may be."""
+    blank, rows = 0, texts(sheet)
+    for row in rows:
+        if any(row):
+            rows = chain([row], rows)
+            break
+        blank += 1
+    return blank, [[cell[:HEAD_CELL] for cell in row[:HEAD_COLUMNS]] for row in islice(rows, HEAD_ROWS)]
 
 
 def some(rows: Iterator[list[str]], most: int) -> list[list[str]]:
@@ -265,7 +272,8 @@ def texts(sheet: Sheet) -> Iterator[list[str]]:
         # Most cells are texts already, and a call for each costs more than all the rest.
         cells = blank + [cell if isinstance(cell, str) else cell_text(cell) for cell in row]
         for column in covered.get(line, ()):
-            cells[column] = above[column]
+            if column < len(cells):  # A merged cell may lie beyond everything that is written.
+                cells[column] = above[column]
         above = list(cells) if line + 1 in covered else []
         while cells and not cells[-1] and not is_whole:
             cells.pop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -26,6 +27,7 @@ from yingjian.landing.readers.layout import (
     find_header,
     has_records,
     header_words,
+    is_header,
     is_record,
     later_layout,
     make_layout,
@@ -53,17 +55,15 @@ def read_xlsx(
     """
     reader = reader or Reader(path, kind)
     tables: list[_Table] = []
+    without_header: list[tuple[int, str, list[list[str]]]] = []
     ignored: list[str] = []
     problem = FileRejectedError(NO_SHEET.get(kind, "电子表格中没有工作表"))
-    for number, (name, head) in enumerate(reader.heads):
+    for number, (name, blank, head) in enumerate(reader.heads):
         try:
             last_row, header = find_header(head[: TITLE_LINES + 2], feed)
         except FileRejectedError as error:
-            if tables and any(is_record(row, tables[-1].layout, feed) for row in head):
-                tables.append(replace(tables[-1], number=number, name=label(name), header_line=0, above=()))
-                continue
+            without_header.append((number, name, head))
             problem = error
-            ignored += [f"工作表“{label(name)}”"] if any(map(any, head)) else []
             continue
         try:
             layout = make_layout(header, feed)
@@ -73,10 +73,20 @@ def read_xlsx(
                 raise problem from None
             ignored.append(f"工作表“{label(name)}”")
             continue
-        above = tuple(line for line, row in enumerate(head[:last_row], 1) if is_record(row, layout, feed))
-        tables.append(_Table(number, label(name), last_row + 1, above, layout))
+        above = tuple(blank + line for line, row in enumerate(head[:last_row], 1) if is_record(row, layout, feed))
+        tables.append(_Table(number, label(name), blank + last_row + 1, above, layout))
     if not tables:
         raise problem
+    for number, name, head in without_header:
+        # Its columns are those of the sheet before it, else those of the first that has a header.
+        like = max(
+            (table for table in tables if table.number < number), key=lambda table: table.number, default=tables[0]
+        )
+        if any(is_record(row, like.layout, feed) for row in head):
+            tables.append(replace(like, number=number, name=label(name), header_line=0, above=()))
+        elif any(map(any, head)):
+            ignored.append(f"工作表“{label(name)}”")
+    tables.sort(key=lambda table: table.number)
     extra = [*tables[0].layout.extra_columns, *ignored]
     layout = replace(tables[0].layout, extra_columns=tuple(dict.fromkeys(extra)))
     return layout, _chunks(reader, tables, feed, is_padded=kind != "html")
@@ -111,15 +121,16 @@ def _sections(
     batches: Iterator[pl.DataFrame], layout: Layout, feed: Feed, place: str
 ) -> Iterator[tuple[pl.DataFrame, Layout]]:
     """Divide the rows of a sheet at each later header, and say the layout of each part; place: the sheet, for messages."""
-    words = header_words(feed)
+    # A cell may have blanks within the word, and marks around it.
+    words = "|".join(f"[{BLANKS}]*".join(map(re.escape, word)) for word in header_words(feed))
     for rows in batches:
         start = 0
-        is_named = rows.select(pl.any_horizontal(False, _cells().is_in(words))).to_series()
+        is_named = rows.select(pl.any_horizontal(False, _cells().str.contains(words))).to_series()
         for row in is_named.arg_true():
-            later = later_layout(_sent(rows.row(row)), feed, f"{place}第{rows['line'][row]}行")
-            if later is not None:
+            cells = _sent(rows.row(row))
+            if is_header(cells, feed):
                 yield rows[start:row], layout
-                start, layout = row + 1, later
+                start, layout = row + 1, later_layout(cells, feed, f"{place}第{rows['line'][row]}行")
         yield rows[start:], layout
 
 
@@ -164,8 +175,11 @@ def _require_modest(path: Path) -> None:
     """Refuse what is larger than any spreadsheet, or would unpack to more; an old .xls is no archive."""
     if path.stat().st_size > MAX_BYTES:
         raise FileRejectedError("电子表格过大，疑似异常文件，未读取；请拆分后重新报送")
-    if not zipfile.is_zipfile(path):
-        return
+    try:
+        if not zipfile.is_zipfile(path):
+            return
+    except zipfile.BadZipFile as error:  # An archive of several disks, or what says so.
+        raise _unreadable(type(error).__name__) from None
     require_modest_directory(path)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -199,9 +213,9 @@ class Reader:
         )  # fmt: skip
 
     @cached_property
-    def heads(self) -> list[tuple[str, list[list[str]]]]:
-        """Every sheet's name and first rows."""
-        return cast("list[tuple[str, list[list[str]]]]", self._hear())
+    def heads(self) -> list[tuple[str, int, list[list[str]]]]:
+        """Every sheet's name, how many blank rows it begins with, and its next rows."""
+        return cast("list[tuple[str, int, list[list[str]]]]", self._hear())
 
     def __enter__(self) -> Self:
         return self
