@@ -48,10 +48,10 @@ FIGURES = {
     "never_tested_key": ("never_tested", "count(*)", "", "is_key_person"),
     "screening_coverage": (
         "screening_round", "sum(sampled_in_time)", "sum(in_scope)",
-        "deadline > as_of_date - 6 and deadline <= as_of_date + 1",
+        "deadline >= as_of_date - 6 and deadline < as_of_date + 1",
     ),
     "screening_outstanding": (
-        "screening_round", "sum(outstanding) - sum(outstanding_infected)", "", "deadline <= as_of_date + 1",
+        "screening_round", "sum(outstanding) - sum(outstanding_infected)", "", "deadline < as_of_date + 1",
     ),
     "sampling_done": (
         "sampling_unit_daily", "sum(required - shortfall)", "sum(required)", "sampling_day = as_of_date",
@@ -81,7 +81,7 @@ FIGURES = {
     ),
     "contacts_in_time": (
         "contact_clock", "count(*) filter (where status = 'in_time')", "count(*)",
-        "deadline > as_of_date and deadline <= as_of_date + 1 and status <> 'running'",
+        "deadline >= as_of_date and deadline < as_of_date + 1 and status <> 'running'",
     ),
     "contacts_overdue": ("contact_clock", "count(*)", "", "status = 'overdue' and not is_infected"),
     "pushes_same_day": ("push_clearance", "sum(cleared_same_day)", "sum(pushed)", "push_date = as_of_date"),

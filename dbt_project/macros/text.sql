@@ -14,6 +14,16 @@
     )
 {%- endmacro %}
 
+{% macro one_spelling(relation, column) -%}
+    {#- Each name of a column, with the shortest spelling of those that are the same name after folding. -#}
+    select
+        {{ column }} as spelling,
+        first_value({{ column }}) over (
+            partition by {{ comparable_text(column) }} order by char_length({{ column }}), {{ column }} collate "C"
+        ) as name
+    from (select distinct {{ column }} from {{ relation }}) as spellings
+{%- endmacro %}
+
 {% macro split_list(expression) -%}
     {#- Several names joined by 、 (as the platform writes them) as an array of trimmed names. -#}
     array_remove(regexp_split_to_array(coalesce({{ expression }}, ''), '\s*[、，,;；]\s*'), '')

@@ -228,7 +228,8 @@ fevers as (
     where monitored_on = as_of_date and status = 'signal'
 ),
 
--- This share counts contacts isolated in time among those whose deadline came on D.
+-- This share counts contacts isolated in time among those whose deadline came on D. A deadline at 24:00 of D still runs, and
+-- counts on the day after.
 contacts_in_time as (
     select
         community,
@@ -237,7 +238,7 @@ contacts_in_time as (
         count(*) filter (where status = 'in_time') as part,
         count(*) as whole
     from {{ ref('contact_clock') }}
-    where deadline > as_of_date and deadline <= as_of_date + 1 and status <> 'running'
+    where deadline >= as_of_date and deadline < as_of_date + 1 and status <> 'running'
     group by community
 ),
 

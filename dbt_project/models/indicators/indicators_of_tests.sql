@@ -163,7 +163,8 @@ due_week as (
     group by community, department
 ),
 
--- This share counts persons sampled in time in the rounds whose deadline came in the last seven days.
+-- This share counts persons sampled in time in the rounds whose deadline came in the last seven days. One at 24:00 of D still
+-- runs.
 screening_coverage as (
     select
         community,
@@ -172,7 +173,7 @@ screening_coverage as (
         sum(sampled_in_time) as part,
         sum(in_scope) as whole
     from {{ ref('screening_round') }}
-    where deadline > as_of_date - 6 and deadline <= as_of_date + 1
+    where deadline >= as_of_date - 6 and deadline < as_of_date + 1
     group by community
 ),
 
@@ -185,7 +186,7 @@ screening_outstanding as (
         sum(outstanding - outstanding_infected) as part,
         null as whole
     from {{ ref('screening_round') }}
-    where deadline <= as_of_date + 1
+    where deadline < as_of_date + 1
     group by community
 ),
 

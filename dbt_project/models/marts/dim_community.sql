@@ -1,9 +1,11 @@
 -- Every community that a row of the day may name; the one without a name stands last.
 with named as (
     {% for mart in [
-        'obligation', 'grid_population', 'bridge_zone_community', 'contact_clock', 'control', 'event_approval', 'guest_check',
-        'inspection_followup', 'overdue_episode', 'pharmacy_followup', 'pool_followup', 'positive_followup',
-        'push_clearance', 'request_followup', 'unscheduled',
+        'obligation', 'bridge_zone_community', 'case_contact_daily', 'contact_clock', 'control', 'disposition_daily',
+        'event_approval', 'grid_population', 'guest_check', 'health_monitoring', 'inspection_followup', 'missing_departure',
+        'overdue_episode', 'pharmacy_followup', 'pool_followup', 'positive_followup', 'push_clearance', 'request_followup',
+        'roster_correction', 'sampling_unit_daily', 'screening_round', 'signal', 'terminal_disinfection', 'unscheduled',
+        'vaccination_60plus', 'zone_blocker',
     ] %}
     select community from {{ ref(mart) }}
     union

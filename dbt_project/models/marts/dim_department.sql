@@ -1,8 +1,9 @@
 -- Every competent department, one by itself, that a rule of the day or a row names; the one without a name stands last.
 with cells as (
     {% for mart in [
-        'obligation', 'bridge_group_department', 'control', 'key_site_disinfection', 'missing_departure', 'overdue_episode',
-        'request_followup', 'sampling_unit_daily', 'supply_daily', 'unscheduled',
+        'obligation', 'bridge_group_department', 'control', 'health_monitoring', 'key_site_disinfection',
+        'missing_departure', 'overdue_episode', 'request_followup', 'roster_correction', 'sampling_unit_daily',
+        'supply_daily', 'unscheduled',
     ] %}
     select department from {{ ref(mart) }}
     {% if not loop.last %}union{% endif %}

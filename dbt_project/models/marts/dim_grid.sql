@@ -1,8 +1,10 @@
 -- Every grid that a row of the day may name, with its community.
 with named as (
     {% for mart in [
-        'obligation', 'grid_population', 'contact_clock', 'control', 'overdue_episode', 'pharmacy_followup',
-        'pool_followup', 'positive_followup', 'request_followup', 'unscheduled',
+        'obligation', 'contact_clock', 'control', 'disposition_daily', 'grid_population', 'health_monitoring',
+        'missing_departure', 'overdue_episode', 'pharmacy_followup', 'pool_followup', 'positive_followup',
+        'request_followup', 'roster_correction', 'screening_round', 'signal', 'terminal_disinfection',
+        'unscheduled', 'vaccination_outstanding', 'zone_blocker',
     ] %}
     select
         community,

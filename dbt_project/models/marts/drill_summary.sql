@@ -22,7 +22,7 @@ counted as (
         article,
         max(held_on) as last_on,
         count(*)::int as held,
-        coalesce(sum(attendance), 0)::int as attendance
+        least(coalesce(sum(attendance), 0), 2147483647)::int as attendance
     from held
     group by drill_type, article
 ),

@@ -8,6 +8,16 @@ key_sites as (
     where {{ as_of_date() }} between effective_from and effective_to
 ),
 
+-- A release of everything that names a record of the roster ends it, as it ends the membership (int_membership__unified).
+full_releases as (
+    select
+        record_key,
+        min(release_date) as release_date
+    from {{ ref('stg_platform__releases') }}
+    where release_type = '全部管控'
+    group by record_key
+),
+
 final as (
     select distinct
         {{ comparable_text('roster.unit') }} as unit,
@@ -17,8 +27,11 @@ final as (
         coalesce(roster.community, '') as community,
         coalesce(roster.grid, '') as grid,
         roster.start_date,
-        coalesce(roster.end_date, 'infinity'::date) as end_date
+        least(
+            coalesce(roster.end_date, 'infinity'::date), coalesce(full_releases.release_date, 'infinity'::date)
+        ) as end_date
     from roster
+    left join full_releases on roster.membership_id = full_releases.record_key
     inner join key_sites on roster.group_code = key_sites.group_code
     where {{ comparable_text('roster.unit') }} is not null and roster.start_date <= {{ as_of_date() }}
 )

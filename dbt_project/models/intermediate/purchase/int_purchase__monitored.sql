@@ -7,6 +7,11 @@ with purchases as (
     where purchased_at < {{ as_of_date() }} + 1
 ),
 
+-- Names that are one after folding are one pharmacy, under its shortest spelling.
+pharmacies as (
+    {{ one_spelling('purchases', 'pharmacy') }}
+),
+
 drugs as (select * from {{ ref('int_drug__matches') }}),
 
 residents as (select * from {{ ref('stg_platform__residents') }}),
@@ -15,7 +20,7 @@ final as (
     select
         purchases.purchase_key,
         purchases.person_key,
-        coalesce(purchases.pharmacy, '') as pharmacy,
+        coalesce(pharmacies.name, purchases.pharmacy, '') as pharmacy,
         coalesce(nullif(residents.community, ''), purchases.community, '') as community,
         coalesce(case when residents.community <> '' then residents.grid end, '') as grid,
         coalesce(purchases.drug, '') as drug,
@@ -32,6 +37,7 @@ final as (
         end as drug_mismatch,
         purchases.purchased_at
     from purchases
+    left join pharmacies on purchases.pharmacy = pharmacies.spelling
     left join drugs on purchases.drug = drugs.drug
     left join residents on purchases.person_key = residents.person_key
 )

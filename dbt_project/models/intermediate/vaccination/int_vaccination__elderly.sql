@@ -49,7 +49,7 @@ doses as (
 names as (
     select
         first_vaccine,
-        coalesce({{ comparable_text('first_vaccine') }}, '') as name
+        upper(coalesce({{ comparable_text('first_vaccine') }}, '')) as name
     from (select distinct coalesce(first_vaccine, '') as first_vaccine from doses) as written
 ),
 
@@ -59,13 +59,13 @@ kinds as (
         (array_agg(
             vaccines.keyword
             order by
-                position(vaccines.keyword in names.name) > 0 desc,
+                position(upper(vaccines.keyword) in names.name) > 0 desc,
                 char_length(vaccines.keyword) desc,
                 vaccines.keyword desc
         ))[1] as keyword
     from names
     inner join vaccines
-        on vaccines.is_default or position(vaccines.keyword in names.name) > 0
+        on vaccines.is_default or position(upper(vaccines.keyword) in names.name) > 0
     group by names.first_vaccine
 ),
 
