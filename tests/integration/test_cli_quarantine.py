@@ -87,3 +87,21 @@ def test_a_record_of_a_feed_whose_key_has_a_time_is_corrected(home: Settings, se
         conn.execute("insert into staging.sewage values ('W1', '2022-07-01 08:00', '2022-07-02 08:00', %s)", (second,))
         assert quarantine.clear_corrected(conn, feed, second) == int(is_resolved)
         conn.rollback()
+
+
+def test_a_row_is_settled_whose_key_was_sent_in_another_form(fresh_home: Settings, tmp_path: Path) -> None:
+    sent = {"S1": "'S1", "S2": "Ｓ2", "S3": " S3 ", "S4": "S4"}
+    write_feed(tmp_path, "test_results", [sample(key, 检测结果="不明", 更新时间="now") for key in sent.values()])
+    resident = IDENTITY | {
+        "证件号码": "11010519491231002x",
+        "社区": "甲",
+        "网格": "1",
+        "更新时间": "2022-07-01 08:00:00",
+    }
+    write_feed(tmp_path, "residents", [resident | {"迁入日期": "不明"}])
+    land_folder(fresh_home, tmp_path)
+    assert query(fresh_home, "select count(*) from quality.rejected_row where resolved_at is null") == [(5,)]
+    write_feed(tmp_path, "test_results", [sample(key) for key in sent], "b.csv")
+    write_feed(tmp_path, "residents", [resident], "b.csv")
+    land_folder(fresh_home, tmp_path)
+    assert query(fresh_home, "select record_key from quality.rejected_row where resolved_at is null") == []

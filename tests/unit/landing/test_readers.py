@@ -76,6 +76,18 @@ def test_records_above_the_header_whose_bytes_are_no_text(tmp_path: Path) -> Non
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("size", [1, 150, 1 << 20])
+def test_lines_of_utf_8_in_a_file_of_gb18030_are_no_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(csv_file, "BLOCK", size)
+    lines = [HEADER, *(ROW.replace("E1", f"E{i}") for i in range(12))]
+    later = [HEADER, ROW.replace("E1", "F1"), ROW.replace("E1", "F2")]
+    read = records(write(tmp_path, "\r\n".join([*lines, ""]).encode("gb18030") + "\r\n".join(later).encode()))
+    assert [r.is_text for r in read] == [True] * 12 + [False] * 3
+    assert [r.cells[0] for r in read if r.is_text] == [f"E{i}" for i in range(12)]
+
+
 def test_title_lines_above_the_header(tmp_path: Path) -> None:
     text = "\n".join(["免检审批表,,,", "填报单位：某街道", "", HEADER, ROW])
     assert [(r.line, r.cells[0]) for r in records(write(tmp_path, text.encode()))] == [(5, "E1")]

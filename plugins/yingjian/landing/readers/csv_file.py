@@ -44,6 +44,8 @@ BLOCK = 4 << 20
 MAX_LINES = 200_000_000
 # A record of more lines is a quote that nobody closed. Such lines are read again one by one, and a file that is made of
 # them would be read for days.
+# A line of UTF-8 in a file of GB18030, which reads it as other characters: all that is not ASCII are characters of three bytes.
+_UTF8_LINE = re.compile(rb"^(?:[\x00-\x09\x0b-\x7f]*[\xe3-\xef][\x80-\xbf]{2}){2,}[\x00-\x09\x0b-\x7f]*$")
 RECORD_LINES, MAX_REREAD = 50, 1_000_000_000
 
 
@@ -72,8 +74,9 @@ class _Lines:
         raw = self._next()
         if not raw:
             raise StopIteration
+        is_other = self._encoding == "gb18030" and _UTF8_LINE.fullmatch(raw.rstrip(b"\r\n"))
         # Bytes that are no text come through as lone surrogates, by which their rows are known.
-        line = raw.decode(self._encoding, "surrogateescape").replace("\0", "")
+        line = raw.decode("ascii" if is_other else self._encoding, "surrogateescape").replace("\0", "")
         self.number += 1
         self._record_bytes.append(raw)
         self.record_lines.append(line)
@@ -245,6 +248,11 @@ def _split(block: bytes, rows: int, first_line: int, dialect: _Dialect, layout: 
     if b"\0" in block or (b"\r" in block and _count(block, "\r") != block.count(b"\r\n")):
         return None
     if dialect.encoding != "utf-8":
+        last_line = block[
+            block.rfind(b"\n", 0, len(block) - 1) + 1 :
+        ]  # A part that was joined to the file goes on to its end.
+        if _UTF8_LINE.fullmatch(last_line.rstrip(b"\r\n")):
+            return None
         try:
             block = block.decode(dialect.encoding).encode()
         except UnicodeError:
