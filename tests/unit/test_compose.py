@@ -17,6 +17,7 @@ from yingjian.database import embedded
 from yingjian.environment import Environment
 from yingjian.operations import service_names, services
 from yingjian.operations.service_names import PORTAL
+from yingjian.portal.service import IDLE_SECONDS, serve
 from yingjian.settings import PROJECT_ROOT, Settings, variables
 
 TEXT = compose.FILE.read_text()
@@ -334,3 +335,13 @@ def test_the_proxy_of_the_example_sets_the_headers_of_airflow_s_pages() -> None:
     assert re.search(r"@inside path /execution/\*\n\trespond @inside 404\n", airflow)
     network = re.search(r"docker network inspect yingjian_(\S+)", text)
     assert network and network[1] in COMPOSE["services"]["portal"]["networks"]
+
+
+def test_the_portal_keeps_an_idle_connection_longer_than_its_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request over a connection that the server is about to close is lost, and a proxy does not send a form twice."""
+    text = (PROJECT_ROOT / "docs" / "examples" / "Caddyfile").read_text(encoding="utf-8")
+    kept = re.search(r"^\t\t\tkeepalive (\d+)m$", text, re.M)
+    options: dict[str, object] = {}
+    monkeypatch.setattr("uvicorn.run", lambda _, **given: options.update(given))
+    serve()
+    assert kept and options["timeout_keep_alive"] == IDLE_SECONDS > 60 * int(kept[1])
