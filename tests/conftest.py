@@ -28,7 +28,7 @@ from yingjian.settings import PROJECT_ROOT, Settings
 pytest_plugins = ["tests.skips"]
 
 WORLD_DAY = date(2022, 7, 20)
-FIRST = ("test_run.py", "test_faults.py", "test_cases.py", "test_dags.py", "test_against_marts.py", "unit")
+FIRST = ("test_run.py", "test_faults.py", "test_cases.py", "test_against_marts.py", "test_gate.py", "unit")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

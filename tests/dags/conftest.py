@@ -6,17 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from yingjian.modelling.dbt import prepare_manifest
+from tests.conftest import Once
 from yingjian.settings import PROJECT_ROOT, Settings
 
 SCRIPT = """
-import json, sys
+import json, pathlib, sys
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(dag_folder=sys.argv[1])
-print("RESULT" + json.dumps({
+pathlib.Path(sys.argv[2]).write_text(json.dumps({
     "errors": bag.import_errors,
     "dags": {
         dag.dag_id: {
@@ -37,23 +38,24 @@ print("RESULT" + json.dumps({
 
 
 @pytest.fixture(scope="session")
-def bag(world: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict:  # type: ignore[type-arg]
+def bag(once: Once, empty_home: Settings) -> dict:  # type: ignore[type-arg]
     """The DAGs, read in a process whose warehouse cannot be reached: parsing needs no database."""
-    prepare_manifest(world)
-    home = tmp_path_factory.mktemp("airflow")
-    environment = {
-        **os.environ, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "YINGJIAN_HOME": str(world.home),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/none.db", "YINGJIAN_PG_HOST": "192.0.2.1",
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "plugins"), "AIRFLOW__COSMOS__ENABLE_CACHE": "False",
-        "YINGJIAN_PG_PORT": "1", "YINGJIAN_PG_USER": "nobody", "YINGJIAN_PG_PASSWORD": "none", "YINGJIAN_PG_DBNAME": "none",
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(PROJECT_ROOT / "dags")],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
-    assert lines, done.stderr[-3000:]
-    return json.loads(lines[0].removeprefix("RESULT"))
+
+    def make(folder: Path) -> None:
+        environment = {
+            **os.environ, "AIRFLOW_HOME": str(folder), "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "YINGJIAN_HOME": str(empty_home.home), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/none.db",
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(folder / "plugins"), "AIRFLOW__COSMOS__ENABLE_CACHE": "False",
+            "YINGJIAN_PG_HOST": "192.0.2.1", "YINGJIAN_PG_PORT": "1", "YINGJIAN_PG_USER": "nobody",
+            "YINGJIAN_PG_PASSWORD": "none", "YINGJIAN_PG_DBNAME": "none",
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, str(PROJECT_ROOT / "dags"), str(folder / "bag.json")],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    return json.loads((once("dags", make) / "bag.json").read_text())
