@@ -19,10 +19,10 @@ RESIDENT_ID, MACAO_PERMIT, TAIWAN_PERMIT, PASSPORT, FOREIGN_ID = ID_TYPES
 # Residence permits (81, 82, 83) have the form of a resident number, and systems call them by their own name or by this one.
 RESIDENCE_PERMITS = ("港澳台居民居住证", "港澳居民居住证", "台湾居民居住证")
 
-# A roster may name the 38 rows of the annex, article 6 and article 28. An exemption may lift what a list handed
-# down asks for, too (article 7); nobody puts that group on a roster.
+# A roster may name the 38 rows of the annex, article 6 and article 28. An exemption may lift what no roster has, too: the
+# tests of lists handed down (article 7), of purchases (article 19) and of members of a positive tube (article 24).
 ROSTER_GROUPS = (*(str(row) for row in range(1, 39)), "A06", "A28")
-LIFTED_GROUPS = (*ROSTER_GROUPS, "A07")
+LIFTED_GROUPS = (*ROSTER_GROUPS, "A07", "P19", "P24")
 
 
 @dataclass(frozen=True)
