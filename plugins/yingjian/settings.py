@@ -97,7 +97,7 @@ def _broker(url: str | None, password: str | None) -> str | None:
     return f"{scheme}://{user}:{quote(password, safe='')}@{host}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Alerts:
     """How the data team is told, and after how many hours of what.
 
@@ -106,24 +106,26 @@ class Alerts:
     task is at work; backup: the newest backup is older.
     """
 
-    mail: tuple[str, ...] = ()
-    wecom: str | None = None
-    dingtalk: str | None = None
-    webhook: str | None = field(default=None, repr=False)
-    heartbeat: str | None = field(default=None, repr=False)
-    again_hours: float = 12
-    landing_hours: float = 26
-    long_hours: float = 3
-    backup_hours: float = 26
+    mail: tuple[str, ...]
+    wecom: str | None
+    dingtalk: str | None
+    webhook: str | None = field(repr=False)
+    heartbeat: str | None = field(repr=False)
+    again_hours: float
+    landing_hours: float
+    long_hours: float
+    backup_hours: float
 
     @property
     def is_anybody_told(self) -> bool:
         return bool(self.mail or self.wecom or self.dingtalk or self.webhook)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
-    """home: folder of all state; warehouse: URI of a PostgreSQL server, None = embedded; landing: location URI.
+    """The variables of `yingjian.environment`, which has their defaults, and the folders and secrets that follow from them.
+
+    home: folder of all state; warehouse: URI of a PostgreSQL server, None = embedded; landing: location URI.
 
     delivery_time: when the packs of D go out on D + 1, Asia/Shanghai; feed_deadline: until when D waits on D + 1 for its
     feeds; landing_every: how often the landing location is looked at; catch_up_days: how many missed days are made up;
@@ -138,33 +140,33 @@ class Settings:
     """
 
     home: Path
-    warehouse: str | None
+    warehouse: str | None = field(repr=False)
     landing: str
-    given_person_key: str | None
-    root: Path = PROJECT_ROOT
-    given_officials: str | None = None
-    given_outlines: str | None = None
-    given_role_passwords: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
-    given_shared_folder: str | None = None
-    delivery_time: time = time(7)
-    feed_deadline: time = time(5, 30)
-    landing_every: timedelta = timedelta(minutes=5)
-    catch_up_days: int = 7
-    url: str | None = None
-    portal_url: str = ""
-    openlineage_url: str | None = None
-    broker: str | None = field(default=None, repr=False)
-    workers: int = 2
-    airflow_url: str | None = None
-    deputies_after_hours: float = 2
-    remind_every_hours: float = 4
-    airflow_database: str | None = field(default=None, repr=False)
-    airflow_days: int = 90
-    alerts: Alerts = field(default_factory=Alerts)
-    audit_anchor: str | None = field(default=None, repr=False)
-    engine: str = "postgres"
-    spark_master: str = "local[*]"
-    given_spark_python: str | None = None
+    given_person_key: str | None = field(repr=False)
+    root: Path
+    given_officials: str | None
+    given_outlines: str | None
+    given_role_passwords: Mapping[str, str] = field(repr=False, hash=False)
+    given_shared_folder: str | None
+    delivery_time: time
+    feed_deadline: time
+    landing_every: timedelta
+    catch_up_days: int
+    url: str | None
+    portal_url: str
+    openlineage_url: str | None
+    broker: str | None = field(repr=False)
+    workers: int
+    airflow_url: str | None
+    deputies_after_hours: float
+    remind_every_hours: float
+    airflow_database: str | None = field(repr=False)
+    airflow_days: int
+    alerts: Alerts
+    audit_anchor: str | None = field(repr=False)
+    engine: str
+    spark_master: str
+    given_spark_python: str | None
 
     @classmethod
     def load(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -181,10 +183,11 @@ class Settings:
                 " to the warehouse, not to this folder"
             )
         return cls(
-            home,
-            given.warehouse,
-            given.landing or str(home / "landing"),
-            given.person_key,
+            root=PROJECT_ROOT,
+            home=home,
+            warehouse=given.warehouse,
+            landing=given.landing or str(home / "landing"),
+            given_person_key=given.person_key,
             given_officials=given.officials,
             given_outlines=given.outlines,
             given_role_passwords=given.role_passwords,
@@ -204,15 +207,15 @@ class Settings:
             airflow_database=given.airflow_database,
             airflow_days=given.airflow_days,
             alerts=Alerts(
-                given.alert_mail,
-                given.alert_wecom,
-                given.alert_dingtalk,
-                given.alert_webhook,
-                given.heartbeat_url,
-                given.alert_again_hours,
-                given.alert_landing_hours,
-                given.alert_long_hours,
-                given.alert_backup_hours,
+                mail=given.alert_mail,
+                wecom=given.alert_wecom,
+                dingtalk=given.alert_dingtalk,
+                webhook=given.alert_webhook,
+                heartbeat=given.heartbeat_url,
+                again_hours=given.alert_again_hours,
+                landing_hours=given.alert_landing_hours,
+                long_hours=given.alert_long_hours,
+                backup_hours=given.alert_backup_hours,
             ),
             audit_anchor=given.audit_anchor,
             engine=given.engine,

@@ -142,3 +142,16 @@ def test_a_secret_is_in_no_text() -> None:
     with pytest.raises(SetupError, match="YINGJIAN_AIRFLOW_DATABASE must be like") as refused:
         variables({"YINGJIAN_AIRFLOW_DATABASE": "mysql://user:letmein@host"})
     assert "letmein" not in str(refused.value)
+
+
+def test_settings_that_are_printed_show_no_secret(tmp_path: Path) -> None:
+    mark = "Hidden0"
+    env = {
+        "YINGJIAN_HOME": str(tmp_path), "YINGJIAN_WAREHOUSE": f"postgresql://owner:{mark}@h:5432/y", "YINGJIAN_PERSON_KEY": mark,
+        "YINGJIAN_AIRFLOW_DATABASE": f"postgresql://airflow:{mark}@h:5432/a", "YINGJIAN_BROKER": f"redis://:{mark}@h:6379/0",
+        "YINGJIAN_ALERT_WEBHOOK": f"https://h/{mark}", "YINGJIAN_HEARTBEAT_URL": f"https://h/{mark}",
+        "YINGJIAN_AUDIT_ANCHOR": f"https://h/{mark}", f"{ROLE_PASSWORD}REPORTER": mark,
+    }  # fmt: skip
+    settings = Settings.load(env)
+    assert settings.given_person_key == mark and settings.alerts.webhook
+    assert str(tmp_path) in repr(settings) and mark not in repr(settings)

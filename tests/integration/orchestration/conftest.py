@@ -17,7 +17,7 @@ from tests import metadata
 from tests.conftest import running_copy
 from tests.integration.delivery.conftest import authority, mail_server, robot_server, tls  # noqa: F401
 from yingjian.database import warehouse
-from yingjian.settings import Alerts, Settings
+from yingjian.settings import Settings
 
 
 @pytest.fixture(scope="session")
@@ -95,5 +95,5 @@ def told(watched: Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("YINGJIAN_ALERT_WEBHOOK", f"{hook.url}/alert?token=secret")
     monkeypatch.setenv("YINGJIAN_HEARTBEAT_URL", f"{hook.url}/beat")
     monkeypatch.setenv("YINGJIAN_URL", "https://yingjian.example")
-    alerts = Alerts(webhook=f"{hook.url}/alert?token=secret", heartbeat=f"{hook.url}/beat")
+    alerts = replace(watched.alerts, webhook=f"{hook.url}/alert?token=secret", heartbeat=f"{hook.url}/beat")
     return replace(watched, alerts=alerts, url="https://yingjian.example")

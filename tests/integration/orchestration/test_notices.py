@@ -18,7 +18,7 @@ from yingjian.delivery.errors import Undelivered
 from yingjian.modelling.dbt import BuildError
 from yingjian.orchestration import notices, tasks
 from yingjian.orchestration.notices import EVENT, Notice
-from yingjian.settings import Alerts, Settings, SetupError
+from yingjian.settings import Settings, SetupError
 
 NOON = datetime(2026, 1, 5, 4, tzinfo=UTC)
 DAY = datetime(2022, 7, 10, tzinfo=notices.SHANGHAI)
@@ -99,7 +99,8 @@ def test_only_what_is_made_for_it_is_told_of_an_exception(
 def test_mail_robots_and_webhook(
     told: Settings, conn: psycopg.Connection, hook: Hook, mail_server: MailServer, robot_server: Any
 ) -> None:
-    alerts = Alerts(("night@example.org", "boss@example.org"), "wecom_office", "dingtalk_office", told.alerts.webhook)
+    ways = {"mail": ("night@example.org", "boss@example.org"), "wecom": "wecom_office", "dingtalk": "dingtalk_office"}
+    alerts = replace(told.alerts, heartbeat=None, **ways)
     notices.see(conn, [Notice("backup", "backup", "there is no backup", "recovery", (("last", "never"),))], NOON)
     assert notices.tell_due(conn, replace(told, alerts=alerts), NOON) == 1
     assert mail_server.recipients == ["boss@example.org", "night@example.org"]
@@ -150,11 +151,12 @@ def test_an_event_is_told_once_and_has_no_end(told: Settings, conn: psycopg.Conn
 
 
 def test_where_nobody_is_told_it_is_said(watched: Settings, conn: psycopg.Connection, hook: Hook) -> None:
-    nobody = replace(watched, alerts=Alerts())
+    nobody = watched
+    assert not nobody.alerts.is_anybody_told
     notices.see(conn, [BACKUP], NOON)
     assert notices.tell_due(conn, nobody, NOON) == 0
     assert notices.unset(nobody) == notices.UNSET
-    assert notices.unset(replace(watched, alerts=Alerts(webhook=hook.url))) is None
+    assert notices.unset(replace(watched, alerts=replace(watched.alerts, webhook=hook.url))) is None
     assert conn.execute("select last_told_at from operations.notice").fetchall() == [(None,)]
 
 
