@@ -24,10 +24,12 @@ from tests import support
 from tests.conftest import WORLD_DAY
 from tests.faults import Reader, polling
 from tests.integration.test_embedded import kill_server
+from tests.stages import PACKS
 from tests.support import IDENTITY, query, write_feed
 from yingjian import cli
 from yingjian.database import embedded, warehouse
 from yingjian.database.embedded import EmbeddedPostgres
+from yingjian.reports.packs import readers_of, write_packs, write_report
 from yingjian.settings import PROJECT_ROOT, Settings
 
 STAGES = ("landing", "models", "audit", "publish", "switch", "report")
@@ -156,12 +158,12 @@ def pages(town: Settings, publication: str) -> dict[str, str]:
 @cache
 def reference(town: Settings, publication: str) -> dict[str, str]:
     """The function writes the same pages without a disturbance, once for each publication."""
-    from yingjian.reports import write_packs, write_report
-
     out = town.home / "reference"
     with warehouse.connect(town) as conn:
         files = [write_report(conn, int(publication), out)]
-        files += [file for pack in write_packs(conn, int(publication), out) for file in (*pack.files, pack.summary)]
+        readers = readers_of(conn, int(publication), None)[:PACKS]
+        for pack in write_packs(conn, int(publication), out, readers):
+            files += [*pack.files, pack.summary]
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
