@@ -91,7 +91,7 @@ def bulletin(question: Question) -> Bulletin:
         if row and row[0] != question.publication_id:
             with suppress(LookupError):  # Its rows were deleted, as those of old publications are.
                 released = read_content(conn, row[0])
-                small = small_changes(conn, row[0], question.publication_id)
+                small = small_changes(conn, row[0], question.publication_id, content.shown_from)
     return Bulletin(content, released, changes(released, content) if released else [], small)
 
 

@@ -218,8 +218,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "nothing_released": ("此前没有对外发布过。", "Nothing has been released before."),
     "nothing_changed": ("与 {day} 的发布相比没有变化。", "Nothing differs from those of {day}."),
     "small_changes": (
-        "下列变化为1至4人，可由两次发布相减得出，请斟酌是否发布：",
-        "These changes of one to four persons follow from both bulletins; weigh whether they may go out:",
+        "下列变化的人数低于对外公布的下限，可由两次发布相减得出，请斟酌是否发布：",
+        "These changes are of fewer persons than may be told, and follow from both bulletins; weigh whether they may go out:",
     ),
     "agree": ("同意", "Agree"),
     "return": ("退回", "Return"),

@@ -22,7 +22,7 @@ from yingjian.reports.html import environment
 from yingjian.reports.pdf import typeset
 
 HIDDEN = "＊"
-FOOTNOTE = f"{HIDDEN} 为保护个人信息，1至4人的数字及可据以推算的数字不公布。"
+FOOTNOTE = f"{HIDDEN} 为保护个人信息，1至{{most}}人的数字及可据以推算的数字不公布。"
 TOPICS = {
     "infection": "新增感染者",
     "control": "隔离和健康监测",
@@ -71,7 +71,10 @@ class Topic:
 
 @dataclass(frozen=True)
 class Content:
-    """This class holds what the bulletin says, as it is written."""
+    """This class holds what the bulletin says, as it is written; `footnote` is empty where nothing is hidden.
+
+    `shown_from`: the smallest count that the bulletin shows (parameter `public_count_min`).
+    """
 
     title: str
     sources: str
@@ -82,7 +85,8 @@ class Content:
     zones: Sequence[Line]
     zone_names: Sequence[tuple[str, str]]
     topics: Sequence[Topic]
-    has_hidden: bool
+    shown_from: int
+    footnote: str
 
 
 def write_bulletin(conn: psycopg.Connection[Any], publication_id: int, out_dir: Path) -> Bulletin:
@@ -122,7 +126,8 @@ def read_content(conn: psycopg.Connection[Any], publication_id: int) -> Content:
     if not found:
         raise LookupError(f"publication {publication_id} has no public figures")
     zones = [row for row in found if row["topic"] == "zone"]
-    plan = editions.plan(found[0]["policy_edition"])
+    edition = found[0]["policy_edition"]
+    plan, shown_from = editions.plan(edition), int(editions.parameter("public_count_min", edition))
     return Content(
         title=f"{plan.town}疫情防控信息",
         sources=f"依据《{plan.title}》第31条发布。",
@@ -133,7 +138,8 @@ def read_content(conn: psycopg.Connection[Any], publication_id: int) -> Content:
         zones=[_line(row, None) for row in zones if not row["wording"]],
         zone_names=[(row["title"], row["wording"]) for row in zones if row["wording"]],
         topics=[_topic(title, rows) for name, title in TOPICS.items() if (rows := _of(found, name))],
-        has_hidden=any(row["is_protected"] for row in found),
+        shown_from=shown_from,
+        footnote=FOOTNOTE.format(most=shown_from - 1) if any(row["is_protected"] for row in found) else "",
     )
 
 
@@ -176,17 +182,12 @@ def _value(row: dict[str, Any]) -> str:
 
 def render(content: Content) -> str:
     """The page; every value is escaped."""
-    return (
-        environment()
-        .get_template("bulletin.html.j2")
-        .render(content=content, day=text.full_day(content.as_of_date), footnote=FOOTNOTE)
-    )
+    return environment().get_template("bulletin.html.j2").render(content=content, day=text.full_day(content.as_of_date))
 
 
 def _pdf(content: Content) -> bytes:
     report = asdict(content) | {
         "day": text.full_day(content.as_of_date),
-        "footnote": FOOTNOTE if content.has_hidden else "",
         "as_of_date": content.as_of_date.isoformat(),
         "published_at": f"{content.published_at:%Y-%m-%d %H:%M}",
     }

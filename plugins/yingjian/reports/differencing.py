@@ -17,7 +17,6 @@ from yingjian.database.rows import records
 from yingjian.reports.bulletin import TOPICS
 
 ACCUMULATES = ("vaccination",)  # Figures of other topics are of one day, or of who is under control on it.
-SMALL = 5  # A count below it is small, as in the bulletin (parameter public_count_min).
 _EXACT = 1e-6
 
 
@@ -31,9 +30,12 @@ class SmallChange:
     persons: int
 
 
-def small_changes(conn: psycopg.Connection[Any], before: int, after: int) -> list[SmallChange]:
-    """Return the changes of one to four persons that follow from the bulletins of two publications."""
-    rows = [
+def small_changes(conn: psycopg.Connection[Any], before: int, after: int, shown_from: int) -> list[SmallChange]:
+    """Return the changes that follow from the bulletins of two publications and are too small for either.
+
+    shown_from: the smallest count that the later bulletin shows.
+    """
+    old, new = (
         records(
             conn,
             """
@@ -44,16 +46,23 @@ def small_changes(conn: psycopg.Connection[Any], before: int, after: int) -> lis
             topics=list(ACCUMULATES),
         )
         for publication_id in (before, after)
-    ]
+    )
     return [
         change
         for topic in ACCUMULATES
-        for change in of_topic(topic, *([row for row in found if row["topic"] == topic] for found in rows))
+        for change in of_topic(
+            topic,
+            [row for row in old if row["topic"] == topic],
+            [row for row in new if row["topic"] == topic],
+            shown_from,
+        )
     ]
 
 
-def of_topic(topic: str, before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> list[SmallChange]:
-    """Return the small changes of one topic. Rows have figure, title, community, value (None: hidden) and is_whole.
+def of_topic(
+    topic: str, before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]], shown_from: int
+) -> list[SmallChange]:
+    """Return the changes of one topic by fewer than `shown_from` persons. Rows have figure, title, community, value (None: hidden) and is_whole.
 
     Every count of a community is an unknown of each bulletin; every figure that is shown is an equation. A change follows
     when it is a sum of equations, whatever the counts are.
@@ -89,7 +98,7 @@ def of_topic(topic: str, before: Sequence[dict[str, Any]], after: Sequence[dict[
     return [
         SmallChange(TOPICS[topic], row["title"].removeprefix("其中："), row["community"], round(float(value)))
         for row, is_known, value in zip(titles.values(), follows, values, strict=True)
-        if is_known and 0 < abs(round(float(value))) < SMALL
+        if is_known and 0 < abs(round(float(value))) < shown_from
     ]
 
 

@@ -40,21 +40,26 @@ AFTER = BEFORE | {("甲", "booster"): 502, ("甲", "uncovered"): 38}
 
 
 def test_a_small_change_of_what_both_show_is_told() -> None:
-    told = known(of_topic("vaccination", bulletin(BEFORE, set()), bulletin(AFTER, set())))
+    told = known(of_topic("vaccination", bulletin(BEFORE, set()), bulletin(AFTER, set()), 5))
     assert {("甲", "完成加强免疫", 2), ("甲", "尚未接种", -2), ("", "完成加强免疫", 2)} <= told
     assert not [place for place, *_ in told if place == "乙"]
     more = AFTER | {("甲", "booster"): 507, ("甲", "uncovered"): 33}
-    assert of_topic("vaccination", bulletin(BEFORE, set()), bulletin(more, set())) == []
+    assert of_topic("vaccination", bulletin(BEFORE, set()), bulletin(more, set()), 5) == []
+    assert of_topic("vaccination", bulletin(BEFORE, set()), bulletin(more, set()), 8), (
+        "another edition shows from eight"
+    )
 
 
 def test_what_is_hidden_and_does_not_follow_is_not_told() -> None:
-    told = known(of_topic("vaccination", bulletin(BEFORE, {"甲", "乙"}, False), bulletin(AFTER, {"甲", "乙"}, False)))
+    told = known(
+        of_topic("vaccination", bulletin(BEFORE, {"甲", "乙"}, False), bulletin(AFTER, {"甲", "乙"}, False), 5)
+    )
     assert told == set()
 
 
 def test_a_change_that_follows_only_from_sums_is_told() -> None:
     """A community is hidden the first day; the town's figures less the others' give it."""
-    told = known(of_topic("vaccination", bulletin(BEFORE, {"甲"}), bulletin(AFTER, set())))
+    told = known(of_topic("vaccination", bulletin(BEFORE, {"甲"}), bulletin(AFTER, set()), 5))
     assert ("甲", "完成加强免疫", 2) in told
 
 
@@ -80,7 +85,7 @@ def test_whatever_linear_programming_finds_without_knowing_bounds_is_told(seed: 
                 nothing = [False] * len(cells)
                 left.append([*counted, *nothing] if number == 0 else [*nothing, *counted])
                 right.append(row["value"])
-    told = known(of_topic("vaccination", *shown))
+    told = known(of_topic("vaccination", *shown, 5))
     for index, (place, part) in enumerate(cells):
         change = np.zeros(2 * len(cells))
         change[index], change[len(cells) + index] = -1, 1

@@ -22,7 +22,6 @@ from yingjian.publishing.decision import (
     NotOpenError,
     Question,
 )
-from yingjian.reports.bulletin import FOOTNOTE
 
 router = APIRouter()
 
@@ -108,6 +107,5 @@ def _show(
         given=given,
         action=f"{request.scope['root_path']}/{PATHS[right]}/{question_id}",
         reason_length=REASON_LENGTH,
-        footnote=FOOTNOTE,
         **content,
     )
