@@ -176,10 +176,24 @@ def test_a_page_whose_records_leave_out_what_they_do_not_have(
 ) -> None:
     api = servers["api"]
     api.fill(exports(tmp_path, files=1, rows=3))
-    for record in api.records["test_results"]:
+    for number, record in enumerate(api.records["test_results"]):
         del record["采样点"], record["试管编号"]
+        record |= {"id": number, "updated_by": None}
     land_from(home, api.uri)
     assert query(home, SUMS) == [(3,)]
+
+
+def test_values_that_are_no_text_are_written_as_a_cell_of_a_sheet_is(
+    home: Settings, servers: dict[str, Any], tmp_path: Path
+) -> None:
+    api = servers["api"]
+    api.fill(exports(tmp_path, files=1, rows=3))
+    for record, value in zip(api.records["test_results"], (["一号", "二号"], "一号\r二号", None), strict=True):
+        record["采样点"] = value
+    land_from(home, api.uri)
+    assert query(home, "select sampling_point from staging.test_results order by sample_key") == [
+        ("一号、二号",), ("一号\n二号",), (None,),
+    ]  # fmt: skip
 
 
 def test_two_landings_at_once(home: Settings, server: Any, tmp_path: Path) -> None:

@@ -31,9 +31,7 @@ LATE = timedelta(days=1)  # So much may the clock of a sender be ahead.
 # typed. In a text, digits alone are a number of the sender's own making.
 ROUNDED = r"(?i)^(\d([.．]\d+)?E[+＋]\d+|\d{16,}\.0)$"
 SPREADSHEET_ERROR = r"^#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|#+)$"
-# The checks of the marts stop a publication for it (expectations/obligation.yml), so it stops at the door; the door knows more
-# ways to write a telephone number than they do.
-MOBILE = "^1[3-9][0-9]{9}$"
+MOBILE = "^1[3-9][0-9]{9}$"  # A telephone that needs no repair.
 FREQUENCY = r"^([1-9]\d{0,2}[天日][1-9]\d{0,2}[检次]|([1-9]\d?)?周[1-9]\d{0,2}[检次]|每[日天])$"
 DAY_NUMBERS = r"^第[1-9]\d?(、[1-9]\d?)*天$"
 
@@ -180,7 +178,7 @@ def _one_document(id_type: _Converted, number: _Converted) -> dict[str, _Convert
 # How the text of each kind of column becomes its value; dates and times as ISO text.
 _CONVERSIONS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "date": lambda text: repair.timestamp(text).dt.strftime(repair.ISO_DATE),
-    "time": lambda text: repair.timestamp(text).dt.strftime(repair.ISO_TIME),
+    "time": lambda text: repair.timestamp(text).dt.strftime(repair.ISO_MOMENT),
     "number": repair.number,
     "id_number": repair.document_number,
     "group": lambda text: repair.fold(text).str.to_uppercase(),
@@ -267,12 +265,14 @@ def _is_final(raw: pl.Series, column: Column) -> pl.Series:
             return raw.str.contains(MOBILE)
         case "text" | "id_type":
             is_plain = raw.str.contains(_PLAIN_TEXT)
+            if column.is_key:
+                is_plain &= ~raw.str.contains(repair.POINT_ZERO)
             may_be_none = column.is_key or column.may_say_none
             return is_plain & ~raw.str.contains(repair.NOTHING_SAID) if may_be_none else is_plain
         case "place":
             return raw.str.contains(_PLAIN_PLACE) & ~raw.str.contains(repair.NO_PLACE)
         case "places":
-            return raw.str.contains(_PLAIN_PLACE)
+            return raw.str.contains(_PLAIN_PLACE) & ~raw.str.contains(f"{repair.NO_PLACE}|{repair.ALL_PLACES}")
         case "number" | "frequency" | "tests":
             return pl.repeat(False, len(raw), eager=True)
 
@@ -380,6 +380,8 @@ def _document_problems(source: str, id_type: pl.Series, number: pl.Series, recei
         is_scientific &= ~is_passport
     # A spreadsheet keeps 15 significant digits: the last three of an 18-digit number become zeros.
     is_cut = _matches(number, is_wrong, r"^\d{15}000$")
+    if is_cut.any():  # One in eleven of them has a valid check digit, and is somebody else's number.
+        is_cut = _matches(number, is_resident, r"^\d{15}000$")
     is_old = _matches(number, is_wrong, r"^\d{15}$")
     problems = [
         Problem("scientific", source, is_scientific),
@@ -408,12 +410,16 @@ def _matches(number: pl.Series, among: pl.Series, pattern: str) -> pl.Series:
 
 def _row_problems(feed: Feed, typed: pl.DataFrame, given: dict[str, pl.Series], received_at: datetime) -> list[Problem]:
     """Conditions that need more than one column."""
-    problems = [
-        Problem(
-            "time_order", later.source, typed[later.name] < typed[earlier.name], f"时间先后颠倒，早于{earlier.source}"
-        )
-        for later, earlier in ((feed.column(later), feed.column(earlier)) for later, earlier in feed.order)
-    ]
+    problems = []
+    for later, earlier in ((feed.column(later), feed.column(earlier)) for later, earlier in feed.order):
+        is_before = (typed[later.name] < typed[earlier.name]).fill_null(False)
+        words = f"时间先后颠倒，早于{earlier.source}"
+        if is_before.any():  # A date alone is read as its first moment.
+            is_same_day = typed[later.name].str.slice(0, 10) == typed[earlier.name].str.slice(0, 10)
+            lacks_time = is_before & is_same_day & typed[later.name].str.ends_with(" 00:00:00")
+            problems.append(Problem("time_order", later.source, lacks_time, f"{words}；只有日期时请填写时刻"))
+            is_before &= ~lacks_time
+        problems.append(Problem("time_order", later.source, is_before, words))
     return problems + _OWN_CONDITIONS.get(feed.name, _no_conditions)(typed, given, received_at)
 
 

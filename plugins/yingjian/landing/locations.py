@@ -432,14 +432,15 @@ class PlatformApi(Folder):
         else:
             text = io.StringIO()
             names = dict.fromkeys(name for record in records for name in record)
-            # Records may leave out what they do not have. A name that is no column may be one under another name.
+            # Records may leave out what they do not have. A Chinese name that is no column may be one under another name;
+            # other names are the platform's own, such as id.
             columns = {column.source: column for column in FEEDS[feed].columns} if feed in FEEDS else {}
-            if names.keys() <= columns.keys():
+            if all(name in columns or name.isascii() for name in names):
                 optional = (s for s, c in columns.items() if not c.required and c.name not in FEEDS[feed].key)
                 names |= dict.fromkeys(optional)
             writer = csv.DictWriter(text, list(names), lineterminator="\n")
             writer.writeheader()
-            writer.writerows(records)
+            writer.writerows({name: _cell(value) for name, value in record.items()} for record in records)
             contents = [text.getvalue().encode()]
         suffix = "json" if feed == RISK_AREAS else "csv"
         for content in contents:
@@ -454,6 +455,21 @@ def _modest(answer: httpx.Response) -> bytes:
         if len(body) > MAX_PAGE_BYTES:
             raise ValueError("an answer of too many bytes")
     return bytes(body)
+
+
+def _cell(value: Any) -> str:
+    """Return a value of JSON as the text of a cell: 是 or 否 for a truth, a list's values joined by 、."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "是" if value else "否"
+        case list():
+            return "、".join(map(_cell, value))
+        case dict():
+            return json.dumps(value, ensure_ascii=False)
+        case _:
+            return str(value).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _are_records(value: Any) -> bool:

@@ -15,6 +15,7 @@ _DIGITS_AND_LETTERS = {wide: half for wide, half in FULL_WIDTH.items() if half.i
 
 ISO_DATE = "%Y-%m-%d"
 ISO_TIME = "%Y-%m-%d %H:%M:%S"
+ISO_MOMENT = f"{ISO_TIME}%.f"  # A fraction of a second is written where there is one: it tells which version is newer.
 
 
 def clean(text: pl.Expr) -> pl.Expr:
@@ -51,9 +52,12 @@ _NO_FAULT = "^(?:无|没有|未见|未发现)(?:问题|异常|禁忌|隐患)?[�
 NOTHING_SAID = f"{NOTHING}|{_NO_FAULT}"
 
 
+POINT_ZERO = r"^(\d{1,15})\.0$"  # A program that takes a number for a fraction writes it so.
+
+
 def key(text: pl.Expr) -> pl.Expr:
     """Write the key of a record in its one form, so that feeds that name each other's records agree; null for none."""
-    folded = fold(text)
+    folded = fold(text).str.replace(POINT_ZERO, "$1")
     return pl.when(~folded.str.contains(NOTHING)).then(folded)
 
 
@@ -64,7 +68,7 @@ def text_or_none(text: pl.Expr) -> pl.Expr:
 
 def document_number(text: pl.Expr) -> pl.Expr:
     """Write a document number in its one form: half-width, upper case, without blanks, hyphens, or a spreadsheet's .0."""
-    return fold(text).str.to_uppercase().str.replace_all(r"[\s\-‐–—]", "").str.replace(r"^(\d{1,15})\.0$", "$1")
+    return fold(text).str.to_uppercase().str.replace_all(r"[\s\-‐–—]", "").str.replace(POINT_ZERO, "$1")
 
 
 def phone(text: pl.Expr) -> pl.Expr:
@@ -111,10 +115,10 @@ def _timestamps(texts: pl.Series) -> pl.Series:
     )
     frame = frame.with_columns(
         parts=pl.col("plain").str.extract_groups(
-            r"^(?<y>[1-9]\d{3})-(?<mo>\d{1,2})-(?<d>\d{1,2})(?:\s+(?<h>\d{1,2})(?::(?<mi>\d{1,2})(?::(?<s>[0-5]?\d)(?:-\d+)?)?)?)?$"
+            r"^(?<y>[1-9]\d{3})-(?<mo>\d{1,2})-(?<d>\d{1,2})(?:\s+(?<h>\d{1,2})(?::(?<mi>\d{1,2})(?::(?<s>[0-5]?\d)(?:-(?<f>\d+))?)?)?)?$"
         ),
         compact=pl.col("plain").str.extract_groups(
-            r"^(?<y>[1-9]\d{3})(?<mo>\d{2})(?<d>\d{2})(?:\s*(?<h>\d{2}):?(?<mi>[0-5]\d)(?::?(?<s>[0-5]\d))?)?$"
+            r"^(?<y>[1-9]\d{3})(?<mo>\d{2})(?<d>\d{2})(?:\s*(?<h>\d{2}):?(?<mi>[0-5]\d)(?::?(?<s>[0-5]\d))?(?<f>))?$"
         ),
         serial=pl.col("folded").str.extract(r"^(\d{5}(?:\.\d+)?)$").cast(pl.Float64, strict=False),
     )
@@ -152,9 +156,11 @@ def _from_parts(parts: pl.Expr) -> pl.Expr:
         return parts.struct.field(name).fill_null(default).str.zfill(2)
 
     text = pl.format(
-        "{}-{}-{} {}:{}:{}", parts.struct.field("y"), part("mo"), part("d"), part("h"), part("mi"), part("s")
-    )
-    return text.str.to_datetime(ISO_TIME, strict=False, time_unit="us")
+        "{}-{}-{} {}:{}:{}.{}",
+        parts.struct.field("y"), part("mo"), part("d"), part("h"), part("mi"), part("s"),
+        parts.struct.field("f").fill_null("").str.slice(0, 6).str.pad_end(6, "0"),
+    )  # fmt: skip
+    return text.str.to_datetime(ISO_MOMENT, strict=False, time_unit="us")
 
 
 def number(text: pl.Expr) -> pl.Expr:
@@ -174,8 +180,12 @@ def required_tests(text: pl.Expr) -> pl.Expr:
     return frequency(text).str.replace_all("[,;；，]", "、")
 
 
-# Signs alone, and what programs write where there is nothing, are no place.
-NO_PLACE = r"(?i)^(?:[^\p{L}\p{N}]+|#?(?:n/a|null!?|none|nan|undefined)|#(?:ref!|value!|name\?|div/0!|num!))$"
+# Signs alone, and what programs and people write where there is nothing, are no place.
+NO_PLACE = (
+    r"(?i)^(?:[^\p{L}\p{N}]+|无|暂无|没有|#?(?:n/a|null!?|none|nan|undefined)|#(?:ref!|value!|name\?|div/0!|num!))$"
+)
+# A list that names all places names none: an empty one means all of them.
+ALL_PLACES = "^(?:全部|所有|全体)(?:社区|网格|范围|区域)?$|^全(?:街道|镇|乡|区|市|域)$"
 
 
 def place(text: pl.Expr) -> pl.Expr:
@@ -185,10 +195,17 @@ def place(text: pl.Expr) -> pl.Expr:
 
 
 def places(text: pl.Expr) -> pl.Expr:
-    """Names of places, joined by 、, each once and as it is compared; a comma or a semicolon joins them, too."""
-    joined = _without_blanks(text).str.replace_all("[,;]", "、").str.replace_all(f"[{EDGES}]*、[{EDGES}]*", "、")
-    names = joined.str.strip_chars(EDGES).str.split("、").list.unique(maintain_order=True)
-    return _named(names.list.join("、"))
+    """Names of places, joined by 、, each once and as it is compared; null for none, and for words that mean all of them.
+
+    Commas, semicolons, strokes and line breaks join them, too.
+    """
+    joined = _without_blanks(text.str.strip_chars(BLANKS).str.replace_all(r"[\r\n]+", "、"))
+    joined = pl.when(joined.str.contains(NO_PLACE)).then(pl.lit("")).otherwise(joined)
+    separated = joined.str.replace_all(r"[,;/|]", "、").str.replace_all(f"[{EDGES}]*、[{EDGES}]*", "、")
+    members = separated.str.strip_chars(EDGES).str.split("、").list.unique(maintain_order=True)
+    names = members.list.eval(pl.element().filter(~pl.element().str.contains(NO_PLACE)))
+    are_all = members.list.eval(pl.element().str.contains(ALL_PLACES)).list.any()
+    return pl.when(~are_all).then(_named(names.list.join("、")))
 
 
 def _without_blanks(text: pl.Expr) -> pl.Expr:

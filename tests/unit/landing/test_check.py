@@ -191,6 +191,8 @@ def test_every_form_of_a_date(text: str) -> None:
         ("2022年7月1日8时", datetime(2022, 7, 1, 8)),
         ("20220701080509", datetime(2022, 7, 1, 8, 5, 9)),
         ("20220701 08:05", datetime(2022, 7, 1, 8, 5)),
+        ("2022-07-01T08:05:09.25", datetime(2022, 7, 1, 8, 5, 9, 250_000)),
+        ("2022/7/1 8:05:09.123456789", datetime(2022, 7, 1, 8, 5, 9, 123_456)),
         ("44743.5", datetime(2022, 7, 1, 12)),
         ("2022-07-01", datetime(2022, 7, 1)),
         ("2022-07-01 24:00:00", None),
@@ -201,6 +203,12 @@ def test_every_form_of_a_date(text: str) -> None:
 )
 def test_every_form_of_a_time(text: str, expected: datetime | None) -> None:
     assert pl.select(repair.timestamp(pl.lit(text))).item() == expected
+
+
+def test_a_fraction_of_a_second_tells_which_version_is_newer() -> None:
+    times = ("2022-07-01 08:00:00.9", "2022-07-01T08:00:00.100Z", "2022-07-01 08:00:00")
+    kept = [checked("test_results", sample("S1", 更新时间=text))["updated_at"] for text in times]
+    assert kept == ["2022-07-01 08:00:00.900", "2022-07-01 16:00:00.100", "2022-07-01 08:00:00"]
 
 
 @pytest.mark.parametrize(
@@ -250,6 +258,16 @@ def test_check_digit_by_the_standard() -> None:
         for last in "0123456789X":
             is_valid = check.has_valid_check_digit(pl.Series([stem + last]))[0]
             assert is_valid is (last == right), stem + last
+
+
+def test_where_a_spreadsheet_cut_one_number_none_with_that_end_is_believed() -> None:
+    """One number in eleven is valid with zeros for its last three digits: it would be somebody else's."""
+    numbers = (numbered(f"35050319420{month}{day}100") for month in range(1, 10) for day in range(10, 29))
+    valid = next(number for number in numbers if number.endswith("000"))
+    cut = "350503194205022000"
+    rows = [sample("S1", 证件号码=valid), sample("S2", 证件号码=cut), sample("S3")]
+    assert codes_of_each("test_results", rows)[0::2] == [{"scientific"}, set()]
+    assert codes_of_each("test_results", rows[:1]) == [set()], "alone it is a number as any other"
 
 
 def test_lower_case_x_is_the_same_person() -> None:
@@ -344,6 +362,13 @@ def test_times_in_an_impossible_order(feed: str, later: str, earlier: str) -> No
     before = "2022-06-30" if later.endswith("日期") else "2022-07-01 07:59:59"
     assert codes(feed, row | {later: before}) == {"time_order"}
     assert codes(feed, row | {later: ""}) <= {"missing_value"}
+
+
+@pytest.mark.parametrize(("text", "hint"), [("2022/7/1", True), ("2022-07-01 07:59:59", False), ("2022-06-30", False)])
+def test_a_date_alone_where_a_time_is_needed_is_told(text: str, hint: bool) -> None:
+    row = checked("test_results", sample("S1", 采样时间="2022-07-01 08:00:00", 检测时间=text))
+    assert row["reason_codes"] == ["time_order"]
+    assert ("只有日期时请填写时刻" in str(row["words"])) is hint
 
 
 HAPPENED = (
@@ -497,7 +522,26 @@ def test_a_finding_that_says_there_is_none(text: str) -> None:
     assert checked("inspections", ROWS["inspections"] | {"问题": f"{text}，消毒记录缺页"})["finding"] is not None
 
 
-@pytest.mark.parametrize(("text", "kept"), [("—", None), ("#N/A", None), ("null", None), ("-1", "-1"), ("N区", "N区")])
+@pytest.mark.parametrize("text", ["12345.0", "12345", " 12345.0", "１２３４５.0"])
+def test_a_key_is_one_also_where_a_program_took_it_for_a_fraction(text: str) -> None:
+    assert checked("test_results", sample(text, 试管编号=text))["tube_no"] == "12345"
+    assert checked("test_results", sample(text))["sample_key"] == "12345"
+    assert checked("test_results", sample("12345.10"))["sample_key"] == "12345.10"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("—", None),
+        ("#N/A", None),
+        ("null", None),
+        ("无", None),
+        ("暂无", None),
+        ("-1", "-1"),
+        ("N区", "N区"),
+        ("无名村", "无名村"),
+    ],
+)
 def test_signs_and_errors_are_no_place(text: str, kept: str | None) -> None:
     assert checked("key_population", member(网格=text))["grid"] == kept
 
@@ -527,7 +571,7 @@ def test_a_place_is_no_number_of_a_person(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("2022-07-01T00:05:09Z", "2022-07-01 08:05:09"), ("2022-07-01T00:05:09.123Z", "2022-07-01 08:05:09"),
+        ("2022-07-01T00:05:09Z", "2022-07-01 08:05:09"), ("2022-07-01T00:05:09.123Z", "2022-07-01 08:05:09.123"),
         ("2022-07-01 08:05:09+08:00", "2022-07-01 08:05:09"), ("2022-07-01 08:05:09+08", "2022-07-01 08:05:09"),
         ("2022-07-01 05:35 +0530", "2022-07-01 08:05:00"), ("2022-06-30 19:05:09-05:00", "2022-07-01 08:05:09"),
         ("2022-07-01 08:05 GMT+8", "2022-07-01 08:05:00"), ("2022-07-01 00:05 UTC", "2022-07-01 08:05:00"),
@@ -569,7 +613,9 @@ def test_names_of_places_are_kept_as_they_are_compared() -> None:
     [
         ("甲 村、乙村。", "甲村、乙村"), ("甲村，乙村；丙村", "甲村、乙村、丙村"), ("；甲村 。、．乙村、", "甲村、乙村"), ("甲村", "甲村"),
         ("甲·村、乙村（东）", "甲·村、乙村(东)"), ("、，", None), ("甲村,乙村", "甲村、乙村"),
-        ("甲村、乙村、甲 村", "甲村、乙村"),
+        ("甲村、乙村、甲 村", "甲村、乙村"), ("甲村\n乙村", "甲村、乙村"), ("甲村 / 乙村|丙村", "甲村、乙村、丙村"), ("/", None),
+        ("—", None), ("无", None), ("#N/A", None), ("甲村、无", "甲村"), ("全部", None), ("全部网格", None), ("全镇", None),
+        ("甲村、所有社区", None), ("全安村", "全安村"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(("feed", "column"), [("risk_zones", "community"), ("declarations", "grids")])
