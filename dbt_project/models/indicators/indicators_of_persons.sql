@@ -113,82 +113,76 @@ never_tested_key as (
     group by community
 ),
 
--- This figure counts controls that go on.
+-- This figure counts persons under a control that goes on, each counted once.
 controlled as (
-    select
+    select distinct
         community,
         department,
-        null as counted_once,
-        count(*) as part,
+        person_key as counted_once,
+        1 as part,
         null as whole
     from {{ ref('control') }}
     where status in ('in_isolation', 'in_monitoring')
-    group by community, department
 ),
 
--- This figure counts controls in their isolation.
+-- This figure counts persons in isolation, each counted once.
 isolated as (
-    select
+    select distinct
         community,
         department,
-        null as counted_once,
-        count(*) as part,
+        person_key as counted_once,
+        1 as part,
         null as whole
     from {{ ref('control') }}
     where status = 'in_isolation'
-    group by community, department
 ),
 
--- This figure counts controls in their monitoring.
+-- This figure counts persons in monitoring, each counted once.
 monitored as (
-    select
+    select distinct
         community,
         department,
-        null as counted_once,
-        count(*) as part,
+        person_key as counted_once,
+        1 as part,
         null as whole
     from {{ ref('control') }}
     where status = 'in_monitoring'
-    group by community, department
 ),
 
--- This figure counts controls that may be released.
+-- This figure counts persons who may be released from a control, each counted once.
 releasable as (
-    select
+    select distinct
         community,
         department,
-        null as counted_once,
-        count(*) as part,
+        person_key as counted_once,
+        1 as part,
         null as whole
     from {{ ref('control') }}
     where status = 'awaiting_release' and may_be_released
-    group by community, department
 ),
 
--- This figure counts controls that are over and may not be released.
+-- This figure counts persons whose control is over and who may not be released, each counted once.
 blocked as (
-    select
+    select distinct
         community,
         department,
-        null as counted_once,
-        count(*) as part,
+        person_key as counted_once,
+        1 as part,
         null as whole
     from {{ ref('control') }}
     where status = 'awaiting_release' and not may_be_released
-    group by community, department
 ),
 
--- This figure counts controls that were released too early in the last seven days.
+-- This figure counts persons who were released too early in the last seven days, each counted once.
 released_early as (
-    select
+    select distinct
         community,
         department,
-        null as counted_once,
-        count(*) as part,
+        person_key as counted_once,
+        1 as part,
         null as whole
     from {{ ref('control') }}
     where is_released_early and coalesce(released_on, isolation_released_on) > as_of_date - 7
-    group by community, department
 ),
 
 -- This share counts monitored memberships with enough reports on D.
@@ -242,17 +236,16 @@ contacts_in_time as (
     group by community
 ),
 
--- This figure counts contacts who are not isolated in time; the infected are left out.
+-- This figure counts contacts who are not isolated in time, each counted once; the infected are left out.
 contacts_overdue as (
-    select
+    select distinct
         community,
         null as department,
-        null as counted_once,
-        count(*) as part,
+        person_key as counted_once,
+        1 as part,
         null as whole
     from {{ ref('contact_clock') }}
     where status = 'overdue' and not is_infected
-    group by community
 ),
 
 -- This share counts records pushed on D that were cleared on D.

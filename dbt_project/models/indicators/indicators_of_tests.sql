@@ -208,7 +208,7 @@ sampling_short as (
     select distinct
         community,
         department,
-        unit || '/' || group_code as counted_once,
+        unit as counted_once,
         1 as part,
         null as whole
     from {{ ref('sampling_unit_daily') }}
@@ -226,17 +226,16 @@ sampling_proposed as (
     from {{ ref('sampling_proposal') }}
 ),
 
--- This figure counts members of positive tubes (P24) without a single sample in time.
+-- This figure counts members of positive tubes (P24) without a single sample in time, each counted once.
 pools_overdue as (
-    select
+    select distinct
         community,
         null as department,
-        null as counted_once,
-        count(*) as part,
+        person_key as counted_once,
+        1 as part,
         null as whole
     from {{ ref('pool_followup') }}
     where status = 'overdue'
-    group by community
 ),
 
 -- This share counts members of positive tubes (P24) whose single sample has a result.

@@ -215,30 +215,28 @@ requests_overdue as (
     group by community, department
 ),
 
--- This figure counts guests whom their hotel did not report in time.
+-- This figure counts guests whom their hotel did not report in time, each counted once.
 guests_overdue as (
-    select
+    select distinct
         community,
         null as department,
-        null as counted_once,
-        count(*) as part,
+        person_key as counted_once,
+        1 as part,
         null as whole
     from {{ ref('guest_check') }}
     where status = 'overdue'
-    group by community
 ),
 
--- This figure counts guests who are there and on a list.
+-- This figure counts guests who are there and on a list, each counted once.
 guests_listed as (
-    select
+    select distinct
         community,
         null as department,
-        null as counted_once,
-        count(*) as part,
+        person_key as counted_once,
+        1 as part,
         null as whole
     from {{ ref('guest_check') }}
     where is_on_list and checked_out_at is null
-    group by community
 ),
 
 -- This figure counts events to come that lack an approval which is due.

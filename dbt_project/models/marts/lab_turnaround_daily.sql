@@ -5,20 +5,36 @@ with allowed as (
     select {{ parameter('lab_result_hours', as_of_date()) }} as result_hours
 ),
 
-samples as (
+reported as (
     select
         counting.sample_date as sampled_on,
-        coalesce(reports.laboratory, '') as institution,
+        coalesce(reports.laboratory, '') as laboratory,
         counting.sampled_at,
-        case
-            when reports.tested_at < {{ as_of_date() }} + 1 and counting.result <> '待出'
-                then extract(epoch from reports.tested_at - counting.sampled_at) / 3600
-        end as hours,
-        counting.result <> '待出' as has_result
+        reports.tested_at,
+        -- A result of the next day was not there at 24:00 of D.
+        counting.result <> '待出' and coalesce(reports.tested_at < {{ as_of_date() }} + 1, true) as has_result
     from {{ ref('int_sample__counting') }} as counting
     inner join {{ ref('int_sample__records') }} as reports
         on counting.sample_key = reports.sample_key and counting.person_key = reports.person_key
     where counting.sample_date > {{ as_of_date() }} - {{ parameter('lab_turnaround_days', as_of_date()) }}
+),
+
+-- Names that are one after folding are one institution, under its shortest spelling.
+institutions as (
+    {{ one_spelling('reported', 'laboratory') }}
+),
+
+samples as (
+    select
+        reported.sampled_on,
+        coalesce(institutions.name, '') as institution,
+        reported.sampled_at,
+        reported.has_result,
+        case
+            when reported.has_result then extract(epoch from reported.tested_at - reported.sampled_at) / 3600
+        end as hours
+    from reported
+    left join institutions on reported.laboratory = institutions.spelling
 ),
 
 measured as (

@@ -14,39 +14,71 @@ allowed as (
     select {{ parameter('overdue_episode_days', as_of_date()) }} as shown_days
 ),
 
--- An obligation that fell due after the day before is overdue anew: what was open until then has ended.
+-- A duty of several tests goes on being overdue after a sample; a sample of a day that was known before is a correction.
+open_runs as (
+    select
+        before.*,
+        obligations.person_key,
+        obligations.status,
+        obligations.satisfied_on,
+        obligations.slot is null and obligations.status = 'overdue' and obligations.due_date > before.from_date
+            as fell_due_again,
+        obligations.due_date as due_again_on,
+        case
+            when obligations.slot is null and obligations.last_sample_date > before.from_date
+                then obligations.last_sample_date
+        end as sampled_since
+    from before
+    left join obligations on before.obligation_id = obligations.obligation_id
+    where before.to_date is null
+),
+
+lifted as (
+    select
+        open_runs.obligation_id,
+        min(lifts.from_date) as lifted_on
+    from open_runs
+    inner join {{ ref('int_lift__intervals') }} as lifts
+        on
+            open_runs.person_key = lifts.person_key
+            and (lifts.group_code is null or open_runs.group_code = lifts.group_code)
+            and open_runs.from_date < lifts.from_date
+            and open_runs.due_again_on > lifts.from_date
+    where open_runs.fell_due_again
+    group by open_runs.obligation_id
+),
+
+-- A run has ended where the obligation fell due after the day before, or where a sample or a lift that arrived late lies
+-- between its begin and the day on which the duty fell due again.
+runs as (
+    select
+        open_runs.*,
+        lifted.lifted_on,
+        open_runs.status = 'overdue'
+        and open_runs.due_again_on <= open_runs.as_of_date
+        and not (
+            open_runs.fell_due_again
+            and (open_runs.sampled_since < open_runs.due_again_on or lifted.lifted_on is not null) is true
+        ) as goes_on
+    from open_runs
+    left join lifted on open_runs.obligation_id = lifted.obligation_id
+),
+
 present as (
     select
         obligations.*,
-        before.from_date as from_date_before,
-        before.obligation_id is not null as goes_on
+        runs.from_date as from_date_before
     from obligations
-    left join before
-        on
-            obligations.obligation_id = before.obligation_id
-            and before.to_date is null
-            and obligations.due_date <= before.as_of_date
+    left join runs on obligations.obligation_id = runs.obligation_id and runs.goes_on
     where obligations.status = 'overdue'
 ),
 
 ended as (
     select
-        before.*,
-        obligations.status,
-        obligations.satisfied_on,
-        -- A duty of several tests goes on being overdue after a sample; a sample of a day that was known before is a
-        -- correction.
-        coalesce(
-            obligations.satisfied_on,
-            case
-                when obligations.slot is null and obligations.last_sample_date > before.from_date
-                    then obligations.last_sample_date
-            end
-        ) as sampled_on
-    from before
-    left join obligations on before.obligation_id = obligations.obligation_id
-    left join present on before.obligation_id = present.obligation_id and present.goes_on
-    where before.to_date is null and present.obligation_id is null
+        *,
+        coalesce(satisfied_on, sampled_since) as sampled_on
+    from runs
+    where goes_on is not true
 ),
 
 slots as (
@@ -85,12 +117,13 @@ united as (
         community,
         grid,
         from_date,
-        greatest(from_date, coalesce(sampled_on - 1, as_of_date)) as to_date,
+        greatest(from_date, coalesce(sampled_on - 1, lifted_on - 1, as_of_date)) as to_date,
         case
             when status is null then 'ended'
             when status in ('exempt', 'void') then 'lifted'
             when status = 'missed' then 'missed'
             when sampled_on is not null then 'sample'
+            when lifted_on is not null then 'lifted'
             else 'corrected'
         end as cured_by,
         false as is_of_slot

@@ -10,12 +10,25 @@ samples as (
         counting.person_key,
         counting.sample_date as sampled_on,
         extract(hour from counting.sampled_at)::int as hour,
-        coalesce(reports.sampling_point, '') as sampling_point
+        coalesce(reports.sampling_point, '') as spelling
     from {{ ref('int_sample__counting') }} as counting
     cross join allowed
     inner join {{ ref('int_sample__records') }} as reports
         on counting.sample_key = reports.sample_key and counting.person_key = reports.person_key
     where counting.sample_date > {{ as_of_date() }} - allowed.shown_days
+),
+
+-- Names that are one after folding are one point, under its shortest spelling.
+points as (
+    {{ one_spelling('samples', 'spelling') }}
+),
+
+named as (
+    select
+        samples.*,
+        coalesce(points.name, '') as sampling_point
+    from samples
+    left join points on samples.spelling = points.spelling
 ),
 
 final as (
@@ -26,7 +39,7 @@ final as (
         hour,
         count(*)::int as samples,
         count(distinct person_key)::int as persons
-    from samples
+    from named
     group by sampling_point, sampled_on, hour
 )
 

@@ -4,7 +4,7 @@ with periods as (select * from {{ ref('int_state__periods') }}),
 cases as (
     select coalesce(reported_at, sample_date::timestamp) as found_at
     from {{ ref('stg_platform__cases') }}
-    where source = '本土' and sample_date <= {{ as_of_date() }}
+    where source = '本土'
 ),
 
 -- Nothing after the end of D is known, so the period that has no end is the present one.

@@ -74,11 +74,12 @@ population as (
     left join contacts on memberships.membership_id = contacts.membership_id
 ),
 
--- One who came when the control was over has none here.
+-- A person who arrived after the control ended has no row.
 controlled as (
     select
         *,
-        -- One who came on the last day of the isolation or later was in it elsewhere (article 4: a port outside the province).
+        -- A person who arrived on the last day of the isolation or later was isolated elsewhere: article 4, a port outside the
+        -- province.
         coalesce(controlled_from >= isolation_ends_on, false) as was_isolated_elsewhere
     from population
     where controlled_from <= ends_on
@@ -120,7 +121,7 @@ continued as (
     group by restarted_by
 ),
 
--- An infection ends a control, also one that was there before the control began and is not over.
+-- An infection up to a control's last day ends it, also one that was there before the control began and is not over.
 infections as (
     select
         controlled.membership_id,
@@ -129,7 +130,7 @@ infections as (
     inner join cases
         on
             controlled.person_key = cases.person_key
-            and cases.sample_date <= coalesce(controlled.released_on, controlled.ends_on)
+            and cases.sample_date <= least(controlled.ends_on, coalesce(controlled.released_on, 'infinity'::date))
             and coalesce(cases.discharge_date, 'infinity'::date) > controlled.anchor_date
     group by controlled.membership_id
 ),

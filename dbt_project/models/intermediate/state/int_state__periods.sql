@@ -12,7 +12,7 @@ cases as (
         case_key,
         coalesce(reported_at, sample_date::timestamp) as found_at
     from {{ ref('stg_platform__cases') }}
-    where source = '本土' and sample_date <= {{ as_of_date() }}
+    where source = '本土'
 ),
 
 starts as (

@@ -52,21 +52,23 @@ def _controls(reading: Reading) -> Content:
         Column("管控", "title", "text"), Column("隔离", "isolated"), Column("监测", "monitored"), Column("可解除", "ready"),
         Column("期满未具备条件", "blocked"), Column("提前解除", "early", alarm=True),
     )  # fmt: skip
-    return Content([said], [table("按管控类别（人）", columns, found)], list(_releases(found)), outbreak=outbreak)
+    return Content(
+        [said], [table("按管控类别（人）", columns, found)], list(_releases(reading, found)), outbreak=outbreak
+    )
 
 
-def _releases(found: DataFrame) -> Iterator[Action]:
+def _releases(reading: Reading, found: DataFrame) -> Iterator[Action]:
     """Yield the actions on the controls that have any, by the articles of those."""
-    for heading, name, says, is_urgent in (
-        ("核查提前解除", "early", "近7日有 {} 人提前或缺检测解除，核实并补齐", True),
-        ("补齐解除条件", "blocked", "{} 人期满但缺检测、结果或三阴性，补齐后方可解除", True),
-        ("办理解除", "ready", "{} 人期满且条件齐备，可以解除", False),
+    for heading, name, code, says, is_urgent in (
+        ("核查提前解除", "early", "released_early", "近7日有 {} 人提前或缺检测解除，核实并补齐", True),
+        ("补齐解除条件", "blocked", "blocked", "{} 人期满但缺检测、结果或三阴性，补齐后方可解除", True),
+        ("办理解除", "ready", "releasable", "{} 人期满且条件齐备，可以解除", False),
     ):
         concerned = found[found[name] > 0]
         if len(concerned):
             cited = [article for basis in concerned["basis"] for article in articles(basis)]
             kinds = "、".join(f"{title} {number(count)}" for title, count in zip(concerned["title"], concerned[name].tolist(), strict=True))  # fmt: skip
-            words = f"{says.format(number(total(concerned, name)))}：{kinds}（人）。"
+            words = f"{says.format(number(reading.count(code)))}：{kinds}（人）。"
             since = concerned[f"{name}_since"].dropna() if name != "early" else concerned["ready_since"][:0]
             limit = f"期满之日（最早 {day(since.min())}）" if len(since) else ""
             yield Action(heading, words, citation(cited) if cited else "第4、25、26、30条", is_urgent, limit)
