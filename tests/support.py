@@ -167,7 +167,7 @@ def build_marts(settings: Settings, day: date) -> None:
 
 
 def audit(settings: Settings, day: date) -> quality.AuditResult:
-    suites = quality.load_suites(settings.root / "expectations", day)
+    suites = quality.load_suites(settings.root, day)
     token = renew(settings, day).token
     with warehouse.connect(settings, "auditor") as conn:
         return quality.audit(conn, warehouse.uri(settings, "auditor"), suites, day, None, token)

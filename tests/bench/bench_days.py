@@ -136,7 +136,7 @@ def run_day(settings: Settings, day: date) -> dict[str, float]:
         results: dict[str, Any] = {}
         dbt.build(settings, day, owned.token, results.update)
     with timed("audit"), warehouse.connect(settings, "auditor") as conn:
-        suites = quality.load_suites(settings.root / "expectations", day)
+        suites = quality.load_suites(settings.root, day)
         audited = quality.audit(conn, warehouse.uri(settings, "auditor"), suites, day, None, owned.token)
         assert audited.passed, [failure.check.name for failure in audited.critical]
     with timed("publish"), warehouse.connect(settings, "publisher") as conn:

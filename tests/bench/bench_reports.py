@@ -292,7 +292,7 @@ def measure(settings: Settings, folder: Path) -> dict[str, dict[str, float]]:
     with redirect_stdout(io.StringIO()):
         build(settings, DAY, token)
     with warehouse.connect(settings) as conn:
-        suites = quality.load_suites(settings.root / "expectations", DAY)
+        suites = quality.load_suites(settings.root, DAY)
         quality.audit(conn, warehouse.uri(settings), suites, DAY, None, token)
         base = publish(conn, DAY, run_id="bench", code_version="bench")
     # The rows are made by the server's own user, whoever else may write where.

@@ -15,7 +15,7 @@ from yingjian.settings import PROJECT_ROOT
 RUNBOOKS = PROJECT_ROOT / "docs" / "runbooks"
 CRITICAL = [
     f"{suite.name}.{check.name}"
-    for suite in quality.load_suites(PROJECT_ROOT / "expectations", date(2022, 7, 20))
+    for suite in quality.load_suites(PROJECT_ROOT, date(2022, 7, 20))
     for check in suite.checks
     if check.severity == "fail"
 ]

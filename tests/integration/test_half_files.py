@@ -435,11 +435,7 @@ def test_both_are_shown(
     assert (
         message == "有文件疑似不全：1个末行残缺；更新时间相同而内容不同的记录1条（其中检测结果不同1条），以后到的为准"
     )
-    suites = [
-        suite
-        for suite in quality.load_suites(settings.root / "expectations", WORLD_DAY)
-        if suite.name == "build.feed_quality"
-    ]
+    suites = [suite for suite in quality.load_suites(settings.root, WORLD_DAY) if suite.name == "build.feed_quality"]
     token = support.renew(settings, WORLD_DAY).token
     with warehouse.connect(settings, "auditor") as conn:
         result = quality.audit(conn, warehouse.uri(settings, "auditor"), suites, WORLD_DAY, None, token)

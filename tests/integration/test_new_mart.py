@@ -48,7 +48,7 @@ def test_make_model_builds_it_with_its_tests_and_its_check_holds(
     assert support.query(town, f"select sum(items) from build.{NAME}") == support.query(
         town, "select count(*) from build.overdue"
     )
-    (suite,) = [one for one in quality.load_suites(town.root / "expectations", WORLD_DAY) if one.table == NAME]
+    (suite,) = [one for one in quality.load_suites(town.root, WORLD_DAY) if one.table == NAME]
     with warehouse.connect(town, "auditor") as conn:
         check = suite.checks[0]
         assert conn.execute(check.query.replace("{batch}", f"build.{NAME}").encode()).fetchall() == []

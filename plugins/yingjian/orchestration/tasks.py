@@ -114,7 +114,7 @@ def audit(day: date, run_id: str) -> dict[str, Any]:
     from yingjian import quality
 
     settings = Settings.load()
-    suites = quality.load_suites(settings.root / "expectations", day)
+    suites = quality.load_suites(settings.root, day)
     with warehouse.connect(settings, "publisher") as conn:
         token = builds.owned(conn, run_id).token
     with warehouse.connect(settings, "auditor") as conn:

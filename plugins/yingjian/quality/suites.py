@@ -1,4 +1,4 @@
-"""Suites as data: one file of `expectations/` per guarded table."""
+"""Suites as data: one file of `expectations/` per guarded table, and one check that every mart of persons has."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
+from yingjian.modelling.marts import published
 from yingjian.names import HAS_PERSON_NUMBER
 
 
@@ -57,9 +58,29 @@ class Suite:
         return f"{self.schema}.{self.table}"
 
 
-def load_suites(folder: Path, as_of_date: date) -> list[Suite]:
-    """Read every suite of a folder for a business date. Raises ValueError naming the file of a malformed one."""
-    return [_load(path, as_of_date) for path in sorted(folder.glob("*.yml"))]
+# No document number may stand where a key of a person does.
+KEYED_HASH = Check(
+    "person_key_is_a_keyed_hash",
+    "fail",
+    "人员标识不是密钥哈希",
+    {"type": "expect_column_values_to_match_regex", "column": "person_key", "regex": "^[0-9a-f]{64}$"},
+)
+
+
+def load_suites(root: Path, as_of_date: date) -> list[Suite]:
+    """Read every suite of a project's `expectations` for a business date, and add KEYED_HASH to every mart of persons.
+
+    Raises ValueError naming the file of a malformed one.
+    """
+    suites = {
+        suite.name: suite
+        for suite in (_load(path, as_of_date) for path in sorted((root / "expectations").glob("*.yml")))
+    }
+    for mart in published(root).values():
+        if "person_key" in mart.columns:
+            suite = suites.get(f"build.{mart.name}", Suite("build", mart.name, ()))
+            suites[suite.name] = replace(suite, checks=(KEYED_HASH, *suite.checks))
+    return list(suites.values())
 
 
 def _load(path: Path, as_of_date: date) -> Suite:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from yingjian.quality.suites import load_suites
+from yingjian.modelling.marts import published
+from yingjian.quality.suites import KEYED_HASH, load_suites
 from yingjian.settings import PROJECT_ROOT
 
 DAY = date(2022, 7, 20)
@@ -15,14 +16,22 @@ GOOD = "{name: a, severity: warn, says: b, query: 'select 1'}"
 
 
 def written(folder: Path, text: str) -> Path:
-    (folder / "x.yml").write_text(text, encoding="utf-8")
+    (folder / "expectations").mkdir()
+    (folder / "expectations" / "x.yml").write_text(text, encoding="utf-8")
     return folder
 
 
 def test_every_suite_is_read() -> None:
-    suites = load_suites(PROJECT_ROOT / "expectations", DAY)
-    assert len(suites) == len(list((PROJECT_ROOT / "expectations").glob("*.yml"))) > 30
+    suites = load_suites(PROJECT_ROOT, DAY)
+    files = {path.stem for path in (PROJECT_ROOT / "expectations").glob("*.yml")}
+    assert {suite.table for suite in suites} >= files - {"test_results"} and len(files) > 30
     assert not [check for suite in suites for check in suite.checks if "{as_of_date}" in (check.query or "")]
+
+
+def test_every_mart_of_persons_has_the_check_of_their_keys() -> None:
+    keyed = {suite.table for suite in load_suites(PROJECT_ROOT, DAY) if KEYED_HASH in suite.checks}
+    assert keyed == {mart.name for mart in published().values() if "person_key" in mart.columns}
+    assert {"person", "control", "unscheduled"} < keyed
 
 
 def test_a_query_gets_the_business_date(tmp_path: Path) -> None:
