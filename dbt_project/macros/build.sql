@@ -22,6 +22,6 @@
 {%- endmacro %}
 
 {% macro analyze() -%}
-    {#- Whoever reads a table next is planned by what it holds: autovacuum comes too late to say so. -#}
+    {#- PostgreSQL plans the next queries from a table's statistics; autovacuum would gather them too late. -#}
     {%- if 'view' not in config.get('materialized') -%} analyze {{ this }} {%- endif -%}
 {%- endmacro %}

@@ -1,24 +1,24 @@
 {#- The two models that are kept from build to build and take in only what changed (docs/decisions/increments-of-samples.md). -#}
 
 {% macro kept() -%}
-    {#- How a model that is kept from build to build is made: the target dev makes it anew each time. -#}
+    {#- The materialization of a model that is kept from build to build; the target dev makes it anew each time. -#}
     {{ 'incremental' if target.name == 'warehouse' else 'table' }}
 {%- endmacro %}
 
 {% macro goes_on() -%}
-    {#- Whether a kept model takes in only what changed. No other target asks the database for it, so that a whole build's
-        SQL is known without one. -#}
+    {#- It is true where a kept model takes in only what changed. No other target asks the database for it, so that a whole
+        build's SQL is known without one. -#}
     {{ return(target.name == 'warehouse' and is_incremental()) }}
 {%- endmacro %}
 
 {% macro changed_files(changes) -%}
-    {#- A query of the files of which samples came. -#}
+    {#- The query returns the files of which samples came. -#}
     select distinct came.file_id from {{ changes }} as came where came.came
 {%- endmacro %}
 
 {% macro forget_changed_samples() -%}
-    {#- Deletes the samples that were replaced or went, in their old form, also by a later one under the other document of a
-        corrected person; what came again is merged. -#}
+    {#- The first statement deletes samples that were replaced or went, in their old form; what came again is merged. The second
+        deletes a sample that a later one under the other document of a corrected person replaces. -#}
     {% if goes_on() -%}
     delete from {{ this }} as kept using {{ ref('int_sample__changes') }} as changed
     where
@@ -36,7 +36,7 @@
 {%- endmacro %}
 
 {% macro note_increment() -%}
-    {#- Notes, in the transaction of its rows, through which change a kept model has come. -#}
+    {#- It notes, in the transaction of the model's rows, the last change that a kept model has taken in. -#}
     {% if target.name == 'warehouse' -%}
     insert into intermediate.increment_progress (model, definition, change_id)
     select '{{ this.schema }}.{{ this.identifier }}', '{{ project_digest() }}', through_change_id from {{ ref('int_sample__bounds') }}
@@ -49,6 +49,6 @@
 {%- endmacro %}
 
 {% macro vacuum() -%}
-    {#- An index answers by itself for what was vacuumed; autovacuum comes too late. -#}
+    {#- An index-only scan needs a vacuumed table; autovacuum comes too late. -#}
     vacuum {{ this }}
 {%- endmacro %}

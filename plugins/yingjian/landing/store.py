@@ -203,7 +203,7 @@ class Balance:
     superseded: int
 
 
-# Sender and date of 更新时间 (ISO text): what a row is a part of.
+# A part is named by its sender and the date of 更新时间 (ISO text).
 Part = tuple[str | None, str | None]
 
 

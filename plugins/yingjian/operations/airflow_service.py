@@ -38,7 +38,7 @@ IN_EVERY_CHILD = (
 IN_THE_DAY = ("dbt.adapters.postgres", "dbt.cli.main", "great_expectations")
 RUNNING_TASKS = ("celery", "scheduler")
 FORKING = (*RUNNING_TASKS, "dag-processor")
-# A service's imports make a million objects that stay: to look for garbage among them after each 700 costs a tenth of its start.
+# A service's imports make a million objects that stay; a look for garbage after each 700 of them costs a tenth of its start.
 GARBAGE_AFTER = 10_000
 
 

@@ -1,4 +1,4 @@
-"""This module holds the report as data, which page, spreadsheet, PDF and mail write, each with one loop over it.
+"""This module holds the report as data, which each form of a pack writes with one loop over it.
 
 A document has chapters, and a chapter has blocks: sentences, figures and tables. Blocks in a tuple stand side by side
 where there is room. Cells are values; `text.cell` gives the characters that every form writes for them.

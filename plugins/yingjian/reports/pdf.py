@@ -16,7 +16,7 @@ import typst
 from yingjian.reports import text
 from yingjian.reports.document import FIRST_ACTIONS, Chapter, Column, Document, Figure, Table, Text
 
-SHANGHAI = timezone(timedelta(hours=8))
+SHANGHAI = timezone(timedelta(hours=8))  # Typst takes no zone of a database, only a fixed offset.
 FONTS = "pylopdf_fonts_zh_cn"
 SENTENCE_LENGTH = 12  # A column with longer words needs room.
 WIDE_COLUMNS = 6  # A table with more columns, or with sentences, is as wide as the page.

@@ -13,7 +13,7 @@ from psycopg import sql
 DIMENSIONS = {"group_code": "人群", "department": "主管部门", "community": "社区"}
 DAYS = 7
 UNKNOWN = "未填写"
-# Whoever is isolated or monitored on the day; over, released, restarted and infected are none of it.
+# These statuses are isolation or monitoring on the day; the others are over.
 IN_CONTROL = ("in_isolation", "in_monitoring")
 
 
