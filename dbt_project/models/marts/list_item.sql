@@ -13,7 +13,6 @@ allowed as (
 items as (
     select
         'overdue' as list,
-        'obligation' as item_kind,
         obligation_id as item_id,
         person_key,
         department,
@@ -24,7 +23,6 @@ items as (
     union all
     select
         'due' as list,
-        'obligation' as item_kind,
         obligation_id as item_id,
         person_key,
         department,
@@ -35,7 +33,6 @@ items as (
     union all
     select
         'positive_followup' as list,
-        'positive_followup' as item_kind,
         positive_id as item_id,
         person_key,
         '' as department,
@@ -47,7 +44,6 @@ items as (
     union all
     select
         'contact_clock' as list,
-        'contact_clock' as item_kind,
         contact_key as item_id,
         person_key,
         '' as department,
@@ -59,7 +55,6 @@ items as (
     union all
     select
         'pool_followup' as list,
-        'pool_followup' as item_kind,
         membership_id as item_id,
         person_key,
         '' as department,
@@ -71,7 +66,6 @@ items as (
     union all
     select
         'push_outstanding' as list,
-        'push_outstanding' as item_kind,
         feed || ':' || record_key as item_id,
         person_key,
         '' as department,
@@ -82,7 +76,6 @@ items as (
     union all
     select
         'pharmacy_followup' as list,
-        'pharmacy_followup' as item_kind,
         purchase_id as item_id,
         person_key,
         '' as department,
@@ -94,7 +87,6 @@ items as (
     union all
     select
         'control' as list,
-        'control' as item_kind,
         membership_id as item_id,
         person_key,
         department,
@@ -111,7 +103,6 @@ items as (
     union all
     select
         'health_monitoring' as list,
-        'health_monitoring' as item_kind,
         membership_id || '/' || monitored_on as item_id,
         person_key,
         department,
@@ -123,7 +114,6 @@ items as (
     union all
     select
         'screening_outstanding' as list,
-        'screening_outstanding' as item_kind,
         round_id || '/' || person_key as item_id,
         person_key,
         '' as department,
@@ -135,7 +125,6 @@ items as (
     union all
     select
         'zone_blocker' as list,
-        'zone_blocker' as item_kind,
         zone_id || '/' || person_key as item_id,
         person_key,
         '' as department,
@@ -146,7 +135,6 @@ items as (
     union all
     select
         'signal' as list,
-        'signal' as item_kind,
         signal_id as item_id,
         person_key,
         '' as department,
@@ -158,7 +146,6 @@ items as (
     union all
     select
         'guest_check' as list,
-        'guest_check' as item_kind,
         guest_id as item_id,
         person_key,
         '' as department,
@@ -175,7 +162,6 @@ items as (
     union all
     select
         'inspection_followup' as list,
-        'inspection_followup' as item_kind,
         inspection_id as item_id,
         null::text as person_key,
         '' as department,
@@ -187,7 +173,6 @@ items as (
     union all
     select
         'request_followup' as list,
-        'request_followup' as item_kind,
         request_id as item_id,
         null::text as person_key,
         department,
@@ -199,7 +184,6 @@ items as (
     union all
     select
         'event_approval' as list,
-        'event_approval' as item_kind,
         event_id as item_id,
         null::text as person_key,
         '' as department,
@@ -211,7 +195,6 @@ items as (
     union all
     select
         'missing_departure' as list,
-        'missing_departure' as item_kind,
         membership_id as item_id,
         person_key,
         department,
@@ -222,7 +205,6 @@ items as (
     union all
     select
         'vaccination_outstanding' as list,
-        'vaccination_outstanding' as item_kind,
         person_key as item_id,
         person_key,
         '' as department,
@@ -232,25 +214,33 @@ items as (
     from {{ ref('vaccination_outstanding') }}
 ),
 
+-- An answer names the kind of an item: an obligation is on two lists, every other list has a kind of its own.
+kinds as (
+    select
+        *,
+        case when list in ('overdue', 'due') then 'obligation' else list end as item_kind
+    from items
+),
+
 -- The newest of several answers is shown; among those of one moment the one that was written last.
 answered as (
     select
-        items.list,
-        items.item_id,
+        kinds.list,
+        kinds.item_id,
         count(*)::int as answers,
         (array_agg(
             answers.result
             order by answers.handled_at desc, answers.updated_at desc, answers.disposition_key collate "C" desc
         ))[1] as result,
         max(answers.handled_at) as handled_at
-    from items
+    from kinds
     cross join allowed
     inner join answers
         on
-            items.item_kind = answers.item_kind
-            and items.item_id = answers.item_id
-            and answers.handled_at >= items.due_date - allowed.days_before
-    group by items.list, items.item_id
+            kinds.item_kind = answers.item_kind
+            and kinds.item_id = answers.item_id
+            and answers.handled_at >= kinds.due_date - allowed.days_before
+    group by kinds.list, kinds.item_id
 ),
 
 final as (

@@ -1,13 +1,18 @@
 """The tests below are of sections: they group, turn and compare frames of a few rows, without a database."""
 
+import csv
 from datetime import date, datetime
 
 from pandas import DataFrame
 
 from tests.unit.reports.hand_made import BEFORE, DAY, NOW, frame, issue, reading, section, zone
 from yingjian.modelling import editions
+from yingjian.reports import today
 from yingjian.reports.document import Table
+from yingjian.reports.lists import LISTS
 from yingjian.reports.sections import clues, forecast, overdue, screening, zones
+from yingjian.reports.sections.grids import TITLES
+from yingjian.settings import PROJECT_ROOT
 
 
 def records(found: DataFrame) -> list[tuple]:
@@ -242,3 +247,13 @@ def test_nobody_is_last_where_all_are_the_same_and_without_a_day_before_nothing_
     ranks = DataFrame([(1, "甲", 9, 10), (1, "乙", 9, 10)], columns=["publication_id", "name", "part", "whole"])
     found = overdue.ranking(ranks, [None, 1])
     assert found[["rank", "moved", "end"]].to_numpy().tolist() == [[1, "—", ""], [1, "—", ""]]
+
+
+def test_a_list_has_one_title() -> None:
+    """The page calls it as the labels of the marts do, and as the spreadsheet; of the controls it is another list."""
+    with (PROJECT_ROOT / "dbt_project" / "seeds" / "reference" / "code_title.csv").open(encoding="utf-8") as file:
+        labels = {row["code"]: row["title"] for row in csv.DictReader(file) if row["table_name"] == "disposition_daily"}
+    assert TITLES.items() >= labels.items() and len(labels) == 18
+    others = {listed.mart for listed in LISTS if listed.mart in labels and listed.title != labels[listed.mart]}
+    assert others == {"control"}
+    assert {name: title for name, (title, _) in today.LISTS.items() if labels[name] != title} == {"due": "今日应检"}

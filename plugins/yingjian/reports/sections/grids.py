@@ -5,6 +5,7 @@ from __future__ import annotations
 from yingjian.modelling.marts import published
 from yingjian.reports.document import Column
 from yingjian.reports.frames import rows, table, total
+from yingjian.reports.lists import LISTS
 from yingjian.reports.sections.section import Content, Reading, Section
 from yingjian.reports.text import number, percent
 
@@ -28,26 +29,15 @@ RESULTS = (
     "notified", "sampled", "appointed", "not_reached", "refused", "moved_away", "not_here", "wrong_data",
     "exemption_requested",
 )  # fmt: skip
-# A list without a title here keeps its own name.
-TITLES = {
-    "overdue": "逾期未检",
-    "due": "未来7日应检",
-    "positive_followup": "阳性未办结",
-    "contact_clock": "密接未隔离",
-    "pool_followup": "混管待复核",
-    "push_outstanding": "推送未清",
-    "pharmacy_followup": "购药待检",
+# A list is called as in the spreadsheet; of the controls only those stand in the list of answers that are over.
+TITLES = {listed.mart: listed.title for listed in LISTS} | {
     "control": "期满或提前解除",
-    "health_monitoring": "健康监测异常",
-    "screening_outstanding": "区域核酸未采",
-    "zone_blocker": "阻碍降级",
+    "pharmacy_followup": "购药待检",
     "signal": "预警信号",
-    "guest_check": "住客待核",
     "inspection_followup": "问题待整改",
     "request_followup": "诉求待办",
     "event_approval": "活动待批",
     "missing_departure": "离岗未登记",
-    "vaccination_outstanding": "老年人待接种",
 }
 
 
