@@ -15,20 +15,18 @@ from yingjian import clock
 from yingjian.database import warehouse
 from yingjian.landing import check, item_number
 from yingjian.landing.errors import FileRejectedError
-from yingjian.landing.feeds import DISPOSITION_FEED, DISPOSITIONS, FEEDS
+from yingjian.landing.feeds import DISPOSITION_FEED, FEEDS
 from yingjian.landing.readers.table import open_table
 from yingjian.landing.readers.xlsx_file import SHEET_LINES
 from yingjian.portal import publications, reading
 from yingjian.portal.accounts import ROLE
+from yingjian.portal.limits import SHOWN_LINES
 from yingjian.portal.readers import Need, Reader, RefusedError, settings
 from yingjian.privacy import audit_trail
 from yingjian.reports import today
 
-RESULTS = DISPOSITIONS
 NOTE_LENGTH = 200
 ITEMS = 50  # A person has no more items on today's list.
-MOST_BYTES = 20 << 20
-SHOWN = 200  # A page shows so many refused lines; who has more has another fault to look for first.
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ def take(reader: Reader, path: Path) -> Taken:
     if own:
         _record(reader, publication_id, own, "disposition_file")
     refused.sort(key=lambda found: found[0])
-    return Taken(len(own), [each for _, each in refused[:SHOWN]])
+    return Taken(len(own), [each for _, each in refused[:SHOWN_LINES]])
 
 
 def _not_listed(reader: Reader, said: Sequence[Said]) -> tuple[int, list[Said]]:

@@ -25,6 +25,7 @@ from yingjian.reports import text
 STATIC = Path(__file__).parent / "static"
 LANGUAGE_COOKIE = "yingjian_language"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+CSV = "text/csv; charset=utf-8"
 HTML_LANGUAGES = {"zh": "zh-CN", "en": "en"}
 
 

@@ -31,11 +31,9 @@ from yingjian.portal.accounts import ROLE
 from yingjian.portal.readers import Need, Reader, RefusedError, settings
 from yingjian.privacy import audit_trail
 
-MOST_BYTES = 20 << 20
 MOST_A_DAY = 500  # Files and corrections of one login; more of them are no person's work.
 ROWS = 20
 FILES = 50
-SHOWN = 200  # A page shows so many refused lines; a file with more has another fault to look for first.
 ENDINGS = (".csv", ".txt", ".xlsx", ".xls", ".ods", ".html", ".xml")
 
 

@@ -176,10 +176,33 @@ class Chapter:
 
     def each(self, kind: type[Found]) -> Iterator[Found]:
         """Yield the blocks of one kind, also those that stand side by side."""
+        for part in self._parts():
+            if isinstance(part, kind):
+                yield part
+
+    def printed(self) -> Iterator[Text | Table]:
+        """Yield the sentences and tables of a form without charts: a figure of one day is a table, a daily one is left out."""
+        for part in self._parts():
+            if not isinstance(part, Figure):
+                yield part
+            elif not part.is_daily:
+                yield part.table
+
+    @property
+    def daily_table(self) -> Table | None:
+        """Return the daily figures as one table, today's value and its change; None where there are none."""
+        daily = [figure for figure in self.each(Figure) if figure.is_daily]
+        columns = (
+            Column("指标", "title", "text"),
+            Column("今日", "today", "text"),
+            Column("比前一日", "change", "text"),
+        )
+        rows = [(f.title, f.written, f.change if f.before is not None else text.NOTHING) for f in daily]
+        return Table("", columns, rows) if daily else None
+
+    def _parts(self) -> Iterator[Block]:
         for block in self.blocks:
-            for part in block if isinstance(block, tuple) else (block,):
-                if isinstance(part, kind):
-                    yield part
+            yield from block if isinstance(block, tuple) else (block,)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from docx.text.paragraph import Paragraph
 from lxml import etree
 
 from yingjian.reports import text
-from yingjian.reports.document import Chapter, Column, Document, Figure, Table, Text
+from yingjian.reports.document import Chapter, Column, Document, Table, Text
 
 BODY, HEAD, TITLE = "仿宋", "黑体", "方正小标宋简体"
 BODY_SIZE, ANNEX_SIZE, TABLE_SIZE = Pt(16), Pt(12), Pt(9)
@@ -113,22 +113,13 @@ def _chapter(made: Official, chapter: Chapter) -> None:
     """Write a chapter as the PDF has it: sentences, the daily figures as one table, tables."""
     title = _line(made, f"{chapter.title}（{chapter.basis}）", size=ANNEX_SIZE, font=HEAD, is_indented=False)
     title.paragraph_format.space_before = Pt(8)
-    if daily := [figure for figure in chapter.each(Figure) if figure.is_daily]:
-        columns = (
-            Column("指标", "title", "text"),
-            Column("今日", "today", "text"),
-            Column("比前一日", "change", "text"),
-        )
-        rows = [(f.title, f.written, f.change if f.before is not None else text.NOTHING) for f in daily]
-        _table(made, Table("", columns, rows))
-    for block in chapter.blocks:
-        for part in block if isinstance(block, tuple) else (block,):
-            if isinstance(part, Text):
-                _line(made, part.words, size=Pt(10.5))
-            elif isinstance(part, Table):
-                _table(made, part)
-            elif not part.is_daily:
-                _table(made, part.table)
+    if daily := chapter.daily_table:
+        _table(made, daily)
+    for part in chapter.printed():
+        if isinstance(part, Text):
+            _line(made, part.words, size=Pt(10.5))
+        else:
+            _table(made, part)
 
 
 def _table(made: Official, table: Table) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import typst
 
 from yingjian.reports import text
-from yingjian.reports.document import FIRST_ACTIONS, Chapter, Column, Document, Figure, Table, Text
+from yingjian.reports.document import FIRST_ACTIONS, Chapter, Document, Table, Text
 
 SHANGHAI = timezone(timedelta(hours=8))  # Typst takes no zone of a database, only a fixed offset.
 FONTS = "pylopdf_fonts_zh_cn"
@@ -107,22 +107,13 @@ def _lines(lines: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
 
 def _blocks(chapter: Chapter) -> Iterator[dict[str, Any]]:
     """Yield the sentences and tables of a chapter; its daily figures are one table, the charts are the page's alone."""
-    if daily := [figure for figure in chapter.each(Figure) if figure.is_daily]:
-        columns = (
-            Column("指标", "title", "text"),
-            Column("今日", "today", "text"),
-            Column("比前一日", "change", "text"),
-        )
-        rows = [(f.title, f.written, f.change if f.before is not None else text.NOTHING) for f in daily]
-        yield _table(Table("", columns, rows))
-    for block in chapter.blocks:
-        for part in block if isinstance(block, tuple) else (block,):
-            if isinstance(part, Text):
-                yield {"kind": "note" if part.is_note else "text", "words": part.words}
-            elif isinstance(part, Table):
-                yield _table(part)
-            elif not part.is_daily:
-                yield _table(part.table)
+    if daily := chapter.daily_table:
+        yield _table(daily)
+    for part in chapter.printed():
+        if isinstance(part, Text):
+            yield {"kind": "note" if part.is_note else "text", "words": part.words}
+        else:
+            yield _table(part)
 
 
 def _table(table: Table) -> dict[str, Any]:

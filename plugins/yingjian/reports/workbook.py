@@ -345,23 +345,19 @@ def _daily(book: Book, document: Document) -> None:
 
 def _chapter(book: Book, chapter: Chapter) -> None:
     """A sheet for a chapter that has more than sentences and daily figures."""
-    tables = [*chapter.each(Table), *(figure for figure in chapter.each(Figure) if not figure.is_daily)]
-    if not tables:
+    if not any(isinstance(part, Table) for part in chapter.printed()):
         return
     sheet = book.plain(sheet_name(chapter))
     sheet.set_column(0, 0, 30)
     sheet.set_column(1, 12, 13)
     book.title(sheet, 0, f"{chapter.title}（{chapter.basis}）")
     line = 1
-    for block in chapter.blocks:
-        for part in block if isinstance(block, tuple) else (block,):
-            if isinstance(part, Text):
-                book.write(sheet, line, (part.words,))
-                line += 1
-            elif isinstance(part, Table):
-                line = book.table(sheet, line + 1, part)
-            elif not part.is_daily:
-                line = book.table(sheet, line + 1, part.table)
+    for part in chapter.printed():
+        if isinstance(part, Text):
+            book.write(sheet, line, (part.words,))
+            line += 1
+        else:
+            line = book.table(sheet, line + 1, part)
 
 
 def sheet_name(chapter: Chapter) -> str:

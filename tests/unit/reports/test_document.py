@@ -5,7 +5,7 @@ from datetime import date, datetime
 import pytest
 from pandas import DataFrame
 
-from yingjian.reports.document import Column, Figure, Table
+from yingjian.reports.document import Chapter, Column, Figure, Table, Text
 from yingjian.reports.frames import LISTED, most, table
 
 COLUMNS = (
@@ -79,3 +79,12 @@ def test_a_figure_of_one_day_has_no_change_and_its_values_are_a_table():
     bands = Figure("bands", "按逾期天数", ["1天", "2天"], [3, 0], "项", shape="bands")
     assert (bands.written, bands.change, bands.tone, bands.has_chart) == ("", "—", "", True)
     assert bands.table.rows == [("1天", 3), ("2天", 0)]
+
+
+def test_a_form_without_charts_has_the_daily_figures_in_one_table():
+    daily = Figure("a", "在管", ["7/1", "7/2"], [1, 3], unit="人", before=1)
+    bands = Figure("b", "按天数", ["1天", "2天"], [4, 5], shape="bands")
+    chapter = Chapter("x", "章", "第1条", [Text("一句。"), (daily, bands)])
+    assert chapter.daily_table and chapter.daily_table.rows == [("在管", "3 人", "▲2")]
+    assert list(chapter.printed()) == [Text("一句。"), bands.table]
+    assert Chapter("y", "章", "第1条", [bands]).daily_table is None

@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from yingjian.portal import questions
 from yingjian.portal.access import CheckedForm, Entering
+from yingjian.portal.limits import REASON_LENGTH
 from yingjian.portal.pages import page
 from yingjian.portal.readers import Need, Reader, RefusedError, may_answer
 from yingjian.publishing.decision import (
@@ -28,7 +29,6 @@ router = APIRouter()
 QuestionId = Annotated[int, Segment(ge=1, le=2**63 - 1)]
 Choice = Annotated[Literal["agree", "return"], Form()]
 Reason = Annotated[str, Form(max_length=1000)]
-REASON_LENGTH = 500
 
 
 @router.get("/sign-off/{question_id}")

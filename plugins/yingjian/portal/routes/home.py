@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, RedirectResponse, Response
 from yingjian.people.audience import Audience
 from yingjian.portal import figures, lists, publications, questions, reading
 from yingjian.portal.access import Entering, OfPart, own_path
-from yingjian.portal.pages import LANGUAGE_COOKIE, page
+from yingjian.portal.pages import CSV, LANGUAGE_COOKIE, XLSX, page
 from yingjian.portal.publications import PublicationId
 from yingjian.portal.readers import Need, Reader, settings
 from yingjian.portal.words import LANGUAGES
@@ -28,9 +28,9 @@ KINDS = {
     "pdf": ("pdf", "application/pdf"),
     "docx": ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
     "png": ("png", "image/png"),
-    "xlsx": ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    "xlsx": ("xlsx", XLSX),
 }
-LONG_LISTS = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+LONG_LISTS = {"csv": CSV, "parquet": "application/vnd.apache.parquet"}
 # A stored page contains its style. It may load no script and nothing from another site.
 STORED_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 

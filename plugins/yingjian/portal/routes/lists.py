@@ -15,7 +15,7 @@ from starlette.background import BackgroundTask
 from yingjian.portal import lists, publications, reading
 from yingjian.portal.access import CheckedForm, OfPart
 from yingjian.portal.lists import Asked
-from yingjian.portal.pages import page, query
+from yingjian.portal.pages import CSV, XLSX, page, query
 from yingjian.reports.lists import PersonList
 from yingjian.reports.publication import Publication
 
@@ -23,8 +23,8 @@ router = APIRouter()
 
 SEARCH_COOKIE = "yingjian_search"
 FORMATS = {
-    "csv": "text/csv; charset=utf-8",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "csv": CSV,
+    "xlsx": XLSX,
 }
 
 

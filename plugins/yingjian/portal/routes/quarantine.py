@@ -17,9 +17,10 @@ from yingjian.landing import templates
 from yingjian.landing.feeds import FEEDS
 from yingjian.portal import corrections, quarantine_desk, reading, sending
 from yingjian.portal.access import CheckedForm, OfQuarantine
+from yingjian.portal.limits import REASON_LENGTH
 from yingjian.portal.pages import page, workbook
 from yingjian.portal.readers import Need, Reader, RefusedError
-from yingjian.portal.routes.row_form import REASON_LENGTH, row_page
+from yingjian.portal.routes.row_form import row_page
 
 router = APIRouter(prefix="/quarantine")
 

@@ -10,10 +10,9 @@ from fastapi.responses import Response
 from yingjian.landing import templates
 from yingjian.landing.feeds import FEEDS
 from yingjian.landing.trial import Trial
+from yingjian.portal.limits import REASON_LENGTH
 from yingjian.portal.pages import page
 from yingjian.portal.readers import Reader
-
-REASON_LENGTH = 500
 
 
 def row_page(

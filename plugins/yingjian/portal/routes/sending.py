@@ -17,6 +17,7 @@ from yingjian.landing.schema import schema
 from yingjian.landing.trial import Trial
 from yingjian.portal import reading, sending
 from yingjian.portal.access import CheckedForm, OfSender
+from yingjian.portal.limits import SHOWN_LINES, UPLOAD_BYTES
 from yingjian.portal.pages import page, workbook
 from yingjian.portal.readers import Reader
 from yingjian.portal.routes.row_form import row_page
@@ -46,7 +47,7 @@ def take_file(
     """Try a file, say what would be taken of it by line, and hand it to landing unless it was only to be tried."""
     of_feed = sending.feed_of(reader, feed)
     number = None
-    if (file.size or 0) > sending.MOST_BYTES:
+    if (file.size or 0) > UPLOAD_BYTES:
         tried = Trial(problem="文件超过20MB，请分成几个文件报送")
     else:
         with tempfile.TemporaryDirectory(prefix="yingjian-") as folder:
@@ -164,7 +165,7 @@ def _page(
         number=number,
         pages=max(1, -(-count // sending.ROWS)),
         tried=tried,
-        shown=sending.SHOWN,
+        shown=SHOWN_LINES,
         chosen=chosen,
         sent=sent,
         is_corrected=is_corrected,

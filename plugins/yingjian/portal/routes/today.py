@@ -13,8 +13,10 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
+from yingjian.landing.feeds import DISPOSITIONS
 from yingjian.portal import accounts, dispositions, kept, last_filter, publications, reading
 from yingjian.portal.access import COOKIE, CheckedForm, OfPersons, own_path
+from yingjian.portal.limits import UPLOAD_BYTES
 from yingjian.portal.pages import page
 from yingjian.portal.pages import workbook as sheet_file
 from yingjian.portal.readers import Reader
@@ -43,7 +45,7 @@ def wanted_of(
         list if list in today.LISTS else "",
         state if state in today.STATES else "",
         _day(day),
-        answer if answer in (today.NO_ANSWER, *dispositions.RESULTS) else "",
+        answer if answer in (today.NO_ANSWER, *DISPOSITIONS) else "",
         number,
     )
 
@@ -73,10 +75,10 @@ def one_page(request: Request, reader: OfPersons, wanted: Asked, saved: Word = "
         wanted=wanted,
         titles={mart: title for mart, (title, _) in today.LISTS.items()},
         states=today.STATES,
-        results=dispositions.RESULTS,
+        results=DISPOSITIONS,
         note_length=dispositions.NOTE_LENGTH,
         kept=kept.read(request, reader.login),
-        saved=saved if saved in dispositions.RESULTS else "",
+        saved=saved if saved in DISPOSITIONS else "",
         is_unsent=unsent != "",
         until=int(accounts.ends_at(request.cookies[COOKIE]).timestamp() * 1000),
         is_kept=not is_asked and wanted != Wanted(),
@@ -113,7 +115,7 @@ def workbook(reader: OfPersons, wanted: Asked) -> Response:
 @router.post("/answers", dependencies=[CheckedForm])
 def take_workbook(request: Request, reader: OfPersons, file: UploadFile) -> Response:
     """Take the answers of a form that was filled in, and say what could not be taken: line, column and reason."""
-    if (file.size or 0) > dispositions.MOST_BYTES:
+    if (file.size or 0) > UPLOAD_BYTES:
         taken = dispositions.Taken(0, [], "文件过大，疑似异常文件，未读取")
     else:
         with tempfile.TemporaryDirectory(prefix="yingjian-") as folder:
@@ -136,7 +138,7 @@ def give_answer(
 ) -> Response:
     """Record what was done about a person's items, and go back to the card."""
     items = [(mart, key) for mart, _, key in (each.partition("|") for each in item) if key]
-    if result not in dispositions.RESULTS or not items or len(items) != len(item):
+    if result not in DISPOSITIONS or not items or len(items) != len(item):
         raise HTTPException(400)
     dispositions.answer(reader, items, result, " ".join(note.split())[: dispositions.NOTE_LENGTH])
     here, _, card = own_path(back).partition("#")
