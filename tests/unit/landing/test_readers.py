@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+import zipfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import openpyxl
 import pytest
+import xlsxwriter
 
 from tests import support
 from tests.skips import needs_shared
 from yingjian.landing import stage_table
 from yingjian.landing.errors import FileRejectedError
 from yingjian.landing.feeds import FEEDS
-from yingjian.landing.readers import csv_file, xlsx_file
+from yingjian.landing.readers import csv_file, sheets, xlsx_file
 from yingjian.landing.readers.layout import Record
 from yingjian.landing.readers.table import open_table
 from yingjian.landing.risk_areas import read_snapshot
@@ -658,6 +661,159 @@ def test_an_xml_spreadsheet_tells_nothing_of_other_files(tmp_path: Path) -> None
     book = book.replace("<Workbook", f'<!DOCTYPE w [<!ENTITY x SYSTEM "{tmp_path}/secret">]><Workbook', 1)
     [read] = records(write(tmp_path, book.encode()))
     assert read.cells[6] in ("", "&x;")
+
+
+# The tests below read cells of spreadsheets in which another text is seen than is kept.
+
+
+def edited_xlsx(path: Path, lines: list[str], edit: Callable[[str], str]) -> Path:
+    """The function writes a sheet of lines, and edits its XML."""
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        for line, text in enumerate(lines):
+            sheet.write_row(line, 0, text.split(","))
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    content = parts["xl/worksheets/sheet1.xml"].decode()
+    parts["xl/worksheets/sheet1.xml"] = edit(content).encode()
+    assert content.encode() != parts["xl/worksheets/sheet1.xml"]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["xls", "ods"])
+def test_errors_of_old_and_open_spreadsheets_are_read_as_they_show(kind: str) -> None:
+    first, second = records(FILES / f"errors.{kind}")
+    assert first.cells == ROW.replace("2022-07-01,", "#N/A,", 1).replace("领导", "#DIV/0!").split(",")
+    assert second.cells == ["#VALUE!", *ROW.split(",")[1:8], "#REF!"]
+
+
+@pytest.mark.parametrize("error", ["#N/A", "#DIV/0!", "#REF!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"])
+def test_an_error_of_a_spreadsheet_is_no_empty_cell(tmp_path: Path, error: str) -> None:
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as book:
+        sheet = book.add_worksheet()
+        for line, text in enumerate([HEADER, ROW, ROW.replace("E1", "E2")]):
+            sheet.write_row(line, 0, text.split(","))
+        sheet.write_formula(1, 5, "=1/0", None, error)
+        sheet.write_formula(2, 0, "=1/0", None, error)
+    read = records(tmp_path / "a.xlsx")
+    assert [(r.line, r.cells[0], r.cells[5]) for r in read] == [(2, "E1", error), (3, error, "2022-07-02")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ('<c r="F2"><f>DATE(2022,7,4)</f></c>', "#N/A"),
+        ('<c r="F2"><f>DATE(2022,7,4)</f><v></v></c>', "#N/A"),
+        ('<c r="F2"><f>IF(A1>0,1)</f><v /></c>', "#N/A"),
+        ('<c r="F2" s="0"><f t="shared" si="0"/></c>', "#N/A"),
+        ('<c r="F2" t="e"><f>NA()</f><v/></c>', "#N/A"),
+        ("<c r='F2' t='e'><v>#REF!</v></c>", "#REF!"),
+        ('<c r="F2" t="str"><f>IF(1,"","")</f><v></v></c>', ""),
+        ('<c r="F2" t="str"><f>"x"</f><v>x</v></c>', "x"),
+        ('<c r="F2"><f>1+1</f><v>2</v></c>', "2"),
+        ('<c r="F2"/>', ""),
+    ],
+)
+@pytest.mark.parametrize("block", [7, 1 << 20])
+@pytest.mark.parametrize("prefix", ["", "x:"])
+def test_a_formula_without_a_result_is_no_empty_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str, text: str, block: int, prefix: str
+) -> None:
+    def edit(sheet: str) -> str:
+        sheet = re.sub('<c r="F2" t="s"><v>[0-9]+</v></c>', cell, sheet)
+        return re.sub(r"<(/?)(?=[a-zA-Z])", rf"<\1{prefix}", sheet).replace("xmlns=", "xmlns:x=") if prefix else sheet
+
+    path = edited_xlsx(tmp_path / "a.xlsx", [HEADER, ROW, ROW], edit)
+    monkeypatch.setattr(sheets, "BLOCK_BYTES", block)
+    [sheet] = sheets.workbook_sheets(str(path))
+    cells = ROW.split(",")
+    assert list(sheets.texts(sheet)) == [HEADER.split(","), [*cells[:5], text, *cells[6:]], cells]
+
+
+def test_cells_that_do_not_say_where_they_stand(tmp_path: Path) -> None:
+    def edit(sheet: str) -> str:
+        above, row, last = re.sub(' (?:r|spans)="[A-Z0-9:]+"', "", sheet).rpartition("<row")
+        return above + row + re.sub("<c t=.s.><v>[0-9]+</v></c></row>", "<c><f>1</f></c></row>", last)
+
+    path = edited_xlsx(tmp_path / "a.xlsx", [HEADER, ROW, ROW], edit)
+    assert [r.cells for r in records(path)] == [ROW.split(","), [*ROW.split(",")[:8], "#N/A"]]
+
+
+def test_a_row_of_formulas_without_results_is_a_row(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for line in (HEADER, ROW, ",".join(["=A2"] * 9)):
+        book.active.append(line.split(","))
+    book.save(tmp_path / "a.xlsx")
+    assert [(r.line, list(r.cells)) for r in records(tmp_path / "a.xlsx")] == [(2, ROW.split(",")), (3, ["#N/A"] * 9)]
+
+
+def test_a_formula_of_an_xml_spreadsheet_without_a_result(tmp_path: Path) -> None:
+    cells = ROW.split(",")
+    row = xml_row(ROW).replace(f'<Cell><Data ss:Type="String">{cells[5]}</Data></Cell>', '<Cell ss:Formula="=1+1"/>')
+    [read] = records(write(tmp_path, xml_book(xml_row(HEADER), row).encode()))
+    assert read.cells == [*cells[:5], "#N/A", *cells[6:]]
+
+
+def test_an_old_spreadsheet_whose_errors_cannot_be_placed_is_refused(tmp_path: Path) -> None:
+    content = (FILES / "errors.xls").read_bytes()
+    path = tmp_path / "a.xls"
+    path.write_bytes(content + b"\x09\x08\x10\x00\x00\x06\x10\x00")
+    with pytest.raises(FileRejectedError, match="电子表格中有错误值"):
+        records(path)
+
+
+@pytest.mark.parametrize(
+    ("number_format", "number", "text"),
+    [
+        ("000000", 12345, "012345"), ("0000", 12345, "12345"), ("000000", 0, "000000"), ("000", 1.5, "1.5"),
+        ("0", 7, "7"), ("000-000", 12345, "12345"), ("0.00", 7, "7"), ("000", -5, "-5"), ("General", 12345, "12345"),
+    ],
+)  # fmt: skip
+def test_zeros_in_front_of_a_number_that_its_format_shows(
+    tmp_path: Path, number_format: str, number: float, text: str
+) -> None:
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as book:
+        sheet, padded = book.add_worksheet(), book.add_format({"num_format": number_format})
+        sheet.write_row(0, 0, HEADER.split(","))
+        sheet.write_row(1, 0, ROW.split(","))
+        sheet.write_number(1, 0, number, padded)
+    assert [r.cells[0] for r in records(tmp_path / "a.xlsx")] == [text]
+
+
+def test_a_merged_cell_of_an_open_spreadsheet_stands_in_each_of_its_rows(tmp_path: Path) -> None:
+    merged, twice = ' table:number-rows-spanned="3"', ' table:number-rows-repeated="2"'
+
+    def row(line: str, attributes: str = "") -> str:
+        cells = "".join(
+            f'<table:table-cell office:value-type="string"{merged if text == "休假" else ""}><text:p>{text}</text:p>'
+            "</table:table-cell>"
+            for text in line.split(",")
+        )
+        covered = re.sub("<table:table-cell[^/]*COVERED.*?table-cell>", "<table:covered-table-cell/>", cells)
+        return f"<table:table-row{attributes}>{covered}</table:table-row>"
+
+    def sheet(name: str, *rows: str) -> str:
+        return f'<table:table table:name="{name}">{"".join(rows)}</table:table>'
+
+    blank = f'<table:table-row{twice}><table:table-cell table:number-columns-repeated="9"/></table:table-row>'
+    below = [row(ROW.replace("休假", "COVERED"), twice), row(ROW.replace("休假", "事假"))]
+    names = "".join(
+        f' xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "table", "text")
+    )
+    content = (
+        f"<office:document-content{names}><office:body><office:spreadsheet>{sheet('甲', row('请勿改动'))}"
+        f"{sheet('乙', blank, row(HEADER), row(ROW), *below)}</office:spreadsheet></office:body></office:document-content>"
+    )
+    with zipfile.ZipFile(tmp_path / "a.ods", "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("content.xml", content)
+        archive.writestr(
+            "META-INF/manifest.xml", '<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
+        )
+    assert [r.cells[6] for r in records(tmp_path / "a.ods")] == ["休假", "休假", "休假", "事假"]
 
 
 # The tests below ask what stands below the last row.

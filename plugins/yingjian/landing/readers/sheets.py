@@ -9,13 +9,17 @@ that it is told, batches of its rows (see `columns`), and null at their end. Cel
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 import resource
 import sys
+import zipfile
+from bisect import bisect
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, time
 from itertools import chain, islice
-from typing import Any
+from typing import IO, Any
 
 import python_calamine
 
@@ -29,6 +33,7 @@ MAX_ROW, MAX_TEXT = (
 )  # Characters of a row, and of all that is read: one text may stand in any number of cells.
 BATCH_TEXT = 4_000_000
 MAX_SHEETS = 200
+BLOCK_BYTES, MAX_ROW_BYTES = 1 << 20, 16 << 20  # Bytes of a sheet's XML that are read at once, and of one row.
 MAX_MERGED = 10_000  # Merged cells of a sheet that are filled, and lines of one of them.
 HEAD_ROWS, HEAD_COLUMNS, HEAD_CELL = 7, 2001, 200  # Five title lines and a header of two rows; a header is no larger.
 MAX_ROWS, MAX_CELLS = 1 << 20, 1 << 14  # A sheet has no more rows, and a row no more cells.
@@ -55,7 +60,278 @@ def workbook_sheets(path: str) -> list[Sheet]:
         workbook = python_calamine.CalamineWorkbook.from_filelike(file)
         if len(workbook.sheet_names) > MAX_SHEETS:
             raise TooMuchTextError
-        return [workbook.get_sheet_by_name(name) for name in workbook.sheet_names]
+        worksheets = [s.name for s in workbook.sheets_metadata if s.typ == python_calamine.SheetTypeEnum.WorkSheet]
+        # Calamine reads without Python's lock, so that both take the time of one.
+        with ThreadPoolExecutor(1) as pool:
+            notes = pool.submit(notes_of, path, worksheets)
+            sheets = [workbook.get_sheet_by_name(name) for name in workbook.sheet_names]
+        return [BookSheet(sheet, notes.result().get(sheet.name, Notes())) for sheet in sheets]
+
+
+class Notes:
+    """Notes hold what calamine does not tell of a sheet.
+
+    shown: line -> column -> text, for cells that it gives otherwise than a person sees them; merged: first and last cell of
+    merged cells. All count from 0.
+    """
+
+    def __init__(self) -> None:
+        self.shown: dict[int, dict[int, str]] = {}
+        self.merged: list[tuple[tuple[int, int], tuple[int, int]]] = []
+
+    def show(self, line: int, column: int, text: str) -> None:
+        if line >= MAX_ROWS or column >= MAX_CELLS:
+            raise TooMuchTextError
+        self.shown.setdefault(line, {})[column] = text
+
+
+class BookSheet:
+    """A sheet of a workbook, with what calamine tells of it and what it does not."""
+
+    def __init__(self, sheet: python_calamine.CalamineSheet, notes: Notes) -> None:
+        self.name, self.start = sheet.name, sheet.start
+        self.merged_cell_ranges = sheet.merged_cell_ranges or notes.merged
+        self.shown = notes.shown
+        self._sheet = sheet
+
+    def iter_rows(self) -> Iterator[list[Any]]:
+        if not self.shown:
+            yield from self._sheet.iter_rows()
+            return
+        lines = 0
+        for row in self._sheet.iter_rows():
+            lines += 1
+            yield row
+        # A sheet ends for calamine with its last cell that has a value.
+        yield from ([] for _ in range(lines, max(self.shown) + 1))
+
+
+ERROR_CELLS = (b't="e"', b"t='e'")
+# A cell of an .xlsx with a formula and no value, unless the value is an empty text.
+_UNCOMPUTED = re.compile(
+    rb"<(?:\w+:)?c\b(?![^>]*\bt=[\"']str)[^>]*><(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*"
+    rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</"
+)
+_ROW, _ROW_END = re.compile(rb"<(?:(\w+):)?row\b"), re.compile(rb"</(?:\w+:)?row>")
+NO_RESULT = "#N/A"  # A program wrote the formula and no spreadsheet has computed it; landing refuses it as an error.
+_ZEROS = re.compile("0{2,}")
+_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!)")
+_REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+
+
+def notes_of(path: str, worksheets: list[str]) -> dict[str, Notes]:
+    """Return what calamine does not tell of a workbook's sheets, by their names; worksheets: those that are no charts.
+
+    It gives errors and formulas without a result as empty cells, a number of an .xlsx without the zeros in front of it that
+    only its format shows, and no merged cells of an .ods. XML is parsed only where a look at its bytes finds one of these, or
+    any formula.
+    """
+    if not zipfile.is_zipfile(path):
+        return xls_notes(path, worksheets)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name.replace("\\", "/").lower(): name for name in archive.namelist()}
+        if "xl/workbook.xml" in parts:
+            return xlsx_notes(archive, parts)
+        return ods_notes(archive, parts["content.xml"]) if "content.xml" in parts else {}
+
+
+# Records of an .xls: the begin of a worksheet; a cell that holds an error; a formula whose result is one.
+XLS_RECORDS = re.compile(
+    rb"(?P<sheet>\x09\x08[\x08\x10]\x00\x00[\x05\x06]\x10\x00)"
+    rb"|\x05\x02\x08\x00(?P<cell>.{4})..(?P<error>[\x00\x07\x0f\x17\x1d\x24\x2a])\x01"
+    rb"|\x06\x00[\x16-\xff].(?P<formula>.{4})..\x02.(?P<result>[\x00\x07\x0f\x17\x1d\x24\x2a])...\xff\xff",
+    re.S,
+)
+XLS_ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
+
+
+def xls_notes(path: str, worksheets: list[str]) -> dict[str, Notes]:
+    """Return the errors of an .xls, whose sheets stand in their order. Raises UnplacedErrorsError where they do not."""
+    with open(path, "rb") as file:
+        content = file.read()
+    records = list(XLS_RECORDS.finditer(content))
+    sheets = [record.start() for record in records if record["sheet"]]
+    errors = [record for record in records if not record["sheet"]]
+    if errors and (len(sheets) != len(worksheets) or errors[0].start() < sheets[0]):
+        raise UnplacedErrorsError
+    notes = {name: Notes() for name in worksheets}
+    for record in errors:
+        place = record["cell"] or record["formula"]
+        text = XLS_ERRORS[ord(record["error"] or record["result"])]
+        name = worksheets[bisect(sheets, record.start()) - 1]
+        notes[name].show(int.from_bytes(place[:2], "little"), int.from_bytes(place[2:], "little"), text)
+    return notes
+
+
+def xlsx_notes(archive: zipfile.ZipFile, parts: dict[str, str]) -> dict[str, Notes]:
+    padded = zero_formats(archive, parts)
+    notes: dict[str, Notes] = {}
+    for name, part in sheet_parts(archive, parts):
+        with archive.open(part) as file:
+            notes[name] = xlsx_sheet_notes(file, padded)
+    return notes
+
+
+def zero_formats(archive: zipfile.ZipFile, parts: dict[str, str]) -> dict[str, int]:
+    """Return the styles of cells whose number format is zeros only, with how many digits each shows."""
+    if "xl/styles.xml" not in parts:
+        return {}
+    styles = xml_root(archive, parts["xl/styles.xml"])
+    codes = {style.get("numFmtId"): style.get("formatCode") or "" for style in styles.iterfind("{*}numFmts/{*}numFmt")}
+    digits = {number: len(code) for number, code in codes.items() if _ZEROS.fullmatch(code)}
+    formats = [style.get("numFmtId") for style in styles.iterfind("{*}cellXfs/{*}xf")]
+    return {str(style): digits[number] for style, number in enumerate(formats) if number in digits}
+
+
+def sheet_parts(archive: zipfile.ZipFile, parts: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield each sheet's name and the member of the archive that holds it."""
+    relations = parts.get("xl/_rels/workbook.xml.rels")
+    if relations is None:
+        return
+    targets = {relation.get("Id"): relation.get("Target") or "" for relation in xml_root(archive, relations)}
+    for sheet in xml_root(archive, parts["xl/workbook.xml"]).iterfind("{*}sheets/{*}sheet"):
+        key = next((value for name, value in sheet.attrib.items() if name.endswith("}id")), None)
+        target = posixpath.normpath(posixpath.join("/xl", targets.get(key, ""))).lstrip("/").lower()
+        if target in parts:
+            yield sheet.get("name") or "", parts[target]
+
+
+def xml_root(archive: zipfile.ZipFile, part: str) -> Any:
+    from lxml import etree  # Most of its time goes into loading it.
+
+    parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True)
+    return etree.fromstring(archive.read(part), parser)
+
+
+def has_any(archive: zipfile.ZipFile, part: str, signs: tuple[bytes, ...]) -> bool:
+    """Whether one of a few short texts stands in a member of an archive."""
+    rest = b""
+    with archive.open(part) as file:
+        while block := file.read(BLOCK_BYTES):
+            block = rest + block
+            if any(sign in block for sign in signs):
+                return True
+            rest = block[-max(map(len, signs)) :]
+    return False
+
+
+def xlsx_sheet_notes(file: IO[bytes], padded: dict[str, int]) -> Notes:
+    signs = (*ERROR_CELLS, *(f's="{style}"'.encode() for style in padded))
+    notes, lines, rest, row_end = Notes(), 0, b"", b"</row>"
+    while block := file.read(BLOCK_BYTES):
+        block = rest + block
+        if row_end not in block and (other := _ROW_END.search(block)):
+            row_end = other[0]
+        whole, row_end_found, rest = block.rpartition(row_end)
+        if not row_end_found:
+            rest = rest[-MAX_ROW_BYTES:]
+            continue
+        has_formulas = b"<f" in whole or b":f" in whole
+        if any(sign in whole for sign in signs) or (has_formulas and _UNCOMPUTED.search(whole)):
+            for row in whole.split(row_end):
+                lines += max(1, row.count(b"<row"))  # One without cells may have no end of its own.
+                if any(sign in row for sign in signs) or (has_formulas and _UNCOMPUTED.search(row)):
+                    note_xlsx_row(row + row_end, lines - 1, padded, notes)
+        else:
+            lines += whole.count(b"<row") or whole.count(row_end) + 1
+    return notes
+
+
+def note_xlsx_row(content: bytes, line: int, padded: dict[str, int], notes: Notes) -> None:
+    """Note the odd cells of one row; line: where it stands when it does not say so."""
+    from lxml import etree
+
+    *_, start = _ROW.finditer(content)
+    declared = b' xmlns:%s="row"' % start[1] if start[1] else b""
+    row = etree.fromstring(
+        b"<r%s>%s</r>" % (declared, content[start.start() :]),
+        etree.XMLParser(recover=True, huge_tree=True, resolve_entities=False, no_network=True),
+    )[0]
+    line = count_of(row, "r", line + 1) - 1
+    for column, cell in enumerate(row):
+        if (text := odd_text(cell, padded)) is not None:
+            reference = _REFERENCE.fullmatch(cell.get("r") or "")
+            if reference:
+                notes.show(int(reference[2]) - 1, column_number(reference[1]), text)
+            else:
+                notes.show(line, column, text)
+
+
+TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+ODS_SIGNS = (b'value-type="error"', b"number-rows-spanned", b">#")
+
+
+def ods_notes(archive: zipfile.ZipFile, part: str) -> dict[str, Notes]:
+    from lxml import etree
+
+    notes: dict[str, Notes] = {}
+    if not has_any(archive, part, ODS_SIGNS):
+        return notes
+    current, line = Notes(), 0
+    tags = [TABLE + "table", TABLE + "table-row"]
+    with archive.open(part) as file:
+        for event, element in etree.iterparse(
+            file, ("start", "end"), tag=tags, recover=True, huge_tree=True, resolve_entities=False, no_network=True
+        ):
+            if element.tag == TABLE + "table":
+                if event == "start":
+                    current, line = notes.setdefault(element.get(TABLE + "name") or "", Notes()), 0
+            elif event == "end":
+                note_ods_row(element, line, current)
+                line += count_of(element, TABLE + "number-rows-repeated", 1)
+                forget(element)
+    return notes
+
+
+def note_ods_row(row: Any, line: int, notes: Notes) -> None:
+    column = 0
+    for cell in row.iterchildren(TABLE + "table-cell", TABLE + "covered-table-cell"):
+        width = count_of(cell, TABLE + "number-columns-repeated", 1)
+        height = count_of(cell, TABLE + "number-rows-spanned", 1)
+        if height > 1:
+            notes.merged.append(((line, column), (line + height - 1, column)))
+        # A spreadsheet that computed an error says so beside the formula, in a kind of its own or in the text alone.
+        if cell.get(TABLE + "formula") is not None:
+            text = "".join(cell.itertext("{*}p")).strip()
+            if _ERROR.fullmatch(text) or any(value == "error" for value in cell.values()):
+                for place in range(column, min(column + width, MAX_CELLS)):
+                    notes.show(line, place, text if _ERROR.fullmatch(text) else NO_RESULT)
+        column += width
+
+
+def count_of(element: Any, name: str, otherwise: int) -> int:
+    text = element.get(name) or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else otherwise
+
+
+def odd_text(cell: Any, padded: dict[str, int]) -> str | None:
+    """The text of a cell of an .xlsx that calamine gives otherwise; None where its own text is right."""
+    kind, value, digits = cell.get("t", "n"), cell.findtext("{*}v"), padded.get(cell.get("s"))
+    if kind == "e":
+        return value or NO_RESULT
+    if not value and kind != "str" and cell.find("{*}f") is not None:
+        return NO_RESULT
+    if not value or kind != "n" or digits is None:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return str(int(number)).zfill(digits) if number.is_integer() and 0 <= number < EXACT_INTEGERS else None
+
+
+def column_number(letters: str) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number - 1
+
+
+def forget(element: Any) -> None:
+    """Free the memory of an element that was read, and of those before it."""
+    element.clear()
+    while element.getprevious() is not None:
+        del element.getparent()[0]
 
 
 class HtmlTable:
@@ -136,9 +412,7 @@ class XmlSheet:
                     yield from ([] for _ in range(line + 1, place))
                     line = place
                     yield xml_cells(element)
-                element.clear()
-                while element.getprevious() is not None:
-                    del element.getparent()[0]
+                forget(element)
 
 
 def xml_sheets(path: str) -> list[Sheet]:
@@ -149,9 +423,7 @@ def xml_sheets(path: str) -> list[Sheet]:
             if len(sheets) > MAX_SHEETS:
                 raise TooMuchTextError
         elif event == "end":
-            element.clear()
-            while element.getprevious() is not None:
-                del element.getparent()[0]
+            forget(element)
     return sheets
 
 
@@ -179,7 +451,10 @@ def xml_cells(row: Any) -> list[Any]:
     for cell in row.iterchildren(ML + "Cell"):
         cells += [""] * (index(cell, len(cells) + 1, MAX_CELLS) - 1 - len(cells))
         data = cell.find(ML + "Data")
-        cells.append("" if data is None else xml_value(data.get(ML + "Type"), "".join(data.itertext())))
+        if data is None:
+            cells.append("" if cell.get(ML + "Formula") is None else NO_RESULT)
+        else:
+            cells.append(xml_value(data.get(ML + "Type"), "".join(data.itertext())))
         across = cell.get(ML + "MergeAcross") or ""
         cells += [""] * (int(across) if across.isascii() and across.isdigit() and len(across) < 6 else 0)
         if len(cells) > MAX_CELLS:
@@ -250,6 +525,10 @@ class DamagedPageError(Exception):
     """The tags of a page's tables do not belong together."""
 
 
+class UnplacedErrorsError(Exception):
+    """An .xls has cells with errors, and nobody can tell on which of its sheets."""
+
+
 class TooMuchTextError(Exception):
     """A row, or the whole file, holds more than any export."""
 
@@ -264,6 +543,7 @@ def texts(sheet: Sheet) -> Iterator[list[str]]:
     blank = [""] * (sheet.start[1] if sheet.start else 0)
     covered = merged_downwards(sheet)
     above: list[str] = []
+    shown: dict[int, dict[int, str]] = getattr(sheet, "shown", {})
     # A page writes every cell of a row; what a sheet leaves out at the end of a row is empty.
     is_whole = isinstance(sheet, HtmlTable)
     total = 0
@@ -271,6 +551,9 @@ def texts(sheet: Sheet) -> Iterator[list[str]]:
     for line, row in enumerate(rows):
         # Most cells are texts already, and a call for each costs more than all the rest.
         cells = blank + [cell if isinstance(cell, str) else cell_text(cell) for cell in row]
+        for column, text in shown.get(line, {}).items():
+            cells += [""] * (column + 1 - len(cells))
+            cells[column] = text
         for column in covered.get(line, ()):
             if column < len(cells):  # A merged cell may lie beyond everything that is written.
                 cells[column] = above[column]
@@ -310,7 +593,7 @@ def cell_text(cell: Any) -> str:
     return "" if cell is None else str(cell)
 
 
-Sheet = python_calamine.CalamineSheet | HtmlTable | XmlSheet
+Sheet = BookSheet | HtmlTable | XmlSheet
 
 if __name__ == "__main__":
     try:

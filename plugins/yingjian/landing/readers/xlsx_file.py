@@ -190,9 +190,16 @@ def _require_modest(path: Path) -> None:
         raise FileRejectedError("电子表格解开后过大，疑似异常文件，未读取")
 
 
+# Names of errors of `sheets.py` -> what the file is, and what to send instead.
+_REASONS = {
+    "PasswordError": "这是有密码的电子表格，无法读取；请去掉密码后重新报送",
+    "UnplacedErrorsError": "电子表格中有错误值（如#N/A），无法确定其位置；请更正错误值，或另存为.xlsx后重新报送",
+}
+
+
 def _unreadable(why: str) -> FileRejectedError:
-    if why == "PasswordError":
-        return FileRejectedError("这是有密码的电子表格，无法读取；请去掉密码后重新报送")
+    if why in _REASONS:
+        return FileRejectedError(_REASONS[why])
     return FileRejectedError(f"电子表格无法打开（{why}），可能已损坏；请用电子表格软件打开后另存为.xlsx重新报送")
 
 
