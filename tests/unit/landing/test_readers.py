@@ -592,6 +592,88 @@ def test_lines_of_delimiters_are_blank_and_those_at_an_end_are_nothing(tmp_path:
     assert [(r.cells[0], len(r.cells)) for r in read] == [("E1", 9), ("E2", 9), ("E1", 9)]
 
 
+@pytest.mark.parametrize("quoted", ["休假", '"休，假"', '"休\n假"'])
+@pytest.mark.parametrize(
+    ("added", "ends", "widths"),
+    [
+        (",,", ["", ",,", "", ",", ",,,"], [11, 11, 11, 11, 11]),
+        (",备注", [",x", "", ",", "", ",,"], [10, 10, 10, 10, 11]),
+        (",备注,电话", ["", ",x", ",x,y", ",,", ",x,y,z"], [11, 11, 11, 11, 12]),
+        (",备注,,", [",x", "", ",x,,", ",x,", ",,,,"], [12, 12, 12, 11, 13]),
+        ("", [",,", "", ",", ",x", ",,,,,"], [9, 9, 9, 10, 9]),
+    ],
+)
+def test_columns_to_the_right_of_the_feeds_may_be_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quoted: str, added: str, ends: list[str], widths: list[int]
+) -> None:
+    """The header names them or not; a cell that a stray delimiter may have moved there is none of them."""
+    rows = [
+        ROW.replace("E1", f"E{i}").replace("休假", quoted if i == 0 else "休假") + end for i, end in enumerate(ends)
+    ]
+    path = write(tmp_path, "\n".join([HEADER + added, *rows, ROW.rpartition(",")[0]]).encode())
+    width = HEADER.count(",") + 1 + added.count(",")
+    for is_careful in (False, True):
+        if is_careful:
+            monkeypatch.setattr(csv_file, "_split", lambda *_: None)
+        read = records(path)
+        assert [r.cells[0] for r in read] == [*(f"E{i}" for i in range(5)), "E1"]
+        # A whole row is given with the columns of the feed alone.
+        assert [len(r.cells) for r in read] == [9 if w == width else w for w in widths] + [8]
+        assert all(r.cells[8].startswith("2022-07-01 08") for r in read[:5])
+
+
+ADDRESS_LAST = f"{HEADER.removesuffix(',原因,批准人,更新时间')},更新时间,原因,批准人"
+MOVED = "E1,居民身份证,350503194205022751,8,2022-07-01,2022-07-02,2022-07-01 08:00:00,"
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize(
+    ("ends", "widths"),
+    [
+        (["翠屏街1号,2楼,"], [10]),
+        (["翠屏街1号,2楼,"] * 2, [10, 10]),
+        (["休假,领导", "翠屏街1号,2楼,", "休假,领导"], [9, 10, 9]),
+        (["休假,领导,", "休假,,", "翠屏街1号,2楼,,", "翠屏街1号,2楼,甲,", "休假,领导,"], [9, 9, 11, 11, 9]),
+        (["休假,,,", "休假,领导,,", "休假,,,", "休假,领导", "休假,领导,"], [11, 11, 11, 9, 10]),
+        (["休假,,,", "休假,领导,,", "休假,领导,,"], [9, 9, 9]),
+    ],
+)
+def test_blank_cells_at_an_end_are_nothing_where_each_row_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: list[str], widths: list[int], quote: str
+) -> None:
+    """A comma within a cell without quotes moves the cells behind it, and the last, a blank one, beyond the header."""
+    rows = [MOVED.replace("居民身份证", f"{quote}居民身份证{quote}") + end for end in ends]
+    path = write(tmp_path, "\n".join([ADDRESS_LAST, *rows]).encode())
+    for is_careful in (False, True):
+        if is_careful:
+            monkeypatch.setattr(csv_file, "_split", lambda *_: None)
+        read = records(path)
+        assert [len(r.cells) for r in read] == widths
+        whole = [end.split(",")[:2] for end, width in zip(ends, widths, strict=True) if width == 9]
+        assert [r.cells[6:8] for r in read if len(r.cells) == 9] == whole
+
+
+def test_each_part_of_a_joined_file_has_a_habit_of_its_own(tmp_path: Path) -> None:
+    trailing = [f"{MOVED}休假,领导,"] * 3
+    lines = [ADDRESS_LAST, *[f"{MOVED}休假,领导"] * 3, trailing[0], ADDRESS_LAST, *trailing]
+    read = records(write(tmp_path, "\n".join(lines).encode()))
+    assert [len(r.cells) for r in read] == [9, 9, 9, 10, 9, 9, 9]
+
+
+@pytest.mark.parametrize("gutter", ['<th class="gutter"></th>', "<th></th>", "<th>操作</th>"])
+def test_a_page_whose_header_has_a_cell_more_than_its_rows(tmp_path: Path, gutter: str) -> None:
+    def row(line: str, tag: str) -> str:
+        return "".join(f'<{tag}><div class="cell">{cell}</div></{tag}>' for cell in line.split(","))
+
+    head = f"<table><thead><tr>{row(HEADER, 'th')}{gutter}</tr></thead>"
+    rows = [f"<tr>{row(line, 'td')}</tr>" for line in (ROW, ROW.replace("E1", "E2"), ROW.rpartition(",")[0])]
+    # A library writes header and rows as two tables.
+    for between in ("", "</table><table>"):
+        page = f"<html><body>{head}{between}<tbody>{''.join(rows)}</tbody></table></body></html>"
+        read = records(write(tmp_path, page.encode()))
+        assert [(r.cells[0], len(r.cells)) for r in read] == [("E1", 9), ("E2", 9), ("E1", 8)]
+
+
 # The tests below read XML spreadsheets of 2003.
 
 

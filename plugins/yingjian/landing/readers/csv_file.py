@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -39,6 +39,7 @@ DELIMITERS = (",", "\t", ";")
 # A row with a cell of more characters is rejected, and a file with a line of more bytes.
 MAX_CELL, MAX_LINE = 1_000_000, 16_000_000
 HEAD_LINE = 100_000  # A header is shorter.
+HABIT_ROWS, HABIT_FROM_ROWS = 20, 3  # Two rows with the same slip are no habit: one household has one address.
 csv.field_size_limit(MAX_CELL)
 BLOCK = 4 << 20
 MAX_LINES = 200_000_000
@@ -110,6 +111,15 @@ class _Lines:
             raise FileRejectedError("引号大量不配对，无法分行读取")
         return first
 
+    def ahead(self, count: int) -> list[bytes]:
+        """The next lines, so many at most, which stay to be read."""
+        following = (self._rest or b"".join(self._returned)).splitlines()[:count]
+        place = self._file.tell()
+        while len(following) < count and (line := self._file.readline(MAX_LINE + 1)):
+            following += line.splitlines()
+        self._file.seek(place)
+        return following[:count]
+
     def block(self) -> bytes:
         """The next lines, BLOCK bytes and the rest of the last one; empty at the end. They do not count as read.
 
@@ -146,8 +156,8 @@ def read_csv(path: Path, feed: Feed) -> tuple[str, Layout, Iterator[Chunk]]:
     )
     header_row, header = find_header(rows, feed)
     layout = make_layout(header, feed)
-    dialect = _Dialect("gb18030" if encoding == "gb18030" else "utf-8", delimiter, layout.width)
-    return encoding, layout, _chunks(path, dialect, header_row, layout, feed)
+    dialect = _Dialect("gb18030" if encoding == "gb18030" else "utf-8", delimiter, layout)
+    return encoding, layout, _chunks(path, dialect, header_row, feed)
 
 
 def _require_short_lines(path: Path) -> None:
@@ -174,27 +184,50 @@ def _head(path: Path, encoding: str) -> list[str]:
 
 @dataclass(frozen=True)
 class _Dialect:
+    """surplus: how many blank cells each row has beyond the header; see `Layout.fitted`."""
+
     encoding: str
     delimiter: str
-    width: int
+    layout: Layout
+    surplus: int = 0
+
+    @property
+    def width(self) -> int:
+        return self.layout.width
+
+    def below_header(self, lines: _Lines, feed: Feed) -> _Dialect:
+        """The dialect with the surplus of the rows that come next: all of the first have it, or it is no habit."""
+        counts = []
+        for line in lines.ahead(HABIT_ROWS):
+            cells = _loosely(line.decode(self.encoding, "replace").replace("\0", ""), self.delimiter)
+            if is_header(cells, feed):
+                break
+            if len(cells) >= self.layout.required and not is_blank(cells):
+                counts.append(len(cells) - self.width)
+        return replace(self, surplus=max(0, min(counts)) if len(counts) >= HABIT_FROM_ROWS else 0)
 
 
-_LINES = _Dialect("utf-8", "\0", 1)  # A line is one cell: no block that is split by columns has a NUL.
+_LINES = _Dialect("utf-8", "\0", Layout((), 1, ()))  # A line is one cell: no block that is split by columns has a NUL.
 
 
-def _chunks(path: Path, dialect: _Dialect, header_row: int, layout: Layout, feed: Feed) -> Iterator[Chunk]:
+def _chunks(path: Path, dialect: _Dialect, header_row: int, feed: Feed) -> Iterator[Chunk]:
     """Blocks in which every line is a record of its own are split in columns; the others record by record."""
+    layout = dialect.layout
     with path.open("rb") as file:
         if file.peek(3).startswith(codecs.BOM_UTF8):
             file.seek(3)
         lines = _Lines(file, dialect.encoding)
         header = csv.reader(lines, delimiter=dialect.delimiter)
         try:
-            above = [_record(lines.number, row, dialect.delimiter.join(row)) for row in islice(header, header_row)]
+            above = [
+                _record(lines.number, layout.fitted(row), dialect.delimiter.join(row))
+                for row in islice(header, header_row)
+            ]
             next(header)
         except (csv.Error, StopIteration):
             raise FileRejectedError("表头的引号不配对") from None
         yield from chunks_of((record for record in above if is_record(record.cells, layout, feed)), layout, feed)
+        dialect = dialect.below_header(lines, feed)
         words = [word.encode(dialect.encoding) for word in header_words(feed)]
         while whole := lines.block():
             start, end, later = _later_header(whole, words, lines.number, dialect, feed)
@@ -210,9 +243,9 @@ def _chunks(path: Path, dialect: _Dialect, header_row: int, layout: Layout, feed
                 lines.number += rows
                 yield chunk
             if later is not None:
-                layout, dialect = later, replace(dialect, width=later.width)
                 lines.number += 1
                 lines.put_back(whole[end:])
+                layout, dialect = later, replace(dialect, layout=later).below_header(lines, feed)
 
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -281,19 +314,10 @@ def _split_odd(block: bytes, lines: pl.DataFrame, dialect: _Dialect, layout: Lay
         return None
     bare = pl.when(has_quote).then(pl.col("raw").str.replace_all(r'"[^"]*"', "")).otherwise("raw")
     delimiters = bare.str.count_matches(dialect.delimiter, literal=True).cast(pl.Int64)
-    # Blank cells at the end of a row, beyond the columns of the header, are nothing.
-    blanks = BLANKS.replace(dialect.delimiter, "")
-    at_end = pl.col("raw").str.extract(f"((?:{d}[{blanks}]*)*)$")
-    cells_at_end = at_end.str.split(dialect.delimiter)
-    surplus = pl.min_horizontal(pl.max_horizontal(delimiters - (dialect.width - 1), 0), cells_at_end.list.len() - 1)
-    has_surplus = bool(lines.select((surplus > 0).any()).item())
-    if has_surplus:
-        own_cells = cells_at_end.list.head(cells_at_end.list.len() - surplus).list.join(dialect.delimiter)
-        cut = pl.col("raw").str.strip_suffix(at_end) + own_cells
-        lines = lines.with_columns(raw=pl.when(surplus > 0).then(cut).otherwise("raw"))
+    lines, is_changed = _fitted(lines, delimiters, dialect)
     is_whole = lines.select(bare.str.count_matches(dialect.delimiter, literal=True) == dialect.width - 1).to_series()
     whole, ragged = lines.filter(is_whole), lines.filter(~is_whole)
-    text = block if whole.height == rows and not has_surplus else whole["raw"].str.join("\n").item().encode()
+    text = block if whole.height == rows and not is_changed else whole["raw"].str.join("\n").item().encode()
     cells = _cells(text, dialect, '"')
     if cells is None or cells.height != whole.height:
         return None
@@ -302,6 +326,33 @@ def _split_odd(block: bytes, lines: pl.DataFrame, dialect: _Dialect, layout: Lay
     ]
     # Only what was quoted comes as an empty text.
     return _chunk(whole, cells.select(pl.when(pl.all() != "").then(pl.all())), broken, dialect, layout, feed)
+
+
+def _fitted(lines: pl.DataFrame, delimiters: pl.Expr, dialect: _Dialect) -> tuple[pl.DataFrame, bool]:
+    """The lines with as many cells as the header, as `Layout.fitted` makes them of rows, and whether any is changed.
+
+    delimiters: how many of them divide cells.
+    """
+    layout, d = dialect.layout, re.escape(dialect.delimiter)
+    blanks = BLANKS.replace(dialect.delimiter, "")
+    at_end = pl.col("raw").str.extract(f"((?:{d}[{blanks}]*)*)$")
+    cells_at_end = at_end.str.split(dialect.delimiter)
+    count, blank_cells = delimiters + 1, cells_at_end.list.len().cast(pl.Int64) - 1
+    surplus = count - layout.width
+    is_habit = pl.lit(layout.has_sure_end) | (surplus == dialect.surplus)
+    is_long = (surplus > 0) & is_habit & (blank_cells >= surplus)
+    is_blank_beyond = (count > layout.last_named) & layout.has_sure_end & (blank_cells >= count - layout.last_named)
+    is_short = (surplus < 0) & (count.is_between(layout.required, layout.last_named) | is_blank_beyond)
+    if not lines.select((is_long | is_short).any()).item():
+        return lines, False
+    own_cells = cells_at_end.list.head(cells_at_end.list.len() - pl.max_horizontal(surplus, 0)).list.join(
+        dialect.delimiter
+    )
+    cut = pl.col("raw").str.strip_suffix(at_end) + own_cells
+    missing = pl.lit(dialect.delimiter * layout.width).str.slice(0, pl.max_horizontal(-surplus, 0))
+    return lines.with_columns(
+        raw=pl.when(is_long).then(cut).when(is_short).then(pl.col("raw") + missing).otherwise("raw")
+    ), True
 
 
 def _chunk(
@@ -333,15 +384,16 @@ def _cells(text: bytes, dialect: _Dialect, quote: str | None = None) -> pl.DataF
 def _records(lines: _Lines, end: int, dialect: _Dialect) -> Iterator[Record]:
     """The records that begin up to line `end`, read one by one; the last may take lines beyond it."""
     reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
+    cells: Sequence[str]
     while lines.number < end:
         lines.begin_record()
         first_line = lines.number + 1
         try:
-            cells = next(reader, None)
-            is_whole = cells is None or len(lines.record_lines) == 1 or len(cells) == dialect.width
+            cells = dialect.layout.fitted(next(reader), dialect.surplus)
+            is_whole = len(lines.record_lines) == 1 or len(cells) == dialect.width
         except csv.Error:
             cells, is_whole = [], False
-        if cells is None:
+        except StopIteration:
             return
         if not is_whole or _has_swallowed(lines.record_lines, dialect):
             # A quote that nobody closed swallowed the lines below it: only its own line can be wrong, and that on which
@@ -355,8 +407,7 @@ def _records(lines: _Lines, end: int, dialect: _Dialect) -> Iterator[Record]:
         if lines.is_open and len(lines.record_lines) == 1 and raw.count('"') % 2:
             cells, lines.is_open = [raw], False
         if cells and raw.strip():
-            surplus = cells[dialect.width :]
-            yield _record(first_line, cells[: dialect.width] if is_blank(surplus) else cells, raw)
+            yield _record(first_line, cells, raw)
 
 
 def _has_swallowed(lines: list[str], dialect: _Dialect) -> bool:
@@ -366,7 +417,7 @@ def _has_swallowed(lines: list[str], dialect: _Dialect) -> bool:
     """
     if len(lines) == 1 or dialect.width == 1:
         return False
-    is_full = [line.count(dialect.delimiter) >= dialect.width - 1 for line in lines]
+    is_full = [line.count(dialect.delimiter) >= dialect.layout.required - 1 for line in lines]
     return any(is_full[1:-1]) or (is_full[0] and is_full[-1])
 
 
@@ -380,7 +431,7 @@ def _loosely(line: str, delimiter: str) -> list[str]:
         return [line]
 
 
-def _record(line: int, cells: list[str], raw: str) -> Record:
+def _record(line: int, cells: Sequence[str], raw: str) -> Record:
     text = raw if raw.isascii() else as_text(raw)
     if text == raw:
         return Record(line, cells, raw)

@@ -95,11 +95,45 @@ def is_blank(cells: Iterable[str]) -> bool:
 
 @dataclass(frozen=True)
 class Layout:
-    """positions: for each column of the feed its place in a row, None when the file may lack it; width: cells of a row."""
+    """A header.
+
+    positions: for each column of the feed its place in a row, None when the file may lack it; width: cells of the header;
+    named: cells up to the last one with a name, None when that is the last; has_sure_end: whether every record fills the
+    last of them.
+    """
 
     positions: tuple[int | None, ...]
     width: int
     extra_columns: tuple[str, ...]
+    named: int | None = None
+    has_sure_end: bool = False
+
+    @property
+    def required(self) -> int:
+        """How many cells a row needs: up to the last column of the feed."""
+        return max((position for position in self.positions if position is not None), default=self.width - 1) + 1
+
+    @property
+    def last_named(self) -> int:
+        return self.width if self.named is None else self.named
+
+    def fitted(self, cells: Sequence[str], surplus: int = 0) -> Sequence[str]:
+        """The cells of a whole row, as many as the header has; those of any other row as they are.
+
+        Cells to the right of the feed's columns may be missing. Blank ones beyond the last name are nothing, if they cannot
+        come from a delimiter within a cell: that would move the last value there where every record has one, and other
+        files have a habit, `surplus` blank cells in each row.
+        """
+        count = len(cells)
+        if count == self.width:
+            return cells
+        if self.required <= count <= self.last_named:
+            return [*cells, *[""] * (self.width - count)]
+        end = self.width if count > self.width else self.last_named
+        may_be_blank = count > self.last_named and (self.has_sure_end or count == self.width + surplus)
+        if may_be_blank and is_blank(cells[end:]):
+            return [*cells[: self.width], *[""] * (self.width - count)]
+        return cells
 
     def names(self, feed: Feed) -> tuple[str, ...] | None:
         """Return staging's names of a row's columns, from the left; None when others stand among them."""
@@ -195,7 +229,9 @@ def make_layout(header: Sequence[str], feed: Feed) -> Layout:
     if problems:
         raise FileRejectedError("表头不符：" + "；".join(problems))
     positions = tuple(names.index(source) if source in names else None for source in sources)
-    return Layout(positions, len(names), tuple(extra))
+    last = max(position for position, name in enumerate(names) if name)
+    has_sure_end = any(column.required and column.source == names[last] for column in feed.columns)
+    return Layout(positions, len(names), tuple(extra), last + 1, has_sure_end)
 
 
 _MOMENT = re.compile(r"\s*(?:\d{4}\s*[-/.年]?\s*\d{1,2}|\d{5}(?:\.\d+)?\s*$)")

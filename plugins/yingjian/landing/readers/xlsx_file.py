@@ -142,7 +142,7 @@ def _chunk(rows: pl.DataFrame, layout: Layout, feed: Feed, is_padded: bool) -> C
     rows = rows.filter(pl.any_horizontal(False, _is_given(_cells())))
     columns = rows.columns[2:]
     has_more = pl.any_horizontal(False, *(_is_given(pl.col(name)) for name in columns[layout.width :]))
-    has_less = pl.lit(not is_padded) & (pl.col("width") < layout.width)
+    has_less = pl.lit(not is_padded) & (pl.col("width") < layout.required)
     is_broken = rows.select(has_more | has_less).to_series()
     broken = [
         Record(line, cells, ",".join(cells))
