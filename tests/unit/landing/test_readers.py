@@ -295,7 +295,7 @@ def test_a_page_called_a_spreadsheet(tmp_path: Path, encoding: str, suffix: str)
     path = tmp_path / f"a.{suffix}"
     path.write_bytes(PAGE.format(charset="gb2312" if encoding == "gb18030" else encoding).encode(encoding))
     kind, [(key, taken)] = samples(path)
-    assert (kind, key, taken.replace(" ", "")) == ("html", "S1", "2022-07-0108:00:00")
+    assert (kind, key, taken) == ("html", "S1", "2022-07-01\n08:00:00")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
@@ -334,6 +334,8 @@ def test_text_of_two_bytes_that_was_cut(tmp_path: Path) -> None:
         (b"\x03\x16\x07\x01" + bytes(60), "这是二进制文件"),
         (b"II*\x00" + bytes(60), "这是图片"),
         (b"PK\x05\x06" + bytes(18), "这是空的压缩文件"),
+        (b"\x1f\x8b\x08" + bytes(20), "这是压缩文件里的压缩文件"),
+        (bytes(257) + b"ustar  " + bytes(248), "这是tar归档文件"),
         (b"<html><frameset><frame src='sheet001.htm'></frameset></html>", "网页中没有表格"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "电子表格无法打开"),
     ],
@@ -342,6 +344,13 @@ def test_what_is_no_table_says_what_it_is_and_what_to_send(tmp_path: Path, conte
     with pytest.raises(FileRejectedError, match=words) as refusal:
         open_table(write(tmp_path, content), FEED)
     assert "请" in str(refusal.value)
+
+
+def test_an_archive_within_an_archive_says_what_it_is(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.csv", f"{HEADER}\n{ROW}\n")
+    with pytest.raises(FileRejectedError, match="这是压缩文件里的压缩文件，无法读取；请解开里层"):
+        open_table(tmp_path / "a.zip", FEED)
 
 
 @pytest.mark.parametrize(
@@ -672,6 +681,55 @@ def test_a_page_whose_header_has_a_cell_more_than_its_rows(tmp_path: Path, gutte
         page = f"<html><body>{head}{between}<tbody>{''.join(rows)}</tbody></table></body></html>"
         read = records(write(tmp_path, page.encode()))
         assert [(r.cells[0], len(r.cells)) for r in read] == [("E1", 9), ("E2", 9), ("E1", 8)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("翠屏<br>南山", "翠屏\n南山"), ("翠屏<BR/> 南山<br>", "翠屏\n南山"), ("<p>翠屏</p><p>南山</p>", "翠屏\n南山"),
+        ("<div>翠屏</div>\n<div>南山</div>", "翠屏\n南山"), ("<ul><li>翠屏</li><li>南山</li></ul>", "翠屏\n南山"),
+        ("翠屏\n 南山", "翠屏 南山"), ("<div class=cell><span>翠屏</span>南山</div>", "翠屏南山"), ("<br>", ""),
+    ],
+)  # fmt: skip
+def test_lines_of_a_cell_of_a_page_stay_lines(tmp_path: Path, cell: str, text: str) -> None:
+    rows = "".join(
+        f"<tr><td>{line.replace(',', '</td><td>')}</td></tr>" for line in (HEADER, ROW.replace("休假", cell))
+    )
+    [read] = records(write(tmp_path, f"<html><meta charset=utf-8><table>{rows}</table></html>".encode()))
+    assert read.cells[6] == text
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_refused"),
+    [
+        ('<input value="E1">', True), ('<div><input type="text" value="E1"></div>', True), ('<input value=" ">', False),
+        ('E1<input value="x">', False), ('<input type="checkbox" value="1">', False), ("", False),
+    ],
+)  # fmt: skip
+def test_a_page_of_fields_to_fill_in_is_refused(tmp_path: Path, cell: str, is_refused: bool) -> None:
+    page = "<html><meta charset=utf-8><table><tr><td>查询<input value='x'></td></tr></table><table>{}</table></html>"
+    row = f"<td>{cell}</td><td>{ROW.partition(',')[2].replace(',', '</td><td>')}</td>"
+    head = f"<td>{HEADER.replace(',', '</td><td>')}</td><td>操作</td>"
+    path = write(tmp_path, page.format(f"<tr>{head}</tr><tr>{row}<td><input value='1'></td></tr>").encode())
+    if is_refused:
+        with pytest.raises(FileRejectedError, match="网页的表格里是输入框"):
+            records(path)
+    else:
+        assert len(records(path)) == 1
+
+
+@pytest.mark.parametrize("size", [1, 60, 1 << 20])
+@pytest.mark.parametrize("end", ["\n\x1a", "\x1a", "\r\n\x1a\x1a"])
+@pytest.mark.parametrize("quoted", ["休假", '"休\n假"'])
+def test_the_mark_that_dos_sets_at_the_end_is_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, end: str, quoted: str
+) -> None:
+    monkeypatch.setattr(csv_file, "BLOCK", size)
+    path = write(tmp_path, f"{HEADER}\n{ROW.replace('休假', quoted)}\n{ROW}{end}".encode("gb18030"))
+    assert not open_table(path, FEED).has_lines, "the mark says that the file did not end before"
+    assert [(r.line, len(r.cells), r.cells[8]) for r in records(path)] == [
+        (2, 9, "2022-07-01 08:00:00"), (3 + quoted.count("\n"), 9, "2022-07-01 08:00:00"),
+    ]  # fmt: skip
 
 
 # The tests below read XML spreadsheets of 2003.

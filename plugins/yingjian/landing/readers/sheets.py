@@ -358,10 +358,27 @@ class HtmlTable:
                 cover()
                 for i in range(span(cell, "colspan")):
                     covered[len(cells)] = span(cell, "rowspan") - 1
-                    cells.append("" if i else " ".join("".join(cell.itertext()).split()))
+                    cells.append("" if i else html_cell(cell))
             cover()
             above = cells
             yield cells
+
+
+LINE_END = "\u2028"  # XML allows it, and hardly a page has it.
+# This text stands for a field of a form; whoever reads the rows refuses it.
+INPUT = "（输入框）"
+
+
+def html_cell(cell: Any) -> str:
+    lines = (" ".join(line.split()) for line in "".join(cell.itertext()).split(LINE_END))
+    text = "\n".join(filter(None, lines))
+    if not text and any(field.get("value", "").strip() for field in cell.iterfind(".//input") if is_text_field(field)):
+        return INPUT
+    return text
+
+
+def is_text_field(field: Any) -> bool:
+    return (field.get("type") or "text").lower() in ("text", "number", "tel", "date", "datetime-local", "time")
 
 
 def span(cell: Any, name: str) -> int:
@@ -383,6 +400,8 @@ def html_tables(path: str) -> list[Sheet]:
         "//td[not(parent::tr)] | //th[not(parent::tr)] | //tr[not(ancestor::table)]"
     ):
         raise DamagedPageError
+    for element in page.iter("br", "p", "div", "li"):
+        element.tail = LINE_END + (element.tail or "")
     tables = [table for table in page.iter("table") if table.find(".//table") is None]
     if len(tables) > MAX_SHEETS:
         raise TooMuchTextError

@@ -113,8 +113,17 @@ def _chunks(reader: Reader, tables: list[_Table], feed: Feed, is_padded: bool) -
             is_row = (pl.col("line") > table.header_line) | pl.col("line").is_in(table.above)
             below = (rows.filter(is_row) for rows in reader.rows(table.number))
             for rows, its_layout in _sections(below, table.layout, feed, place):
+                if not is_padded:
+                    _require_text(rows, its_layout)
                 numbered = rows.with_columns(pl.col("line") + i * SHEET_LINES)
                 yield replace(_chunk(numbered, its_layout, feed, is_padded), place=place)
+
+
+def _require_text(rows: pl.DataFrame, layout: Layout) -> None:
+    """Refuse rows of a page that has fields to fill in: it need not hold what stood in them when it was saved."""
+    names = {str(position) for position in layout.positions if position is not None}.intersection(rows.columns)
+    if rows.select(pl.any_horizontal(False, *((pl.col(name) == sheets.INPUT).any() for name in names))).item():
+        raise FileRejectedError("网页的表格里是输入框，不是文字，无法可靠读取；请从系统导出.xlsx或CSV后重新报送")
 
 
 def _sections(
