@@ -88,7 +88,7 @@ class _Lines:
     def _next(self) -> bytes:
         """The file's next line, empty at its end; raises FileRejectedError when it is longer than MAX_LINE, or one too many."""
         if not self._returned:
-            self._returned.extend(self._file.readline(MAX_LINE + 1).splitlines(keepends=True))
+            self._returned.extend(_without_end_mark(self._file.readline(MAX_LINE + 1)).splitlines(keepends=True))
         line = self._returned.popleft() if self._returned else b""
         if len(line) > MAX_LINE or self.number > MAX_LINES:
             raise self._odd()
@@ -132,7 +132,7 @@ class _Lines:
             return block
         block = b"".join(self._returned) or self._file.read(BLOCK)
         self._returned.clear()
-        return block if block.endswith(b"\n") else block + self._file.readline(MAX_LINE + 1)
+        return block if block.endswith(b"\n") else _without_end_mark(block + self._file.readline(MAX_LINE + 1))
 
     def give_back(self, block: bytes) -> None:
         """Put the last block back that has not been counted, to be read by lines."""
@@ -141,6 +141,11 @@ class _Lines:
     def put_back(self, rest: bytes) -> None:
         """Put the rest of the last block back, to be read as the next block."""
         self._rest = rest
+
+
+def _without_end_mark(text: bytes) -> bytes:
+    """Text that ends without the end of a line, thus at the file's end, without the mark that DOS sets there."""
+    return text.rstrip(b"\x1a")
 
 
 def read_csv(path: Path, feed: Feed) -> tuple[str, Layout, Iterator[Chunk]]:

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Literal
 
-from yingjian.landing.archives import ODF, odf_type, require_modest_directory
+from yingjian.landing.archives import DOCUMENT_PARTS, ODF, odf_type, require_modest_directory
 from yingjian.landing.errors import FileRejectedError
 
 Kind = Literal["xlsx", "ods", "xls", "html", "xml", "utf-16", "text"]
@@ -16,6 +16,8 @@ HEAD = 4096
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 OLE_NAMES = 1 << 20  # Bytes in which the directory of such a file is looked for.
 AS_TABLE = "请将表格另存为.xlsx或CSV后重新报送"
+# An archive is unpacked before its files come here, so this is one within another.
+PACKED_TWICE = ("压缩文件里的压缩文件", "请解开里层后只压缩一次，或直接报送表格（.xlsx或CSV）")
 # First bytes -> what the file is, and what to send instead.
 NO_TABLES = [
     (b"%PDF", "PDF文件", "请报送原始表格（.xlsx或CSV）"),
@@ -26,6 +28,7 @@ NO_TABLES = [
     (b"MM\0*", "图片", "请报送原始表格（.xlsx或CSV），不要截图或拍照"),
     (b"Rar!", "RAR压缩文件", "请用zip压缩，或直接报送表格（.xlsx或CSV）"),
     (b"7z\xbc\xaf\x27\x1c", "7z压缩文件", "请用zip压缩，或直接报送表格（.xlsx或CSV）"),
+    (b"\x1f\x8b", *PACKED_TWICE),
     (b"{\\rtf", "RTF文档", AS_TABLE),
     (b"SQLite format 3", "数据库文件", "请导出为.xlsx或CSV后重新报送"),
     (b"ID;P", "SYLK表格（.slk）", AS_TABLE),
@@ -71,6 +74,8 @@ def kind_of(path: Path) -> Kind:
     for magic, what, instead in NO_TABLES:
         if head.startswith(magic):
             raise _no_table(what, instead)
+    if head[257:262] == b"ustar":
+        raise _no_table("tar归档文件", "请用zip压缩，或直接报送表格（.xlsx或CSV）")
     if head.startswith(b"PK\x03\x04"):
         return _kind_of_zip(path)
     if head.startswith(OLE):
@@ -119,6 +124,8 @@ def _kind_of_zip(path: Path) -> Kind:
     for part, what in DOCUMENTS.items():
         if part in names:
             raise _no_table(what, AS_TABLE)
+    if document is None and names and DOCUMENT_PARTS.isdisjoint(names):
+        raise _no_table(*PACKED_TWICE)
     if document is None:
         return "xlsx"
     if not document.startswith(f"{ODF}.spreadsheet"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -61,7 +62,7 @@ def open_table(path: Path, feed: Feed, reader: Reader | None = None) -> Table:
 def _open(path: Path, feed: Feed, reader: Reader | None) -> Table:
     kind = kind_of(path)
     if kind == "text":
-        return Table(*read_csv(path, feed))
+        return Table(*read_csv(path, feed), has_lines=not _has_end_mark(path))
     if kind == "utf-16":
         # The folder goes with the last chunk, or with this object.
         folder = tempfile.TemporaryDirectory(prefix="yingjian-text-")
@@ -69,6 +70,13 @@ def _open(path: Path, feed: Feed, reader: Reader | None) -> Table:
         return Table(kind, layout, _keeping(folder, chunks), has_lines=False)
     layout, chunks = read_xlsx(path, feed, kind, reader)
     return Table(kind, layout, chunks, has_lines=False, is_cut=kind == "html" and _is_cut_page(path))
+
+
+def _has_end_mark(path: Path) -> bool:
+    """Whether a text ends with the mark that DOS sets at the end, thus is whole."""
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"\x1a"
 
 
 def _is_cut_page(path: Path) -> bool:
