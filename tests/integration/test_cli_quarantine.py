@@ -6,6 +6,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.support import IDENTITY, land_folder, query, sample, write_feed
 from yingjian.cli import main
@@ -52,15 +53,11 @@ def test_from_a_rejected_row_to_a_resolved_one(
 
 
 @pytest.mark.parametrize(
-    ("sent", "is_resolved"),
-    [
-        ("W1,2022-07-01 08:00:00,弱阳", True),
-        ("W1,2022/7/1 8:00,弱阳", True),
-        ("W1,2022-07-01 18:00,弱阳", False),
-        ("W1,2022-07-02 08:00,弱阳", False),
-    ],
+    ("sampled_at", "is_resolved"), [("2022-07-01 08:00:00", True), ("2022-07-01 18:00:00", False), (None, False)]
 )
-def test_a_record_of_a_feed_whose_key_has_a_time_is_corrected(home: Settings, sent: str, is_resolved: bool) -> None:
+def test_a_record_of_a_feed_whose_key_has_a_time_is_corrected(
+    home: Settings, sampled_at: str | None, is_resolved: bool
+) -> None:
     feed = Feed(
         "sewage",
         "污水监测",
@@ -79,10 +76,12 @@ def test_a_record_of_a_feed_whose_key_has_a_time_is_corrected(home: Settings, se
             ).fetchall()[0][0]
             for name in ("a.csv", "b.csv")
         )
+        typed = {"site": "W1", "sampled_at": sampled_at, "updated_at": "2022-07-02 08:00:00"}
         conn.execute(
-            "insert into quality.rejected_row (file_id, feed, file_name, line, record_key, reason_codes, reason, raw_text)"
-            " values (%s, 'sewage', 'a.csv', 2, 'W1', '{unknown_code}', 'x', %s)",
-            (first, sent),
+            "insert into quality.rejected_row"
+            " (file_id, feed, file_name, line, record_key, reason_codes, reason, raw_text, typed)"
+            " values (%s, 'sewage', 'a.csv', 2, 'W1', '{unknown_code}', 'x', 'x', %s)",
+            (first, Jsonb(typed)),
         )
         conn.execute("insert into staging.sewage values ('W1', '2022-07-01 08:00', '2022-07-02 08:00', %s)", (second,))
         assert quarantine.clear_corrected(conn, feed, second) == int(is_resolved)
@@ -105,3 +104,161 @@ def test_a_row_is_settled_whose_key_was_sent_in_another_form(fresh_home: Setting
     write_feed(tmp_path, "residents", [resident], "b.csv")
     land_folder(fresh_home, tmp_path)
     assert query(fresh_home, "select record_key from quality.rejected_row where resolved_at is null") == []
+
+
+Files = list[tuple[str, list[dict[str, str]]]]
+
+
+def land(home: Settings, folder: Path, feed: str, files: Files) -> None:
+    """Land files one after the other; a name may come twice."""
+    for name, rows in files:
+        write_feed(folder, feed, rows, f"{name}.csv")
+        land_folder(home, folder)
+
+
+def open_lines(home: Settings) -> list[tuple[str, int]]:
+    """Return the rows that wait for a correction: file and line."""
+    return query(
+        home, "select file_name, line from quality.rejected_row where resolved_at is null order by file_id, line"
+    )
+
+
+def site(day: str, updated_at: str, **cells: str) -> dict[str, str]:
+    return {
+        "站点编号": "S1", "名称": "甲", "状态": "在用", "房间数": "10", "日期": day, "更新时间": updated_at,
+    } | cells  # fmt: skip
+
+
+def stock(day: str, updated_at: str, **cells: str) -> dict[str, str]:
+    return {
+        "物资编号": "W1", "品名": "口罩", "单位": "只", "库存": "10", "日期": day, "更新时间": updated_at,
+    } | cells  # fmt: skip
+
+
+def zone(number: str, level: str, updated_at: str) -> dict[str, str]:
+    return {
+        "通告编号": "T1", "风险区编号": number, "风险区名称": "甲", "等级": level, "社区": "翠屏", "网格": "1",
+        "生效日期": "2022-07-10", "更新时间": updated_at,
+    }  # fmt: skip
+
+
+def member(key: str, updated_at: str, **cells: str) -> dict[str, str]:
+    return {"记录编号": key, **IDENTITY, "人群编号": "8", "起始日期": "2022-07-01", "更新时间": updated_at} | cells
+
+
+def tube(name: str, number: str = IDENTITY["证件号码"], **cells: str) -> dict[str, str]:
+    return sample("S1", 姓名=name, 证件号码=number, 采样方式="混采", 试管编号="T1", **cells)
+
+
+OTHER = "11010519491231002X"
+UNTIL = "2022-07-02 08:00:00"
+RESIDENT = IDENTITY | {"社区": "甲", "更新时间": UNTIL}
+PERMIT = RESIDENT | {"证件类型": "港澳居民来往内地通行证", "证件号码": "H0123456701"}
+NO_DATE = {"起始日期": "2022-13-01"}
+
+
+@pytest.mark.parametrize(
+    ("feed", "refused", "other"),
+    [
+        pytest.param(
+            "isolation_sites", site("2022-07-01", "2022-07-02 08:00:00", 房间数="约10"),
+            site("2022-07-02", "2022-07-03 08:00:00"), id="the-next-day-is-in-更新时间",
+        ),
+        pytest.param(
+            "isolation_sites", site("2022/7/11", "2022/7/11 8:00", 房间数="约10"), site("2022/7/1", "2022/7/12 8:00"),
+            id="a-date-within-a-longer-one",
+        ),
+        pytest.param(
+            "supplies", stock("2022-07-01", "2022-07-02 07:30:00", 库存="约10"),
+            stock("2022-07-02", "2022-07-03 07:30:00"), id="the-next-days-stock",
+        ),
+        pytest.param(
+            "risk_zones", zone("2", "髙", "2022-07-10 08:00:00"), zone("1", "高", "2022-07-11 08:00:00"),
+            id="a-short-number-in-another-cell",
+        ),
+        pytest.param(
+            "test_results", tube("张丽华", OTHER, 检测结果="隂性"), tube("张丽", 更新时间=UNTIL), id="a-name-within-a-name",
+        ),
+        pytest.param(
+            "test_results", tube("王芳", OTHER, 检测结果="阴", 检测机构="李强诊所"), tube("李强", 更新时间=UNTIL),
+            id="a-name-in-another-cell",
+        ),
+        *(
+            pytest.param(
+                "key_population", member("K1", text, **NO_DATE), member("K1", "2022-07-05 04:00:00"),
+                id=f"an-older-version-than-{text}",
+            )
+            for text in ("2022年7月5日 8:00", "44747.5", "2022-07-05T00:00:00Z", "２０２２-07-05 08:00", "2022-07-05 08:00:00")
+        ),
+    ],
+)  # fmt: skip
+def test_another_record_or_an_older_version_settles_nothing(
+    home: Settings, tmp_path: Path, feed: str, refused: dict[str, str], other: dict[str, str]
+) -> None:
+    land(home, tmp_path, feed, [("a", [refused]), ("b", [other])])
+    assert query(home, "select rows_rejected from quality.landed_file order by file_id") == [(1,), (0,)]
+    assert open_lines(home) == [("a.csv", 2)]
+
+
+@pytest.mark.parametrize(
+    ("feed", "refused", "corrected"),
+    [
+        pytest.param(
+            "supplies", stock("44743", "2022-07-02 07:30:00", 库存="x"), stock("44743", "2022-07-02 07:30:00"),
+            id="a-spreadsheets-date",
+        ),
+        pytest.param(
+            "key_population", member('="0012"', "2022-07-05 08:00:00", **NO_DATE), member("0012", "2022/7/5 8:00"),
+            id="a-quoted-key",
+        ),
+        pytest.param(
+            "key_population", member("K1", "2062-07-05 08:00:00"), member("K1", "2022-07-05 08:00:00"), id="a-wrong-time",
+        ),
+        pytest.param(
+            "test_results", tube("", "11010519491231002x", 检测结果="阴"), tube("", "110105 19491231 002x"),
+            id="a-document-with-blanks",
+        ),
+        pytest.param("test_results", tube("张丽", "3.50503E+17"), tube("张丽", OTHER), id="a-rounded-document"),
+        pytest.param("residents", RESIDENT | {"证件类型": "身份证"}, RESIDENT, id="a-wrong-type"),
+        pytest.param("residents", PERMIT | {"迁入日期": "2022-13-01"}, PERMIT, id="a-renewed-permit"),
+    ],
+)  # fmt: skip
+def test_a_row_is_settled_by_its_record_in_whatever_form(
+    home: Settings, tmp_path: Path, feed: str, refused: dict[str, str], corrected: dict[str, str]
+) -> None:
+    land(home, tmp_path, feed, [("a", [refused])])
+    assert open_lines(home) == [("a.csv", 2)]
+    land(home, tmp_path, feed, [("b", [corrected])])
+    assert open_lines(home) == []
+
+
+def test_a_row_with_bytes_that_are_no_text_waits_for_its_newest_version(home: Settings, tmp_path: Path) -> None:
+    path = write_feed(tmp_path, "key_population", [member("K1", "2022-07-05 08:00:00", 现住址="翠屏")])
+    path.write_bytes(path.read_bytes().replace("翠屏".encode(), b"\xff\xfe\xfa"))
+    land(home, tmp_path, "key_population", [("b", [member("K1", "2022-07-01 08:00:00")])])
+    assert open_lines(home) == [("a.csv", 2)]
+    land(home, tmp_path, "key_population", [("c", [member("K1", "2022-07-05 08:00:00")])])
+    assert open_lines(home) == []
+
+
+def test_a_row_is_settled_by_a_version_that_is_newer_than_its_correction(home: Settings, tmp_path: Path) -> None:
+    """The correction of an old row is superseded at once, or there is nothing to correct."""
+    late = member("K1", "2022-07-05 08:00:00", **NO_DATE)
+    land(home, tmp_path, "key_population", [("new", [member("K1", "2022-07-06 08:00:00")]), ("late", [late])])
+    assert open_lines(home) == []
+    assert query(home, "select resolution from quality.rejected_row") == [("已有更新的版本入库：new.csv",)]
+    same = member("K1", "2022-07-06 08:00:00", **NO_DATE)
+    land(home, tmp_path, "key_population", [("same", [same])])
+    assert open_lines(home) == [("same.csv", 2)], "of equal times the later file's is the newer version"
+
+
+def test_another_days_export_of_the_same_name_and_length_corrects_no_row_without_key(
+    home: Settings, tmp_path: Path
+) -> None:
+    first = [member("A1", "2022-07-01 08:00:00"), member("", "2022-07-01 08:00:00")]
+    second = [member(key, "2022-07-02 08:00:00") for key in ("B1", "B2")]
+    land(home, tmp_path, "key_population", [("daily", first), ("daily", second)])
+    assert open_lines(home) == [("daily.csv", 3)]
+    corrected = [first[0], member("A2", "2022-07-01 08:00:00")]
+    land(home, tmp_path, "key_population", [("daily", corrected)])
+    assert open_lines(home) == []

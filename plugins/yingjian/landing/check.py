@@ -82,9 +82,7 @@ def type_and_check(raw: pl.DataFrame, feed: Feed, received_at: datetime) -> Chec
     raw: one text column per feed column (named as in staging). received_at: when the file was received,
     Asia/Shanghai wall time.
     """
-    converted = {column.name: _convert(raw[column.name], column) for column in feed.columns}
-    if feed.has_person:
-        converted |= _one_document(converted["id_type"], converted["id_number"])
+    converted = _converted(raw, feed)
     converted |= {
         column.name: _received(converted[column.name], received_at)
         for column in feed.columns
@@ -101,6 +99,18 @@ def type_and_check(raw: pl.DataFrame, feed: Feed, received_at: datetime) -> Chec
     is_repaired = _any([item.repaired for item in converted.values()], raw.height)
     is_as_sent = ~_any([item.changed for item in converted.values()], raw.height)
     return Checked(typed, is_bad, is_repaired, is_as_sent, _reasons(problems, is_bad))
+
+
+def typed(raw: pl.DataFrame, feed: Feed) -> pl.DataFrame:
+    """Repair and type rows that nobody checks: what cannot be typed is null."""
+    return pl.DataFrame([item.value.alias(name) for name, item in _converted(raw, feed).items()])
+
+
+def _converted(raw: pl.DataFrame, feed: Feed) -> dict[str, _Converted]:
+    converted = {column.name: _convert(raw[column.name], column) for column in feed.columns}
+    if feed.has_person:
+        converted |= _one_document(converted["id_type"], converted["id_number"])
+    return converted
 
 
 def document(id_type: str, id_number: str, received_at: datetime) -> tuple[str, str]:

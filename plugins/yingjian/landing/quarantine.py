@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import xlsxwriter
 from psycopg import sql
 
-from yingjian.landing.feeds import FEEDS, RISK_AREAS, Feed
-from yingjian.landing.store import key_column
+from yingjian.landing.feeds import FEEDS, ID_TYPES, RISK_AREAS, Feed
+from yingjian.landing.store import identity
 
 _OPEN = """
     from quality.rejected_row
@@ -18,95 +19,102 @@ _OPEN = """
     and (%(sender)s::text is null or sender = %(sender)s)
 """
 _SHEET_ROWS = 1_000_000
-# A date as the row may have it: a site or a stock has a row a day (docs/feeds.md).
-_DATE_FORMS = ("YYYY-MM-DD", "YYYY/FMMM/FMDD", "YYYYMMDD", "YYYY年FMMM月FMDD日", "YYYY-FMMM-FMDD", "YYYY/MM/DD")
-_HOUR_FORMS = (" HH24:MI", " FMHH24:MI")
+# A returned workbook has this column. Landing finds the number in the text of a row, where nothing else looks like it.
+RETURN_NUMBER = "退回编号"
+RETURN_NUMBER_PATTERN = r"\bTH([0-9a-f]{32})\b"
 
-
-# Some exports have the same name every day. A file in the place of another corrects it if it has as many rows, or repeats
-# most of what was there.
-_IS_SENT_AGAIN = sql.SQL("""(
-    file.rows_read = sent.rows_read
-    or (
-        select sum(part.rows) > 2 * sum(part.rows_new) from quality.file_part as part
-        where part.file_id = file.file_id
+# Some exports have the same name every day. A file in the place of another corrects it if it has as many rows and no more
+# new ones than were refused there, or if it repeats most of what was there.
+_IS_SENT_AGAIN = """(
+    select file.rows_read = sent.rows_read and coalesce(sum(part.rows_new), 0) <= (
+        select count(*) from quality.rejected_row as other
+        where other.file_id = sent.file_id and other.resolved_at is null
     )
-)""")
+    or sum(part.rows) > 2 * sum(part.rows_new)
+    from quality.file_part as part where part.file_id = file.file_id
+)"""
+
+_HAS_WRONG_DOCUMENT = "refused.wrong_columns && array['证件类型', '证件号码']"
+_CASTS = {"date": "::date", "time": "::timestamp", "number": "::numeric"}
 
 
-# A key is kept as it was sent, and staged in its one form (`repair.key`, `repair.document_number`).
-_FOLDED_KEY = r"btrim(normalize(rejected.record_key, nfkc), E' \t\'')"
-_IS_SAME_KEY = f"staged.{{}} in (rejected.record_key, {_FOLDED_KEY})"
-_IS_SAME_DOCUMENT = f"staged.{{}} in (rejected.record_key, upper(regexp_replace({_FOLDED_KEY}, '[ -]', '', 'g')))"
+def return_number(number: UUID) -> str:
+    """Return the number of a refused row as its sender sees it."""
+    return f"TH{number.hex}"
 
 
 def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
-    """Resolve what a file corrected: rows whose record it brought, and rows without a key of the file it took the place of.
+    """Resolve rows that nobody has to correct any more, once a file was landed; return how many.
 
-    The members of a mixed tube share its sample number: of a key of several columns the others must stand in the row,
-    too, or, where the document number was what was wrong, the person's name. A record that was written before the row
-    corrects nothing. Returns how many.
+    The record of such a row is staged as it was written later than the row, or at the same time by a later file. A row
+    without a key is resolved by a file that took the place of its own.
     """
-    updated_at = next(column.source for column in feed.columns if column.name == "updated_at")
-    key = key_column(feed)
-    is_same_key = _IS_SAME_DOCUMENT if key == "id_number" else _IS_SAME_KEY
-    dates = [column.name for column in feed.columns if column.kind == "date"]
-    times = [column.name for column in feed.columns if column.kind == "time"]
-    others = [
-        sql.SQL("({})").format(
-            sql.SQL(" or ").join(
-                sql.SQL("strpos(rejected.raw_text, to_char(staged.{}, {})) > 0").format(sql.Identifier(name), form)
-                for form in _DATE_FORMS
-            )
-        )
-        if name in dates
-        else sql.SQL("({})").format(
-            sql.SQL(" or ").join(
-                sql.SQL("strpos(rejected.raw_text, to_char(staged.{}, {})) > 0").format(
-                    sql.Identifier(name), day + hour
-                )
-                for day in _DATE_FORMS
-                for hour in _HOUR_FORMS
-            )
-        )
-        if name in times
-        else sql.SQL("(strpos(rejected.raw_text, staged.{}) > 0{})").format(
-            sql.Identifier(name),
-            sql.SQL(" or strpos(rejected.raw_text, nullif(staged.person_name, '')) > 0" if name == "id_number" else ""),
-        )
-        for name in feed.key
-        if name not in (key, "id_type")
-    ]
-    return conn.execute(
+    without_key = conn.execute(
+        f"""
+        update quality.rejected_row as rejected
+        set resolved_at = now(), resolution = '已由更正文件入库：' || file.file_name
+        from quality.landed_file as file, quality.landed_file as sent
+        where file.file_id = %(file_id)s and sent.file_id = rejected.file_id and sent.file_id <> file.file_id
+        and rejected.feed = file.feed and rejected.resolved_at is null and coalesce(rejected.record_key, '') = ''
+        and sent.location = file.location and {_IS_SENT_AGAIN}
+        """,  # type: ignore[arg-type]
+        {"file_id": file_id},
+    ).rowcount
+    # The subquery with its limit makes the server look up each open row by staging's key, whatever it guesses of a file that
+    # has just come.
+    with_key = conn.execute(
         sql.SQL(
             """
             update quality.rejected_row as rejected
-            set resolved_at = now(), resolution = '已由更正文件入库：' || file.file_name
-            from quality.landed_file as file, quality.landed_file as sent
-            where file.file_id = %(file_id)s and sent.file_id = rejected.file_id and sent.file_id <> file.file_id
-            and rejected.feed = file.feed and rejected.resolved_at is null
-            and (
-                (sent.location = file.location and coalesce(rejected.record_key, '') = '' and {is_sent_again})
-                or exists (
-                    select 1 from {table} as staged
-                    where {same_record} and staged.file_id = file.file_id
-                    and case
-                        when
-                            rejected.cells ->> %(updated_at)s ~ '^\s*[0-9]'
-                            and pg_input_is_valid(rejected.cells ->> %(updated_at)s, 'timestamp')
-                            then staged.updated_at >= (rejected.cells ->> %(updated_at)s)::timestamp
-                        else true
-                    end
-                )
-            )
+            set resolved_at = now(), resolution = case
+                when file.file_id > rejected.file_id then '已由更正文件入库：' else '已有更新的版本入库：'
+            end || file.file_name
+            from quality.rejected_row as refused
+            cross join lateral (
+                select staged.file_id from {table} as staged where {same_record} and {is_later} limit 1
+            ) as found
+            inner join quality.landed_file as file on found.file_id = file.file_id
+            where refused.feed = {feed} and refused.resolved_at is null and refused.typed is not null
+            and rejected.rejected_id = refused.rejected_id
             """
         ).format(
             table=sql.Identifier("staging", feed.name),
-            is_sent_again=_IS_SENT_AGAIN,
-            same_record=sql.SQL(" and ").join([sql.SQL(is_same_key).format(sql.Identifier(key)), *others]),
-        ),
-        {"file_id": file_id, "updated_at": updated_at},
+            feed=sql.Literal(feed.name),
+            same_record=sql.SQL(" and ").join(_is_same(feed, name) for name in feed.key),
+            is_later=sql.SQL(_IS_LATER),
+        )
     ).rowcount
+    return without_key + with_key
+
+
+# The time of a row may be what was wrong: then the record must have come with a later file.
+_IS_LATER = """(
+    (staged.updated_at, staged.file_id) > ((refused.typed ->> 'updated_at')::timestamp, refused.file_id)
+    or (refused.typed ->> 'updated_at' is null and staged.file_id > refused.file_id)
+)"""
+
+
+def _is_same(feed: Feed, name: str) -> sql.Composed:
+    """Return the condition that a staged row has the refused row's value in a column of the key.
+
+    The type of a document may be what was wrong. So may its number: the members of a mixed tube share its sample number, and
+    then the person's name tells them apart.
+    """
+    is_same = "staged.{column} = (refused.typed ->> {name})" + _CASTS.get(feed.column(name).kind, "")
+    if name == "id_type":
+        # An index takes a list of values, and no "or".
+        either = f"case when {_HAS_WRONG_DOCUMENT} then {{types}} else array[refused.typed ->> {{name}}] end"
+        is_same = f"staged.{{column}} = any({either})"
+    elif name == "id_number" and "person_name" in identity(feed):
+        is_same = f"""(
+            {is_same} or (
+                {_HAS_WRONG_DOCUMENT} and staged.person_name = refused.typed ->> 'person_name'
+                and staged.file_id > refused.file_id
+            )
+        )"""
+    return sql.SQL(is_same).format(  # type: ignore[arg-type]
+        column=sql.Identifier(name), name=sql.Literal(name), types=sql.Literal(list(ID_TYPES))
+    )
 
 
 def summary(conn: psycopg.Connection, feed: str | None = None, sender: str | None = None) -> list[tuple[Any, ...]]:

@@ -23,7 +23,7 @@ from yingjian.landing.locations import LandingFile
 from yingjian.landing.readers.layout import Chunk, Record
 from yingjian.landing.readers.table import open_table
 from yingjian.landing.readers.xlsx_file import SHEET_LINES, Reader
-from yingjian.landing.store import Block, Incoming, Part, RawRows, Rejected, key_column, write_rejected
+from yingjian.landing.store import Block, Incoming, Part, RawRows, Rejected, identity, key_column, write_rejected
 from yingjian.privacy import correction, person_key
 
 
@@ -184,12 +184,20 @@ def _prepare(
 def rejected_rows(chunk: Chunk, checked: check.Checked | None, feed: Feed, file_name: str) -> list[Rejected]:
     """Return the rows of a chunk that cannot be taken, by line; checked: None when the chunk has broken ones only."""
     problems = [rejected_line(record, chunk, feed, file_name) for record in chunk.broken]
-    if checked is None:
+    problems = _identified(problems, chunk, feed)
+    if checked is None or not checked.reasons.height:
         return problems
     keys = chunk.cells[feed.columns[_key_column(feed)].name]
-    senders = None if feed.sender is None else checked.typed[feed.sender.name]
-    for index, codes, columns, words in checked.reasons.iter_rows():
+    bad = checked.typed.filter(checked.is_bad)
+    senders = [None] * bad.height if feed.sender is None else bad[feed.sender.name].to_list()
+    identities = bad.select(identity(feed)).iter_rows(named=True)
+    updated_at = feed.column("updated_at").source
+    for (index, codes, columns, words), sender, typed in zip(
+        checked.reasons.iter_rows(), senders, identities, strict=True
+    ):
         other, row = _no_record(chunk.raw[index]), chunk.cells.row(index)
+        if updated_at in columns:
+            typed["updated_at"] = None
         problems.append(
             Rejected(
                 chunk.lines[index],
@@ -198,12 +206,33 @@ def rejected_rows(chunk: Chunk, checked: check.Checked | None, feed: Feed, file_
                 f"{file_name}{_place(chunk, chunk.lines[index])}"
                 + (other or f"，列“{'、'.join(columns)}”：{'、'.join(words)}"),
                 chunk.raw[index],
-                senders[index] if senders is not None else None,
+                sender,
                 None if other else {c.source: cell for c, cell in zip(feed.columns, row, strict=True) if cell},
                 columns,
+                None if other else typed | {"sender": sender},
             )
         )
     return sorted(problems, key=itemgetter(0))
+
+
+def _identified(problems: list[Rejected], chunk: Chunk, feed: Feed) -> list[Rejected]:
+    """Broken rows with what identifies their records, where only bytes that are no text are wrong."""
+    columns = chunk.layout.positions
+    whole = [i for i, record in enumerate(chunk.broken) if problems[i].codes == ["bad_encoding"]]
+    if not whole:
+        return problems
+    cells = pl.DataFrame(
+        {
+            column.name: [None if place is None else chunk.broken[i].cells[place] or None for i in whole]
+            for column, place in zip(feed.columns, columns, strict=True)
+        },
+        schema={column.name: pl.String for column in feed.columns},
+    )
+    identities = check.typed(cells, feed).select(identity(feed)).iter_rows(named=True)
+    problems = list(problems)
+    for i, typed in zip(whole, identities, strict=True):
+        problems[i] = problems[i]._replace(typed=typed)
+    return problems
 
 
 def _parts(good: pl.DataFrame, feed: Feed) -> dict[Part, int]:

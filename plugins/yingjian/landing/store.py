@@ -419,6 +419,12 @@ def key_column(feed: Feed) -> str:
     return next(name for name in feed.key if name != "id_type")
 
 
+def identity(feed: Feed) -> tuple[str, ...]:
+    """The columns by which the correction of a refused row is known; the name where members of a tube share a sample number."""
+    name = ("person_name",) if "id_number" in feed.key and key_column(feed) != "id_number" else ()
+    return (*feed.key, *name, "updated_at")
+
+
 def write_parts(
     conn: psycopg.Connection, file_id: int, parts: Iterable[tuple[str | None, str | date | None, int, int]]
 ) -> None:
@@ -445,6 +451,7 @@ class Rejected(NamedTuple):
     sender: str | None = None
     cells: dict[str, str] | None = None
     columns: Sequence[str] = ()
+    typed: dict[str, str | None] | None = None
 
 
 def write_rejected(conn: psycopg.Connection, file_id: int, feed: str, file_name: str, rows: Iterable[Rejected]) -> None:
@@ -453,14 +460,17 @@ def write_rejected(conn: psycopg.Connection, file_id: int, feed: str, file_name:
         conn.cursor() as cursor,
         cursor.copy(
             "copy quality.rejected_row (file_id, feed, file_name, line, record_key, reason_codes, reason, raw_text, sender,"
-            " cells, wrong_columns) from stdin"
+            " cells, wrong_columns, typed) from stdin"
         ) as copy,
     ):
-        copy.set_types(["int8", "text", "text", "int4", "text", "text[]", "text", "text", "text", "jsonb", "text[]"])
+        copy.set_types(
+            ["int8", "text", "text", "int4", "text", "text[]", "text", "text", "text", "jsonb", "text[]", "jsonb"]
+        )
         for row in rows:
             copy.write_row(
                 (
                     file_id, feed, file_name, row.line, row.record_key, row.codes, row.reason, row.raw_text, row.sender,
                     None if row.cells is None else Jsonb(row.cells), list(row.columns),
+                    None if row.typed is None else Jsonb(row.typed),
                 )
             )  # fmt: skip

@@ -456,9 +456,9 @@ def _rejected(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list
     day = before["rejected_row"]
     emptied = conn.execute(
         """
-        update quality.rejected_row set raw_text = '', record_key = null, cells = null
+        update quality.rejected_row set raw_text = '', record_key = null, cells = null, typed = null
         where (rejected_at at time zone 'Asia/Shanghai')::date < %s
-        and (raw_text <> '' or record_key is not null or cells is not null)
+        and (raw_text <> '' or record_key is not null or cells is not null or typed is not null)
         """,
         (day,),
     ).rowcount
