@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import openpyxl
@@ -11,7 +13,7 @@ from psycopg.types.json import Jsonb
 from tests.support import IDENTITY, land_folder, query, sample, write_feed
 from yingjian.cli import main
 from yingjian.database import warehouse
-from yingjian.landing import quarantine
+from yingjian.landing import quarantine, returns
 from yingjian.landing.feeds import Column, Feed
 from yingjian.settings import Settings
 
@@ -262,3 +264,76 @@ def test_another_days_export_of_the_same_name_and_length_corrects_no_row_without
     corrected = [first[0], member("A2", "2022-07-01 08:00:00")]
     land(home, tmp_path, "key_population", [("daily", corrected)])
     assert open_lines(home) == []
+
+
+def send_back(home: Settings, folder: Path, sender: str, correct: Callable[[dict[str, str]], dict[str, str]]) -> None:
+    """Land the workbook that a sender gets, with each row as `correct` makes it."""
+    with warehouse.connect(home) as conn:
+        [path] = returns.write_returns(conn, sender, folder, date(2022, 7, 5))
+    book = openpyxl.load_workbook(path)
+    path.unlink()
+    sheet = book["数据"]
+    header = [cell.value for cell in sheet[1]]
+    for cells in sheet.iter_rows(min_row=2):
+        row = correct({name: cell.value or "" for name, cell in zip(header, cells, strict=True)})
+        for name, cell in zip(header, cells, strict=True):
+            cell.value = row[name]
+    number = len(list((folder / FEED_OF[sender]).iterdir()))
+    book.save(folder / FEED_OF[sender] / f"returned-{number}.xlsx")
+    land_folder(home, folder)
+
+
+FEED_OF = {"甲": "test_results", "翠屏": "residents", "乙": "supplies"}
+LABORATORY = {"检测机构": "甲"}
+NEIGHBOUR = RESIDENT | {"姓名": "林测试", "证件号码": OTHER, "社区": "翠屏"}
+
+
+@pytest.mark.parametrize(
+    ("sender", "rows", "correction"),
+    [
+        pytest.param(
+            "翠屏", [NEIGHBOUR, RESIDENT | {"社区": "翠屏", "证件号码": "350503194205022752"}],
+            {"证件号码": "350503194205022751"}, id="a-check-digit",
+        ),
+        pytest.param(
+            "甲", [sample("S0", **LABORATORY), sample("2.02207E+15", **LABORATORY)], {"样本编号": "2022070100000012"},
+            id="a-rounded-key",
+        ),
+        pytest.param("甲", [sample("S0", **LABORATORY), sample("", **LABORATORY)], {"样本编号": "S9"}, id="no-key"),
+        pytest.param(
+            "甲", [sample("S0", **LABORATORY), sample("S1", **LABORATORY, 更新时间="2062-07-01 08:00:00")],
+            {"更新时间": "2022-07-01 08:00:00"}, id="a-time-in-the-future",
+        ),
+        pytest.param(
+            "乙", [stock("2022-07-02", UNTIL, 责任单位="乙"), stock("2022-13-01", UNTIL, 责任单位="乙")],
+            {"日期": "2022-07-01"}, id="a-date-of-the-key",
+        ),
+        pytest.param("甲", [sample("S1", **LABORATORY, 检测结果="隂性")], {"检测结果": "阴性"}, id="a-first-file-all-wrong"),
+    ],
+)  # fmt: skip
+def test_a_returned_row_is_settled_by_its_number(
+    home: Settings, tmp_path: Path, sender: str, rows: list[dict[str, str]], correction: dict[str, str]
+) -> None:
+    land(home, tmp_path, FEED_OF[sender], [("a", rows)])
+    assert open_lines(home) == [("a.csv", len(rows) + 1)]
+    send_back(home, tmp_path, sender, lambda row: row | correction)
+    assert open_lines(home) == []
+    with warehouse.connect(home) as conn:
+        assert returns.open_rows(conn, sender) == {}
+
+
+def test_a_returned_row_that_is_refused_again_waits_with_the_first(home: Settings, tmp_path: Path) -> None:
+    land(home, tmp_path, "test_results", [("a", [sample("S0", **LABORATORY), sample("", **LABORATORY)])])
+    send_back(home, tmp_path, "甲", lambda row: row | {"样本编号": "1.5E+16"})
+    assert open_lines(home) == [("a.csv", 3), ("returned-1.xlsx", 2)]
+    send_back(home, tmp_path, "甲", lambda row: row | {"样本编号": "S9"})
+    assert open_lines(home) == []
+
+
+def test_a_number_that_no_workbook_has_or_that_is_another_feeds_settles_nothing(home: Settings, tmp_path: Path) -> None:
+    land(home, tmp_path, "supplies", [("a", [stock("2022-13-01", UNTIL, 责任单位="乙")])])
+    land(home, tmp_path, "test_results", [("a", [sample("S0", **LABORATORY), sample("", **LABORATORY)])])
+    [(other,)] = query(home, "select return_number from quality.rejected_row where feed = 'supplies'")
+    for number in ("TH" + "0" * 32, quarantine.return_number(other), "1", ""):
+        send_back(home, tmp_path, "甲", lambda row: row | {"样本编号": "S9", quarantine.RETURN_NUMBER: number})  # noqa: B023
+    assert open_lines(home) == [("a.csv", 2), ("a.csv", 3)]

@@ -43,6 +43,23 @@ def return_number(number: UUID) -> str:
     return f"TH{number.hex}"
 
 
+def settle_returned(conn: psycopg.Connection, feed: Feed, file_id: int, numbers: list[str]) -> int:
+    """Resolve the refused rows that good rows of a file name by their numbers; return how many.
+
+    The key or the time of such a row may be what was wrong, so neither is compared.
+    """
+    return conn.execute(
+        """
+        update quality.rejected_row as rejected
+        set resolved_at = now(), resolution = '已由更正文件入库：' || file.file_name
+        from quality.landed_file as file
+        where file.file_id = %s and rejected.feed = %s and rejected.resolved_at is null
+        and rejected.return_number = any(%s::uuid[])
+        """,
+        (file_id, feed.name, numbers),
+    ).rowcount
+
+
 def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
     """Resolve rows that nobody has to correct any more, once a file was landed; return how many.
 

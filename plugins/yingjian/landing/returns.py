@@ -1,7 +1,8 @@
 """A sender gets the rows back that could not be taken: a workbook per feed, which it corrects and sends again.
 
 The sheet of the data has the feed's header, so that landing takes the corrected workbook as it is. Each faulty cell is marked
-and says what it must be. The workbooks hold personal data: they go to nobody but the sender of the rows.
+and says what it must be. Each row has a number by which landing knows it, whatever is corrected. The workbooks hold personal
+data: they go to nobody but the sender of the rows.
 """
 
 from __future__ import annotations
@@ -17,19 +18,21 @@ import xlsxwriter
 from psycopg.rows import dict_row
 
 from yingjian.landing.feeds import FEEDS, Feed
+from yingjian.landing.quarantine import RETURN_NUMBER, return_number
 from yingjian.landing.templates import DATA, GUIDE, is_needed, requirement, write_guide
 from yingjian.names import comparable
 
 REASON, OTHERS = "退回原因", "无法分列的行"
 MOST_ROWS = 5_000  # A larger workbook is no mail; the rest follows once these were corrected.
 
-# A row that could not be taken apart names no sender; it is the sender's when all other rows of its file are, or when the
-# sender sent the file in the portal.
+# Landing keeps no sender under whose name no good row came, since a person's name may stand in its place; that it is one of
+# officials.yml is known here. A row that could not be taken apart names no sender; it is the sender's when all other rows
+# of its file are, or when the sender sent the file in the portal.
 _OPEN = """
     from quality.rejected_row as refused
     where refused.resolved_at is null and refused.raw_text <> '' and strpos(refused.reason, '无需更正') = 0
     and (
-        refused.sender = any(%(names)s)
+        coalesce(refused.sender, refused.typed ->> 'sender') = any(%(names)s)
         or (
             refused.sender is null and (
                 select bool_and(part.sender is not null and part.sender = any(%(names)s)) from quality.file_part as part
@@ -70,7 +73,7 @@ def read_open(
         return cursor.execute(
             f"""
             select refused.rejected_id, refused.feed, refused.line, refused.cells, refused.wrong_columns, refused.reason,
-                refused.reason_codes, refused.raw_text {_OPEN}
+                refused.reason_codes, refused.raw_text, refused.return_number {_OPEN}
             and (%(feed)s::text is null or refused.feed = %(feed)s)
             order by refused.rejected_at desc, refused.file_id, refused.line limit %(most)s offset %(skipped)s
             """,  # type: ignore[arg-type]
@@ -120,7 +123,9 @@ def _write(path: Path, feed: Feed, rows: Sequence[dict[str, Any]], day: date) ->
             sheet.set_column(place, place, max(12, 2 * len(column.source) + 4), text)
             sheet.write_string(0, place, column.source, bold)
         sheet.write_string(0, len(feed.columns), REASON, bold)
+        sheet.write_string(0, len(feed.columns) + 1, RETURN_NUMBER, bold)
         sheet.set_column(len(feed.columns), len(feed.columns), 60)
+        sheet.set_column(len(feed.columns) + 1, len(feed.columns) + 1, 38)
         for line, row in enumerate((row for row in rows if row["cells"] is not None), start=1):
             for place, column in enumerate(feed.columns):
                 is_wrong = column.source in row["wrong_columns"]
@@ -129,12 +134,17 @@ def _write(path: Path, feed: Feed, rows: Sequence[dict[str, Any]], day: date) ->
                     needed = "必填" if is_needed(column, feed) else "可空"
                     sheet.write_comment(line, place, f"{row['reason']}\n应为：{requirement(column, feed)}（{needed}）")
             sheet.write_string(line, len(feed.columns), row["reason"], text)
+            sheet.write_string(line, len(feed.columns) + 1, return_number(row["return_number"]), text)
         if any(row["cells"] is None for row in rows):
             others = book.add_worksheet(OTHERS)
-            others.set_column(0, 1, 60)
-            others.write_row(0, 0, [REASON, "原文"], bold)
+            others.set_column(0, 2, 60)
+            others.write_row(0, 0, [REASON, "原文", RETURN_NUMBER], bold)
             for line, row in enumerate((row for row in rows if row["cells"] is None), start=1):
                 others.write_string(line, 0, row["reason"], text)
                 others.write_string(line, 1, row["raw_text"][:32_000], text)
-        title = f"{feed.title}：在“{DATA}”表中更正标红的单元格后，将本工作簿放到原报送位置；“{REASON}”列不必删除"
+                others.write_string(line, 2, return_number(row["return_number"]), text)
+        title = (
+            f"{feed.title}：在“{DATA}”表中更正标红的单元格后，将本工作簿放到原报送位置；“{REASON}”列不必删除，"
+            f"“{RETURN_NUMBER}”列请勿改动或删除（系统据此核销退回的行）；“{OTHERS}”表的行须连同“{RETURN_NUMBER}”填入“{DATA}”表"
+        )
         write_guide(book.add_worksheet(GUIDE), book, feed, title)

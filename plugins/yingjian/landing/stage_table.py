@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
 from pathlib import Path
 from typing import cast
+from uuid import UUID
 
 import polars as pl
 import psycopg
 
 from yingjian.clock import SHANGHAI
-from yingjian.landing import check, item_number, suspicions
+from yingjian.landing import check, item_number, quarantine, suspicions
 from yingjian.landing.ahead import ahead
 from yingjian.landing.errors import REASONS, FileRejectedError
 from yingjian.landing.feeds import DISPOSITION_FEED, Feed
@@ -44,6 +46,7 @@ def stage_table(
     newest_update: str | None = None
     is_cut = has_old_dates = False
     widths: Counter[int] = Counter()
+    corrected: list[str] = []
     persons = _Keys(person_secret, correction.right_keys(conn, person_secret)) if feed.has_person else None
     items = item_number.revealed(conn) if feed.name == DISPOSITION_FEED else None
     local_receipt = received_at.astimezone(SHANGHAI).replace(tzinfo=None)
@@ -60,6 +63,7 @@ def stage_table(
         is_cut = chunk.is_cut
         widths.update(chunk.widths)
         has_old_dates |= chunk.has_old_dates
+        corrected += chunk.corrected
         if chunk.parts:
             incoming.write(chunk.block, chunk.parts)
         if chunk.problems:
@@ -78,6 +82,8 @@ def stage_table(
         """,
         (file_id, sorted(incoming.senders()), feed.name),
     )
+    if corrected:
+        quarantine.settle_returned(conn, feed, file_id, corrected)
     balance = incoming.balance()
     incoming.write_parts()
     conn.execute(
@@ -123,7 +129,8 @@ class _Prepared:
     """A chunk on its way to the database; `block` has its good rows, `parts` how many there are by sender and day.
 
     is_cut: whether the last of its rows has fewer cells than the header; widths: how many rows have another number of cells;
-    has_old_dates: whether a good row has a date that an empty cell becomes.
+    has_old_dates: whether a good row has a date that an empty cell becomes; corrected: numbers of the refused rows that its
+    good rows correct.
     """
 
     read: int
@@ -136,6 +143,7 @@ class _Prepared:
     failures: Counter[str] = field(default_factory=Counter)
     widths: Counter[int] = field(default_factory=Counter)
     has_old_dates: bool = False
+    corrected: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -177,7 +185,7 @@ def _prepare(
         chunk.rows, _parts(good, feed), int(checked.is_repaired.filter(is_good).sum()),
         cast("str | None", good["updated_at"].max()), incoming.serialize(good, raw_rows), problems,
         _is_cut(chunk), Counter(checked.reasons["columns"].explode().drop_nulls().to_list()), _widths(chunk),
-        _has_old_dates(good, feed),
+        _has_old_dates(good, feed), _return_numbers(chunk).filter(is_good).drop_nulls().to_list(),
     )  # fmt: skip
 
 
@@ -191,9 +199,10 @@ def rejected_rows(chunk: Chunk, checked: check.Checked | None, feed: Feed, file_
     bad = checked.typed.filter(checked.is_bad)
     senders = [None] * bad.height if feed.sender is None else bad[feed.sender.name].to_list()
     identities = bad.select(identity(feed)).iter_rows(named=True)
+    numbers = _return_numbers(chunk).filter(checked.is_bad)
     updated_at = feed.column("updated_at").source
-    for (index, codes, columns, words), sender, typed in zip(
-        checked.reasons.iter_rows(), senders, identities, strict=True
+    for (index, codes, columns, words), sender, typed, number in zip(
+        checked.reasons.iter_rows(), senders, identities, numbers, strict=True
     ):
         other, row = _no_record(chunk.raw[index]), chunk.cells.row(index)
         if updated_at in columns:
@@ -210,9 +219,17 @@ def rejected_rows(chunk: Chunk, checked: check.Checked | None, feed: Feed, file_
                 None if other else {c.source: cell for c, cell in zip(feed.columns, row, strict=True) if cell},
                 columns,
                 None if other else typed | {"sender": sender},
+                None if number is None else UUID(number),
             )
         )
     return sorted(problems, key=itemgetter(0))
+
+
+def _return_numbers(chunk: Chunk) -> pl.Series:
+    """Return the number of the refused row that each row corrects, as 32 hexadecimal digits; null for a row that names none."""
+    if quarantine.RETURN_NUMBER not in chunk.layout.extra_columns:
+        return pl.repeat(None, chunk.raw.len(), dtype=pl.String, eager=True)
+    return chunk.raw.str.extract(quarantine.RETURN_NUMBER_PATTERN)
 
 
 def _identified(problems: list[Rejected], chunk: Chunk, feed: Feed) -> list[Rejected]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
+from uuid import UUID, uuid4
 
 import polars as pl
 import psycopg
@@ -452,6 +453,7 @@ class Rejected(NamedTuple):
     cells: dict[str, str] | None = None
     columns: Sequence[str] = ()
     typed: dict[str, str | None] | None = None
+    return_number: UUID | None = None
 
 
 def write_rejected(conn: psycopg.Connection, file_id: int, feed: str, file_name: str, rows: Iterable[Rejected]) -> None:
@@ -460,17 +462,31 @@ def write_rejected(conn: psycopg.Connection, file_id: int, feed: str, file_name:
         conn.cursor() as cursor,
         cursor.copy(
             "copy quality.rejected_row (file_id, feed, file_name, line, record_key, reason_codes, reason, raw_text, sender,"
-            " cells, wrong_columns, typed) from stdin"
+            " cells, wrong_columns, typed, return_number) from stdin"
         ) as copy,
     ):
         copy.set_types(
-            ["int8", "text", "text", "int4", "text", "text[]", "text", "text", "text", "jsonb", "text[]", "jsonb"]
+            [
+                "int8",
+                "text",
+                "text",
+                "int4",
+                "text",
+                "text[]",
+                "text",
+                "text",
+                "text",
+                "jsonb",
+                "text[]",
+                "jsonb",
+                "uuid",
+            ]
         )
         for row in rows:
             copy.write_row(
                 (
                     file_id, feed, file_name, row.line, row.record_key, row.codes, row.reason, row.raw_text, row.sender,
                     None if row.cells is None else Jsonb(row.cells), list(row.columns),
-                    None if row.typed is None else Jsonb(row.typed),
+                    None if row.typed is None else Jsonb(row.typed), row.return_number or uuid4(),
                 )
             )  # fmt: skip
