@@ -20,11 +20,11 @@ class Dag(StrEnum):
 
 
 class Task(StrEnum):
-    """A run of `daily` waits in the first, second and third; of `public_release` in the fourth, of `delivery` in the fifth."""
+    """Other code asks for these tasks: SIGN_OFF of `public_release`, WAIT_FOR_HOUR of `delivery`, and the others of `daily`."""
 
     WAIT_FOR_FEEDS = "wait_for_feeds"
     CLAIM_BUILD = "claim_build"
     RELEASE_BY_HAND = "release_by_hand"
+    PUBLISH = "publish"
     SIGN_OFF = "sign_off"
     WAIT_FOR_HOUR = "wait"
-    PUBLISH = "publish"

@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -41,53 +42,39 @@ SECONDS = 3  # A service must answer within this time.
 LATE = timedelta(hours=36)
 NO_ANCHOR = "the end of the audit trail is noted nowhere else, set YINGJIAN_AUDIT_ANCHOR: see docs/runbooks/watch.md"
 DOUBT_DAYS = 7  # Doubtful files and contradictions are shown for this many days.
+WAREHOUSE, METADATA = "the warehouse", "Airflow's database"
 _COMPONENTS = {"scheduler": "scheduler", "dag_processor": "dag-processor", "triggerer": "triggerer"}
 
 
 def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
     """Return the state of a home, as described above. `now` is the moment for the ages."""
-    business_now = now or clock.now(
-        settings.home
-    )  # The days of a demo follow its own clock, the times in databases the machine's.
+    # The days of a demo follow its own clock, the times in databases the machine's.
+    business_now = now or clock.now(settings.home)
     now = (now or datetime.now(UTC)).astimezone(SHANGHAI)
     down: list[str] = []
     status: dict[str, Any] = {"at": now.isoformat(timespec="seconds"), "down": down, "attention": []}
     status["services"] = _services(settings, down)
-    queries: dict[str, Callable[[psycopg.Connection], Any]] = {
-        "publication": lambda conn: _publication(conn, now),
-        "audit": _audit,
-        "feeds": lambda conn: _feeds(conn, now),
-        "quarantine": _quarantine,
-        "doubts": lambda conn: _doubts(conn, now),
-        "deliveries": _deliveries,
-        "waiting": _waiting,
-        "is_migrated": migration.is_migrated,
-        "not_anchored": lambda conn: _not_anchored(settings, conn, datetime.now(UTC)),
+    # Each key is asked of one of two databases.
+    queries: dict[str, tuple[str, Callable[[psycopg.Connection], Any]]] = {
+        "publication": (WAREHOUSE, lambda conn: _publication(conn, now)),
+        "runs": (METADATA, _runs),
+        "waiting": (WAREHOUSE, _waiting),
+        "audit": (WAREHOUSE, _audit),
+        "feeds": (WAREHOUSE, lambda conn: _feeds(conn, now)),
+        "quarantine": (WAREHOUSE, _quarantine),
+        "doubts": (WAREHOUSE, lambda conn: _doubts(conn, now)),
+        "deliveries": (WAREHOUSE, _deliveries),
+        "is_migrated": (WAREHOUSE, migration.is_migrated),
+        "not_anchored": (WAREHOUSE, lambda conn: _not_anchored(settings, conn, datetime.now(UTC))),
+        "import_errors": (METADATA, _import_errors),
     }
-    metadata: dict[str, Callable[[psycopg.Connection], Any]] = {
-        "runs": _runs,
-        "import_errors": _import_errors,
-    }
-    status |= dict.fromkeys(
-        (
-            "publication",
-            "runs",
-            "waiting",
-            "audit",
-            "feeds",
-            "quarantine",
-            "doubts",
-            "deliveries",
-            "is_migrated",
-            "not_anchored",
-            "import_errors",
-        )
-    )
+    status |= dict.fromkeys(queries)
     if settings.warehouse is None and not (settings.home / "postgres" / "port").exists():
         down.append(f"there is no warehouse in {settings.home} yet: `yingjian warehouse start` makes one")
     else:
-        status |= _ask("the warehouse", lambda: warehouse.uri(settings), queries, down)
-        status |= _ask("Airflow's database", lambda: warehouse.airflow_uri(settings), metadata, down)
+        for database, uri in ((WAREHOUSE, warehouse.uri), (METADATA, warehouse.airflow_uri)):
+            asked = {key: query for key, (of, query) in queries.items() if of == database}
+            status |= _ask(database, partial(uri, settings), asked, down)
     status["manifest"] = manifest_fault(settings) or "ok"
     status["disk"] = _disk(settings)
     if status["services"]["expected"]:

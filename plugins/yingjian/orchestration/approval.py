@@ -193,7 +193,7 @@ class ReleaseByHand(ApprovalByRight):
 
     @staticmethod
     def superseded_by(settings: Settings, **subject: Any) -> str | None:
-        return tasks.newer_run(settings, subject["run_id"])
+        return tasks.why_build_is_lost(settings, subject["run_id"])
 
     def ends_at(self, context: Any, asked_at: datetime) -> datetime:
         midnight = asked_at.astimezone(clock.SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)

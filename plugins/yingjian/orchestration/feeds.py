@@ -26,7 +26,7 @@ def required_feeds() -> list[str]:
     return [feed for feed, row in reference.feeds().items() if row["is_required"] == "true"]
 
 
-def missing_feeds(conn: psycopg.Connection[Any], settings: Settings, day: date) -> list[str]:
+def missing_feeds(conn: psycopg.Connection[Any], day: date) -> list[str]:
     """Return the required feeds that have not brought a day's data.
 
     A file brings it when it has a row updated on that day or later, and no more new rows of the days before: an export
@@ -65,7 +65,7 @@ def deadline(settings: Settings, day: date) -> datetime:
 def read_missing(settings: Settings, day: date) -> list[str]:
     """Return `missing_feeds`, read over a connection of its own."""
     with warehouse.connect(settings, "publisher") as conn:
-        return missing_feeds(conn, settings, day)
+        return missing_feeds(conn, day)
 
 
 def has_data(settings: Settings, day: date) -> bool:

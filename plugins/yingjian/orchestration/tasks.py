@@ -170,7 +170,7 @@ def failed_checks(run_id: str) -> list[str]:
         return list(publishing.verdict(conn, builds.owned(conn, run_id)).critical)
 
 
-def newer_run(settings: Settings, run_id: str) -> str | None:
+def why_build_is_lost(settings: Settings, run_id: str) -> str | None:
     """Return why nobody needs to release the build of a run: another run owns the schema; None while this run does."""
     with warehouse.connect(settings, "publisher") as conn:
         row = conn.execute(

@@ -28,10 +28,10 @@ AFTER_MIDNIGHT = datetime(2026, 1, 4, 1, 6, tzinfo=clock.SHANGHAI)
     ids=["the day before, exported after midnight", "the day, with corrections", "the day alone", "a later day"],
 )
 def test_a_file_brings_the_day_of_most_of_its_new_rows(
-    watched: Settings, conn: psycopg.Connection, parts: list[tuple[date, int]], is_missing: bool
+    conn: psycopg.Connection, parts: list[tuple[date, int]], is_missing: bool
 ) -> None:
     put_file(conn, AFTER_MIDNIGHT, newest_update=AFTER_MIDNIGHT)
     [file_id] = conn.execute("select max(file_id) from quality.landed_file").fetchone() or [None]
     for day, rows in parts:
         put(conn, "quality.file_part", file_id=file_id, sender="检验所", day=day, rows=rows, rows_new=rows)
-    assert ("arrivals" in feeds.missing_feeds(conn, watched, DAY)) is is_missing
+    assert ("arrivals" in feeds.missing_feeds(conn, DAY)) is is_missing
