@@ -234,18 +234,26 @@ def xlsx_sheet_notes(file: IO[bytes], padded: dict[str, int]) -> Notes:
             rest = rest[-MAX_ROW_BYTES:]
             continue
         has_odd = any(sign in whole for sign in signs)
-        has_formulas = (b"<f" in whole or b":f" in whole) and _UNCOMPUTED.search(whole)
-        if not has_odd and not has_formulas:
+        has_uncomputed = may_have_uncomputed(whole) and _UNCOMPUTED.search(whole)
+        if not has_odd and not has_uncomputed:
             lines += whole.count(b"<row") or whole.count(row_end) + 1
             continue
         for row in whole.split(row_end):
             lines += max(1, row.count(b"<row"))  # One without cells may have no end of its own.
-            for cell in _UNCOMPUTED.finditer(row) if has_formulas else ():
+            for cell in _UNCOMPUTED.finditer(row) if has_uncomputed else ():
                 notes.show(*place_of(cell, row, lines - 1), NO_RESULT)
             for cell in odd.finditer(row) if has_odd else ():
                 if (text := odd_text(cell, padded)) is not None:
                     notes.show(*place_of(cell, row, lines - 1), text)
     return notes
+
+
+def may_have_uncomputed(rows: bytes) -> bool:
+    """Whether fewer values stand behind formulas than there are formulas; to count is faster than to look at each cell."""
+    if b"<f" not in rows:
+        return b":f" in rows
+    formulas = rows.count(b"<f>") + rows.count(b"<f ") + rows.count(b"<f/")
+    return b":f" in rows or b"<v></v>" in rows or formulas > rows.count(b"</f><v>") + rows.count(b"/><v>")
 
 
 def place_of(cell: re.Match[bytes], row: bytes, line: int) -> tuple[int, int]:
