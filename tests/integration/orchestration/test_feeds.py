@@ -11,7 +11,6 @@ from tests.integration.orchestration.test_watch import put_file
 from tests.metadata import put
 from yingjian import clock
 from yingjian.orchestration import feeds
-from yingjian.settings import Settings
 
 DAY = date(2026, 1, 4)
 AFTER_MIDNIGHT = datetime(2026, 1, 4, 1, 6, tzinfo=clock.SHANGHAI)
