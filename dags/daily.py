@@ -113,7 +113,9 @@ def daily() -> None:
     def report(publication_id: int) -> str:
         return tasks.report(publication_id)
 
-    @task(outlets=[PACKS], doc_md="For the office, each department and community, and each grid that an official reads.")
+    @task(
+        outlets=[PACKS], doc_md="For the office, each department and community, and each grid that an official reads."
+    )
     def packs(publication_id: int, outlet_events: Any = None) -> dict[str, int]:
         outlet_events[PACKS].extra = {"publication_id": publication_id}
         return tasks.packs(publication_id)
