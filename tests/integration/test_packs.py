@@ -303,7 +303,7 @@ def test_the_pdf_says_what_got_worse_who_must_act_and_what_terms_mean(packs):
         "责任单位：各部门、各社区、核酸检测组",
         "数据说明",
         "以前日期更正93项（7月21日至7月23日）",
-        "超过8小时未隔离4人▲2",
+        "超过8小时未隔离2人▲1",
         "口径与依据",
     ):
         assert expected in said, expected
@@ -323,7 +323,7 @@ def test_the_spreadsheet_tells_the_day_first(packs):
 def test_daily_figures_are_numbers_with_definition_and_article(packs):
     by_name = {row["指标"]: row for row in sheet(packs[OFFICE], "每日指标")}
     overdue = by_name["超过8小时未隔离"]
-    assert (overdue["今日"], overdue["前一日"], overdue["变化"], overdue["2022-07-23"]) == (4, 2, "▲2", 2)
+    assert (overdue["今日"], overdue["前一日"], overdue["变化"], overdue["2022-07-23"]) == (2, 1, "▲1", 1)
     assert overdue["2022-07-19"] is None, "nothing was published that day"
     assert "8小时" in overdue["口径"] and overdue["依据"] == "第二十五、二十六条"
     assert all(row["口径"] and row["依据"] for row in by_name.values())
