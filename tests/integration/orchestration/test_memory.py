@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import psycopg
+import pytest
 from psycopg.types.json import Json
 
 from tests.metadata import put_run, put_task
@@ -52,6 +53,7 @@ def test_each_try_that_ended_is_kept_once(conn: psycopg.Connection, airflow: psy
     assert kept(conn)[0][4] == "success", "somebody marked it"
 
 
+@pytest.mark.slow
 def test_it_outlives_airflow_s_own_cleaning(
     watched: Settings, conn: psycopg.Connection, airflow: psycopg.Connection
 ) -> None:

@@ -17,9 +17,17 @@ from yingjian.privacy.person_key import person_keys
 RECEIVED = datetime(2022, 7, 10, 12, 0, 0)
 
 
-def checked(feed: str, row: dict[str, str]) -> dict[str, object]:
+def cells(feed: str, rows: list[dict[str, str]]) -> pl.DataFrame:
+    """The rows as readers give them: an empty cell is null."""
     columns = FEEDS[feed].columns
-    raw = pl.DataFrame({c.name: [row.get(c.source, "")] for c in columns}, schema={c.name: pl.String for c in columns})
+    return pl.DataFrame(
+        {c.name: [row.get(c.source, "") or None for row in rows] for c in columns},
+        schema={c.name: pl.String for c in columns},
+    )
+
+
+def checked(feed: str, row: dict[str, str]) -> dict[str, object]:
+    raw = cells(feed, [row])
     result = check.type_and_check(raw, FEEDS[feed], RECEIVED)
     reasons = result.reasons.row(0, named=True) if result.reasons.height else {"codes": [], "words": []}
     assert result.is_bad[0] is bool(reasons["codes"])
@@ -34,12 +42,7 @@ def codes(feed: str, row: dict[str, str]) -> set[str]:
 
 def codes_of_each(feed: str, rows: list[dict[str, str]]) -> list[set[str]]:
     """The reasons of each of many rows, which are checked together."""
-    columns = FEEDS[feed].columns
-    raw = pl.DataFrame(
-        {c.name: [row.get(c.source, "") for row in rows] for c in columns},
-        schema={c.name: pl.String for c in columns},
-    )
-    reasons = check.type_and_check(raw, FEEDS[feed], RECEIVED).reasons
+    reasons = check.type_and_check(cells(feed, rows), FEEDS[feed], RECEIVED).reasons
     of_row = dict(zip(reasons["index"], reasons["codes"], strict=True))
     return [set(of_row.get(i, [])) for i in range(len(rows))]
 
