@@ -25,7 +25,7 @@ from yingjian.settings import Settings
 MIDST = {
     "landing": ("yingjian.landing.quarantine", "clear_corrected", 3),
     "audit": ("yingjian.quality.audit", "_keep", 1),
-    "publish": ("yingjian.publishing.publish", "_attach_partition", 9),
+    "publish": ("yingjian.publishing.publish", "attach_partition", 9),
     "switch": ("yingjian.publishing.publish", "_insert_publication", 1),
     "report": ("yingjian.orchestration.tasks", "_tell_packs", 1),  # Other processes write the next ones meanwhile.
 }

@@ -18,7 +18,7 @@ from yingjian.bi import dashboards, datasets
 from yingjian.database import warehouse
 from yingjian.modelling.dbt import prepare_manifest
 from yingjian.modelling.marts import published
-from yingjian.publishing.publish import bind_to_date
+from yingjian.publishing.partitions import bind_to_date
 from yingjian.settings import Settings
 
 # The tiles of a dashboard ask the reporting schema these queries, as the role of the BI tool.

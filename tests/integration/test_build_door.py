@@ -21,6 +21,7 @@ from yingjian.orchestration import build as door
 from yingjian.publishing import build as builds
 from yingjian.publishing import decision
 from yingjian.publishing import publish as publishing
+from yingjian.publishing.completeness import NothingBuiltError
 from yingjian.settings import PROJECT_ROOT, Settings
 
 DAY = date(2022, 7, 10)
@@ -321,8 +322,8 @@ def test_a_mart_of_another_build_is_not_published(town: Settings) -> None:
     support.claim(town, WORLD_DAY)
     support.dbt_of(town, WORLD_DAY, "run", "--select", "feed_quality")
     found(town, support.renew(town, WORLD_DAY).token)
-    refused(town, publishing.NothingBuiltError, "compliance_daily, .* in build were made by another build")
-    with pytest.raises(publishing.NothingBuiltError) as error:
+    refused(town, NothingBuiltError, "compliance_daily, .* in build were made by another build")
+    with pytest.raises(NothingBuiltError) as error:
         publish(town, support.RUN)
     assert "feed_quality" not in str(error.value)
 
@@ -332,7 +333,7 @@ def test_a_mart_that_was_exchanged_behind_the_build_is_not_published(town: Setti
     with warehouse.connect(town) as conn:
         conn.execute("alter table build.due rename to due_before")
         conn.execute("create table build.due as table build.due_before; drop table build.due_before")
-    refused(town, publishing.NothingBuiltError, "^due in build were made by another build or for another day")
+    refused(town, NothingBuiltError, "^due in build were made by another build or for another day")
 
 
 @pytest.mark.parametrize("other", ["as_of_date - 1", "null"])
@@ -343,7 +344,7 @@ def test_a_mart_of_another_date_is_not_published(town: Settings, other: str) -> 
         conn.execute(
             f"update build.feed_quality set as_of_date = {other} where feed = 'residents'"  # type: ignore[arg-type]
         )
-    refused(town, publishing.NothingBuiltError, "^feed_quality in build hold rows of another day than 2022-07-20")
+    refused(town, NothingBuiltError, "^feed_quality in build hold rows of another day than 2022-07-20")
 
 
 def found(settings: Settings, token: str, *, success: bool = True) -> None:
@@ -365,7 +366,7 @@ def test_a_build_that_nobody_audited_is_not_published(town: Settings) -> None:
     rebuild(town, is_audited=False)
     found(town, str(uuid4()))
     found(town, before)
-    refused(town, publishing.NothingBuiltError, "the build of 2022-07-20 was not audited")
+    refused(town, NothingBuiltError, "the build of 2022-07-20 was not audited")
 
 
 def test_a_failed_audit_stands_whatever_is_found_of_another_build(town: Settings) -> None:

@@ -17,6 +17,9 @@ from yingjian.modelling.marts import published
 from yingjian.operations import migration
 from yingjian.publishing import build as builds
 from yingjian.publishing import publish as publishing
+from yingjian.publishing.completeness import NothingBuiltError
+from yingjian.publishing.pruning import prune
+from yingjian.publishing.reader_views import ensure_reader_view
 from yingjian.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -136,14 +139,14 @@ def test_a_column_that_is_new_comes_last_in_a_view_that_readers_have(town: Setti
             "create view reporting.disposition_daily as select as_of_date, list, community from published.disposition_daily"
         )
         conn.execute("alter table published.disposition_daily add column more int")
-        publishing._ensure_reader_view(conn, mart)
+        ensure_reader_view(conn, mart)
         (names,) = conn.execute(order).fetchone() or ()
         assert names[:3] == ["as_of_date", "list", "community"] and names[-3:] == [
             "more",
             "publication_id",
             "is_current",
         ]
-        publishing._ensure_reader_view(conn, mart)
+        ensure_reader_view(conn, mart)
         assert conn.execute(order).fetchone() == (names,)
         conn.rollback()
 
@@ -158,19 +161,19 @@ def test_nothing_built_is_said(town: Settings) -> None:
     with pytest.raises(builds.NotOwnerError, match="the schema build belongs to nobody"):
         support.publish(town, WORLD_DAY, "nothing claimed")
     support.claim(town, WORLD_DAY)
-    with pytest.raises(publishing.NothingBuiltError, match="the build of 2022-07-20 was not audited"):
+    with pytest.raises(NothingBuiltError, match="the build of 2022-07-20 was not audited"):
         support.publish(town, WORLD_DAY, "nothing audited")
     support.rebuild(town)
     with warehouse.connect(town) as conn:
         conn.execute("drop table build.due, build.person")
-    with pytest.raises(publishing.NothingBuiltError, match="build has no due, person: run the models for 2022-07-20"):
+    with pytest.raises(NothingBuiltError, match="build has no due, person: run the models for 2022-07-20"):
         support.publish(town, WORLD_DAY, "something missing")
 
 
 def test_a_build_for_another_date_is_not_published(town: Settings) -> None:
     support.build_marts(town, WORLD_DAY)
     support.audit(town, WORLD_DAY)
-    with pytest.raises(publishing.NothingBuiltError, match="the run builds 2022-07-20, not 2022-07-21"):
+    with pytest.raises(NothingBuiltError, match="the run builds 2022-07-20, not 2022-07-21"):
         support.publish(town, date(2022, 7, 21), "wrong date")
 
 
@@ -180,7 +183,7 @@ def test_a_fault_while_publishing_leaves_the_last_publication(town: Settings, mo
     def break_down(*_: object) -> None:
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(publishing, "_ensure_reader_view", break_down)
+    monkeypatch.setattr(publishing, "ensure_reader_view", break_down)
     with pytest.raises(RuntimeError, match="power cut"):
         support.publish(town, WORLD_DAY, "power cut")
     monkeypatch.undo()
@@ -188,7 +191,7 @@ def test_a_fault_while_publishing_leaves_the_last_publication(town: Settings, mo
 
     monkeypatch.setattr(publishing, "_insert_publication", break_down)
     for run_key in ("between the two", "another run"):
-        with pytest.raises((RuntimeError, publishing.NothingBuiltError)):
+        with pytest.raises((RuntimeError, NothingBuiltError)):
             support.publish(town, WORLD_DAY, run_key)
         assert support.marts(town) == before
     monkeypatch.undo()
@@ -311,7 +314,7 @@ def test_the_public_sees_only_what_is_signed_off_and_goes_on_seeing_it(town: Set
     publish_again(town)
     assert support.query(town, "select publication_id from reporting_public.publication") == [(current,)]
     with warehouse.connect(town) as conn:
-        publishing.prune(conn, keep=0)
+        prune(conn, keep=0)
     assert support.query(town, "select * from reporting_public.public_figure order by topic, figure, community") == seen
 
 
@@ -330,7 +333,7 @@ def test_explanations_read_well(town: Settings) -> None:
 
 def test_old_publications_are_pruned_but_the_newest_of_a_date_is_kept(town: Settings) -> None:
     with warehouse.connect(town) as conn:
-        dropped = publishing.prune(conn, keep=1)
+        dropped = prune(conn, keep=1)
     publication_ids = {
         row[0] for row in support.query(town, "select distinct publication_id from published.obligation")
     }

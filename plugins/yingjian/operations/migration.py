@@ -15,7 +15,7 @@ from yingjian.database.warehouse import connect
 from yingjian.landing.store import staging_ddl
 from yingjian.privacy import access, audit_trail, grants, protection
 from yingjian.privacy.rotation import settle
-from yingjian.publishing.publish import protect_published
+from yingjian.publishing.reader_views import protect_published
 from yingjian.settings import Settings, SetupError
 
 BEHIND = "the tables of this warehouse are not those of this version: run `yingjian migrate`"

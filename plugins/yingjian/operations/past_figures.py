@@ -21,7 +21,7 @@ from yingjian.database import warehouse
 from yingjian.modelling import dbt
 from yingjian.modelling.marts import published
 from yingjian.modelling.own_schemas import own_schemas
-from yingjian.publishing.publish import bind_to_date
+from yingjian.publishing.partitions import bind_to_date
 from yingjian.settings import Settings
 
 MODELS = ("indicators_of_tests", "indicators_of_persons", "indicators_of_the_town", "indicator_daily")

@@ -129,10 +129,10 @@ def audit(day: date, run_id: str) -> dict[str, Any]:
 
 def is_released(run_id: str) -> bool:
     """Return whether the build of a run may be published as it is; if not, record that a person is asked from now on."""
-    from yingjian.publishing import publish as publishing
+    from yingjian.publishing.verdict import verdict
 
     with warehouse.connect(Settings.load(), "publisher") as conn:
-        if not publishing.verdict(conn, builds.owned(conn, run_id)).critical:
+        if not verdict(conn, builds.owned(conn, run_id)).critical:
             return True
         builds.ask_person(conn, run_id)
     return False
@@ -164,10 +164,10 @@ def failed_checks(run_id: str) -> list[str]:
 
     Raises NotOwnerError when it owns no build.
     """
-    from yingjian.publishing import publish as publishing
+    from yingjian.publishing.verdict import verdict
 
     with warehouse.connect(Settings.load(), "publisher") as conn:
-        return list(publishing.verdict(conn, builds.owned(conn, run_id)).critical)
+        return list(verdict(conn, builds.owned(conn, run_id)).critical)
 
 
 def why_build_is_lost(settings: Settings, run_id: str) -> str | None:
@@ -271,7 +271,7 @@ def _pack(publication_id: int, officials: Officials, audience: Audience) -> None
 
 def prune(keep: int) -> list[int]:
     """Drop the rows of old publications; return the ids of those whose rows were dropped."""
-    from yingjian.publishing.publish import prune as prune_publications
+    from yingjian.publishing.pruning import prune as prune_publications
 
     settings = Settings.load()
     with warehouse.connect(settings, "publisher") as conn:

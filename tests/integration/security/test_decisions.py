@@ -13,6 +13,7 @@ from yingjian.database import warehouse
 from yingjian.publishing import build as builds
 from yingjian.publishing import decision
 from yingjian.publishing import publish as publishing
+from yingjian.publishing.completeness import NothingBuiltError
 from yingjian.settings import Settings
 
 DAY = date(2022, 7, 20)
@@ -73,7 +74,7 @@ def is_refused(conn: psycopg.Connection, may_release: set[str] | None = None) ->
         publish(conn, may_release if may_release is not None else {"director"})
     except publishing.NotReleasedError:
         return True
-    except publishing.NothingBuiltError as error:
+    except NothingBuiltError as error:
         assert "build has no" in str(error)
         return False
     finally:

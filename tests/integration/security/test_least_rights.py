@@ -12,6 +12,8 @@ from tests import support
 from yingjian.database import warehouse
 from yingjian.modelling.marts import QUALITY_CHECK, published
 from yingjian.publishing import publish as publishing
+from yingjian.publishing.completeness import NothingBuiltError
+from yingjian.publishing.partitions import GRANTEES, attach_partition, ensure_published_table
 from yingjian.settings import Settings
 
 DAY = date(2022, 7, 20)
@@ -28,7 +30,7 @@ def built(guarded: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[psycop
     def taken(*_: object) -> None:
         raise Taken
 
-    monkeypatch.setattr(publishing, "_take_findings", taken)
+    monkeypatch.setattr(publishing, "take_findings", taken)
     with warehouse.connect(guarded) as owner:
         owner.execute("truncate publishing.build, quality.check_result, published.publication cascade")
     token = support.claim(guarded, DAY).token
@@ -90,7 +92,7 @@ def test_what_would_run_as_another_is_refused(guarded: Settings, built: psycopg.
         owner.execute("grant execute on function build.mine to transformer, build_owner")
     built.execute("create domain build.own as text check (build.mine(value) is not null)")
     built.execute(made)  # type: ignore[arg-type]
-    with pytest.raises(publishing.NothingBuiltError, match=r"^due in build carry more than rows"):
+    with pytest.raises(NothingBuiltError, match=r"^due in build carry more than rows"):
         publish(guarded)
 
 
@@ -113,7 +115,7 @@ def test_what_dbt_made_beside_its_relations_is_refused(
 ) -> None:
     built.execute(made)  # type: ignore[arg-type]
     try:
-        with pytest.raises(publishing.NothingBuiltError, match=rf"^dbt's login made the {named}"):
+        with pytest.raises(NothingBuiltError, match=rf"^dbt's login made the {named}"):
             publish(guarded)
     finally:
         built.execute(
@@ -129,8 +131,8 @@ def test_a_right_that_dbt_gave_is_gone_with_the_publication(guarded: Settings, b
     with warehouse.connect(guarded) as owner:
         owner.execute("alter table build.due owner to build_owner")
     with warehouse.connect(guarded, "publisher") as conn:
-        publishing._ensure_published_table(conn, "due")
-        publishing._attach_partition(conn, "due", 1)
-        rights = conn.execute(publishing._GRANTEES, {"table": "published.due_p1"}).fetchall()  # type: ignore[arg-type]
+        ensure_published_table(conn, "due")
+        attach_partition(conn, "due", 1)
+        rights = conn.execute(GRANTEES, {"table": "published.due_p1"}).fetchall()  # type: ignore[arg-type]
         assert rights == []
         conn.rollback()

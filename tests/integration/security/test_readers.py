@@ -16,7 +16,7 @@ from yingjian.database import warehouse
 from yingjian.database.schema import SQL_FOLDER
 from yingjian.people.audience import Audience
 from yingjian.privacy import access, audit_trail
-from yingjian.publishing import publish as publishing
+from yingjian.publishing import pruning
 from yingjian.settings import Settings
 
 Connect = Callable[..., psycopg.Connection]
@@ -147,7 +147,7 @@ def test_the_watch_ends_readers_and_nobody_else(guarded: Settings, as_reader: Co
 
 
 def test_pruning_waits_for_no_reader(guarded: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publishing, "SETTLE_SECONDS", 1)
+    monkeypatch.setattr(pruning, "SETTLE_SECONDS", 1)
     with warehouse.connect(guarded) as owner:
         owner.execute("truncate published.publication cascade")
         for number in (1, 2):
@@ -165,8 +165,8 @@ def test_pruning_waits_for_no_reader(guarded: Settings, monkeypatch: pytest.Monk
         reading.execute("select from published.due_p1")
         conn.execute("set statement_timeout to '60s'")
         conn.commit()
-        assert publishing.prune(conn, 1) == []
+        assert pruning.prune(conn, 1) == []
         reading.rollback()
-        assert publishing.prune(conn, 1) == [1]
+        assert pruning.prune(conn, 1) == [1]
     with warehouse.connect(guarded) as owner:
         owner.execute("truncate published.publication cascade")

@@ -12,7 +12,7 @@ from tests.readers import Town, with_logins
 from yingjian.database import warehouse
 from yingjian.modelling.marts import published
 from yingjian.privacy import access
-from yingjian.publishing.publish import GRIDS
+from yingjian.publishing.reader_views import GRIDS
 from yingjian.settings import Settings
 
 OF_PERSONS = {mart.name: [name for name in GRIDS if name in mart.columns] for mart in published().values()
