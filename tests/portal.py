@@ -21,11 +21,11 @@ import yaml
 
 from tests import metadata, support
 from tests.provider import CLIENT, SECRET
+from tests.servers import free_port
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.dbt import prepare_manifest
 from yingjian.modelling.marts import published
-from yingjian.operations import services
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.portal import accounts
 from yingjian.portal.access import COOKIE
@@ -125,7 +125,7 @@ def running_portal(world: Settings, home: Path, issuer: str) -> Iterator[Portal]
     with psycopg.connect(airflow) as conn:
         _runs(conn)
     question = _question(settings)
-    port = services._port(0, "")
+    port = free_port()
     environment = os.environ | {
         "YINGJIAN_HOME": str(settings.home),
         "YINGJIAN_WAREHOUSE": settings.warehouse or "",
@@ -163,7 +163,7 @@ senders:
 def running_senders(settings: Settings) -> Iterator[Portal]:
     """Start the portal on a home without a town, in which senders have accounts."""
     settings.officials.write_text(SENDERS, encoding="utf-8")
-    port = services._port(0, "")
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = os.environ | {
         "YINGJIAN_HOME": str(settings.home), "YINGJIAN_PORTAL_PORT": str(port), "YINGJIAN_PORTAL_URL": url,

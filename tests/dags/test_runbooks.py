@@ -8,7 +8,7 @@ from pathlib import Path
 
 from yingjian import quality
 from yingjian.operations import status
-from yingjian.operations.services import SERVICES
+from yingjian.operations.supervisor import SERVICES
 from yingjian.orchestration import watch
 from yingjian.settings import PROJECT_ROOT
 

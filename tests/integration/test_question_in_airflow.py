@@ -16,7 +16,7 @@ from tests.conftest import WORLD_DAY, HomeFactory
 from tests.integration.test_run import OFFICIALS, mail, wait_for  # noqa: F401
 from tests.servers import MailServer
 from yingjian.database import warehouse
-from yingjian.operations import services
+from yingjian.operations import airflow_api, services
 from yingjian.settings import Settings
 
 
@@ -50,7 +50,7 @@ def test_told_superseded_answered_and_at_an_end(home: Settings, mail: MailServer
 
             def is_over() -> bool:
                 states.update({task.task_id: task.state for task in airflow._tasks("public_release", run_id)})
-                return airflow._get(path)["state"] in services.FINISHED
+                return airflow._get(path)["state"] in airflow_api.FINISHED
 
             try:
                 wait_for(is_over)

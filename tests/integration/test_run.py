@@ -28,7 +28,7 @@ from yingjian.database import warehouse
 from yingjian.database.airflow_database import ask_airflow
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.landing.feeds import FEEDS
-from yingjian.operations import services
+from yingjian.operations import airflow_api, services
 from yingjian.publishing import decision
 from yingjian.settings import Settings
 
@@ -206,7 +206,7 @@ def test_a_failed_audit_waits_for_a_person(home: Settings, world: Settings, tmp_
     with services.running_services(home) as airflow:
 
         def is_over(dag_id: str, run_id: str) -> bool:
-            return airflow._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"] in services.FINISHED
+            return airflow._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"] in airflow_api.FINISHED
 
         run_id = airflow._get("/api/v2/dags/daily/dagRuns", state="running")["dag_runs"][0]["dag_run_id"]
         for stranger in ("grid", "press", "admin"):

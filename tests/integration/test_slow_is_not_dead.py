@@ -21,7 +21,7 @@ from tests.conftest import WORLD_DAY, HomeFactory
 from tests.servers import free_port
 from yingjian import clock
 from yingjian.database import warehouse
-from yingjian.operations import services, status
+from yingjian.operations import airflow_api, status, supervisor
 from yingjian.operations.service_names import PORTAL
 from yingjian.settings import Settings
 
@@ -53,11 +53,11 @@ class Up:
             env={**os.environ, "YINGJIAN_HOME": str(settings.home), "YINGJIAN_PORT": str(self.port), "YINGJIAN_PORTAL_PORT": str(free_port())},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        self.airflow = services.Airflow(settings, f"http://127.0.0.1:{self.port}")
+        self.airflow = airflow_api.Airflow(settings, f"http://127.0.0.1:{self.port}")
 
     def pid(self, service: str) -> int:
         state = json.loads((self.settings.home / "airflow" / "services.json").read_text())
-        return int(state["services"][[*services.SERVICES, PORTAL].index(service)][0])
+        return int(state["services"][[*supervisor.SERVICES, PORTAL].index(service)][0])
 
     def kill(self, service: str) -> None:
         killed = self.pid(service)
@@ -115,7 +115,7 @@ def test_a_build_that_is_interrupted_four_times_and_stopped_for_a_minute_is_publ
     for process in stopped:
         process.resume()
 
-    wait_for(lambda: up.run_state("daily", run_id) in services.FINISHED, 900)
+    wait_for(lambda: up.run_state("daily", run_id) in airflow_api.FINISHED, 900)
     assert up.run_state("daily", run_id) == "success"
     assert up.build()[:2] == ("success", 4), "it went on where it was stopped"
     assert up.pid("scheduler") == scheduler, "nobody took it for dead"
@@ -128,7 +128,7 @@ def test_services_killed_six_times_over_and_one_that_does_not_stay_up(up: Up) ->
     wait_for(lambda: status.collect(up.settings)["services"]["states"][PORTAL] == "healthy")
     up.airflow.wait_until_ready()
     run_id = up.trigger("landing", {})
-    wait_for(lambda: up.run_state("landing", run_id) in services.FINISHED)
+    wait_for(lambda: up.run_state("landing", run_id) in airflow_api.FINISHED)
     assert up.run_state("landing", run_id) == "success"
     assert up.process.poll() is None
 

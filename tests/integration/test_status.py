@@ -20,7 +20,7 @@ from yingjian import cli
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling import dbt
-from yingjian.operations import services, status
+from yingjian.operations import service_processes, status, supervisor
 from yingjian.orchestration import notices
 from yingjian.settings import Settings
 
@@ -69,7 +69,7 @@ def record_services(home: Settings, port: int) -> None:
     """As a supervisor that is this very process would have recorded them."""
     import os
 
-    state = {"owner": services._identity(os.getpid()), "ports": {"api": port}, "services": []}
+    state = {"owner": service_processes.identity_of(os.getpid()), "ports": {"api": port}, "services": []}
     (home.home / "airflow").mkdir(exist_ok=True)
     (home.home / "airflow" / "services.json").write_text(json.dumps(state))
 
@@ -167,7 +167,7 @@ def test_the_warehouse_is_down(
 
 def test_services_are_up(home: Settings, airflow: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
     values = status.collect(home)
-    assert values["services"]["states"] == dict.fromkeys(services.SERVICES, "healthy")
+    assert values["services"]["states"] == dict.fromkeys(supervisor.SERVICES, "healthy")
     assert status.exit_code(values) == 0
 
 

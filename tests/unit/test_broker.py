@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import free_port
-from yingjian.operations import broker, service, services
+from yingjian.operations import broker, service, supervisor
 from yingjian.settings import Settings, SetupError
 
 
@@ -39,7 +39,7 @@ def test_without_one_tasks_run_beside_the_scheduler(tmp_path: Path, monkeypatch:
     for package in ("celery", "kombu", "redis"):
         monkeypatch.setitem(sys.modules, package, None)
     assert broker.airflow_environment(settings(tmp_path), 6) == {"AIRFLOW__CORE__EXECUTOR": "LocalExecutor"}
-    assert services.commands(settings(tmp_path)) == services.SERVICES
+    assert supervisor.commands(settings(tmp_path)) == supervisor.SERVICES
     broker.check(settings(tmp_path))
     with pytest.raises(SetupError, match="YINGJIAN_BROKER is not set"):
         service.become(settings(tmp_path), "worker")
@@ -47,8 +47,8 @@ def test_without_one_tasks_run_beside_the_scheduler(tmp_path: Path, monkeypatch:
 
 def test_workers_are_counted(tmp_path: Path) -> None:
     url = "redis://:letmein@127.0.0.1:6379/0"
-    assert list(services.commands(settings(tmp_path, url)))[-2:] == ["worker-1", "worker-2"]
-    assert services.commands(settings(tmp_path, url, YINGJIAN_WORKERS="0")) == services.SERVICES
+    assert list(supervisor.commands(settings(tmp_path, url)))[-2:] == ["worker-1", "worker-2"]
+    assert supervisor.commands(settings(tmp_path, url, YINGJIAN_WORKERS="0")) == supervisor.SERVICES
     with pytest.raises(SetupError, match="YINGJIAN_WORKERS is many"):
         settings(tmp_path, url, YINGJIAN_WORKERS="many")
 

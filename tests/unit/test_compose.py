@@ -15,7 +15,7 @@ from tests import compose
 from yingjian.cli import app
 from yingjian.database import embedded
 from yingjian.environment import Environment
-from yingjian.operations import service_names, services
+from yingjian.operations import airflow_home, service_names, supervisor
 from yingjian.operations.service_names import PORTAL
 from yingjian.portal.service import IDLE_SECONDS, serve
 from yingjian.settings import PROJECT_ROOT, Settings, variables
@@ -154,9 +154,9 @@ def test_what_it_tells_airflow(folder: Path) -> None:
     settings = settings_of("scheduler", folder)
     assert settings.home == Path("/var/lib/yingjian") and settings.warehouse and settings.given_person_key
     assert str(settings.delivery_time) == "07:00:00" and settings.airflow_url == "http://api-server:8080"
-    environment = services.airflow_environment(settings, schedule=True, ports={"api": 8080})
+    environment = airflow_home.airflow_environment(settings, schedule=True, ports={"api": 8080})
     assert environment["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
-    assert list(services.commands(settings)) == list(services.SERVICES)
+    assert list(supervisor.commands(settings)) == list(supervisor.SERVICES)
     assert variables({}).port == 8080, "where docker-compose looks for the API and its health"
     assert variables({}).portal_port == 8081, "and for the portal"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from yingjian import cli
-from yingjian.operations import services
+from yingjian.operations import airflow_home, airflow_users
 from yingjian.settings import PROJECT_ROOT, Settings, SetupError
 
 
@@ -20,7 +20,7 @@ def home(tmp_path, monkeypatch) -> Settings:
 
 
 def test_without_a_directory_there_is_the_administrator_alone(home, capsys):
-    assert services.users(home) == {"admin": "admin"}
+    assert airflow_users.users(home) == {"admin": "admin"}
     assert cli.main(["users"]) == 0
     assert capsys.readouterr().out.split() == ["admin", "Airflow:", "admin"]
 
@@ -33,17 +33,17 @@ def test_a_sender_that_signs_in_is_listed_with_its_feeds(home, capsys):
 
 def test_the_data_team_has_the_roles_that_the_directory_gives_and_no_official_has_one(home, capsys):
     home.officials.write_text((PROJECT_ROOT / "docs" / "officials.example.yml").read_text())
-    users = services.users(home)
+    users = airflow_users.users(home)
     assert users == {"admin": "admin", "engineer": "op"}
     (home.home / "airflow").mkdir()
-    services.write_passwords(home)
+    airflow_users.write_passwords(home)
     written = home.home / "airflow" / "passwords.json"
     passwords = json.loads(written.read_text())
     assert passwords.keys() == users.keys() and len(set(passwords.values())) == len(users)
     assert min(map(len, passwords.values())) > 30
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
     assert {stat.S_IMODE(path.stat().st_mode) for path in (home.home / "secrets").iterdir()} == {0o600}
-    services.write_passwords(home)
+    airflow_users.write_passwords(home)
     assert json.loads(written.read_text()) == passwords, "they stay as they are"
 
     assert cli.main(["users"]) == 0
@@ -57,7 +57,7 @@ def test_the_data_team_has_the_roles_that_the_directory_gives_and_no_official_ha
 def test_an_official_is_not_called_like_the_administrator(home, capsys):
     home.officials.write_text("officials: [{login: admin, name: 某人, audience: office}]")
     with pytest.raises(SetupError, match="the login admin is Airflow's own"):
-        services.users(home)
+        airflow_users.users(home)
     assert cli.main(["users"]) == 2
     assert "give another one" in capsys.readouterr().err
 
@@ -72,7 +72,7 @@ def test_airflow_lets_nobody_in_unasked(tmp_path: Path, monkeypatch: pytest.Monk
             "YINGJIAN_PERSON_KEY": "key",
         }
     )
-    environment = services.airflow_environment(settings, schedule=True, ports=dict.fromkeys(("api", "worker_log", "trigger_log"), 1))  # fmt: skip
+    environment = airflow_home.airflow_environment(settings, schedule=True, ports=dict.fromkeys(("api", "worker_log", "trigger_log"), 1))  # fmt: skip
     assert environment["AIRFLOW__API__HOST"] == "127.0.0.1"
     assert environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS"] == "False"
     assert environment["AIRFLOW__API__EXPOSE_CONFIG"] == environment["AIRFLOW__API__EXPOSE_STACKTRACE"] == "False"

@@ -20,7 +20,7 @@ from yingjian.pipeline import Dag, Task
 from yingjian.settings import Settings, SetupError
 
 if TYPE_CHECKING:
-    from yingjian.operations.services import Airflow, TaskResult
+    from yingjian.operations.airflow_api import Airflow, TaskResult
 
 app = terminal.group("the pipeline at work")
 
@@ -152,7 +152,7 @@ def _say_refused(settings: Settings) -> None:
 
 def _explain(settings: Settings, day: date, result: object) -> bool:
     """Say how a daily run ended; returns whether the day was published."""
-    from yingjian.operations.services import RunResult
+    from yingjian.operations.airflow_api import RunResult
 
     assert isinstance(result, RunResult)
     logs = settings.home / "airflow" / "logs" / "dag_id=daily" / f"run_id={result.run_id}"

@@ -17,12 +17,12 @@ def users(
     passwords: Annotated[bool, typer.Option("--passwords", help="print the passwords of Airflow's users")] = False,
 ) -> int:
     """List who may sign in: officials and senders to the portal, the data team to Airflow and the portal (officials.yml)."""
-    from yingjian.operations import services
+    from yingjian.operations import airflow_users
     from yingjian.people.officials import read_officials
 
     settings = Settings.load()
-    for login, role in services.users(settings).items():
-        secret = f"  {services.password(settings, login)}" if passwords else ""
+    for login, role in airflow_users.users(settings).items():
+        secret = f"  {airflow_users.password(settings, login)}" if passwords else ""
         print(f"{login:<16}Airflow: {role}{secret}")
     directory = read_officials(settings.officials)
     for login, official in directory.by_login.items():

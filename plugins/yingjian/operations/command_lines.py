@@ -22,7 +22,7 @@ from psycopg import sql
 from yingjian.database import warehouse
 from yingjian.modelling import dbt
 from yingjian.modelling.marts import published
-from yingjian.operations import migration, service, services
+from yingjian.operations import airflow_home, migration, service
 from yingjian.settings import Settings, SetupError, variables
 
 # dbt writes to the warehouse in these commands.
@@ -35,7 +35,7 @@ def airflow(settings: Settings, arguments: Sequence[str]) -> int:
     """Run Airflow's command line; return its exit code. Raises SetupError when the home cannot be prepared."""
     warehouse.ensure_running(settings)
     environment = service.environment(settings)
-    services.prepare_home(settings, environment)
+    airflow_home.prepare_home(settings, environment)
     return _run("airflow", arguments, environment)
 
 

@@ -27,15 +27,15 @@ def become(settings: Settings, name: str) -> NoReturn:
 
     Raises SetupError when a worker has no broker, or when the broker does not answer.
     """
-    from yingjian.operations import broker, services
+    from yingjian.operations import airflow_users, broker, supervisor
 
-    command = services.SERVICES.get(name)
+    command = supervisor.SERVICES.get(name)
     if command is None:
         _require_broker(settings)
         broker.check(settings)
         command = broker.worker_command(f"worker-{os.getpid()}")
     if name == "api-server":
-        services.write_passwords(settings)  # The data team may have grown since `init`.
+        airflow_users.write_passwords(settings)  # The data team may have grown since `init`.
         command = (*command, "--proxy-headers")  # FORWARDED_ALLOW_IPS names the proxies whose headers are trusted.
     arguments = [sys.executable, "-m", "yingjian.operations.airflow_service", *command]
     os.execve(sys.executable, arguments, environment(settings))  # noqa: S606
@@ -47,7 +47,7 @@ def init(settings: Settings) -> None:
     Raises SetupError.
     """
     from yingjian.database import warehouse
-    from yingjian.operations import services
+    from yingjian.operations import airflow_home
 
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def init(settings: Settings) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         warehouse.ensure_running(settings)
         migration.migrate(settings)
-        services.prepare_home(settings, environment(settings))
+        airflow_home.prepare_home(settings, environment(settings))
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -66,11 +66,11 @@ def environment(settings: Settings) -> dict[str, str]:
 
     If this process was given a setting of Airflow (AIRFLOW__…), that setting wins over Yingjian's choice.
     """
-    from yingjian.operations import services
+    from yingjian.operations import airflow_home, service_processes
 
-    port = services.recorded_port(settings) or variables().port
+    port = service_processes.recorded_port(settings) or variables().port
     here = f"http://127.0.0.1:{port}"
-    chosen = services.airflow_environment(settings, schedule=True, ports={"api": port})
+    chosen = airflow_home.airflow_environment(settings, schedule=True, ports={"api": port})
     chosen["AIRFLOW__API__BASE_URL"] = settings.url or here
     chosen["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] = f"{settings.airflow_url or here}/execution/"
     # `check` finds the heartbeats of its machine by this name.

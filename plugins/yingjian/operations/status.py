@@ -137,7 +137,8 @@ def _services(settings: Settings, down: list[str]) -> dict[str, Any]:
     from yingjian.operations import broker
     from yingjian.operations.service import check_portal
     from yingjian.operations.service_names import PORTAL
-    from yingjian.operations.services import recorded_port, services_url
+    from yingjian.operations.service_processes import recorded_port
+    from yingjian.operations.services import services_url
 
     url = services_url(settings)
     if url is None:

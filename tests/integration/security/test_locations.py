@@ -18,7 +18,7 @@ import pytest
 from tests.servers import SftpServer
 from tests.support import sample, write_feed
 from yingjian.landing import archives, locations
-from yingjian.operations import services
+from yingjian.operations import airflow_home
 from yingjian.orchestration import tasks
 from yingjian.settings import PROJECT_ROOT, Settings, SetupError
 
@@ -49,7 +49,7 @@ def test_the_token_goes_to_the_configured_address_only(guarded: Settings, monkey
 
     def token(landing: str) -> str:
         of_run = replace(guarded, landing=landing)
-        return services.airflow_environment(of_run, schedule=False, ports={"api": 1})["YINGJIAN_API_TOKEN"]
+        return airflow_home.airflow_environment(of_run, schedule=False, ports={"api": 1})["YINGJIAN_API_TOKEN"]
 
     assert token("https://platform.example/v1") == "only-for-this-test"
     assert token("https://elsewhere.example/v1") == ""

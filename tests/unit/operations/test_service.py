@@ -10,7 +10,7 @@ import pytest
 
 from tests.servers import free_port
 from yingjian import cli
-from yingjian.operations import service, services
+from yingjian.operations import service, supervisor
 from yingjian.settings import Settings
 
 
@@ -41,7 +41,7 @@ def becoming(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "execve", execve)
 
 
-@pytest.mark.parametrize("name", services.SERVICES)
+@pytest.mark.parametrize("name", supervisor.SERVICES)
 def test_it_becomes_that_service_and_runs_dags_by_their_schedule(settings: Settings, becoming: None, name: str) -> None:
     with pytest.raises(Became) as became:
         service.become(settings, name)

@@ -13,7 +13,7 @@ import pytest
 
 from yingjian import clock
 from yingjian.database import warehouse
-from yingjian.operations import services
+from yingjian.operations import airflow_home, supervisor
 from yingjian.operations.airflow_service import SUPERVISED_BY
 from yingjian.settings import Settings, SetupError
 
@@ -24,20 +24,20 @@ def test_a_failure_to_start_a_service_again_does_not_end_the_watch(
     def no_space(settings: Settings) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(services, "commands", lambda settings: {"triggerer": ("no-such-service",)})
+    monkeypatch.setattr(supervisor, "commands", lambda settings: {"triggerer": ("no-such-service",)})
     monkeypatch.setattr(warehouse, "ensure_running", no_space)
     (tmp_path / "airflow").mkdir()
     settings = Settings.load({"YINGJIAN_HOME": str(tmp_path)})
     environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path / "airflow")}
-    supervisor = services._Supervisor(settings, environment, {}, tmp_path / "airflow" / "services.json")
-    supervisor.start()
+    started = supervisor.Supervisor(settings, environment, {}, tmp_path / "airflow" / "services.json")
+    started.start()
     try:
         with pytest.raises(SetupError, match="triggerer does not stay up"):
             for _ in range(600):
-                supervisor.check()
+                started.check()
                 time.sleep(0.1)
     finally:
-        supervisor.stop()
+        started.stop()
 
 
 @pytest.mark.parametrize(("schedule", "of_a_demo"), [(True, "30"), (False, "300")])
@@ -51,7 +51,7 @@ def test_a_demo_s_schedule_follows_its_clock_soon(tmp_path: Path, schedule: bool
 
     def interval() -> str:
         ports = dict.fromkeys(("api", "worker_log", "trigger_log"), 1)
-        environment = services.airflow_environment(Settings.load(given), schedule=schedule, ports=ports)
+        environment = airflow_home.airflow_environment(Settings.load(given), schedule=schedule, ports=ports)
         return environment["AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL"]
 
     assert interval() == "300"

@@ -1,0 +1,36 @@
+"""This module names Airflow's users, the data team, and keeps their passwords."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+
+from yingjian.people.officials import ADMIN, read_officials
+from yingjian.settings import Settings, SetupError
+
+
+def users(settings: Settings) -> dict[str, str]:
+    """Return Airflow's users and their roles: its administrator, and the data team of officials.yml. No official is one.
+
+    Raises SetupError when somebody else has the administrator's login, or when the file cannot be understood.
+    """
+    officials = read_officials(settings.officials)
+    if officials.get(ADMIN) or ADMIN in officials.data_team:
+        raise SetupError(f"{settings.officials}: the login {ADMIN} is Airflow's own: give another one")
+    return {ADMIN: "admin", **officials.data_team}
+
+
+def password(settings: Settings, login: str) -> str:
+    """Return a user's password in Airflow. It is made at first use and kept among the home's secrets."""
+    return settings.secret(f"airflow_{login}" if login == ADMIN else f"airflow_user_{login}")
+
+
+def write_passwords(settings: Settings) -> None:
+    """Write the file from which Airflow's simple auth manager reads its users; only its owner may read it."""
+    path = settings.home / "airflow" / "passwords.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp sets mode 0600.
+    with os.fdopen(descriptor, "w") as file:
+        json.dump({login: password(settings, login) for login in users(settings)}, file)
+    os.replace(temporary, path)  # A service that starts meanwhile reads the old file or the new one.
