@@ -26,12 +26,12 @@ from yingjian.cli import main
 from yingjian.database import warehouse
 from yingjian.database.bootstrap import AIRFLOW_ROLE, bootstrap
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.operations import backup, migration
+from yingjian.operations import backup, backup_databases, backup_keys, migration, restore
 from yingjian.privacy import audit_trail
 from yingjian.reports import write_report
 from yingjian.settings import Settings, SetupError
 
-KEY = backup.make_key()
+KEY = backup_keys.make_key()
 WRITING = KEY.splitlines()[0].removeprefix("# for backups: ")
 IDENTITY = pyrage.x25519.Identity.from_str(KEY.splitlines()[-1])
 
@@ -62,7 +62,7 @@ def restored(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     home = tmp_path_factory.mktemp("restored") / "home"
     key_file = home.with_name("key.txt")
     key_file.write_text(KEY)
-    backup.restore(saved, home, str(key_file))
+    restore.restore(saved, home, str(key_file))
     settings = of_home(home)
     warehouse.ensure_running(settings)
     yield settings
@@ -164,7 +164,7 @@ def test_a_damaged_or_cut_backup_is_refused_whole(saved: Path, tmp_path: Path, d
     broken = tmp_path / "broken.age"
     broken.write_bytes(bytes(content[:cut]) + (b"x" if damage == "appended" else b""))
     with pytest.raises(SetupError, match="is damaged, cut off or no backup: nothing was restored"):
-        backup.restore(broken, tmp_path / "home", KEY)
+        restore.restore(broken, tmp_path / "home", KEY)
     assert_nothing_restored(tmp_path / "home")
 
 
@@ -178,7 +178,7 @@ def test_cut_between_two_of_its_pieces(saved: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.age"
     broken.write_bytes(content[: body + 4 * (65536 + 16)])
     with pytest.raises(SetupError, match="damaged, cut off"):
-        backup.restore(broken, tmp_path / "home", KEY)
+        restore.restore(broken, tmp_path / "home", KEY)
     assert_nothing_restored(tmp_path / "home")
 
 
@@ -187,7 +187,7 @@ def test_a_wrong_key_and_no_key(
 ) -> None:
     home = tmp_path / "home"
     for key, sentence in {
-        backup.make_key(): "was not made for this key",
+        backup_keys.make_key(): "was not made for this key",
         WRITING: "restoring needs the secret one",
         f"# nothing\n{KEY.splitlines()[-1]}": "has no YINGJIAN-MAC-",
         "AGE-SECRET-KEY-1XYZ": "holds no valid key",
@@ -205,14 +205,14 @@ def test_a_home_that_is_not_empty_is_left_as_it_is(saved: Path, tmp_path: Path) 
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "kept").write_text("x")
     with pytest.raises(SetupError, match="is not empty"):
-        backup.restore(saved, tmp_path / "home", KEY)
+        restore.restore(saved, tmp_path / "home", KEY)
     assert [path.name for path in tmp_path.rglob("*")] == ["home", "kept"]
 
 
 def test_another_person_key_is_refused(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YINGJIAN_PERSON_KEY", "another")
     with pytest.raises(SetupError, match="YINGJIAN_PERSON_KEY is not the one"):
-        backup.restore(saved, tmp_path / "home", KEY)
+        restore.restore(saved, tmp_path / "home", KEY)
     assert_nothing_restored(tmp_path / "home")
 
 
@@ -230,10 +230,10 @@ def test_what_is_left_of_a_killed_restore_is_in_nobodys_way(
         time.sleep(0.05)
     killed.kill()
     assert killed.wait() == -signal.SIGKILL and making.home.exists() and not (tmp_path / "home").exists()
-    count = backup._counts
-    monkeypatch.setattr(backup, "_counts", lambda conn: {name: rows + 1 for name, rows in count(conn).items()})
+    count = restore.row_counts
+    monkeypatch.setattr(restore, "row_counts", lambda conn: {name: rows + 1 for name, rows in count(conn).items()})
     with pytest.raises(SetupError, match="are not those of the backup"):
-        backup.restore(saved, tmp_path / "home", KEY)
+        restore.restore(saved, tmp_path / "home", KEY)
     assert_nothing_restored(tmp_path / "home")
 
 
@@ -252,15 +252,15 @@ def test_to_another_server_and_nothing_there_when_it_fails(
         with monkeypatch.context() as patch:
             patch.setattr(audit_trail, "verify", lambda *_: audit_trail.Verdict(4, 2, "it was changed"))
             with pytest.raises(SetupError, match="audit trail is broken at event 2"):
-                backup.restore(saved, tmp_path / "home", KEY)
-        for database in backup.DATABASES:
+                restore.restore(saved, tmp_path / "home", KEY)
+        for database in backup_databases.DATABASES:
             with psycopg.connect(server.uri("postgres", database)) as conn:
-                assert backup._counts(conn) == {}
-        backup.restore(saved, tmp_path / "home", KEY)
+                assert backup_databases.row_counts(conn) == {}
+        restore.restore(saved, tmp_path / "home", KEY)
         external = of_home(tmp_path / "home", YINGJIAN_WAREHOUSE=server.uri("yingjian_owner"), YINGJIAN_PERSON_KEY="x")
         assert support.marts(external) == support.marts(world)
         with pytest.raises(SetupError, match="is not empty: empty it"):
-            backup.restore(saved, tmp_path / "again", KEY)
+            restore.restore(saved, tmp_path / "again", KEY)
         assert support.marts(external) == support.marts(world), "what was there is left as it was"
         assert not (tmp_path / "home" / "postgres").exists()
     finally:

@@ -12,7 +12,7 @@ import pytest
 from tests.support import query
 from yingjian import cli
 from yingjian.database import schema, warehouse
-from yingjian.operations import backup, migration, status
+from yingjian.operations import backup_databases, migration, status
 from yingjian.settings import Settings, SetupError
 
 
@@ -120,4 +120,4 @@ def test_files_that_run_each_time_make_no_table_that_a_backup_holds() -> None:
         for name in re.findall(r"create (?:unlogged )?table (?:if not exists )?(\S+)", path.read_text(encoding="utf-8"))
     }
     assert statements == {"intermediate.increment_progress"}
-    assert "intermediate" in backup.REBUILT_SCHEMAS
+    assert "intermediate" in backup_databases.REBUILT_SCHEMAS

@@ -32,10 +32,10 @@ def restore(
     home: Annotated[Path, typer.Option("--home", metavar="NEW", help="a folder that is empty or not there yet")],
 ) -> int:
     """Make a home from a backup: all of it, or nothing."""
-    from yingjian.operations import backup
+    from yingjian.operations import restore as restoring
 
     with terminal.bar(f"{home} is made from {file}"):
-        manifest = backup.restore(file, home, variables().backup_key)
+        manifest = restoring.restore(file, home, variables().backup_key)
     print(f"{home}: publication {manifest.publication or 'none'}, {manifest.rows:,} rows; set YINGJIAN_HOME to it")
     return 0
 
@@ -43,7 +43,7 @@ def restore(
 @app.command("backup-key", epilog=terminal.example("yingjian backup-key"))
 def backup_key() -> int:
     """Make a new key for backups."""
-    from yingjian.operations import backup
+    from yingjian.operations.backup_keys import make_key
 
-    print(backup.make_key(), end="")
+    print(make_key(), end="")
     return 0

@@ -16,12 +16,13 @@ import pytest
 from tests import support
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.operations import backup
+from yingjian.operations import backup, backup_archive, backup_keys
+from yingjian.operations import restore as restoring
 from yingjian.people.audience import Audience
 from yingjian.privacy import access
 from yingjian.settings import Settings, SetupError
 
-KEY = backup.make_key()
+KEY = backup_keys.make_key()
 PUBLIC, MAC = KEY.splitlines()[0].removeprefix("# for backups: ").split(",")
 IDENTITY = pyrage.x25519.Identity.from_str(KEY.splitlines()[-1])
 
@@ -42,13 +43,13 @@ def content(guarded: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """The programs of PostgreSQL that a restore starts, and as whom."""
     programs: list[tuple[str, str]] = []
-    start: Callable[..., Any] = backup._start
+    start: Callable[..., Any] = restoring.start
 
     def noted(program: str, uri: str, *options: str, **files: Any) -> Any:
         programs.append((program, urlparse(uri).username or ""))
         return start(program, uri, *options, **files)
 
-    monkeypatch.setattr(backup, "_start", noted)
+    monkeypatch.setattr(restoring, "start", noted)
     return programs
 
 
@@ -65,21 +66,21 @@ def changed(content: bytes, **replaced: bytes) -> bytes:
                     member.size = len(held)
                     yield member, [held]
 
-    return b"".join(backup._tar(members(), MAC.encode()))
+    return b"".join(backup_archive.tar(members(), MAC.encode()))
 
 
 def restore(content: bytes, folder: Path) -> None:
     (folder / "backup.age").write_bytes(pyrage.encrypt(content, [pyrage.x25519.Recipient.from_str(PUBLIC)]))
-    backup.restore(folder / "backup.age", folder / "home", KEY)
+    restoring.restore(folder / "backup.age", folder / "home", KEY)
 
 
 def test_a_file_that_anybody_could_have_made_for_the_public_key(
     content: bytes, tmp_path: Path, started: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[object] = []
-    monkeypatch.setattr(backup._Target, "take", lambda *arguments: begun.append(arguments))
-    forged = changed(content, logins_json=b"{}")[: -backup.END_BYTES]
-    for end in (b"", content[-backup.END_BYTES :], b"\0" * backup.END_BYTES):
+    monkeypatch.setattr(restoring._Target, "take", lambda *arguments: begun.append(arguments))
+    forged = changed(content, logins_json=b"{}")[: -backup_archive.END_BYTES]
+    for end in (b"", content[-backup_archive.END_BYTES :], b"\0" * backup_archive.END_BYTES):
         with pytest.raises(SetupError, match="was not written by who has this"):
             restore(forged + end, tmp_path)
     assert begun == [] and started == [] and [path.name for path in tmp_path.iterdir()] == ["backup.age"]
