@@ -24,7 +24,7 @@ from tests.provider import CLIENT, SECRET
 from tests.servers import free_port
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.modelling.dbt import prepare_manifest
+from yingjian.modelling.dbt_project import prepare_manifest
 from yingjian.modelling.marts import published
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.portal import accounts

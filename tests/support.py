@@ -20,7 +20,8 @@ from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.delivery import sign_off
 from yingjian.landing.land import LandingSummary, land
-from yingjian.modelling import dbt as dbt_project
+from yingjian.modelling import dbt as building
+from yingjian.modelling import dbt_project
 from yingjian.modelling.marts import QUALITY_CHECK, published
 from yingjian.operations import migration
 from yingjian.people.officials import read_officials
@@ -125,8 +126,8 @@ def begin_build(conn: psycopg.Connection, run_id: str, day: date) -> builds.Buil
 
 def dbt(settings: Settings, *arguments: str, check: bool = True, token: str = "") -> DbtRun:
     """A dbt command in this process, as the daily run does it; token: of the build that it shows that it owns."""
-    with redirect_stdout(io.StringIO()) as out, dbt_project.shown(token):
-        result = dbt_project.invoke(settings, *arguments)
+    with redirect_stdout(io.StringIO()) as out, building.shown(token):
+        result = building.invoke(settings, *arguments)
     done = DbtRun(bool(result.success), out.getvalue())
     assert not check or done.success, f"{result.exception} {done.stdout[-4000:]}"
     return done
@@ -146,7 +147,7 @@ def build(settings: Settings, day: date, *select: str) -> None:
         return
     token = claim(settings, day).token
     with redirect_stdout(io.StringIO()):
-        dbt_project.build(settings, day, token)
+        building.build(settings, day, token)
 
 
 def renew(settings: Settings, day: date) -> builds.Build:

@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from yingjian.bi import dashboards, datasets
 from yingjian.database import warehouse
-from yingjian.modelling.dbt import prepare_manifest
+from yingjian.modelling.dbt_project import prepare_manifest
 from yingjian.modelling.marts import published
 from yingjian.publishing.partitions import bind_to_date
 from yingjian.settings import Settings

@@ -28,7 +28,7 @@ from tests.servers import free_port
 from yingjian.bi import dashboards, datasets
 from yingjian.cli import app
 from yingjian.database import warehouse
-from yingjian.modelling.dbt import prepare_manifest
+from yingjian.modelling.dbt_project import prepare_manifest
 from yingjian.people.audience import Audience
 from yingjian.privacy import access
 from yingjian.settings import PROJECT_ROOT, Settings

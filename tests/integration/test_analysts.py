@@ -25,7 +25,7 @@ from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian import marts
 from yingjian.bi import datasets
 from yingjian.database import warehouse
-from yingjian.modelling.dbt import prepare_manifest
+from yingjian.modelling.dbt_project import prepare_manifest
 from yingjian.people.audience import Audience
 from yingjian.privacy import access
 from yingjian.settings import PROJECT_ROOT, Settings

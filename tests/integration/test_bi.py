@@ -19,7 +19,7 @@ from yingjian.bi.check import Finding
 from yingjian.bi.datasets import Column, Dataset, Metric
 from yingjian.cli import app
 from yingjian.database import warehouse
-from yingjian.modelling.dbt import prepare_manifest
+from yingjian.modelling.dbt_project import prepare_manifest
 from yingjian.people.audience import Audience
 from yingjian.privacy import access
 from yingjian.settings import PROJECT_ROOT, Settings

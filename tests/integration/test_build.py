@@ -10,7 +10,7 @@ import pytest
 from tests import support
 from tests.conftest import HomeFactory
 from yingjian.database import warehouse
-from yingjian.modelling import dbt as dbt_project
+from yingjian.modelling import dbt as building
 from yingjian.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -21,11 +21,9 @@ DAY = date(2022, 7, 20)
 def test_what_cannot_be_built_is_named_and_what_needs_it_is_skipped(fresh_home: Settings) -> None:
     with warehouse.connect(fresh_home) as conn:
         conn.execute("alter table staging.declarations rename to declarations_elsewhere")
-    reports: list[dict[str, dbt_project.NodeResult]] = []
-    with pytest.raises(
-        dbt_project.BuildError, match="dbt could not build stg_platform__declarations: the log says why"
-    ):
-        dbt_project.build(fresh_home, DAY, support.claim(fresh_home, DAY).token, reports.append)
+    reports: list[dict[str, building.NodeResult]] = []
+    with pytest.raises(building.BuildError, match="dbt could not build stg_platform__declarations: the log says why"):
+        building.build(fresh_home, DAY, support.claim(fresh_home, DAY).token, reports.append)
     states = {name: node["state"] for name, node in reports[-1].items()}
     assert states["model.yingjian.stg_platform__declarations"] == "error"
     assert states["model.yingjian.town_state"] == "skipped"
@@ -37,16 +35,16 @@ def test_what_cannot_be_built_is_named_and_what_needs_it_is_skipped(fresh_home: 
 @pytest.mark.beyond
 def test_whoever_shows_it_cannot_stop_it(fresh_home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the last word, when the build is over, must arrive."""
-    monkeypatch.setattr(dbt_project, "SAY_SECONDS", 0.01)
+    monkeypatch.setattr(building, "SAY_SECONDS", 0.01)
     calls = 0
 
-    def say(states: dict[str, dbt_project.NodeResult]) -> None:
+    def say(states: dict[str, building.NodeResult]) -> None:
         nonlocal calls
         calls += 1
         if "model.yingjian.zone_stay_summary" not in states or len(states) < 100:
             raise OSError("the API does not answer")
 
-    assert dbt_project.build(fresh_home, DAY, support.claim(fresh_home, DAY).token, say) > 100
+    assert building.build(fresh_home, DAY, support.claim(fresh_home, DAY).token, say) > 100
     assert calls > 1
 
 
@@ -95,17 +93,17 @@ def test_seeds_and_staging_are_made_when_the_project_changed_or_one_is_missing(
 ) -> None:
     kind, schema, name = node
     settings = home_factory(f"standing {kind}", built_town)
-    standing = dbt_project.standing_nodes(settings)
+    standing = building.standing_nodes(settings)
     assert {"seed.yingjian.policy_parameter", "model.yingjian.stg_platform__cases"} <= set(standing)
     with warehouse.connect(settings, "transformer") as conn:
         conn.execute(f"alter {kind} {schema}.{name} rename to elsewhere")
-    assert dbt_project.standing_nodes(settings) == []
+    assert building.standing_nodes(settings) == []
     with warehouse.connect(settings, "transformer") as conn:
         conn.execute(f"alter {kind} {schema}.elsewhere rename to {name}")
-    assert dbt_project.standing_nodes(settings) == standing
+    assert building.standing_nodes(settings) == standing
     with monkeypatch.context() as patched:
-        patched.setattr(dbt_project, "project_digest", lambda settings: "another")
-        assert dbt_project.standing_nodes(settings) == []
+        patched.setattr(building, "project_digest", lambda settings: "another")
+        assert building.standing_nodes(settings) == []
     with warehouse.connect(settings) as conn:
-        conn.execute("delete from intermediate.increment_progress where model = %s", dbt_project.INCREMENTS[:1])
-    assert dbt_project.standing_nodes(settings) == []
+        conn.execute("delete from intermediate.increment_progress where model = %s", building.INCREMENTS[:1])
+    assert building.standing_nodes(settings) == []

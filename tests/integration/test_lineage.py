@@ -14,7 +14,7 @@ import pytest
 
 from tests import support
 from tests.conftest import HomeFactory
-from yingjian.modelling import dbt as dbt_project
+from yingjian.modelling import dbt as building
 from yingjian.modelling import lineage
 from yingjian.settings import Settings, SetupError
 
@@ -60,7 +60,7 @@ def home(home_factory: HomeFactory) -> Settings:
 @pytest.mark.beyond
 def test_each_model_is_told_with_what_it_reads(home: Settings, endpoint: Endpoint) -> None:
     token = support.claim(home, DAY).token
-    dbt_project.build(replace(home, openlineage_url=endpoint.url), DAY, token)
+    building.build(replace(home, openlineage_url=endpoint.url), DAY, token)
     assert {event["job"]["namespace"] for event in endpoint.events} == {lineage.NAMESPACE}
     written = {
         output["name"]: {source["name"] for source in event["inputs"]}
@@ -78,7 +78,7 @@ def test_an_endpoint_that_refuses_stops_nothing(
 ) -> None:
     endpoint.status = 400
     token = support.claim(home, DAY).token
-    dbt_project.build(replace(home, openlineage_url=endpoint.url), DAY, token)
+    building.build(replace(home, openlineage_url=endpoint.url), DAY, token)
     assert "OpenLineage: the models of this build were not told" in caplog.text
     assert support.query(home, "select count(*) from build.obligation") == [(0,)]
 

@@ -13,7 +13,8 @@ import pytest
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
 from yingjian.database import warehouse
-from yingjian.modelling.dbt import prepare_manifest, write_docs
+from yingjian.modelling.dbt import write_docs
+from yingjian.modelling.dbt_project import prepare_manifest
 from yingjian.settings import PROJECT_ROOT, Settings
 
 # A read of a few dozen rows costs less than this by the estimate of PostgreSQL; a read of the 600 residents costs more.

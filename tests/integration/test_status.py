@@ -19,7 +19,7 @@ from tests.conftest import WORLD_DAY
 from yingjian import cli
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.modelling import dbt
+from yingjian.modelling.dbt_project import prepare_manifest
 from yingjian.operations import service_processes, status, supervisor
 from yingjian.orchestration import notices
 from yingjian.settings import Settings
@@ -269,9 +269,9 @@ def test_a_broken_manifest_is_seen_and_mended(home: Settings) -> None:
         values = status.collect(home)
         assert values["manifest"] == "broken"
         assert any("the dbt manifest" in text and "is broken" in text for text in values["attention"])
-    assert dbt.prepare_manifest(home) == manifest
+    assert prepare_manifest(home) == manifest
     assert json.loads(manifest.read_text())["nodes"].keys() == json.loads(whole)["nodes"].keys()
     assert status.collect(home)["manifest"] == "ok"
     written = manifest.stat().st_mtime_ns
-    dbt.prepare_manifest(home)
+    prepare_manifest(home)
     assert manifest.stat().st_mtime_ns == written, "what is whole is not parsed again"

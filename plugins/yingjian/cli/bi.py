@@ -89,7 +89,7 @@ def _bundle(settings: Settings, login: str) -> bytes:
 
 def _manifest(settings: Settings) -> Path:
     from yingjian.database import warehouse
-    from yingjian.modelling.dbt import prepare_manifest
+    from yingjian.modelling.dbt_project import prepare_manifest
 
     warehouse.ensure_running(settings)
     return prepare_manifest(settings)

@@ -22,7 +22,7 @@ import yaml
 from psycopg import sql
 
 from yingjian.database import locks, warehouse
-from yingjian.modelling import dbt
+from yingjian.modelling.dbt_project import dbt_folder
 from yingjian.modelling.spark_types import SHORT_TYPES, Columns
 from yingjian.settings import Settings
 
@@ -86,8 +86,8 @@ def sources_folder(settings: Settings) -> Path:
 
 def sources(settings: Settings) -> list[Source]:
     """Return every source that the dbt project declares, and every seed."""
-    declared = yaml.safe_load((dbt.dbt_folder(settings) / "models" / "staging" / "_sources.yml").read_text())["sources"]
-    seeds = sorted(path.stem for path in (dbt.dbt_folder(settings) / "seeds").rglob("*.csv"))
+    declared = yaml.safe_load((dbt_folder(settings) / "models" / "staging" / "_sources.yml").read_text())["sources"]
+    seeds = sorted(path.stem for path in (dbt_folder(settings) / "seeds").rglob("*.csv"))
     return [
         *(Source(source["schema"], table["name"]) for source in declared for table in source["tables"]),
         *(Source(SEEDS, seed) for seed in seeds),

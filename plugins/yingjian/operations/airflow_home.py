@@ -98,7 +98,7 @@ def prepare_home(settings: Settings, environment: dict[str, str]) -> None:
     """Make Airflow's home, and migrate its metadata database when Airflow's version is new."""
     from importlib.metadata import version
 
-    from yingjian.modelling.dbt import prepare_manifest
+    from yingjian.modelling.dbt_project import prepare_manifest
 
     home = settings.home / "airflow"
     (home / "plugins").mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ from typing import Any
 from psycopg import sql
 
 from yingjian.database import warehouse
-from yingjian.modelling import dbt
+from yingjian.modelling import dbt_project
 from yingjian.modelling.marts import published
 from yingjian.operations import airflow_home, migration, service
 from yingjian.settings import Settings, SetupError, variables
@@ -49,7 +49,7 @@ def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
     with warehouse.connect(settings) as conn:
         migration.require_migrated(conn)
     command_line = understand(arguments)
-    environment = dbt.dbt_environment(settings)
+    environment = dbt_project.dbt_environment(settings)
     door: AbstractContextManager[Mapping[str, str]] = nullcontext({})
     if command_line.target == "dev":
         schema = dev_schema()
@@ -67,7 +67,7 @@ def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
             )
         door = build.by_hand(settings, command_line.day)
     with door as token_variables:
-        return _run(dbt.COMMAND_LINE, arguments, {**environment, **token_variables})
+        return _run(dbt_project.COMMAND_LINE, arguments, {**environment, **token_variables})
 
 
 @dataclass(frozen=True)

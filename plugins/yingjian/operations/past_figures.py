@@ -19,6 +19,7 @@ from psycopg import sql
 
 from yingjian.database import warehouse
 from yingjian.modelling import dbt
+from yingjian.modelling.dbt_project import dbt_folder
 from yingjian.modelling.marts import published
 from yingjian.modelling.own_schemas import own_schemas
 from yingjian.publishing.partitions import bind_to_date
@@ -70,7 +71,7 @@ def missing(settings: Settings) -> list[tuple[int, date]]:
 
 def marts_of_figures(settings: Settings) -> Mapping[str, frozenset[str]]:
     """Return the marts from which each figure is counted, by its code."""
-    folder = dbt.dbt_folder(settings) / "models" / "indicators"
+    folder = dbt_folder(settings) / "models" / "indicators"
     return {
         code: frozenset(re.findall(r"ref\('(\w+)'\)", query))
         for path in sorted(folder.glob("*.sql"))

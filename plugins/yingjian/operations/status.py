@@ -29,7 +29,7 @@ from yingjian.clock import SHANGHAI
 from yingjian.database import warehouse
 from yingjian.database.airflow_database import BUSINESS_DATE
 from yingjian.delivery import ledger
-from yingjian.modelling.dbt import manifest_fault
+from yingjian.modelling.dbt_project import manifest_fault
 from yingjian.operations import migration
 from yingjian.orchestration import anchor, notices, watch
 from yingjian.portal import outlines

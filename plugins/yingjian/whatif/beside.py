@@ -18,6 +18,7 @@ from psycopg import sql
 
 from yingjian.database import warehouse
 from yingjian.modelling import dbt
+from yingjian.modelling.dbt_project import dbt_folder
 from yingjian.modelling.own_schemas import own_schemas
 from yingjian.settings import Settings
 from yingjian.whatif.draft import Draft, DraftError, copy_project, merge
@@ -47,8 +48,8 @@ def built(
     """
     with tempfile.TemporaryDirectory(prefix="whatif-") as folder_of_both:
         project = Path(folder_of_both) / "project"
-        seeds = copy_project(dbt.dbt_folder(settings), project / "dbt_project")
-        draft = merge(folder, dbt.dbt_folder(settings) / "seeds" / "policy", seeds)
+        seeds = copy_project(dbt_folder(settings), project / "dbt_project")
+        draft = merge(folder, dbt_folder(settings) / "seeds" / "policy", seeds)
         if not draft.effective_from <= day <= (draft.effective_to or date.max):
             raise DraftError(
                 f"policy_edition.csv, line 2, column effective_from: the draft is not in force on {day}, so nothing would differ"

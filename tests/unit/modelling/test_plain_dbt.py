@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from yingjian.modelling.dbt import INCREMENTS, dbt_environment
+from yingjian.modelling.dbt import INCREMENTS
+from yingjian.modelling.dbt_project import dbt_environment
 from yingjian.settings import PROJECT_ROOT, Settings
 
 PROJECT = PROJECT_ROOT / "dbt_project"
