@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -19,15 +18,11 @@ Sender = Annotated[
 ]
 
 
-def waiting(rows: Sequence[tuple[Any, ...]], files: Sequence[object]) -> str:
-    """How much is open."""
-    return f"{sum(row[-1] for row in rows):,} open rows{f', {len(files)} files rejected whole' if files else ''}"
-
-
 @app.command("list", epilog=terminal.example("yingjian quarantine list --feed test_results"))
 def list_(feed: Feed = None, sender: Sender = None) -> int:
     """List open rows by feed, sender, file and reason, and files rejected whole."""
     from yingjian.landing import quarantine
+    from yingjian.operations.refusals import count_of_open
 
     with connection() as conn:
         rows = quarantine.summary(conn, feed, sender)
@@ -36,7 +31,7 @@ def list_(feed: Feed = None, sender: Sender = None) -> int:
         print(f"   whole  {of_feed}  {file_name}  {reason}")
     for of_feed, from_sender, file_name, codes, count in rows:
         print(f"{count:8,}  {of_feed}  {from_sender or '-'}  {file_name}  {codes}")
-    print(waiting(rows, files))
+    print(count_of_open(rows, files))
     return 0
 
 
