@@ -18,7 +18,7 @@ from yingjian.orchestration.common import PACKS, PUBLICATION, START, TASKS
 from yingjian.orchestration.feeds import WaitForFeeds
 from yingjian.orchestration.timetable import BusinessDays
 from yingjian.orchestration.tries import tried_again
-from yingjian.pipeline import Task
+from yingjian.pipeline import MODELS, Task
 
 ROOT = Path(__file__).resolve().parents[1]
 DBT_PROJECT = ROOT / "dbt_project"
@@ -62,12 +62,12 @@ def daily() -> None:
         doc_md="Deferred until no other run builds; from here on the schema `build` is this run's.",
     )
 
-    @task(task_id=model_tasks.BUILD, doc_md="One `dbt build`; its log names a model that fails.")
+    @task(task_id=Task.BUILD, doc_md="One `dbt build`; its log names a model that fails.")
     def build(**context: Any) -> int:
         return tasks.build(tasks.business_date(context), context["run_id"], model_tasks.teller(context["ti"]))
 
     models = DbtTaskGroup(
-        group_id=model_tasks.MODELS,
+        group_id=MODELS,
         project_config=ProjectConfig(
             dbt_project_path=DBT_PROJECT,
             manifest_path=DBT_TARGET / "manifest.json",

@@ -1,4 +1,4 @@
-"""The DAGs have these ids, and so have those of their tasks that code outside of their DAG names."""
+"""The DAGs have these ids, and so have those of their tasks that code outside of their DAG names; files have these statuses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,13 @@ class Task(StrEnum):
 
     WAIT_FOR_FEEDS = "wait_for_feeds"
     CLAIM_BUILD = "claim_build"
+    BUILD = "build"
     RELEASE_BY_HAND = "release_by_hand"
     PUBLISH = "publish"
     SIGN_OFF = "sign_off"
     WAIT_FOR_HOUR = "wait"
+
+
+MODELS = "models"  # This group of `daily` has a task for each model.
+MODEL_TASK = f"{MODELS}."  # The id of a model's task begins so.
+REFUSED = ("rejected", "unknown_feed")  # Landing takes no row of a file of `quality.landed_file` with such a status.

@@ -21,7 +21,7 @@ from yingjian.operations.airflow_api import Airflow, RunResult, TaskResult
 from yingjian.operations.refusals import count_of_open
 from yingjian.orchestration import notices
 from yingjian.people.officials import ADMIN, read_officials
-from yingjian.pipeline import Dag, Task
+from yingjian.pipeline import MODEL_TASK, Dag, Task
 from yingjian.settings import Settings, SetupError
 
 
@@ -82,7 +82,7 @@ def _step_teller(what: str, progress: Callable[..., None], terminal: Terminal) -
 
     def tell(task: TaskResult) -> None:
         progress(f"{what}: {task.task_id}")
-        if not task.task_id.startswith("models."):
+        if not task.task_id.startswith(MODEL_TASK):
             terminal.say(f"{what}: {task.task_id} {task.state} in {task.seconds:.1f} s")
 
     return tell
@@ -150,7 +150,7 @@ def _seconds_by_step(tasks: Iterable[TaskResult]) -> dict[str, float]:
     return {
         task.task_id: task.seconds
         for task in tasks
-        if task.state == "success" and not task.task_id.startswith("models.")
+        if task.state == "success" and not task.task_id.startswith(MODEL_TASK)
     }
 
 

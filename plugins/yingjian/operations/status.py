@@ -31,7 +31,9 @@ from yingjian.database.airflow_database import BUSINESS_DATE
 from yingjian.delivery import ledger
 from yingjian.modelling.dbt_project import manifest_fault
 from yingjian.operations import migration
+from yingjian.operations.service_names import JOBS
 from yingjian.orchestration import anchor, notices, watch
+from yingjian.pipeline import MODEL_TASK, REFUSED
 from yingjian.portal import outlines
 from yingjian.privacy import rotation
 from yingjian.publishing import decision
@@ -43,7 +45,7 @@ LATE = timedelta(hours=36)
 NO_ANCHOR = "the end of the audit trail is noted nowhere else, set YINGJIAN_AUDIT_ANCHOR: see docs/runbooks/watch.md"
 DOUBT_DAYS = 7  # Doubtful files and contradictions are shown for this many days.
 WAREHOUSE, METADATA = "the warehouse", "Airflow's database"
-_COMPONENTS = {"scheduler": "scheduler", "dag_processor": "dag-processor", "triggerer": "triggerer"}
+_COMPONENTS = {name.replace("-", "_"): name for name in JOBS}
 
 
 def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
@@ -232,7 +234,7 @@ def _runs(conn: psycopg.Connection) -> list[dict[str, Any]]:
                 select task_id from task_instance
                 where task_instance.dag_id = last_runs.dag_id and task_instance.run_id = last_runs.run_id
                 and task_instance.state = 'failed'
-                order by (task_id like 'models.%')::int, start_date, task_id
+                order by starts_with(task_id, '{MODEL_TASK}')::int, start_date, task_id
                 limit 5
             )
         from last_runs
@@ -311,11 +313,12 @@ def _feeds(conn: psycopg.Connection, now: datetime) -> list[dict[str, Any]]:
             feed,
             max(received_at) filter (where status = 'staged'),
             max(newest_update),
-            count(*) filter (where status in ('rejected', 'unknown_feed') and not is_to_retry)
+            count(*) filter (where status = any(%s) and not is_to_retry)
         from quality.landed_file
         group by feed
         order by feed
-        """
+        """,
+        (list(REFUSED),),
     ).fetchall()
     judged: dict[str, tuple[str, str | None]] = {}
     with suppress(psycopg.errors.UndefinedTable):  # Nothing is published yet.

@@ -13,7 +13,7 @@ from yingjian.delivery.messages import Letter
 from yingjian.delivery.recipients import Recipient, recipients
 from yingjian.orchestration import delivery_tasks, feeds
 from yingjian.people.officials import Officials
-from yingjian.pipeline import Dag, Task
+from yingjian.pipeline import MODEL_TASK, Dag, Task
 from yingjian.reports import text
 from yingjian.settings import Settings
 
@@ -66,9 +66,9 @@ def why(settings: Settings, day: date) -> str:
         """
         select task_id, state from task_instance
         where dag_id = %s and run_id = %s and state in ('failed', 'deferred', 'up_for_reschedule')
-        and task_id not like 'models.%%' order by end_date nulls last
+        and not starts_with(task_id, %s) order by end_date nulls last
         """,
-        (Dag.DAILY, run_id),
+        (Dag.DAILY, run_id, MODEL_TASK),
     )
     if (Task.WAIT_FOR_FEEDS, "deferred") in tasks and (missing := feeds.read_missing(settings, day)):
         return f"等待报送：{'、'.join(reference.feeds()[feed]['title'] for feed in missing)}"

@@ -14,6 +14,7 @@ from yingjian import clock, reference
 from yingjian.database import warehouse
 from yingjian.orchestration import tasks
 from yingjian.orchestration.polling import PollingTrigger
+from yingjian.publishing import build as builds
 from yingjian.settings import Settings
 
 # A late file makes its day run again at most once in this time, and only until this hour of the next day.
@@ -118,10 +119,10 @@ def late_day(settings: Settings) -> LateDay | None:
             )
             and not exists (
                 select from publishing.build
-                where as_of_date = newest.as_of_date and state in ('waiting', 'building', 'asking')
+                where as_of_date = newest.as_of_date and state = any(%(open)s)
             )
             """,
-            {"pause": CORRECTION_PAUSE / _speed(settings), "feeds": required_feeds()},
+            {"pause": CORRECTION_PAUSE / _speed(settings), "feeds": required_feeds(), "open": list(builds.OPEN)},
         ).fetchone()
     if row is None:
         return None

@@ -12,8 +12,8 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk.execution_time.xcom import XCom
 
-BUILD = "build"  # This task runs dbt.
-MODELS = "models"  # This group has a task for each model.
+from yingjian.pipeline import MODEL_TASK
+
 RESULT = "result"  # The XCom of a model's task has this key; it holds state, seconds and rows.
 
 
@@ -34,7 +34,7 @@ def as_task(*, task_id: str, dag: Any, task_group: Any, **_: Any) -> ModelTask:
 
 def task_of(model: str) -> str:
     """Return the id of the task of a model (dbt's unique id), as Cosmos names it."""
-    return f"{MODELS}.{model.rpartition('.')[2]}_run"
+    return f"{MODEL_TASK}{model.rpartition('.')[2]}_run"
 
 
 def teller(task: Any) -> Callable[[dict[str, Any]], None]:

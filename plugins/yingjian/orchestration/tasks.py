@@ -183,7 +183,7 @@ def why_build_is_lost(settings: Settings, run_id: str) -> str | None:
             """,
             (run_id,),
         ).fetchone()
-    if row is None or row[0] in ("waiting", "building", "asking"):
+    if row is None or row[0] in builds.OPEN:
         return None
     state, later, day = row
     return f"its build is {state}" + (f", the schema build went to run {later} of {day}" if later else "")

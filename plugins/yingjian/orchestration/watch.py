@@ -23,7 +23,7 @@ from yingjian.database import warehouse
 from yingjian.orchestration import anchor, memory, notices
 from yingjian.orchestration.notices import FAILURE, Notice, task_link, ui_link
 from yingjian.people.audience import OFFICE
-from yingjian.pipeline import Dag
+from yingjian.pipeline import MODEL_TASK, REFUSED, Dag
 from yingjian.privacy import audit_trail
 from yingjian.publishing import decision
 from yingjian.reports.audiences import narrowed
@@ -201,10 +201,10 @@ def rejected_files(view: View) -> list[Notice]:
     rows = view.conn.execute(
         """
         select feed, count(*) from quality.landed_file
-        where status in ('rejected', 'unknown_feed') and not is_to_retry and received_at > %s
+        where status = any(%s) and not is_to_retry and received_at > %s
         group by feed order by feed
         """,
-        (view.moment - RECENT,),
+        (list(REFUSED), view.moment - RECENT),
     )
     return [
         Notice("rejected_files", f"rejected_files:{feed}", f"{count} files of {feed} were refused", Dag.LANDING)
@@ -354,11 +354,12 @@ def failures(view: View) -> list[Notice]:
     rows = view.runs(
         """
         select dag_id, run_id, task_id, try_number, end_date from task_instance
-        where state = 'failed' and end_date between %s and %s and task_id not like 'models.%%'
+        where state = 'failed' and end_date between %s and %s and not starts_with(task_id, %s)
         order by end_date
         """,
         view.moment - RECENT,
         view.moment - CALLBACK,
+        MODEL_TASK,
     )
     untold = [
         Notice(

@@ -22,6 +22,10 @@ from yingjian.database import locks
 UNSEEN = timedelta(minutes=2)
 BY_HAND = "hand:"
 
+# The states of a build that has not ended: it waits for its turn, or it owns the schema and builds or asks a person.
+OWNING = ("building", "asking")
+OPEN = ("waiting", *OWNING)
+
 _COLUMNS = "build_id, run_id, run_key, token::text, as_of_date, state"
 
 
@@ -53,7 +57,7 @@ def ask(conn: psycopg.Connection[Any], run_id: str, day: date, missing_feeds: li
     with conn.transaction():
         _lock(conn)
         newest = _newest(conn, run_id)
-        if newest and newest.state in ("waiting", "building", "asking"):
+        if newest and newest.state in OPEN:
             return newest
         claims = conn.execute("select count(*) from publishing.build where run_id = %s", (run_id,)).fetchone()
         number = (claims[0] if claims else 0) + 1
@@ -256,7 +260,10 @@ def _newest(conn: psycopg.Connection[Any], run_id: str) -> Build | None:
 
 
 def _owner(conn: psycopg.Connection[Any]) -> Build | None:
-    row = conn.execute(f"select {_COLUMNS} from publishing.build where state in ('building', 'asking')").fetchone()  # type: ignore[arg-type]
+    row = conn.execute(
+        f"select {_COLUMNS} from publishing.build where state = any(%s)",  # type: ignore[arg-type]
+        (list(OWNING),),
+    ).fetchone()
     return Build(*row) if row else None
 
 
