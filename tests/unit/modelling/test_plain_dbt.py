@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from yingjian.modelling.dbt import INCREMENTS
 from yingjian.modelling.dbt_project import dbt_environment
@@ -59,8 +60,10 @@ def test_two_models_are_incremental_and_merge() -> None:
 
 
 def test_a_build_has_a_thread_for_each_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    profile = (PROJECT / "profiles.yml").read_text(encoding="utf-8")
-    assert profile.count("threads: \"{{ env_var('YINGJIAN_PG_THREADS', '2') | as_number }}\"") == 2
+    targets = yaml.safe_load((PROJECT / "profiles.yml").read_text(encoding="utf-8"))["yingjian"]["outputs"]
+    assert {name: target["threads"] for name, target in targets.items()} == dict.fromkeys(
+        ("warehouse", "dev"), "{{ env_var('YINGJIAN_PG_THREADS', '2') | as_number }}"
+    )
     monkeypatch.setattr("os.cpu_count", lambda: 7)
     elsewhere = {"YINGJIAN_WAREHOUSE": "postgresql://owner:secret@127.0.0.1/town", "YINGJIAN_PERSON_KEY": "0" * 64}
     settings = Settings.load({"YINGJIAN_HOME": str(tmp_path), **elsewhere})
