@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.providers.standard.sensors.date_time import DateTimeSensor
 from airflow.sdk import Param, dag, task
 
 from yingjian.orchestration import delivery_tasks, tasks
-from yingjian.orchestration.common import PACKS, START, TASKS
+from yingjian.orchestration.common import PACKS, START, TASKS_THAT_SEND
 from yingjian.pipeline import Task
 
 
@@ -19,12 +17,7 @@ from yingjian.pipeline import Task
     max_active_runs=8,  # A run that waits for its hour must not delay the delivery of a newer publication.
     params={"publication_id": Param(None, type=["null", "integer"], title="发布编号 / publication to deliver")},
     tags=["yingjian"],
-    default_args={
-        **TASKS,
-        "retries": 3,
-        "retry_delay": timedelta(minutes=1),
-        "retry_exponential_backoff": True,
-    },
+    default_args=TASKS_THAT_SEND,
     doc_md="""
     ### To each their pages
     Waits until the set hour (YINGJIAN_DELIVERY_TIME, Asia/Shanghai; past: at once), then sends mail, group messages and

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import Param, dag, task
 
 from yingjian.orchestration import delivery_tasks, tasks
 from yingjian.orchestration.approval import SignOff
-from yingjian.orchestration.common import PACKS, START, TASKS
+from yingjian.orchestration.common import PACKS, START, TASKS_THAT_SEND
 from yingjian.pipeline import Task
 
 
@@ -22,12 +20,7 @@ from yingjian.pipeline import Task
         "time_limit_hours": Param(10, type="number", exclusiveMinimum=0, title="审签时限（小时）/ time limit"),
     },
     tags=["yingjian"],
-    default_args={
-        **TASKS,
-        "retries": 3,
-        "retry_delay": timedelta(minutes=1),
-        "retry_exponential_backoff": True,
-    },
+    default_args=TASKS_THAT_SEND,
     doc_md="""
     ### What goes to the public is signed off first
     Writes the bulletin, asks those with the right `sign_off`, later their deputies too, and shows the figures in

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import CronTriggerTimetable, dag, task
 
 from yingjian.clock import SHANGHAI
 from yingjian.orchestration import senders as loop
-from yingjian.orchestration.common import START, TASKS
+from yingjian.orchestration.common import START, TASKS_THAT_SEND
 from yingjian.settings import Settings
 
 AT = Settings.load().delivery_time
@@ -20,12 +18,7 @@ AT = Settings.load().delivery_time
     catchup=False,
     max_active_runs=1,
     tags=["yingjian"],
-    default_args={
-        **TASKS,
-        "retries": 3,
-        "retry_delay": timedelta(minutes=1),
-        "retry_exponential_backoff": True,
-    },
+    default_args=TASKS_THAT_SEND,
     doc_md="""
     ### Who sends learns what was wrong
     At the hour of delivery (YINGJIAN_DELIVERY_TIME). Each sender of `officials.yml` of whom rows were refused since
