@@ -12,7 +12,7 @@ from yingjian.settings import PROJECT_ROOT
 
 PACKAGE = PROJECT_ROOT / "plugins" / "yingjian"
 LAYERS = (
-    "environment", "settings", "scratch", "clock", "names", "pipeline", "reference", "people", "database", "marts", "modelling", "quality", "privacy", "landing", "publishing", "reports", "bi",
+    "environment", "settings", "processes", "scratch", "clock", "names", "pipeline", "reference", "people", "database", "marts", "modelling", "quality", "privacy", "landing", "publishing", "reports", "bi",
     "whatif", "delivery", "simulate", "portal", "orchestration", "operations", "documents", "cli",
 )  # fmt: skip
 

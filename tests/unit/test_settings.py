@@ -1,11 +1,8 @@
-"""The environment variables are one class, the page of them is generated, and a crash leaves no core file."""
+"""The environment variables are one class, and the page of them is generated."""
 
 from __future__ import annotations
 
 import re
-import resource
-import subprocess
-import sys
 from datetime import time, timedelta
 from pathlib import Path
 
@@ -15,28 +12,6 @@ from yingjian.database import warehouse
 from yingjian.documents import variables as page
 from yingjian.environment import IN_A_FILE, ROLE_PASSWORD, Environment
 from yingjian.settings import PROJECT_ROOT, Settings, SetupError, variables
-
-LIMITS = "import resource; print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
-LIMITED = "from yingjian.settings import no_core_files; no_core_files(); "
-
-
-def core_limit(code: str) -> int:
-    """The bytes that a core file of a process may have, where its parent allows one."""
-
-    def allowed() -> None:
-        hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-        resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
-
-    done = subprocess.run([sys.executable, "-c", code], preexec_fn=allowed, capture_output=True, text=True, check=True)
-    return int(done.stdout)
-
-
-def test_a_crash_leaves_no_core_file() -> None:
-    """A limit of one byte also keeps it from a program that collects core files; 0 does not."""
-    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-    assert core_limit(LIMITS) == hard, "without the call it would be what the machine allows"
-    assert core_limit(LIMITED + LIMITS) == (1 if hard else 0)
-
 
 NAMES = {str(field.alias) for field in Environment.model_fields.values()}
 

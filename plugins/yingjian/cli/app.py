@@ -31,8 +31,9 @@ from yingjian.cli import (
     warehouse,
     whatif,
 )
+from yingjian.processes import no_core_files
 from yingjian.scratch import own_folder
-from yingjian.settings import SetupError, no_core_files
+from yingjian.settings import SetupError
 
 WRONG = 2  # The exit code of a command that was asked wrongly, or that the machine is not set up for.
 INTERRUPTED = 130  # A shell gives this code after Ctrl-C.

@@ -31,7 +31,8 @@ from tenacity import (
 )
 
 from yingjian.database.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, bootstrap
-from yingjian.settings import Settings, SetupError, no_core_files
+from yingjian.processes import no_core_files
+from yingjian.settings import Settings, SetupError
 
 SERVER_USER = "yingjian"
 HOST = "127.0.0.1"

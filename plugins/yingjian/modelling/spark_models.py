@@ -22,7 +22,7 @@ from yingjian.modelling.dbt import BuildError, Model
 from yingjian.modelling.spark_export import SCHEMA
 from yingjian.modelling.spark_sql import Refused, line_of, place, spark_type, translate
 from yingjian.modelling.spark_types import Columns
-from yingjian.settings import end_with
+from yingjian.processes import end_with
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -16,8 +16,9 @@ import sys
 from importlib import import_module
 
 from yingjian.operations.service_names import PORTAL
+from yingjian.processes import end_with, no_core_files
 from yingjian.scratch import own_folder
-from yingjian.settings import TELEMETRY_OFF, end_with, no_core_files
+from yingjian.settings import TELEMETRY_OFF
 
 # Every child that reads a DAG file or runs a task needs these modules.
 IN_EVERY_CHILD = (

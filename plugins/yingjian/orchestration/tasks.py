@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from yingjian import clock
 from yingjian.database import warehouse
+from yingjian.processes import end_with
 from yingjian.publishing import build as builds
-from yingjian.settings import Settings, end_with
+from yingjian.settings import Settings
 
 if TYPE_CHECKING:
     from yingjian.people.audience import Audience
