@@ -14,9 +14,10 @@ from pathlib import Path
 
 from tests import support
 from tests.spark_queries import QUERIES
+from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling import dbt
-from yingjian.modelling.spark_export import SCHEMA, types_of
+from yingjian.modelling.spark_export import SCHEMA, columns_of, sources
 from yingjian.modelling.spark_sql import Refused, translate
 from yingjian.modelling.spark_types import Columns
 from yingjian.settings import PROJECT_ROOT, Settings
@@ -64,6 +65,12 @@ def constructs(models: list[dbt.Model], tables: Mapping[str, Columns]) -> set[st
         known[model.table] = translated.columns
         names |= set(translated.constructs)
     return names.union(*(translate(name, query, {}).constructs for name, query in QUERIES.items()))
+
+
+def types_of(settings: Settings) -> dict[str, Columns]:
+    """The columns of the tables that Spark reads, by their names on Spark."""
+    with warehouse.connect(settings, "transformer") as conn:
+        return {source.on_spark: columns_of(conn, source) for source in sources(settings)}
 
 
 def read() -> set[str]:

@@ -229,7 +229,7 @@ def test_the_constructs_and_types_that_were_compared_are_listed(
     """The fast check in `make check` trusts these two files; `python -m tests.compared_on_spark` writes them."""
     settings, _ = simulated
     listed = json.loads(compared_on_spark.TYPES.read_text(encoding="utf-8"))
-    tables = spark_export.types_of(settings)
+    tables = compared_on_spark.types_of(settings)
     # A publication adds columns to what is published.
     assert {name: {column: tables[name][column] for column in columns} for name, columns in listed.items()} == listed
     assert listed.keys() == tables.keys()

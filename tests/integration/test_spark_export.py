@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from tests import support
+from tests.compared_on_spark import types_of
 from tests.conftest import WORLD_DAY, HomeFactory
 from tests.support import IDENTITY, write_feed
 from yingjian import cli
@@ -63,7 +64,7 @@ def exported(settings: Settings, table: str) -> Counter[tuple[Any, ...]]:
 
 
 def rows(settings: Settings, table: str) -> Counter[tuple[Any, ...]]:
-    columns = spark_export.types_of(settings)[table]
+    columns = types_of(settings)[table]
     return counted(support.query(settings, f"select {', '.join(columns)} from {table}"))
 
 
@@ -91,7 +92,7 @@ def test_the_files_hold_the_rows_and_nobody_else_reads_them(town: Settings) -> N
 
 
 def test_what_dbt_may_not_read_is_not_exported(town: Settings) -> None:
-    columns = spark_export.types_of(town)["quality.rejected_row"]
+    columns = types_of(town)["quality.rejected_row"]
     assert "reason_codes" in columns and not {"raw_text", "record_key"} & columns.keys()
 
 
@@ -131,7 +132,7 @@ def test_an_empty_table_has_one_file_with_its_columns(town: Settings) -> None:
     assert rows(town, "portal.disposition").total() == 0
     (name,) = files(town, "portal/disposition")
     frame = pl.read_parquet(town.spark / "sources" / "portal" / "disposition" / name)
-    assert frame.columns == list(spark_export.types_of(town)["portal.disposition"]) and frame.is_empty()
+    assert frame.columns == list(types_of(town)["portal.disposition"]) and frame.is_empty()
 
 
 def test_half_a_part_is_never_taken_for_the_whole(town: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,12 +94,6 @@ def sources(settings: Settings) -> list[Source]:
     ]
 
 
-def types_of(settings: Settings) -> dict[str, Columns]:
-    """Return the columns of the tables that `export` exports, by their names on Spark."""
-    with warehouse.connect(settings, "transformer") as conn:
-        return {source.on_spark: _columns(conn, source) for source in sources(settings)}
-
-
 @contextmanager
 def turn(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
     """Be the only one that exports, builds on Spark, or removes what they left; wait for whoever does."""
@@ -158,7 +152,7 @@ def _keep_only(settings: Settings, tables: Iterable[_Table]) -> None:
 
 
 def _table(conn: psycopg.Connection[Any], source: Source) -> _Table:
-    columns = _columns(conn, source)
+    columns = columns_of(conn, source)
     by = PARTS.get(source.schema)
     if by not in columns or _is_key(conn, source, by):
         by = None
@@ -180,7 +174,7 @@ def _names(key: int | None, count: int, total: int, columns: Columns) -> list[st
     return [f"{'all' if key is None else key}-{fingerprint}-{number:05d}.parquet" for number in range(number_of_files)]
 
 
-def _columns(conn: psycopg.Connection[Any], source: Source) -> Columns:
+def columns_of(conn: psycopg.Connection[Any], source: Source) -> Columns:
     """Return the columns of a table of the warehouse that dbt may read, with the types that models can read."""
     rows = conn.execute(
         """
