@@ -22,15 +22,13 @@ def start() -> int:
 
 @app.command("migrate", epilog=terminal.example("yingjian migrate"))
 def migrate() -> int:
-    """Bring the warehouse's tables, views, rights, and the figures of past days to this version."""
+    """Bring the warehouse's tables, views and rights to this version."""
     from yingjian.database import warehouse
-    from yingjian.operations import migration, past_figures
+    from yingjian.operations import migration
 
     settings = Settings.load()
     warehouse.ensure_running(settings)
     migration.migrate(settings)
-    if days := past_figures.fill(settings):
-        print(f"the figures of {len(days)} past days were filled in: {days[0]} to {days[-1]}")
     return 0
 
 
