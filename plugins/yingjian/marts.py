@@ -89,8 +89,8 @@ def indicators(
         for place in ("community", "department"):
             chosen.setdefault(place, ... if place in by else None)
         values = _read(conn, "indicator_daily", _Days(date, since, until), None, chosen)
-    told = ["indicator_code", "title", "unit", "better", "is_share", "decimals", "sort_order"]
-    frame = values.merge(words[told], how="left", on="indicator_code", validate="many_to_one")
+    described = ["indicator_code", "title", "unit", "better", "is_share", "decimals", "sort_order"]
+    frame = values.merge(words[described], how="left", on="indicator_code", validate="many_to_one")
     frame = frame.sort_values(["as_of_date", "sort_order", "community", "department"], kind="stable", ignore_index=True)
     frame.attrs = values.attrs | {"titles": {**words.attrs["titles"], **values.attrs["titles"]}}
     return frame.drop(columns="sort_order")
@@ -212,28 +212,28 @@ def _typed(values: pd.Series[Any], kind: str, titles: Mapping[str, str] | None) 
 
 def _kinds(conn: psycopg.Connection[Any], name: str) -> dict[str, str]:
     """Return the type of each column of a mart. Raises LookupError when there is no such mart."""
-    found = conn.execute(
+    types = conn.execute(
         """
         select attname, format_type(atttypid, null) from pg_attribute
         where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum
         """,
         [f"{SCHEMA}.{name}"],
     ).fetchall()
-    if not found:
+    if not types:
         raise LookupError(f"there is no mart {SCHEMA}.{name}")
-    return dict(found)
+    return dict(types)
 
 
 def _titles(conn: psycopg.Connection[Any], name: str) -> dict[str, str]:
     """Return the Chinese title of each column, which stands before the colon of its comment."""
-    found = conn.execute(
+    titles = conn.execute(
         """
         select attname, split_part(col_description(attrelid, attnum), ': ', 1) from pg_attribute
         where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attnum
         """,
         [f"{SCHEMA}.{name}"],
     ).fetchall()
-    return {column: title for column, title in found if title}
+    return {column: title for column, title in titles if title}
 
 
 def _codes(conn: psycopg.Connection[Any], name: str) -> dict[str, dict[str, str]]:

@@ -27,7 +27,7 @@ def own_folder() -> Iterator[None]:
     a fork of it, lives; the kernel releases it after a kill too. Where there is no home yet, or it is closed to this
     user, the system's folder stays in use.
     """
-    folder = _made(home_of(os.environ) / NAME)
+    folder = _new_folder(home_of(os.environ) / NAME)
     if folder is None:
         yield
         return
@@ -47,7 +47,7 @@ def own_folder() -> Iterator[None]:
         os.close(descriptor)
 
 
-def _made(scratch: Path) -> tuple[int, Path] | None:
+def _new_folder(scratch: Path) -> tuple[int, Path] | None:
     """Return a new folder with its lock; None where the home has no room for one, or is none before its first secret."""
     if not (scratch.parent / "secrets").is_dir():
         return None

@@ -31,11 +31,11 @@ class Finding:
     what: str
     audience: str
     expected: str
-    found: str
+    actual: str
 
     def __str__(self) -> str:
         audience = f", {self.audience}" if self.audience else ""
-        return f"{self.dataset}, {self.what}{audience}: expected {self.expected}, found {self.found}"
+        return f"{self.dataset}, {self.what}{audience}: expected {self.expected}, found {self.actual}"
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def check(
     """
     reader.rollback()
     reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    found = reader.execute(f"select publication_id from {SCHEMA}.publication").fetchone()
-    if found is None:
+    current = reader.execute(f"select publication_id from {SCHEMA}.publication").fetchone()
+    if current is None:
         raise LookupError("nothing is published yet, so there is nothing to compare with")
     findings, compared = [], 0
     for dataset in datasets.values():
@@ -69,10 +69,10 @@ def check(
         findings += list(_charts(reader, dashboard))
     broken = {finding.dataset for finding in findings}
     sound = [dataset for dataset in datasets.values() if dataset.name not in broken]
-    for audience in audiences(reporter, found[0]):
-        said = _reported(reporter, found[0], audience)
+    for audience in audiences(reporter, current[0]):
+        figures = _reported(reporter, current[0], audience)
         for dataset in sound:
-            differing, count = _differing(reader, dataset, audience, said)
+            differing, count = _differing(reader, dataset, audience, figures)
             findings += differing
             compared += count
     columns = sum(len(dataset.columns) for dataset in datasets.values())
@@ -150,19 +150,19 @@ def _reported(reporter: Reader, publication_id: int, audience: Audience) -> dict
         for code, words in figures.words.items()
         if audience == OFFICE or (words.by_community if audience.kind == "community" else words.by_department)
     }
-    said = {}
+    figure_texts = {}
     for figure in figures.daily(issue, sorted(own)):
         code = figure.key.replace("-", "_")
-        said[code] = figure.written.removesuffix(figure.unit).rstrip() if figure.unit else figure.written
-    return said
+        figure_texts[code] = figure.written.removesuffix(figure.unit).rstrip() if figure.unit else figure.written
+    return figure_texts
 
 
 def _differing(
-    reader: Reader, dataset: Dataset, audience: Audience, said: Mapping[str, str]
+    reader: Reader, dataset: Dataset, audience: Audience, figures: Mapping[str, str]
 ) -> tuple[list[Finding], int]:
     """Return the metrics that say something else than the report, and how many were compared."""
     place = dataset.place(audience.kind)
-    metrics: list[Metric] = [metric for metric in dataset.metrics.values() if metric.figure in said]
+    metrics: list[Metric] = [metric for metric in dataset.metrics.values() if metric.figure in figures]
     if place is None or not metrics:
         return [], 0
     conditions: list[sql.Composable] = (
@@ -181,9 +181,9 @@ def _differing(
     for metric, value in zip(metrics, row, strict=True):
         # A sum without rows is null; the report counts 0.
         shown = metric.write(0 if value is None and not dataset.figures else value)
-        if shown != said[metric.figure]:
+        if shown != figures[metric.figure]:
             findings.append(
-                Finding(dataset.name, f"the metric {metric.name}", audience.title, said[metric.figure], shown)
+                Finding(dataset.name, f"the metric {metric.name}", audience.title, figures[metric.figure], shown)
             )
     return findings, len(metrics)
 

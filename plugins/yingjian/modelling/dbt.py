@@ -112,10 +112,10 @@ def compiled(settings: Settings, schema: str, day: date) -> list[Model]:
     nodes = {done.node.unique_id: done.node for done in result.result.results}
     after = {name: set(node.depends_on.nodes) & set(nodes) for name, node in nodes.items()}
     in_order = [nodes[name] for name in TopologicalSorter(after).static_order()]
-    kept = {name for name, node in nodes.items() if f"intermediate.{node.name}" in INCREMENTS}
+    kept_models = {name for name, node in nodes.items() if f"intermediate.{node.name}" in INCREMENTS}
     for node in reversed(in_order):
-        if node.unique_id in kept:
-            kept |= after[node.unique_id]
+        if node.unique_id in kept_models:
+            kept_models |= after[node.unique_id]
     return [
         Model(
             node.unique_id,
@@ -125,7 +125,7 @@ def compiled(settings: Settings, schema: str, day: date) -> list[Model]:
             node.compiled_code,
             node.raw_code,
             "view" in node.config.materialized,
-            node.unique_id not in kept and "view" not in node.config.materialized,
+            node.unique_id not in kept_models and "view" not in node.config.materialized,
         )
         for node in in_order
     ]

@@ -137,20 +137,22 @@ def _process(settings: Settings) -> Iterator[subprocess.Popen[str]]:
     It gets the variables in `PASSED_ON` alone: those of Yingjian and of Airflow's connections hold passwords and keys.
     """
     environment = {name: value for name, value in os.environ.items() if PASSED_ON.match(name)}
-    with (built_folder(settings) / "stderr").open("w+", encoding="utf-8", errors="replace") as said:
+    with (built_folder(settings) / "stderr").open("w+", encoding="utf-8", errors="replace") as stderr_file:
         process = subprocess.Popen(
             [
                 str(settings.spark_python), "-m", "yingjian.modelling.spark_models", str(built_folder(settings)),
                 settings.spark_master, str(os.getpid()),
             ],
-            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True, encoding="utf-8",
+            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr_file, text=True, encoding="utf-8",
             start_new_session=True,
         )  # fmt: skip
         try:
             assert process.stdout
             if "is_ready" not in process.stdout.readline():
-                said.seek(0)  # No row was read before the session was there.
-                raise BuildError(f"Spark did not start: {' '.join(said.read().split())[-500:] or 'it says nothing'}")
+                stderr_file.seek(0)  # No row was read before the session was there.
+                raise BuildError(
+                    f"Spark did not start: {' '.join(stderr_file.read().split())[-500:] or 'it says nothing'}"
+                )
             yield process
         finally:
             with suppress(ProcessLookupError):

@@ -77,10 +77,10 @@ def session(folder: Path, master: str) -> SparkSession:
     builder = SparkSession.Builder().master(master)
     for name, value in {**SESSION, **(ON_ONE_MACHINE if master.startswith("local") else {}), **own}.items():
         builder = builder.config(name, value)
-    made = builder.getOrCreate()
+    spark = builder.getOrCreate()
     for name in PYTHON_LOGGERS:
         logging.getLogger(name).disabled = True
-    return made
+    return spark
 
 
 def register(spark: SparkSession, tables: Mapping[str, str]) -> None:
@@ -172,14 +172,14 @@ def _line(model: Model, text: str, start: int, stop: int) -> str:
 
 def _check_types(spark: SparkSession, model: Model, columns: Columns, start: float) -> None:
     """Raise ModelError where Spark gave a column another type than PostgreSQL gives it."""
-    made = {column.name: column.dataType.simpleString() for column in spark.table(model.table).schema.fields}
+    built_types = {column.name: column.dataType.simpleString() for column in spark.table(model.table).schema.fields}
     for name, kind in columns.items():
         wanted = (spark_type(kind) or "").replace("timestamp_ltz", "timestamp").replace(" ", "")
-        of_decimals = kind == "numeric" and made.get(name, "").startswith("decimal")
-        if made.get(name) != wanted and not of_decimals:
+        of_decimals = kind == "numeric" and built_types.get(name, "").startswith("decimal")
+        if built_types.get(name) != wanted and not of_decimals:
             seconds = time.monotonic() - start
             raise ModelError(
-                model, seconds, f"Spark built {model.path} with {name} as {made.get(name)}, which is {kind}"
+                model, seconds, f"Spark built {model.path} with {name} as {built_types.get(name)}, which is {kind}"
             )
 
 

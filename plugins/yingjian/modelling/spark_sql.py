@@ -187,7 +187,7 @@ def place(sql: str, source: str, line: int) -> str:
 
 def line_of(marked: str, start: int, stop: int) -> int | None:
     """Return the line of the compiled SQL at a piece of the marked SQL: the first that is marked in it, else the nearest."""
-    marks = [(found.start(), int(found[1])) for found in MARK.finditer(marked)]
+    marks = [(mark.start(), int(mark[1])) for mark in MARK.finditer(marked)]
     inside = [line for position, line in marks if start <= position <= stop]
     nearest = sorted((abs(position - start), line) for position, line in marks)
     return inside[0] if inside else nearest[0][1] if nearest else None
@@ -353,10 +353,10 @@ class _Translation:
 
     @_handles(exp.Column, args="this table db")
     def _column(self, node: Any, scope: Scope) -> Typed:
-        found = scope.column(node.name, node.table)
-        if found is None or node.args.get("db"):
+        column = scope.column(node.name, node.table)
+        if column is None or node.args.get("db"):
             raise self.refuse(f"the column {node.sql(dialect=Plain)} is not known")
-        kind, is_item = found
+        kind, is_item = column
         return (exp.to_identifier(node.name) if is_item else node), kind
 
     @_handles(exp.Paren)
@@ -1262,10 +1262,10 @@ class _Translation:
 
         Spark reads no list of the row around a query, but has functions for the items of a list.
         """
-        found = _list_source(select)
-        if found is None:
+        source = _list_source(select)
+        if source is None:
             raise self.refuse("array(select …) is only known of one list")
-        unnested, table, column = found
+        unnested, table, column = source
         items, kind = self.list_value(unnested, scope)
         inner = Scope(scope, sources=[Source(table, {column: kind[:-2]}, is_item=True)])
         if select.args.get("where"):

@@ -42,12 +42,12 @@ def teller(task: Any) -> Callable[[dict[str, Any]], None]:
 
     task: the running task instance of the build.
     """
-    told: dict[str, Any] = {}
+    written: dict[str, Any] = {}
 
     def tell(results: dict[str, Any]) -> None:
         for name, result in results.items():
-            if name.startswith("model.") and told.get(name) != result:
+            if name.startswith("model.") and written.get(name) != result:
                 XCom.set(RESULT, result, dag_id=task.dag_id, task_id=task_of(name), run_id=task.run_id)
-                told[name] = result
+                written[name] = result
 
     return tell

@@ -87,8 +87,8 @@ class Officials:
     @property
     def grids(self) -> list[Audience]:
         """Return the grids that have an official, by name: only these get a pack."""
-        found = {one.audience for one in self.by_login.values() if one.audience.kind == "grid"}
-        return sorted(found, key=lambda audience: audience.name)
+        audiences = {one.audience for one in self.by_login.values() if one.audience.kind == "grid"}
+        return sorted(audiences, key=lambda audience: audience.name)
 
     @property
     def senders(self) -> Officials:

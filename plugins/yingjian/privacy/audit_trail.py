@@ -90,8 +90,8 @@ def anchor(conn: psycopg.Connection[Any], key: bytes, moment: datetime) -> str:
     row = conn.execute(
         "select event_id, encode(hash, 'hex') from audit.event order by event_id desc limit 1"
     ).fetchone() or (0, "")
-    said = {"at": moment.isoformat(timespec="seconds"), "event": row[0], "hash": row[1]}
-    return json.dumps(said | {"code": _code(said, key)})
+    trail_end = {"at": moment.isoformat(timespec="seconds"), "event": row[0], "hash": row[1]}
+    return json.dumps(trail_end | {"code": _code(trail_end, key)})
 
 
 def against(conn: psycopg.Connection[Any], lines: Iterable[str], key: bytes) -> tuple[int, str | None]:
@@ -100,22 +100,22 @@ def against(conn: psycopg.Connection[Any], lines: Iterable[str], key: bytes) -> 
     for line in lines:
         number += 1
         try:
-            said = json.loads(line)
-            code = said.pop("code")
+            trail_end = json.loads(line)
+            code = trail_end.pop("code")
         except (ValueError, KeyError, TypeError, AttributeError):
             return number, f"anchor {number} is none"
-        if not hmac.compare_digest(str(code), _code(said, key)):
+        if not hmac.compare_digest(str(code), _code(trail_end, key)):
             return number, f"anchor {number} was not made with this home's secret"
         row = conn.execute(
-            "select encode(hash, 'hex') from audit.event where event_id = %s", (said["event"],)
+            "select encode(hash, 'hex') from audit.event where event_id = %s", (trail_end["event"],)
         ).fetchone()
-        if said["event"] and (row is None or row[0] != said["hash"]):
-            return number, f"event {said['event']} is gone or another one than at {said['at']}"
+        if trail_end["event"] and (row is None or row[0] != trail_end["hash"]):
+            return number, f"event {trail_end['event']} is gone or another one than at {trail_end['at']}"
     return number, None
 
 
-def _code(said: dict[str, Any], key: bytes) -> str:
-    return hmac.new(key, json.dumps(said, sort_keys=True).encode(), hashlib.sha256).hexdigest()
+def _code(trail_end: dict[str, Any], key: bytes) -> str:
+    return hmac.new(key, json.dumps(trail_end, sort_keys=True).encode(), hashlib.sha256).hexdigest()
 
 
 # Every change of the trail's table, triggers and functions gives a row of the catalog another xmin, a change that was taken
@@ -189,17 +189,17 @@ def verify(conn: psycopg.Connection[Any], end_file: Path) -> Verdict:
     """
     broken, number, before = None, 0, b"\0" * 32
     with conn.cursor(name="verifying") as cursor:
-        for event_id, hashed, previous, kept in cursor.execute(_AS_HASHED):
+        for event_id, hashed, previous, own_hash in cursor.execute(_AS_HASHED):
             number += 1
             if event_id != number:
                 broken = event_id, "an event before it is missing"
-            elif kept != hashlib.sha256(hashed.encode()).digest():
+            elif own_hash != hashlib.sha256(hashed.encode()).digest():
                 broken = event_id, "it was changed"
             elif previous != before:
                 broken = event_id, "the event before it was replaced"
             if broken:
                 break
-            before = kept
+            before = own_hash
     last = conn.execute(
         "select event_id, encode(hash, 'hex') from audit.event order by event_id desc limit 1"
     ).fetchone()

@@ -197,7 +197,7 @@ def decide(
             raise NotDecidedError("the answer is by somebody who may not give it: nothing is decided")
         if needs_reason(about.needed_right, is_released) and not audit_trail.is_reason(reason):
             raise NoReasonError("the decision needs a reason: nothing is decided")
-        made = conn.execute(
+        inserted = conn.execute(
             """
             insert into publishing.decision (
                 question_id, build_token, publication_id, decided_by, name, is_released, reason, answered_at
@@ -215,7 +215,7 @@ def decide(
                 "reason": reason or None,
             },
         )
-        if not made.rowcount:
+        if not inserted.rowcount:
             raise NotOpenError("the question was answered already or is over: nothing is decided")
         audit_trail.record(
             conn,

@@ -21,7 +21,7 @@ from yingjian.people.audience import OFFICE, Audience
 def audiences(conn: psycopg.Connection[Any], publication_id: int) -> list[Audience]:
     """Return the office, and every department and community of the publication, by name."""
     with narrowed(conn, OFFICE):
-        found = records(
+        places = records(
             conn,
             """
             select 'community' as kind, community as name from compliance_daily where publication_id = %(id)s
@@ -33,7 +33,7 @@ def audiences(conn: psycopg.Connection[Any], publication_id: int) -> list[Audien
             """,
             id=publication_id,
         )
-    named = {Audience(row["kind"], row["name"]) for row in found if row["name"]}
+    named = {Audience(row["kind"], row["name"]) for row in places if row["name"]}
     return [OFFICE, *sorted(named, key=lambda audience: (audience.kind, audience.name))]
 
 
@@ -69,7 +69,7 @@ def hidden_marts(conn: psycopg.Connection[Any], audience: Audience) -> frozenset
     if audience == OFFICE:
         return frozenset()
     belonging = {mart.name: mart for mart in published().values() if mart.rows != "town"}
-    found = records(
+    tables = records(
         conn,
         """
         select relname as mart, array_agg(attname::text) as columns
@@ -81,5 +81,5 @@ def hidden_marts(conn: psycopg.Connection[Any], audience: Audience) -> frozenset
         marts=list(belonging),
     )
     return frozenset(
-        row["mart"] for row in found if belonging[row["mart"]].column_of(audience.kind, row["columns"]) is None
+        row["mart"] for row in tables if belonging[row["mart"]].column_of(audience.kind, row["columns"]) is None
     )

@@ -112,7 +112,7 @@ def bulletin_of(content: Content, out_dir: Path) -> Bulletin:
 
 def read_content(conn: psycopg.Connection[Any], publication_id: int) -> Content:
     """Read what the bulletin of a publication says. Raises LookupError when the publication has no public figures."""
-    found = records(
+    public_counts = records(
         conn,
         """
         select figures.*, publication.published_at, publication.policy_edition
@@ -123,28 +123,28 @@ def read_content(conn: psycopg.Connection[Any], publication_id: int) -> Content:
         """,
         id=publication_id,
     )
-    if not found:
+    if not public_counts:
         raise LookupError(f"publication {publication_id} has no public figures")
-    zones = [row for row in found if row["topic"] == "zone"]
-    edition = found[0]["policy_edition"]
+    zones = [row for row in public_counts if row["topic"] == "zone"]
+    edition = public_counts[0]["policy_edition"]
     plan, shown_from = editions.plan(edition), int(editions.parameter("public_count_min", edition))
     return Content(
         title=f"{plan.town}疫情防控信息",
         sources=f"依据《{plan.title}》第31条发布。",
         publication_id=publication_id,
-        as_of_date=found[0]["as_of_date"],
-        published_at=found[0]["published_at"],
-        state="".join(row["wording"] for row in found if row["topic"] == "state"),
+        as_of_date=public_counts[0]["as_of_date"],
+        published_at=public_counts[0]["published_at"],
+        state="".join(row["wording"] for row in public_counts if row["topic"] == "state"),
         zones=[_line(row, None) for row in zones if not row["wording"]],
         zone_names=[(row["title"], row["wording"]) for row in zones if row["wording"]],
-        topics=[_topic(title, rows) for name, title in TOPICS.items() if (rows := _of(found, name))],
+        topics=[_topic(title, rows) for name, title in TOPICS.items() if (rows := _of(public_counts, name))],
         shown_from=shown_from,
-        footnote=FOOTNOTE.format(most=shown_from - 1) if any(row["is_protected"] for row in found) else "",
+        footnote=FOOTNOTE.format(most=shown_from - 1) if any(row["is_protected"] for row in public_counts) else "",
     )
 
 
-def _of(found: list[dict[str, Any]], topic: str) -> list[dict[str, Any]]:
-    return [row for row in found if row["topic"] == topic]
+def _of(public_counts: list[dict[str, Any]], topic: str) -> list[dict[str, Any]]:
+    return [row for row in public_counts if row["topic"] == topic]
 
 
 def _topic(title: str, rows: list[dict[str, Any]]) -> Topic:

@@ -59,8 +59,8 @@ class Table:
     @property
     def notes(self) -> list[str]:
         """Return the sentences below the table."""
-        found = [f"全部见表格“{self.complete}”。"] if self.rest and self.complete else []
-        return [*found, self.note] if self.note else found
+        notes = [f"全部见表格“{self.complete}”。"] if self.rest and self.complete else []
+        return [*notes, self.note] if self.note else notes
 
     @property
     def listed(self) -> list[Row]:
@@ -161,7 +161,7 @@ FIRST_ACTIONS, FIRST_FINDINGS = 5, 3  # So many are open on the page; the others
 
 Block = Text | Figure | Table
 Blocks = Sequence[Block | tuple[Block, ...]]
-Found = TypeVar("Found", Text, Figure, Table)
+BlockKind = TypeVar("BlockKind", Text, Figure, Table)
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class Chapter:
     blocks: Blocks
     nav: str = ""
 
-    def each(self, kind: type[Found]) -> Iterator[Found]:
+    def each(self, kind: type[BlockKind]) -> Iterator[BlockKind]:
         """Yield the blocks of one kind, also those that stand side by side."""
         for part in self._parts():
             if isinstance(part, kind):
@@ -281,8 +281,8 @@ class Action:
     @property
     def lines(self) -> list[tuple[str, str]]:
         """Return deadline, units and persons with their words; what is not known has no line."""
-        told = (("限时", self.limit), ("责任单位", "、".join(self.units)), ("责任人", "、".join(self.people)))
-        return [(word, words) for word, words in told if words]
+        entries = (("限时", self.limit), ("责任单位", "、".join(self.units)), ("责任人", "、".join(self.people)))
+        return [(word, words) for word, words in entries if words]
 
 
 @dataclass(frozen=True)
@@ -305,8 +305,8 @@ class Imprint:
     @property
     def lines(self) -> list[tuple[str, str]]:
         """Return the parts that are known, each with its word."""
-        told = (("编发单位", self.issued_by), ("签发人", self.signed_by), ("报送", "、".join(self.sent_to)))
-        return [(word, words) for word, words in told if words]
+        entries = (("编发单位", self.issued_by), ("签发人", self.signed_by), ("报送", "、".join(self.sent_to)))
+        return [(word, words) for word, words in entries if words]
 
 
 @dataclass(frozen=True)

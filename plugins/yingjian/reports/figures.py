@@ -171,7 +171,7 @@ def read_communities(conn: psycopg.Connection[Any], issue: Issue, figures: Figur
     ):
         of_community = values.setdefault(row["community"], {}).setdefault(row["publication_id"], {})
         of_community[row["indicator_code"]] = _value(row)
-    return {community: Figures(words, found) for community, found in values.items()}
+    return {community: Figures(words, by_publication) for community, by_publication in values.items()}
 
 
 def _value(row: Mapping[str, Any]) -> Value:

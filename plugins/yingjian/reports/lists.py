@@ -301,8 +301,8 @@ PLAIN_LISTS = (
 )
 
 
-def columns(found: PersonList, sees_names: bool) -> tuple[str, ...]:
-    return (*(IDENTITY if sees_names else ()), *found.columns)
+def columns(person_list: PersonList, sees_names: bool) -> tuple[str, ...]:
+    return (*(IDENTITY if sees_names else ()), *person_list.columns)
 
 
 def with_identity(listed: sql.Composable, publication_id: int) -> sql.Composed:
@@ -320,15 +320,15 @@ def with_identity(listed: sql.Composable, publication_id: int) -> sql.Composed:
 
 
 def read_list(
-    conn: psycopg.Connection[Any], publication_id: int, found: PersonList, sees_names: bool
+    conn: psycopg.Connection[Any], publication_id: int, person_list: PersonList, sees_names: bool
 ) -> Iterator[tuple[Any, ...]]:
     """Rows in the order of `columns`; read by a server-side cursor, so memory does not follow the town."""
-    yield from streamed(conn, list_query(publication_id, found, sees_names), sees_names)
+    yield from streamed(conn, list_query(publication_id, person_list, sees_names), sees_names)
 
 
-def list_query(publication_id: int, found: PersonList, sees_names: bool) -> sql.Composed:
+def list_query(publication_id: int, person_list: PersonList, sees_names: bool) -> sql.Composed:
     """Return the query of a list's rows, whose columns `streamed` knows."""
-    body = sql.SQL(found.query).format(id=sql.Literal(publication_id))  # type: ignore[arg-type]
+    body = sql.SQL(person_list.query).format(id=sql.Literal(publication_id))  # type: ignore[arg-type]
     return with_identity(body, publication_id) if sees_names else body
 
 
@@ -341,9 +341,11 @@ def streamed(conn: psycopg.Connection[Any], body: sql.Composed, has_identity: bo
             yield (*row[:3], *row[4:-1]) if has_identity else tuple(row[:-1])
 
 
-def read_plain_list(conn: psycopg.Connection[Any], publication_id: int, found: PlainList) -> Iterator[tuple[Any, ...]]:
-    """Yield rows in the order of `found.columns`, read by a server-side cursor."""
+def read_plain_list(
+    conn: psycopg.Connection[Any], publication_id: int, plain_list: PlainList
+) -> Iterator[tuple[Any, ...]]:
+    """Yield rows in the order of `plain_list.columns`, read by a server-side cursor."""
     with conn.cursor(name="plain_list", row_factory=tuple_row) as cursor:
         cursor.itersize = FETCHED
-        cursor.execute(sql.SQL(found.query).format(id=sql.Literal(publication_id)))  # type: ignore[arg-type]
+        cursor.execute(sql.SQL(plain_list.query).format(id=sql.Literal(publication_id)))  # type: ignore[arg-type]
         yield from cursor

@@ -74,23 +74,25 @@ def write_long_lists(conn: psycopg.Connection[Any], document: Document, workbook
     """
     publication_id, sees_names = document.publication.publication_id, document.audience.sees_names
     written = {}
-    for found in LISTS:
-        if found.mart in document.hidden:
+    for person_list in LISTS:
+        if person_list.mart in document.hidden:
             continue
-        if not is_long(conn, sql.SQL(found.unordered).format(id=sql.Literal(publication_id))):  # type: ignore[arg-type]
+        if not is_long(conn, sql.SQL(person_list.unordered).format(id=sql.Literal(publication_id))):  # type: ignore[arg-type]
             continue
-        schema = _schema(conn, publication_id, found, sees_names)
-        rows = read_list(conn, publication_id, found, sees_names)
-        paths = [path_of(workbook, found.mart, ending) for ending in ENDINGS]
-        written[found.mart] = LongList(_write(rows, schema, *paths), tuple(path.name for path in paths))
+        schema = _schema(conn, publication_id, person_list, sees_names)
+        rows = read_list(conn, publication_id, person_list, sees_names)
+        paths = [path_of(workbook, person_list.mart, ending) for ending in ENDINGS]
+        written[person_list.mart] = LongList(_write(rows, schema, *paths), tuple(path.name for path in paths))
     return written
 
 
-def _schema(conn: psycopg.Connection[Any], publication_id: int, found: PersonList, sees_names: bool) -> dict[str, Any]:
+def _schema(
+    conn: psycopg.Connection[Any], publication_id: int, person_list: PersonList, sees_names: bool
+) -> dict[str, Any]:
     """Return the columns of a list with their polars types."""
-    query = sql.SQL("select * from ({}) as listed limit 0").format(list_query(publication_id, found, sees_names))
+    query = sql.SQL("select * from ({}) as listed limit 0").format(list_query(publication_id, person_list, sees_names))
     described = conn.execute(query).description or []
-    names = columns(found, sees_names)
+    names = columns(person_list, sees_names)
     # The query has the place in the list after the identity, and the person key last.
     kinds = [*described[:3], *described[4:-1]] if sees_names else described[:-1]
     types = [conn.adapters.types.get(column.type_code) for column in kinds]

@@ -37,100 +37,102 @@ RED = RGBColor(0xC0, 0, 0)
 
 def write_official(document: Document, path: Path) -> None:
     """Write the document; the same report gives the same bytes."""
-    made = docx.Document()
-    _lay_out(made, document)
-    _brief(made, document)
-    made.add_page_break()  # type: ignore[no-untyped-call]
-    _heading(made, "附表")
+    word_file = docx.Document()
+    _lay_out(word_file, document)
+    _brief(word_file, document)
+    word_file.add_page_break()  # type: ignore[no-untyped-call]
+    _heading(word_file, "附表")
     for chapter in document.chapters:
-        _chapter(made, chapter)
+        _chapter(word_file, chapter)
     buffer = BytesIO()
-    made.save(buffer)
+    word_file.save(buffer)
     path.write_bytes(_reproducible(buffer.getvalue(), document.publication.published_at))
 
 
-def _lay_out(made: Official, document: Document) -> None:
-    section = made.sections[0]
+def _lay_out(word_file: Official, document: Document) -> None:
+    section = word_file.sections[0]
     section.page_width, section.page_height = Mm(210), Mm(297)
     section.top_margin, section.bottom_margin = Mm(37), Mm(35)
     section.left_margin, section.right_margin = Mm(28), Mm(26)
-    style = made.styles["Normal"]
+    style = word_file.styles["Normal"]
     _set_font(style.element.get_or_add_rPr(), BODY)
     style.font.size = BODY_SIZE  # type: ignore[attr-defined]
     # A style, not the runs' size: the height of an empty cell is that of its paragraph.
-    cell = made.styles.add_style(CELL, WD_STYLE_TYPE.PARAGRAPH)
+    cell = word_file.styles.add_style(CELL, WD_STYLE_TYPE.PARAGRAPH)
     cell.base_style, cell.font.size = style, TABLE_SIZE
     cell.paragraph_format.space_before = cell.paragraph_format.space_after = Pt(1)
-    properties, published_at = made.core_properties, document.publication.published_at.replace(tzinfo=None)
+    properties, published_at = word_file.core_properties, document.publication.published_at.replace(tzinfo=None)
     properties.title, properties.author, properties.comments = document.title, document.imprint.issued_by, ""
     properties.created = properties.modified = published_at.replace(microsecond=0)
     _page_number(section.footer.paragraphs[0])
 
 
-def _brief(made: Official, document: Document) -> None:
+def _brief(word_file: Official, document: Document) -> None:
     publication = document.publication
-    _line(made, f"{document.title}{publication.mark}", size=Pt(26), font=TITLE, colour=RED, is_centred=True)
+    _line(word_file, f"{document.title}{publication.mark}", size=Pt(26), font=TITLE, colour=RED, is_centred=True)
     _line(
-        made,
+        word_file,
         f"{document.audience.title}　第{document.number}期　{text.full_day(publication.as_of_date)}",
         size=Pt(14),
         is_centred=True,
     )
     imprint = "　".join(f"{word}：{words}" for word, words in document.imprint.lines)
-    _rule(_line(made, f"{imprint}　依据：{document.edition}", size=Pt(12)))
+    _rule(_line(word_file, f"{imprint}　依据：{document.edition}", size=Pt(12)))
     if document.state:
-        _line(made, document.state, font=HEAD, colour=RED if document.is_emergency else None)
+        _line(word_file, document.state, font=HEAD, colour=RED if document.is_emergency else None)
     if document.outbreak:
-        _heading(made, "一、疫情概况")
+        _heading(word_file, "一、疫情概况")
         for word, sentence in document.outbreak:
-            _line(made, f"{word}：{sentence}。")
-    _heading(made, "二、主要数字" if document.outbreak else "一、主要数字")
+            _line(word_file, f"{word}：{sentence}。")
+    _heading(word_file, "二、主要数字" if document.outbreak else "一、主要数字")
     for tile in document.tiles:
         changes = "，".join(f"{change.against} {change.text}" for change in tile.changes)
         changes = f"（{changes}）" if changes else ""
-        _line(made, f"{tile.label} {tile.written}{tile.unit}，{tile.note}{changes}。")
+        _line(word_file, f"{tile.label} {tile.written}{tile.unit}，{tile.note}{changes}。")
     numbers = iter("三四五" if document.outbreak else "二三四")
-    _heading(made, f"{next(numbers)}、今日重点工作")
+    _heading(word_file, f"{next(numbers)}、今日重点工作")
     for place, action in enumerate(document.actions, 1):
-        told = "".join(f"{word}：{words}。" for word, words in action.lines)
-        _line(made, f"{place}. {action.heading}：{action.text}（{action.basis}）{told}")
-    _heading(made, f"{next(numbers)}、较前日变差指标及原因")
+        details = "".join(f"{word}：{words}。" for word, words in action.lines)
+        _line(word_file, f"{place}. {action.heading}：{action.text}（{action.basis}）{details}")
+    _heading(word_file, f"{next(numbers)}、较前日变差指标及原因")
     if document.compared:
-        _line(made, document.compared)
+        _line(word_file, document.compared)
     for finding in document.findings:
-        _line(made, f"{finding.mark} {finding.heading}：{finding.text}{''.join(f'{why}。' for why in finding.why)}")
+        _line(
+            word_file, f"{finding.mark} {finding.heading}：{finding.text}{''.join(f'{why}。' for why in finding.why)}"
+        )
     if document.improved:
-        _line(made, f"好转：{document.improved}。")
-    _heading(made, f"{next(numbers)}、数据说明")
+        _line(word_file, f"好转：{document.improved}。")
+    _heading(word_file, f"{next(numbers)}、数据说明")
     if publication.released_by_hand:
-        _line(made, f"人工放行：{document.notice}")
+        _line(word_file, f"人工放行：{document.notice}")
     for word, sentence in document.facts:
-        _line(made, f"{word}：{sentence}")
-    _line(made, document.sources, size=Pt(12))
+        _line(word_file, f"{word}：{sentence}")
+    _line(word_file, document.sources, size=Pt(12))
 
 
-def _chapter(made: Official, chapter: Chapter) -> None:
+def _chapter(word_file: Official, chapter: Chapter) -> None:
     """Write a chapter as the PDF has it: sentences, the daily figures as one table, tables."""
-    title = _line(made, f"{chapter.title}（{chapter.basis}）", size=ANNEX_SIZE, font=HEAD, is_indented=False)
+    title = _line(word_file, f"{chapter.title}（{chapter.basis}）", size=ANNEX_SIZE, font=HEAD, is_indented=False)
     title.paragraph_format.space_before = Pt(8)
     if daily := chapter.daily_table:
-        _table(made, daily)
+        _table(word_file, daily)
     for part in chapter.printed():
         if isinstance(part, Text):
-            _line(made, part.words, size=Pt(10.5))
+            _line(word_file, part.words, size=Pt(10.5))
         else:
-            _table(made, part)
+            _table(word_file, part)
 
 
-def _table(made: Official, table: Table) -> None:
+def _table(word_file: Official, table: Table) -> None:
     if table.title:
-        title = _line(made, table.title, size=Pt(10.5), font=HEAD, is_indented=False)
+        title = _line(word_file, table.title, size=Pt(10.5), font=HEAD, is_indented=False)
         title.paragraph_format.space_before = Pt(4)
         title.paragraph_format.keep_with_next = True
     rows = [table.written(row) for row in table.listed]
     rows += [table.written(table.total)] if table.total else []
     rows = [[column.title for column in table.columns], *rows]
-    grid = made.add_table(rows=1, cols=len(table.columns))
+    grid = word_file.add_table(rows=1, cols=len(table.columns))
     grid._tbl.tblStyle_val = GRID
     grid.autofit = False  # Programs that lay it out by themselves give every column the same width.
     widths = _widths(rows)
@@ -146,7 +148,7 @@ def _table(made: Official, table: Table) -> None:
     head = grid.rows[0]._tr.get_or_add_trPr()
     head.append(OxmlElement("w:tblHeader"))
     for note in table.notes:
-        _line(made, note, size=TABLE_SIZE)
+        _line(word_file, note, size=TABLE_SIZE)
 
 
 _CELL_END = "</w:p></w:tc>"
@@ -190,12 +192,12 @@ def _form(cells: Sequence[object], columns: Sequence[Column], widths: Sequence[M
             paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
 
 
-def _heading(made: Official, words: str) -> None:
-    _line(made, words, font=HEAD, is_indented=False)
+def _heading(word_file: Official, words: str) -> None:
+    _line(word_file, words, font=HEAD, is_indented=False)
 
 
 def _line(
-    made: Official,
+    word_file: Official,
     words: str,
     *,
     size: Pt = BODY_SIZE,
@@ -204,7 +206,7 @@ def _line(
     is_centred: bool = False,
     is_indented: bool = True,
 ) -> Paragraph:
-    paragraph = made.add_paragraph()
+    paragraph = word_file.add_paragraph()
     run = paragraph.add_run(words)
     run.font.size = size
     _set_font(run._r.get_or_add_rPr(), font)

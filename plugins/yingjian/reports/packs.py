@@ -41,7 +41,9 @@ class Pack:
     def long_lists(self) -> dict[tuple[str, str], Path]:
         """The files of lists that are too long for the workbook, by mart and ending, in the order of the lists."""
         paths = {
-            (found.mart, ending): path_of(self.workbook, found.mart, ending) for found in LISTS for ending in ENDINGS
+            (person_list.mart, ending): path_of(self.workbook, person_list.mart, ending)
+            for person_list in LISTS
+            for ending in ENDINGS
         }
         return {of: path for of, path in paths.items() if path.is_file()}
 

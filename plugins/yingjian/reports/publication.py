@@ -65,12 +65,12 @@ class Issue:
     """An issue is a publication for one audience.
 
     `by_day` are the publications of the days of the trend, the report's own last, None where a day has none. Those in
-    `kept` still have all their rows. Marts in `hidden` show the audience nothing.
+    `with_rows` still have all their rows. Marts in `hidden` show the audience nothing.
     """
 
     publication: Publication
     by_day: Sequence[int | None]
-    kept: frozenset[int]
+    with_rows: frozenset[int]
     audience: Audience = OFFICE
     hidden: frozenset[str] = frozenset()
 
@@ -102,7 +102,7 @@ class Issue:
 
     def _earlier(self, days: int) -> int | None:
         publication_id = self.by_day[-1 - days]
-        return publication_id if publication_id in self.kept else None
+        return publication_id if publication_id in self.with_rows else None
 
 
 def read_issue(
@@ -115,16 +115,16 @@ def read_issue(
     """
     publication = _publication(conn, publication_id)
     newest = _newest_publications(conn, publication, trend_days)
-    kept = _kept(conn, newest.values())
-    if publication_id not in kept:
+    with_rows = _with_rows(conn, newest.values())
+    if publication_id not in with_rows:
         raise LookupError(f"the rows of publication {publication_id} were pruned")
     days = [publication.as_of_date - timedelta(days=back) for back in reversed(range(trend_days))]
-    return Issue(publication, [newest.get(day) for day in days], kept, audience, hidden_marts(conn, audience))
+    return Issue(publication, [newest.get(day) for day in days], with_rows, audience, hidden_marts(conn, audience))
 
 
 def read_responsible(conn: psycopg.Connection[Any], publication_id: int) -> dict[str, list[str]]:
     """Return the responsible units by provision of the plan, in the plan's order."""
-    found = records(
+    provisions = records(
         conn,
         """
         select provision, array_agg(unit order by ordinal) as units from responsibility
@@ -133,11 +133,11 @@ def read_responsible(conn: psycopg.Connection[Any], publication_id: int) -> dict
         """,
         id=publication_id,
     )
-    return {row["provision"]: row["units"] for row in found}
+    return {row["provision"]: row["units"] for row in provisions}
 
 
 def _publication(conn: psycopg.Connection[Any], publication_id: int) -> Publication:
-    found = rows(
+    publications = rows(
         conn,
         Publication,
         """
@@ -150,12 +150,12 @@ def _publication(conn: psycopg.Connection[Any], publication_id: int) -> Publicat
         """,
         id=publication_id,
     )
-    if not found:
+    if not publications:
         raise LookupError(f"there is no publication {publication_id}")
-    return found[0]
+    return publications[0]
 
 
-def _kept(conn: psycopg.Connection[Any], publication_ids: Iterable[int]) -> frozenset[int]:
+def _with_rows(conn: psycopg.Connection[Any], publication_ids: Iterable[int]) -> frozenset[int]:
     """Return those that still have their rows: a row per feed until they are pruned, those of persons until they are over."""
     query = """
         select distinct publication_id from feed_quality
@@ -169,7 +169,7 @@ def _kept(conn: psycopg.Connection[Any], publication_ids: Iterable[int]) -> froz
 
 def _newest_publications(conn: psycopg.Connection[Any], publication: Publication, trend_days: int) -> dict[date, int]:
     """Return the newest publication not newer than this one, by business date, for the days of the trend."""
-    found = records(
+    newest = records(
         conn,
         """
         select as_of_date, max(publication_id) as publication_id
@@ -181,4 +181,4 @@ def _newest_publications(conn: psycopg.Connection[Any], publication: Publication
         first=publication.as_of_date - timedelta(days=trend_days),
         last=publication.as_of_date,
     )
-    return {row["as_of_date"]: row["publication_id"] for row in found}
+    return {row["as_of_date"]: row["publication_id"] for row in newest}

@@ -55,7 +55,7 @@ def document(
     findings = [finding for part in written for finding in part.findings] if issue.before else []
     improved = [words for part in written for words in part.improved] if issue.before else []
     state = "".join(sentence for part in everything if part.section is STATE for sentence in part.content.said)
-    made = Document(
+    uncited = Document(
         title=f"{plan.town}应检尽检日报",
         publication=publication,
         audience=issue.audience,
@@ -81,10 +81,10 @@ def document(
         hidden=issue.hidden,
         sources=f"依据{plan.sources}。内部资料，仅供疫情防控工作使用；不含防控对象的姓名、证件号码、电话、住址。",
     )
-    return _cited(made)
+    return _cited(uncited)
 
 
-def _cited(made: Document) -> Document:
+def _cited(uncited: Document) -> Document:
     """Return the report with every citation in the one form that officials write (第二十八条，附件第23–28项)."""
 
     def cite(part: Any) -> Any:
@@ -96,12 +96,12 @@ def _cited(made: Document) -> Document:
         return replace(cite(part), note=text.cited(part.note)) if isinstance(part, Figure) else part
 
     return replace(
-        made,
-        state_basis=text.cited(made.state_basis),
-        findings=[cite(finding) for finding in made.findings],
-        actions=[cite(action) for action in made.actions],
-        chapters=[replace(cite(one), blocks=[block(part) for part in one.blocks]) for one in made.chapters],
-        definitions=[replace(cite(one), meaning=text.cited(one.meaning)) for one in made.definitions],
+        uncited,
+        state_basis=text.cited(uncited.state_basis),
+        findings=[cite(finding) for finding in uncited.findings],
+        actions=[cite(action) for action in uncited.actions],
+        chapters=[replace(cite(one), blocks=[block(part) for part in one.blocks]) for one in uncited.chapters],
+        definitions=[replace(cite(one), meaning=text.cited(one.meaning)) for one in uncited.definitions],
     )
 
 
@@ -154,7 +154,7 @@ def _actions(
         if section is DISPOSITIONS
         for key, words in answered(reading).items()
     }
-    found = [
+    actions = [
         replace(action, text=action.text + answers.get(action.mart, ""))
         for part in parts
         for action in part.content.actions
@@ -162,8 +162,8 @@ def _actions(
     if publication.released_by_hand:
         failed, _ = _failed(readings)
         words = f"有 {number(failed)} 项必检项未通过，本期经人工放行，请先看放行理由和数据质量。"
-        found.insert(0, Action("谨慎使用", words, "第20条", is_urgent=True))
-    return sorted(found, key=lambda action: not action.is_urgent)
+        actions.insert(0, Action("谨慎使用", words, "第20条", is_urgent=True))
+    return sorted(actions, key=lambda action: not action.is_urgent)
 
 
 def _scope(issue: Issue) -> list[tuple[str, str]]:

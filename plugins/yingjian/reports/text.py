@@ -136,8 +136,10 @@ _ROWS = re.compile(r"附件(\d+(?:–\d+)?)项")
 
 def cited(basis: str) -> str:
     """Return a citation as officials write it: 第18、21条，附件23–28项 → 第十八、二十一条，附件第23–28项."""
-    found = _CITED.sub(lambda match: f"第{re.sub(chr(92) + 'd+', lambda one: numeral(int(one[0])), match[1])}条", basis)
-    return _ROWS.sub(r"附件第\1项", found)
+    with_articles = _CITED.sub(
+        lambda match: f"第{re.sub(chr(92) + 'd+', lambda one: numeral(int(one[0])), match[1])}条", basis
+    )
+    return _ROWS.sub(r"附件第\1项", with_articles)
 
 
 def numeral(value: int) -> str:
@@ -150,19 +152,19 @@ def numeral(value: int) -> str:
 
 def notice(code: str) -> str:
     """Return the name of a round of screening, which is the number of its notice: GG2 → 第2号通告."""
-    found = re.fullmatch(r"GG0*(\d+)", code)
-    return f"第{found[1]}号通告" if found else code
+    number = re.fullmatch(r"GG0*(\d+)", code)
+    return f"第{number[1]}号通告" if number else code
 
 
 def notices(words: str) -> str:
     """Return a sentence with the names of notices: 通告疫情启动（GG1） → 通告疫情启动（第1号通告）."""
-    return re.sub(r"(?<=（)GG\d+(?=）)", lambda found: notice(found[0]), words)
+    return re.sub(r"(?<=（)GG\d+(?=）)", lambda match: notice(match[0]), words)
 
 
 def group(code_and_name: str) -> str:
     """Return a group of persons without the code that stands for an article: P19 购药人员 → 第十九条 购药人员."""
-    found = re.match(r"[AP]0?(\d+)(?= |$)", code_and_name)
-    return f"第{numeral(int(found[1]))}条{code_and_name[found.end() :]}" if found else code_and_name
+    article = re.match(r"[AP]0?(\d+)(?= |$)", code_and_name)
+    return f"第{numeral(int(article[1]))}条{code_and_name[article.end() :]}" if article else code_and_name
 
 
 def citation(numbers: Iterable[int]) -> str:

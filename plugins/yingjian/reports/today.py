@@ -230,7 +230,7 @@ def by_grid(listed: Sequence[Listed]) -> list[tuple[tuple[str, str], list[Listed
     places: dict[tuple[str, str], list[Listed]] = {}
     for person in listed:
         places.setdefault((person.community, person.grid), []).append(person)
-    return sorted(places.items(), key=lambda found: _place(found[0]))
+    return sorted(places.items(), key=lambda entry: _place(entry[0]))
 
 
 def _place(place: tuple[str, str]) -> list[list[tuple[int, str]]]:
@@ -257,8 +257,8 @@ def _items(
         "danger": [_danger(mart) for mart in LISTS],
         "lists": list(LISTS),
     }
-    said = sql.SQL(_SAID if has_later_answers else _NOTHING_SAID)
-    return sql.SQL(_ITEMS).format(union=_union(publication.publication_id), said=said), given
+    answers = sql.SQL(_LAST_ANSWERS if has_later_answers else _NO_ANSWERS)
+    return sql.SQL(_ITEMS).format(union=_union(publication.publication_id), said=answers), given
 
 
 def listed_items(
@@ -274,8 +274,8 @@ def listed_items(
         """
     ).format(_union(publication_id))
     asked = sorted(items)
-    found = records(conn, query, lists=[mart for mart, _ in asked], items=[item for _, item in asked])
-    return {(row["list"], row["item_id"]) for row in found}
+    listed = records(conn, query, lists=[mart for mart, _ in asked], items=[item for _, item in asked])
+    return {(row["list"], row["item_id"]) for row in listed}
 
 
 @dataclass(frozen=True)
@@ -357,12 +357,12 @@ _ITEMS = """
         and (%(answer)s::text is null or coalesce(result, 'none') = %(answer)s)
     )
 """
-_SAID = """
+_LAST_ANSWERS = """
     select item_id, case when list in ('due', 'overdue') then 'obligation' else list end as kind, result, handled_at,
         handled_by, remark, disposition_id
     from portal.disposition where handled_at >= %(from)s
 """
-_NOTHING_SAID = """
+_NO_ANSWERS = """
     select null::text as item_id, null::text as kind, null::text as result, null::timestamp as handled_at,
         null::text as handled_by, null::text as remark, null::bigint as disposition_id
     where false
@@ -390,10 +390,10 @@ def _persons(rows: Sequence[Mapping[str, Any]], number: item_number.Mapped) -> l
         by_person.setdefault(row["person_key"], []).append(row)
     return [
         Listed(
-            key, found[0]["name"], found[0]["masked_number"], found[0]["phone"], found[0]["address"], found[0]["community"],
-            found[0]["grid"], [_item(row, number) for row in found],
+            key, items[0]["name"], items[0]["masked_number"], items[0]["phone"], items[0]["address"], items[0]["community"],
+            items[0]["grid"], [_item(row, number) for row in items],
         )
-        for key, found in by_person.items()
+        for key, items in by_person.items()
     ]  # fmt: skip
 
 

@@ -220,12 +220,12 @@ def write_workbook(
     if sees_names:
         counts[TODAY] = write_today(book, document.publication, read_everybody(conn, document.publication))
     # The lists are what people work with, so they come first; one without rows has no sheet.
-    for found in LISTS:
-        if found.mart in long_lists:
-            counts[found.title] = _elsewhere(book, found.title, long_lists[found.mart])
-        elif found.mart not in hidden:
-            rows = read_list(conn, publication_id, found, sees_names)
-            counts[found.title] = book.listing(found.title, columns(found, sees_names), rows)
+    for person_list in LISTS:
+        if person_list.mart in long_lists:
+            counts[person_list.title] = _elsewhere(book, person_list.title, long_lists[person_list.mart])
+        elif person_list.mart not in hidden:
+            rows = read_list(conn, publication_id, person_list, sees_names)
+            counts[person_list.title] = book.listing(person_list.title, columns(person_list, sees_names), rows)
     _daily(book, document)
     for chapter in document.chapters:
         _chapter(book, chapter)
@@ -362,5 +362,5 @@ def _chapter(book: Book, chapter: Chapter) -> None:
 
 def sheet_name(chapter: Chapter) -> str:
     """A list may have the chapter's own title."""
-    taken = {found.title for found in (*LISTS, *PLAIN_LISTS)}
+    taken = {one_list.title for one_list in (*LISTS, *PLAIN_LISTS)}
     return f"{chapter.title}汇总" if chapter.title in taken else chapter.title

@@ -77,7 +77,7 @@ def _pools(reading: Reading) -> Content:
     if not len(tubes):
         return Content(["近7日没有混管阳性。"])
     members, positive, overdue = total(tubes, "members"), total(tubes, "positive"), reading.count("pools_overdue")
-    said = (
+    sentence = (
         f"混管阳性 {number(len(tubes))} 管，涉及 {number(members)} 人，单采阳性 {number(positive)} 人，"
         f"超时未单采 {number(overdue)} 人。"
     )
@@ -91,7 +91,7 @@ def _pools(reading: Reading) -> Content:
         Column("试管（结果时间）", "tube", "text"), Column("人数", "members"), Column("阴性", "negative"),
         Column("阳性", "positive"), Column("待采待出", "waiting"), Column("超时未采", "overdue", alarm=True),
     )  # fmt: skip
-    return Content([said], [table("逐管跟踪（人）", columns, named)], actions)
+    return Content([sentence], [table("逐管跟踪（人）", columns, named)], actions)
 
 
 PHARMACY = {
@@ -125,18 +125,18 @@ NEW_SIGNALS = ("fever", "positive_tube", "untested_unit", "building_cluster")
 
 def _pharmacy(reading: Reading) -> Content:
     """Tell the purchases of monitored drugs of the last week, and signals of the last days."""
-    found, signals = reading["purchases"], reading["signals"]
-    if not len(found) and not len(signals):
+    purchase_rows, signals = reading["purchases"], reading["signals"]
+    if not len(purchase_rows) and not len(signals):
         return Content(["近7日没有监测药品的购药登记，也没有预警信号。"])
     new = signals[signals["is_new"].astype(bool)]
-    purchases, tested, mismatch = (total(found, name) for name in ("purchases", "tested", "mismatch"))
-    said = [
+    purchases, tested, mismatch = (total(purchase_rows, name) for name in ("purchases", "tested", "mismatch"))
+    sentences = [
         f"近7日购药和逾期未检的共 {number(purchases)} 次，已检测 {number(tested)} 次，逾期未检 "
         f"{number(reading.count('purchases_overdue'))} 次；预警信号 {number(len(signals))} 个，其中当日 "
         f"{number(reading.count('signals_new'))} 个。"
     ]
     if mismatch:
-        said.append(f"{number(mismatch)} 次的药品与填报类别不符或不在目录，待核实。")
+        sentences.append(f"{number(mismatch)} 次的药品与填报类别不符或不在目录，待核实。")
     columns = (
         Column("药品类别", "category", "text"), Column("购药", "purchases"), Column("当日排查", "same_day"),
         Column("已检测", "tested"), Column("逾期未检", "overdue", alarm=True),
@@ -146,9 +146,9 @@ def _pharmacy(reading: Reading) -> Content:
         Column("至", "last_on", "date"), Column("人数", "persons"), Column("次数", "reports"), Column("处置", "result", "text"),
     )  # fmt: skip
     return Content(
-        said,
+        sentences,
         [
-            table("购药排查与检测（次）", columns, found),
+            table("购药排查与检测（次）", columns, purchase_rows),
             table("近7日预警信号", signal_columns, signals.assign(title=signals["kind"].map(SIGNALS))),
         ],
         _signal_actions(new, reading.parameter("signal_window_days")),

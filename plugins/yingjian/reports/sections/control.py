@@ -36,35 +36,38 @@ CONTACT_TITLES = {"密接": "密切接触者", "次密接": "次密切接触者"
 
 def _controls(reading: Reading) -> Content:
     """Tell who is under control, who may be released, and who was released too early."""
-    found = reading["controls"]
-    if not len(found):
+    controls = reading["controls"]
+    if not len(controls):
         return Content(["没有在管的隔离和健康监测人员。"])
     isolated, monitored, ready, blocked, early = (
         number(reading.count(code)) for code in ("isolated", "monitored", "releasable", "blocked", "released_early")
     )
-    said = (
+    sentence = (
         f"隔离 {isolated} 人，健康监测 {monitored} 人；期满可解除 {ready} 人，期满未具备解除条件 {blocked} 人；"
         f"近7日提前解除 {early} 人。"
     )
-    managed = {kind: total(found[found["title"] == title], "managed") for kind, title in CONTACT_TITLES.items()}
+    managed = {kind: total(controls[controls["title"] == title], "managed") for kind, title in CONTACT_TITLES.items()}
     outbreak = [("在管", "，".join(f"{kind} {number(persons)} 人" for kind, persons in managed.items()))]
     columns = (
         Column("管控", "title", "text"), Column("隔离", "isolated"), Column("监测", "monitored"), Column("可解除", "ready"),
         Column("期满未具备条件", "blocked"), Column("提前解除", "early", alarm=True),
     )  # fmt: skip
     return Content(
-        [said], [table("按管控类别（人）", columns, found)], list(_releases(reading, found)), outbreak=outbreak
+        [sentence],
+        [table("按管控类别（人）", columns, controls)],
+        list(_releases(reading, controls)),
+        outbreak=outbreak,
     )
 
 
-def _releases(reading: Reading, found: DataFrame) -> Iterator[Action]:
+def _releases(reading: Reading, controls: DataFrame) -> Iterator[Action]:
     """Yield the actions on the controls that have any, by the articles of those."""
     for heading, name, code, says, is_urgent in (
         ("核查提前解除", "early", "released_early", "近7日有 {} 人提前或缺检测解除，核实并补齐", True),
         ("补齐解除条件", "blocked", "blocked", "{} 人期满但缺检测、结果或三阴性，补齐后方可解除", True),
         ("办理解除", "ready", "releasable", "{} 人期满且条件齐备，可以解除", False),
     ):
-        concerned = found[found[name] > 0]
+        concerned = controls[controls[name] > 0]
         if len(concerned):
             cited = [article for basis in concerned["basis"] for article in articles(basis)]
             kinds = "、".join(f"{title} {number(count)}" for title, count in zip(concerned["title"], concerned[name].tolist(), strict=True))  # fmt: skip
@@ -88,14 +91,16 @@ MONITORING = {
 
 def _monitoring(reading: Reading) -> Content:
     """Tell whose reports of temperature and symptoms on D are too few, and who has a fever."""
-    found = reading["monitored"]
-    if not len(found):
+    monitored = reading["monitored"]
+    if not len(monitored):
         return Content(["当日没有居家健康监测人员。"])
-    persons, short, signals = total(found, "persons"), reading.count("monitoring_short"), reading.count("fevers")
-    said = f"当日健康监测 {number(persons)} 人，报告次数不足 {number(short)} 人，发热或有症状 {number(signals)} 人。"
+    persons, short, signals = total(monitored, "persons"), reading.count("monitoring_short"), reading.count("fevers")
+    sentence = (
+        f"当日健康监测 {number(persons)} 人，报告次数不足 {number(short)} 人，发热或有症状 {number(signals)} 人。"
+    )
     actions = []
     if signals:
-        named = "、".join(f"{row.community} {number(row.signals)}" for row in rows(found) if row.signals)
+        named = "、".join(f"{row.community} {number(row.signals)}" for row in rows(monitored) if row.signals)
         words = f"{number(signals)} 名健康监测人员发热或有症状：{named}（人）。"
         actions.append(Action("排查发热", words, "第18条", is_urgent=True, limit=text.THAT_DAY))
     if short:
@@ -105,7 +110,7 @@ def _monitoring(reading: Reading) -> Content:
         Column("社区", "community", "text"), Column("在管", "persons"), Column("报告不足", "short"),
         Column("发热或症状", "signals", alarm=True),
     )  # fmt: skip
-    return Content([said], [table("当日健康监测（人）", columns, found)], actions)
+    return Content([sentence], [table("当日健康监测（人）", columns, monitored)], actions)
 
 
 CONTACTS = {
@@ -124,23 +129,23 @@ CONTACTS = {
 
 def _contacts(reading: Reading) -> Content:
     """Tell the contacts judged in the last week, and older ones who are not isolated."""
-    found = reading["contacts"]
-    if not len(found):
+    contacts = reading["contacts"]
+    if not len(contacts):
         return Content(["近7日没有新判定的密接、次密接。"])
     actions = []
     hours = reading.parameter("contact_isolation_hours")
     if overdue := reading.count("contacts_overdue"):
-        places = by(found, "community").sort_values("overdue", ascending=False, kind="stable")
+        places = by(contacts, "community").sort_values("overdue", ascending=False, kind="stable")
         words = f"{number(overdue)} 名密接、次密接超过{hours}小时仍未按规定隔离：{most(places, 'overdue')}（人）。"
-        limit = text.passed(found["deadline"].dropna().min())
+        limit = text.passed(contacts["deadline"].dropna().min())
         actions.append(Action("立即隔离", words, "第25、26条", is_urgent=True, limit=limit, mart="contact_clock"))
     columns = (
         Column("类别", "category", "text"), Column("判定", "contacts"), Column("按时", "in_time"), Column("超时", "late"),
         Column("未到时限", "running"), Column("超时未隔离", "overdue", alarm=True),
     )  # fmt: skip
-    categories = by(found, "category").sort_values("category", ascending=False)
-    said = f"近7日判定的和仍未隔离的密接、次密接；{hours}小时从判定时间起算，转运不算隔离到位，已确认感染的不计超时未隔离。"
-    return Content([said], [table(f"{hours}小时内隔离（人）", columns, categories)], actions)
+    categories = by(contacts, "category").sort_values("category", ascending=False)
+    sentence = f"近7日判定的和仍未隔离的密接、次密接；{hours}小时从判定时间起算，转运不算隔离到位，已确认感染的不计超时未隔离。"
+    return Content([sentence], [table(f"{hours}小时内隔离（人）", columns, categories)], actions)
 
 
 SECTIONS = (

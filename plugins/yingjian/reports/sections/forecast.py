@@ -25,9 +25,9 @@ def ahead(due: DataFrame, as_of: date) -> DataFrame:
     """Return the tests due by community on the days ahead, a column d1 … d7 for each, most first."""
     days = {as_of + timedelta(days=number): f"d{number}" for number in range(1, DAYS + 1)}
     named = due.assign(community=due["community"].replace("", BLANK).fillna(BLANK))
-    found = named.pivot_table(index="community", columns="due_date", values="tests", aggfunc="sum", fill_value=0)
-    found = found.reindex(columns=list(days), fill_value=0).astype(int).rename(columns=days)
-    order = found.reset_index().assign(most=-found.sum(axis=1).to_numpy())
+    places = named.pivot_table(index="community", columns="due_date", values="tests", aggfunc="sum", fill_value=0)
+    places = places.reindex(columns=list(days), fill_value=0).astype(int).rename(columns=days)
+    order = places.reset_index().assign(most=-places.sum(axis=1).to_numpy())
     return order.sort_values(["most", "community"]).drop(columns="most").reset_index(drop=True)
 
 

@@ -43,24 +43,26 @@ TITLES = {listed.mart: listed.title for listed in LISTS} | {
 
 def answered(reading: Reading) -> dict[str, str]:
     """Return what people did about each list, in words by the list's mart; nothing where nobody has answered yet."""
-    found, labels = reading["answers"], published()["disposition_daily"].labels
-    if not total(found, "answered"):
+    answers, labels = reading["answers"], published()["disposition_daily"].labels
+    if not total(answers, "answered"):
         return {}
-    said = {}
-    for row in rows(found):
+    sentences = {}
+    for row in rows(answers):
         counts = [(labels[name], getattr(row, name)) for name in RESULTS]
         counts.append(("未处置", row.items - row.answered))
-        said[row.list] = f"处置：{'、'.join(f'{title} {number(count)}' for title, count in counts if count)}（项）。"
-    return said
+        sentences[row.list] = (
+            f"处置：{'、'.join(f'{title} {number(count)}' for title, count in counts if count)}（项）。"
+        )
+    return sentences
 
 
 def _dispositions(reading: Reading) -> Content:
     """Tell how many items of each list were answered on D."""
-    found = reading["lists"]
-    if not len(found):
+    lists = reading["lists"]
+    if not len(lists):
         return Content(["各清单没有待办事项。"])
     answered = reading.value("answered")
-    said = (
+    sentence = (
         f"各清单事项 {number(answered.whole)} 项，已反馈处置结果 {number(answered.part)} 项（{percent(answered.shown)}）；"
         "反馈不改变应检和达标。"
     )
@@ -69,8 +71,8 @@ def _dispositions(reading: Reading) -> Content:
         Column("反馈率", "answered", "share", whole="items"), Column("联系不上、拒绝", "refused"),
         Column("搬离、不在、信息有误", "doubtful"),
     )  # fmt: skip
-    titles = [TITLES.get(name, name) for name in found["list"]]
-    return Content([said], [table("各清单处置（项）", columns, found.assign(title=titles))])
+    titles = [TITLES.get(name, name) for name in lists["list"]]
+    return Content([sentence], [table("各清单处置（项）", columns, lists.assign(title=titles))])
 
 
 POPULATION = {
@@ -90,18 +92,18 @@ def _population(reading: Reading) -> Content:
     places = reading["places"]
     if not len(places):
         return Content(["没有居民登记数据。"])
-    said = [
+    sentences = [
         f"网格 {number(total(places, 'grids'))} 个，常住 {number(reading.count('residents'))} 人，"
         f"流动 {number(reading.count('floating'))} 人，重点人员 {number(reading.count('key_persons'))} 人"
         f"（其中不在居民登记 {number(total(places, 'not_registered'))} 人）。"
     ]
     if unknown := total(places, "type_unknown"):
-        said.append(f"人口类型未填 {number(unknown)} 人。")
+        sentences.append(f"人口类型未填 {number(unknown)} 人。")
     columns = (
         Column("社区", "community", "text"), Column("网格", "grids"), Column("常住", "residents"),
         Column("流动", "floating"), Column("重点人员", "key_persons"), Column("重点未登记", "not_registered"),
     )  # fmt: skip
-    return Content(said, [table("按社区", columns, places)])
+    return Content(sentences, [table("按社区", columns, places)])
 
 
 SECTIONS = (

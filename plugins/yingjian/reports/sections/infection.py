@@ -19,19 +19,19 @@ STATE = {
 
 
 def _state(reading: Reading) -> Content:
-    said, actions, findings = [], [], []
+    sentences, actions, findings = [], [], []
     by_publication = {row.publication_id: row for row in rows(reading["state"])}
     row = by_publication.get(reading.issue.publication_id)
     why = text.notices(row.why) if row else ""
     if row and row.state == "急":
-        said.append(
+        sentences.append(
             f"应急状态（急）第 {number(row.days)} 天，自{text.time_of_day(row.since)}起：{why}。"
             f"其间本土感染者 {number(row.local_cases)} 例。"
         )
         if row.days == 1:
             actions.append(Action("平急转换", f"已转入应急状态：{why}。", "第23条", is_urgent=True, limit="立即"))
     elif row:
-        said.append(f"常态化（平）：{why}。")
+        sentences.append(f"常态化（平）：{why}。")
     before = by_publication.get(reading.issue.before)
     if row and row.state == "急" and before and before.state == "平":
         findings.append(Finding("平急状态", "由常态化（平）转入应急状态（急）。", "第23条", "state"))
@@ -42,7 +42,7 @@ def _state(reading: Reading) -> Content:
     if row and row.state == "急" and reading.issue.before and cases > earlier:
         words = f"本轮本土感染者 {number(cases)} 例，比前一日多 {number(cases - earlier)} 例。"
         findings.append(Finding("本土疫情", words, "第23条", "state"))
-    return Content(said, actions=actions, findings=findings, is_emergency=bool(row and row.state == "急"))
+    return Content(sentences, actions=actions, findings=findings, is_emergency=bool(row and row.state == "急"))
 
 
 POSITIVES = {
@@ -58,16 +58,16 @@ STAGES = {"not_reported": "未报告", "not_transferred": "已报告未转运"}
 
 def _positives(reading: Reading) -> Content:
     """Positive persons are reported and transferred: those open, and those of the last week."""
-    found = reading["positives"]
-    if not len(found):
+    positives = reading["positives"]
+    if not len(positives):
         return Content(["近7日没有阳性人员，也没有未报告、未转运的。"])
-    open_ = found[found["status"].isin(["waiting", "overdue"])]
+    open_ = positives[positives["status"].isin(["waiting", "overdue"])]
     overdue = open_[open_["status"] == "overdue"]
-    stages, again = open_["stage"].value_counts(), int(found["again"].sum())
-    said = (
-        f"近7日的和仍未办结的阳性人员 {number(len(found))} 人：未报告 {number(int(stages.get('not_reported', 0)))} 人，"
+    stages, again = open_["stage"].value_counts(), int(positives["again"].sum())
+    sentence = (
+        f"近7日的和仍未办结的阳性人员 {number(len(positives))} 人：未报告 {number(int(stages.get('not_reported', 0)))} 人，"
         f"已报告未转运 {number(int(stages.get('not_transferred', 0)))} 人，"
-        f"超时办结 {number(int((found['status'] == 'satisfied_late').sum()))} 人"
+        f"超时办结 {number(int((positives['status'] == 'satisfied_late').sum()))} 人"
         + (f"；其中出院后复阳 {number(again)} 人。" if again else "。")
     )
     actions = []
@@ -86,7 +86,7 @@ def _positives(reading: Reading) -> Content:
         "overdue", ascending=False, kind="stable"
     )
     columns = (Column("社区 · 环节", "place", "text"), Column("人数", "persons"), Column("超时", "overdue", alarm=True))
-    return Content([said], [table("未办结的阳性人员（人）", columns, listed)], actions)
+    return Content([sentence], [table("未办结的阳性人员（人）", columns, listed)], actions)
 
 
 EARLY = {
@@ -122,15 +122,15 @@ def _early(reading: Reading) -> Content:
         reading.count(code)
         for code in ("new_cases", "new_cases_known", "new_contacts", "never_tested", "never_tested_key")
     )
-    said = []
+    sentences = []
     if moved.places:
-        said.append(
+        sentences.append(
             f"近24小时新增感染者 {number(cases)} 例，其中已掌握的密接、次密接 {number(known)} 例"
             f"（{percent(reading.value('new_cases_known').shown)}），出院 {number(moved.discharged)} 例；新判定密接、次密接 "
             f"{number(contacts)} 人，解除 {number(moved.released)} 人，转阳 {number(moved.positive)} 人。"
         )
     if len(untested):
-        said.append(f"从未检测 {number(never_tested)} 人，其中重点人员 {number(key_persons)} 人。")
+        sentences.append(f"从未检测 {number(never_tested)} 人，其中重点人员 {number(key_persons)} 人。")
     laboratories = (
         Column("检测机构", "institution", "text"), Column("样本", "samples"), Column("待出", "pending"),
         Column("超时", "late", alarm=True), Column("最慢一日90%（小时）", "hours", adds=False),
@@ -139,7 +139,7 @@ def _early(reading: Reading) -> Content:
         Column("社区", "community", "text"), Column("人数", "persons"), Column("其中重点人员", "key_persons", alarm=True),
     )  # fmt: skip
     return Content(
-        said or ["近24小时没有病例、密接变化。"],
+        sentences or ["近24小时没有病例、密接变化。"],
         [
             table("近3日检测机构出结果（份）", laboratories, reading["laboratories"]),
             table("从未检测（人）", places, untested, note="逐人名单在所在社区的表格“从未检测”。"),

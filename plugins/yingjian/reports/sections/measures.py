@@ -41,15 +41,15 @@ def _disinfection(reading: Reading) -> Content:
     zones, sites, cases = reading["zones"], reading["sites"], reading["cases"]
     short_places, short_sites = total(zones, "short"), int((sites["shortfall"] > 0).sum())
     undone = reading.count("terminal")
-    said, actions = [], []
+    sentences, actions = [], []
     if len(zones):
-        said.append(
+        sentences.append(
             f"中高风险区当日应消毒的楼栋和场所 {number(total(zones, 'places'))} 处，次数不足的 {number(short_places)} 处。"
         )
     if len(sites):
-        said.append(f"疫情期间运行的重点场所 {number(len(sites))} 处，当日次数不足的 {number(short_sites)} 处。")
+        sentences.append(f"疫情期间运行的重点场所 {number(len(sites))} 处，当日次数不足的 {number(short_sites)} 处。")
     if len(cases):
-        said.append(f"感染者相关场所 {number(total(cases, 'places'))} 处，未完成终末消毒 {number(undone)} 处。")
+        sentences.append(f"感染者相关场所 {number(total(cases, 'places'))} 处，未完成终末消毒 {number(undone)} 处。")
     if short_places:
         words = f"{number(short_places)} 处楼栋和场所当日消毒不足，在{some(_short(zones))}。"
         actions.append(Action("补足消毒", words, "第27条", is_urgent=True, limit=DAY_IS_OVER))
@@ -77,11 +77,11 @@ def _disinfection(reading: Reading) -> Content:
         table("重点场所当日预防性消毒（次）", of_sites, sites),
         table("感染者场所终末消毒（处）", of_cases, cases),
     ]
-    return Content(said or ["没有须消毒的风险区、重点场所和感染者场所。"], blocks, actions)
+    return Content(sentences or ["没有须消毒的风险区、重点场所和感染者场所。"], blocks, actions)
 
 
-def _short(found: DataFrame) -> Sequence[str]:
-    return list(found[found["shortfall"] > 0]["name"])
+def _short(places: DataFrame) -> Sequence[str]:
+    return list(places[places["shortfall"] > 0]["name"])
 
 
 VACCINATION = {
@@ -103,13 +103,13 @@ def _vaccination(reading: Reading) -> Content:
     residents = reading["residents"]
     if not len(residents):
         return Content(["居民登记中没有60周岁及以上的居民。"])
-    said = [
+    sentences = [
         f"{band.age_band} 周岁居民 {number(band.residents)} 人：覆盖 {percent(band.covered, band.residents)}，"
         f"全程 {percent(band.full_course, band.residents)}，加强 {percent(band.booster, band.residents)}。"
         for band in rows(by(residents, "age_band"))
     ]
     (lacking,) = rows(reading["lacking"])
-    said.append(
+    sentences.append(
         f"应接种未接种 {number(reading.count('vaccination_outstanding'))} 人，其中禁忌或拒种 {number(lacking.excluded)} 人。"
     )
     places = by(residents, "community")
@@ -118,7 +118,7 @@ def _vaccination(reading: Reading) -> Content:
         Column("社区", "community", "text"), Column("60岁以上", "residents"), Column("覆盖", "covered"),
         Column("全程", "full_course"), Column("加强", "booster"), Column("加强率", "booster", "share", whole="residents"),
     )  # fmt: skip
-    return Content(said, [table("按社区，加强率低的在前（人）", columns, places)])
+    return Content(sentences, [table("按社区，加强率低的在前（人）", columns, places)])
 
 
 READINESS = {
@@ -134,10 +134,10 @@ def _readiness(reading: Reading) -> Content:
     """Compare reserve teams with what the plan asks for."""
     teams = reading["teams"].fillna({"surplus": 0, "teams_required": 0})
     wrong = teams[(teams["shortfall"] > 0) | (teams["surplus"] > 0) | ~teams["mix_ok"].astype(bool)]
-    said = [f"应备勤的队伍 {len(teams)} 支，人数或构成不符合方案的 {len(wrong)} 支。"] if len(teams) else []
+    sentences = [f"应备勤的队伍 {len(teams)} 支，人数或构成不符合方案的 {len(wrong)} 支。"] if len(teams) else []
     for row in rows(by(teams, "team_type", "teams_required", "teams_listed")):
         if row.teams_required:
-            said.append(
+            sentences.append(
                 f"社区{row.team_type}队伍应有 {int(row.teams_required)} 支，名册有 {int(row.teams_listed)} 支。"
             )
     wrong = wrong.assign(
@@ -148,7 +148,7 @@ def _readiness(reading: Reading) -> Content:
         Column("队伍", "team", "text"), Column("应有", "required"), Column("名册", "listed"),
         Column("缺", "shortfall", alarm=True), Column("说明", "why", "text"),
     )  # fmt: skip
-    return Content(said, [table("不符合方案的队伍（人）", columns, wrong)])
+    return Content(sentences, [table("不符合方案的队伍（人）", columns, wrong)])
 
 
 SECTIONS = (

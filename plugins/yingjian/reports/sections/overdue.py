@@ -114,12 +114,16 @@ def parts(compliance: DataFrame, column: str, publication_id: int, before: int |
         named["name"] = named["name"].map(text.group)
     counts = by(named[named["publication_id"] == publication_id].drop(columns="publication_id"), "name")
     earlier = named[named["publication_id"] == before].groupby("name")["overdue"].sum().rename("overdue_before")
-    found = counts.merge(earlier, how="outer", on="name").fillna(0)
-    found["change"] = found["overdue"] - found["overdue_before"] if before else None
+    counts_of_parts = counts.merge(earlier, how="outer", on="name").fillna(0)
+    counts_of_parts["change"] = counts_of_parts["overdue"] - counts_of_parts["overdue_before"] if before else None
     if before is None:
-        found["overdue_before"] = 0
-    found = found[(found["required"] > 0) | (found["overdue"] > 0) | (found["overdue_before"] > 0)]
-    order = found.assign(most=-found["overdue"], largest=-found["required"]).sort_values(["most", "largest", "name"])
+        counts_of_parts["overdue_before"] = 0
+    counts_of_parts = counts_of_parts[
+        (counts_of_parts["required"] > 0) | (counts_of_parts["overdue"] > 0) | (counts_of_parts["overdue_before"] > 0)
+    ]
+    order = counts_of_parts.assign(most=-counts_of_parts["overdue"], largest=-counts_of_parts["required"]).sort_values(
+        ["most", "largest", "name"]
+    )
     return order.drop(columns=["most", "largest"]).reset_index(drop=True)
 
 
@@ -142,11 +146,11 @@ def ranking(ranks: DataFrame, by_day: Sequence[int | None]) -> DataFrame:
         was = None if before is None or place not in before.index else int(before.at[place, "rank"])
         up = None if was is None else was - int(now.at[place, "rank"])
         moves.append(text.NOTHING if up is None else f"升 {up}" if up > 0 else f"降 {-up}" if up < 0 else "持平")
-        last = [place in found.index and bool(found.at[place, "is_last"]) for found in by_publication.values()]
+        last = [place in of_day.index and bool(of_day.at[place, "is_last"]) for of_day in by_publication.values()]
         streak = next((count for count, is_last in enumerate(last) if not is_last), len(last))
         ends.append(f"连续 {streak} 日末位" if streak > 1 else "末位" if streak else "")
-    found = now.reset_index().assign(moved=moves, end=ends)
-    return found.sort_values(["rank", "name"], ascending=[False, True]).reset_index(drop=True)
+    ranked = now.reset_index().assign(moved=moves, end=ends)
+    return ranked.sort_values(["rank", "name"], ascending=[False, True]).reset_index(drop=True)
 
 
 def rankings(reading: Reading) -> list[Table]:
@@ -158,15 +162,21 @@ def rankings(reading: Reading) -> list[Table]:
         places = reading["ranks"][reading["ranks"]["is_community"].astype(bool) == is_community]
         if not (places["publication_id"] == reading.issue.publication_id).any():
             continue
-        found = ranking(places, reading.issue.by_day)
+        ranked = ranking(places, reading.issue.by_day)
         columns = (
             Column(word, "name", "text"), Column("名次", "rank", adds=False),
             Column("应检尽检率", "part", "share", whole="whole"), Column("比前一日", "moved", "text"), Column("末位", "end", "text"),
         )  # fmt: skip
-        is_short = found["part"] < found["whole"]
+        is_short = ranked["part"] < ranked["whole"]
         tables.append(
             table(
-                f"{word}排名，末位在前", columns, found, limit=PLACES, unit="个", is_shown=is_short, hidden="全部达标的"
+                f"{word}排名，末位在前",
+                columns,
+                ranked,
+                limit=PLACES,
+                unit="个",
+                is_shown=is_short,
+                hidden="全部达标的",
             )
         )
     return tables
@@ -180,11 +190,16 @@ def by_cause(movement: DataFrame) -> dict[str, int]:
 def moved(movement: DataFrame, column: str) -> DataFrame:
     """Return the items by one column and cause, with their sums `new`, `cleared` and `net`; the largest rise first."""
     named = movement.assign(name=movement[column].replace("", BLANK).fillna(BLANK) if column else "合计")
-    found = named.pivot_table(index="name", columns="cause", values="items", aggfunc="sum", fill_value=0)
-    found = found.reindex(columns=list(CAUSES), fill_value=0).astype(int)
-    found["new"], found["cleared"] = found[list(NEW)].sum(axis=1), found[list(CLEARED)].sum(axis=1)
-    found["net"] = found["new"] - found["cleared"]
-    order = found.reset_index().assign(most=-found["net"].to_numpy(), larger=-found["new"].to_numpy())
+    items_by_cause = named.pivot_table(index="name", columns="cause", values="items", aggfunc="sum", fill_value=0)
+    items_by_cause = items_by_cause.reindex(columns=list(CAUSES), fill_value=0).astype(int)
+    items_by_cause["new"], items_by_cause["cleared"] = (
+        items_by_cause[list(NEW)].sum(axis=1),
+        items_by_cause[list(CLEARED)].sum(axis=1),
+    )
+    items_by_cause["net"] = items_by_cause["new"] - items_by_cause["cleared"]
+    order = items_by_cause.reset_index().assign(
+        most=-items_by_cause["net"].to_numpy(), larger=-items_by_cause["new"].to_numpy()
+    )
     return order.sort_values(["most", "larger", "name"]).drop(columns=["most", "larger"]).reset_index(drop=True)
 
 
@@ -214,8 +229,8 @@ def _write(reading: Reading) -> Content:
     )
 
 
-def _blocks(reading: Reading, items: int, found: tuple[DataFrame, ...], *, steps: bool) -> Blocks:
-    issue, (places, departments, groups, units) = reading.issue, found
+def _blocks(reading: Reading, items: int, breakdowns: tuple[DataFrame, ...], *, steps: bool) -> Blocks:
+    issue, (places, departments, groups, units) = reading.issue, breakdowns
     figure = Figure(
         "bands", "按逾期天数", [label for label, _, _ in BANDS], bands(reading["days"]), "项",
         f"共 {number(items)} 项；到期当日24时算逾期1天。", "第18、21条", shape="bands",
@@ -245,18 +260,18 @@ def _blocks(reading: Reading, items: int, found: tuple[DataFrame, ...], *, steps
 
 
 def _breakdown(
-    title: str, column: str, found: DataFrame, *, is_whole: bool = False, limit: int = PLACES, complete: str = ""
+    title: str, column: str, parts_shown: DataFrame, *, is_whole: bool = False, limit: int = PLACES, complete: str = ""
 ) -> Table:
     """Communities are all listed, each looks for its own line; of the rest only those that are or were not clear."""
-    is_shown = None if is_whole else found["overdue"] > 0
+    is_shown = None if is_whole else parts_shown["overdue"] > 0
     if is_shown is not None and limit == PLACES:
-        is_shown |= found["overdue_before"] > 0
+        is_shown |= parts_shown["overdue_before"] > 0
     columns = (
         Column(column, "name", "text"), Column("逾期", "overdue"), Column("应检", "required"),
         Column("应检尽检率", "compliant", "share", whole="required"), Column("比前一日", "change", "change"),
     )  # fmt: skip
     return table(
-        title, columns, found, limit=limit, unit="个", is_shown=is_shown, hidden="无逾期的", has_total=True,
+        title, columns, parts_shown, limit=limit, unit="个", is_shown=is_shown, hidden="无逾期的", has_total=True,
         complete=complete, is_barred=True,
     )  # fmt: skip
 
@@ -278,12 +293,12 @@ def _steps(reading: Reading, items: int) -> Table:
 def _by_dimension(moves: Mapping[str, DataFrame]) -> Table:
     """Return why the overdue items changed, by cause: in all, by community, department and group."""
     titles = {"": "合计"} | DIMENSIONS
-    found = pd.concat([part.assign(by=titles[column]) for column, part in moves.items()])
+    movements = pd.concat([part.assign(by=titles[column]) for column, part in moves.items()])
     columns = (
         Column("分组", "by", "text"), Column("名称", "name", "text"), Column("新增", "new"), Column("消除", "cleared"),
         Column("净增", "net"), *(Column(words, cause) for cause, words in CAUSES.items()),
     )  # fmt: skip
-    return table("逾期增减", columns, found, limit=len(found))
+    return table("逾期增减", columns, movements, limit=len(movements))
 
 
 def _tiles(reading: Reading) -> list[Tile]:
@@ -292,8 +307,8 @@ def _tiles(reading: Reading) -> list[Tile]:
 
     def overdue(earlier: int) -> tuple[str, str]:
         fewer = [persons - reading.count("overdue_persons", earlier), items - reading.count("overdue_items", earlier)]
-        told = [f"{text.change(value)} {unit}" for value, unit in zip(fewer, "人项", strict=True) if value]
-        return "，".join(told) or "持平", tone(fewer[0] or fewer[1])
+        changes = [f"{text.change(value)} {unit}" for value, unit in zip(fewer, "人项", strict=True) if value]
+        return "，".join(changes) or "持平", tone(fewer[0] or fewer[1])
 
     def compliance(earlier: int) -> tuple[str, str]:
         written = text.change_of_share(met.shown, reading.value("compliance", earlier).shown)
@@ -327,10 +342,10 @@ def _actions(reading: Reading, places: DataFrame, departments: DataFrame) -> Ite
     yield from _long_overdue(reading["days"])
 
 
-def _most(found: DataFrame) -> str:
+def _most(places: DataFrame) -> str:
     """Return those with most overdue; none where there is but one, which is the reader's own."""
-    most = found[found["overdue"] > 0][:NAMED]
-    if len(found) < 2 or not len(most):
+    most = places[places["overdue"] > 0][:NAMED]
+    if len(places) < 2 or not len(most):
         return ""
     return "、".join(f"{name(part.name)} {number(part.overdue)}" for part in rows(most)) + " 人次"
 
@@ -359,7 +374,7 @@ def _finding(reading: Reading, moves: Mapping[str, DataFrame]) -> Finding:
         words += f"；应检尽检率 {compliance.written}（{compliance.change}）"
     causes = by_cause(reading["movement"])
     why = [
-        f"{heading} {number(sum(causes.get(cause, 0) for cause in kinds))} 项{_told(causes, kinds)}"
+        f"{heading} {number(sum(causes.get(cause, 0) for cause in kinds))} 项{_named_causes(causes, kinds)}"
         for heading, kinds in (("新增", NEW), ("消除", CLEARED))
     ]
     if risen := "；".join(filter(None, (_risen(moves[column], column) for column in DIMENSIONS))):
@@ -367,15 +382,15 @@ def _finding(reading: Reading, moves: Mapping[str, DataFrame]) -> Finding:
     return Finding("逾期", f"{words}。", "第18、21条", "overdue", more > 0, why, is_level=not more)
 
 
-def _told(causes: Mapping[str, int], kinds: Mapping[str, str]) -> str:
-    told = [f"{words} {number(causes[cause])}" for cause, words in kinds.items() if causes.get(cause)]
-    return f"：{'、'.join(told)}" if told else ""
+def _named_causes(causes: Mapping[str, int], kinds: Mapping[str, str]) -> str:
+    causes_named = [f"{words} {number(causes[cause])}" for cause, words in kinds.items() if causes.get(cause)]
+    return f"：{'、'.join(causes_named)}" if causes_named else ""
 
 
-def _risen(found: DataFrame, column: str) -> str:
+def _risen(places: DataFrame, column: str) -> str:
     """Return the places with the largest rise, and the cause of most of their new items; nothing where there is but one."""
-    most = found[found["net"] > 0][:NAMED]
-    if not len(most) or len(found) == 1:
+    most = places[places["net"] > 0][:NAMED]
+    if not len(most) or len(places) == 1:
         return ""
     causes: list[Any] = most[list(NEW)].idxmax(axis=1).tolist()
     named = [

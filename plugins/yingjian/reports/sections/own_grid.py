@@ -43,13 +43,13 @@ def _write(danger: tuple[str, ...], reading: Reading) -> Content:
     listed = sorted(rows(reading["lists"]), key=lambda row: _place(danger, row.list))
     before = {row.list: row.items for row in rows(reading["before"])}
     frame = reading["lists"]
-    said = ["各清单没有待办事项。"]
+    sentences = ["各清单没有待办事项。"]
     if listed:
-        said = [
+        sentences = [
             f"各清单事项 {number(total(frame, 'items'))} 项，已反馈处置结果 {number(total(frame, 'answered'))} 项。"
         ]
     for people in rows(reading["population"]):
-        said.append(
+        sentences.append(
             f"登记居民：常住 {number(people.residents)} 人，流动 {number(people.floating)} 人；重点人员 "
             f"{number(people.key_persons)} 人，其中不在居民登记 {number(people.not_registered)} 人。"
         )
@@ -60,7 +60,7 @@ def _write(danger: tuple[str, ...], reading: Reading) -> Content:
     )  # fmt: skip
     titled = frame.assign(title=[TITLES.get(name, name) for name in frame["list"]])
     return Content(
-        said,
+        sentences,
         [table("本网格各清单（项）", columns, titled, note="逐人名单见表格“今日名单”。")],
         list(_actions(listed)),
         list(_tiles(reading, listed, before)),

@@ -58,51 +58,51 @@ QUERIES = {
 
 def _write(reading: Reading) -> Content:
     lines = [line for name, write in LINES.items() for line in write(rows(reading[name])[0], reading.count)]
-    said = [line for line in lines if isinstance(line, str)]
+    sentences = [line for line in lines if isinstance(line, str)]
     actions = [line for line in lines if isinstance(line, Action)]
-    return Content(said or ["没有督导、隔离场所、物资、诉求、住客、活动和演练的报送。"], actions=actions)
+    return Content(sentences or ["没有督导、隔离场所、物资、诉求、住客、活动和演练的报送。"], actions=actions)
 
 
-def _inspections(found: Any, count: Count) -> Iterator[str | Action]:
-    if found.inspections:
+def _inspections(row: Any, count: Count) -> Iterator[str | Action]:
+    if row.inspections:
         yield (
-            f"督导检查（近7日和未整改）{number(found.inspections)} 处，整改中 {number(found.waiting)} 处，"
+            f"督导检查（近7日和未整改）{number(row.inspections)} 处，整改中 {number(row.waiting)} 处，"
             f"逾期 {number(count('inspections_overdue'))} 处。"
         )
     if count("inspections_overdue"):
         words = f"{number(count('inspections_overdue'))} 处检查发现的问题逾期未整改。"
-        yield Action("督促整改", words, "第14条", is_urgent=True, limit=late("整改期限", found.first_due))
+        yield Action("督促整改", words, "第14条", is_urgent=True, limit=late("整改期限", row.first_due))
 
 
-def _sites(found: Any, count: Count) -> Iterator[str | Action]:
-    if found.sites:
+def _sites(row: Any, count: Count) -> Iterator[str | Action]:
+    if row.sites:
         yield (
-            f"隔离场所 {number(found.sites)} 处，房间 {number(found.rooms)} 间，可用 {number(count('rooms_free'))} 间，"
-            f"有缺项的 {number(found.lacking)} 处。"
+            f"隔离场所 {number(row.sites)} 处，房间 {number(row.rooms)} 间，可用 {number(count('rooms_free'))} 间，"
+            f"有缺项的 {number(row.lacking)} 处。"
         )
-    if found.lacking:
-        yield Action("补足隔离场所", f"{found.named}。", "第26、35条")
+    if row.lacking:
+        yield Action("补足隔离场所", f"{row.named}。", "第26、35条")
 
 
-def _supplies(found: Any, count: Count) -> Iterator[str | Action]:
-    if found.items:
-        yield f"储备物资 {number(found.items)} 种，低于底线天数 {number(count('supplies_short'))} 种。"
+def _supplies(row: Any, count: Count) -> Iterator[str | Action]:
+    if row.items:
+        yield f"储备物资 {number(row.items)} 种，低于底线天数 {number(count('supplies_short'))} 种。"
     if count("supplies_short"):
-        yield Action("补充物资", f"{found.named}低于底线天数。", "第28、36条", is_urgent=True)
+        yield Action("补充物资", f"{row.named}低于底线天数。", "第28、36条", is_urgent=True)
 
 
-def _requests(found: Any, count: Count) -> Iterator[str | Action]:
-    if found.requests:
-        yield f"群众诉求（近7日和未办结）{number(found.requests)} 件，未办结 {number(count('requests_open'))} 件。"
+def _requests(row: Any, count: Count) -> Iterator[str | Action]:
+    if row.requests:
+        yield f"群众诉求（近7日和未办结）{number(row.requests)} 件，未办结 {number(count('requests_open'))} 件。"
     if count("requests_overdue"):
-        words = f"{number(count('requests_overdue'))} 件群众诉求超时未办结，最久 {number(found.hours)} 小时。"
-        yield Action("办结诉求", words, "第28、29条", is_urgent=True, limit=passed(found.first_due))
+        words = f"{number(count('requests_overdue'))} 件群众诉求超时未办结，最久 {number(row.hours)} 小时。"
+        yield Action("办结诉求", words, "第28、29条", is_urgent=True, limit=passed(row.first_due))
 
 
-def _guests(found: Any, count: Count) -> Iterator[str | Action]:
-    if found.guests:
+def _guests(row: Any, count: Count) -> Iterator[str | Action]:
+    if row.guests:
         yield (
-            f"旅馆住客（近7日和待核）{number(found.guests)} 人，超时未登记上报 {number(count('guests_overdue'))} 人，"
+            f"旅馆住客（近7日和待核）{number(row.guests)} 人，超时未登记上报 {number(count('guests_overdue'))} 人，"
             f"在管控名单中 {number(count('guests_listed'))} 人。"
         )
     if count("guests_listed"):
@@ -111,24 +111,24 @@ def _guests(found: Any, count: Count) -> Iterator[str | Action]:
         )
     if count("guests_overdue"):
         words = f"{number(count('guests_overdue'))} 名住客超时未登记上报。"
-        yield Action("登记住客", words, "第16条", limit=passed(found.first_due))
+        yield Action("登记住客", words, "第16条", limit=passed(row.first_due))
 
 
-def _events(found: Any, count: Count) -> Iterator[str | Action]:
-    if found.events:
-        yield f"未来7日大型活动 {number(found.events)} 场，审批到期仍不全 {number(count('events_lacking'))} 场。"
+def _events(row: Any, count: Count) -> Iterator[str | Action]:
+    if row.events:
+        yield f"未来7日大型活动 {number(row.events)} 场，审批到期仍不全 {number(count('events_lacking'))} 场。"
         if count("events_lacking"):
             words = f"{number(count('events_lacking'))} 场大型活动临近而审批不全，不得举办。"
-            yield Action("补齐活动审批", words, "第17条", is_urgent=True, limit=late("审批期限", found.first_due))
+            yield Action("补齐活动审批", words, "第17条", is_urgent=True, limit=late("审批期限", row.first_due))
 
 
-def _drills(found: Any, count: Count) -> Iterator[str | Action]:
+def _drills(row: Any, count: Count) -> Iterator[str | Action]:
     """The page is silent where nobody reports any."""
-    if found.held:
-        yield f"方案要求的培训、演练 {number(found.required)} 项，到期未开展 {number(count('drills_overdue'))} 项。"
+    if row.held:
+        yield f"方案要求的培训、演练 {number(row.required)} 项，到期未开展 {number(count('drills_overdue'))} 项。"
         if count("drills_overdue"):
             words = f"{number(count('drills_overdue'))} 项培训、演练到期未开展。"
-            yield Action("开展演练", words, "第34至38条", limit=late("开展期限", found.first_due))
+            yield Action("开展演练", words, "第34至38条", limit=late("开展期限", row.first_due))
 
 
 LINES = {

@@ -82,8 +82,8 @@ def _risen(reading: Reading) -> dict[str, list[tuple[str, int]]]:
     failed = [(feed.title, 1) for feed in feeds if feed.status != "ok" and _was(before, feed, "status", "ok") == "ok"]
     more = [(feed.title, feed.rows_rejected - _was(before, feed, "rows_rejected", 0)) for feed in feeds]
     return {
-        key: sorted((one for one in found if one[1] > 0), key=lambda one: (-one[1], one[0]))[:NAMED]
-        for key, found in (("feeds", failed), ("rejected", more))
+        key: sorted((one for one in rises if one[1] > 0), key=lambda one: (-one[1], one[0]))[:NAMED]
+        for key, rises in (("feeds", failed), ("rejected", more))
     }
 
 
@@ -190,8 +190,8 @@ def _restated(restatements: DataFrame) -> str:
     reasons = by(restatements[["reason", "rows"]], "reason").sort_values("rows", ascending=False, kind="stable")
     first, last = restatements["restated_date"].min(), restatements["restated_date"].max()
     days = day(first) if first == last else f"{day(first)}至{day(last)}"
-    told = "、".join(f"{reason} {number(count)}" for reason, count in zip(reasons["reason"], reasons["rows"].tolist(), strict=True))  # fmt: skip
-    return f"与上一次发布相比，以前日期更正 {number(total(restatements, 'rows'))} 项（{days}）：{told}。"
+    reasons_named = "、".join(f"{reason} {number(count)}" for reason, count in zip(reasons["reason"], reasons["rows"].tolist(), strict=True))  # fmt: skip
+    return f"与上一次发布相比，以前日期更正 {number(total(restatements, 'rows'))} 项（{days}）：{reasons_named}。"
 
 
 def _some(names: list[str]) -> str:

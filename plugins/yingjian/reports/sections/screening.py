@@ -40,24 +40,24 @@ SCREENING = {
 def rounds(places: DataFrame, as_of: date) -> DataFrame:
     """Return the rounds of the last week, and older ones with people left out, newest first."""
     sums = {name: "sum" for name in (*COUNTS, "infected")}
-    found = places.groupby("round_id", as_index=False).agg(
+    by_round = places.groupby("round_id", as_index=False).agg(
         {"started_at": "min", "deadline": "min", "has_unknown_place": "any"} | sums
     )
-    found = found[_is_recent(found, as_of) | (found["outstanding"] > 0)]
-    return found.sort_values("started_at", ascending=False, kind="stable")
+    by_round = by_round[_is_recent(by_round, as_of) | (by_round["outstanding"] > 0)]
+    return by_round.sort_values("started_at", ascending=False, kind="stable")
 
 
-def _is_recent(found: DataFrame, as_of: date) -> Series[bool]:
-    return found["started_at"] > pd.Timestamp(as_of) - timedelta(days=7)
+def _is_recent(places: DataFrame, as_of: date) -> Series[bool]:
+    return places["started_at"] > pd.Timestamp(as_of) - timedelta(days=7)
 
 
 def _screening(reading: Reading) -> Content:
     as_of, places = reading.as_of, reading["places"]
     progress = {row.round_id: row for row in rows(reading["progress"])}
-    said, actions = [], []
+    sentences, actions = [], []
     for row in rows(rounds(places, as_of)) if len(places) else []:
-        told, to_do = _round(row, progress.get(row.round_id), as_of, reading.parameter("screening_hours"))
-        said.append(told)
+        sentence, to_do = _round(row, progress.get(row.round_id), as_of, reading.parameter("screening_hours"))
+        sentences.append(sentence)
         actions += to_do
     recent = places[_is_recent(places, as_of)]
     recent = recent.assign(
@@ -70,7 +70,7 @@ def _screening(reading: Reading) -> Content:
     )  # fmt: skip
     buildings = (Column("轮次 · 楼栋", "building", "text"), Column("未采", "outstanding", alarm=True))
     return Content(
-        said or ["近7日没有区域核酸检测。"],
+        sentences or ["近7日没有区域核酸检测。"],
         [
             table(
                 "各社区进度", columns,
@@ -133,7 +133,7 @@ def _outbreak(reading: Reading) -> Content:
     units = reading["units"]
     if not len(units):
         return Content(["没有疫情，不抽检。"])
-    said, actions = [], []
+    sentences, actions = [], []
     for phase, (title, heading) in PHASES.items():
         of_phase = units[units["phase"] == phase]
         if not len(of_phase):
@@ -141,7 +141,7 @@ def _outbreak(reading: Reading) -> Content:
         short = of_phase[of_phase["shortfall"] > 0]
         count = len(short[["unit", "group_code"]].drop_duplicates())
         sums = by(of_phase[["phase", "required", "sampled"]], "phase").iloc[0]
-        said.append(
+        sentences.append(
             f"{title}：{number(len(of_phase[['unit', 'group_code']].drop_duplicates()))} 个单位，应检 {number(int(sums.required))} 人，"
             f"已检 {number(int(sums.sampled))} 人，不足的单位 {number(count)} 个。"
         )
@@ -156,13 +156,13 @@ def _outbreak(reading: Reading) -> Content:
                     limit=DAY_IS_OVER,
                 )
             )
-    said.append(f"次日建议抽检 {number(reading.count('sampling_proposed'))} 人，久未采样的在前。")
+    sentences.append(f"次日建议抽检 {number(reading.count('sampling_proposed'))} 人，久未采样的在前。")
     named_units = units.assign(name=units["group_code"].map(group) + " " + units["unit"] + " " + units["community"])
     columns = (
         Column("人群 单位 社区", "name", "text"), Column("在册", "roster"), Column("应检", "required"), Column("已检", "sampled"),
         Column("缺", "shortfall", alarm=True), Column("近5日覆盖", "coverage_lately", "share"),
     )  # fmt: skip
-    return Content(said, [table("各单位当日", columns, named_units, complete="抽检单位")], actions)
+    return Content(sentences, [table("各单位当日", columns, named_units, complete="抽检单位")], actions)
 
 
 SECTIONS = (

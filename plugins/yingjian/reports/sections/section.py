@@ -126,8 +126,8 @@ class Section:
         blocks += [figures] if figures else []
         for block in content.blocks:
             parts = block if isinstance(block, tuple) else (block,)
-            if kept := tuple(part for part in parts if not isinstance(part, Table) or part.rows):
-                blocks.append(kept if isinstance(block, tuple) else kept[0])
+            if parts_shown := tuple(part for part in parts if not isinstance(part, Table) or part.rows):
+                blocks.append(parts_shown if isinstance(block, tuple) else parts_shown[0])
         chapter = Chapter(self.anchor, self.title, self.basis, blocks, self.nav)
         findings, improved = content.findings, content.improved
         if findings is None:

@@ -38,11 +38,11 @@ COLUMNS = (
 
 def shown(zones: DataFrame) -> DataFrame:
     """Return the zones that are shown, gravest first; a zone that became low is 已解除 for its days, and then leaves."""
-    found = zones[(zones["level"] != "低") | zones["is_lowered"]].copy()
-    found["shown_level"] = found["level"].where(~found["is_lowered"].astype(bool), "已解除")
-    found["round"] = [_round(zone) for zone in rows(found)]
-    found["condition"] = [_condition(zone) for zone in rows(found)]
-    return found.sort_values("level", key=_rank, ascending=False, kind="stable").reset_index(drop=True)
+    zones_shown = zones[(zones["level"] != "低") | zones["is_lowered"]].copy()
+    zones_shown["shown_level"] = zones_shown["level"].where(~zones_shown["is_lowered"].astype(bool), "已解除")
+    zones_shown["round"] = [_round(zone) for zone in rows(zones_shown)]
+    zones_shown["condition"] = [_condition(zone) for zone in rows(zones_shown)]
+    return zones_shown.sort_values("level", key=_rank, ascending=False, kind="stable").reset_index(drop=True)
 
 
 def changed(zones: DataFrame, publication_id: int, before: int) -> DataFrame:
@@ -51,11 +51,13 @@ def changed(zones: DataFrame, publication_id: int, before: int) -> DataFrame:
     `kind`: declared, raised, positive (a new local case) or lowered; `level_before` is missing where there was no zone.
     """
     now, earlier = (zones[zones["publication_id"] == number] for number in (publication_id, before))
-    found = now.merge(earlier[["zone_id", "level", "last_positive_date"]], "left", "zone_id", suffixes=("", "_before"))
-    found["kind"] = [_kind(zone) for zone in rows(found)]
-    found = found[found["kind"].notna()]
-    kinds, ranks = [list(KINDS).index(kind) for kind in found["kind"]], -_rank(found["level"])
-    order = found.assign(kinds=kinds, ranks=ranks).sort_values(["kinds", "ranks", "zone_id"])
+    zones_changed = now.merge(
+        earlier[["zone_id", "level", "last_positive_date"]], "left", "zone_id", suffixes=("", "_before")
+    )
+    zones_changed["kind"] = [_kind(zone) for zone in rows(zones_changed)]
+    zones_changed = zones_changed[zones_changed["kind"].notna()]
+    kinds, ranks = [list(KINDS).index(kind) for kind in zones_changed["kind"]], -_rank(zones_changed["level"])
+    order = zones_changed.assign(kinds=kinds, ranks=ranks).sort_values(["kinds", "ranks", "zone_id"])
     return order[["kind", "name", "level", "level_before"]].reset_index(drop=True)
 
 
@@ -105,23 +107,23 @@ def _condition(zone: Any) -> str:
 
 def _write(reading: Reading) -> Content:
     issue, zones = reading.issue, reading["zones"]
-    found = shown(zones[zones["publication_id"] == issue.publication_id])
+    zones_shown = shown(zones[zones["publication_id"] == issue.publication_id])
     changes = changed(zones, issue.publication_id, issue.before) if issue.before else zones[:0].assign(kind="")
     high, medium, lowerable = (reading.count(code) for code in LEVEL_FIGURES)
-    said = (
+    sentence = (
         f"高风险区 {high} 个，中风险区 {medium} 个，可降级 {lowerable} 个。"
         "升降以指挥部通告为准，下表只提示条件是否达到。"
     )
     lowered = [
         f"{zone.name}（{zone.level_before}→{zone.level}）" for zone in rows(changes[changes["kind"] == "lowered"])
     ]
-    complete = "其余见表格“风险区”。" if len(found) > LISTED else ""
-    listed = table("等级以通告为准", COLUMNS, found, limit=LISTED, unit="个风险区", note=complete)
+    complete = "其余见表格“风险区”。" if len(zones_shown) > LISTED else ""
+    listed = table("等级以通告为准", COLUMNS, zones_shown, limit=LISTED, unit="个风险区", note=complete)
     return Content(
-        said=[said] if len(found) else ["今日无风险区。"],
+        said=[sentence] if len(zones_shown) else ["今日无风险区。"],
         blocks=[listed],
-        has_figures=bool(len(found)),
-        actions=list(_actions(found)),
+        has_figures=bool(len(zones_shown)),
+        actions=list(_actions(zones_shown)),
         tiles=_tiles(reading),
         findings=list(_findings(changes)),
         improved=[f"降级的风险区 {_some(lowered)}"] if lowered else [],
@@ -150,8 +152,8 @@ def _tiles(reading: Reading) -> list[Tile]:
     ]  # fmt: skip
 
 
-def _actions(found: DataFrame) -> Iterator[Action]:
-    eligible = rows(found[found["eligible_level"].notna()])
+def _actions(zones_shown: DataFrame) -> Iterator[Action]:
+    eligible = rows(zones_shown[zones_shown["eligible_level"].notna()])
     if eligible:
         named = some([
             f"{zone.name}（{zone.level}→{zone.eligible_level}{f'，{day(zone.eligible_on)}起' if zone.eligible_on else ''}）"
@@ -161,23 +163,23 @@ def _actions(found: DataFrame) -> Iterator[Action]:
         limit = f"{day(since)}起" if since else ""
         words = f"{len(eligible)} 个风险区达到降级条件：{named}。"
         yield Action("研判降级", words, "第28条", is_urgent=True, limit=limit)
-    wrong = [zone.name for zone in rows(found[found["mismatch"].notna()])]
+    wrong = [zone.name for zone in rows(zones_shown[zones_shown["mismatch"].notna()])]
     if wrong:
         words = f"{len(wrong)} 个风险区的通告与规则不一致：{some(wrong)}，见“风险区”。"
         yield Action("核对通告", words, "第28条", is_urgent=True)
 
 
 def _findings(changes: DataFrame) -> Iterator[Finding]:
-    told = []
+    kinds_of_change = []
     for kind in ("declared", "raised", "positive"):
         zones = rows(changes[changes["kind"] == kind])
         if zones:
             named = [
                 f"{zone.name}（{f'{zone.level_before}→' if kind == 'raised' else ''}{zone.level}）" for zone in zones
             ]
-            told.append(f"{KINDS[kind]} {len(zones)} 个：{_some(named)}")
-    if told:
-        yield Finding("风险区", "；".join(told) + "。", "第28条", "zones")
+            kinds_of_change.append(f"{KINDS[kind]} {len(zones)} 个：{_some(named)}")
+    if kinds_of_change:
+        yield Finding("风险区", "；".join(kinds_of_change) + "。", "第28条", "zones")
 
 
 def _some(names: list[str]) -> str:
