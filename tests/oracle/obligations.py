@@ -77,6 +77,8 @@ def memberships(book: Book) -> list[Membership]:
         # "a roster row with the same person, group and anchor is the same membership and wins"; else "the smaller record key"
         winner = rosters.get(name) or first.setdefault(name, m)
         winner.merged.append(m.key)
+        if m.start <= book.day:  # Any of the merged records may name the day of the exposure.
+            winner.exposed_on = winner.exposed_on or m.exposed_on
     all_memberships += first.values()
     for m in all_memberships:
         m.merged = [m.key, *(key for key in m.merged if key != m.key)]

@@ -27,7 +27,13 @@ cases as (
     where sample_date <= {{ as_of_date() }}
 ),
 
-referrals as (select * from {{ ref('stg_platform__referrals') }}),
+-- Any of several referrals that are one membership may name the day of the exposure.
+exposed as (
+    select distinct merged.membership_id
+    from {{ ref('stg_platform__referrals') }} as referrals
+    inner join merged on 'referrals:' || referrals.referral_key = merged.record_key
+    where referrals.last_exposure_date is not null and referrals.handed_down_at < {{ as_of_date() }} + 1
+),
 
 -- A release that names any of the merged records is one of the membership.
 releases as (
@@ -92,8 +98,8 @@ exposures as (
         memberships.person_key,
         memberships.anchor_date as exposed_on
     from memberships
-    left join referrals on memberships.membership_id = 'referrals:' || referrals.referral_key
-    where memberships.group_code in ('35', '36') or referrals.last_exposure_date is not null
+    left join exposed on memberships.membership_id = exposed.membership_id
+    where memberships.group_code in ('35', '36') or exposed.membership_id is not null
 ),
 
 -- Article 8: an exposure within an isolation begins it anew. Without an isolation here there is nothing to begin anew.
