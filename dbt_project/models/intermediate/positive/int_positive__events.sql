@@ -15,7 +15,7 @@ samples as (
         singles.sample_key as event_key,
         singles.sampled_at,
         singles.sample_date,
-        coalesce(singles.tested_at, greatest(reports.updated_at, singles.sampled_at)) as known_at,
+        coalesce(singles.tested_at, reports.updated_at) as known_at,
         null::date as discharge_date
     from singles
     inner join reports on singles.sample_key = reports.sample_key and singles.person_key = reports.person_key
