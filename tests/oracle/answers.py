@@ -55,6 +55,10 @@ def roster_correction(book: Book, rows: list[Obligation]) -> list[Correction]:
     by_membership: dict[str, Record] = {}
     owners = {obligation_id(row): row.membership for row in rows}
     owners |= {f"{m.key}/{m.group}": m for m in memberships(book)}
+    for row in rows:  # An item of a record that was merged is that of the membership, where that has it.
+        for key in row.membership.merged:
+            item = key + obligation_id(row).removeprefix(row.membership.key)
+            owners[item], dues[item] = row.membership, row.due
     known: dict[str, Membership] = {}
     for (_, item), answer in newest_answers(book).items():
         m = owners.get(item) or owners.get(item.rpartition("/")[0])

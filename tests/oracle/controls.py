@@ -75,7 +75,12 @@ def controls(book: Book, rows: list[Obligation]) -> list[Control]:
             missing.append("three negatives")
         if restarted(m, until, everybody):
             missing.append("restart")
-        if any(first <= ends_on and last > m.anchor for first, last in infected(book, m.person)):
+        # Somebody who was sampled on the last day, and is infected, is not released on it.
+        if any(
+            first - timedelta(1) <= min(ends_on, m.end) and last > m.anchor
+            for first, last in infected(book, m.person)
+            if first - timedelta(1) <= book.day
+        ):
             missing.append("infection")
         place = home_or_central(book, m, rule) if until else ""
         released = m.end if m.end <= book.day else None
@@ -119,9 +124,12 @@ def restarted(m: Membership, until: date | None, everybody: list[Membership]) ->
 
 
 def home_or_central(book: Book, m: Membership, rule: policy.Control) -> str:
-    """ "a contact is at home when 隔离方式 says so"; everybody else is where the rule says."""
-    named = [row for row in book["contacts"] if "contacts:" + row["编号"] in m.merged]
-    return (named[0]["隔离方式"] or "集中") if named else rule.place
+    """ "a contact is at home when 隔离方式 says so": of several records the first that says it; everybody else is where the
+    rule says.
+    """
+    named = [row for row in book["contacts"] if "contacts:" + row["编号"] in m.merged and book.known(row["判定时间"])]
+    places = [row["隔离方式"] for row in sorted(named, key=lambda row: row["编号"]) if row["隔离方式"]]
+    return (places[0] if places else "集中") if named else rule.place
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from tests.oracle.policy import FULL_ROUND_DAYS
-from tests.oracle.records import FOREVER, Book, Record, start_of
+from tests.oracle.records import FOREVER, Book, Record, end_of, start_of
 
 OPENS, ENDS = 1, 0  # "At one moment an end comes before an opening".
 
@@ -40,9 +40,7 @@ def outbreaks_at(book: Book, community: str, grid: str) -> list[Outbreak]:
         if not covers(row, community, grid):
             continue
         if row["类型"] == "疫情启动":
-            events.append((row["开始时间"], OPENS))
-            if row["结束时间"]:  # The declaration says itself when it ends.
-                events.append((row["结束时间"], ENDS))
+            events.append((row["开始时间"], OPENS))  # Its 结束时间 ends nothing: the policy names 疫情结束 alone.
         elif row["类型"] == "疫情结束":
             events.append((row["开始时间"], ENDS))
     for row in book["cases"]:
@@ -51,7 +49,8 @@ def outbreaks_at(book: Book, community: str, grid: str) -> list[Outbreak]:
     outbreaks: list[Outbreak] = []
     opened: date | None = None
     for moment, kind in sorted(events):
-        if not book.known(moment):
+        # The policy says "an end at 0:00 belongs to the day before", and the end of D is such a moment.
+        if not book.known(moment) and not (kind == ENDS and moment == end_of(book.day)):
             continue
         if kind == OPENS and opened is None:
             opened = moment.date()

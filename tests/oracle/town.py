@@ -80,6 +80,7 @@ class _Maker:
         self.make_releases()
         self.make_health_checks()
         self.make_dispositions()
+        self.make_odd_rows()
         self.make_stale_versions()
         return self.town
 
@@ -158,7 +159,14 @@ class _Maker:
             scope = {"范围社区": self.random.choice((everywhere, everywhere, self.communities[0])),
                      "范围网格": self.random.choice(("", "", "第一网格"))}  # fmt: skip
             start = self.at(self.day(-9, 1))
-            self.add("declarations", 通告编号=self.key("Y"), 类型="疫情启动", **scope, 开始时间=start, 结束时间=None)
+            self.add(
+                "declarations",
+                通告编号=self.key("Y"),
+                类型="疫情启动",
+                **scope,
+                开始时间=start,
+                结束时间=start + timedelta(2) if self.chance(0.2) else None,
+            )
             if self.chance(0.6):
                 end = self.at(start.date() + timedelta(self.random.choice((0, 1, 2, 3, 5, 8))))
                 where = scope if self.chance(0.6) else {"范围社区": everywhere, "范围网格": ""}
@@ -446,6 +454,88 @@ class _Maker:
                 self.add("dispositions", 编号=self.key("A"), 名单="overdue", 项目编号=item,
                          处置结果=self.random.choice(RESULTS), 处置人="某人",
                          处置时间=moment + timedelta(self.random.randint(0, 20)), 备注="")  # fmt: skip
+
+    def make_odd_rows(self) -> None:
+        """Rows as hasty senders write them: one event twice, times in another order than they happened, two notices of a day."""
+        self.make_second_records()
+        self.make_early_times()
+        self.make_second_cases()
+        self.make_second_notices()
+        self.make_odd_lifts()
+
+    def make_second_records(self) -> None:
+        """The same membership by another record: of the same feed, or of the roster, which wins."""
+        for row in [row for row in self.town.rows["referrals"] if row["末次暴露日期"] and self.chance(0.6)]:
+            exposed = date.fromisoformat(row["末次暴露日期"])
+            self.add("referrals", **{
+                **row, "编号": self.key(self.random.choice("VX")), "末次暴露日期": None, "下发时间": self.at(exposed),
+                "核查时间": None, "核查结果": "", "管控方式": self.random.choice(("集中隔离", "居家隔离", "仅检测")),
+                "检测要求": self.random.choice(REQUIREMENTS), "更新时间": "",
+            })  # fmt: skip
+        derived = [
+            (row, "35" if row["类别"] == "密接" else "36", "末次接触日期", "判定时间")
+            for row in self.town.rows["contacts"]
+        ]
+        derived += [
+            (row, "31", "入境日期", "抵达日期") for row in self.town.rows["arrivals"] if row["来源地"] == "境外"
+        ]
+        derived += [(row, "37", "出院日期", "出院日期") for row in self.town.rows["cases"] if row["出院日期"]]
+        for row, group, anchored_on, started_on in derived:
+            anchor, name = date.fromisoformat(row[anchored_on]), (row["证件号码"], group)
+            if self.chance(0.3) and (*name, anchor) not in self.anchors:
+                self.anchors.add((*name, anchor))
+                start = date.fromisoformat(row[started_on][:10]) + timedelta(self.random.choice((-1, 0, 0, 1, 2)))
+                end = start + timedelta(self.random.choice((0, 3, 6, 9))) if self.chance(0.3) else None
+                self.add("key_population", 记录编号=self.key("R"), **self.identity(row["证件号码"]), 人群编号=group,
+                         工作单位="", 主管部门=f"{self.town.prefix}局", **self.place(), 起始日期=start, 锚定日期=anchor,
+                         移出日期=end, 自定频次="")  # fmt: skip
+
+    def make_early_times(self) -> None:
+        """Arrivals and contacts whose days stand in another order, and results that were written before their sample."""
+        for _ in range(self.random.randint(0, 3)):
+            arrived = self.day()
+            self.add("arrivals", 申报编号=self.key("S"), **self.identity(self.person()), 来源地="境外",
+                     入境日期=arrived + timedelta(self.random.choice((1, 2))), 抵达日期=arrived, 入境口岸省="",
+                     目的社区=self.random.choice(self.communities), 网格=self.random.choice(self.grids),
+                     推送时间=self.at(arrived), 排查时间=self.at(arrived - timedelta(1)))  # fmt: skip
+            exposed = self.day()
+            judged = self.at(exposed - timedelta(self.random.choice((0, 1, 2))))
+            self.add("contacts", 编号=self.key("M"), 病例编号="", 类别=self.random.choice(("密接", "次密接")),
+                     **self.identity(self.person()), 末次接触日期=exposed, 判定时间=judged, 转运时间=None,
+                     隔离时间=judged - timedelta(hours=2), 隔离方式=self.random.choice(("集中", "居家", "")),
+                     **self.place())  # fmt: skip
+            taken = self.at(self.day(-5, 1))
+            self.add_test(self.person(), taken, 检测结果="阳性", 检测时间=None, 更新时间=taken - timedelta(hours=3))
+
+    def make_second_cases(self) -> None:
+        """A person may have two cases: the second within the first, before it, or after it."""
+        for row in [row for row in self.town.rows["cases"] if self.chance(0.4)]:
+            taken = date.fromisoformat(row["采样日期"]) + timedelta(self.random.choice((-5, -3, -1, 0, 2, 4, 9)))
+            self.add_case(row["证件号码"], taken)
+
+    def make_second_notices(self) -> None:
+        """Two notices of a zone on one day, notices that move a zone, and a zone that comes back."""
+        for row in [row for row in self.town.rows["risk_zones"] if self.chance(0.3)]:
+            days = self.random.choice((0, 0, 1, 4))
+            on = date.fromisoformat(row["生效日期"]) + timedelta(days)
+            self.add("risk_zones", **{
+                **row, "通告编号": self.key("N"), "等级": self.random.choice(("高", "中", "低", row["等级"])), "生效日期": on,
+                "网格": self.random.choice((*self.grids, "、".join(self.grids))),
+                "更新时间": f"{max(self.days) + timedelta(9):%Y-%m-%d} {self.random.choice(('07', '09'))}:00:0{self.count % 10}",
+            })  # fmt: skip
+
+    def make_odd_lifts(self) -> None:
+        """Exemptions of any group, and releases that name a record of the roster."""
+        for _ in range(self.random.randint(0, 3)):
+            start, identity = self.day(-8, 3), self.identity(self.person())
+            self.add("exemptions", 编号=self.key("E"), 证件类型=identity["证件类型"], 证件号码=identity["证件号码"],
+                     人群编号=self.random.choice((*OUTBREAK, *ANCHORED, "A28")), 起始日期=start,
+                     截止日期=start + timedelta(self.random.choice((0, 1, 3, 7, 300))), 原因="某原因", 批准人="某人")  # fmt: skip
+        for row in [row for row in self.town.rows["key_population"] if self.chance(0.1)]:
+            day = date.fromisoformat(row["起始日期"]) + timedelta(self.random.choice((-1, 0, 4, 8)))
+            self.add("releases", 编号=self.key("J"), 记录编号=row["记录编号"], 证件类型=row["证件类型"],
+                     证件号码=row["证件号码"], 解除类型=self.random.choice(("集中隔离", "全部管控")), 解除日期=day,
+                     人员结果="阴性", 物品结果="阴性", 环境结果="阴性", 排除感染="")  # fmt: skip
 
     def make_stale_versions(self) -> None:
         """The function adds older versions of some keys, with other dates and results, anywhere in the file."""

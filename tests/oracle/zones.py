@@ -49,11 +49,17 @@ def stays_on(row: Record, day: date) -> bool:
 
 
 def notices(book: Book) -> dict[str, list[Record]]:
-    """The declarations of each zone up to D, in the order in which they take effect."""
+    """The declarations of each zone up to D, in the order in which they take effect. A day has one level: that of the notice
+    that was updated last, and of two that were updated together the one that came later.
+    """
+    by_day: dict[tuple[str, date], Record] = {}
+    for row in book["risk_zones"]:
+        on = (row["风险区编号"], row["生效日期"])
+        if row["生效日期"] <= book.day and (on not in by_day or row["更新时间"] >= by_day[on]["更新时间"]):
+            by_day[on] = row
     declared: dict[str, list[Record]] = {}
-    for row in sorted(book["risk_zones"], key=lambda row: (row["生效日期"], row["更新时间"], row["通告编号"])):
-        if row["生效日期"] <= book.day:
-            declared.setdefault(row["风险区编号"], []).append(row)
+    for zone, on in sorted(by_day):
+        declared.setdefault(zone, []).append(by_day[zone, on])
     return declared
 
 
