@@ -5,17 +5,20 @@
     seed is. Brings the edition's code and days as in_force_edition_code, effective_from and effective_to.
     -#}
     (
-        select
-            authored.*,
-            in_force.edition_code as in_force_edition_code,
-            in_force.effective_from,
-            in_force.effective_to,
-            dense_rank() over (
-                partition by in_force.edition_code{% for column in unit %}, authored.{{ column }}{% endfor %}
-                order by author.effective_from desc
-            ) as recency
-        from {{ ref(seed) }} as authored
-        inner join {{ ref('int_policy__editions') }} as author on authored.edition_code = author.edition_code
-        inner join {{ ref('int_policy__editions') }} as in_force on author.effective_from <= in_force.effective_from
+        select * from (
+            select
+                authored.*,
+                in_force.edition_code as in_force_edition_code,
+                in_force.effective_from,
+                in_force.effective_to,
+                dense_rank() over (
+                    partition by in_force.edition_code{% for column in unit %}, authored.{{ column }}{% endfor %}
+                    order by author.effective_from desc
+                ) as recency
+            from {{ ref(seed) }} as authored
+            inner join {{ ref('int_policy__editions') }} as author on authored.edition_code = author.edition_code
+            inner join {{ ref('int_policy__editions') }} as in_force on author.effective_from <= in_force.effective_from
+        ) as ranked
+        where ranked.recency = 1
     )
 {%- endmacro %}

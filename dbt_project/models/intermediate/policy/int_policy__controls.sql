@@ -1,8 +1,7 @@
 -- The controls of each edition, its own or an earlier one's, with the days on which it is in force. One whose group
 -- the edition no longer follows begins for nobody any more; whoever came under it before serves it out.
 with controls as (
-    select * from {{ rows_in_force('policy_control', ['control_code']) }} as ranked
-    where recency = 1
+    select * from {{ rows_in_force('policy_control', ['control_code']) }} as held
 ),
 
 rules as (select * from {{ ref('int_policy__rules') }}),
@@ -21,9 +20,7 @@ final as (
         controls.monitoring_title,
         controls.monitoring_place,
         nullif(controls.control_method, '') as control_method,
-        controls.counts_from,
         controls.basis,
-        controls.basis_kind,
         controls.clock_place,
         rules.rule_family <> 'none' as is_followed
     from controls

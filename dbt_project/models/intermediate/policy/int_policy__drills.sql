@@ -1,7 +1,6 @@
 -- Which articles ask for trainings or drills, and how often, in each edition: its own rows, or an earlier edition's.
 with drills as (
-    select * from {{ rows_in_force('policy_drill', ['article', 'drill_type']) }} as ranked
-    where recency = 1
+    select * from {{ rows_in_force('policy_drill', ['article', 'drill_type']) }} as held
 ),
 
 final as (

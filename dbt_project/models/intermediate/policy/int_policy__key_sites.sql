@@ -1,7 +1,6 @@
 -- Article 27: the groups whose units are key sites in each edition, with the days on which it is in force.
 with key_sites as (
-    select * from {{ rows_in_force('policy_key_site', []) }} as ranked
-    where recency = 1
+    select * from {{ rows_in_force('policy_key_site', []) }} as held
 ),
 
 final as (

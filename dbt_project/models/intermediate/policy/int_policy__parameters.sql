@@ -1,7 +1,6 @@
 -- The numbers that rules need, in each edition, with the days on which it is in force.
 with parameters as (
-    select * from {{ rows_in_force('policy_parameter', ['name']) }} as ranked
-    where recency = 1
+    select * from {{ rows_in_force('policy_parameter', ['name']) }} as held
 ),
 
 final as (
@@ -10,10 +9,7 @@ final as (
         effective_from,
         effective_to,
         name,
-        value,
-        unit,
-        basis,
-        basis_kind
+        value
     from parameters
 )
 

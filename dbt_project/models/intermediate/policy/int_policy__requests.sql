@@ -1,7 +1,6 @@
 -- Within how many hours each kind of request is seen to, in each edition: its own rows, or an earlier edition's.
 with requests as (
-    select * from {{ rows_in_force('policy_request', ['category']) }} as ranked
-    where recency = 1
+    select * from {{ rows_in_force('policy_request', ['category']) }} as held
 ),
 
 final as (
@@ -10,8 +9,7 @@ final as (
         effective_from,
         effective_to,
         category,
-        allowed_hours,
-        basis
+        allowed_hours
     from requests
 )
 

@@ -1,8 +1,7 @@
 -- This model lists the units that answer for each provision in each edition (责任单位). An edition that
 -- changes a provision's units lists all of them.
 with responsibilities as (
-    select * from {{ rows_in_force('policy_responsibility', ['provision']) }} as ranked
-    where recency = 1
+    select * from {{ rows_in_force('policy_responsibility', ['provision']) }} as held
 ),
 
 final as (

@@ -1,7 +1,6 @@
 -- The day numbers of each anchored rule in each edition. An edition that changes a group's days lists all of them.
 with days as (
-    select * from {{ rows_in_force('policy_rule_day', ['group_code']) }} as ranked
-    where recency = 1
+    select * from {{ rows_in_force('policy_rule_day', ['group_code']) }} as held
 ),
 
 final as (

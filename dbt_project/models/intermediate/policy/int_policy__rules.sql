@@ -1,7 +1,6 @@
 -- Each group's rule in each edition, with the days on which the edition is in force.
 with rules as (
-    select * from {{ rows_in_force('policy_rule', ['group_code']) }} as ranked
-    where recency = 1
+    select * from {{ rows_in_force('policy_rule', ['group_code']) }} as held
 ),
 
 departments as (
@@ -9,8 +8,7 @@ departments as (
         in_force_edition_code,
         group_code,
         string_agg(department, '、' order by ordinal) as departments
-    from {{ rows_in_force('policy_rule_department', ['group_code']) }} as ranked
-    where recency = 1
+    from {{ rows_in_force('policy_rule_department', ['group_code']) }} as held
     group by in_force_edition_code, group_code
 ),
 

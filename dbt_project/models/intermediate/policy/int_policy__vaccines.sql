@@ -1,7 +1,6 @@
 -- Article 22: what makes a course with each vaccine in each edition, with the days on which it is in force.
 with vaccines as (
-    select * from {{ rows_in_force('policy_vaccine', []) }} as ranked
-    where recency = 1
+    select * from {{ rows_in_force('policy_vaccine', []) }} as held
 ),
 
 final as (
@@ -15,8 +14,7 @@ final as (
         course_doses,
         booster_doses,
         dose_interval_days,
-        booster_interval_days,
-        basis
+        booster_interval_days
     from vaccines
 )
 

@@ -1,7 +1,6 @@
 -- Article 28: the levels at which each edition lets a zone be declared. Replaced as a whole.
 with levels as (
-    select * from {{ rows_in_force('policy_zone_level', []) }} as ranked
-    where recency = 1
+    select * from {{ rows_in_force('policy_zone_level', []) }} as held
 ),
 
 final as (
@@ -9,9 +8,7 @@ final as (
         in_force_edition_code as edition_code,
         effective_from,
         effective_to,
-        level,
-        rank,
-        basis
+        level
     from levels
 )
 

@@ -1,8 +1,7 @@
 -- Article 28: what each edition asks for before a zone is lowered. Zone rules are replaced as a whole, because an
 -- edition may do away with a level.
 with zone_rules as (
-    select * from {{ rows_in_force('policy_zone_rule', []) }} as ranked
-    where recency = 1
+    select * from {{ rows_in_force('policy_zone_rule', []) }} as held
 ),
 
 compared as (
