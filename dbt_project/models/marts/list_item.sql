@@ -228,10 +228,7 @@ answered as (
         kinds.list,
         kinds.item_id,
         count(*)::int as answers,
-        (array_agg(
-            answers.result
-            order by answers.handled_at desc, answers.updated_at desc, answers.disposition_key collate "C" desc
-        ))[1] as result,
+        {{ newest_answer('answers') }} as result,
         max(answers.handled_at) as handled_at
     from kinds
     cross join allowed

@@ -60,8 +60,8 @@ counting as (
 newest as (
     select *
     from (
-        select distinct on (membership_id) * from counting
-        order by membership_id, handled_at desc, updated_at desc, disposition_key collate "C" desc
+        select distinct on (counting.membership_id) * from counting
+        order by counting.membership_id, {{ newest_answer_first('counting') }}
     )
         as counted
 ),

@@ -160,10 +160,7 @@ named as (
 answered as (
     select
         named.signal_id,
-        (array_agg(
-            answers.result
-            order by answers.handled_at desc, answers.updated_at desc, answers.disposition_key collate "C" desc
-        ))[1] as result,
+        {{ newest_answer('answers') }} as result,
         max(answers.handled_at) as handled_at
     from named
     cross join thresholds
