@@ -2,12 +2,7 @@
 -- where the register has him or her living; one whom the register does not have, in the grid of the record.
 {{ config(indexes=[{'columns': ['person_key'], 'unique': true}]) }}
 
-with residents as (
-    select * from {{ ref('stg_platform__residents') }}
-    where
-        coalesce(moved_in_date, '-infinity'::date) <= {{ as_of_date() }}
-        and coalesce(moved_out_date, 'infinity'::date) >= {{ as_of_date() }}
-),
+with residents as (select * from {{ ref('int_population__registered') }}),
 
 active as (
     select * from {{ ref('int_membership__unified') }}

@@ -1,11 +1,6 @@
 -- Articles 34 to 37: the reserve teams that there must be: the office's tracing team, one in each community, and a
 -- list for sampling, isolation and transfer, for which the plan gives no number.
-with residents as (
-    select * from {{ ref('stg_platform__residents') }}
-    where
-        coalesce(moved_in_date, '-infinity'::date) <= {{ as_of_date() }}
-        and coalesce(moved_out_date, 'infinity'::date) >= {{ as_of_date() }}
-),
+with residents as (select * from {{ ref('int_population__registered') }}),
 
 teams as (select * from {{ ref('stg_platform__teams') }}),
 

@@ -33,11 +33,8 @@ of_persons as (
 ),
 
 residents as (
-    select * from {{ ref('stg_platform__residents') }}
-    where
-        building <> ''
-        and coalesce(moved_in_date, '-infinity'::date) <= {{ as_of_date() }}
-        and coalesce(moved_out_date, 'infinity'::date) >= {{ as_of_date() }}
+    select * from {{ ref('int_population__registered') }}
+    where building <> ''
 ),
 
 signals as (

@@ -1,11 +1,6 @@
 -- Article 22: the residents who have reached the age on D, the highest dose that each has had by then, and what makes a
 -- course with the vaccine of the first dose.
-with residents as (
-    select * from {{ ref('stg_platform__residents') }}
-    where
-        coalesce(moved_in_date, '-infinity'::date) <= {{ as_of_date() }}
-        and coalesce(moved_out_date, 'infinity'::date) >= {{ as_of_date() }}
-),
+with residents as (select * from {{ ref('int_population__registered') }}),
 
 vaccinations as (select * from {{ ref('stg_platform__vaccinations') }}),
 
