@@ -191,7 +191,7 @@ _CONVERSIONS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "time": lambda text: repair.timestamp(text).dt.strftime(repair.ISO_MOMENT),
     "number": repair.number,
     "id_number": repair.document_number,
-    "group": lambda text: repair.fold(text).str.to_uppercase(),
+    "group": lambda text: repair.fold(text).str.to_uppercase().str.replace(repair.POINT_ZERO, "$1"),
     "frequency": repair.frequency,
     "tests": repair.required_tests,
     "code": repair.fold,

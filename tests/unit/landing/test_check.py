@@ -53,6 +53,11 @@ def member(**cells: str) -> dict[str, str]:
     } | cells  # fmt: skip
 
 
+def test_a_group_that_a_program_took_for_a_fraction() -> None:
+    assert checked("key_population", member(人群编号="8.0"))["group_code"] == "8"
+    assert codes("key_population", member(人群编号="8.5")) == {"unknown_group"}
+
+
 @pytest.mark.parametrize(
     ("sent", "kept"),
     [

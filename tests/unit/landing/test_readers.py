@@ -50,12 +50,19 @@ def write(tmp_path: Path, content: bytes) -> Path:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_encodings_newlines_delimiters(tmp_path: Path, encoding: str, newline: str, delimiter: str) -> None:
     text = newline.join([HEADER, ROW, "", ROW.replace("E1", "E2"), ""]).replace(",", delimiter)
     read = records(write(tmp_path, text.encode(encoding)))
     assert [(r.line, r.cells[0], r.cells[6]) for r in read] == [(2, "E1", "休假"), (4, "E2", "休假")]
     assert all(r.is_text for r in read)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("marks", ["\ufeff", "\ufeff\ufeff", "\ufeff\ufeff\ufeff"])
+def test_a_quoted_header_after_several_marks_of_byte_order(tmp_path: Path, encoding: str, marks: str) -> None:
+    header = ",".join(f'"{name}"' for name in HEADER.split(","))
+    assert [r.line for r in records(write(tmp_path, f"{marks}{header}\n{ROW}\n".encode(encoding)))] == [2]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
@@ -296,6 +303,22 @@ def test_a_page_called_a_spreadsheet(tmp_path: Path, encoding: str, suffix: str)
     path.write_bytes(PAGE.format(charset="gb2312" if encoding == "gb18030" else encoding).encode(encoding))
     kind, [(key, taken)] = samples(path)
     assert (kind, key, taken) == ("html", "S1", "2022-07-01\n08:00:00")
+
+
+def test_a_line_of_text_in_front_of_the_table_of_a_page(tmp_path: Path) -> None:
+    page = PAGE.format(charset="utf-8").partition("<body>")[2]
+    kind, [(key, _)] = samples(write(tmp_path, f"导出时间：2022-07-01\r\n{page}".encode()))
+    assert (kind, key) == ("html", "S1")
+    # A cell of CSV may quote a tag.
+    assert len(records(write(tmp_path, f"{HEADER}\n{ROW.replace('休假', '<table>见附件</table>')}".encode()))) == 1
+
+
+def test_a_binary_workbook_says_what_it_is(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.xlsb", "w") as archive:
+        for part in ("[Content_Types].xml", "xl/workbook.bin"):
+            archive.writestr(part, "")
+    with pytest.raises(FileRejectedError, match="这是二进制工作簿（.xlsb），无法读取；请将表格另存为.xlsx"):
+        open_table(tmp_path / "a.xlsb", FEED)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])

@@ -1,4 +1,4 @@
-"""CSV as people and old systems write it: UTF-8, with or without BOM, or GB18030; comma, semicolon or tab."""
+"""CSV as people and old systems write it: UTF-8, with or without BOM, or GB18030; comma, semicolon, tab or stroke."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from yingjian.landing.readers.layout import (
 from yingjian.names import BLANKS
 
 ENCODINGS = ("utf-8-sig", "gb18030")
-DELIMITERS = (",", "\t", ";")
+DELIMITERS = (",", "\t", ";", "|")
 # A row with a cell of more characters is rejected, and a file with a line of more bytes.
 MAX_CELL, MAX_LINE = 1_000_000, 16_000_000
 HEAD_LINE = 100_000  # A header is shorter.
@@ -183,8 +183,8 @@ def _rows(head: list[str], delimiter: str) -> list[list[str]]:
 def _head(path: Path, encoding: str) -> list[str]:
     with path.open("rb") as file:
         text = io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="")
-        lines = (text.readline().replace("\0", "")[:HEAD_LINE] for _ in range(TITLE_LINES + 2))
-        return [line for line in lines if line]
+        lines = [text.readline().replace("\0", "")[:HEAD_LINE] for _ in range(TITLE_LINES + 2)]
+        return [line for line in (lines[0].lstrip("\ufeff"), *lines[1:]) if line]
 
 
 @dataclass(frozen=True)
@@ -219,8 +219,8 @@ def _chunks(path: Path, dialect: _Dialect, header_row: int, feed: Feed) -> Itera
     """Blocks in which every line is a record of its own are split in columns; the others record by record."""
     layout = dialect.layout
     with path.open("rb") as file:
-        if file.peek(3).startswith(codecs.BOM_UTF8):
-            file.seek(3)
+        while file.peek(3).startswith(codecs.BOM_UTF8):  # A program that adds the mark may find one already.
+            file.seek(file.tell() + 3)
         lines = _Lines(file, dialect.encoding)
         header = csv.reader(lines, delimiter=dialect.delimiter)
         try:

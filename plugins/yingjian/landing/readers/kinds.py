@@ -50,6 +50,8 @@ DOCUMENTS = {
     "ppt/presentation.xml": "演示文稿",
     "OFD.xml": "OFD版式文件",
     "Index/Document.iwa": "Numbers表格",
+    # A reader gives its errors and its formulas without a result as empty cells.
+    "xl/workbook.bin": "二进制工作簿（.xlsb）",
 }
 OLE_DOCUMENTS = {
     "EncryptedPackage": ("有密码的Office文件", "请去掉密码后重新报送"),
@@ -61,6 +63,8 @@ _HTML = re.compile(
     rb"|br|b|table|thead|tbody|tr)\b",
     re.I | re.S,
 )
+# Some systems write a line of text in front of the table.
+_TABLE = re.compile(rb"<table\b[^>]*>\s*<(?:caption|colgroup|thead|tbody|tr)\b", re.I)
 # A damaged text has some of these bytes; a program, a picture or a database has more.
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 CONTROL_SHARE = 0.05
@@ -87,7 +91,7 @@ def kind_of(path: Path) -> Kind:
     if utf16 := utf16_of(head):
         text = head.decode(utf16, "ignore").encode()
     text = text.removeprefix(b"\xef\xbb\xbf")
-    if _HTML.match(text):
+    if _HTML.match(text) or _TABLE.search(text):
         return "html"
     if _SPREADSHEET_ML in text:
         return "xml"

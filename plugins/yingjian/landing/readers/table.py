@@ -102,7 +102,7 @@ def _as_utf8(path: Path, folder: Path) -> Path:
         is_start = True
         while block := source.read(_BLOCK):
             text = decoder.decode(block)
-            out.write((text.removeprefix("\ufeff") if is_start else text).encode("utf-8", "surrogatepass"))
+            out.write((text.lstrip("\ufeff") if is_start else text).encode("utf-8", "surrogatepass"))
             is_start = False
         half, _ = decoder.getstate()
         out.write(decoder.decode(b"\0" * (len(half) % 2), True).encode("utf-8", "surrogatepass"))
