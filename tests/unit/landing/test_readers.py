@@ -117,6 +117,20 @@ def test_an_open_quote_spoils_its_line_only(tmp_path: Path) -> None:
     assert read[0].raw.startswith("E1")
 
 
+@pytest.mark.parametrize(
+    ("end", "cell"),
+    [
+        ("2022-07-01", "2022-07-01:"), ("2022-07-02 08:00", "2022-07-02 08:00:"), ("2022-07-01\n", "2022-07-01"),
+        ("2022-07-01\x1a", "2022-07-01"), ("2022-07-02 08:00:00", "2022-07-02 08:00:00"), ("2022/7/1", "2022/7/1"),
+    ],
+)  # fmt: skip
+def test_a_time_at_the_end_of_a_file_may_be_cut(tmp_path: Path, end: str, cell: str) -> None:
+    """A date is read as midnight, so that half a time would be another time."""
+    torn = ROW.rpartition(",")[0]
+    read = records(write(tmp_path, f"{HEADER}\n{torn},2022-07-01\n{ROW}\n{torn},{end}".encode()))
+    assert [r.cells[8] for r in read] == ["2022-07-01", "2022-07-01 08:00:00", cell]
+
+
 def test_nul_bytes_and_a_cut_last_line(tmp_path: Path) -> None:
     read = records(write(tmp_path, (HEADER + "\n" + ROW.replace("休", "\0休") + "\nE2,居民").encode()))
     assert [(r.cells[0], len(r.cells)) for r in read] == [("E1", 9), ("E2", 2)]
@@ -317,7 +331,7 @@ def test_a_binary_workbook_says_what_it_is(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.xlsb", "w") as archive:
         for part in ("[Content_Types].xml", "xl/workbook.bin"):
             archive.writestr(part, "")
-    with pytest.raises(FileRejectedError, match="这是二进制工作簿（.xlsb），无法读取；请将表格另存为.xlsx"):
+    with pytest.raises(FileRejectedError, match=r"这是二进制工作簿（\.xlsb），无法读取；请将表格另存为\.xlsx"):
         open_table(tmp_path / "a.xlsb", FEED)
 
 
@@ -741,6 +755,19 @@ def test_a_page_of_fields_to_fill_in_is_refused(tmp_path: Path, cell: str, is_re
         assert len(records(path)) == 1
 
 
+@pytest.mark.parametrize("field", ["<input value='张'>", "<select><option>全部</option><option>8</option></select>"])
+def test_a_row_of_fields_below_the_header_of_a_page_filters_its_rows(tmp_path: Path, field: str) -> None:
+    def page(*rows: str) -> Path:
+        text = "".join(f"<tr><td>{row.replace(',', '</td><td>')}</td></tr>" for row in rows)
+        return write(tmp_path, f"<html><meta charset=utf-8><table>{text}</table></html>".encode())
+
+    fields = f",{field}" * 2 + "," * 6
+    assert [r.cells[0] for r in records(page(HEADER, fields, ROW))] == ["E1"]
+    for rows in ((HEADER, fields), (HEADER, ROW, fields), (HEADER, f"E1{fields}", ROW)):
+        with pytest.raises(FileRejectedError, match="网页的表格里是输入框"):
+            records(page(*rows))
+
+
 @pytest.mark.parametrize("size", [1, 60, 1 << 20])
 @pytest.mark.parametrize("end", ["\n\x1a", "\x1a", "\r\n\x1a\x1a"])
 @pytest.mark.parametrize("quoted", ["休假", '"休\n假"'])
@@ -803,6 +830,29 @@ def test_cells_of_an_xml_spreadsheet_stand_where_they_say(tmp_path: Path) -> Non
     )
     [read] = records(write(tmp_path, xml_book(xml_row(HEADER), row).encode()))
     assert read.cells == ["E1", "", "3.5050319420502195e+17", "8", "", "44744", "", "", ""]
+
+
+def test_a_merged_cell_of_an_xml_spreadsheet_stands_in_each_of_its_rows(tmp_path: Path) -> None:
+    merged = xml_row(ROW).replace(
+        '<Cell><Data ss:Type="String">休假', '<Cell ss:MergeDown="2"><Data ss:Type="String">休假'
+    )
+    merged = merged.replace(
+        '<Cell><Data ss:Type="String">2022-07-01 08', '<Cell ss:MergeDown="1"><Data ss:Type="String">2022-07-01 08'
+    )
+    below = [
+        xml_row(ROW.replace("E1", key)).replace(
+            '<Cell><Data ss:Type="String">休假</Data></Cell><Cell>', '<Cell ss:Index="8">'
+        )
+        for key in ("E2", "E3")
+    ]
+    below[0] = below[0].replace('<Cell><Data ss:Type="String">2022-07-01 08:00:00</Data></Cell>', "")
+    read = records(
+        write(tmp_path, xml_book(xml_row(HEADER), merged, *below, xml_row(ROW.replace("休假", ""))).encode())
+    )
+    assert [(r.cells[0], r.cells[6], r.cells[7], r.cells[8][:10]) for r in read] == [
+        ("E1", "休假", "领导", "2022-07-01"), ("E2", "休假", "领导", "2022-07-01"), ("E3", "休假", "领导", "2022-07-01"),
+        ("E1", "", "领导", "2022-07-01"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -907,10 +957,45 @@ def test_cells_that_do_not_say_where_they_stand(tmp_path: Path) -> None:
 
 def test_a_row_of_formulas_without_results_is_a_row(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
-    for line in (HEADER, ROW, ",".join(["=A2"] * 9)):
+    for line in (HEADER, ",".join(["=A2"] * 9), ROW):
         book.active.append(line.split(","))
     book.save(tmp_path / "a.xlsx")
-    assert [(r.line, list(r.cells)) for r in records(tmp_path / "a.xlsx")] == [(2, ROW.split(",")), (3, ["#N/A"] * 9)]
+    assert [(r.line, list(r.cells)) for r in records(tmp_path / "a.xlsx")] == [(2, ["#N/A"] * 9), (3, ROW.split(","))]
+
+
+@pytest.mark.parametrize(
+    ("rows", "lines"),
+    [
+        ([ROW, "=1/0,,,,,=1/0", ",,,,,=1/0"], [2]), ([ROW, "=1/0", "", ROW, "=1/0", "=1/0"], [2, 3, 5]),
+        (["=1/0", "=1/0"], [2, 3]), ([ROW, "=1/0,,,8"], [2, 3]), ([ROW, "=1/0", "制表人：某"], [2, 3, 4]),
+    ],
+)  # fmt: skip
+def test_formulas_that_were_filled_in_below_the_last_record_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[str], lines: list[int]
+) -> None:
+    """A sheet of formulas alone is no form that was filled in ahead: its rows are refused."""
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as book:
+        for sheet in (book.add_worksheet(), book.add_worksheet()):
+            for line, text in enumerate([HEADER, *rows]):
+                for column, cell in enumerate(text.split(",")):
+                    sheet.write(line, column, cell, None, *(["#N/A"] if cell.startswith("=") else []))
+    for size in (1, 20_000):
+        monkeypatch.setattr(xlsx_file, "BATCH_ROWS", size)
+        assert [r.line for r in records(tmp_path / "a.xlsx")] == [*lines, *(10_000_000 + line for line in lines)]
+
+
+@pytest.mark.parametrize("is_1904", [True, False])
+def test_a_serial_number_of_a_workbook_that_counts_from_1904_is_no_date(tmp_path: Path, is_1904: bool) -> None:
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx", {"date_1904": is_1904}) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, HEADER.split(","))
+        sheet.write_row(1, 0, ROW.split(","))
+        sheet.write_number(1, 0, 43283)
+        sheet.write_number(1, 4, 43283)
+        sheet.write_datetime(1, 5, datetime(2022, 7, 4), book.add_format({"num_format": "yyyy-mm-dd"}))
+    [read] = records(tmp_path / "a.xlsx")
+    assert read.cells[4] == ("43283（1904年日期系统）" if is_1904 else "43283")
+    assert (read.cells[0], read.cells[5]) == ("43283", "2022-07-04")
 
 
 def test_a_formula_of_an_xml_spreadsheet_without_a_result(tmp_path: Path) -> None:

@@ -78,6 +78,16 @@ class Chunk:
             return self
         return self._of(~self.cells.select(is_row.fill_null(False)).to_series())
 
+    def divided(self) -> tuple[Chunk, Chunk | None]:
+        """Return the rows up to the last with a cell that somebody typed, and those below, with errors of formulas alone."""
+        if self.cells.height == 0 or not self.cells.tail(1).select(_is_prefilled()).item():
+            return self, None
+        if any(record.line > self.lines[-1] for record in self.broken):
+            return self, None
+        typed = (~self.cells.select(_is_prefilled()).to_series()).arg_true()
+        is_above = pl.int_range(self.cells.height, eager=True) < (typed[-1] + 1 if len(typed) else 0)
+        return self._of(is_above), replace(self._of(~is_above), broken=[])
+
     def _of(self, is_of: pl.Series) -> Chunk:
         if is_of.all():
             return self
@@ -86,6 +96,11 @@ class Chunk:
 
 def _is_given(name: str) -> pl.Expr:
     return (pl.col(name).str.strip_chars(BLANKS) != "").fill_null(False)
+
+
+def _is_prefilled() -> pl.Expr:
+    error = r"^#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!)$"
+    return pl.all_horizontal(pl.all().str.strip_chars(BLANKS).str.contains(f"^$|{error}").fill_null(True))
 
 
 def is_blank(cells: Iterable[str]) -> bool:

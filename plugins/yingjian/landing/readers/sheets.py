@@ -406,6 +406,9 @@ def html_tables(path: str) -> list[Sheet]:
         "//td[not(parent::tr)] | //th[not(parent::tr)] | //tr[not(ancestor::table)]"
     ):
         raise DamagedPageError
+    for field in page.iter("select"):  # All that may be chosen stands in it.
+        field.clear(keep_tail=True)
+        field.text = INPUT
     for element in page.iter("br", "p", "div", "li"):
         element.tail = LINE_END + (element.tail or "")
     tables = [table for table in page.iter("table") if table.find(".//table") is None]
@@ -426,6 +429,7 @@ class XmlSheet:
 
     def iter_rows(self) -> Iterator[list[Any]]:
         number, line = -1, 0
+        merged: dict[int, tuple[int, Any]] = {}
         for event, element in xml_elements(self._path, "Worksheet", "Row"):
             if element.tag == ML + "Worksheet":
                 number += event == "start"
@@ -436,7 +440,7 @@ class XmlSheet:
                     place = index(element, line + 1, MAX_ROWS)
                     yield from ([] for _ in range(line + 1, place))
                     line = place
-                    yield xml_cells(element)
+                    yield xml_cells(element, line, merged)
                 forget(element)
 
 
@@ -470,9 +474,13 @@ def index(element: Any, following: int, most: int) -> int:
     return max(place, following)
 
 
-def xml_cells(row: Any) -> list[Any]:
-    """The values of a row. A cell that covers several stands in the first of them."""
+def xml_cells(row: Any, line: int, merged: dict[int, tuple[int, Any]]) -> list[Any]:
+    """The values of a row. A cell that covers several stands in the first of them, in each of its rows.
+
+    merged: column -> last line and value of a cell from above; cells of this row are added.
+    """
     cells: list[Any] = []
+    below: dict[int, tuple[int, Any]] = {}
     for cell in row.iterchildren(ML + "Cell"):
         cells += [""] * (index(cell, len(cells) + 1, MAX_CELLS) - 1 - len(cells))
         data = cell.find(ML + "Data")
@@ -480,11 +488,22 @@ def xml_cells(row: Any) -> list[Any]:
             cells.append("" if cell.get(ML + "Formula") is None else NO_RESULT)
         else:
             cells.append(xml_value(data.get(ML + "Type"), "".join(data.itertext())))
-        across = cell.get(ML + "MergeAcross") or ""
-        cells += [""] * (int(across) if across.isascii() and across.isdigit() and len(across) < 6 else 0)
+        if down := merged_cells(cell, "MergeDown"):
+            below[len(cells) - 1] = line + down, cells[-1]
+        cells += [""] * merged_cells(cell, "MergeAcross")
         if len(cells) > MAX_CELLS:
             raise TooMuchTextError
+    for column, (last, value) in merged.items() if cells else ():
+        if line <= last:
+            cells += [""] * (column + 1 - len(cells))
+            cells[column] = value
+    merged.update(below)
     return cells
+
+
+def merged_cells(cell: Any, name: str) -> int:
+    text = cell.get(ML + name) or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
 
 def xml_value(kind: str | None, text: str) -> Any:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
+
+import polars as pl
 
 from yingjian.landing import templates
 from yingjian.landing.errors import FileRejectedError
@@ -56,13 +61,32 @@ def open_table(path: Path, feed: Feed, reader: Reader | None = None) -> Table:
     """
     table = _open(path, feed, reader)
     example = {column.name: templates.example(column, feed) for column in feed.columns}
-    return replace(table, chunks=(chunk.filled(feed).without(example) for chunk in table.chunks))
+    return replace(table, chunks=_without_prefilled(chunk.filled(feed).without(example) for chunk in table.chunks))
+
+
+def _without_prefilled(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """Chunks without the rows below a sheet's last record in which only formulas without data stand."""
+    for _, of_sheet in groupby(chunks, key=attrgetter("place")):
+        below: list[Chunk] = []
+        has_records = False
+        for chunk in of_sheet:
+            records, prefilled = chunk.divided()
+            if records.rows:
+                yield from below
+                yield records
+                below, has_records = [], True
+            below += [prefilled] if prefilled is not None else []
+        if not has_records:
+            yield from below
 
 
 def _open(path: Path, feed: Feed, reader: Reader | None) -> Table:
     kind = kind_of(path)
     if kind == "text":
-        return Table(*read_csv(path, feed), has_lines=not _has_end_mark(path))
+        encoding, layout, chunks = read_csv(path, feed)
+        if not _ends_with(path, b"\n\r\x1a"):
+            chunks = _with_torn_time(chunks, feed)
+        return Table(encoding, layout, chunks, has_lines=not _ends_with(path, b"\x1a"))
     if kind == "utf-16":
         # The folder goes with the last chunk, or with this object.
         folder = tempfile.TemporaryDirectory(prefix="yingjian-text-")
@@ -72,11 +96,39 @@ def _open(path: Path, feed: Feed, reader: Reader | None) -> Table:
     return Table(kind, layout, chunks, has_lines=False, is_cut=kind == "html" and _is_cut_page(path))
 
 
-def _has_end_mark(path: Path) -> bool:
-    """Whether a text ends with the mark that DOS sets at the end, thus is whole."""
+def _ends_with(path: Path, marks: bytes) -> bool:
+    """Whether a text ends with one of the marks: the end of a line, or what DOS sets at the end of a file."""
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
-        return file.read() == b"\x1a"
+        return file.read() in marks
+
+
+def _with_torn_time(chunks: Iterator[Chunk], feed: Feed) -> Iterator[Chunk]:
+    """Chunks of a file that does not end with a line's end: a time in its last cell is refused if it may have been cut off.
+
+    2022-07-01 below 2022-07-01 08:00 would be midnight.
+    """
+    chunk = next(chunks, None)
+    for following in chunks:
+        assert chunk is not None
+        yield chunk
+        chunk = following
+    if chunk is not None:
+        yield _with_mark(chunk, feed)
+
+
+def _with_mark(chunk: Chunk, feed: Feed) -> Chunk:
+    """The last chunk of such a file; a colon at the end of a time says that more of it should follow."""
+    places = zip(feed.columns, chunk.layout.positions, strict=True)
+    name = next((c.name for c, place in places if c.kind == "time" and place == chunk.layout.width - 1), None)
+    is_last = chunk.lines.len() > 1 and all(record.line < chunk.lines[-1] for record in chunk.broken)
+    if name is None or not is_last:
+        return chunk
+    before, cell = (re.sub(r"\d", "0", text or "") for text in chunk.cells[name].tail(2))
+    if not cell or cell == before or not before.startswith(cell):
+        return chunk
+    marked = pl.when(pl.int_range(pl.len()) == pl.len() - 1).then(pl.col(name) + ":").otherwise(name)
+    return replace(chunk, cells=chunk.cells.with_columns(marked.alias(name)))
 
 
 def _is_cut_page(path: Path) -> bool:

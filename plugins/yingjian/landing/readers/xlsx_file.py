@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -112,11 +113,27 @@ def _chunks(reader: Reader, tables: list[_Table], feed: Feed, is_padded: bool) -
             place = f"工作表“{table.name}”" if len(tables) > 1 else ""
             is_row = (pl.col("line") > table.header_line) | pl.col("line").is_in(table.above)
             below = (rows.filter(is_row) for rows in reader.rows(table.number))
+            if not is_padded:
+                below = (_without_filter(rows, table, is_only=len(tables) == 1) for rows in below)
             for rows, its_layout in _sections(below, table.layout, feed, place):
                 if not is_padded:
                     _require_text(rows, its_layout)
                 numbered = rows.with_columns(pl.col("line") + i * SHEET_LINES)
-                yield replace(_chunk(numbered, its_layout, feed, is_padded), place=place)
+                chunk = _chunk(numbered, its_layout, feed, is_padded)
+                if reader.is_1904:
+                    chunk = replace(chunk, cells=chunk.cells.with_columns(_days_of_1904(feed)))
+                yield replace(chunk, place=place)
+
+
+def _without_filter(rows: pl.DataFrame, table: _Table, *, is_only: bool) -> pl.DataFrame:
+    """Rows of a page without the one below its header, if fields alone stand in it: they filter the rows below.
+
+    is_only: whether it is the only table. The only row of a page may be a form.
+    """
+    if not table.header_line or (is_only and rows.height < 2):
+        return rows
+    is_below = pl.col("line") == table.header_line + 1
+    return rows.filter(~(is_below & pl.all_horizontal(True, _cells().is_in(["", sheets.INPUT]))))
 
 
 def _require_text(rows: pl.DataFrame, layout: Layout) -> None:
@@ -124,6 +141,25 @@ def _require_text(rows: pl.DataFrame, layout: Layout) -> None:
     names = {str(position) for position in layout.positions if position is not None}.intersection(rows.columns)
     if rows.select(pl.any_horizontal(False, *((pl.col(name) == sheets.INPUT).any() for name in names))).item():
         raise FileRejectedError("网页的表格里是输入框，不是文字，无法可靠读取；请从系统导出.xlsx或CSV后重新报送")
+
+
+def _days_of_1904(feed: Feed) -> Iterator[pl.Expr]:
+    """Yield the columns of dates in which a serial number says from when it counts, so that it is refused.
+
+    It may have been typed there, or have come from a workbook that counts from 1900: four years lie between both.
+    """
+    for column in feed.columns:
+        if column.kind in ("date", "time"):
+            yield pl.col(column.name).str.replace(r"^\s*(\d{1,5}(?:\.\d+)?)\s*$", "$1（1904年日期系统）")
+
+
+def _counts_from_1904(path: Path) -> bool:
+    """Whether an .xlsx counts its days from 1904; one that is damaged is for its reader to find out."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("xl/workbook.xml") as part:
+            return re.search(rb"\sdate1904=[\"'](?:1|true)", part.read(1 << 20)) is not None
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError, NotImplementedError, RuntimeError, EOFError, zlib.error):
+        return False
 
 
 def _sections(
@@ -220,6 +256,7 @@ class Reader:
 
     def __init__(self, path: Path, kind: str) -> None:
         _require_modest(path)
+        self.is_1904 = _counts_from_1904(path)
         # -I: nothing but the environment's own packages, and no variable, which may be a password. What the process says
         # on its way down may quote the file.
         self._process = subprocess.Popen(
