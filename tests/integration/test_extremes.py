@@ -36,11 +36,11 @@ def extremes(column: Column) -> list[str]:
                 [] if column.is_whole else [f"{column.low + 0.12345678901}"]
             )
         case "date":
-            return ["1000-01-01", "9999-12-31", "9999-12-30", "2022-07-20"]
+            return ["1880-01-01", "9999-12-31", "9999-12-30", "2022-07-20"]
         case "time" if column.name == "sampled_at":
-            return ["1000-01-01 00:00:00", f"{datetime.now(SHANGHAI) - timedelta(minutes=5):%Y-%m-%d %H:%M:%S}"]
+            return ["1880-01-01 00:00:00", f"{datetime.now(SHANGHAI) - timedelta(minutes=5):%Y-%m-%d %H:%M:%S}"]
         case "time":
-            return ["1000-01-01 00:00:00", TOMORROW if column.is_past else "9999-12-31 23:59:59", "2022-07-20 23:59:59"]
+            return ["1880-01-01 00:00:00", TOMORROW if column.is_past else "9999-12-31 23:59:59", "2022-07-20 23:59:59"]
         case "frequency":
             return ["999天999检", "99周999检", "1天999检", "每日", WIDE * column.max_characters]
         case "tests":

@@ -49,9 +49,11 @@ EXAMPLES = [
     Example("unknown_code", "test_results", {"检测结果": "弱阳性"}, "从模板的可选项中选一项"),
     Example("unknown_code", "test_results", {"证件类型": "护照", "证件号码": "无"}, "按证件填写号码"),
     Example("unknown_code", "key_population", {"网格": "网格13800000000"}, "网格只填名称"),
+    Example("unknown_code", "residents", {"网格": "3月2日"}, "该列设为文本格式后重新填写"),
     Example("unknown_code", "referrals", {"检测要求": "按要求"}, "写明天数或频次"),
     Example("bad_date", "test_results", {"采样时间": "2022-06-31 08:00"}, "改为存在的日期"),
     Example("bad_date", "test_results", {"证件号码": "350503200102302759"}, "核对证件号码"),
+    Example("bad_date", "exemptions", {"截止日期": "2202-07-08"}, "核对年份"),
     Example("future_sample", "test_results", {"采样时间": "2022-07-09 12:00:01", "检测时间": ""}, "核对采样时间"),
     Example("no_key", "test_results", {"样本编号": ""}, "补填编号"),
     Example("no_key", "test_results", {"样本编号": "无"}, "补填编号"),
@@ -63,6 +65,7 @@ EXAMPLES = [
     Example("bad_number", "health_checks", {"体温": "365"}, "改为范围内的数字"),
     Example("too_long", "test_results", {"检测机构": "很" * 101}, "缩短文字，检查是否串列"),
     Example("rounded_key", "pharmacy_purchases", {"登记编号": "2.02207E+13"}, "该列设为文本格式后重新填写"),
+    Example("rounded_key", "test_results", {"试管编号": "2022-01-02"}, "该列设为文本格式后重新填写"),
     Example("rounded_key", "test_results", {"试管编号": "#N/A"}, "改正公式后重新填写"),
 ]
 # These codes are shown by a whole line: (code, line as sent, what its sender does).

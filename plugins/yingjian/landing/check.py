@@ -31,6 +31,17 @@ LATE = timedelta(days=1)  # So much may the clock of a sender be ahead.
 # typed. In a text, digits alone are a number of the sender's own making.
 ROUNDED = r"(?i)^(\d([.．]\d+)?E[+＋]\d+|\d{16,}\.0)$"
 SPREADSHEET_ERROR = r"^#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|#+)$"
+# A spreadsheet makes a date of 3-2, and shows it in one of these forms.
+_MONTHS = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+MADE_A_DATE = (
+    r"(?i)^(?:[12]\d{3}[-/]\d{1,2}[-/]\d{1,2}(?:\s*\d{1,2}:\d{2}(?::\d{2})?)?|(?:[12]\d{3}年)?\d{1,2}月\d{1,2}日|[12]\d{3}年\d{1,2}月"
+    rf"|\d{{1,2}}-{_MONTHS}|{_MONTHS}-\d{{1,2}})$"
+)
+# A passport or a permit within the name of a body. A drug's approval has the same form, with a year at its beginning.
+_TRAVEL_DOCUMENT = "(?:[DEGP][0-9]{8}|E[A-HJ-NP-Z][0-9]{7}|[HM](?:1[0-8]|2[1-9]|[03-9][0-9])[0-9]{6}(?:[0-9]{2})?)"
+HAS_TRAVEL_DOCUMENT = f"[^0-9A-Za-z字]{_TRAVEL_DOCUMENT}(?:[^0-9A-Za-z]|$)|^{_TRAVEL_DOCUMENT}[^0-9A-Za-z]"
+# No date lies outside of these years, but for the last day of all.
+FIRST_YEAR, LAST_YEAR, NO_END = "1880", "2100", "9999"
 MOBILE = "^1[3-9][0-9]{9}$"  # A telephone that needs no repair.
 FREQUENCY = r"^([1-9]\d{0,2}[天日][1-9]\d{0,2}[检次]|([1-9]\d?)?周[1-9]\d{0,2}[检次]|每[日天])$"
 DAY_NUMBERS = r"^第[1-9]\d?(、[1-9]\d?)*天$"
@@ -313,12 +324,16 @@ def _column_problems(
     match column.kind:
         case "text" | "place" | "places" | "frequency" | "tests":
             return [Problem(code, column.source, flags) for code, flags in problems] + _text_problems(column, value)
-        case "date":
+        case "date" | "time":
             problems.append(("bad_date", has_text & value.is_null()))
-        case "time":
-            problems.append(("bad_date", has_text & value.is_null()))
+            is_odd = value < FIRST_YEAR
             if column.is_past:
                 problems.append(("future_time", value > f"{received_at + LATE:{repair.ISO_TIME}}"))
+            else:
+                is_odd |= (value >= f"{int(LAST_YEAR) + 1}") & (value < NO_END)
+            words = f"年份不在{FIRST_YEAR}至{LAST_YEAR}年"
+            odd = Problem("bad_date", column.source, is_odd, words)
+            return [*(Problem(code, column.source, flags) for code, flags in problems), odd]
         case "number":
             number = value.cast(pl.Float64, strict=False)
             is_whole = (number == number.round()) if column.is_whole else pl.repeat(True, len(number), eager=True)
@@ -358,12 +373,20 @@ def _text_problems(column: Column, value: pl.Series) -> list[Problem]:
         if value.str.starts_with("#").any():
             is_error = value.str.contains(SPREADSHEET_ERROR)
             problems.append(Problem("rounded_key", column.source, is_error, "编号是电子表格的错误值"))
+        problems.append(
+            Problem("rounded_key", column.source, value.str.contains(MADE_A_DATE), "编号被电子表格改成日期")
+        )
     if column.is_name:
-        distinct = value.unique()
-        personal = distinct.filter(distinct.str.contains(HAS_PERSON_NUMBER).fill_null(False))
-        if len(personal):
-            is_personal = value.is_in(personal.implode())
-            problems.append(Problem("unknown_code", column.source, is_personal, "此列不得填写手机号或证件号码"))
+        distinct = value.unique().drop_nulls()
+        # Grids may have codes in the form of a passport.
+        numbers = f"{HAS_PERSON_NUMBER}|{HAS_TRAVEL_DOCUMENT}" if column.kind == "text" else HAS_PERSON_NUMBER
+        for pattern, words in (
+            (numbers, "此列不得填写手机号或证件号码"),
+            (MADE_A_DATE, "名称被电子表格改成日期，请将该列设为文本格式后重新填写"),
+        ):
+            wrong = distinct.filter(distinct.str.contains(pattern))
+            if len(wrong):
+                problems.append(Problem("unknown_code", column.source, value.is_in(wrong.implode()), words))
     if column.kind == "tests":
         days = value.str.extract_all(r"\d+")
         are_days = value.str.contains(DAY_NUMBERS) & (days.list.n_unique() == days.list.len())

@@ -53,6 +53,47 @@ def member(**cells: str) -> dict[str, str]:
     } | cells  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "text", ["2022-03-02", "2022/3/2", "3月2日", "2022年3月2日", "2022年3月", "2-Mar", "Mar-02", "2022-03-02 00:00:00"]
+)
+def test_a_key_or_a_name_that_a_spreadsheet_made_a_date(text: str) -> None:
+    assert codes("key_population", member(记录编号=text)) == {"rounded_key"}
+    assert codes("key_population", member(网格=text)) == {"unknown_code"}
+    assert codes("key_population", member(工作单位=text)) == {"unknown_code"}
+    assert "改成日期" in str(checked("key_population", member(网格=text))["words"])
+
+
+@pytest.mark.parametrize(
+    "text", ["3-2", "20220302", "3月2日村", "2022-03-02-1", "R2022-03-02", "3-2-1", "12-2022", "五一村"]
+)
+def test_a_key_or_a_name_that_is_like_a_date(text: str) -> None:
+    assert codes("key_population", member(记录编号=text, 网格=text, 工作单位=text)) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_odd"),
+    [
+        ("2202-07-01", True), ("1022-07-01", True), ("9998-12-31", True), ("1879-12-31", True), ("2101-01-01", True),
+        ("1880-01-01", False), ("2100-12-31", False), ("9999-12-31", False),
+    ],
+)  # fmt: skip
+def test_a_year_that_no_date_has(text: str, is_odd: bool) -> None:
+    row = checked("key_population", member(锚定日期=text))
+    assert (row["reason_codes"], row["words"]) == ((["bad_date"], ["年份不在1880至2100年"]) if is_odd else ([], []))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_document"),
+    [
+        ("某公司E12345678", True), ("护照:EA1234567", True), ("H60123456 王某", True), ("某公司(M6012345678)", True),
+        ("E12345678", False), ("国药准字H20003263", False), ("感冒片(H20003263)", False), ("A12345678号楼", False),
+    ],
+)  # fmt: skip
+def test_a_travel_document_within_the_name_of_a_body(text: str, is_document: bool) -> None:
+    assert codes("key_population", member(工作单位=text)) == ({"unknown_code"} if is_document else set())
+    assert codes("key_population", member(网格=text)) == set()
+
+
 def test_a_group_that_a_program_took_for_a_fraction() -> None:
     assert checked("key_population", member(人群编号="8.0"))["group_code"] == "8"
     assert codes("key_population", member(人群编号="8.5")) == {"unknown_group"}
