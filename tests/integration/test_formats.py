@@ -386,6 +386,15 @@ def test_markers_hold_back_what_is_not_done(home: Settings, tmp_path: Path) -> N
     assert query(home, KEYS) == [("S1",), ("S2",)]
 
 
+def test_a_marker_may_stand_in_the_place_of_the_ending(home: Settings, tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv", "c.csv"):
+        write_feed(tmp_path, "test_results", [sample(name)], name)
+    (tmp_path / "test_results" / "a.done").touch()
+    (tmp_path / "test_results" / "b.csv.DONE").touch()
+    land_folder(home, tmp_path)
+    assert query(home, KEYS) == [("a.csv",), ("b.csv",)]
+
+
 def as_kind(folder: Path, kind: str, name: str, rows: list[dict[str, str]], encoding: str = "utf-8") -> Path:
     """The function writes an export in one of the formats."""
     path = folder / "test_results" / f"{name}.{kind}"

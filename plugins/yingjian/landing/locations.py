@@ -113,15 +113,21 @@ def is_loopback(host: str) -> bool:
 
 
 def _finished(files: list[LandingFile]) -> list[LandingFile]:
-    """Leave out files that are being written; in a folder whose sender sets `.done` markers, files without one, too."""
-    marked = {file.location.removesuffix(DONE) for file in files if file.name.lower().endswith(DONE)}
+    """Leave out files that are being written; in a folder whose sender sets `.done` markers, files without one, too.
+
+    The marker of `a.csv` is `a.csv.done` or `a.done`.
+    """
+    marked = {file.location[: -len(DONE)] for file in files if file.name.lower().endswith(DONE)}
     folders = {location.rpartition("/")[0] for location in marked}
     finished = [
         file
         for file in files
         if not file.name.startswith((".", "~$"))
         and not file.name.lower().endswith(UNFINISHED)
-        and (file.location in marked or file.location.rpartition("/")[0] not in folders)
+        and (
+            not marked.isdisjoint((file.location, file.location.rpartition(".")[0]))
+            or file.location.rpartition("/")[0] not in folders
+        )
     ]
     return sorted(finished, key=lambda file: (file.modified_at, file.name, file.feed))
 
