@@ -51,6 +51,26 @@ def test_at_equal_times_the_later_line_then_the_later_file(home: Settings, tmp_p
     assert query(home, "select sampling_point from staging.test_results") == [("三",)]
 
 
+def test_at_equal_times_a_file_of_an_older_layout_keeps_what_it_lacks(home: Settings, tmp_path: Path) -> None:
+    row = IDENTITY | {"病例编号": "C1", "类型": "确诊", "来源": "本土", "采样日期": "2022-07-01", "社区": "甲", "更新时间": "2022-07-02 08:00:00"}  # fmt: skip
+    times = {"转运时间": "2022-07-01 12:00:00", "收治机构": "某医院", "入院时间": "2022-07-01 13:00:00"}
+    staged = "select hospital, transferred_at is null, community from staging.cases"
+    write_feed(tmp_path, "cases", [row | times], "a.csv")
+    land_folder(home, tmp_path)
+    old = [column.source for column in FEEDS["cases"].columns if column.source not in times]
+    for name, cells in (
+        ("b.csv", row | {"社区": "乙"}),
+        ("c.csv", row | {"社区": "丙", "更新时间": "2022-07-03 08:00:00"}),
+    ):
+        text = "\n".join([",".join(old), ",".join(cells.get(source, "") for source in old), ""])
+        (tmp_path / "cases" / name).write_text(text, encoding="utf-8")
+        land_folder(home, tmp_path)
+        if name == "b.csv":
+            assert query(home, staged) == [("某医院", False, "乙")]
+            assert query(home, "select columns from quality.contradiction") == [(["社区"],)]
+    assert query(home, staged) == [(None, True, "丙")], "a newer version is a row of its own"
+
+
 def test_a_rejected_row_supersedes_nothing(home: Settings, tmp_path: Path) -> None:
     write_feed(tmp_path, "test_results", [sample("S1")], "a.csv")
     write_feed(tmp_path, "test_results", [sample("S1", 检测结果="不明", 更新时间="2022-07-09 08:00:00")], "b.csv")

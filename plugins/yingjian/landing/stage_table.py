@@ -40,7 +40,8 @@ def stage_table(
     reader: Reader | None = None,
 ) -> None:
     table = open_table(path, feed, reader)
-    incoming = Incoming(conn, feed, file_id)
+    places = zip(feed.columns, table.layout.positions, strict=True)
+    incoming = Incoming(conn, feed, file_id, [column.name for column, place in places if place is None])
     rows_read = rows_rejected = rows_repaired = 0
     failures: Counter[str] = Counter()
     newest_update: str | None = None

@@ -234,10 +234,12 @@ class Incoming:
     """The valid rows of one file on their way into `staging.<feed>`, within the caller's transaction.
 
     Rows that are new go straight into the table. Once a chunk repeats a record, it and the rest of the file are merged:
-    the newest version stays, by updated_at, else the later file, else the later line.
+    the newest version stays, by updated_at, else the later file, else the later line. absent: columns that the file lacks;
+    at equal times they keep what an earlier file said.
     """
 
-    def __init__(self, conn: psycopg.Connection, feed: Feed, file_id: int) -> None:
+    def __init__(self, conn: psycopg.Connection, feed: Feed, file_id: int, absent: Sequence[str] = ()) -> None:
+        self._absent = absent
         self._conn = conn
         self._feed = feed
         self._file_id = file_id
@@ -333,6 +335,16 @@ class Incoming:
                 " select distinct on ({key}) * from incoming order by {key}, updated_at desc, line desc"
             ).format(**names)
         ).rowcount
+        if self._absent:
+            kept = sql.SQL(", ").join(
+                sql.SQL("{0} = coalesce(new.{0}, old.{0})").format(sql.Identifier(name)) for name in self._absent
+            )
+            self._conn.execute(
+                sql.SQL(
+                    "update newest as new set {kept} from {table} as old"
+                    " where {same_key} and old.updated_at = new.updated_at"
+                ).format(**names, kept=kept)
+            )
         self._conn.execute("analyze newest")
         groups = self._conn.execute(
             sql.SQL(
