@@ -61,7 +61,7 @@ def accept_list(conn: psycopg.Connection, hour: str, reason: str, decided_by: st
     except ValueError:
         raise ValueError(f'--list wants a list\'s day and hour, as in "2022-11-26 08", not {hour}') from None
     if not conn.execute(
-        "select 1 from staging.risk_area_snapshots where is_held and listed_at = %s", (listed_at,)
+        "select 1 from staging.risk_area_snapshots where is_held and date_trunc('hour', listed_at) = %s", (listed_at,)
     ).fetchone():
         raise ValueError(f"no list of {hour} is held back")
     conn.execute(

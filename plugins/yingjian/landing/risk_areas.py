@@ -117,7 +117,8 @@ def _listed_at(text: Any) -> datetime:
         if match:
             year, month, day, hour = map(int, match.groups())
             midnight = datetime(year, month, day)  # noqa: DTZ001  The list has the wall time of Shanghai, as staging has.
-            return midnight + timedelta(days=1) if hour == 24 else midnight.replace(hour=hour)
+            # The day's last list is in force at its end, which the models compare with the next midnight.
+            return midnight + timedelta(days=1, seconds=-1) if hour == 24 else midnight.replace(hour=hour)
     except (ValueError, OverflowError):
         pass
     raise FileRejectedError("名单没有可读的时间（end_update_time）")
