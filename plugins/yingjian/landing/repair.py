@@ -101,7 +101,8 @@ def _timestamps(texts: pl.Series) -> pl.Series:
     # Step by step: one expression would take the first steps anew for every part of a date.
     frame = pl.DataFrame({"text": texts}).select(folded=fold(pl.col("text")))
     hours = frame["folded"].str.extract_groups(_RANGE).struct
-    is_range = (hours.field("to").cast(pl.Int64) >= hours.field("from").cast(pl.Int64)).fill_null(False)
+    start, end = (hours.field(name).cast(pl.Int64) for name in ("from", "to"))
+    is_range = ((end >= start) | (start >= EVENING)).fill_null(False)
     frame = frame.with_columns(zone=pl.col("folded").str.extract_groups(_ZONED)).with_columns(
         folded=pl.coalesce(pl.col("zone").struct.field("local"), "folded"), minutes=_minutes_east(pl.col("zone"))
     )
@@ -137,7 +138,9 @@ _ZONED = (
     r"^(?<local>.*(?:\d:\d{2}(?::\d{2}(?:[.,]\d+)?)?|[T\s]\d{4}(?:\d{2})?))\s*"
     r"(?:(?<utc>[Zz]|UTC|GMT)|(?<prefix>UTC|GMT)?(?<sign>[+-])(?<hours>\d{1,2})(?::?(?<minutes>\d{2}))?)$"
 )
-# From a time to a later one, as people write opening hours: that is no zone, and nobody can tell which of them is meant.
+# From a time to a later one, as people write opening hours: that is no zone, and nobody can tell which of them is meant. A
+# night's hours end before they begin.
+EVENING = 18
 _RANGE = r"[\s日](?<from>\d{1,2})[:时点]\d{2}分?\s*-\s*(?<to>\d{1,2})(?:[:时点]\d{2}分?)?$"
 
 

@@ -117,6 +117,22 @@ def test_an_open_quote_spoils_its_line_only(tmp_path: Path) -> None:
     assert read[0].raw.startswith("E1")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030"])
+def test_a_long_file_whose_lines_end_as_on_an_old_macintosh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.setattr(csv_file, "MAX_LINE", 1000)
+    lines = [HEADER, *(ROW.replace("E1", f"E{i}") for i in range(30)), ""]
+    path = write(tmp_path, "\r".join(lines).encode(encoding))
+    assert [(r.line, r.cells[0]) for r in records(path)] == [(i + 2, f"E{i}") for i in range(30)]
+    assert open_table(path, FEED).encoding == encoding
+
+
+def test_a_header_with_a_line_break_in_each_cell(tmp_path: Path) -> None:
+    header = ",".join(f'"{name}\n（必填）"' for name in HEADER.split(","))
+    assert [(r.line, r.cells[0]) for r in records(write(tmp_path, f"免检\n{header}\n{ROW}".encode()))] == [(12, "E1")]
+
+
 @pytest.mark.parametrize(
     ("end", "cell"),
     [
@@ -253,6 +269,15 @@ def test_a_list_that_counts_areas_and_has_none_is_refused(tmp_path: Path) -> Non
     path = snapshot(tmp_path, hcount=2, highList=[entry("高村", "低村")], middlelist=[entry("中村")])
     with pytest.raises(FileRejectedError, match="高风险区（hcount），却没有其列表（highlist）"):
         read_snapshot(path)
+
+
+@pytest.mark.parametrize(
+    ("hour", "listed"),
+    [("24时", "2022-07-04 23:59:59"), ("0时", "2022-07-04 00:00:00"), ("23时", "2022-07-04 23:00:00")],
+)
+def test_the_last_list_of_a_day_is_one_of_that_day(tmp_path: Path, hour: str, listed: str) -> None:
+    """What holds at the end of a day was listed before the next midnight."""
+    assert str(read_snapshot(snapshot(tmp_path, end_update_time=f"2022-07-04 {hour}")).listed_at) == listed
 
 
 @pytest.mark.parametrize(
@@ -725,6 +750,7 @@ def test_a_page_whose_header_has_a_cell_more_than_its_rows(tmp_path: Path, gutte
     [
         ("翠屏<br>南山", "翠屏\n南山"), ("翠屏<BR/> 南山<br>", "翠屏\n南山"), ("<p>翠屏</p><p>南山</p>", "翠屏\n南山"),
         ("<div>翠屏</div>\n<div>南山</div>", "翠屏\n南山"), ("<ul><li>翠屏</li><li>南山</li></ul>", "翠屏\n南山"),
+        ("翠屏<script>var x</script><button>查看</button> 南山<style>td{}</style>", "翠屏 南山"),
         ("翠屏\n 南山", "翠屏 南山"), ("<div class=cell><span>翠屏</span>南山</div>", "翠屏南山"), ("<br>", ""),
     ],
 )  # fmt: skip

@@ -38,7 +38,7 @@ ENCODINGS = ("utf-8-sig", "gb18030")
 DELIMITERS = (",", "\t", ";", "|")
 # A row with a cell of more characters is rejected, and a file with a line of more bytes.
 MAX_CELL, MAX_LINE = 1_000_000, 16_000_000
-HEAD_LINE = 100_000  # A header is shorter.
+HEAD_LINE, HEAD_LINES = 100_000, 40  # A header is shorter; each of its cells may have a line break.
 HABIT_ROWS, HABIT_FROM_ROWS = 20, 3  # Two rows with the same slip are no habit: one household has one address.
 csv.field_size_limit(MAX_CELL)
 BLOCK = 4 << 20
@@ -175,7 +175,7 @@ def _require_short_lines(path: Path) -> None:
 
 def _rows(head: list[str], delimiter: str) -> list[list[str]]:
     try:
-        return list(csv.reader(head, delimiter=delimiter))
+        return list(islice(csv.reader(head, delimiter=delimiter), TITLE_LINES + 2))
     except csv.Error:
         raise FileRejectedError("前几行无法分列：单元格过大") from None
 
@@ -183,7 +183,7 @@ def _rows(head: list[str], delimiter: str) -> list[list[str]]:
 def _head(path: Path, encoding: str) -> list[str]:
     with path.open("rb") as file:
         text = io.TextIOWrapper(file, encoding, errors="surrogateescape", newline="")
-        lines = [text.readline().replace("\0", "")[:HEAD_LINE] for _ in range(TITLE_LINES + 2)]
+        lines = [text.readline(MAX_LINE).replace("\0", "")[:HEAD_LINE] for _ in range(HEAD_LINES)]
         return [line for line in (lines[0].lstrip("\ufeff"), *lines[1:]) if line]
 
 

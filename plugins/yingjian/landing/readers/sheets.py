@@ -406,6 +406,7 @@ def html_tables(path: str) -> list[Sheet]:
         "//td[not(parent::tr)] | //th[not(parent::tr)] | //tr[not(ancestor::table)]"
     ):
         raise DamagedPageError
+    lxml.etree.strip_elements(page, "script", "style", "button", with_tail=False)
     for field in page.iter("select"):  # All that may be chosen stands in it.
         field.clear(keep_tail=True)
         field.text = INPUT

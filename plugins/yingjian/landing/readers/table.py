@@ -82,16 +82,17 @@ def _without_prefilled(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
 
 def _open(path: Path, feed: Feed, reader: Reader | None) -> Table:
     kind = kind_of(path)
-    if kind == "text":
+    if kind == "text" and not _has_other_ends(path):
         encoding, layout, chunks = read_csv(path, feed)
         if not _ends_with(path, b"\n\r\x1a"):
             chunks = _with_torn_time(chunks, feed)
         return Table(encoding, layout, chunks, has_lines=not _ends_with(path, b"\x1a"))
-    if kind == "utf-16":
+    if kind in ("text", "utf-16"):
         # The folder goes with the last chunk, or with this object.
         folder = tempfile.TemporaryDirectory(prefix="yingjian-text-")
-        _, layout, chunks = read_csv(_as_utf8(path, Path(folder.name)), feed)
-        return Table(kind, layout, _keeping(folder, chunks), has_lines=False)
+        copy = _as_utf8 if kind == "utf-16" else _with_usual_ends
+        encoding, layout, chunks = read_csv(copy(path, Path(folder.name)), feed)
+        return Table(kind if kind == "utf-16" else encoding, layout, _keeping(folder, chunks), has_lines=kind == "text")
     layout, chunks = read_xlsx(path, feed, kind, reader)
     return Table(kind, layout, chunks, has_lines=False, is_cut=kind == "html" and _is_cut_page(path))
 
@@ -142,6 +143,22 @@ def _is_cut_page(path: Path) -> bool:
 def _keeping(folder: tempfile.TemporaryDirectory[str], chunks: Iterator[Chunk]) -> Iterator[Chunk]:
     with folder:
         yield from chunks
+
+
+def _has_other_ends(path: Path) -> bool:
+    """Whether the lines of a text end with CR alone, as old programs of the Macintosh write them."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    return b"\r" in head and b"\n" not in head
+
+
+def _with_usual_ends(path: Path, folder: Path) -> Path:
+    """A copy whose lines end with LF: one line of many megabytes would be no export."""
+    target = folder / "text.csv"
+    with path.open("rb") as source, target.open("wb") as out:
+        while block := source.read(_BLOCK):
+            out.write(block.replace(b"\r", b"\n"))
+    return target
 
 
 def _as_utf8(path: Path, folder: Path) -> Path:
