@@ -8,9 +8,11 @@ from yingjian.database.rows import records
 from yingjian.landing.feeds import FEEDS
 from yingjian.modelling.marts import marts
 from yingjian.people.audience import OFFICE, Audience
+from yingjian.portal.limits import PAGE_ROWS
 from yingjian.portal.reading import Conn, is_readable
+from yingjian.reports.paging import Page, read_page
 
-ROWS = 50
+DELIVERIES = 50
 ZONES = 300
 Rows = list[dict[str, Any]]
 
@@ -77,25 +79,15 @@ def zone_stays(conn: Conn, publication_id: int) -> Rows:
     )
 
 
-def zone_history(conn: Conn, publication_id: int, area: str, number: int) -> tuple[Rows, int]:
-    """Return levels of areas on the national lists, newest first, for the areas whose name or place contains `area`."""
+def zone_history(conn: Conn, publication_id: int, area: str, number: int) -> Page[dict[str, Any]]:
+    """Return a page of levels on the national lists, newest first, of areas whose name or place contains `area`."""
     body = """
         from zone_history
         where publication_id = %(id)s and strpos(concat(province, city, county, area), %(area)s) > 0
     """
-    parameters = {"id": publication_id, "area": area}
-    count = records(conn, "select count(*) as count" + body, **parameters)[0]["count"]
-    rows = records(
-        conn,
-        "select province, city, county, area, level, listed_from, listed_to" + body + """
-        order by listed_from desc, province collate "C", city collate "C", county collate "C", area collate "C", level
-        limit %(limit)s offset %(offset)s
-        """,
-        **parameters,
-        limit=ROWS,
-        offset=(number - 1) * ROWS,
-    )  # fmt: skip
-    return rows, int(count)
+    columns = "province, city, county, area, level, listed_from, listed_to"
+    order = 'listed_from desc, province collate "C", city collate "C", county collate "C", area collate "C", level'
+    return read_page(conn, columns, body, order, number, PAGE_ROWS, id=publication_id, area=area)
 
 
 def quality(conn: Conn, publication_id: int) -> dict[str, Rows]:
@@ -145,8 +137,8 @@ def checks_by_result(conn: Conn, publication_id: int) -> Rows:
     )
 
 
-def quarantine(conn: Conn, audience: Audience, feed: str, reason: str, number: int) -> tuple[Rows, int]:
-    """Return open rejected rows as they were sent, and their number.
+def quarantine(conn: Conn, audience: Audience, feed: str, reason: str, number: int) -> Page[dict[str, Any]]:
+    """Return a page of open rejected rows as they were sent.
 
     The office sees all rows, other readers the rows that they sent themselves.
     """
@@ -156,16 +148,8 @@ def quarantine(conn: Conn, audience: Audience, feed: str, reason: str, number: i
         and (%(reason)s = '' or %(reason)s = any(reason_codes)) and (%(is_office)s or sender = %(sender)s)
     """
     parameters = {"feed": feed, "reason": reason, "is_office": audience == OFFICE, "sender": audience.name}
-    count = records(conn, "select count(*) as count" + body, **parameters)[0]["count"]
-    found = records(
-        conn,
-        "select rejected_id, feed, sender, file_name, line, reason_codes, reason, raw_text" + body
-        + "order by rejected_id desc limit %(limit)s offset %(offset)s",
-        **parameters,
-        limit=ROWS,
-        offset=(number - 1) * ROWS,
-    )  # fmt: skip
-    return found, int(count)
+    columns = "rejected_id, feed, sender, file_name, line, reason_codes, reason, raw_text"
+    return read_page(conn, columns, body, "rejected_id desc", number, PAGE_ROWS, **parameters)
 
 
 def landed(conn: Conn) -> Rows:
@@ -202,5 +186,5 @@ def deliveries(conn: Conn) -> Rows | None:
         group by publication_id, what, channel, state
         order by publication_id desc, what collate "C", channel collate "C", state collate "C" limit %(limit)s
         """,
-        limit=ROWS,
+        limit=DELIVERIES,
     )

@@ -1,7 +1,13 @@
-"""These limits say how much one form of the portal takes, and how much of it a page shows."""
+"""These limits say how much a form and an address of the portal take, and how much a page shows."""
 
 from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query
 
 UPLOAD_BYTES = 20 << 20
 SHOWN_LINES = 200  # A page shows so many refused lines; a file with more has another fault to look for first.
 REASON_LENGTH = 500
+PAGE_ROWS = 50
+PageNumber = Annotated[int, Query(alias="page", ge=1, le=100_000)]

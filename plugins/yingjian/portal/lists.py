@@ -16,14 +16,15 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from yingjian.people.audience import Audience
+from yingjian.portal.limits import PAGE_ROWS
 from yingjian.portal.reading import Conn
 from yingjian.reports.audiences import hidden_marts
 from yingjian.reports.lists import LISTS, PersonList, columns, streamed, with_identity
 from yingjian.reports.long_lists import LONG, harmless, is_long
+from yingjian.reports.paging import Page, page_at
 from yingjian.reports.publication import Publication
 from yingjian.reports.workbook import Book
 
-PAGE_ROWS = 50
 OPTIONS = 300  # A filter shows this many choices; the search finds the others.
 FILTERED = ("社区", "主管部门", "重点人群", "管控", "状态", "可否解除", "类别", "轮次", "风险区")
 BY_MART: Mapping[str, PersonList] = {person_list.mart: person_list for person_list in LISTS}
@@ -60,23 +61,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class Listed:
-    """This is a page of a list: cells by column, `keys` the persons of the rows in the same order."""
+    """This is a page of a list: its rows have cells by column, `keys` are the persons of the rows in the same order."""
 
     columns: Sequence[str]
-    rows: Sequence[Sequence[Any]]
+    page: Page[Sequence[Any]]
     keys: Sequence[str]
-    count: int
-    page: int
     options: Mapping[str, Sequence[str]]
 
     @property
     def is_long(self) -> bool:
         """Return whether the list is too long for a sheet."""
-        return self.count > LONG
-
-    @property
-    def pages(self) -> int:
-        return max(1, -(-self.count // PAGE_ROWS))
+        return self.page.count > LONG
 
 
 def filters_of(person_list: PersonList) -> list[str]:
@@ -109,23 +104,16 @@ def read_page(conn: Conn, publication: Publication, person_list: PersonList, ask
             _asked(person_list, publication.publication_id, asked, sees_names, in_order=False)
         )
     ).fetchone()
-    count = int(counted[0]) if counted else 0
-    number = min(asked.page, max(1, -(-count // PAGE_ROWS)))
-    part = sql.SQL("{body} limit {size} offset {offset}").format(
-        body=_asked(person_list, publication.publication_id, asked, sees_names),
-        size=sql.Literal(PAGE_ROWS),
-        offset=sql.Literal((number - 1) * PAGE_ROWS),
-    )
+    page = page_at(asked.page, int(counted[0]) if counted else 0, PAGE_ROWS)
+    part = _asked(person_list, publication.publication_id, asked, sees_names) + page.limit
     if sees_names:
         part = with_identity(part, publication.publication_id)
     with conn.cursor(row_factory=tuple_row) as cursor:
         read = cursor.execute(part).fetchall()
     return Listed(
         columns(person_list, sees_names),
-        [(*row[:3], *row[4:-1]) if sees_names else row[:-1] for row in read],
+        page.of([(*row[:3], *row[4:-1]) if sees_names else row[:-1] for row in read]),
         [row[-1] for row in read],
-        count,
-        number,
         _options(conn, publication.publication_id, person_list),
     )
 

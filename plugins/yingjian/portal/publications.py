@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
@@ -12,16 +11,18 @@ from pydantic import Field
 
 from yingjian.database.rows import records, rows
 from yingjian.portal.reading import Conn
+from yingjian.reports import paging
+from yingjian.reports.paging import Page
 from yingjian.reports.publication import Publication
 
 PublicationId = Annotated[int, Field(ge=0, lt=2**63)]
 
-_PUBLICATION = """
-    select publication_id, as_of_date, timezone('Asia/Shanghai', published_at) as published_at, policy_edition,
-        quality_status, checks_run, checks_failed, input_files, input_rows, code_version, release_reason, released_by,
-        missing_feeds, is_correction
-    from published.publication
+_COLUMNS = """
+    publication_id, as_of_date, timezone('Asia/Shanghai', published_at) as published_at, policy_edition, quality_status,
+    checks_run, checks_failed, input_files, input_rows, code_version, release_reason, released_by, missing_feeds,
+    is_correction
 """
+_PUBLICATION = f"select {_COLUMNS} from published.publication "
 
 
 def current(conn: Conn) -> Publication | None:
@@ -37,19 +38,11 @@ def get(conn: Conn, publication_id: int) -> Publication | None:
     return publications[0] if publications else None
 
 
-def page_of(conn: Conn, number: int, size: int, day: date | None = None) -> tuple[list[Publication], int]:
-    """Return publications, newest business date first, and their number; `day` limits them to one business date."""
-    where = "where %(day)s::date is null or as_of_date = %(day)s "
-    count = records(conn, f"select count(*) as count from published.publication {where}", day=day)[0]["count"]
-    found = rows(
-        conn,
-        Publication,
-        _PUBLICATION + where + "order by as_of_date desc, publication_id desc limit %(size)s offset %(offset)s",
-        day=day,
-        size=size,
-        offset=(number - 1) * size,
-    )
-    return found, int(count)
+def read_page(conn: Conn, number: int, size: int, day: date | None = None) -> Page[Publication]:
+    """Return a page of publications, newest business date first; `day` limits them to one business date."""
+    body = "from published.publication where %(day)s::date is null or as_of_date = %(day)s"
+    page = paging.read_page(conn, _COLUMNS, body, "as_of_date desc, publication_id desc", number, size, day=day)
+    return page.of([Publication(**row) for row in page.rows])
 
 
 def with_rows(conn: Conn) -> list[Publication]:
@@ -147,8 +140,8 @@ class Changed:
 
 def changed_obligations(
     conn: Conn, before: int, after: int, group: str | None, kind: str | None, number: int, size: int
-) -> tuple[Sequence[Changed], int]:
-    """Return obligations that are new, gone or changed, and their number; `group` and `kind` limit them.
+) -> Page[Changed]:
+    """Return a page of the obligations that are new, gone or changed; `group` and `kind` limit them.
 
     kind: new, gone or changed.
     """
@@ -162,28 +155,16 @@ def changed_obligations(
         """
     ).format(sides=_sides(OBLIGATION), differs=_differs(OBLIGATION))
     parameters: dict[str, Any] = {"before": before, "after": after, "group": group, "kind": kind}
-    count = records(conn, sql.SQL("select count(*) as count ") + body, **parameters)[0]["count"]
     either = sql.SQL(", ").join(
         sql.SQL("coalesce(now.{0}, was.{0}) as {0}").format(sql.Identifier(name))
         for name in ("person_key", "group_code", "group_name", "community", "grid", "unit", "due_date", "explanation")
     )
-    obligations = records(
-        conn,
-        sql.SQL("select obligation_id, {either}, was.status as before, now.status as after {body}").format(
-            either=either, body=body
-        )
-        + sql.SQL(
-            """
-            order by coalesce(now.community, was.community) collate "C", coalesce(now.due_date, was.due_date),
-                obligation_id collate "C"
-            limit %(size)s offset %(offset)s
-            """
-        ),
-        **parameters,
-        size=size,
-        offset=(number - 1) * size,
-    )
-    return [Changed(**row) for row in obligations], int(count)
+    columns = sql.SQL("obligation_id, {}, was.status as before, now.status as after").format(either)
+    order = """
+        coalesce(now.community, was.community) collate "C", coalesce(now.due_date, was.due_date), obligation_id collate "C"
+    """
+    page = paging.read_page(conn, columns, body, order, number, size, **parameters)
+    return page.of([Changed(**row) for row in page.rows])
 
 
 def _sides(kept: Kept) -> sql.Composed:

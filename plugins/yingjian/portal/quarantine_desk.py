@@ -18,9 +18,10 @@ from yingjian.names import comparable
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.portal import corrections, sending
 from yingjian.portal.corrections import Corrections
+from yingjian.portal.limits import PAGE_ROWS
 from yingjian.portal.reading import Conn, is_readable
+from yingjian.reports.paging import Page, read_page
 
-ROWS = 50
 Rows = Sequence[dict[str, Any]]
 
 
@@ -32,8 +33,7 @@ class Desk:
     """
 
     senders: Rows
-    rows: Rows
-    count: int
+    listed: Page[dict[str, Any]]
     silent: Rows
     corrections: Corrections
 
@@ -52,39 +52,37 @@ def read(conn: Conn, audience: Audience, feed: str, sender: str, number: int) ->
         where resolved_at is null and (%(is_office)s or sender = %(own)s)
         and (%(feed)s = '' or feed = %(feed)s) and (%(sender)s = '' or sender = %(sender)s)
     """
-    count = records(conn, "select count(*) as count" + body, **chosen)[0]["count"]
-    rows = records(
-        conn,
-        "select rejected_id, feed, sender, cells, wrong_columns, reason, raw_text,"
-        " timezone('Asia/Shanghai', rejected_at) as rejected_at" + body
-        + "order by rejected_id desc limit %(limit)s offset %(offset)s",
-        **chosen, limit=ROWS, offset=(number - 1) * ROWS,
-    )  # fmt: skip
+    columns = """
+        rejected_id, feed, sender, cells, wrong_columns, reason, raw_text,
+        timezone('Asia/Shanghai', rejected_at) as rejected_at
+    """
+    page = read_page(conn, columns, body, "rejected_id desc", number, PAGE_ROWS, **chosen)
     returned = _returned(conn)
     found = corrections.overview(conn, audience)
     proposed = corrections.waiting_rows(found)
-    waiting = sending.pending(conn, [row["rejected_id"] for row in rows])
+    waiting = sending.pending(conn, [row["rejected_id"] for row in page.rows])
     return Desk(
         [
             row | {"title": _title(row["feed"]), "returned_at": returned.get(comparable(row["sender"] or ""))}
             for row in _senders(conn, own)
         ],
-        [
-            row
-            | {
-                "title": _title(row["feed"]),
-                "declared": FEEDS.get(row["feed"]),
-                "state": "corrected"
-                if row["rejected_id"] in waiting
-                else "proposed"
-                if row["rejected_id"] in proposed
-                else "returned"
-                if (at := returned.get(comparable(row["sender"] or ""))) and at > row["rejected_at"]
-                else "open",
-            }
-            for row in rows
-        ],
-        int(count),
+        page.of(
+            [
+                row
+                | {
+                    "title": _title(row["feed"]),
+                    "declared": FEEDS.get(row["feed"]),
+                    "state": "corrected"
+                    if row["rejected_id"] in waiting
+                    else "proposed"
+                    if row["rejected_id"] in proposed
+                    else "returned"
+                    if (at := returned.get(comparable(row["sender"] or ""))) and at > row["rejected_at"]
+                    else "open",
+                }
+                for row in page.rows
+            ]
+        ),
         [row | {"title": _title(row["feed"])} for row in _silent(conn)],
         found,
     )

@@ -30,6 +30,7 @@ from yingjian.portal import reading
 from yingjian.portal.accounts import ROLE
 from yingjian.portal.readers import Need, Reader, RefusedError, settings
 from yingjian.privacy import audit_trail
+from yingjian.reports.paging import Page, page_at
 
 MOST_A_DAY = 500  # Files and corrections of one login; more of them are no person's work.
 ROWS = 20
@@ -200,18 +201,20 @@ def pending(conn: reading.Conn, rejected_ids: Sequence[int]) -> dict[int, bool]:
     }
 
 
-def refused_rows(conn: reading.Conn, sender: Official, number: int) -> tuple[list[dict[str, Any]], dict[str, int]]:
+def refused_rows(conn: reading.Conn, sender: Official, number: int) -> tuple[Page[dict[str, Any]], dict[str, int]]:
     """Return a page of the sender's open rows, and how many are open by feed."""
-    rows = returns.read_open(conn, sender.name, None, ROWS, (number - 1) * ROWS)
+    counts = returns.open_rows(conn, sender.name)
+    page = page_at(number, sum(counts.values()), ROWS)
+    rows = returns.read_open(conn, sender.name, None, page.size, page.skipped)
     waiting = pending(conn, [row["rejected_id"] for row in rows])
-    return [
+    return page.of([
         row
         | {
             "feed": FEEDS[row["feed"]], "is_pending": row["rejected_id"] in waiting,
             "by_office": waiting.get(row["rejected_id"], False),
         }
         for row in rows if row["feed"] in FEEDS
-    ], returns.open_rows(conn, sender.name)  # fmt: skip
+    ]), counts  # fmt: skip
 
 
 def today() -> date:

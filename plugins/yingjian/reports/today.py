@@ -19,6 +19,7 @@ from yingjian.landing import item_number
 from yingjian.modelling.marts import published
 from yingjian.reports.contents import DANGER
 from yingjian.reports.lists import MASKED_NUMBER
+from yingjian.reports.paging import Page, page_at
 from yingjian.reports.publication import Publication
 
 # Each query gives item_id, person_key, community, grid, the day and the moment of the limit (null where the day is all),
@@ -167,20 +168,14 @@ class Listed:
 
 @dataclass(frozen=True)
 class Today:
-    """A page of today's list; `persons` are all that were asked for, `items` their items, `answered` those with an answer."""
+    """A page of today's list; `items` are those of all persons that were asked for, `answered` those with an answer."""
 
-    listed: Sequence[Listed]
-    persons: int
+    page: Page[Listed]
     items: int
     answered: int
-    page: int
     grids: Sequence[tuple[str, str]] = field(default_factory=tuple)
     days: Sequence[date] = field(default_factory=tuple)
     lists: Sequence[str] = field(default_factory=tuple)
-
-    @property
-    def pages(self) -> int:
-        return max(1, -(-self.persons // PERSONS))
 
 
 def natural(words: str) -> list[tuple[int, str]]:
@@ -200,13 +195,11 @@ def read_today(conn: psycopg.Connection[Any], publication: Publication, wanted: 
     """Return a page of today's list in the audience's part; inside `narrowed`."""
     items, given = _items(publication, wanted)
     counted = records(conn, items + sql.SQL(_COUNT), **given)[0]
-    number = min(wanted.page, max(1, -(-counted["persons"] // PERSONS)))
-    rows = records(
-        conn, items + sql.SQL(_PAGE).format(masked=MASKED_NUMBER), **given, size=PERSONS, offset=(number - 1) * PERSONS
-    )
+    page = page_at(wanted.page, counted["persons"], PERSONS)
+    rows = records(conn, items + sql.SQL(_PAGE).format(masked=MASKED_NUMBER, limit=page.limit), **given)
     choices = records(conn, items + sql.SQL(_CHOICES), **given)
     return Today(
-        _persons(rows, item_number.hidden(conn)), counted["persons"], counted["items"], counted["answered"], number,
+        page.of(_persons(rows, item_number.hidden(conn))), counted["items"], counted["answered"],
         sorted({(row["community"], row["grid"]) for row in choices if row["community"]}, key=_place),
         sorted({row["due_date"] for row in choices if row["due_date"]}),
         [mart for mart in LISTS if any(row["list"] == mart for row in choices)],
@@ -221,8 +214,8 @@ def read_everybody(
     Without `wanted` it is a pack's: only what the publication knows, so that the same publication gives the same bytes.
     """
     items, given = _items(publication, wanted or Wanted(), has_later_answers=wanted is not None)
-    query = items + sql.SQL(_PAGE).format(masked=MASKED_NUMBER)
-    return _persons(records(conn, query, **given, size=None, offset=0), item_number.hidden(conn))
+    query = items + sql.SQL(_PAGE).format(masked=MASKED_NUMBER, limit=sql.SQL(""))
+    return _persons(records(conn, query, **given), item_number.hidden(conn))
 
 
 def by_grid(listed: Sequence[Listed]) -> list[tuple[tuple[str, str], list[Listed]]]:
@@ -374,7 +367,7 @@ _PAGE = f"""
         select person_key, min(danger) as danger, min(coalesce(due_at, due_date + 1)) as due, min({_NATURAL}) as place
         from wanted group by person_key
         order by danger, due nulls first, place, person_key
-        limit %(size)s offset %(offset)s
+        {{limit}}
     )
     select person.*, {{masked}} as masked_number
     from persons

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, HTTPException, Query, Request
+from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
 
 from yingjian.people.audience import Audience
 from yingjian.portal import figures, lists, publications, questions, reading
 from yingjian.portal.access import Entering, OfPart, own_path
+from yingjian.portal.limits import PageNumber
 from yingjian.portal.pages import CSV, LANGUAGE_COOKIE, XLSX, page
 from yingjian.portal.publications import PublicationId
 from yingjian.portal.readers import Need, Reader, settings
@@ -40,14 +41,14 @@ def home(
     request: Request,
     reader: Entering,
     day: date | None = None,
-    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+    number: PageNumber = 1,
 ) -> Response:
     """Show today's figures of the reader's part and the reports by date; for the data team its runs come first."""
     if not reader.may(Need.PART):
         return RedirectResponse(f"{request.scope['root_path']}/operations", 303)
     with reading.reading(reader.audience) as conn:
         current = publications.current(conn)
-        found, count = publications.page_of(conn, number, REPORTS, day)
+        listed = publications.read_page(conn, number, REPORTS, day)
         headline = figures.headline(conn, current.publication_id, reader.audience) if current else None
         counted = lists.counts(conn, current.publication_id, reader.audience) if current else {}
     return page(
@@ -58,12 +59,9 @@ def home(
         headline=headline,
         counted=counted,
         lists=lists.BY_MART,
-        rows=[(publication, files_of(reader, publication)) for publication in found],
+        reports=listed.of([(publication, files_of(reader, publication)) for publication in listed.rows]),
         waiting=questions.open_for(reader),
         day=day,
-        number=number,
-        pages=max(1, -(-count // REPORTS)),
-        count=count,
     )
 
 

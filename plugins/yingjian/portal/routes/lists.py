@@ -154,7 +154,7 @@ def _object(mart: str, read: tuple[Publication, lists.Listed] | None) -> str:
 
 
 def _details(asked: Asked, read: tuple[Publication, lists.Listed] | None) -> dict[str, Any]:
-    return {"rows": len(read[1].rows) if read else 0, "page": asked.page, **_asked(asked)}
+    return {"rows": len(read[1].page.rows) if read else 0, "page": asked.page, **_asked(asked)}
 
 
 def _asked(asked: Asked) -> dict[str, Any]:

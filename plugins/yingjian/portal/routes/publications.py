@@ -9,34 +9,30 @@ from fastapi.responses import Response
 
 from yingjian.portal import publications, reading
 from yingjian.portal.access import Entering
+from yingjian.portal.limits import PAGE_ROWS, PageNumber
 from yingjian.portal.pages import page
 from yingjian.portal.publications import PublicationId
 from yingjian.portal.readers import Need
 
 router = APIRouter()
 
-ROWS = 50
 PUBLICATIONS = 30
 
 
 @router.get("/publications")
-def all_publications(
-    request: Request, reader: Entering, number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1
-) -> Response:
+def all_publications(request: Request, reader: Entering, number: PageNumber = 1) -> Response:
     """Show every publication that was ever made."""
     with reading.reading(reader.audience) as conn:
         current = publications.current(conn)
-        found, count = publications.page_of(conn, number, PUBLICATIONS)
+        listed = publications.read_page(conn, number, PUBLICATIONS)
         comparable = publications.with_rows(conn)
     return page(
         request,
         reader,
         "publications.html.j2",
         current=current,
-        found=found,
+        listed=listed,
         comparable=comparable,
-        number=number,
-        pages=max(1, -(-count // PUBLICATIONS)),
     )
 
 
@@ -48,7 +44,7 @@ def changes(
     after: PublicationId,
     group: Annotated[str | None, Query(max_length=10)] = None,
     kind: Literal["new", "gone", "changed"] | None = None,
-    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+    number: PageNumber = 1,
 ) -> Response:
     """Show counts by table and by group to all readers, and to officials the rows of their part, without names."""
     with reading.reading(reader.counted) as conn:
@@ -58,10 +54,10 @@ def changes(
             raise HTTPException(404)
         by_table = publications.differences(conn, before, after)
         by_group = publications.differences_by_group(conn, before, after)
-        rows, count = (
-            publications.changed_obligations(conn, before, after, group, kind, number, ROWS)
+        obligations = (
+            publications.changed_obligations(conn, before, after, group, kind, number, PAGE_ROWS)
             if reader.may(Need.PART)
-            else ([], 0)
+            else None
         )
     return page(
         request,
@@ -72,10 +68,7 @@ def changes(
         after=chosen[after],
         by_table=by_table,
         by_group=by_group,
-        rows=rows,
-        count=count,
+        obligations=obligations,
         group=group,
         kind=kind,
-        number=number,
-        pages=max(1, -(-count // ROWS)),
     )

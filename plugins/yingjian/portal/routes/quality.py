@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from yingjian.people.audience import OFFICE
 from yingjian.portal import figures, publications, reading
 from yingjian.portal.access import Entering, OfQuarantine
+from yingjian.portal.limits import PageNumber
 from yingjian.portal.pages import page
 
 router = APIRouter()
@@ -43,24 +44,21 @@ def rejected_rows(
     reader: OfQuarantine,
     feed: Annotated[str, Query(max_length=100)] = "",
     reason: Annotated[str, Query(max_length=100)] = "",
-    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+    number: PageNumber = 1,
 ) -> Response:
     """Show rejected rows as they were sent; every look is recorded."""
-    rows, count = reading.looked(
+    listed = reading.looked(
         reader,
         "quarantine_view",
         lambda conn: figures.quarantine(conn, reader.audience, feed, reason, number),
         lambda _: "quarantine",
-        details=lambda r: {"feed": feed, "reason_code": reason, "page": number, "rows": len(r[0])},
+        details=lambda r: {"feed": feed, "reason_code": reason, "page": number, "rows": len(r.rows)},
     )
     return page(
         request,
         reader,
         "rows.html.j2",
-        rows=rows,
-        count=count,
+        listed=listed,
         feed=feed,
         reason=reason,
-        number=number,
-        pages=max(1, -(-count // figures.ROWS)),
     )

@@ -17,7 +17,7 @@ from yingjian.landing import templates
 from yingjian.landing.feeds import FEEDS
 from yingjian.portal import corrections, quarantine_desk, reading, sending
 from yingjian.portal.access import CheckedForm, OfQuarantine
-from yingjian.portal.limits import REASON_LENGTH
+from yingjian.portal.limits import REASON_LENGTH, PageNumber
 from yingjian.portal.pages import page, workbook
 from yingjian.portal.readers import Need, Reader, RefusedError
 from yingjian.portal.routes.row_form import row_page
@@ -34,7 +34,7 @@ def desk(
     reader: OfQuarantine,
     feed: Annotated[str, Query(max_length=100)] = "",
     sender: Annotated[str, Query(max_length=100)] = "",
-    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+    number: PageNumber = 1,
     proposed: bool = False,
 ) -> Response:
     """Show the refused rows of the reader's part; every look is recorded."""
@@ -43,7 +43,7 @@ def desk(
         "quarantine_view",
         lambda conn: quarantine_desk.read(conn, reader.audience, feed, sender, number),
         lambda _: "quarantine",
-        details=lambda content: {"feed": feed, "page": number, "rows": len(content.rows)},
+        details=lambda content: {"feed": feed, "page": number, "rows": len(content.listed.rows)},
     )
     return page(
         request,
@@ -52,8 +52,6 @@ def desk(
         desk=found,
         feed=feed,
         sender=sender,
-        number=number,
-        pages=max(1, -(-found.count // quarantine_desk.ROWS)),
         requirement=templates.requirement,
         options=templates.options,
         days=corrections.DAYS,

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path, PurePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, HTTPException, Query, Request, UploadFile
+from fastapi import APIRouter, Form, HTTPException, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
 from yingjian.landing import returns, templates
@@ -17,7 +17,7 @@ from yingjian.landing.schema import schema
 from yingjian.landing.trial import Trial
 from yingjian.portal import reading, sending
 from yingjian.portal.access import CheckedForm, OfSender
-from yingjian.portal.limits import SHOWN_LINES, UPLOAD_BYTES
+from yingjian.portal.limits import SHOWN_LINES, UPLOAD_BYTES, PageNumber
 from yingjian.portal.pages import page, workbook
 from yingjian.portal.readers import Reader
 from yingjian.portal.routes.row_form import row_page
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/sending")
 def own_files(
     request: Request,
     reader: OfSender,
-    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+    number: PageNumber = 1,
     corrected: bool = False,
 ) -> Response:
     """Show the form, the sender's files and its open rows; the look at the rows is recorded."""
@@ -143,14 +143,13 @@ def _page(
     tried: Trial | None = None, chosen: str = "", sent: int | None = None,
 ) -> Response:  # fmt: skip
     sender = sending.sender_of(reader)
-    files, (rows, counts) = reading.looked(
+    files, (refused, counts) = reading.looked(
         reader,
         "sending_view",
         lambda conn: (sending.files(conn, sender), sending.refused_rows(conn, sender, number)),
         lambda _: "quarantine",
-        details=lambda content: {"page": number, "rows": len(content[1][0])},
+        details=lambda content: {"page": number, "rows": len(content[1][0].rows)},
     )
-    count = sum(counts.values())
     return page(
         request,
         reader,
@@ -159,11 +158,8 @@ def _page(
         feeds=sending.feeds(reader),
         titles={name: feed.title for name, feed in FEEDS.items()},
         files=files,
-        rows=rows,
+        refused=refused,
         counts=counts,
-        count=count,
-        number=number,
-        pages=max(1, -(-count // sending.ROWS)),
         tried=tried,
         shown=SHOWN_LINES,
         chosen=chosen,

@@ -16,7 +16,7 @@ from fastapi.responses import RedirectResponse, Response
 from yingjian.landing.feeds import DISPOSITIONS
 from yingjian.portal import accounts, dispositions, kept, last_filter, publications, reading
 from yingjian.portal.access import COOKIE, CheckedForm, OfPersons, own_path
-from yingjian.portal.limits import UPLOAD_BYTES
+from yingjian.portal.limits import UPLOAD_BYTES, PageNumber
 from yingjian.portal.pages import page
 from yingjian.portal.pages import workbook as sheet_file
 from yingjian.portal.readers import Reader
@@ -37,7 +37,7 @@ def wanted_of(
     state: Word = "",
     day: Word = "",
     answer: Word = "",
-    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+    number: PageNumber = 1,
 ) -> Wanted:
     """Return what an address asks for; values that mean nothing are left out."""
     return Wanted(
@@ -63,7 +63,7 @@ def one_page(request: Request, reader: OfPersons, wanted: Asked, saved: Word = "
     if not is_asked:
         wanted = last_filter.read(request, reader.login)
     content = _read(reader, wanted)
-    if content and not content[1].persons and not is_asked and wanted != Wanted():
+    if content and not content[1].page.count and not is_asked and wanted != Wanted():
         wanted = Wanted()
         content = _read(reader, wanted)
     response = page(
@@ -177,7 +177,7 @@ def _object(content: Read) -> str:
 
 
 def _details(wanted: Wanted, content: Read) -> dict[str, Any]:
-    return {"persons": len(content[1].listed) if content else 0, "filters": _filters(wanted)}
+    return {"persons": len(content[1].page.rows) if content else 0, "filters": _filters(wanted)}
 
 
 def _filters(wanted: Wanted) -> dict[str, str]:

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from yingjian.portal import figures, publications, reading
 from yingjian.portal.access import OfFigures
+from yingjian.portal.limits import PageNumber
 from yingjian.portal.pages import page
 
 router = APIRouter()
@@ -19,7 +20,7 @@ def zones(
     request: Request,
     reader: OfFigures,
     area: Annotated[str, Query(max_length=100)] = "",
-    number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
+    number: PageNumber = 1,
 ) -> Response:
     """Show the reader's zones with their blockers, the stays of real zones, and the history of the national lists."""
     with reading.reading(reader.audience) as conn:
@@ -27,7 +28,7 @@ def zones(
         publication_id = current.publication_id if current else 0
         found = figures.zones(conn, publication_id) if current else []
         stays = figures.zone_stays(conn, publication_id) if current else []
-        history, count = figures.zone_history(conn, publication_id, area, number) if current else ([], 0)
+        history = figures.zone_history(conn, publication_id, area, number) if current else None
     return page(
         request,
         reader,
@@ -37,7 +38,4 @@ def zones(
         stays=stays,
         history=history,
         area=area,
-        number=number,
-        count=count,
-        pages=max(1, -(-count // figures.ROWS)),
     )
