@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import Request
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from starlette.background import BackgroundTask
 
 from yingjian.modelling import editions
 from yingjian.portal.readers import Need, Reader, form_token
@@ -24,8 +22,6 @@ from yingjian.reports import text
 
 STATIC = Path(__file__).parent / "static"
 LANGUAGE_COOKIE = "yingjian_language"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-CSV = "text/csv; charset=utf-8"
 HTML_LANGUAGES = {"zh": "zh-CN", "en": "en"}
 
 
@@ -65,16 +61,6 @@ def page(
         )
     )
     return HTMLResponse(content, status_code)
-
-
-def workbook(path: Path, name: str, folder: tempfile.TemporaryDirectory[str]) -> FileResponse:
-    """Return a spreadsheet under a name; its folder goes when it was sent."""
-    return FileResponse(
-        path,
-        media_type=XLSX,
-        headers={"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"},
-        background=BackgroundTask(folder.cleanup),
-    )
 
 
 @cache

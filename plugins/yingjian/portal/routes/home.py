@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
@@ -13,8 +12,9 @@ from fastapi.responses import FileResponse, RedirectResponse, Response
 from yingjian.people.audience import Audience
 from yingjian.portal import figures, lists, publications, questions, reading
 from yingjian.portal.access import Entering, OfPart, own_path
+from yingjian.portal.files import CSV, XLSX, download
 from yingjian.portal.limits import PageNumber
-from yingjian.portal.pages import CSV, LANGUAGE_COOKIE, XLSX, page
+from yingjian.portal.pages import LANGUAGE_COOKIE, page
 from yingjian.portal.publications import PublicationId
 from yingjian.portal.readers import Need, Reader, settings
 from yingjian.portal.words import LANGUAGES
@@ -120,10 +120,7 @@ def _export(reader: Reader, publication: Publication, path: Path, media_type: st
 
 def _download(reader: Reader, publication: Publication, path: Path, media_type: str, title: str) -> Response:
     part = f"{reader.audience.title}_{publication.as_of_date}_p{publication.publication_id}"
-    name = quote(f"{title}_{part}{path.suffix}")
-    return FileResponse(
-        path, media_type=media_type, headers={"content-disposition": f"attachment; filename*=UTF-8''{name}"}
-    )
+    return download(path, f"{title}_{part}{path.suffix}", media_type)
 
 
 def files_of(reader: Reader, publication: Publication) -> dict[str, Path | None]:

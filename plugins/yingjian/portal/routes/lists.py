@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, unquote
 
 from fastapi import APIRouter, Form, HTTPException, Request
-from fastapi.responses import FileResponse, RedirectResponse, Response
-from starlette.background import BackgroundTask
+from fastapi.responses import RedirectResponse, Response
 
 from yingjian.portal import lists, publications, reading
 from yingjian.portal.access import CheckedForm, OfPart
+from yingjian.portal.files import CSV, XLSX, write_and_send
 from yingjian.portal.lists import Asked
-from yingjian.portal.pages import CSV, XLSX, page, query
+from yingjian.portal.pages import page, query
 from yingjian.reports.lists import PersonList
 from yingjian.reports.publication import Publication
 
 router = APIRouter()
 
 SEARCH_COOKIE = "yingjian_search"
-FORMATS = {
-    "csv": CSV,
-    "xlsx": XLSX,
-}
+FORMATS = {"csv": CSV, "xlsx": XLSX}
 
 
 @router.get("/lists")
@@ -40,15 +36,15 @@ def overview(request: Request, reader: OfPart) -> Response:
 @router.get("/lists/{mart}")
 def one_list(request: Request, reader: OfPart, mart: str) -> Response:
     """Show a page of a list; a look at names is recorded."""
-    found = _list(mart)
+    person_list = _list(mart)
     search, handle = _search_of(request)
-    asked = Asked.of(found, request.query_params, search)
+    asked = Asked.of(person_list, request.query_params, search)
 
     def read(conn: reading.Conn) -> tuple[Publication, lists.Listed] | None:
         publication = publications.current(conn)
         if publication is None:
             return None
-        return publication, lists.read_page(conn, publication, found, asked, reader.sees_persons)
+        return publication, lists.read_page(conn, publication, person_list, asked, reader.sees_persons)
 
     if reader.sees_persons:
         read_now = reading.looked(
@@ -64,11 +60,11 @@ def one_list(request: Request, reader: OfPart, mart: str) -> Response:
         request,
         reader,
         "list.html.j2",
-        found=found,
+        person_list=person_list,
         publication=publication,
         listed=listed,
         asked=asked,
-        filters=lists.filters_of(found),
+        filters=lists.filters_of(person_list),
         handle=handle,
         parameters=asked.parameters | {"search": handle},
         is_lost=bool(request.query_params.get("search")) and not search,
@@ -78,9 +74,9 @@ def one_list(request: Request, reader: OfPart, mart: str) -> Response:
 @router.post("/lists/{mart}/search", dependencies=[CheckedForm])
 async def search_list(request: Request, reader: OfPart, mart: str) -> Response:
     """Keep the search in a cookie, since addresses stand in logs, and go to the list."""
-    found = _list(mart)
+    person_list = _list(mart)
     form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-    asked = Asked.of(found, form, form.get("words", ""))
+    asked = Asked.of(person_list, form, form.get("words", ""))
     handle = secrets.token_hex(4) if asked.search else None
     root = request.scope["root_path"]
     response = RedirectResponse(f"{root}/lists/{mart}{query(asked.parameters, page=None, search=handle)}", 303)
@@ -99,21 +95,21 @@ async def search_list(request: Request, reader: OfPart, mart: str) -> Response:
 @router.post("/lists/{mart}/export", dependencies=[CheckedForm])
 def export_list(request: Request, reader: OfPart, mart: str, format: Annotated[str, Form()]) -> Response:
     """Send the rows that the list's address requests, as a file; the export is recorded before it is sent."""
-    found = _list(mart)
+    person_list = _list(mart)
     if format not in FORMATS:
         raise HTTPException(400)
     search, _ = _search_of(request)
-    asked = Asked.of(found, request.query_params, search)
-    folder = tempfile.TemporaryDirectory(prefix="yingjian-")  # Only its owner may read this folder.
-    path = Path(folder.name) / f"list.{format}"
+    asked = Asked.of(person_list, request.query_params, search)
 
-    def read(conn: reading.Conn) -> tuple[Publication, int]:
-        publication = publications.current(conn)
-        if publication is None:
-            raise HTTPException(404)
-        return publication, lists.export(conn, publication, found, asked, reader.sees_persons, path)
+    def write(folder: Path) -> tuple[Path, str]:
+        path = folder / f"list.{format}"
 
-    try:
+        def read(conn: reading.Conn) -> tuple[Publication, int]:
+            publication = publications.current(conn)
+            if publication is None:
+                raise HTTPException(404)
+            return publication, lists.export(conn, publication, person_list, asked, reader.sees_persons, path)
+
         publication, _ = reading.looked(
             reader,
             "export",
@@ -121,19 +117,12 @@ def export_list(request: Request, reader: OfPart, mart: str, format: Annotated[s
             lambda r: f"publication {r[0].publication_id} {mart}",
             details=lambda r: {"format": format, "rows": r[1], "names": reader.sees_persons, **_asked(asked)},
         )
+        return path, f"{person_list.title}_{reader.audience.title}_{publication.as_of_date}.{format}"
+
+    try:
+        return write_and_send(write, FORMATS[format])
     except ValueError:
-        folder.cleanup()
         raise HTTPException(400) from None
-    except BaseException:
-        folder.cleanup()
-        raise
-    name = quote(f"{found.title}_{reader.audience.title}_{publication.as_of_date}.{format}")
-    return FileResponse(
-        path,
-        media_type=FORMATS[format],
-        headers={"content-disposition": f"attachment; filename*=UTF-8''{name}"},
-        background=BackgroundTask(folder.cleanup),
-    )
 
 
 def _list(mart: str) -> PersonList:

@@ -5,7 +5,6 @@ A correction waits for a second official before landing gets it.
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,8 +16,9 @@ from yingjian.landing import templates
 from yingjian.landing.feeds import FEEDS
 from yingjian.portal import corrections, quarantine_desk, reading, sending
 from yingjian.portal.access import CheckedForm, OfQuarantine
+from yingjian.portal.files import write_and_send
 from yingjian.portal.limits import REASON_LENGTH, PageNumber
-from yingjian.portal.pages import page, workbook
+from yingjian.portal.pages import page
 from yingjian.portal.readers import Need, Reader, RefusedError
 from yingjian.portal.routes.row_form import row_page
 
@@ -70,18 +70,20 @@ def returned(
         raise HTTPException(404)
     if not quarantine_desk.is_own(reader.audience, sender):
         raise RefusedError(Need.QUARANTINE, reader)
-    folder = tempfile.TemporaryDirectory(prefix="yingjian-")  # Only its owner may read this folder.
-    paths = reading.looked(
-        reader,
-        "export",
-        lambda conn: quarantine_desk.write_returns(conn, sender, Path(folder.name), feed),
-        lambda _: "quality.rejected_row",
-        details=lambda _: {"feed": feed, "sender": sender},
-    )
-    if not paths:
-        folder.cleanup()
-        raise HTTPException(404)
-    return workbook(paths[0], paths[0].name, folder)
+
+    def write(folder: Path) -> tuple[Path, str]:
+        paths = reading.looked(
+            reader,
+            "export",
+            lambda conn: quarantine_desk.write_returns(conn, sender, folder, feed),
+            lambda _: "quality.rejected_row",
+            details=lambda _: {"feed": feed, "sender": sender},
+        )
+        if not paths:
+            raise HTTPException(404)
+        return paths[0], paths[0].name
+
+    return write_and_send(write)
 
 
 @router.get("/rows/{rejected_id}")

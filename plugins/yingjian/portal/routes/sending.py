@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from pathlib import Path, PurePath
 from typing import Annotated, Any
 
@@ -17,8 +15,9 @@ from yingjian.landing.schema import schema
 from yingjian.landing.trial import Trial
 from yingjian.portal import reading, sending
 from yingjian.portal.access import CheckedForm, OfSender
+from yingjian.portal.files import received, write_and_send
 from yingjian.portal.limits import SHOWN_LINES, UPLOAD_BYTES, PageNumber
-from yingjian.portal.pages import page, workbook
+from yingjian.portal.pages import page
 from yingjian.portal.readers import Reader
 from yingjian.portal.routes.row_form import row_page
 
@@ -50,11 +49,8 @@ def take_file(
     if (file.size or 0) > UPLOAD_BYTES:
         tried = Trial(problem="文件超过20MB，请分成几个文件报送")
     else:
-        with tempfile.TemporaryDirectory(prefix="yingjian-") as folder:
-            suffix = PurePath(file.filename or "").suffix.lower()
-            path = Path(folder) / f"sent{suffix if suffix in sending.ENDINGS else ''}"
-            with path.open("wb") as copy:
-                shutil.copyfileobj(file.file, copy)
+        suffix = PurePath(file.filename or "").suffix.lower()
+        with received(file, suffix if suffix in sending.ENDINGS else "") as path:
             tried = sending.try_file(reader, of_feed, path)
             content = path.read_bytes()
             if not tried.problem and sending.is_landed(reader, of_feed, content):
@@ -71,10 +67,12 @@ def take_file(
 def template(reader: OfSender, name: str) -> Response:
     """Send the template of a feed of the sender."""
     feed = sending.feed_of(reader, name)
-    folder = tempfile.TemporaryDirectory(prefix="yingjian-")
-    path = Path(folder.name) / "template.xlsx"
-    templates.write_template(path, feed)
-    return workbook(path, f"{feed.title}-模板.xlsx", folder)
+
+    def write(folder: Path) -> tuple[Path, str]:
+        templates.write_template(folder / "template.xlsx", feed)
+        return folder / "template.xlsx", f"{feed.title}-模板.xlsx"
+
+    return write_and_send(write)
 
 
 @router.get("/schemas/{name}.json")
@@ -94,19 +92,21 @@ def returned(reader: OfSender, feed: Annotated[str, Form(max_length=100)]) -> Re
     """Send the workbook of open rows that is mailed, too; the export is recorded before it is sent."""
     if feed not in FEEDS:
         raise HTTPException(404)
-    folder = tempfile.TemporaryDirectory(prefix="yingjian-")  # Only its owner may read this folder.
     name = sending.sender_of(reader).name
-    paths = reading.looked(
-        reader,
-        "export",
-        lambda conn: returns.write_returns(conn, name, Path(folder.name), sending.today(), feed),
-        lambda _: "quality.rejected_row",
-        details=lambda _: {"feed": feed},
-    )
-    if not paths:
-        folder.cleanup()
-        raise HTTPException(404)
-    return workbook(paths[0], paths[0].name, folder)
+
+    def write(folder: Path) -> tuple[Path, str]:
+        paths = reading.looked(
+            reader,
+            "export",
+            lambda conn: returns.write_returns(conn, name, folder, sending.today(), feed),
+            lambda _: "quality.rejected_row",
+            details=lambda _: {"feed": feed},
+        )
+        if not paths:
+            raise HTTPException(404)
+        return paths[0], paths[0].name
+
+    return write_and_send(write)
 
 
 @router.get("/rows/{rejected_id}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -16,9 +14,9 @@ from fastapi.responses import RedirectResponse, Response
 from yingjian.landing.feeds import DISPOSITIONS
 from yingjian.portal import accounts, dispositions, kept, last_filter, publications, reading
 from yingjian.portal.access import COOKIE, CheckedForm, OfPersons, own_path
+from yingjian.portal.files import received, write_and_send
 from yingjian.portal.limits import UPLOAD_BYTES, PageNumber
 from yingjian.portal.pages import page
-from yingjian.portal.pages import workbook as sheet_file
 from yingjian.portal.readers import Reader
 from yingjian.reports import today
 from yingjian.reports.publication import Publication
@@ -102,14 +100,16 @@ def handout(request: Request, reader: OfPersons, wanted: Asked) -> Response:
 def workbook(reader: OfPersons, wanted: Asked) -> Response:
     """Send everybody who is asked for as a form to fill in; the export is recorded before it is sent."""
     publication, listed = _everybody(reader, wanted, "export")
-    folder = tempfile.TemporaryDirectory(prefix="yingjian-")  # Only its owner may read this folder.
-    path = Path(folder.name) / "today.xlsx"
-    book = Book(path, publication.published_at)
-    write_today(book, publication, listed)
-    if not listed:
-        book.plain(TODAY)
-    book.book.close()
-    return sheet_file(path, f"{TODAY}_{reader.audience.title}_{publication.as_of_date}.xlsx", folder)
+
+    def write(folder: Path) -> tuple[Path, str]:
+        book = Book(folder / "today.xlsx", publication.published_at)
+        write_today(book, publication, listed)
+        if not listed:
+            book.plain(TODAY)
+        book.book.close()
+        return folder / "today.xlsx", f"{TODAY}_{reader.audience.title}_{publication.as_of_date}.xlsx"
+
+    return write_and_send(write)
 
 
 @router.post("/answers", dependencies=[CheckedForm])
@@ -118,10 +118,7 @@ def take_workbook(request: Request, reader: OfPersons, file: UploadFile) -> Resp
     if (file.size or 0) > UPLOAD_BYTES:
         taken = dispositions.Taken(0, [], "文件过大，疑似异常文件，未读取")
     else:
-        with tempfile.TemporaryDirectory(prefix="yingjian-") as folder:
-            path = Path(folder) / "sent"
-            with path.open("wb") as copy:
-                shutil.copyfileobj(file.file, copy)
+        with received(file) as path:
             taken = dispositions.take(reader, path)
     status = 200 if not taken.refused and not taken.problem else 422
     return page(request, reader, "answers.html.j2", status, taken=taken)
