@@ -246,7 +246,7 @@ PAGES = {
     "list-nameless": ("director", "/lists/control"),
     "zones": ("director", "/zones"),
     "quality": ("case-worker", "/quality"),
-    "rows": ("case-worker", "/quality/rows"),
+    "rows": ("case-worker", "/quarantine"),
     "publications": ("director", "/publications"),
     "changes": ("director", "/publications/changes?before=1&after=2"),
     "operations": ("operator", "/operations"),

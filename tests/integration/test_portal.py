@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import html
 import io
 import re
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 
 from tests.portal import Portal, ask_release
 from yingjian.database import warehouse
+from yingjian.landing.errors import REASONS
 from yingjian.landing.feeds import FEEDS
 from yingjian.people.audience import Audience
 from yingjian.portal import figures
@@ -52,7 +54,6 @@ PAGES: dict[str, set[str]] = {
     "/delivery/preview": OFFICIALS,
     "/notifications": OFFICIALS,
     "/quality": OFFICIALS | DATA_TEAM,
-    "/quality/rows": {"case-worker", "grid"},
     "/quarantine": {"case-worker", "grid"},
     "/publications": OFFICIALS | DATA_TEAM,
     "/publications/changes?before=1&after=2": OFFICIALS | DATA_TEAM,
@@ -175,7 +176,7 @@ def test_a_refusal_is_clear_and_shows_nothing(portal, clients):
     [
         "/reports/99999999999999999999", "/reports/-1/page", "/reports/x/pdf", "/?page=0", "/?page=1e9", "/?day=2022-02-31",
         "/lists/overdue?page=99999999999999999999", "/lists/overdue?社区=%00", "/lists/pg_class", "/lists/overdue'--",
-        "/zones?area=%00", "/zones?page=99999999999", "/quality/rows?feed=%00", "/publications?page=-1",
+        "/zones?area=%00", "/zones?page=99999999999", "/quarantine?feed=%00", "/quarantine?reason=%00&page=2", "/publications?page=-1",
         "/publications/changes?before=1", "/publications/changes?before=1&after=99999999999999999999",
         "/publications/changes?before=1&after=2&kind=other", "/publications/changes?before=1&after=2&group=%00", "/persons/%00",
         "/persons/..%2f..%2fetc", "/lists/overdue?search=x&sort=-", "/map?figure=%00&community=%00", "/map?figure=x",
@@ -443,19 +444,38 @@ def test_a_list_too_long_for_the_spreadsheet_is_sent_to_whoever_may_have_the_spr
 def test_rejected_rows_for_the_office_all_for_a_part_its_own(portal, clients):
     before = len(events(portal))
     ((count,),) = portal.query("select count(*) from quality.rejected_row where resolved_at is null")
-    assert f"共 {count} 行" in get(clients["case-worker"], "/quality/rows").text
+    assert f"共 {count} 行" in get(clients["case-worker"], "/quarantine").text
     ((own,),) = portal.query(
         "select count(*) from quality.rejected_row where resolved_at is null and sender = %s", portal.own
     )
-    assert f"共 {own} 行" in get(clients["grid"], "/quality/rows").text
-    get(clients["director"], "/quality/rows")
+    assert f"共 {own} 行" in get(clients["grid"], "/quarantine").text
+    get(clients["director"], "/quarantine")
     assert [event[:2] for event in events(portal)[before:]] == [
         ("case-worker", "quarantine_view"),
         ("grid", "quarantine_view"),
         ("director", "quarantine_refused"),
     ]
     counts = get(clients["operator"], "/quality").text
-    assert "/quality/rows" not in counts and "退回的行" in counts
+    assert 'href="/quarantine' not in counts and "退回的行" in counts
+
+
+def test_rejected_rows_of_one_reason_stand_on_the_clerk_s_desk(portal, clients):
+    """The page of data quality leads there, as does the address that the rows had before."""
+    quality = get(clients["case-worker"], "/quality").text
+    address = html.unescape(re.findall(r'href="(/quarantine\?[^"#]*reason=[^"#]*)#rows"', quality)[0])
+    feed, reason = re.findall("feed=([^&]*)&reason=(.*)", address)[0]
+    ((count,),) = portal.query(
+        "select count(*) from quality.rejected_row where resolved_at is null and feed = %s and %s = any(reason_codes)",
+        feed,
+        reason,
+    )
+    shown = get(clients["case-worker"], address).text
+    assert f"共 {count} 行" in shown and f"{FEEDS[feed].title} {REASONS[reason]}" in shown
+    ((every,),) = portal.query("select count(*) from quality.rejected_row where resolved_at is null")
+    assert 0 < count < every
+    moved = get(clients["case-worker"], address.replace("/quarantine", "/quality/rows"))
+    assert (moved.status_code, moved.headers["location"]) == (301, f"{address}#rows")
+    assert get(clients["director"], "/quality/rows").status_code == 403
 
 
 def test_the_desk_tells_who_is_silent_since_when(portal, clients):

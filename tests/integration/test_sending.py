@@ -181,7 +181,16 @@ def test_a_sender_sees_nothing_of_another(sender, home, inbox, tmp_path):
     keys = {str(cells[0].value) for cells in book["数据"].iter_rows(min_row=2)}
     assert keys == {"SECOND-2"}
     assert post(one, "/sending/returns", feed="teams").status_code == 404
-    for path in ("/quality", "/quality/rows", "/lists", "/today", "/zones", "/publications", "/operations"):
+    for path in (
+        "/quality",
+        "/quality/rows",
+        "/quarantine",
+        "/lists",
+        "/today",
+        "/zones",
+        "/publications",
+        "/operations",
+    ):
         assert one.get(path).status_code == 403
     assert one.get("/").headers["location"] == "/sending"
     with sender("case-worker") as official:

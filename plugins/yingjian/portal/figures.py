@@ -7,7 +7,7 @@ from typing import Any
 from yingjian.database.rows import records
 from yingjian.landing.feeds import FEEDS
 from yingjian.modelling.marts import marts
-from yingjian.people.audience import OFFICE, Audience
+from yingjian.people.audience import Audience
 from yingjian.portal.limits import PAGE_ROWS
 from yingjian.portal.reading import Conn, is_readable
 from yingjian.reports.paging import Page, read_page
@@ -135,21 +135,6 @@ def checks_by_result(conn: Conn, publication_id: int) -> Rows:
         """,
         id=publication_id,
     )
-
-
-def quarantine(conn: Conn, audience: Audience, feed: str, reason: str, number: int) -> Page[dict[str, Any]]:
-    """Return a page of open rejected rows as they were sent.
-
-    The office sees all rows, other readers the rows that they sent themselves.
-    """
-    body = """
-        from quality.rejected_row
-        where resolved_at is null and (%(feed)s = '' or feed = %(feed)s)
-        and (%(reason)s = '' or %(reason)s = any(reason_codes)) and (%(is_office)s or sender = %(sender)s)
-    """
-    parameters = {"feed": feed, "reason": reason, "is_office": audience == OFFICE, "sender": audience.name}
-    columns = "rejected_id, feed, sender, file_name, line, reason_codes, reason, raw_text"
-    return read_page(conn, columns, body, "rejected_id desc", number, PAGE_ROWS, **parameters)
 
 
 def landed(conn: Conn) -> Rows:

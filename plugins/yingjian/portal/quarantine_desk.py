@@ -43,17 +43,18 @@ def is_own(audience: Audience, sender: str) -> bool:
     return audience == OFFICE or sender == audience.name
 
 
-def read(conn: Conn, audience: Audience, feed: str, sender: str, number: int) -> Desk:
-    """Return the desk of a part; the rows are those of one feed or one sender where these are given."""
+def read(conn: Conn, audience: Audience, feed: str, sender: str, reason: str, number: int) -> Desk:
+    """Return the desk of a part; the rows are those of one feed, sender or code of a reason where these are given."""
     own = corrections.own(audience)
-    chosen = own | {"feed": feed, "sender": sender}
+    chosen = own | {"feed": feed, "sender": sender, "reason": reason}
     body = """
         from quality.rejected_row
         where resolved_at is null and (%(is_office)s or sender = %(own)s)
         and (%(feed)s = '' or feed = %(feed)s) and (%(sender)s = '' or sender = %(sender)s)
+        and (%(reason)s = '' or %(reason)s = any(reason_codes))
     """
     columns = """
-        rejected_id, feed, sender, cells, wrong_columns, reason, raw_text,
+        rejected_id, feed, sender, file_name, line, cells, wrong_columns, reason, raw_text,
         timezone('Asia/Shanghai', rejected_at) as rejected_at
     """
     page = read_page(conn, columns, body, "rejected_id desc", number, PAGE_ROWS, **chosen)

@@ -462,14 +462,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "restated": ("与此前发布相比的更正", "What was restated"),
     "nothing_restated": ("没有更正以前日期的结果。", "Nothing of earlier days was restated."),
     "restated_date": ("更正的日期", "Day"),
-    "rejected_title": ("退回的行（原文）", "Rejected rows as they were sent"),
     "rejected_intro": (
         "含个人信息，查看已记录。只用于退给报送单位更正或代为更正。",
         "Personal data; the look is recorded. Use it only to have the sender correct it, or to correct it.",
     ),
     "rejected_own": ("只显示本单位报送的行。", "Only rows that your own part sent."),
-    "file_and_line": ("文件和行", "File and line"),
-    "raw_text": ("原文", "As sent"),
     # The page of senders uses these words.
     "sending_title": ("报送", "Sending"),
     "sending_intro": (

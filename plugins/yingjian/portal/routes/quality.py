@@ -1,16 +1,13 @@
-"""These routes show data quality to all readers, and rejected rows to readers with the right."""
+"""These routes show data quality to all readers."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
 
 from yingjian.people.audience import OFFICE
 from yingjian.portal import figures, publications, reading
 from yingjian.portal.access import Entering, OfQuarantine
-from yingjian.portal.limits import PageNumber
 from yingjian.portal.pages import page
 
 router = APIRouter()
@@ -39,26 +36,7 @@ def quality(request: Request, reader: Entering) -> Response:
 
 
 @router.get("/quality/rows")
-def rejected_rows(
-    request: Request,
-    reader: OfQuarantine,
-    feed: Annotated[str, Query(max_length=100)] = "",
-    reason: Annotated[str, Query(max_length=100)] = "",
-    number: PageNumber = 1,
-) -> Response:
-    """Show rejected rows as they were sent; every look is recorded."""
-    listed = reading.looked(
-        reader,
-        "quarantine_view",
-        lambda conn: figures.quarantine(conn, reader.audience, feed, reason, number),
-        lambda _: "quarantine",
-        details=lambda r: {"feed": feed, "reason_code": reason, "page": number, "rows": len(r.rows)},
-    )
-    return page(
-        request,
-        reader,
-        "rows.html.j2",
-        listed=listed,
-        feed=feed,
-        reason=reason,
-    )
+def rejected_rows(request: Request, reader: OfQuarantine) -> Response:
+    """Lead an address that somebody kept to the clerk's desk: once it had a page of its own over the same rows."""
+    address = request.url.query and f"?{request.url.query}"
+    return RedirectResponse(f"{request.scope['root_path']}/quarantine{address}#rows", 301)

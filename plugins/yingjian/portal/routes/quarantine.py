@@ -13,6 +13,7 @@ from fastapi import Path as Segment
 from fastapi.responses import RedirectResponse, Response
 
 from yingjian.landing import templates
+from yingjian.landing.errors import REASONS
 from yingjian.landing.feeds import FEEDS
 from yingjian.portal import corrections, quarantine_desk, reading, sending
 from yingjian.portal.access import CheckedForm, OfQuarantine
@@ -34,6 +35,7 @@ def desk(
     reader: OfQuarantine,
     feed: Annotated[str, Query(max_length=100)] = "",
     sender: Annotated[str, Query(max_length=100)] = "",
+    reason: Annotated[str, Query(max_length=100)] = "",
     number: PageNumber = 1,
     proposed: bool = False,
 ) -> Response:
@@ -41,17 +43,17 @@ def desk(
     found = reading.looked(
         reader,
         "quarantine_view",
-        lambda conn: quarantine_desk.read(conn, reader.audience, feed, sender, number),
+        lambda conn: quarantine_desk.read(conn, reader.audience, feed, sender, reason, number),
         lambda _: "quarantine",
-        details=lambda content: {"feed": feed, "page": number, "rows": len(content.listed.rows)},
+        details=lambda content: {"feed": feed, "reason_code": reason, "page": number, "rows": len(content.listed.rows)},
     )
     return page(
         request,
         reader,
         "quarantine.html.j2",
         desk=found,
-        feed=feed,
-        sender=sender,
+        wanted={"feed": feed, "sender": sender, "reason": reason},
+        wanted_words=[FEEDS[feed].title if feed in FEEDS else feed, sender, REASONS.get(reason, reason)],
         requirement=templates.requirement,
         options=templates.options,
         days=corrections.DAYS,
