@@ -21,8 +21,8 @@ from yingjian.database import warehouse
 from yingjian.landing.errors import REASONS
 from yingjian.landing.feeds import FEEDS
 from yingjian.people.audience import Audience
-from yingjian.portal import figures
 from yingjian.portal.access import COOKIE
+from yingjian.portal.quality import checked_title
 from yingjian.privacy import audit_trail
 from yingjian.reports.audiences import narrowed
 from yingjian.reports.long_lists import path_of
@@ -647,9 +647,7 @@ def test_a_town_that_nothing_was_published_for_is_told_so(portal, clients):
 def test_a_look_cannot_write_and_ends_by_itself(portal):
     script = """
 from yingjian.portal import reading
-from yingjian.landing.feeds import FEEDS
 from yingjian.people.audience import Audience
-from yingjian.portal import figures
 import psycopg
 reading.STATEMENT_SECONDS = 1
 with reading.reading(Audience("community", "x")) as conn:
@@ -699,6 +697,6 @@ def test_pages_for_officials_have_no_internal_name(portal, clients):
 
 
 def test_a_table_of_checks_is_called_as_officials_call_it():
-    assert figures.checked_title("build.readiness") == "备勤队伍"
-    assert figures.checked_title("staging.key_population") == FEEDS["key_population"].title
-    assert figures.checked_title("build.dim_date") == figures.checked_title("quality.landed_file") == ""
+    assert checked_title("build.readiness") == "备勤队伍"
+    assert checked_title("staging.key_population") == FEEDS["key_population"].title
+    assert checked_title("build.dim_date") == checked_title("quality.landed_file") == ""

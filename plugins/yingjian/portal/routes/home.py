@@ -10,9 +10,10 @@ from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
 
 from yingjian.people.audience import Audience
-from yingjian.portal import figures, lists, publications, questions, reading
+from yingjian.portal import lists, publications, questions, reading
 from yingjian.portal.access import Entering, OfPart, own_path
 from yingjian.portal.files import CSV, XLSX, download
+from yingjian.portal.headline import read_headline
 from yingjian.portal.limits import PageNumber
 from yingjian.portal.pages import LANGUAGE_COOKIE, page
 from yingjian.portal.publications import PublicationId
@@ -49,7 +50,7 @@ def home(
     with reading.reading(reader.audience) as conn:
         current = publications.current(conn)
         listed = publications.read_page(conn, number, REPORTS, day)
-        headline = figures.headline(conn, current.publication_id, reader.audience) if current else None
+        headline = read_headline(conn, current, reader.audience) if current else {}
         counted = lists.counts(conn, current.publication_id, reader.audience) if current else {}
     return page(
         request,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from yingjian.portal import accounts, documents, figures, publications, questions, reading, runs
+from yingjian.portal import accounts, documents, publications, questions, reading, runs
 from yingjian.portal.access import OfDataTeam
+from yingjian.portal.operations import read_deliveries, read_landed
 from yingjian.portal.pages import page
 
 router = APIRouter()
@@ -24,8 +25,8 @@ def operations(request: Request, reader: OfDataTeam) -> Response:
     """Show the operations; nothing on the page is about a person."""
     with reading.reading(reader.audience) as conn:
         current = publications.current(conn)
-        landed = figures.landed(conn)
-        deliveries = figures.deliveries(conn)
+        landed = read_landed(conn)
+        deliveries = read_deliveries(conn)
     return page(
         request,
         reader,

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from yingjian.people.audience import OFFICE
-from yingjian.portal import figures, publications, reading
+from yingjian.portal import publications, reading
 from yingjian.portal.access import Entering, OfQuarantine
 from yingjian.portal.pages import page
+from yingjian.portal.quality import checked_title, read_checks, read_quality
 
 router = APIRouter()
 
@@ -21,17 +22,17 @@ def quality(request: Request, reader: Entering) -> Response:
     """
     with reading.reading(reader.counted) as conn:
         current = publications.current(conn)
-        found = figures.quality(conn, current.publication_id) if current else {}
-        checks = figures.checks_by_result(conn, current.publication_id) if current else []
+        tables = read_quality(conn, current.publication_id) if current else {}
+        checks = read_checks(conn, current.publication_id) if current else []
     return page(
         request,
         reader,
         "quality.html.j2",
         current=current,
-        found=found,
+        tables=tables,
         checks=checks,
         is_whole=reader.counted == OFFICE,
-        title_of=figures.checked_title,
+        title_of=checked_title,
     )
 
 

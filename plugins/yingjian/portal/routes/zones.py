@@ -7,10 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from yingjian.portal import figures, publications, reading
+from yingjian.portal import publications, reading
 from yingjian.portal.access import OfFigures
 from yingjian.portal.limits import PageNumber
 from yingjian.portal.pages import page
+from yingjian.portal.zones import read_history, read_stays, read_zones
 
 router = APIRouter()
 
@@ -26,15 +27,15 @@ def zones(
     with reading.reading(reader.audience) as conn:
         current = publications.current(conn)
         publication_id = current.publication_id if current else 0
-        found = figures.zones(conn, publication_id) if current else []
-        stays = figures.zone_stays(conn, publication_id) if current else []
-        history = figures.zone_history(conn, publication_id, area, number) if current else None
+        own_zones = read_zones(conn, publication_id) if current else []
+        stays = read_stays(conn, publication_id) if current else []
+        history = read_history(conn, publication_id, area, number) if current else None
     return page(
         request,
         reader,
         "zones.html.j2",
         current=current,
-        zones=found,
+        zones=own_zones,
         stays=stays,
         history=history,
         area=area,
