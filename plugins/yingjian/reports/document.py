@@ -7,7 +7,7 @@ where there is room. Cells are values; `text.cell` gives the characters that eve
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -255,11 +255,14 @@ class Finding:
         return "－" if self.is_level else "▲" if self.is_worse else "▼"
 
 
+NO_LIMIT = ""  # Neither the plan nor a parameter gives the action a deadline.
+
+
 @dataclass(frozen=True)
 class Action:
     """An action says what must be done today; `basis` is the article it serves, `is_urgent` puts a mark on it.
 
-    `limit` is the deadline (限时) by the rule of the action, empty where the rule has none. `units` answer for it: the
+    `limit` is the deadline (限时) by the rule of the action. Every action names it; `NO_LIMIT` says that there is none. `units` answer for it: the
     responsible units (责任单位) of its articles, as the plan names them. `people` are the officials of these units (责任人),
     each with the telephone number of the office. `mart` is that of the list that it is about, if it is about one.
     """
@@ -268,7 +271,7 @@ class Action:
     text: str
     basis: str
     is_urgent: bool = False
-    limit: str = ""
+    limit: str = field(kw_only=True)
     units: Sequence[str] = ()
     people: Sequence[str] = ()
     mart: str = ""

@@ -14,7 +14,7 @@ from yingjian.people.officials import Officials
 from yingjian.reports import text
 from yingjian.reports.contents import DANGER, DISPOSITIONS, OWN_GRID, STATE, sections_of
 from yingjian.reports.definitions import definitions
-from yingjian.reports.document import Action, Document, Figure, Imprint
+from yingjian.reports.document import NO_LIMIT, Action, Document, Figure, Imprint
 from yingjian.reports.figures import read_figures
 from yingjian.reports.frames import NAMED
 from yingjian.reports.publication import Issue, Publication, read_issue, read_responsible
@@ -162,7 +162,7 @@ def _actions(
     if publication.released_by_hand:
         failed, _ = _failed(readings)
         words = f"有 {number(failed)} 项必检项未通过，本期经人工放行，请先看放行理由和数据质量。"
-        actions.insert(0, Action("谨慎使用", words, "第20条", is_urgent=True))
+        actions.insert(0, Action("谨慎使用", words, "第20条", is_urgent=True, limit=NO_LIMIT))
     return sorted(actions, key=lambda action: not action.is_urgent)
 
 

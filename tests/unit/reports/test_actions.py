@@ -1,8 +1,7 @@
 """These tests read the sentences of the day's work."""
 
-import ast
+from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 import pytest
 from pandas import DataFrame
@@ -11,8 +10,8 @@ from tests.unit.reports.hand_made import NO_DUTY, NOW, document, feed, figure, f
 from yingjian.modelling import editions
 from yingjian.people.audience import OFFICE
 from yingjian.people.officials import Official, Officials
-from yingjian.reports import sections
 from yingjian.reports.contents import DANGER, SECTIONS
+from yingjian.reports.document import NO_LIMIT, Action
 from yingjian.reports.sections.grids import RESULTS
 
 
@@ -161,24 +160,15 @@ def test_an_action_says_until_when_by_whom_and_where_they_are_reached():
     assert "责任单位：各部门、核酸检测组、各社区。" in nobody.summary["actions"][0]
 
 
-# Neither the plan nor a parameter gives these a deadline.
-WITHOUT_LIMIT = {
-    "无应检数据", "逾期清零", "补足隔离场所", "补充物资", "核查住客", "补报数据", "核对通告", "终末消毒", "核查预警信号", "补上首检",
-    "核实来源", "今日名单",
-    "TITLES.get(row.list, row.list)",  # A grid reads how many items each list has; each item says until when.
-}  # fmt: skip
-
-
-def test_every_action_has_the_deadline_of_its_rule_or_is_known_to_have_none():
-    without = set()
-    for path in Path(sections.__path__[0]).glob("*.py"):
-        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Action":
-                is_limited = len(call.args) > 4 or any(word.arg == "limit" for word in call.keywords)
-                if not is_limited:
-                    heading = call.args[0]
-                    without.add(heading.value if isinstance(heading, ast.Constant) else ast.unparse(heading))
-    assert without == WITHOUT_LIMIT
+def test_no_action_is_made_without_saying_its_deadline():
+    """The deadline of the rule, or NO_LIMIT, stands where the action is made: it cannot be forgotten."""
+    with pytest.raises(TypeError, match="limit"):
+        Action("补上首检", "3 名重点人员从未检测。", "第18、21条")
+    with pytest.raises(TypeError):
+        Action("补上首检", "3 名重点人员从未检测。", "第18、21条", True, "立即")
+    action = Action("补上首检", "3 名重点人员从未检测。", "第18、21条", limit=NO_LIMIT)
+    assert action.lines == [], "no line says a deadline that nobody gave"
+    assert replace(action, limit="立即").lines == [("限时", "立即")]
 
 
 def test_a_parameter_is_that_of_the_edition_or_of_the_one_before():

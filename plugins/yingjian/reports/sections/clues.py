@@ -8,7 +8,7 @@ from datetime import date
 from pandas import DataFrame
 
 from yingjian.reports import text
-from yingjian.reports.document import Action, Column
+from yingjian.reports.document import NO_LIMIT, Action, Column
 from yingjian.reports.frames import by, most, rows, some, table, total
 from yingjian.reports.sections.section import Content, Reading, Section
 from yingjian.reports.text import number, time_of_day
@@ -165,7 +165,7 @@ def _signal_actions(new: DataFrame, window: str) -> list[Action]:
     if others:
         named = "、".join(f"{kind} {number(count)}" for kind, count in others.items())
         words = f"当日新的预警信号：{named}（个），逐个核查并反馈。"
-        actions.append(Action("核查预警信号", words, "第18、24条", is_urgent=True))
+        actions.append(Action("核查预警信号", words, "第18、24条", is_urgent=True, limit=NO_LIMIT))
     return actions
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pandas import DataFrame
 
 from yingjian.reports import text
-from yingjian.reports.document import Action, Column
+from yingjian.reports.document import NO_LIMIT, Action, Column
 from yingjian.reports.frames import by, most, rows, table, total
 from yingjian.reports.sections.section import Content, Reading, Section
 from yingjian.reports.text import articles, citation, day, number
@@ -73,8 +73,8 @@ def _releases(reading: Reading, controls: DataFrame) -> Iterator[Action]:
             kinds = "、".join(f"{title} {number(count)}" for title, count in zip(concerned["title"], concerned[name].tolist(), strict=True))  # fmt: skip
             words = f"{says.format(number(reading.count(code)))}：{kinds}（人）。"
             since = concerned[f"{name}_since"].dropna() if name != "early" else concerned["ready_since"][:0]
-            limit = f"期满之日（最早 {day(since.min())}）" if len(since) else ""
-            yield Action(heading, words, citation(cited) if cited else "第4、25、26、30条", is_urgent, limit)
+            limit = f"期满之日（最早 {day(since.min())}）" if len(since) else NO_LIMIT
+            yield Action(heading, words, citation(cited) if cited else "第4、25、26、30条", is_urgent, limit=limit)
 
 
 MONITORING = {

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pandas import DataFrame
 
 from yingjian.reports import text
-from yingjian.reports.document import Action, Block, Column, Figure, Text, Tile
+from yingjian.reports.document import NO_LIMIT, Action, Block, Column, Figure, Text, Tile
 from yingjian.reports.frames import BLANK, most, table, total
 from yingjian.reports.sections.section import Content, Reading, Section
 from yingjian.reports.text import day, number
@@ -71,7 +71,7 @@ def _actions(reading: Reading, places: DataFrame | None, review: int) -> Iterato
         yield Action("安排采样", f"{words}。", "第18条", limit=limit)
     if review:
         words = f"{number(review)} 项待核实：来源县有风险区、来源区域对不上名单，暂按低风险地区管理。"
-        yield Action("核实来源", words, "第30条")
+        yield Action("核实来源", words, "第30条", limit=NO_LIMIT)
 
 
 SECTIONS = (

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from yingjian.reports import text
-from yingjian.reports.document import Action, Column, Finding
+from yingjian.reports.document import NO_LIMIT, Action, Column, Finding
 from yingjian.reports.frames import by, rows, table
 from yingjian.reports.sections.section import Content, Reading, Section
 from yingjian.reports.text import number, percent
@@ -164,7 +164,7 @@ def _early_actions(unknown: int, key_persons: int, hours: str) -> Iterator[Actio
         words = f"近24小时有 {number(unknown)} 例新增感染者不在已掌握的密接、次密接中，立即流调。"
         yield Action("查清来源", words, "第25条", is_urgent=True, limit=f"{hours}小时内密接、次密接隔离到位")
     if key_persons:
-        yield Action("补上首检", f"{number(key_persons)} 名重点人员从未检测，逐人核实。", "第18、21条")
+        yield Action("补上首检", f"{number(key_persons)} 名重点人员从未检测，逐人核实。", "第18、21条", limit=NO_LIMIT)
 
 
 SECTIONS = (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pandas import DataFrame
 
-from yingjian.reports.document import Action, Column
+from yingjian.reports.document import NO_LIMIT, Action, Column
 from yingjian.reports.frames import by, rows, some, table, total
 from yingjian.reports.sections.section import Content, Reading, Section
 from yingjian.reports.text import DAY_IS_OVER, number, percent
@@ -58,7 +58,13 @@ def _disinfection(reading: Reading) -> Content:
         actions.append(Action("重点场所消毒", words, "第27条", is_urgent=True, limit=DAY_IS_OVER))
     if undone:
         actions.append(
-            Action("终末消毒", f"{number(undone)} 处感染者场所还没有完成终末消毒。", "第27条", is_urgent=True)
+            Action(
+                "终末消毒",
+                f"{number(undone)} 处感染者场所还没有完成终末消毒。",
+                "第27条",
+                is_urgent=True,
+                limit=NO_LIMIT,
+            )
         )
     of_zones = (
         Column("风险区", "name", "text"), Column("楼栋和场所", "places"), Column("不足的", "short"),

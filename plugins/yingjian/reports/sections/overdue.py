@@ -9,7 +9,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from yingjian.reports import text
-from yingjian.reports.document import Action, Block, Blocks, Column, Figure, Finding, Table, Text, Tile
+from yingjian.reports.document import NO_LIMIT, Action, Block, Blocks, Column, Figure, Finding, Table, Text, Tile
 from yingjian.reports.frames import BLANK, NAMED, by, rows, table, total
 from yingjian.reports.sections.section import Content, Reading, Section, tone
 from yingjian.reports.text import day, name, number, percent
@@ -327,10 +327,12 @@ def _tiles(reading: Reading) -> list[Tile]:
 def _actions(reading: Reading, places: DataFrame, departments: DataFrame) -> Iterator[Action]:
     persons, items = reading.count("overdue_persons"), reading.count("overdue_items")
     if not reading.count("required"):
-        yield Action("无应检数据", "本日没有任何应检人员的数据，不能据此认为无人逾期。", "第20条", is_urgent=True)
+        yield Action(
+            "无应检数据", "本日没有任何应检人员的数据，不能据此认为无人逾期。", "第20条", is_urgent=True, limit=NO_LIMIT
+        )
         return
     if not items:
-        yield Action("逾期清零", "没有逾期未检人员。", "第18、21条")
+        yield Action("逾期清零", "没有逾期未检人员。", "第18、21条", limit=NO_LIMIT)
         return
     words = f"{number(persons)} 人共 {number(items)} 项逾期未检。"
     if most := _most(places):

@@ -11,7 +11,7 @@ from typing import Any
 
 from yingjian.modelling.marts import published
 from yingjian.reports import text
-from yingjian.reports.document import Action, Change, Column, Finding, Tile
+from yingjian.reports.document import NO_LIMIT, Action, Change, Column, Finding, Tile
 from yingjian.reports.frames import rows, table, total
 from yingjian.reports.lists import LISTS
 from yingjian.reports.sections.grids import DISPOSITIONS, TITLES
@@ -81,10 +81,10 @@ def _actions(listed: list[Any]) -> Iterator[Action]:
         words = f"{number(row.items)} 项，已反馈 {number(row.answered)} 项、未反馈 {number(left)} 项。"
         yield Action(
             TITLES.get(row.list, row.list), words, BASES.get(row.list, BASIS), is_urgent=row.list in URGENT and left > 0,
-            mart=row.list,
+            limit=NO_LIMIT, mart=row.list,  # Each item of the list says until when.
         )  # fmt: skip
     if not open_lists:
-        yield Action("今日名单", "没有待办事项。", BASIS)
+        yield Action("今日名单", "没有待办事项。", BASIS, limit=NO_LIMIT)
 
 
 def _tiles(reading: Reading, listed: list[Any], before: dict[str, int]) -> Iterator[Tile]:

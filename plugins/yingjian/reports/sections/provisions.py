@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from yingjian.reports.document import Action
+from yingjian.reports.document import NO_LIMIT, Action
 from yingjian.reports.frames import rows
 from yingjian.reports.sections.section import Content, Reading, Section
 from yingjian.reports.text import late, number, passed
@@ -81,14 +81,14 @@ def _sites(row: Any, count: Count) -> Iterator[str | Action]:
             f"有缺项的 {number(row.lacking)} 处。"
         )
     if row.lacking:
-        yield Action("补足隔离场所", f"{row.named}。", "第26、35条")
+        yield Action("补足隔离场所", f"{row.named}。", "第26、35条", limit=NO_LIMIT)
 
 
 def _supplies(row: Any, count: Count) -> Iterator[str | Action]:
     if row.items:
         yield f"储备物资 {number(row.items)} 种，低于底线天数 {number(count('supplies_short'))} 种。"
     if count("supplies_short"):
-        yield Action("补充物资", f"{row.named}低于底线天数。", "第28、36条", is_urgent=True)
+        yield Action("补充物资", f"{row.named}低于底线天数。", "第28、36条", is_urgent=True, limit=NO_LIMIT)
 
 
 def _requests(row: Any, count: Count) -> Iterator[str | Action]:
@@ -107,7 +107,11 @@ def _guests(row: Any, count: Count) -> Iterator[str | Action]:
         )
     if count("guests_listed"):
         yield Action(
-            "核查住客", f"{number(count('guests_listed'))} 名在店住客在管控名单中，立即核查。", "第16条", is_urgent=True
+            "核查住客",
+            f"{number(count('guests_listed'))} 名在店住客在管控名单中，立即核查。",
+            "第16条",
+            is_urgent=True,
+            limit=NO_LIMIT,
         )
     if count("guests_overdue"):
         words = f"{number(count('guests_overdue'))} 名住客超时未登记上报。"

@@ -7,7 +7,7 @@ from typing import Any
 
 from pandas import DataFrame
 
-from yingjian.reports.document import Action, Block, Column, Text
+from yingjian.reports.document import NO_LIMIT, Action, Block, Column, Text
 from yingjian.reports.frames import NAMED, by, rows, some, table, total
 from yingjian.reports.sections.section import Content, Reading, Section
 from yingjian.reports.text import day, number
@@ -69,7 +69,7 @@ def _write(reading: Reading) -> Content:
     actions = []
     if late:
         words = f"{len(late)} 类数据缺报、滞后或被退回：{some([feed.title for feed in late])}。"
-        actions.append(Action("补报数据", words, "第20条"))
+        actions.append(Action("补报数据", words, "第20条", limit=NO_LIMIT))
     return Content(
         blocks=[*blocks, *_tables(reading)], actions=actions, risen=_risen(reading), facts=list(_facts(reading))
     )

@@ -8,7 +8,7 @@ from typing import Any
 from pandas import DataFrame, Series
 
 from yingjian.reports import text
-from yingjian.reports.document import Action, Column, Finding, Tile
+from yingjian.reports.document import NO_LIMIT, Action, Column, Finding, Tile
 from yingjian.reports.frames import rows, some, table
 from yingjian.reports.sections.section import Content, Reading, Section, tone
 from yingjian.reports.text import day, number
@@ -166,7 +166,7 @@ def _actions(zones_shown: DataFrame) -> Iterator[Action]:
     wrong = [zone.name for zone in rows(zones_shown[zones_shown["mismatch"].notna()])]
     if wrong:
         words = f"{len(wrong)} 个风险区的通告与规则不一致：{some(wrong)}，见“风险区”。"
-        yield Action("核对通告", words, "第28条", is_urgent=True)
+        yield Action("核对通告", words, "第28条", is_urgent=True, limit=NO_LIMIT)
 
 
 def _findings(changes: DataFrame) -> Iterator[Finding]:
