@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pandas import DataFrame
+
 from yingjian.modelling.marts import published
-from yingjian.reports.document import Column
+from yingjian.reports.document import Column, Table
 from yingjian.reports.frames import rows, table, total
 from yingjian.reports.lists import LISTS
 from yingjian.reports.sections.section import Content, Reading, Section
@@ -56,6 +58,16 @@ def answered(reading: Reading) -> dict[str, str]:
     return sentences
 
 
+def answers_table(title: str, lists: DataFrame, note: str = "") -> Table:
+    """Return the table of the lists with their items and the answers about them; `lists` is the query of DISPOSITIONS."""
+    columns = (
+        Column("清单", "title", "text"), Column("事项", "items"), Column("已反馈", "answered"),
+        Column("反馈率", "answered", "share", whole="items"), Column("联系不上、拒绝", "refused"),
+        Column("搬离、不在、信息有误", "doubtful"),
+    )  # fmt: skip
+    return table(title, columns, lists.assign(title=[TITLES.get(name, name) for name in lists["list"]]), note=note)
+
+
 def _dispositions(reading: Reading) -> Content:
     """Tell how many items of each list were answered on D."""
     lists = reading["lists"]
@@ -66,13 +78,7 @@ def _dispositions(reading: Reading) -> Content:
         f"各清单事项 {number(answered.whole)} 项，已反馈处置结果 {number(answered.part)} 项（{percent(answered.shown)}）；"
         "反馈不改变应检和达标。"
     )
-    columns = (
-        Column("清单", "title", "text"), Column("事项", "items"), Column("已反馈", "answered"),
-        Column("反馈率", "answered", "share", whole="items"), Column("联系不上、拒绝", "refused"),
-        Column("搬离、不在、信息有误", "doubtful"),
-    )  # fmt: skip
-    titles = [TITLES.get(name, name) for name in lists["list"]]
-    return Content([sentence], [table("各清单处置（项）", columns, lists.assign(title=titles))])
+    return Content([sentence], [answers_table("各清单处置（项）", lists)])
 
 
 POPULATION = {

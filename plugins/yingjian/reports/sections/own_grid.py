@@ -11,10 +11,10 @@ from typing import Any
 
 from yingjian.modelling.marts import published
 from yingjian.reports import text
-from yingjian.reports.document import NO_LIMIT, Action, Change, Column, Finding, Tile
-from yingjian.reports.frames import rows, table, total
+from yingjian.reports.document import NO_LIMIT, Action, Change, Finding, Tile
+from yingjian.reports.frames import rows, total
 from yingjian.reports.lists import LISTS
-from yingjian.reports.sections.grids import DISPOSITIONS, TITLES
+from yingjian.reports.sections.grids import DISPOSITIONS, TITLES, answers_table
 from yingjian.reports.sections.section import Content, Reading, Section, tone
 from yingjian.reports.text import number
 
@@ -53,15 +53,9 @@ def _write(danger: tuple[str, ...], reading: Reading) -> Content:
             f"登记居民：常住 {number(people.residents)} 人，流动 {number(people.floating)} 人；重点人员 "
             f"{number(people.key_persons)} 人，其中不在居民登记 {number(people.not_registered)} 人。"
         )
-    columns = (
-        Column("清单", "title", "text"), Column("事项", "items"), Column("已反馈", "answered"),
-        Column("反馈率", "answered", "share", whole="items"), Column("联系不上、拒绝", "refused"),
-        Column("搬离、不在、信息有误", "doubtful"),
-    )  # fmt: skip
-    titled = frame.assign(title=[TITLES.get(name, name) for name in frame["list"]])
     return Content(
         sentences,
-        [table("本网格各清单（项）", columns, titled, note="逐人名单见表格“今日名单”。")],
+        [answers_table("本网格各清单（项）", frame, note="逐人名单见表格“今日名单”。")],
         list(_actions(listed)),
         list(_tiles(reading, listed, before)),
         findings=list(_findings(listed, before)) if reading.issue.before else [],
