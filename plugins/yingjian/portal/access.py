@@ -33,10 +33,10 @@ class StaleFormError(Exception):
 def session(request: Request) -> Session:
     """Return the session of the cookie. Raises SignedOutError when there is none."""
     token = request.cookies.get(COOKIE)
-    found = accounts.session_of(token) if token else None
-    if found is None:
+    opened = accounts.session_of(token) if token else None
+    if opened is None:
         raise SignedOutError
-    return found
+    return opened
 
 
 SignedIn = Annotated[Session, Depends(session)]

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from yingjian.portal import kept, reading
+from yingjian.portal import reading, unsaved_answer
 from yingjian.portal.access import FORGETTING, OwnPasswordError, SignedOutError, StaleFormError, own_path, sign_in_url
 from yingjian.portal.pages import STATIC, page
 from yingjian.portal.persons import KEY_PATTERN
@@ -192,7 +192,7 @@ async def _signed_out(request: Request, error: Exception) -> Response:
     if _wants_json(request):
         return JSONResponse({"detail": "signed_out"}, 401)
     response = RedirectResponse(sign_in_url(request), 303, headers=FORGETTING)
-    if back := await kept.keep(request, response):
+    if back := await unsaved_answer.keep(request, response):
         response.headers["location"] = sign_in_url(request, back)
     return response
 
@@ -214,7 +214,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 async def _stale_form(request: Request, error: Exception) -> Response:
     response = RedirectResponse("/", 303)
-    if back := await kept.keep(request, response):
+    if back := await unsaved_answer.keep(request, response):
         response.headers["location"] = request.scope["root_path"] + own_path(back)
         return response
     return _message(request, 403, "stale_form")

@@ -133,8 +133,8 @@ def overview(conn: Conn, audience: Audience) -> Corrections:
     )
 
 
-def waiting_rows(found: Corrections) -> set[int]:
-    return {row["rejected_id"] for row in found.waiting}
+def waiting_rows(proposals: Corrections) -> set[int]:
+    return {row["rejected_id"] for row in proposals.waiting}
 
 
 def _read(conn: Conn, audience: Audience, condition: str, **values: Any) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ ITEMS = 50  # A person has no more items on today's list.
 
 
 @dataclass(frozen=True)
-class Said:
+class Disposition:
     """An answer about an item of a list. `line` is where a file says it; `by` is empty for the reader who gives it."""
 
     list: str
@@ -62,11 +62,11 @@ class Taken:
 
 def answer(reader: Reader, items: Sequence[tuple[str, str]], result: str, note: str) -> None:
     """Record one answer about some items (list, item) of the reader's part. Raises RefusedError when one is not in it."""
-    said = [Said(mart, item, result, _now(), note=note) for mart, item in items]
-    publication_id, theirs = _not_listed(reader, said)
+    answers = [Disposition(mart, item, result, _now(), note=note) for mart, item in items]
+    publication_id, theirs = _not_listed(reader, answers)
     if theirs:
         raise RefusedError(Need.PERSONS, reader)
-    _record(reader, publication_id, said, "disposition")
+    _record(reader, publication_id, answers, "disposition")
 
 
 def take(reader: Reader, path: Path) -> Taken:
@@ -78,7 +78,7 @@ def take(reader: Reader, path: Path) -> Taken:
     feed, received_at = FEEDS[DISPOSITION_FEED], datetime.now(clock.SHANGHAI).replace(tzinfo=None)
     with reading.reading(reader.audience) as conn:
         item_id = item_number.revealed(conn)
-    said: list[Said] = []
+    answers: list[Disposition] = []
     refused: list[tuple[int, Refused]] = []
     try:
         for chunk in open_table(path, feed).chunks:
@@ -91,8 +91,8 @@ def take(reader: Reader, path: Path) -> Taken:
                 for record in chunk.broken
             ]
             good = checked.typed.with_columns(line=chunk.lines).filter(~checked.is_bad)
-            said += [
-                Said(
+            answers += [
+                Disposition(
                     row["list_name"], item_id(row["item_key"]), row["result"], datetime.fromisoformat(row["handled_at"]),
                     row["handled_by"] or "", row["remark"] or "", row["line"],
                 )
@@ -100,29 +100,29 @@ def take(reader: Reader, path: Path) -> Taken:
             ]  # fmt: skip
     except FileRejectedError as error:
         return Taken(0, [], str(error))
-    publication_id, theirs = _not_listed(reader, said)
+    publication_id, theirs = _not_listed(reader, answers)
     refused += [
         (each.line, Refused(_place("", each.line), "项目编号", "不在您今日的名单上，可能属于他人或已办结"))
         for each in theirs
     ]
-    own = [each for each in said if each not in theirs]
+    own = [each for each in answers if each not in theirs]
     if own:
         _record(reader, publication_id, own, "disposition_file")
-    refused.sort(key=lambda found: found[0])
+    refused.sort(key=lambda refusal: refusal[0])
     return Taken(len(own), [each for _, each in refused[:SHOWN_LINES]])
 
 
-def _not_listed(reader: Reader, said: Sequence[Said]) -> tuple[int, list[Said]]:
+def _not_listed(reader: Reader, answers: Sequence[Disposition]) -> tuple[int, list[Disposition]]:
     """Return the publication, and the answers about items that are not on the reader's list of it."""
     with reading.reading(reader.audience) as conn:
         publication = publications.current(conn)
         if publication is None:
             raise RefusedError(Need.PERSONS, reader)
-        listed = today.listed_items(conn, publication.publication_id, {(each.list, each.item_id) for each in said})
-    return publication.publication_id, [each for each in said if (each.list, each.item_id) not in listed]
+        listed = today.listed_items(conn, publication.publication_id, {(each.list, each.item_id) for each in answers})
+    return publication.publication_id, [each for each in answers if (each.list, each.item_id) not in listed]
 
 
-def _record(reader: Reader, publication_id: int, said: Sequence[Said], action: str) -> None:
+def _record(reader: Reader, publication_id: int, answers: Sequence[Disposition], action: str) -> None:
     assert reader.official
     with warehouse.connect(settings(), ROLE) as conn, conn.transaction(), conn.cursor() as cursor:
         cursor.executemany(
@@ -140,12 +140,12 @@ def _record(reader: Reader, publication_id: int, said: Sequence[Said], action: s
                     each.at,
                     each.note,
                 )
-                for each in said
+                for each in answers
             ],
         )
         audit_trail.record(
             conn, reader.login, action, f"publication {publication_id}",
-            items=len(said), lists=sorted({each.list for each in said}), results=sorted({each.result for each in said}),
+            items=len(answers), lists=sorted({each.list for each in answers}), results=sorted({each.result for each in answers}),
         )  # fmt: skip
 
 

@@ -233,4 +233,4 @@ def _options(conn: Conn, publication_id: int, person_list: PersonList) -> dict[s
         for name, choice in zip(filters, row, strict=True):
             if choice:
                 choices[name].add(choice)
-    return {name: sorted(found_choices)[:OPTIONS] for name, found_choices in choices.items()}
+    return {name: sorted(values)[:OPTIONS] for name, values in choices.items()}

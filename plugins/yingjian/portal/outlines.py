@@ -90,10 +90,10 @@ def draw(shapes: Sequence[Shape], wanted: Mapping[Place, Of]) -> Drawing[Of] | N
 
     Degrees of longitude are as wide as they are in the middle of the picture: a town is small enough for that.
     """
-    found = [
+    pairs = [
         (shape, wanted[(shape.community, shape.grid)]) for shape in shapes if (shape.community, shape.grid) in wanted
     ]
-    points = [point for shape, _ in found for polygon in shape.polygons for point in polygon[0]]
+    points = [point for shape, _ in pairs for polygon in shape.polygons for point in polygon[0]]
     if not points:
         return None
     west, east = min(x for x, _ in points), max(x for x, _ in points)
@@ -106,7 +106,7 @@ def draw(shapes: Sequence[Shape], wanted: Mapping[Place, Of]) -> Drawing[Of] | N
         return MARGIN + (point[0] - west) * squeeze * scale, MARGIN + (north - point[1]) * scale
 
     drawn = []
-    for shape, of in found:
+    for shape, of in pairs:
         rings = [[place(point) for point in ring] for polygon in shape.polygons for ring in polygon]
         path = "".join(f"M{'L'.join(f'{x:.1f} {y:.1f}' for x, y in ring)}Z" for ring in rings)
         x, y = _centre(max(rings, key=lambda ring: abs(_area(ring))))

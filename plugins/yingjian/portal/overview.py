@@ -104,12 +104,12 @@ class Overview:
     def map(self, code: str) -> Map:
         """Return the communities, coloured by a figure of `mapped`."""
         columns = self.mapped
-        found = {
+        by_place = {
             name: dict(zip(columns, figures.daily(self.issue, list(columns)), strict=True))
             for name, figures in self.communities.items()
         }
         levels = {name: self._levels(figures) for name, figures in self.communities.items()}
-        coloured = [figures[code] for figures in found.values()]
+        coloured = [figures[code] for figures in by_place.values()]
         if code == "zones":
             shade = [WORST if "高" in dict(level) else WORST - 1 if level else 0 for level in levels.values()]
             legend = [(each, ZONE_LEGEND[each]) for each in sorted(set(shade))]
@@ -121,7 +121,7 @@ class Overview:
                 name or BLANK, name, "", figures[code].written, shade[place], levels[name],
                 [each.written for each in figures.values()],
             )
-            for place, (name, figures) in enumerate(found.items())
+            for place, (name, figures) in enumerate(by_place.items())
         ]  # fmt: skip
         return Map(columns[code], self.figures.words[code].definition, list(columns.values()), tiles, legend)
 
@@ -149,9 +149,9 @@ def read_overview(conn: Conn, publication_id: int, audience: Audience) -> Overvi
     # Some figures name a place that is no community of the day, such as the empty name: it has no tile.
     places = [
         name
-        for name, found in communities.items()
+        for name, own in communities.items()
         if (audience.kind != "community" or name == audience.name)
-        and any(code in found.values.get(publication_id, {}) for code in MAPPED)
+        and any(code in own.values.get(publication_id, {}) for code in MAPPED)
     ]
     ordered = sorted(places, key=lambda name: (not name, natural(name)))
     return Overview(issue, figures, {name: communities[name] for name in ordered})
@@ -160,7 +160,7 @@ def read_overview(conn: Conn, publication_id: int, audience: Audience) -> Overvi
 def read_grids(conn: Conn, overview: Overview, community: str) -> Map | None:
     """Return the grids of a community, coloured by their overdue items; None where the audience reads no grids."""
     issue, words = overview.issue, overview.figures.words[OF_GRIDS]
-    found = records(
+    grids = records(
         conn,
         """
         select grid, coalesce(items, 0) as items, coalesce(answered, 0) as answered, coalesce(population, 0) as population
@@ -176,20 +176,20 @@ def read_grids(conn: Conn, overview: Overview, community: str) -> Map | None:
         day=issue.as_of,
         community=community,
     )
-    if not found:
+    if not grids:
         return None
-    found.sort(key=lambda row: (not row["grid"], natural(row["grid"])))
+    grids.sort(key=lambda row: (not row["grid"], natural(row["grid"])))
     zones = _zones(conn, issue.publication_id, community)
     labels = published()["disposition_daily"].labels
-    figures = [Figure("grid", words.title, [""], [row["items"]], words.unit) for row in found]
-    shade = shades([row["items"] for row in found], words.better)
+    figures = [Figure("grid", words.title, [""], [row["items"]], words.unit) for row in grids]
+    shade = shades([row["items"] for row in grids], words.better)
     tiles = [
         Tile(
             row["grid"] or BLANK, community, row["grid"], figure.written, shade[place],
             [(level, name) for name, level, grids in zones if not grids or row["grid"] in grids],
             [figure.written, number(row["answered"]), number(row["population"])],
         )
-        for place, (row, figure) in enumerate(zip(found, figures, strict=True))
+        for place, (row, figure) in enumerate(zip(grids, figures, strict=True))
     ]  # fmt: skip
     columns = [words.title, labels["answered"], published()["grid_population"].labels["population"]]
     return Map(words.title, GRID_NOTE, columns, tiles, _legend(shade, figures))
@@ -239,7 +239,7 @@ def _legend(shade: Sequence[int], figures: Sequence[Figure]) -> list[tuple[int, 
 
 def _zones(conn: Conn, publication_id: int, community: str) -> list[tuple[str, str, Sequence[str]]]:
     """Return name, level and grids of the zones above low in a community; without grids a zone is all of it."""
-    found = records(
+    zones = records(
         conn,
         """
         select coalesce(nullif(name, ''), zone_id) as name, level, grids from risk_zone
@@ -249,7 +249,7 @@ def _zones(conn: Conn, publication_id: int, community: str) -> list[tuple[str, s
         id=publication_id,
         community=community,
     )
-    return [(row["name"], row["level"], row["grids"] or ()) for row in found]
+    return [(row["name"], row["level"], row["grids"] or ()) for row in zones]
 
 
 def _better(words: Words, one: Figure, other: Figure) -> int | None:

@@ -102,8 +102,8 @@ def cell(value: Any) -> str:
 
 def query(parameters: dict[str, Any], **changed: Any) -> str:
     """Return a query string of the parameters that are set. `changed` overrides them; None removes one."""
-    kept = {name: value for name, value in (parameters | changed).items() if value not in (None, "")}
-    return "?" + urlencode(kept) if kept else "?"
+    remaining = {name: value for name, value in (parameters | changed).items() if value not in (None, "")}
+    return "?" + urlencode(remaining) if remaining else "?"
 
 
 def _here(request: Request) -> str:

@@ -140,9 +140,9 @@ class _PersonRows:
             from published.person where publication_id = %(id)s and person_key = %(key)s
             """
         ).format(masked=MASKED_NUMBER)
-        found = records(self.conn, query, id=self.publication.publication_id, key=self.person_key)
+        identities = records(self.conn, query, id=self.publication.publication_id, key=self.person_key)
         nothing = dict.fromkeys(("name", "id_type", "id_number", "phone", "address", "community", "grid"))
-        return found[0] if found else nothing
+        return identities[0] if identities else nothing
 
     def memberships(self, ids: set[str]) -> list[dict[str, Any]]:
         """Return the days of the memberships that obligations and controls of the reader's part name."""
@@ -199,7 +199,7 @@ def _of_person(
     limit: int = SHOWN,
     rule: str = "true",
 ) -> list[dict[str, Any]]:
-    if not records(conn, "select 1 as found where to_regclass(%(mart)s) is not null", mart=mart):
+    if not records(conn, "select 1 as one where to_regclass(%(mart)s) is not null", mart=mart):
         return []
     query = sql.SQL(
         f"select {what} from {{mart}} where publication_id = %(id)s and person_key = %(key)s and ({rule})"  # type: ignore[arg-type]

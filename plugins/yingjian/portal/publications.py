@@ -56,7 +56,7 @@ def with_rows(conn: Conn) -> list[Publication]:
 
 
 @dataclass(frozen=True)
-class Kept:
+class ComparedMart:
     """The rows of this mart can be found again in another publication.
 
     `key` identifies a row; `state` is the column that may change.
@@ -67,17 +67,17 @@ class Kept:
     state: str | None = None
 
 
-OBLIGATION = Kept("obligation", ("obligation_id",), "status")
-KEPT = (
+OBLIGATION = ComparedMart("obligation", ("obligation_id",), "status")
+COMPARED = (
     OBLIGATION,
-    Kept("control", ("membership_id",), "status"),
-    Kept("contact_clock", ("contact_key",), "status"),
-    Kept("push_outstanding", ("feed", "record_key")),
-    Kept("pool_followup", ("tube_no", "person_key"), "status"),
-    Kept("pharmacy_followup", ("purchase_id",), "status"),
-    Kept("screening_outstanding", ("round_id", "person_key")),
-    Kept("risk_zone", ("zone_id",), "level"),
-    Kept("zone_blocker", ("zone_id", "person_key"), "reason"),
+    ComparedMart("control", ("membership_id",), "status"),
+    ComparedMart("contact_clock", ("contact_key",), "status"),
+    ComparedMart("push_outstanding", ("feed", "record_key")),
+    ComparedMart("pool_followup", ("tube_no", "person_key"), "status"),
+    ComparedMart("pharmacy_followup", ("purchase_id",), "status"),
+    ComparedMart("screening_outstanding", ("round_id", "person_key")),
+    ComparedMart("risk_zone", ("zone_id",), "level"),
+    ComparedMart("zone_blocker", ("zone_id", "person_key"), "reason"),
 )
 
 
@@ -99,12 +99,12 @@ class Difference:
 
 def differences(conn: Conn, before: int, after: int) -> list[Difference]:
     """Return the differences by mart, in the reader's part."""
-    differences_found = []
-    for kept in KEPT:
-        if _exists(conn, kept.mart):
-            body = sql.SQL("select {counts} from {sides}").format(counts=_counts(kept), sides=_sides(kept))
-            differences_found.append(Difference(kept.mart, **records(conn, body, before=before, after=after)[0]))
-    return differences_found
+    differing = []
+    for compared in COMPARED:
+        if _exists(conn, compared.mart):
+            body = sql.SQL("select {counts} from {sides}").format(counts=_counts(compared), sides=_sides(compared))
+            differing.append(Difference(compared.mart, **records(conn, body, before=before, after=after)[0]))
+    return differing
 
 
 def differences_by_group(conn: Conn, before: int, after: int) -> list[Difference]:
@@ -167,7 +167,7 @@ def changed_obligations(
     return page.of([Changed(**row) for row in page.rows])
 
 
-def _sides(kept: Kept) -> sql.Composed:
+def _sides(compared: ComparedMart) -> sql.Composed:
     """Return the mart's rows of two publications, `was` and `now`, side by side.
 
     If a row is new or gone, the columns of one side are null.
@@ -177,20 +177,20 @@ def _sides(kept: Kept) -> sql.Composed:
         (select * from {mart} where publication_id = %(before)s) as was
         full outer join (select * from {mart} where publication_id = %(after)s) as now using ({key})
         """
-    ).format(mart=sql.Identifier(kept.mart), key=sql.SQL(", ").join(map(sql.Identifier, kept.key)))
+    ).format(mart=sql.Identifier(compared.mart), key=sql.SQL(", ").join(map(sql.Identifier, compared.key)))
 
 
-def _says_else(kept: Kept) -> sql.Composable:
-    if kept.state is None:
+def _says_else(compared: ComparedMart) -> sql.Composable:
+    if compared.state is None:
         return sql.SQL("false")
-    return sql.SQL("was.{0} is distinct from now.{0}").format(sql.Identifier(kept.state))
+    return sql.SQL("was.{0} is distinct from now.{0}").format(sql.Identifier(compared.state))
 
 
-def _differs(kept: Kept) -> sql.Composed:
-    return sql.SQL("(was.publication_id is null or now.publication_id is null or {})").format(_says_else(kept))
+def _differs(compared: ComparedMart) -> sql.Composed:
+    return sql.SQL("(was.publication_id is null or now.publication_id is null or {})").format(_says_else(compared))
 
 
-def _counts(kept: Kept) -> sql.Composed:
+def _counts(compared: ComparedMart) -> sql.Composed:
     return sql.SQL(
         """
         (count(*) filter (where was.publication_id is null))::int as new,
@@ -200,8 +200,8 @@ def _counts(kept: Kept) -> sql.Composed:
         (count(*) filter (where was.publication_id = %(before)s and now.publication_id = %(after)s and not {says_else}))::int
             as same
         """
-    ).format(says_else=_says_else(kept))
+    ).format(says_else=_says_else(compared))
 
 
 def _exists(conn: Conn, mart: str) -> bool:
-    return bool(records(conn, "select to_regclass(%(mart)s) is not null as found", mart=mart)[0]["found"])
+    return bool(records(conn, "select to_regclass(%(mart)s) is not null as is_there", mart=mart)[0]["is_there"])

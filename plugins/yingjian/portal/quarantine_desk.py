@@ -54,13 +54,13 @@ def read(conn: Conn, audience: Audience, feed: str, sender: str, reason: str, nu
         and (%(reason)s = '' or %(reason)s = any(reason_codes))
     """
     columns = """
-        rejected_id, feed, sender, file_name, line, cells, wrong_columns, reason, raw_text,
+        rejected_id, feed, sender, cells, wrong_columns, reason, raw_text,
         timezone('Asia/Shanghai', rejected_at) as rejected_at
     """
     page = read_page(conn, columns, body, "rejected_id desc", number, PAGE_ROWS, **chosen)
     returned = _returned(conn)
-    found = corrections.overview(conn, audience)
-    proposed = corrections.waiting_rows(found)
+    proposals = corrections.overview(conn, audience)
+    proposed_rows = corrections.waiting_rows(proposals)
     waiting = sending.pending(conn, [row["rejected_id"] for row in page.rows])
     return Desk(
         [
@@ -76,7 +76,7 @@ def read(conn: Conn, audience: Audience, feed: str, sender: str, reason: str, nu
                     "state": "corrected"
                     if row["rejected_id"] in waiting
                     else "proposed"
-                    if row["rejected_id"] in proposed
+                    if row["rejected_id"] in proposed_rows
                     else "returned"
                     if (at := returned.get(comparable(row["sender"] or ""))) and at > row["rejected_at"]
                     else "open",
@@ -85,7 +85,7 @@ def read(conn: Conn, audience: Audience, feed: str, sender: str, reason: str, nu
             ]
         ),
         [row | {"title": _title(row["feed"])} for row in _silent(conn)],
-        found,
+        proposals,
     )
 
 

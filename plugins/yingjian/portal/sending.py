@@ -180,10 +180,10 @@ def files(conn: reading.Conn, sender: Official) -> Files:
     for each in counted:
         code = str(each["code"])
         reasons.setdefault(each["file_id"], []).append((REASONS.get(code, code), int(each["rows"])))
-    found = [
+    listed = [
         row | {"title": FEEDS[row["feed"]].title, "in_time": _in_time(row)} for row in rows if row["feed"] in FEEDS
     ]
-    return Files(found, reasons)
+    return Files(listed, reasons)
 
 
 def pending(conn: reading.Conn, rejected_ids: Sequence[int]) -> dict[int, bool]:

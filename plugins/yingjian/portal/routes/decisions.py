@@ -76,10 +76,10 @@ def _decide(request: Request, reader: Reader, right: str, question_id: int, choi
 def _question(reader: Reader, right: str, question_id: int) -> tuple[Question, Answer | None]:
     if not may_answer(reader, right):
         raise RefusedError(Need.ANSWER, reader)
-    found = questions.read(question_id, right)
-    if found is None:
+    asked = questions.read(question_id, right)
+    if asked is None:
         raise HTTPException(404)
-    return found
+    return asked
 
 
 def _show(

@@ -28,7 +28,7 @@ Part = Annotated[str, Query(max_length=200)]
 def previews(request: Request, reader: OfPart, part: Part = "") -> Response:
     """Show what one part of the town is sent: the office chooses a part, others see their own."""
     audience = _part(reader, part)
-    publication, found = reading.looked(
+    publication, messages = reading.looked(
         reader,
         "delivery_preview",
         lambda conn: _read(conn, audience),
@@ -40,7 +40,7 @@ def previews(request: Request, reader: OfPart, part: Part = "") -> Response:
         reader,
         "preview.html.j2",
         current=publication,
-        found=found,
+        messages=messages,
         chosen=_code(audience),
         parts=[(_code(each), each) for each in _parts(reader)],
         is_office=audience == OFFICE,
@@ -52,10 +52,10 @@ def part_of_message(reader: OfPart, place: int, form: str, part: Part = "") -> R
     """Show a mail as its reader sees it (`mail`), or the picture that follows a message (`picture`)."""
     audience = _part(reader, part)
     with reading.reading(reader.audience) as conn:
-        _, found = _read(conn, audience)
-    if not 0 <= place < len(found):
+        _, messages = _read(conn, audience)
+    if not 0 <= place < len(messages):
         raise HTTPException(404)
-    chosen = found[place]
+    chosen = messages[place]
     if form == "mail" and chosen.channel == "mail" and chosen.message:
         return HTMLResponse(chosen.message.html(), headers={"content-security-policy": STORED_POLICY})
     if form == "picture" and chosen.picture:

@@ -25,16 +25,16 @@ REFRESH_SECONDS = 300
 @router.get("/map")
 def town_map(request: Request, reader: OfFigures, figure: Name = None, community: Name = None) -> Response:
     """Show the communities of the reader's part, or the grids of one, coloured by a figure."""
-    current, found, grids = None, None, None
+    current, own, grids = None, None, None
     with reading.reading(reader.audience) as conn:
         if current := publications.current(conn):
-            found = overview.read_overview(conn, current.publication_id, reader.audience)
-            community = _community(reader, found, community)
+            own = overview.read_overview(conn, current.publication_id, reader.audience)
+            community = _community(reader, own, community)
             if community is not None:
-                grids = overview.read_grids(conn, found, community)
-    choices = found.mapped if found else {}
+                grids = overview.read_grids(conn, own, community)
+    choices = own.mapped if own else {}
     chosen = figure if figure in choices else next(iter(choices), "")
-    shown = grids or (found.map(chosen) if found and choices else None)
+    shown = grids or (own.map(chosen) if own and choices else None)
     drawing, fault = _drawing(shown)
     return page(
         request,
@@ -55,17 +55,17 @@ def town_map(request: Request, reader: OfFigures, figure: Name = None, community
 @router.get("/trends")
 def trends(request: Request, reader: OfFigures) -> Response:
     """Show the important figures of the reader's part over the days, and the office the ranking."""
-    current, found, rankings = None, None, []
+    current, own, rankings = None, None, []
     with reading.reading(reader.audience) as conn:
         if current := publications.current(conn):
-            found = overview.read_overview(conn, current.publication_id, reader.audience)
-            rankings = overview.read_rankings(conn, found)
+            own = overview.read_overview(conn, current.publication_id, reader.audience)
+            rankings = overview.read_rankings(conn, own)
     return page(
         request,
         reader,
         "trends.html.j2",
         current=current,
-        figures=found.daily(overview.TRENDS) if found else (),
+        figures=own.daily(overview.TRENDS) if own else (),
         rankings=rankings,
         chart=overview.chart,
         days=overview.DAYS,
@@ -75,20 +75,20 @@ def trends(request: Request, reader: OfFigures) -> Response:
 @router.get("/compare")
 def compare(request: Request, reader: OfFigures, a: Name = None, b: Name = None) -> Response:
     """Show the figures of two communities of the reader's part side by side."""
-    current, found = None, None
+    current, own = None, None
     with reading.reading(reader.audience) as conn:
         if current := publications.current(conn):
-            found = overview.read_overview(conn, current.publication_id, reader.audience)
-    names = list(found.communities) if found else []
+            own = overview.read_overview(conn, current.publication_id, reader.audience)
+    names = list(own.communities) if own else []
     if any(name is not None and name not in names for name in (a, b)):
         raise HTTPException(404)
     first = names[0] if a is None and names else a
     second = next((name for name in names if name != first), None) if b is None else b
     content: dict[str, Any] = {"rows": [], "trends": []}
-    if found and first is not None and second is not None:
-        content["rows"] = found.compared(first, second)
+    if own and first is not None and second is not None:
+        content["rows"] = own.compared(first, second)
         content["trends"] = [
-            [each.daily(found.issue, [code])[0] for each in (found.communities[first], found.communities[second])]
+            [each.daily(own.issue, [code])[0] for each in (own.communities[first], own.communities[second])]
             for code in overview.COMPARED_TRENDS
         ]
     return page(
@@ -111,15 +111,15 @@ def screen(request: Request, reader: OfFigures) -> Response:
     content: dict[str, Any] = {}
     with reading.reading(reader.audience) as conn:
         if current := publications.current(conn):
-            found = overview.read_overview(conn, current.publication_id, reader.audience)
-            community = _community(reader, found, None)
-            grids = overview.read_grids(conn, found, community) if community is not None else None
+            own = overview.read_overview(conn, current.publication_id, reader.audience)
+            community = _community(reader, own, None)
+            grids = overview.read_grids(conn, own, community) if community is not None else None
             content = {
-                "state": overview.read_state(conn, found),
-                "figures": found.daily(overview.ON_SCREEN),
-                "trends": found.daily(overview.SCREEN_TRENDS),
-                "map": grids or (found.map("overdue_persons") if found.communities else None),
-                "rankings": overview.read_rankings(conn, found),
+                "state": overview.read_state(conn, own),
+                "figures": own.daily(overview.ON_SCREEN),
+                "trends": own.daily(overview.SCREEN_TRENDS),
+                "map": grids or (own.map("overdue_persons") if own.communities else None),
+                "rankings": overview.read_rankings(conn, own),
             }
     response = page(
         request,
@@ -136,11 +136,11 @@ def screen(request: Request, reader: OfFigures) -> Response:
     return response
 
 
-def _community(reader: Reader, found: Overview, asked: str | None) -> str | None:
+def _community(reader: Reader, own: Overview, asked: str | None) -> str | None:
     """Return the community whose grids are shown, if any. A community's reader has but one."""
     if asked is None:
         return reader.audience.name if reader.audience.kind == "community" else None
-    if asked not in found.communities:
+    if asked not in own.communities:
         raise HTTPException(404)
     return asked
 

@@ -43,12 +43,12 @@ def person(
 
     def read(conn: reading.Conn) -> tuple[Publication, Person]:
         publication = publications.current(conn)
-        found = persons.read_person(conn, publication, person_key) if publication else None
-        if publication is None or found is None:
+        subject = persons.read_person(conn, publication, person_key) if publication else None
+        if publication is None or subject is None:
             raise RefusedError(Need.PERSONS, reader)
-        return publication, found
+        return publication, subject
 
-    publication, found = reading.looked(
+    publication, subject = reading.looked(
         reader,
         "person_view",
         read,
@@ -56,4 +56,4 @@ def person(
         reason,
         lambda r: {"publication": r[0].publication_id, "part": reader.audience.code},
     )
-    return page(request, reader, "person.html.j2", person=found, publication=publication, reason=reason)
+    return page(request, reader, "person.html.j2", person=subject, publication=publication, reason=reason)

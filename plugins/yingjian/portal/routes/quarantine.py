@@ -40,7 +40,7 @@ def desk(
     proposed: bool = False,
 ) -> Response:
     """Show the refused rows of the reader's part; every look is recorded."""
-    found = reading.looked(
+    content = reading.looked(
         reader,
         "quarantine_view",
         lambda conn: quarantine_desk.read(conn, reader.audience, feed, sender, reason, number),
@@ -51,7 +51,7 @@ def desk(
         request,
         reader,
         "quarantine.html.j2",
-        desk=found,
+        desk=content,
         wanted={"feed": feed, "sender": sender, "reason": reason},
         wanted_words=[FEEDS[feed].title if feed in FEEDS else feed, sender, REASONS.get(reason, reason)],
         requirement=templates.requirement,
@@ -155,7 +155,7 @@ def _row(reader: Reader, rejected_id: int) -> dict[str, Any]:
         "quarantine_row_view",
         lambda conn: corrections.read_row(conn, reader.audience, rejected_id),
         lambda _: "quarantine",
-        details=lambda found: {"rejected_id": rejected_id, "rows": int(found is not None)},
+        details=lambda refused: {"rejected_id": rejected_id, "rows": int(refused is not None)},
     )
     if row is None:
         raise HTTPException(404)
@@ -168,7 +168,7 @@ def _proposal(reader: Reader, correction_id: int) -> dict[str, Any]:
         "correction_view",
         lambda conn: corrections.read(conn, reader.audience, correction_id),
         lambda _: f"correction {correction_id}",
-        details=lambda found: {"rows": int(found is not None)},
+        details=lambda proposed: {"rows": int(proposed is not None)},
     )
     if proposal is None:
         raise HTTPException(404)

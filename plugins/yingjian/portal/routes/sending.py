@@ -178,7 +178,7 @@ def _row(reader: Reader, rejected_id: int) -> dict[str, Any]:
         "sending_row_view",
         lambda conn: returns.read_row(conn, name, rejected_id),
         lambda _: "quarantine",
-        details=lambda found: {"rejected_id": rejected_id, "rows": int(found is not None)},
+        details=lambda refused: {"rejected_id": rejected_id, "rows": int(refused is not None)},
     )
     if row is None or row["cells"] is None or row["feed"] not in FEEDS:
         raise HTTPException(404)

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, Upl
 from fastapi.responses import RedirectResponse, Response
 
 from yingjian.landing.feeds import DISPOSITIONS
-from yingjian.portal import accounts, dispositions, kept, last_filter, publications, reading
+from yingjian.portal import accounts, dispositions, last_filter, publications, reading, unsaved_answer
 from yingjian.portal.access import COOKIE, CheckedForm, OfPersons, own_path
 from yingjian.portal.files import received, write_and_send
 from yingjian.portal.limits import UPLOAD_BYTES, PageNumber
@@ -75,7 +75,7 @@ def one_page(request: Request, reader: OfPersons, wanted: Asked, saved: Word = "
         states=today.STATES,
         results=DISPOSITIONS,
         note_length=dispositions.NOTE_LENGTH,
-        kept=kept.read(request, reader.login),
+        unsaved=unsaved_answer.read(request, reader.login),
         saved=saved if saved in DISPOSITIONS else "",
         is_unsent=unsent != "",
         until=int(accounts.ends_at(request.cookies[COOKIE]).timestamp() * 1000),
@@ -139,9 +139,9 @@ def give_answer(
         raise HTTPException(400)
     dispositions.answer(reader, items, result, " ".join(note.split())[: dispositions.NOTE_LENGTH])
     here, _, card = own_path(back).partition("#")
-    told = f"{here}{'&' if '?' in here else '?'}saved={quote(result)}#{card}"
-    response = RedirectResponse(request.scope["root_path"] + told, 303)
-    kept.forget(request, response)
+    address = f"{here}{'&' if '?' in here else '?'}saved={quote(result)}#{card}"
+    response = RedirectResponse(request.scope["root_path"] + address, 303)
+    unsaved_answer.forget(request, response)
     return response
 
 
