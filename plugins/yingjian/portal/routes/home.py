@@ -58,6 +58,7 @@ def home(
         "home.html.j2",
         current=current,
         headline=headline,
+        files=files_of(reader, current) if current else {},
         counted=counted,
         lists=lists.BY_MART,
         reports=listed.of([(publication, files_of(reader, publication)) for publication in listed.rows]),
