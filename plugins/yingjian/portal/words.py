@@ -1,4 +1,4 @@
-"""This module has the portal's words in Chinese and English.
+"""This module has the portal's words in Chinese and English: of pages, of codes, of events, and of lists and their columns.
 
 The pipeline's own texts (explanations, reasons) stay Chinese.
 """
@@ -718,8 +718,6 @@ CODES: dict[str, tuple[str, str]] = {
     "success": ("成功", "success"),
     "failed": ("失败", "failed"),
     "queued": ("排队", "queued"),
-    "passed": ("检查通过", "passed"),
-    "released_by_hand": ("人工放行", "released by hand"),
     "planned": ("待发", "planned"),
     "sending": ("发送中", "sending"),
     "sent": ("已送达", "sent"),
@@ -750,7 +748,6 @@ CODES: dict[str, tuple[str, str]] = {
     "screening_outstanding": ("区域核酸未采", "Not sampled in a round"),
     "risk_zone": ("风险区", "Risk zones"),
     "zone_blocker": ("阻碍降级", "Blocking a zone"),
-    "vaccination_outstanding": ("老年人未接种", "Vaccination outstanding"),
     "已通知": ("已通知", "told"),
     "已采样": ("已采样", "sampled"),
     "约定时间": ("约定时间", "appointed"),

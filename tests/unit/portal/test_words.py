@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import string
+from pathlib import Path
 
 import pytest
 
-from yingjian.portal import words
+from yingjian.database.schema import MIGRATIONS
+from yingjian.landing.feeds import DISPOSITIONS
+from yingjian.portal import persons, publications, words
 from yingjian.portal.pages import STATIC
 from yingjian.reports.lists import IDENTITY, LISTS
+from yingjian.settings import PROJECT_ROOT
 
 TEMPLATES = STATIC.parent / "templates"
 # Keys that a template puts together.
@@ -78,3 +82,32 @@ def test_the_lists_have_english_titles():
     assert titles - words.LABELS.keys() == set()
     assert words.label("zh", "社区") == "社区" and words.label("en", "社区") == "Community"
     assert words.code("en", "missed") == "missed" and words.code("zh", "nothing known") == "nothing known"
+
+
+def test_every_code_has_words_and_no_words_are_left_without_a_code():
+    """The codes are those that models accept, that the portal names, that delivery records, and Airflow's states of runs."""
+    text = "".join(
+        (PROJECT_ROOT / "dbt_project" / "models" / "marts" / f"{mart}.yml").read_text(encoding="utf-8")
+        for mart in ("obligation", "control", "contact_clock", "pool_followup", "pharmacy_followup")
+    )
+    accepted = {code for codes in re.findall(r"values: \[([^]]*)\]", text) for code in re.findall(r"\w+", codes)}
+    feeds = (PROJECT_ROOT / "dbt_project" / "models" / "marts" / "feed_quality.sql").read_text(encoding="utf-8")
+    accepted |= set(re.findall(r"(?:then|else) '([a-z]+)'", feeds))
+    accepted -= {"same_day", "open", "not_pushed"}  # No page shows how a purchase was pushed.
+    assert accepted - words.CODES.keys() == set()
+    named = {mart.mart for mart in publications.COMPARED} | set(DISPOSITIONS) | {"阴性", "阳性", "待出"}
+    assert named - words.CODES.keys() == set()
+    ledger = (MIGRATIONS / "0005_delivery.sql").read_text(encoding="utf-8")
+    recorded = set(re.findall(r"'(\w+)'", " ".join(re.findall(r"(?:what|state) in \(([^)]*)\)", ledger))))
+    assert len(recorded) > 10 and recorded - words.CODES.keys() == set()
+    runs = {"queued", "running", "success", "failed"}
+    shown = {"clock", "mail", "wecom", "dingtalk", "folder"}
+    assert words.CODES.keys() - accepted - named - recorded - runs - shown == set()
+
+
+def test_every_event_of_a_person_has_words_and_no_words_are_left():
+    source = Path(persons.__file__).read_text(encoding="utf-8")
+    kinds = set(re.findall(r"\"(\w+)\"", source)) | {
+        f"{state}_{end}" for state in ("exempt", "void") for end in ("from", "to")
+    }
+    assert words.EVENTS.keys() - kinds == set()
