@@ -15,7 +15,7 @@ from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import read_officials
 from yingjian.reports.packs import pack_of
 
-WORDS = re.compile(r'<pre class="message"[^>]*>(.*?)</pre>', re.S)
+WORDS = re.compile(r'<pre class="text"[^>]*>(.*?)</pre>', re.S)
 
 
 @pytest.fixture(scope="module")
