@@ -276,7 +276,7 @@ def test_a_list_that_counts_areas_and_has_none_is_refused(tmp_path: Path) -> Non
     [("24时", "2022-07-04 23:59:59"), ("0时", "2022-07-04 00:00:00"), ("23时", "2022-07-04 23:00:00")],
 )
 def test_the_last_list_of_a_day_is_one_of_that_day(tmp_path: Path, hour: str, listed: str) -> None:
-    """What holds at the end of a day was listed before the next midnight."""
+    """A list of 24时 holds at the end of that day, so it was listed before the next midnight."""
     assert str(read_snapshot(snapshot(tmp_path, end_update_time=f"2022-07-04 {hour}")).listed_at) == listed
 
 

@@ -186,7 +186,9 @@ def test_models_use_only_what_was_compared(models: list[Model]) -> None:
 def test_what_was_not_compared_is_found(models: list[Model]) -> None:
     covered = compared_on_spark.read()
     faults = compared_on_spark.uncovered(models[:1], set())
-    assert faults and all(fault.startswith(models[0].path) and fault.endswith("was not compared on Spark") for fault in faults)
+    assert faults and all(
+        fault.startswith(models[0].path) and fault.endswith("was not compared on Spark") for fault in faults
+    )
     stranger = replace(models[0], sql="select\n    a,\n    corr(a, a) as b\nfrom staging.arrivals", source="")
     (fault,) = compared_on_spark.uncovered([stranger], covered)
     assert "line 2" in fault and "column a" in fault

@@ -146,7 +146,7 @@ def _keeping(folder: tempfile.TemporaryDirectory[str], chunks: Iterator[Chunk]) 
 
 
 def _has_other_ends(path: Path) -> bool:
-    """Whether the lines of a text end with CR alone, as old programs of the Macintosh write them."""
+    """Whether the lines of a text end with CR alone: programs of the old Mac OS write them so."""
     with path.open("rb") as file:
         head = file.read(HEAD)
     return b"\r" in head and b"\n" not in head
