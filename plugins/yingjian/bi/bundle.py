@@ -1,8 +1,8 @@
-"""This module writes the datasets and dashboards of `bi/` as an import of Superset.
+"""This module exports the datasets and dashboards of `bi/` as an import bundle for Superset.
 
-Each thing has a UUID that follows from its name, so that a second import changes what the first one made. `login` is the
-reader's login by which Superset reads the warehouse: with a login of a part, everything stands beside what the office has,
-under UUIDs of its own, and the row policies show that part alone.
+UUIDs are derived from names, so a second import updates the objects of the first. `login` is the database login with which
+Superset queries the warehouse. A login that is limited to a part of the town gets its own copy of everything, under its own
+UUIDs, and row-level security shows only that part.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VIZ = {
     "number": "big_number_total", "line": "echarts_timeseries_line", "bar": "echarts_timeseries_bar", "table": "table",
 }  # fmt: skip
 ROW_LIMIT = 1000
-SECONDS = 60  # A chart that takes longer is ended by the database.
+SECONDS = 60  # The database cancels chart queries that run longer than this.
 
 Facts = dict[str, Any]
 
@@ -53,7 +53,7 @@ def files(
     datasets: Mapping[str, Dataset], dashboards: list[Dashboard], warehouse_uri: str, login: str = OFFICE_LOGIN
 ) -> dict[str, Facts]:
     """Return the content of each file of the bundle by its path."""
-    # The time is the same always: an export says when it was made, and a bundle is made from what is written down.
+    # The timestamp is fixed, so that the same definitions always give the same bytes.
     written: dict[str, Facts] = {
         "metadata.yaml": {"version": VERSION, "type": "assets", "timestamp": "2022-07-01T00:00:00+00:00"},
         DATABASE_FILE: _database(warehouse_uri, login),
@@ -76,13 +76,13 @@ def _database(uri: str, login: str) -> Facts:
     parsed = urlparse(uri)
     host = parsed.netloc.rpartition("@")[2]
     query = urlencode(parse_qsl(parsed.query))
-    # Superset truncates a day to a moment and writes it in UTC; in another zone it would be the day before.
+    # Superset truncates days to timestamps and shows them in UTC; in another session time zone they would be a day early.
     options = f"-c statement_timeout={SECONDS}s -c default_transaction_read_only=on -c TimeZone=UTC"
     return {
         "database_name": f"应检{_of(login)}",
-        # Superset takes the password, which an import gives beside the bundle, in place of these letters.
+        # Superset replaces this placeholder with the password that is sent along with the bundle.
         "sqlalchemy_uri": f"postgresql+psycopg2://{quote(login)}:XXXXXXXXXX@{host}{parsed.path}{f'?{query}' if query else ''}",
-        "cache_timeout": 0,  # A cached answer would be of another publication than the chart beside it.
+        "cache_timeout": 0,  # A cached result could belong to another publication than the chart next to it.
         "expose_in_sqllab": True,
         "allow_run_async": False,
         "allow_ctas": False,
@@ -106,7 +106,7 @@ def _of(login: str) -> str:
 
 def _dataset(dataset: Dataset, login: str) -> Facts:
     return {
-        "table_name": f"{dataset.title}{_of(login)}",  # Superset wants each name once, whatever the database.
+        "table_name": f"{dataset.title}{_of(login)}",  # Superset requires unique names across databases.
         "main_dttm_col": dataset.time_column,
         "description": dataset.description,
         "offset": 0,
@@ -168,7 +168,7 @@ def _chart(chart: Chart, login: str) -> Facts:
         **_query(chart),
     }
     context = {
-        "datasource": {"id": 0, "type": "table"},  # The import writes the dataset's number here.
+        "datasource": {"id": 0, "type": "table"},  # The import fills in the dataset's id.
         "force": False,
         "queries": [query],
         "form_data": params,
@@ -212,7 +212,7 @@ def _axis(chart: Chart) -> Facts:
         "show_legend": len(chart.names) > 1,
         "show_value": chart.kind == "bar",
         "rich_tooltip": True,
-        "markerEnabled": True,  # A line of one day would not be seen.
+        "markerEnabled": True,  # Without markers, a line with a single point is invisible.
         "truncateYAxis": False,
     }
 
@@ -307,7 +307,7 @@ def _dashboard(dashboard: Dashboard, login: str) -> Facts:
                             "datasetUuid": uuid_of(login, "dataset", choice.dataset.name),
                         }
                     ],
-                    "adhoc_filters": [  # The first place that is offered is one.
+                    "adhoc_filters": [  # This leaves BLANK out, so that the default value is a real place.
                         {
                             "clause": "WHERE",
                             "expressionType": "SIMPLE",
@@ -325,7 +325,7 @@ def _dashboard(dashboard: Dashboard, login: str) -> Facts:
                         "inverseSelection": False,
                     },
                     "defaultDataMask": {"extraFormData": {}, "filterState": {}, "ownState": {}},
-                    "requiredFirst": True,  # No chart asks before the first place is chosen.
+                    "requiredFirst": True,  # Charts send no query before the filter has its default value.
                     "cascadeParentIds": [],
                     "scope": {"rootPath": ["ROOT_ID"], "excluded": []},
                 }

@@ -1,7 +1,7 @@
-"""This module runs every dataset and metric as a reader does, and compares the figures with what the report says.
+"""This module runs every dataset and metric with a reader's rights, and compares the figures with those of the report.
 
-The report's figures are read by the report's own reader, for the office, each community and each department. The
-comparison is of characters: what Superset writes by the metric's format against what the report prints.
+The report's figures are read with the report's own code, for the office, each community and each department. Texts are
+compared, not numbers: the value in the metric's number format, as Superset shows it, and the text that the report prints.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a check has its findings, and counts the columns, metrics and figures that were compared."""
+    """The findings of a check, and how many columns, metrics and figures were compared."""
 
     findings: Sequence[Finding]
     columns: int
@@ -80,7 +80,7 @@ def check(
 
 
 def _columns(reader: Reader, dataset: Dataset) -> Iterator[Finding]:
-    """Yield the columns whose names, types or titles are not the warehouse's."""
+    """Yield a finding for each column whose name, type or title differs from the warehouse's."""
     try:
         with reader.transaction():
             cursor = reader.execute(f"select * from ({dataset.sql}) as dataset limit 0".encode())
@@ -113,7 +113,7 @@ def _kind(reader: Reader, code: int) -> str:
 
 
 def _metrics(reader: Reader, dataset: Dataset) -> Iterator[Finding]:
-    """Yield the metrics whose SQL does not run, or gives what is no number."""
+    """Yield a finding for each metric whose SQL fails or does not return a number."""
     for metric in dataset.metrics.values():
         try:
             with reader.transaction():
@@ -126,7 +126,7 @@ def _metrics(reader: Reader, dataset: Dataset) -> Iterator[Finding]:
 
 
 def _charts(reader: Reader, dashboard: Dashboard) -> Iterator[Finding]:
-    """Yield the charts that have no row to show. A chart with a condition on a column is asked with it."""
+    """Yield a finding for each chart that would be empty with its own filters applied."""
     for chart in dashboard.charts:
         conditions = sql.SQL(" and ").join(
             sql.SQL("{} = {}").format(sql.Identifier(column), value) for column, value in chart.where.items()
@@ -141,7 +141,7 @@ def _charts(reader: Reader, dashboard: Dashboard) -> Iterator[Finding]:
 
 
 def _reported(reporter: Reader, publication_id: int, audience: Audience) -> dict[str, str]:
-    """Return the characters that the report has for each figure in which an audience has a part of its own."""
+    """Return the text that the report prints, by code, for each figure that is broken down for the audience."""
     with narrowed(reporter, audience):
         issue = read_issue(reporter, publication_id, audience)
         figures = read_figures(reporter, issue)
@@ -160,7 +160,7 @@ def _reported(reporter: Reader, publication_id: int, audience: Audience) -> dict
 def _differing(
     reader: Reader, dataset: Dataset, audience: Audience, figures: Mapping[str, str]
 ) -> tuple[list[Finding], int]:
-    """Return the metrics that say something else than the report, and how many were compared."""
+    """Return a finding for each metric that differs from the report, and how many metrics were compared."""
     place = dataset.place(audience.kind)
     metrics: list[Metric] = [metric for metric in dataset.metrics.values() if metric.figure in figures]
     if place is None or not metrics:
@@ -179,7 +179,7 @@ def _differing(
     assert row is not None
     findings = []
     for metric, value in zip(metrics, row, strict=True):
-        # A sum without rows is null; the report counts 0.
+        # A sum over no rows is null, but the report prints 0.
         shown = metric.write(0 if value is None and not dataset.figures else value)
         if shown != figures[metric.figure]:
             findings.append(

@@ -1,8 +1,8 @@
 """This module reads bi/dashboards/*.yml: rows of charts that name datasets, metrics and columns.
 
-A chart is one of four kinds, and its key names it: `number` (one metric), `line` and `bar` (metrics by a column, `by`),
-`table` (columns). `of` names the dataset, `where` gives values of columns, `title` is the metric's own where it is left
-out, and a chart with `may_be_empty` may have no rows. `filter` of a dashboard is the column that a reader chooses first.
+A chart has one of four keys: `number` (one metric), `line` and `bar` (metrics by a column, `by`), or `table` (columns).
+`of` names the dataset, `where` filters on values of columns, `title` defaults to the metric's title, and `may_be_empty`
+allows a chart without rows. The `filter` of a dashboard is a column for which the reader picks one value.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Choice:
-    """A choice is a column, of which the reader of a dashboard takes a value first."""
+    """A choice is the filter of a dashboard: a column for which the reader picks one value."""
 
     column: str
     title: str

@@ -5,14 +5,14 @@
 | `mart` | the mart; columns, titles and types are those of dbt's manifest |
 | `table` | a relation of `reporting` that dbt does not build; `columns` gives type, title and, if computed, SQL of each |
 | `title` | the dataset's Chinese title |
-| `where` | the condition that holds for every row |
-| `days` | a history mart is cut to so many days before the current publication |
-| `each` | a new column for each value of a list in a cell: name -> column of the mart |
+| `where` | a condition on the rows |
+| `days` | keeps only this many days of a history mart, up to the current publication |
+| `each` | unnests a list column into one row for each value: new name -> column of the mart |
 | `figures` | office, community or department: every figure that such an audience has becomes a certified metric |
-| `metrics` | further metrics: name -> `title`, `sql`, `share` for one of 0 to 1, and `figure` where it must equal one |
+| `metrics` | further metrics: name -> `title`, `sql`, `share` for a value of 0 to 1, `figure` for the report's equal figure |
 
-A column that holds codes gets a second one, `<column>_title`, with their Chinese titles. Every time is wall time of
-Asia/Shanghai without a zone.
+A column of codes gets a second one, `<column>_title`, with their Chinese titles. Timestamps are wall time of Asia/Shanghai
+without a time zone.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Column:
     title: str
     kind: str
     description: str = ""
-    sql: str = ""  # The column is computed by it, where the relation has no such column.
+    sql: str = ""  # This expression computes a column that the relation does not have.
 
     @property
     def is_time(self) -> bool:
@@ -51,7 +51,7 @@ class Column:
 
     @property
     def format(self) -> str:
-        """Return how numbers of the column are written, in the notation of d3; empty for what is no number."""
+        """Return the column's number format in d3's notation; empty for text, dates and ids."""
         is_share = self.name == "coverage" or self.name.endswith(("share", "rate", "coverage"))
         if self.kind == "double precision":
             return SHARE if is_share else DECIMAL
@@ -72,7 +72,7 @@ class Metric:
     is_certified: bool = False
 
     def write(self, value: Any) -> str:
-        """Return the characters of a value; d3 and Python share the notation. Nothing at all is a dash, as in the report."""
+        """Return a value as text; d3 and Python share the notation of formats. None becomes a dash, as in the report."""
         if value is None:
             return "—"
         return format(int(value) if self.format == COUNT else float(value), self.format)
@@ -80,7 +80,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset: a query over one mart. `figures` is the kind of audience whose figures its metrics are."""
+    """A dataset is a query over one mart. `figures` is the kind of audience whose figures are its metrics, or empty."""
 
     name: str
     title: str
@@ -93,10 +93,10 @@ class Dataset:
     each: Mapping[str, str] = field(default_factory=dict)
 
     def place(self, kind: str) -> str | None:
-        """Return the column that holds the place of an audience of a kind; empty for the office, None where there is none."""
+        """Return the column that selects an audience of a kind: empty for the office, None if the dataset has no such column."""
         if self.figures:
             return None if self.figures != kind else "" if kind == "office" else kind
-        if self.each:  # A row stands there several times, so that it counts once for each value alone.
+        if self.each:  # Unnesting repeats rows, so totals are right only for one value of the column.
             return kind if kind in self.each else None
         return "" if kind == "office" else "community" if kind == "community" and kind in self.columns else None
 
@@ -199,14 +199,14 @@ def _selected(
             columns[name] = column
             selected.append(f"{column.sql} as {name}" if column.sql else f"mart.{name}")
     if "publication_id" not in columns:
-        # A publication switches in one transaction, so a row and this number belong together.
+        # A publication replaces all marts in one transaction, so the rows always belong to this id.
         columns["publication_id"] = Column("publication_id", *_history("publication_id", "bigint"))
         selected.append(f"(select publication_id from {SCHEMA}.publication) as publication_id")
     return columns, selected
 
 
 def _named(cell: str, name: str) -> str:
-    """Return a place under its name; rows that name none have a name, too, so that a chart shows them as such."""
+    """Return the SQL of a place; a missing place becomes BLANK, so that charts show these rows as a group of their own."""
     return f"coalesce(nullif({cell}, ''), '{BLANK}') as {name}"
 
 
@@ -231,10 +231,10 @@ def _query(
 
 
 def _metrics_of_figures(kind: str, figures: list[dict[str, str]]) -> dict[str, Metric]:
-    """Return a metric for each figure that an audience of a kind has.
+    """Return a metric, by code, for each figure that an audience of a kind has.
 
-    A metric is a figure's printed value where exactly one row has it, and nothing where there are several: figures of days,
-    communities or departments never add up.
+    A metric is the figure's printed value if exactly one row matches, else null: figures of days, communities or departments
+    must never be added up.
     """
     if kind not in KINDS:
         raise ValueError(f"bi/datasets.yml: figures {kind} is none of {', '.join(KINDS)}")

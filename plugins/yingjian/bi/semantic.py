@@ -1,7 +1,7 @@
-"""This module writes MetricFlow's semantic models: a dbt project whose metrics are those of the datasets of figures.
+"""This module writes a dbt project with MetricFlow's semantic models, whose metrics are the figures of the datasets.
 
-Nothing in it is ever built: each model stands for a relation that readers already have in `reporting`, and the project's
-profile connects as bi_reader. A figure is one row for each day and place, so its measure takes the greatest of one.
+The project is never built: each model stands for a relation that already exists in `reporting`, and the profile connects as
+bi_reader. A figure has one row for each day and place, so its measure is the maximum over that single row.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from yingjian.bi.datasets import SCHEMA, Dataset, Metric
 
 PROJECT = "yingjian_semantic"
 DAYS = "dim_date"
-# A place that is left out stands for all of it, so that no query adds up communities or departments.
+# Each semantic model has the place columns of its own level; its measures are null on the rows of the other levels.
 PLACES = {"office": (), "community": ("community",), "department": ("department",)}
 PREFIX = {"office": "town", "community": "community", "department": "department"}
-WORDS = {"office": "全街道", "community": "按社区", "department": "按部门"}  # MetricFlow wants each label once.
+WORDS = {"office": "全街道", "community": "按社区", "department": "按部门"}  # MetricFlow requires unique labels.
 
 
 def write(datasets: Mapping[str, Dataset], folder: Path) -> Path:
@@ -34,7 +34,7 @@ def write(datasets: Mapping[str, Dataset], folder: Path) -> Path:
     }  # fmt: skip
     _yaml(folder / "dbt_project.yml", project)
     _yaml(folder / "profiles.yml", _profile())
-    # dbt would put its target's schema before the one that a model names.
+    # dbt's own macro would put the target's schema in front of the schema that a model names.
     (folder / "macros" / "schema.sql").write_text(
         "{% macro generate_schema_name(name, node) %}{{ name or target.schema }}{% endmacro %}\n", encoding="utf-8"
     )
@@ -87,7 +87,7 @@ def _semantic_model(dataset: Dataset) -> dict[str, Any]:
 
 
 def _value(dataset: Dataset, metric: Metric) -> str:
-    """Return the printed value of the rows of a figure, and nothing of every other row."""
+    """Return SQL that is the printed value on the rows of a figure, and null on every other row."""
     places = PLACES[dataset.figures]
     conditions = [f"indicator_code = '{metric.figure}'"] + [
         f"{place} is {'not null' if place in places else 'null'}" for place in ("community", "department")

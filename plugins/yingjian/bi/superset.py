@@ -1,4 +1,4 @@
-"""This module brings a bundle into a running Superset over its REST API."""
+"""This module uses the REST API of a running Superset to import a bundle."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SECONDS = 300
 
 
 def import_bundle(url: str, bundle: bytes, admin_password: str, warehouse_password: str) -> None:
-    """Import a bundle as the administrator; whatever was imported before under the same UUIDs is overwritten.
+    """Import a bundle as the administrator, and overwrite objects that have the same UUIDs.
 
-    The path `assets` is taken because an import of dashboards leaves charts and datasets that are there as they are.
+    It calls the endpoint `assets`, because the import of dashboards does not update charts and datasets that exist.
     Raises SetupError with Superset's answer, which holds neither password.
     """
     with httpx.Client(base_url=url.rstrip("/"), timeout=SECONDS, headers={"Referer": url}) as client:
