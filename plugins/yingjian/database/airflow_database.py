@@ -9,7 +9,7 @@ import psycopg
 from yingjian.database import warehouse
 from yingjian.settings import Settings
 
-# This SQL is the business date of a row of `dag_run`: the one that it was triggered with, else that of its data interval.
+# This SQL gives the business date of a row of `dag_run`: the `date` it was triggered with, else its data interval's start.
 BUSINESS_DATE = """
 case
     when pg_input_is_valid(dag_run.conf ->> 'date', 'date') then (dag_run.conf ->> 'date')::date
@@ -19,7 +19,7 @@ end
 
 
 def ask_airflow(settings: Settings, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return rows of Airflow's metadata database; none in a home in which Airflow has not run yet."""
+    """Return the rows of a query on Airflow's metadata database; no rows if Airflow has not created its tables yet."""
     try:
         with psycopg.connect(warehouse.airflow_uri(settings), connect_timeout=10) as conn:
             return conn.execute(query, parameters).fetchall()  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""This module makes the owner, Airflow's role and the two databases.
+"""This module creates the owner, Airflow's role and the two databases.
 
 Only this step, once per server, needs a superuser.
 """
@@ -14,12 +14,12 @@ DATABASES = {"yingjian": OWNER_ROLE, "airflow": AIRFLOW_ROLE}
 
 
 def bootstrap(conn: psycopg.Connection, owner_password: str, airflow_password: str) -> None:
-    """Make or mend roles and databases on a superuser's connection in autocommit.
+    """Create or repair the roles and databases, on a superuser's connection in autocommit.
 
-    A second call changes only the passwords.
+    The function is idempotent: a second call changes only the passwords.
 
-    The owner is no superuser: it makes the other roles (CREATEROLE) and everything in its database. A bootstrap that
-    begins while another one is at work waits until that connection is closed.
+    The owner is no superuser: it creates the other roles (CREATEROLE) and everything in its database. A session-level
+    advisory lock lets only one bootstrap run at a time; it is released when its connection closes.
     """
     conn.execute("select pg_advisory_lock(hashtext('yingjian.bootstrap'))")
     for role, password, attribute in (
@@ -43,10 +43,10 @@ def bootstrap(conn: psycopg.Connection, owner_password: str, airflow_password: s
             conn.execute(sql.SQL("revoke all on database {database} from public").format(**names))
         elif owners[database] != owner:
             conn.execute(sql.SQL("alter database {database} owner to {owner}").format(**names))
-    # Readers have nothing to do in the databases that every server has.
+    # Readers need no access to the default databases of a server.
     conn.execute("revoke all on database postgres, template1 from public")
-    # The owner's function published.older_statements counts the statements of every role, access.end_readers ends the
-    # sessions of readers, and the services keep connections that readers cannot take.
+    # The owner's function published.older_statements counts the statements of every role, access.end_readers terminates the
+    # sessions of readers, and reserved connections stay free for the services.
     for role in ("pg_read_all_stats", "pg_signal_backend", "pg_use_reserved_connections"):
         _give(conn, role)
     conn.execute(sql.SQL("grant pg_use_reserved_connections to {}").format(sql.Identifier(AIRFLOW_ROLE)))
@@ -54,14 +54,14 @@ def bootstrap(conn: psycopg.Connection, owner_password: str, airflow_password: s
     warehouse = make_conninfo(conn.info.dsn, dbname="yingjian", password=conn.info.password)
     with psycopg.connect(warehouse, autocommit=True) as other:
         _keep_from_readers(other)
-    # Older versions made this role before the owner could make roles.
+    # In older installations the superuser created this role, so the owner must be granted it.
     for (role,) in conn.execute("select rolname from pg_roles where rolname = 'bi_reader'").fetchall():
         _give(conn, role)
 
 
-# PostgreSQL lets everybody take any lock by its number, and fill the disk with large objects and messages in the log. It
-# evaluates what stands in a view or a row policy as whoever reads it: nothing there may run a statement that is given as
-# text, change a setting, or be a function that somebody wrote (docs/decisions/roles.md).
+# PostgreSQL's defaults let every role take any advisory lock, and fill the disk with large objects and messages in the WAL.
+# Functions in a view or a row policy run with the rights of whoever reads it, so none of them may run SQL that is given as
+# text, change a setting, or be user-defined (docs/decisions/roles.md).
 _FOR_SERVICES_ONLY = """
     select 'function ' || oid::regprocedure from pg_proc
     where pronamespace = 'pg_catalog'::regnamespace and has_function_privilege('public', oid, 'execute')
@@ -77,7 +77,7 @@ _FOR_SERVICES_ONLY = """
 
 
 def _keep_from_readers(conn: psycopg.Connection) -> None:
-    """Let only the owner use what could stop a service or act as one, and whom the owner lets."""
+    """Restrict functions and languages that could block or impersonate a service to the owner, who may grant them."""
     for (item,) in conn.execute(_FOR_SERVICES_ONLY).fetchall():
         for statement in ("revoke all on {} from public", "grant all on {} to {} with grant option"):
             conn.execute(sql.SQL(statement).format(sql.SQL(item), sql.Identifier(OWNER_ROLE)))
@@ -92,5 +92,5 @@ def _give(conn: psycopg.Connection, role: str) -> None:
 
 
 def scram(conn: psycopg.Connection, role: str, password: str) -> str:
-    """Return the verifier that the server stores. Statements and logs never hold the password itself."""
+    """Return the SCRAM verifier of a password, so that statements and logs never contain the password itself."""
     return conn.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()

@@ -65,7 +65,7 @@ class EmbeddedPostgres:
         return int((self.folder / "port").read_text())
 
     def ensure_running(self) -> None:
-        """Start the server if it does not answer, and make the cluster at first use.
+        """Start the server if it does not answer, and create the cluster at first use.
 
         Many processes may call this at once.
 
@@ -90,9 +90,9 @@ class EmbeddedPostgres:
             self._ensure_roles()
 
     def stop(self, mode: str = "fast") -> None:
-        """Stop the server; a server that does not run is no error.
+        """Stop the server; do nothing if it does not run.
 
-        The mode `immediate` writes nothing more to the disk: it is for a folder that is deleted next.
+        The mode `immediate` skips the final checkpoint; use it only if the folder is deleted next.
 
         Raises SetupError when the server still runs after STOP_SECONDS.
         """
@@ -129,7 +129,7 @@ class EmbeddedPostgres:
 
     @property
     def _user(self) -> pwd.struct_passwd | None:
-        """Return the server's system user, made at first use, when this process is root; None when it is not."""
+        """Return the server's system user, created at first use; None unless this process is root."""
         if os.geteuid() != 0:
             return None
         try:
@@ -157,14 +157,14 @@ class EmbeddedPostgres:
     def _run(self, program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         user = self._user
         no_core_files()  # The programs inherit the limit.
-        # pg_ctl leaves the server running with its output open, so reading that output to its end would never return.
+        # The server inherits pg_ctl's output and keeps it open, so reading a pipe to its end would never return.
         output = subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE
         result = subprocess.run(
             [str(binaries() / program), *arguments],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, text=True, check=False, cwd="/",
             env={
                 "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TZ": "Asia/Shanghai", "LC_ALL": "C.UTF-8",
-                # Sorts and hash tables use pages of 2 MiB where the system has them, which saves a tenth of their time.
+                # Huge pages, where the system has them, make sorts and hash tables about a tenth faster.
                 "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
             },
             user=user.pw_uid if user else None, group=user.pw_gid if user else None,
@@ -181,7 +181,7 @@ class EmbeddedPostgres:
             return ""
 
     def _explain(self, output: str) -> str:
-        """Return what to do about a failure, judged by the output of the program."""
+        """Return advice on a failure, derived from the program's output."""
         if "No space left" in output or shutil.disk_usage(self.settings.home).free < 100 * _MEBIBYTE:
             return f"the disk of {self.settings.home} is full: free some space and run again"
         if "could not bind" in output or "Address already in use" in output:
@@ -198,7 +198,7 @@ class EmbeddedPostgres:
     # The methods below make and start the cluster.
 
     def _make_cluster(self) -> None:
-        """Run initdb in a neighbouring folder, then rename that folder. No server starts on a half-made cluster."""
+        """Run initdb in a temporary folder, then rename it, so that no server ever starts on an incomplete cluster."""
         making = self.folder / "making"
         shutil.rmtree(making, ignore_errors=True)
         shutil.rmtree(self.data, ignore_errors=True)
@@ -236,7 +236,7 @@ class EmbeddedPostgres:
                 return
             log = self._log_tail()
             if "shared memory" in log and time.monotonic() < until:
-                time.sleep(1)  # The children of a killed server only notice that it is gone when they next have work.
+                time.sleep(1)  # The children of a killed server hold its shared memory until they notice.
                 continue
             attempt += 1
             if "could not bind" not in log and "Address already in use" not in log:
@@ -251,7 +251,7 @@ class EmbeddedPostgres:
             return False
 
     def _choose_port(self, attempt: int) -> int:
-        """Return the port of the last start while it is free, else another one."""
+        """Return the port of the last start if it is still free, else a new one."""
         path = self.folder / "port"
         if attempt == 0 and path.exists() and _is_free(int(path.read_text())):
             return int(path.read_text())

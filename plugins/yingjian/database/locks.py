@@ -1,4 +1,4 @@
-"""Advisory locks that several modules take stand here: those who take the same name wait for each other."""
+"""This module names the advisory locks that several modules share."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 import psycopg
 
-STAGING = "yingjian.staging"  # A landing waits for the start of a build, and the other way round.
+STAGING = "yingjian.staging"  # It keeps landing and the start of a build apart.
 PUBLISHING = "yingjian.publish"
 PERSON_KEYS = "yingjian.person_key"
-SPARK = "yingjian.spark"  # Whoever holds it exports, builds on Spark, or removes what they left.
+SPARK = "yingjian.spark"  # Spark exports, Spark builds and their cleanup run one at a time.
 
 
 def landing(feed: str) -> str:
-    """Return the lock of those who write the rows of a feed, who take the locks of several feeds in alphabetical order."""
+    """Return the lock for writing a feed's rows. Take those of several feeds in alphabetical order, to avoid deadlocks."""
     return f"yingjian.landing.{feed}"
 
 

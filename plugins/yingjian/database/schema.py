@@ -1,4 +1,4 @@
-"""This module makes the tables that dbt does not make. Migrations run once; the other files of SQL run each time."""
+"""This module creates the tables that dbt does not build. Migrations run once; the other SQL files run each time."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def apply_migrations(conn: psycopg.Connection, folder: Path) -> list[str]:
-    """Run the files `NNNN_name.sql` of a folder that this database has not seen, in order; return their names.
+    """Apply the pending migrations of a folder (files `NNNN_name.sql`) in order; return their names.
 
-    A migration runs once. Nobody edits it afterwards: a later migration changes the tables. Raises SetupError when one
-    was edited.
+    An applied migration is immutable: further changes need a new one. Raises SetupError when the file of an applied
+    migration was edited.
     """
     conn.execute(
         """

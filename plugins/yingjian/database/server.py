@@ -8,12 +8,12 @@ import psycopg
 
 from yingjian.settings import SetupError
 
-OLDEST, NEWEST = 16, 18  # The tests ran with these major versions of PostgreSQL.
+OLDEST, NEWEST = 16, 18  # The tests cover these major versions of PostgreSQL.
 SECONDS = 10  # The server must answer within this time.
 BOOTSTRAP = "run `yingjian warehouse bootstrap`"
 
-# PostgreSQL and its client report a failed connection by these words. Their texts may quote anything, so they are not
-# shown.
+# These substrings of the message of PostgreSQL or libpq identify why a connection failed. The message itself may quote
+# anything, so it is not shown.
 _REASONS = (
     ("password authentication failed", "{host} refuses the password of {user}: mend {variable}"),
     ("no password supplied", "{host} wants a password of {user}: give it in {variable}"),
@@ -33,7 +33,7 @@ _SILENT = "nothing answers at {host}: is the server up, and is {variable} right?
 
 
 def require(uri: str, variable: str = "YINGJIAN_WAREHOUSE") -> None:
-    """Connect once with the URI of the environment variable. Raises SetupError."""
+    """Connect once with a URI. Raises SetupError, which names `variable`, if that fails or the version is not supported."""
     try:
         with psycopg.connect(uri, connect_timeout=SECONDS) as conn:
             version = conn.info.server_version // 10000
@@ -62,7 +62,7 @@ def explained(error: psycopg.Error, uri: str, variable: str) -> SetupError:
         "database": parsed.path.lstrip("/"),
     }
     message_parts = str(error).partition("FATAL:")
-    # The words before FATAL name the host, which may contain any of the words of _REASONS.
+    # The text before FATAL names the host, which may itself contain a substring of _REASONS.
     reason = f"FATAL{message_parts[2]}" if message_parts[1] else str(error)
     for words, sentence in _REASONS:
         if words in reason and (message_parts[1] or words in ("SSL", "certificate", "no password supplied")):

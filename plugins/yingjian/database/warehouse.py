@@ -16,7 +16,7 @@ from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.settings import Settings, SetupError
 
 OWNER = "owner"
-TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")  # A URI may set these parameters of TLS, which libpq names so.
+TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")  # A URI may set these TLS parameters of libpq.
 
 # Each service and the BI tool has a role of its own (sql/00_roles.sql).
 ROLES = ("loader", "transformer", "auditor", "publisher", "reporter", "portal", "bi_reader")
@@ -69,7 +69,7 @@ def airflow_uri(settings: Settings) -> str:
 
 
 def driver_uri(uri: str) -> str:
-    """Return a connection URI as SQLAlchemy takes it, with the driver that the project has."""
+    """Return a connection URI for SQLAlchemy, with the psycopg driver."""
     return uri.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
