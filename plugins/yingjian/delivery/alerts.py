@@ -15,14 +15,14 @@ from yingjian.delivery.robots import DingTalk, Robot, WeCom
 from yingjian.settings import Alerts
 
 TIMEOUT_SECONDS = 15
-logging.getLogger("httpx").setLevel(logging.WARNING)  # Its log of requests would show the URL.
+logging.getLogger("httpx").setLevel(logging.WARNING)  # httpx logs the URL of each request, which is a secret.
 
 
 def tell(alerts: Alerts, message: Message, content: Mapping[str, Any]) -> tuple[str, ...]:
-    """Send a message over every channel that is set; return the reasons of the channels that did not take it.
+    """Send a message over every configured channel; return the reasons of the channels that failed.
 
-    content: the JSON for the webhook. Raises Undelivered when channels are set and none of them took the message. No
-    address and no URL is ever raised or returned: a webhook's URL is a secret.
+    content: the JSON for the webhook. Raises Undelivered when every configured channel failed. Reasons and errors contain
+    no address and no URL, because the URL of a webhook is a secret.
     """
     ways: list[Callable[[], None]] = [lambda to=address: _mail(to, message) for address in alerts.mail]  # type: ignore[misc]
     if alerts.wecom:
@@ -43,7 +43,7 @@ def tell(alerts: Alerts, message: Message, content: Mapping[str, Any]) -> tuple[
 
 
 def beat(alerts: Alerts) -> str | None:
-    """Fetch the heartbeat's URL, which shows its service that the watch is alive; return why the fetch failed."""
+    """Fetch the heartbeat's URL, so that its service sees that the watch is alive; return why that failed, else None."""
     if alerts.heartbeat:
         try:
             httpx.get(alerts.heartbeat, timeout=TIMEOUT_SECONDS).raise_for_status()

@@ -1,8 +1,8 @@
-"""This module reads delivery-status notifications (RFC 3464), about mails that a server accepted and could not deliver.
+"""This module reads delivery-status notifications (RFC 3464) about mail that a server accepted but could not deliver.
 
 It reads them from a mailbox over IMAP, by Airflow's connection `imap_default` (AIRFLOW_CONN_IMAP_DEFAULT: host, port,
-login, password; `folder` and `starttls` in its extra), or from a Maildir. A notice is ours when it returns a Message-ID
-that is on record; such a notice is marked as read, and every other message stays as it is.
+login, password; `folder` and `starttls` in its extra), or from a Maildir. A notice is ours when it quotes a recorded
+Message-ID. Our notices are marked as read; all other messages are left untouched.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Notice:
 
 
 class Mailbox(Protocol):
-    """A mailbox gives the messages that nobody has read yet."""
+    """A mailbox gives its unread messages and can mark them as read."""
 
     def unread(self) -> Iterable[tuple[Any, bytes]]: ...
     def mark_read(self, key: Any) -> None: ...
 
 
 def read_bounces(conn: psycopg.Connection[Any], box: Mailbox) -> int:
-    """Put on record which mails did not arrive; return how many of them were not known before."""
+    """Record the mails that bounced; return how many of them are new."""
     newly_bounced = 0
     for key, content in list(box.unread()):
         notices = parse(content)
@@ -100,7 +100,7 @@ def _status(block: Message) -> str:
 
 
 class Maildir:
-    """This mailbox is a Maildir on this machine, such as a mail server delivers into."""
+    """This mailbox is a Maildir on this machine, such as one into which a local mail server delivers."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_dir():

@@ -12,23 +12,23 @@ import psycopg
 from yingjian.clock import SHANGHAI
 from yingjian.database.rows import rows
 
-CHANNELS = ("mail", "wecom", "dingtalk")  # The shared folder is a place and not a person: it gets what the office says.
+CHANNELS = ("mail", "wecom", "dingtalk")  # The shared folder has no choices: officials.yml alone decides what it gets.
 MESSAGES = ("report", "focus", "clock")
 HOURS_BEFORE = range(1, 13)
 
 
 def key(message: str, channel: str) -> str:
-    """Return how a choice names a message over a channel."""
+    """Return the code by which `Choice.wants` names a message over a channel."""
     return f"{message}:{channel}"
 
 
-# An official who chose nothing gets the report with the day's work, as officials.yml says. Reminders must be asked for.
+# An official who chose nothing gets the report and the day's work over the channels of officials.yml. Reminders are opt-in.
 DEFAULT = tuple(key(message, channel) for message in ("report", "focus") for channel in CHANNELS)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A choice of an official; between `quiet_from` and `quiet_to` only urgent messages go out."""
+    """The choice of one official. Only urgent messages are sent between `quiet_from` and `quiet_to`."""
 
     login: str
     wants: tuple[str, ...] = DEFAULT
@@ -40,11 +40,11 @@ class Choice:
         return channel not in CHANNELS or key(message, channel) in self.wants
 
     def takes_pack(self, channel: str) -> bool:
-        """Return whether anything of a pack is wanted: the report, or the day's work alone."""
+        """Return whether the official wants any part of a pack: the report or the day's work."""
         return self.takes("report", channel) or self.takes("focus", channel)
 
     def after_quiet(self, moment: datetime) -> datetime:
-        """Return the end of the quiet hours in which a moment lies; the moment itself where it lies in none."""
+        """Return the end of the quiet hours if `moment` lies in them, else `moment`."""
         local = moment.astimezone(SHANGHAI)
         at, is_over_night = local.time(), self.quiet_from > self.quiet_to
         is_late = is_over_night and at >= self.quiet_from
@@ -55,7 +55,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Choices:
-    """The choices of all officials, by login; who chose nothing has the defaults."""
+    """The choices of all officials, by login; an official who chose nothing has the defaults."""
 
     by_login: Mapping[str, Choice] = field(default_factory=dict)
 

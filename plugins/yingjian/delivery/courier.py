@@ -1,6 +1,6 @@
-"""This module makes the attempts, one after the other.
+"""This module makes delivery attempts, one at a time.
 
-Each is on record before and after, and is repeated if that helps.
+Each is recorded before and after, and is retried if a retry can help.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ TRIES, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 4, 2, 30
 
 
 class Channel(Protocol):
-    """A channel is a way to officials.
+    """A channel sends messages to officials.
 
-    `per_minute` is its limit of messages. `is_repeatable` means that sending twice has the effect of sending once.
+    `per_minute` is the rate limit of a target. `is_repeatable` means that sending is idempotent.
     """
 
     per_minute: int | None
@@ -47,7 +47,7 @@ class Channel(Protocol):
 
 @dataclass(frozen=True)
 class Delivered:
-    """This is the number of attempts in each state; `failures` names officials and channels, no address."""
+    """The number of attempts in each state; `failures` names officials and channels, but no address."""
 
     states: Mapping[str, int]
     failures: tuple[str, ...]
@@ -69,10 +69,10 @@ def plan(
     to: Sequence[Recipient] | None = None,
     now: datetime | None = None,
 ) -> int:
-    """Put on record who receives what; return the number of attempts. `to` replaces the everyday recipients.
+    """Record who receives what; return the number of attempts. `to` replaces the recipients of the directory.
 
-    A pack whose hour lies in an official's quiet hours waits for their end. So does one that is late by less than a day, if
-    `now` lies in them; the pack of an earlier day goes out because a person runs that day, who need not wait.
+    A pack that is due in an official's quiet hours waits for their end, and so does a pack that is less than a day late if
+    `now` lies in them. The pack of an earlier day does not wait, because a person has run that day.
     """
     choices = read_choices(conn)
     receiving = recipients(officials, what, choices) if to is None else to
@@ -96,10 +96,10 @@ def deliver(
     occasion: str = "",
     sleep: Callable[[float], None] = time.sleep,
 ) -> Delivered:
-    """Make every attempt that is due, so that nobody gets the same thing twice.
+    """Make every attempt that is due; nobody gets the same message twice.
 
-    This holds when several processes deliver at once, and when one is stopped. An attempt that fails does not stop the
-    others. `sleep` waits the given seconds.
+    This holds even if several processes deliver at once, or one is killed. A failed attempt does not stop the others.
+    `sleep` waits for the given seconds.
     """
     if what == "pack" and publication_id is not None:
         ledger.supersede(conn, publication_id)
@@ -168,7 +168,7 @@ def _make(
         if error.is_general:
             broken[attempt.channel] = error
         ledger.ended(conn, attempt, "failed", error.reason, will_retry=error.again)
-    except Exception as error:  # One attempt's fault must not stop the others; its text may hold an address.
+    except Exception as error:  # One failure must not stop the other attempts; its text may hold an address.
         log.error("delivery: attempt %s: %s", attempt.attempt_id, type(error).__name__)
         conn.rollback()
         state, reason = ("uncertain", ledger.INTERRUPTED) if has_begun else ("failed", "内容无法生成")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 
 class NotSent(Exception):
-    """The message was surely not sent.
+    """The message was definitely not sent.
 
-    `again`: another try may help. `is_general`: no other message gets through this channel either.
+    `again`: a retry may help. `is_general`: the whole channel is down, for other messages too.
     """
 
     def __init__(self, reason: str, *, again: bool, is_general: bool = False) -> None:
@@ -20,14 +20,14 @@ class NotSent(Exception):
 
 
 class Bounced(NotSent):
-    """The server refused this address for good."""
+    """The server rejected this address permanently."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, again=False)
 
 
 class MaybeSent(Exception):
-    """The connection broke after the message was handed over. It may have arrived, so it is not sent again by itself."""
+    """The connection broke after the message was handed over. It may have arrived, so it is not retried automatically."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -1,6 +1,6 @@
 """This channel copies the files of a publication into a folder of their own in the shared folder.
 
-It copies all files or none, and overwrites none.
+A file appears there complete or not at all, and no file is ever overwritten.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FILE_MODE, FOLDER_MODE = 0o640, 0o750
 
 
 class Folder:
-    """This channel copies to `<shared folder>/<target>/<as_of_date>-p<publication_id>/`. A second copy changes nothing."""
+    """This channel copies to `<shared folder>/<target>/<as_of_date>-p<publication_id>/`. Copying again changes nothing."""
 
     per_minute: int | None = None
     is_repeatable = True

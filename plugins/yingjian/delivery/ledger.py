@@ -1,7 +1,7 @@
-"""The ledger records deliveries, and keeps one from being made twice (docs/decisions/delivery-once.md).
+"""The ledger records deliveries and prevents duplicates (docs/decisions/delivery-once.md).
 
-Every step is a short transaction of its own, so the record is true even when the process dies at once. A process that
-works at an attempt holds a lock of its session; the database releases the lock when the process dies.
+Every step is a short transaction of its own, so the record stays correct if the process dies at any moment. A process that
+makes an attempt holds a session-level advisory lock on it, which the database releases when the process dies.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Attempt:
 
 @contextmanager
 def _durably(conn: psycopg.Connection[Any]) -> Iterator[None]:
-    """Open a transaction of its own, which is committed when the block ends, whatever the connection read before."""
+    """Commit what the connection has open, then run the block in a transaction of its own."""
     conn.commit()
     with conn.transaction():
         yield
@@ -62,13 +62,13 @@ def plan(
     occasion: str = "",
     later: Mapping[str, datetime] = MappingProxyType({}),
 ) -> int:
-    """Put on record what is to be sent; return how many attempts there are for it. A second plan changes nothing.
+    """Record what is to be sent; return the number of attempts. Planning again with the same directory changes nothing.
 
-    `later` has by login when an official's message goes out instead, because of quiet hours.
+    `later` replaces `not_before` for officials, by login, because of their quiet hours.
 
-    An attempt that has not been made follows the directory of officials: it takes the official's present address, and
-    it becomes `cancelled` when the official no longer receives the pages. If two officials name the same place for the
-    same pages, the first one's attempt serves both, and the other's becomes `shared`.
+    A pending attempt follows the directory of officials: it takes the official's current address, and it becomes
+    `cancelled` when the official no longer receives the pages. If two officials have the same target for the same pages,
+    only the first one's attempt is sent, and the other's becomes `shared`.
     """
     key = {"id": publication_id, "what": what, "occasion": occasion}
     with _durably(conn):
@@ -128,7 +128,7 @@ def plan(
 
 
 def supersede(conn: psycopg.Connection[Any], publication_id: int) -> int:
-    """Give up the pack of a publication if a newer publication of the same or a later date exists; return how many.
+    """Mark a publication's planned packs as superseded if a newer one of the same or a later date exists; return how many.
 
     Attempts that were sent or that failed stay as they are.
     """
@@ -145,7 +145,7 @@ def supersede(conn: psycopg.Connection[Any], publication_id: int) -> int:
 def open_attempts(
     conn: psycopg.Connection[Any], publication_id: int | None, what: str, occasion: str = ""
 ) -> list[int]:
-    """Return the numbers of the attempts that are due or under way, in the order of planning."""
+    """Return the ids of the attempts that are due or under way, in the order of planning."""
     with _durably(conn):
         return [
             number
@@ -218,12 +218,12 @@ def sending(conn: psycopg.Connection[Any], attempt: Attempt, reference: str) -> 
 
 
 def not_sent_yet(conn: psycopg.Connection[Any], attempt: Attempt, reason: str) -> None:
-    """Record that the message surely did not arrive, and will be tried again at once."""
+    """Record that the message definitely did not arrive and will be retried at once."""
     _to(conn, attempt, "planned", "error = %(text)s", reason)
 
 
 def sent(conn: psycopg.Connection[Any], attempt: Attempt) -> None:
-    """Record that the message arrived, also in the trail of who got persons' data."""
+    """Record that the message was sent, also in the audit trail of who received personal data."""
     with _durably(conn):
         _set(conn, attempt, "sent", "error = %(text)s, will_retry = false, ended_at = clock_timestamp()", None)
         audit_trail.record(
@@ -253,7 +253,7 @@ def _set(conn: psycopg.Connection[Any], attempt: Attempt, state: str, settings: 
 
 
 def pause(conn: psycopg.Connection[Any], channel: str, target: str, per_minute: int) -> float:
-    """Return the seconds until a target may get another message, since it takes only so many a minute."""
+    """Return the seconds to wait until the rate limit of a target allows another message."""
     with _durably(conn):
         row = conn.execute(
             """
@@ -283,10 +283,10 @@ def bounced(conn: psycopg.Connection[Any], reference: str, reason: str) -> bool:
 
 
 def retry(conn: psycopg.Connection[Any], publication_id: int, attempt_ids: Sequence[int] = ()) -> list[int]:
-    """Mark attempts that failed, bounced or are uncertain, so that they are made again; return their numbers.
+    """Mark failed, bounced or uncertain attempts for a retry; return their ids.
 
-    Without `attempt_ids`, only attempts that surely did not arrive are marked: an uncertain one is sent again only when
-    a person names it. A pack that a newer publication replaced is not sent any more.
+    Without `attempt_ids`, uncertain attempts are left out: they may have arrived, so a person must name them. A superseded
+    pack is never retried.
     """
     with _durably(conn):
         return [
@@ -308,7 +308,7 @@ def retry(conn: psycopg.Connection[Any], publication_id: int, attempt_ids: Seque
 
 
 def waiting(conn: psycopg.Connection[Any], publication_id: int, due: datetime) -> list[int]:
-    """Return the attempts of a pack that waited for the end of quiet hours, which are over: they are due now."""
+    """Return the ids of a pack's attempts that were delayed by quiet hours and are due now."""
     with _durably(conn):
         return [
             number

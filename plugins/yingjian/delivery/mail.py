@@ -1,7 +1,7 @@
 """This channel sends mail over SMTP, by Airflow's connection `smtp_default` (AIRFLOW_CONN_SMTP_DEFAULT).
 
 The hook handles TLS, authentication and the check of the server's certificate. This module decides, command by command,
-what each answer of the server means: a message that was refused before its content was sent has surely not arrived.
+what each answer of the server means: a message that was refused before its content was sent has certainly not arrived.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CONNECTION = "smtp_default"
 class Mail(SmtpHook):
     """This channel sends messages over one connection.
 
-    The first message opens it; the next one opens it again if it broke.
+    The connection is opened at first use, and reopened if it broke.
     """
 
     per_minute: int | None = None
@@ -74,7 +74,7 @@ class Mail(SmtpHook):
         content = compose(message, self._sender(), target, self.reference(message))
         try:
             client.ehlo_or_helo_if_needed()
-            # The server must not return the pages in a notice of a bounce, because other people may read it.
+            # A bounce message must not quote the pages, because other people may read it.
             self._expect(client.mail(parseaddr(self._sender())[1], ["RET=HDRS"] if client.has_extn("dsn") else []))
             code, reply = client.rcpt(target, ["NOTIFY=FAILURE"] if client.has_extn("dsn") else [])
             if code >= 500:
@@ -94,7 +94,7 @@ class Mail(SmtpHook):
             self._expect(answer)
 
     def close(self) -> None:
-        """End the connection, without an error when it is already gone."""
+        """Close the connection; a broken one is no error."""
         client, self._smtp_client = self._smtp_client, None
         if isinstance(client, smtplib.SMTP):
             try:
@@ -109,7 +109,7 @@ class Mail(SmtpHook):
         return sender
 
     def _expect(self, answer: tuple[int, bytes]) -> None:
-        """Raise NotSent unless the server agreed."""
+        """Raise NotSent unless the server accepted the command."""
         code, reply = answer
         if code < 400:
             return

@@ -1,4 +1,4 @@
-"""This module writes messages: a subject and a few lines without any name. The pages go along as files."""
+"""This module writes messages: a subject and a few lines without names of persons. The pages are attached as files."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from yingjian.reports.packs import Pack, pack_of
 from yingjian.reports.publication import issue_number
 
 MARK = "【应检】"
-CHOICE_PAGE = "/notifications"  # The portal has the page of this path.
+CHOICE_PAGE = "/notifications"  # This is the portal's page on which officials select their messages.
 CHANGE = "更改接收内容、方式和免打扰时段"
-PICTURE_BYTES = 2 * 1024 * 1024  # WeCom takes no larger picture.
-TASKS = 5  # DingTalk shows no picture of ours, so its text has the first tasks.
+PICTURE_BYTES = 2 * 1024 * 1024  # WeCom accepts no larger picture.
+TASKS = 5  # DingTalk gets no picture, so its text lists the first tasks instead.
 
 
 @dataclass(frozen=True)
 class Message:
     """A message says what has happened and what is to be done.
 
-    `token` identifies the message for good, `facts` are pairs of label and value, `tasks` are the actions for the
+    `token` identifies the message permanently, `facts` are pairs of label and value, `tasks` are the actions for the
     reader. `link` leads to a page of the portal that the reader may open. `files` go along by mail and into the shared
-    folder, `long_lists` into the folder alone. `picture` is the first page for a group that shows pictures. `choice`
-    leads to where the reader chooses what to be told.
+    folder, `long_lists` into the folder alone. `picture` is the first page for a group that shows pictures. `choice` is
+    the link to the page on which the reader chooses messages.
     """
 
     token: str
@@ -93,7 +93,7 @@ class Message:
         return self.picture if self.picture.stat().st_size <= PICTURE_BYTES else None
 
     def attached(self, channel: str) -> tuple[Path, ...]:
-        """Return the files that a channel hands over; mail takes no list that is too long for a sheet, a group robot none."""
+        """Return the files that a channel attaches: mail leaves out long lists, and a group robot attaches none."""
         return {"mail": self.files, "folder": self.files + self.long_lists}.get(channel, ())
 
 
@@ -113,7 +113,7 @@ class Edition:
 
     @property
     def marks(self) -> str:
-        """Return the marks that a reader must see first: the edition corrects an earlier one, or its audit failed."""
+        """Return the marks for the subject: the edition corrects an earlier one, or a person released it despite its audit."""
         return f"{'（更正版）' if self.is_correction else ''}{'（人工放行）' if self.is_by_hand else ''}"
 
 
@@ -155,16 +155,16 @@ class Letter:
 
 
 def token(attempt: Attempt, secret: bytes) -> str:
-    """Return the token of an attempt: every process makes the same one, and no stranger can guess it to fake a bounce."""
+    """Return the token of an attempt. It is deterministic, and keyed, so that nobody can guess it and forge a bounce."""
     name = f"{attempt.publication_id}/{attempt.what}/{attempt.occasion}/{attempt.official}/{attempt.channel}/{attempt.number}"
     digest = hashlib.blake2b(name.encode(), key=secret[:64], digest_size=12, person=b"message-id").hexdigest()
     return f"{attempt.what}.{attempt.publication_id or 0}.{digest}"
 
 
 class Composer:
-    """A composer makes the messages of a publication. It reads or writes only once what several messages need.
+    """A composer makes the messages of a publication, and caches what several messages need.
 
-    One that `only_reads` takes stored files, and writes none.
+    With `only_reads`, it uses stored files and writes none.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""This module shows what will be sent before its hour. It makes each message as the delivery does, and sends none."""
+"""This module previews what will be sent. It composes each message exactly as the delivery does, but sends none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from yingjian.delivery.recipients import Recipient, recipients
 from yingjian.people.audience import Audience
 from yingjian.people.officials import Officials
 
-SENT_ONCE = ("pack", "bulletin")  # Every other message answers an event, and has no hour of its own.
+SENT_ONCE = ("pack", "bulletin")  # All other messages are triggered by events.
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Addressee:
 
 @dataclass(frozen=True)
 class Preview:
-    """A preview is one message over one channel to those who get the same. `message` is None while its files are not stored.
+    """A preview is one message over one channel, and all who get it. `message` is None while its files are not stored.
 
     `due` is when it goes out; None for a bulletin, which waits for its sign-off.
     """
@@ -61,7 +61,7 @@ class Preview:
 
 
 def parts(officials: Officials) -> list[Audience]:
-    """Return the parts of the town of which somebody receives pages or the bulletin, in the directory's order."""
+    """Return the audiences whose pages or bulletin somebody receives, in the directory's order."""
     return list(dict.fromkeys(one.audience for what in SENT_ONCE for one in recipients(officials, what)))
 
 
@@ -73,7 +73,7 @@ def previews(
     audience: Audience,
     at: time,
 ) -> list[Preview]:
-    """Return what a part of the town is sent of the composer's publication: first the pages, then the bulletin.
+    """Return what the officials of an audience get from the composer's publication: first the pages, then the bulletin.
 
     `at` is the hour of the pages. Nothing is planned, written or sent.
     """
@@ -88,7 +88,7 @@ def previews(
             if one.audience != audience:
                 continue
             message = _message(composer, what, one)
-            # Two officials of a part may differ in the files that they may have, and in what they chose.
+            # Officials of the same audience may get different messages, because of their rights and choices.
             key = (
                 what,
                 one.channel.kind,

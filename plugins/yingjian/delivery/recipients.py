@@ -13,7 +13,7 @@ from yingjian.people.officials import Channel, Official, Officials
 
 @dataclass(frozen=True)
 class Recipient:
-    """A recipient is an official with one of the channels; `number` counts channels of one kind for the same thing."""
+    """A recipient is an official with one channel; `number` tells apart several channels of one kind for the same message."""
 
     official: Official
     channel: Channel
@@ -22,9 +22,9 @@ class Recipient:
 
 
 def recipients(officials: Officials, what: str, choices: Choices = NOBODY_CHOSE) -> list[Recipient]:
-    """Return who receives a pack, a bulletin or a sender's rows; only a bulletin is the same for all.
+    """Return who receives a pack, a bulletin or a sender's rows; only a bulletin is the same for everybody.
 
-    An official may do without a pack, not without a bulletin.
+    Officials can opt out of packs, but not of bulletins.
     """
     return [
         one

@@ -25,14 +25,14 @@ from yingjian.reports import text, today
 from yingjian.reports.audiences import narrowed
 
 WHAT = "clock"
-# These lists have a clock. True: it is urgent by the plan (第二十五、二十六条: 立即转运, 8小时内应隔尽隔), quiet hours or not.
+# These lists have a clock. True: the plan makes it urgent (第二十五、二十六条: 立即转运, 8小时内应隔尽隔), even in quiet hours.
 CLOCKS: Mapping[str, bool] = {
     "positive_followup": True,
     "contact_clock": True,
     "pool_followup": False,
     "screening_outstanding": False,
 }
-LATE = timedelta(hours=1)  # A reminder that waited for the end of quiet hours is still sent so long after it.
+LATE = timedelta(hours=1)  # A reminder that quiet hours delayed is still sent within this time after their end.
 KEPT = timedelta(days=7)
 
 
@@ -62,16 +62,16 @@ def plan(conn: psycopg.Connection[Any], officials: Officials, now: datetime) -> 
 
 
 def is_due(choice: Choice, mart: str, deadline: datetime, now: datetime) -> bool:
-    """Return whether a clock is to be told now.
+    """Return whether an official must be reminded of a clock now.
 
-    It is, from the chosen hours before the deadline to the deadline. One that had to wait for the end of quiet hours is told
-    then, even if it has run out meanwhile.
+    A reminder is due from the chosen number of hours before the deadline until the deadline. One that quiet hours delayed is
+    sent when they end, even if the deadline has passed by then.
     """
     end = deadline.replace(tzinfo=SHANGHAI)
     first = end - timedelta(hours=choice.hours_before)
     at = first if CLOCKS[mart] else choice.after_quiet(first)
     if at == first and not CLOCKS[mart] and choice.after_quiet(now) != now:
-        return False  # The quiet hours began after the first moment.
+        return False  # The quiet hours began after the reminder became due.
     return at <= now < max(end, at + LATE if at != first else end)
 
 

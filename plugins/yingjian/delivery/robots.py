@@ -1,8 +1,8 @@
 """This channel is a group robot of WeCom or DingTalk. It gets a short message with figures and a link.
 
 An Airflow connection describes the robot. The connection's password is the robot's key or token. Its host is that of
-the service (empty: the public one). In its extra, `secret` is DingTalk's signing secret and `path` is another path. No
-address of a robot is ever written or raised, because it holds the key.
+the service (empty: the public one). In its extra, `secret` is DingTalk's signing secret and `path` overrides the path. The
+URL of a robot holds its key, so no log and no error may contain it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Robot:
     service: ClassVar[str]
     path: ClassVar[str]
     key_name: ClassVar[str]
-    per_minute: int | None = 20  # Both services allow this many messages of a robot.
+    per_minute: int | None = 20  # Both services allow a robot this many messages.
     is_repeatable = False
-    busy: ClassVar[frozenset[int]]  # Another try may help after these codes.
+    busy: ClassVar[frozenset[int]]  # A retry may help after these error codes.
 
     def __init__(self) -> None:
-        # httpx's log of requests would show the key.
+        # httpx logs the URL of each request, which holds the key.
         logging.getLogger("httpx").setLevel(logging.WARNING)
         self._client = httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False)
 
@@ -72,7 +72,7 @@ class Robot:
         self._follow(url, params, message)
 
     def _follow(self, url: str, params: dict[str, str], message: Message) -> None:
-        """Send what belongs to a message that has arrived. Nothing of it may make the message count as not sent."""
+        """Send what follows a message that has arrived. A failure here must not mark the message as not sent."""
 
     def _judge(self, response: httpx.Response) -> None:
         status = response.status_code
@@ -105,7 +105,7 @@ class WeCom(Robot):
     path = "/cgi-bin/webhook/send"
     key_name = "key"
     busy = frozenset({-1, 45009, 45033})
-    per_minute: int | None = 10  # The picture is a message of its own.
+    per_minute: int | None = 10  # The picture counts as a second message.
 
     def _body(self, message: Message) -> dict[str, Any]:
         return {"msgtype": "markdown", "markdown": {"content": message.words("wecom")}}

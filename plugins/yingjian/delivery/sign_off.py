@@ -11,10 +11,10 @@ from yingjian.privacy import audit_trail
 
 
 def who_may(officials: Officials, right: str) -> list[str]:
-    """Return the logins of those whose answer is taken.
+    """Return the logins whose answer counts.
 
-    They are the officials with the right and their deputies. The administrator is taken only if there is nobody, so
-    that a town without a directory of officials is not stuck.
+    They are the officials with the right and their deputies. If there are none, it is the administrator, so that a town
+    without a directory of officials is not stuck.
     """
     return [official.login for official in officials.who_may_answer(right)] or [ADMIN]
 
@@ -29,7 +29,7 @@ def decide(
     run_key: str,
     allowed: list[str],
 ) -> str:
-    """Put an answer on record and into the audit trail, once per `run_key`; return released or rejected.
+    """Record an answer, also in the audit trail, once per `run_key`; return `released` or `rejected`.
 
     Raises ValueError when `login` is not among `allowed`, or when a newer publication of the same day replaces the
     released one.
@@ -64,7 +64,7 @@ def is_released(conn: psycopg.Connection[Any], publication_id: int) -> bool:
 
 
 def expire(conn: psycopg.Connection[Any], publication_id: int, run_key: str) -> None:
-    """Put on record that nobody answered in time; the public still sees the figures it saw before."""
+    """Record that nobody answered in time; the public still sees the previous figures."""
     with conn.transaction():
         if _put(conn, publication_id, "expired", None, None, run_key):
             audit_trail.record(conn, "public_release", "sign_off", f"publication:{publication_id}", decision="expired")
