@@ -1,8 +1,8 @@
 """This module writes docs/coverage.md: the models and tests of each article and each annex row of the plan.
 
-The models say it themselves: `config.meta` of a model's YAML names the `articles` and `annex_rows` that it serves
-(numbers, or ranges such as "1-22"), a Chinese `title` and, where officials read it, the section of the `report`.
-docs/coverage_notes.yml says why nothing is computed for an article, and which parts of an article no feed tells.
+The metadata of the models are the source: `config.meta` in a model's YAML names the `articles` and `annex_rows` that it
+serves (numbers, or ranges such as "1-22"), a Chinese `title` and, where officials read it, the section of the `report`.
+docs/coverage_notes.yml says why nothing is computed for an article, and which parts of an article no feed has data for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import yaml
 
 from yingjian.modelling.marts import YAML_LOADER
 
-# A test mentions a model as a relation or as a text.
+# A test mentions a model as a relation, or as a quoted string.
 MENTION = re.compile(
     r"""(?:(?<=\bbuild\.)|(?<=\breporting\.)|(?<=\bintermediate\.)|(?<=\brestricted\.)|(?<=["']))(\w+)"""
 )
@@ -50,7 +50,7 @@ class Model:
 
 
 def write(root: Path) -> Path:
-    """Write docs/coverage.md. Raises ValueError, which names each line that is missing or contradicts itself."""
+    """Write docs/coverage.md; return its path. Raises ValueError, which lists every gap and contradiction."""
     models, notes = read_models(root), read_notes(root)
     if sentences := problems(models, notes):
         raise ValueError("docs/coverage.md: " + "; ".join(sentences))
@@ -102,7 +102,7 @@ def _model(
 
 
 def _numbers(entries: Iterable[int | str]) -> list[int]:
-    """Return the numbers and ranges of the metadata as numbers."""
+    """Return the numbers of the metadata, with ranges such as "1-22" expanded."""
     numbers: list[int] = []
     for entry in entries:
         first, _, last = str(entry).partition("-")
@@ -111,7 +111,7 @@ def _numbers(entries: Iterable[int | str]) -> list[int]:
 
 
 def read_notes(root: Path) -> dict[int, dict[str, str]]:
-    """Return by article its title, and `nothing` (why nothing is computed) or `not_computed` (what no feed tells)."""
+    """Return, by article, its title and `nothing` (why nothing is computed) or `not_computed` (parts without data)."""
     notes: dict[int, dict[str, str] | None] = yaml.safe_load(
         (root / "docs" / "coverage_notes.yml").read_text(encoding="utf-8")
     )
@@ -122,7 +122,7 @@ def read_notes(root: Path) -> dict[int, dict[str, str]]:
 
 
 def read_groups(root: Path) -> dict[int, tuple[str, str]]:
-    """Return by annex row the group's short name and its frequency in the plan."""
+    """Return, by annex row, the group's short name and the plan's wording of its frequency."""
     path = root / "dbt_project" / "seeds" / "policy" / "policy_rule.csv"
     with path.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["edition_code"] == PLAN and row["annex_row"]]
@@ -152,7 +152,7 @@ def problems(models: list[Model], notes: dict[int, dict[str, str]]) -> list[str]
 
 
 def page(models: list[Model], notes: dict[int, dict[str, str]], groups: dict[int, tuple[str, str]]) -> str:
-    """Return the page; the same metadata give the same page."""
+    """Return the page. It is deterministic."""
     lines = [HEAD, "## Articles", "", *_head("article", "computed", "tests", "report", "not computed")]
     for number in ARTICLES:
         note = notes[number]
@@ -190,7 +190,7 @@ def _computed(models: list[Model]) -> str:
 
 
 def _tests(models: list[Model]) -> str:
-    """Return how many dbt unit tests, expectation suites and test files show each model, in the order of `_computed`."""
+    """Return the numbers of dbt unit tests, suites and test files that cover each model, in the order of `_computed`."""
     return "<br>".join(f"{len(model.unit_tests)} + {int(bool(model.checks))} + {len(model.tests)}" for model in models)
 
 

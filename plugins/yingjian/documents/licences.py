@@ -1,4 +1,4 @@
-"""This module writes docs/licences.md: the licence of each package of the running program, from the packages' metadata."""
+"""This module writes docs/licences.md: the licence of each run-time dependency, from the packages' metadata."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from typing import cast
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-# These licences allow this use: unchanged packages, linked by name, passed on with their texts. Any other licence
-# raises an error until somebody has read it.
+# These licences allow our use: unmodified packages, imported by name and redistributed with their licence texts. Any other
+# licence raises an error until somebody has read and accepted it.
 ACCEPTED = {
     "0BSD": "0BSD", "Apache": "Apache-2.0", "Artistic": "Artistic", "BSD": "BSD", "CC0": "CC0-1.0",
     "CNRI-Python": "CNRI-Python", "EPL": "EPL-2.0", "ISC": "ISC", "LGPL": "LGPL", "Lesser General Public": "LGPL", "MIT": "MIT",
     "MPL": "MPL-2.0", "Mozilla": "MPL-2.0", "OFL": "OFL-1.1", "Open Font": "OFL-1.1", "PSF": "PSF-2.0",
     "Python Software Foundation": "PSF-2.0", "Unlicense": "Unlicense", "Zlib": "Zlib",
 }  # fmt: skip
-# The metadata of these packages say too little. Their licences were read in the files beside them or in their
-# repositories.
+# The metadata of these packages do not name a licence. It was read in their files or their repositories.
 READ_BY_HAND = {
     "polars-hash": "MIT",  # Its repository has a LICENSE file.
     "openlineage-sql": "Apache-2.0",  # It is a part of the OpenLineage project and has its licence.
     "pyrage": "MIT",  # Its wheel has a LICENSE file.
 }
-# Production may install these groups of pyproject.toml beside the program's own dependencies.
+# Production may install these optional packages besides the program's own dependencies.
 OPTIONAL = ("apache-airflow-providers-celery", "apache-airflow-providers-openlineage", "async-timeout")
 
 
@@ -60,7 +59,7 @@ def runtime() -> list[Distribution]:
 def licence(package: Distribution) -> str:
     """Return a package's licence in a word or two.
 
-    Raises ValueError when it names none, or one that nobody accepted yet.
+    Raises ValueError when it names none, or one that is not in ACCEPTED.
     """
     name = canonicalize_name(package.metadata["Name"])
     metadata = cast("Message", package.metadata)
@@ -86,7 +85,7 @@ def write(root: Path) -> Path:
 
 
 def text() -> str:
-    """Return the page; the same environment gives the same text."""
+    """Return the page; it depends on the installed packages alone."""
     lines = [f"| {package.metadata['Name']} | {package.version} | {licence(package)} |" for package in runtime()]
     return "\n".join(
         [

@@ -1,6 +1,6 @@
-"""The page of the reasons (docs/reasons.md): every code with an example, and the words that its sender reads.
+"""This module writes docs/reasons.md: every reason code with an example, and the message that the sender reads.
 
-The words are not written here: each example goes through landing's own checks.
+The messages are not written here: each example is run through landing's own checks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RECEIVED = datetime(2022, 7, 9, 12)  # noqa: DTZ001
 
 @dataclass(frozen=True)
 class Example:
-    """A row of a feed's template with other cells, which is rejected with a code; todo: what its sender does."""
+    """A row of a feed's template with some cells changed, so that it is rejected with a code; todo: what its sender does."""
 
     code: str
     feed: str
@@ -68,7 +68,7 @@ EXAMPLES = [
     Example("rounded_key", "test_results", {"试管编号": "2022-01-02"}, "该列设为文本格式后重新填写"),
     Example("rounded_key", "test_results", {"试管编号": "#N/A"}, "改正公式后重新填写"),
 ]
-# These codes are shown by a whole line: (code, line as sent, what its sender does).
+# These codes are about whole lines: (code, line as sent, what its sender does).
 LINES = [
     ("ragged_row", "E1,居民身份证,350503194205022751", "核对分隔符和引号，补齐各列"),
     ("ragged_row", "合计,1", "不需更正；以后不写合计"),
@@ -88,7 +88,7 @@ def write(root: Path) -> Path:
 
 
 def text() -> str:
-    """The page; it depends on landing alone."""
+    """Return the page; it depends on landing's code alone."""
     rows = [(one.code, _cells(one.cells), seen(one), one.todo) for one in EXAMPLES]
     rows += [(code, f"整行：{_short(line)}", seen_line(code, line), todo) for code, line, todo in LINES]
     order = list(REASONS)
@@ -122,7 +122,7 @@ def text() -> str:
 
 
 def seen(one: Example) -> str:
-    """Return what the sender of an example reads below the place of the row."""
+    """Return the message about an example that its sender reads, without the position of the row."""
     feed = FEEDS[one.feed]
     raw = pl.DataFrame(
         {column.name: [one.cells.get(column.source, example(column, feed)) or None] for column in feed.columns},
@@ -134,7 +134,7 @@ def seen(one: Example) -> str:
 
 
 def seen_line(code: str, line: str) -> str:
-    """Return what the sender reads about a line that is no row."""
+    """Return the message that the sender reads about a line that cannot be split into a row."""
     feed = FEEDS["exemptions"]
     record = Record(7, line.split(","), line, is_text="\ufffd" not in line)
     rejected = stage_table.rejected_line(record, _no_rows(feed), feed, "")

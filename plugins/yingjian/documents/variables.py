@@ -1,4 +1,4 @@
-"""The table of the environment variables (docs/settings.md), from the class that holds them."""
+"""This module writes docs/settings.md, the table of the environment variables, from the class that defines them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write(root: Path) -> Path:
 
 
 def text() -> str:
-    """The page; it depends on the class alone."""
+    """Return the page; it depends on the class `Environment` alone."""
     outer = [field for field in Environment.model_fields.values() if not _is_inner(field)]
     inner = [field for field in Environment.model_fields.values() if _is_inner(field)]
     return "\n".join(
