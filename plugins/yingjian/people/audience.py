@@ -1,4 +1,4 @@
-"""A reader of a pack, and of the part of the town that is theirs."""
+"""This module defines an audience: the readers of a pack, and the part of the town that they may read."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-# A grid's name is its community's and its own, with this between them. Neither has a blank (`names.comparable`), so no two
-# grids have one name, although their numbers come again in each community. The policies join the columns in the same way.
+# The name of a grid's audience joins the names of its community and grid with this separator, because communities reuse the
+# numbers of grids. Neither name contains a blank (`names.comparable`). The row policies join the columns in the same way.
 IN_COMMUNITY = " "
 
 
@@ -27,9 +27,9 @@ class Audience:
 
     @property
     def code(self) -> str:
-        """Part of a file name: what senders wrote, without what a file system takes amiss."""
+        """Return the audience as a part of a file name. Names come from senders, so unsafe characters are replaced."""
         name = re.sub(r"[^\w（）“”·-]+", "_", self.name)
-        # The blank in a grid's name becomes a sign that its community's name may have, too: the digest keeps them apart.
+        # The separator becomes an underscore, which the community's name may also contain; the digest keeps codes unique.
         if len(name) > NAME_LENGTH or self.kind == "grid":
             name = f"{name[:NAME_LENGTH]}-{hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
         return f"{self.kind}-{name}" if name else self.kind
@@ -40,12 +40,12 @@ class Audience:
 
     @property
     def part(self) -> str:
-        """Return the word for what it is, of a part of the town."""
+        """Return the Chinese word for the kind of a part of the town; empty for other audiences."""
         return PARTS.get(self.kind, "")
 
     @property
     def sees_names(self) -> bool:
-        """Names stand only in the packs of those who must find the persons."""
+        """Return whether packs contain names of persons: only readers who must find the persons get them."""
         return self.kind != "office"
 
 

@@ -1,8 +1,8 @@
-"""The officials of the town: this module reads which part each reads, what each may do and how the pages arrive.
+"""This module reads the directory of officials: their audience, their rights and the channels to them.
 
 One YAML file, `officials.yml` in the home folder or where YINGJIAN_OFFICIALS says (example: docs/officials.example.yml).
-The portal and the delivery ask it; Airflow's users are those of its `data_team`. It holds addresses but no secret:
-webhooks and mail servers are Airflow connections, named here.
+The portal and the delivery use it; Airflow's users are those of its `data_team`. It contains addresses but no secrets:
+webhooks and mail servers are Airflow connections, which it refers to by id.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from yingjian.names import LOGIN, comparable
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.settings import SetupError
 
-ADMIN = "admin"  # The login of Airflow's administrator, who is no entry of the file.
+ADMIN = "admin"  # The login of Airflow's administrator is not in the file.
 ROLES = ("viewer", "user", "op", "admin")
 RIGHTS = {
     "persons": "see the persons of the own part by name, one by one; every look is recorded",
@@ -30,14 +30,14 @@ RIGHTS = {
     "quarantine": "see rejected rows as they were sent, and correct them with a second official",
 }
 CHANNELS = {"mail": "to", "wecom": "connection", "dingtalk": "connection", "folder": "path"}
-RETURN_CHANNELS = ("mail", "folder")  # A group robot takes no file, and its group is no place for persons' rows.
+RETURN_CHANNELS = ("mail", "folder")  # A group robot takes no files, and personal data must not go to a group.
 _LOGIN_IS = "wants a letter, then letters, digits, dots, dashes or underscores"
 _PHONE = re.compile(r"(?:\+?\d[\d -]{2,20})?")
 
 
 @dataclass(frozen=True)
 class Channel:
-    """A way to an official: `kind` mail (target: an address), wecom or dingtalk (a connection's id), folder (a path).
+    """A channel to an official; `kind` and its target: mail (an address), wecom or dingtalk (a connection's id), folder (a path).
 
     `what` is pack (the pages of the official's part), bulletin (the public figures, once signed off) or returned (a sender's
     rows that could not be taken).
@@ -50,10 +50,10 @@ class Channel:
 
 @dataclass(frozen=True)
 class Official:
-    """A reader of the reports, who signs in to the portal: `audience` is the part of the town, `rights` are of RIGHTS.
+    """An official reads the reports and signs in to the portal. `rights` are keys of RIGHTS.
 
-    `units` are the responsible units (责任单位) of the plan for which the official answers; `phone` is the number at which
-    the office is reached, and stands in the reports. `feeds` are those of which a sender may send files in the portal.
+    `units` are the responsible units (责任单位) of the plan for which the official answers; `phone` is the office number
+    that the reports print. `feeds` are those for which a sender may upload files in the portal.
     """
 
     login: str
@@ -74,10 +74,10 @@ class Official:
 
 @dataclass(frozen=True)
 class Officials:
-    """All officials by login; empty where no file says any.
+    """All officials by login; it is empty without a file.
 
-    Senders of the feeds stand apart: they read no page. So does the data team: `data_team` are its logins with their role
-    in Airflow.
+    Senders of the feeds are kept separately, because they read no pages, and so is the data team: `data_team` has its logins
+    with their roles in Airflow.
     """
 
     by_login: Mapping[str, Official] = field(default_factory=dict)
@@ -92,11 +92,11 @@ class Officials:
 
     @property
     def senders(self) -> Officials:
-        """The senders as recipients of their own rows; the name of each audience is the one that the rows have."""
+        """Return the senders as recipients of their rejected rows; the audience's name is the sender's name in those rows."""
         return Officials(self.senders_by_login)
 
     def signs_in(self, login: str) -> bool:
-        """Return whether a login may have a session of the portal.
+        """Return whether a login may sign in to the portal.
 
         Officials, the data team, Airflow's administrator and the senders that have feeds may.
         """
@@ -106,7 +106,7 @@ class Officials:
         return login in self.data_team or login == ADMIN
 
     def sender(self, login: str) -> Official | None:
-        """Return the sender of a login that may send files in the portal; None for any other login."""
+        """Return the sender with this login if it may upload files in the portal, else None."""
         sender = self.senders_by_login.get(login)
         return sender if sender and sender.feeds else None
 
@@ -114,7 +114,7 @@ class Officials:
         return self.by_login.get(login)
 
     def with_right(self, right: str) -> list[Official]:
-        """Those who have the right themselves, in the file's order."""
+        """Return the officials who have the right themselves, without deputies, in the file's order."""
         return [official for official in self.by_login.values() if official.may(right)]
 
     def responsible(self, units: Iterable[str]) -> list[Official]:
@@ -128,14 +128,14 @@ class Officials:
         return [*chosen, *self.deputies(chosen)]
 
     def deputies(self, officials: Iterable[Official]) -> list[Official]:
-        """Return the officials who stand in for these, each once and without themselves."""
+        """Return the deputies of these officials without duplicates; officials of the list are left out."""
         chosen = list(officials)
         deputies = [self.by_login[official.deputy] for official in chosen if official.deputy]
         return [deputy for deputy in dict.fromkeys(deputies) if deputy not in chosen]
 
 
 def read_officials(path: Path) -> Officials:
-    """The officials of a file; none where there is no file.
+    """Return the officials of a file; none if it does not exist.
 
     Raises SetupError that names the file, the entry and what is wrong with it.
     """
@@ -165,7 +165,7 @@ def read_officials(path: Path) -> Officials:
 
 
 def _data_team(path: Path, entries: Any, officials: Mapping[str, Official]) -> dict[str, str]:
-    """Return the logins of the data team with their role in Airflow; none of them is an official."""
+    """Return the roles in Airflow by login of the data team. Raises SetupError if one of them is also an official."""
     if not isinstance(entries, list):
         raise SetupError(f"{path}: `data_team` wants a list")
     team: dict[str, str] = {}
@@ -202,7 +202,7 @@ def _senders(path: Path, entries: Any, taken: Mapping[str, Any]) -> dict[str, Of
 
 
 def _sender(entry: Any) -> Official:
-    """A sender has the fields of an official that say who it is and where its rows go back to, and no rights."""
+    """Return a sender: an official with only a login, a name, channels for returned rows, and feeds; it has no rights."""
     if not isinstance(entry, dict) or set(entry) - {"login", "name", "receives", "feeds"}:
         raise ValueError("wants login, name and receives, perhaps feeds, and nothing else")
     feeds = entry.get("feeds") or []
@@ -219,12 +219,12 @@ def _sender(entry: Any) -> Official:
 
 
 def _tables() -> list[str]:
-    """Return the feeds that come as tables; the national list is JSON and has no sender."""
+    """Return the feeds that senders upload as tables; the national list of risk areas is JSON and has no sender."""
     return [feed for feed in reference.feeds() if feed != "risk_areas"]
 
 
 class _Way(BaseModel):
-    """An entry of `receives`, as the file has it."""
+    """An entry of `receives` as it is written in the file, with the checks of its fields."""
 
     model_config = ConfigDict(validate_default=True)
     channel: Any = None
@@ -256,7 +256,7 @@ class _Way(BaseModel):
 
 
 class _Entry(BaseModel):
-    """An official as the file has one; each check says in plain words what it wants."""
+    """An official as written in the file; each validator raises a plain sentence on what it expects."""
 
     model_config = ConfigDict(extra="forbid", validate_default=True)
     login: Any = None
@@ -360,7 +360,7 @@ def _official(entry: Any) -> Official:
 
 
 def _sentence(error: ValidationError) -> str:
-    """Return what is wrong with an entry: names that there are none of first, else the first check that did not hold."""
+    """Return the error message of an entry: unknown field names come first, then the first failed check."""
     wrong = error.errors(include_url=False, include_input=False)
     if unknown := sorted(str(one["loc"][0]) for one in wrong if one["type"] == "extra_forbidden"):
         return f"{', '.join(unknown)} is none of {', '.join(sorted(_Entry.model_fields))}"
