@@ -1,4 +1,4 @@
-"""This module reads the table of rights (access.yml), and makes the logins of readers with the parts of each."""
+"""This module reads the table of rights (access.yml), and manages the logins of readers and their parts of the town."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class Line:
 class Table:
     """The table of rights.
 
-    `roles` describes each role and `logins` names those that log in. The first of the `lines` that is about an object
-    decides.
+    `roles` describes each role, and `logins` names those that can log in. The first of the `lines` that matches an object
+    applies.
     """
 
     roles: Mapping[str, str]
@@ -75,7 +75,7 @@ class Table:
 
 
 def read_table() -> Table:
-    """Return the table of access.yml. Raises ValueError, which names the line and its fault."""
+    """Return the table of access.yml. Raises ValueError, which names the invalid line and its error."""
     content = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
     roles = {name: entry["is"] for name, entry in content["roles"].items()}
     logins = frozenset(name for name, entry in content["roles"].items() if entry["login"])
@@ -99,7 +99,7 @@ def _line(entry: Mapping[str, Any], roles: Iterable[str]) -> Line:
 
 
 def _views(rows: str | None) -> list[str]:
-    """Return the reader views of the marts whose rows belong to the town, to persons, to places or to the office."""
+    """Return the reader views of the marts whose `rows` are of this kind: town, persons, places or office."""
     return [f"{mart.reader_schema}.{mart.name}" for mart in published().values()
             if mart.rows == rows and mart.reader_schema != "restricted"]  # fmt: skip
 
@@ -139,7 +139,7 @@ def _words(kind: str, grant: Grant) -> str:
 
 # The functions below make and drop the logins of readers.
 
-# The group of a part gives the views; access.reader says which rows of them.
+# Membership in a group grants the views; the table access.reader limits their rows.
 _GROUPS = {
     "community": "community_reader",
     "grid": "community_reader",
@@ -147,12 +147,12 @@ _GROUPS = {
     "office": "bi_reader",
 }
 _PERSONS = "case_worker"
-CONNECTIONS = 10  # A reader's login has no more at a time.
+CONNECTIONS = 10  # A reader's login may have this many connections at once.
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader is a login with its parts of the town; `persons` says whether it may look at persons."""
+    """A reader is a login with its parts of the town; `persons` says whether it may look up persons."""
 
     login: str
     parts: tuple[Audience, ...]
@@ -162,10 +162,10 @@ class Reader:
 def grant(
     conn: psycopg.Connection[Any], login: str, parts: Iterable[Audience], persons: bool, granted_by: str, reason: str
 ) -> str | None:
-    """Let a login read parts of the town; a new login is made, and only this call returns its password.
+    """Let a login read parts of the town. A new login is created, and its password is returned only this once.
 
-    The grant and its event in the trail belong to the connection's transaction. Raises ValueError for a name that is
-    not valid or that a service has.
+    The grant and its audit event are part of the connection's transaction. Raises ValueError for a name that is invalid or
+    belongs to another role.
     """
     _require_reader_name(login)
     require_reason(reason)
@@ -197,10 +197,10 @@ def grant(
 def revoke(
     conn: psycopg.Connection[Any], login: str, parts: Iterable[Audience], persons: bool, revoked_by: str, reason: str
 ) -> bool:
-    """Take parts of the town, or the right to look at persons, from a login; without either, take everything.
+    """Revoke parts of the town, or the right to look up persons, from a login; without either, revoke everything.
 
-    A login without a part is dropped. Return whether it was dropped. Raises ValueError when the login is no reader, or
-    does not have the part that is to be taken.
+    A login that has no part left is dropped. Return whether it was dropped. Raises ValueError when the login is no reader,
+    or does not have a part that is to be revoked.
     """
     require_reason(reason)
     reader = next((reader for reader in readers(conn) if reader.login == login), None)
@@ -231,7 +231,7 @@ def revoke(
 
 
 def choose_grids(conn: psycopg.Connection[Any], shown: bool, chosen_by: str, reason: str) -> None:
-    """Decide for the office whether its logins see grid and building in rows of persons; the trail says who and why."""
+    """Set whether the office's logins see grid and building in rows of persons; the audit trail records who and why."""
     require_reason(reason)
     conn.execute("update access.office_choice set shows_grids = %s", (shown,))
     record(conn, chosen_by, "access_grant" if shown else "access_revoke", "grids", reason.strip())

@@ -1,4 +1,4 @@
-"""The trail records what people did with others' data. `yingjian audit verify` detects a changed event."""
+"""The audit trail records what people did with personal data. `yingjian audit verify` detects a changed event."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 @dataclass(frozen=True)
 class Verdict:
-    """A verdict counts the `events` in the chain, and names the first event that has changed, with the reason."""
+    """A verdict has the number of `events` in the hash chain, and the first event that was tampered with, if any."""
 
     events: int
     broken: int | None = None
@@ -42,7 +42,7 @@ def record(
 
 
 def is_reason(text: str) -> bool:
-    """Return whether a text says something: two letters or characters of a script, at the least."""
+    """Return whether a text can be a reason: it has at least two letters or Chinese characters."""
     return sum(character.isalpha() for character in text) > 1
 
 
@@ -72,7 +72,7 @@ def events(
     action: str | None = None,
     objects: Sequence[str] | None = None,
 ) -> list[Event]:
-    """Return events by number: from a day on, of one actor, of one action, about any of some objects; None means any."""
+    """Return events in order, filtered by first day, actor, action and objects; a filter of None matches all."""
     with conn.cursor(row_factory=class_row(Event)) as cursor:
         return cursor.execute(
             """
@@ -86,7 +86,7 @@ def events(
 
 
 def anchor(conn: psycopg.Connection[Any], key: bytes, moment: datetime) -> str:
-    """Return the end of the trail as a line for a place that this machine cannot change: event, hash, and who says so."""
+    """Return the end of the trail as a line of JSON, authenticated with `key`, to be stored where this machine cannot edit it."""
     row = conn.execute(
         "select event_id, encode(hash, 'hex') from audit.event order by event_id desc limit 1"
     ).fetchone() or (0, "")
@@ -95,7 +95,7 @@ def anchor(conn: psycopg.Connection[Any], key: bytes, moment: datetime) -> str:
 
 
 def against(conn: psycopg.Connection[Any], lines: Iterable[str], key: bytes) -> tuple[int, str | None]:
-    """Return how many anchors there are, and what is wrong with the first that the trail does not hold."""
+    """Check anchors up to the first that does not match the trail; return how many were read, and its error or None."""
     number = 0
     for line in lines:
         number += 1
@@ -118,8 +118,8 @@ def _code(trail_end: dict[str, Any], key: bytes) -> str:
     return hmac.new(key, json.dumps(trail_end, sort_keys=True).encode(), hashlib.sha256).hexdigest()
 
 
-# Every change of the trail's table, triggers and functions gives a row of the catalog another xmin, a change that was taken
-# back too; no role but a superuser can write the old one.
+# Any change of the trail's table, triggers or functions gives a row of the catalog a new xmin, even if the change is reverted;
+# only a superuser could restore the old one.
 _DEFINITION = """
     select sha256(convert_to(string_agg(part, ' ' order by part), 'UTF8'))
     from (
@@ -140,7 +140,7 @@ _IS_GUARDED = """
 
 
 def definition(conn: psycopg.Connection[Any]) -> str | None:
-    """Return a digest of how the trail's table, triggers and functions are defined; None before there are any."""
+    """Return a digest of the definition of the trail's table, triggers and functions; None before they exist."""
     if conn.execute("select to_regclass('audit.event') is null").fetchone() == (True,):
         return None
     row = conn.execute(_DEFINITION).fetchone()
@@ -149,9 +149,9 @@ def definition(conn: psycopg.Connection[Any]) -> str | None:
 
 
 def record_changed_definition(conn: psycopg.Connection[Any], actor: str, file: Path) -> bool:
-    """Add an event when somebody changed the trail's definition since it was kept in `file`; return whether so.
+    """Record an event if the trail's definition differs from the one kept in `file`; return whether it does.
 
-    The file lies outside the database. Where there is none yet, the present definition is the first.
+    The file lies outside the database. If it does not exist yet, the current definition is trusted.
     """
     present = definition(conn)
     known = file.read_text() if file.exists() else present
@@ -161,14 +161,14 @@ def record_changed_definition(conn: psycopg.Connection[Any], actor: str, file: P
 
 
 def keep_definition(conn: psycopg.Connection[Any], file: Path) -> None:
-    """Note the trail's definition in a file of the home, which may not be there yet."""
+    """Write the trail's definition to a file of the home; its folder is created if necessary."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     unfinished = file.with_suffix(".new")
     unfinished.write_text(definition(conn) or "")
     unfinished.replace(file)
 
 
-# The text of each event that its hash is made of, as audit.hash_of writes it.
+# The query returns the text that each event's hash is computed from, in the form of audit.hash_of.
 _AS_HASHED = """
     select
         event_id,
@@ -182,10 +182,10 @@ _AS_HASHED = """
 
 
 def verify(conn: psycopg.Connection[Any], end_file: Path) -> Verdict:
-    """Check every event against its hash and its predecessor, and that the end verified last time still exists.
+    """Check the hash of every event and its link to the previous one, and that the last verified event still exists.
 
-    The hashes are computed here, not by the database's own function, which its owner could exchange. The file `end_file`
-    holds that end outside the database, so that a chain that was cut short or written anew is noticed too.
+    The hashes are computed here and not by the database's function, which its owner could replace. `end_file` keeps the last
+    verified event outside the database, so that a truncated or rewritten chain is detected too.
     """
     broken, number, before = None, 0, b"\0" * 32
     with conn.cursor(name="verifying") as cursor:

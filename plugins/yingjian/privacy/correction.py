@@ -1,7 +1,7 @@
-"""A declared correction joins what was sent under a wrong document number to its person (docs/decisions/document-correction.md).
+"""A correction assigns rows sent under a wrong document number to the right person (docs/decisions/document-correction.md).
 
-Staging keeps each row as it was sent; only its person key becomes that of the right document. A correction can be
-withdrawn, since the rows still say under which document they came.
+Staging keeps each row as it was sent; only its person key is changed to that of the right document. A correction can be
+withdrawn, because the rows still have the document number that was sent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from yingjian.privacy.audit_trail import record, require_reason
 
 @dataclass(frozen=True)
 class Document:
-    """A document is told by its type and number, both as landing writes them; they are never shown."""
+    """An identity document: its type and number, as landing normalizes them. Its repr shows neither."""
 
     id_type: str
     id_number: str
@@ -32,10 +32,10 @@ class Document:
 def declare(
     conn: psycopg.Connection[Any], secret: bytes, wrong: Document, right: Document, actor: str, reason: str
 ) -> int:
-    """Join the rows of a wrong document, and those to come, to the person of the right one; return how many there are.
+    """Assign the present and future rows of a wrong document to the person of the right one; return the number of rows.
 
-    Raises ValueError without a reason, and when one of the two documents is part of another correction in such a way that
-    the person would depend on the order of the declarations.
+    Raises ValueError without a reason, and when the documents would form a chain with another correction, because the result
+    would then depend on the order of the declarations.
     """
     require_reason(reason)
     if wrong == right:
@@ -74,7 +74,7 @@ def declare(
 
 
 def withdraw(conn: psycopg.Connection[Any], secret: bytes, wrong: Document, actor: str, reason: str) -> int:
-    """Give the rows of a document back to its own person; return how many. Raises ValueError when it was not corrected."""
+    """Undo the correction of a document; return the number of rows changed. Raises ValueError when it was not corrected."""
     require_reason(reason)
     with conn.transaction():
         tables = _lock(conn, secret)
@@ -97,19 +97,19 @@ def withdraw(conn: psycopg.Connection[Any], secret: bytes, wrong: Document, acto
 
 
 def _read_samples_anew(conn: psycopg.Connection[Any]) -> None:
-    """Let the next build read all samples: one that came under both documents is one sample, or two again."""
+    """Have the next build read all samples, because samples sent under both documents merge or split."""
     conn.execute("insert into staging.sample_change default values")
 
 
 def right_keys(conn: psycopg.Connection[Any], secret: bytes) -> dict[str, str]:
-    """Return the key of each corrected document, with the key that its rows have instead."""
+    """Return the replacement key of each corrected document, by the document's own key."""
     rows = conn.execute("select person_key, right_id_type, right_id_number from staging.document_correction").fetchall()
     keys = person_key.keys_of_documents(secret, [(id_type, id_number) for _, id_type, id_number in rows])
     return {wrong: right for (wrong, *_), right in zip(rows, keys, strict=True)}
 
 
 def documents_of(conn: psycopg.Connection[Any], document: Document) -> list[Document]:
-    """Return the documents of one person, by the corrections declared: the one that was asked for first."""
+    """Return all documents of a person that corrections connect, `document` first."""
     rows = conn.execute(
         """
         with asked as (
@@ -134,7 +134,7 @@ def documents_of(conn: psycopg.Connection[Any], document: Document) -> list[Docu
 
 
 def forget(conn: psycopg.Connection[Any], before: date) -> tuple[int, int]:
-    """Delete corrections that were declared before a day and of which no row is left; return how many, and how many stay."""
+    """Delete corrections declared before a day that no row needs any more; return how many were deleted, and how many stay."""
     old = "(declared_at at time zone 'Asia/Shanghai')::date < %(before)s"
     row = conn.execute(f"select count(*) from staging.document_correction where {old}", {"before": before}).fetchone()  # type: ignore[arg-type]
     assert row is not None
@@ -155,7 +155,7 @@ def forget(conn: psycopg.Connection[Any], before: date) -> tuple[int, int]:
 
 
 def _names(conn: psycopg.Connection[Any]) -> list[str]:
-    """The feeds whose rows have a person."""
+    """Return the feeds whose rows belong to a person."""
     rows = conn.execute(
         """
         select relname::text from pg_class
@@ -175,7 +175,7 @@ def _tables(conn: psycopg.Connection[Any]) -> list[sql.Identifier]:
 
 
 def _lock(conn: psycopg.Connection[Any], secret: bytes) -> list[sql.Identifier]:
-    """Wait for landings at work, feed by feed as they lock, and keep new ones out until the transaction ends."""
+    """Block landing until the transaction ends. Feeds are locked in landing's order, to avoid deadlocks."""
     for name in _names(conn):
         locks.hold(conn, locks.landing(name))
     locks.hold(conn, locks.PERSON_KEYS)

@@ -1,7 +1,7 @@
-"""This module gives the roles the rights that the table of rights (access.yml) says, and takes every other right away.
+"""This module grants the roles the rights of the table of rights (access.yml), and revokes every other right.
 
-The table is the only description: docs/access.md is written from it, and a test logs in as each role and tries it. Only dbt
-grants by itself, on relations that it makes between two migrations (dbt_project.yml).
+The table is the single source: docs/access.md is generated from it, and a test logs in as each role and tries every right.
+Only dbt grants rights of its own, on relations that it creates between two migrations (dbt_project.yml).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from psycopg import sql
 
 from yingjian.privacy.access import read_table
 
-# These roles own what publishing and dbt make, and nobody logs in as them: sql/30_schemas.sql says what they need for it.
+# These roles own what publishing and dbt create. Nobody can log in as them; sql/30_schemas.sql grants what they need.
 OWNERS = ("view_owner", "build_owner")
 
-# The query returns each object in the schemas of the table: kind, name, how GRANT calls it, the roles that have every right
-# because they act as its owner, and the rights that were given.
+# The query returns each object in the table's schemas: kind, name, its name in a GRANT, the roles that can act as its owner
+# and so have every right, and the rights that were granted.
 _OBJECTS = """
     with objects as (
         select
@@ -60,7 +60,7 @@ _OBJECTS = """
 
 
 def apply(conn: psycopg.Connection[Any], names: Collection[str] | None = None) -> list[str]:
-    """Bring the rights on every object, or on those of these names, to what the table says; return the statements.
+    """Grant and revoke until the rights on all objects (or only on `names`) match the table; return the statements.
 
     The connection's role must be able to act as the owner of each object.
     """

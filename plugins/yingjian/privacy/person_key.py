@@ -1,6 +1,6 @@
-"""The person keys are made with a secret.
+"""Person keys are keyed hashes of identity documents.
 
-The warehouse stores a fingerprint of it, and takes no keys of another secret.
+The warehouse stores a fingerprint of the secret, and accepts no keys of another secret.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from yingjian.settings import SetupError
 
 
 def fingerprint(secret: bytes) -> str:
-    """Return the warehouse's mark of a secret: 16 hexadecimal digits, from which nobody can compute the secret."""
+    """Return the fingerprint of a secret: 16 hexadecimal digits, from which the secret cannot be computed."""
     return hmac.new(secret, b"yingjian person key", hashlib.sha256).hexdigest()[:16]
 
 
 def require(conn: psycopg.Connection[Any], secret: bytes) -> None:
-    """Ensure until the transaction ends that the keys in the warehouse were made with this secret.
+    """Check that the warehouse's keys were made with this secret, and lock that until the transaction ends.
 
     Raises SetupError when they were made with another one: keys of two secrets would turn one person into two.
     """

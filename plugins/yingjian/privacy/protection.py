@@ -1,8 +1,8 @@
-"""This module sets row-level security on published tables. A mart's YAML says who sees which rows.
+"""This module sets up row-level security on published tables. A mart's YAML says who sees which rows.
 
-There is one rule for every reader (docs/decisions/one-audience-rule.md). Logins of readers query views of `view_owner`;
-the report, the packs and the portal query the tables as `reporter`. The policy applies to both roles and asks whose rows
-are read (the functions of sql/26_access.sql). A mart without an audience shows no row to a community, a grid or a department:
+The same rule applies to every reader (docs/decisions/one-audience-rule.md). Logins of readers query views of `view_owner`;
+the report, the packs and the portal query the tables as `reporter`. The policy applies to both roles and calls functions of
+sql/26_access.sql for the current audience. A mart without an audience shows no row to a community, a grid or a department:
 access is denied by default. A row without a grid belongs to its community alone.
 """
 
@@ -18,12 +18,11 @@ from yingjian.modelling.marts import COLUMNS_OF_KIND, Mart
 from yingjian.people.audience import IN_COMMUNITY
 
 READERS = ("view_owner", "reporter")
-# These roles read whole marts: dbt restates earlier publications, and retention (the loader) looks for persons who have
-# something open.
+# These roles read all rows: dbt compares earlier publications, and retention (as loader) looks for persons with open items.
 SERVICES = ("transformer", "loader")
 
-# Each condition holds for the rows of a kind of reader, by the column that says whose a row is. Several departments may
-# be competent for one group. The functions stand in subqueries, so that each is evaluated once per query and not per row.
+# Each condition selects the rows of one kind of reader, by the column that assigns a row to it. Several departments may share
+# a group. The functions are called in subqueries, so that PostgreSQL evaluates each once per query and not once per row.
 _CONDITIONS = {
     "community": "community = any ((select access.names_of('community'))::text[])",
     "communities": "communities && (select access.names_of('community'))::text[]",
@@ -40,8 +39,8 @@ _CONDITIONS = {
 def row_rule(mart: Mart, columns: Collection[str]) -> str:
     """Return the condition under which a reader sees a row of a published mart that has these columns.
 
-    Persons are shown one by one. The reporter shows them beside rows of the audience's part, so its policy does not ask
-    where they live.
+    A reader sees a person of a restricted mart only after looking that person up. The reporter sees all persons, because it
+    shows them together with rows of the audience's part.
     """
     if mart.reader_schema == "restricted":
         return "(select access.sees_all_persons()) or access.may_read_person(person_key)"
@@ -51,9 +50,9 @@ def row_rule(mart: Mart, columns: Collection[str]) -> str:
 
 
 def own_part(mart: Mart, columns: Collection[str]) -> str:
-    """Return the condition under which a row belongs to the part of the town that is read.
+    """Return the condition under which a row belongs to the reader's part of the town.
 
-    A column that a new version adds to the audience exists from the next publication on.
+    `columns` are those that the table has: an audience column of a new version exists from the next publication on.
     """
     named = (mart.column_of(kind, columns) for kind in COLUMNS_OF_KIND)
     conditions = ["(select access.sees_office())", *(_CONDITIONS[column] for column in named if column)]
@@ -63,7 +62,7 @@ def own_part(mart: Mart, columns: Collection[str]) -> str:
 
 
 def protect(conn: psycopg.Connection, mart: Mart, columns: Collection[str]) -> None:
-    """Put the policies of `published.<mart>` in place; if they exist already, nothing is locked and nothing changes."""
+    """Create the policies of `published.<mart>`; if they are up to date, nothing is locked and nothing changes."""
     rule = row_rule(mart, columns)
     digest = hashlib.sha256(f"{rule} {READERS} {SERVICES}".encode()).hexdigest()[:16]
     row = conn.execute(

@@ -1,7 +1,7 @@
-"""Personal data that is over goes after its days (seed retention_rule), with a record of what went and by which rule.
+"""This module deletes personal data after its retention period (seed retention_rule), and records what was deleted.
 
-What still stands, and what proves it, stays: docs/decisions/retention.md. Days count from the date given, never from the
-clock: a record whose last day lies exactly `days` before the date stays.
+Open matters and the evidence for them are kept (docs/decisions/retention.md). Days are counted back from a given date, never
+from the clock; a record whose last day lies exactly `days` before that date is kept.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PACKS = re.compile(r"(\d{4}-\d{2}-\d{2})-p\d+")
 
 @dataclass(frozen=True)
 class Deletion:
-    """One deletion counts the rows (or files) that were deleted from one place, and those as old that must stay."""
+    """A deletion counts the rows (or files) deleted in one place, and those past the limit that must be kept."""
 
     what: str
     before: date
@@ -36,14 +36,14 @@ class Deletion:
     rows_kept: int
 
 
-# A key that holds the person's document number, as the marts show it (dbt_project/macros/record_key.sql).
+# Marts show a record key with the document number replaced by the person key (dbt_project/macros/record_key.sql).
 _SHOWN_KEY = "replace({}, t.id_number, t.person_key)"
 
-# Each feed has the date of a row `t` from which its days count, and a condition that must hold besides for the row to go.
-# The order matters: first what samples prove, then the persons' own records, then the samples and the other evidence about
-# those who went.
+# Each feed has the date of a row `t` from which its retention period counts, and a condition under which it may be deleted.
+# The order matters: first the events that samples are evidence for, then the persons' own records, then the samples and other
+# evidence about deleted persons.
 _LEAVING = "t.person_key in (select leaving.person_key from pg_temp.leaving)"
-# A person whom nobody found here has no membership from then on (docs/policy.md, `A07`).
+# The membership of a person who could not be found ends on that day (docs/policy.md, `A07`).
 _GONE_ON = "case when t.verification_result in ('已离开', '信息有误') then t.verified_at::date end"
 _OVER = {
     "declarations": ("ended.over_on", "not ended.is_outbreak or ended.over_on < ended.outbreaks_kept_from"),
@@ -94,7 +94,7 @@ _OVER = {
         )
         """,
     ),
-    # An item is an obligation: the record's key, its group and its slot. Of other lists, what stands on one now is open.
+    # The key of an obligation is the record's key, its group and its slot. Items of other lists are open while they are listed.
     "dispositions": (
         "t.handled_at::date",
         """
@@ -119,7 +119,7 @@ _OVER = {
     ),
     "requests": ("t.closed_at::date", "true"),
     "events": ("t.held_on", "true"),
-    # The last report of a site, a stock or a drill stays: it says what is known of it.
+    # The last report of a site, a stock or a drill is kept, because it is its current state.
     "isolation_sites": (
         "t.reported_on",
         """
@@ -162,8 +162,8 @@ _JOINS = {
     "test_results": "cross join pg_temp.events",
 }
 
-# The records of which a person's stay follows: record key, first day, first day of which samples prove it (null: the
-# newest ones do), and what holds it besides.
+# These records decide whether a person's data is kept. Each has a record key, a first day, the first day whose samples are
+# evidence for it (null: only the newest samples are), and another condition that keeps it.
 _ARRIVED = "least(t.arrival_date, t.entry_date, t.left_date)"
 _HANDED_DOWN = "least(t.last_exposure_date, t.handed_down_at::date)"
 _BEGAN = "least(t.start_date, t.anchor_date)"
@@ -188,11 +188,11 @@ def retain(
     pulled: Path,
     shared: Path,
 ) -> list[Deletion]:
-    """Delete what is over for longer than its days on `as_of`; returns what went, place by place.
+    """Delete what is past its retention period on `as_of`; return the deletions of each place.
 
-    loader, publisher: connections as these roles. reports, pulled: folders of the home; shared: the shared folder. Rows
-    and their record go in one transaction. Nothing goes before the first publication, which says who still has
-    something open.
+    loader, publisher: connections as these roles. reports, pulled: folders of the home; shared: the shared folder. Rows are
+    deleted and recorded in one transaction. Nothing is deleted before the first publication, because only a publication says
+    who still has open items.
     """
     days = _rules(loader)
     publication = loader.execute(
@@ -213,14 +213,14 @@ def retain(
 
 
 def _rules(conn: psycopg.Connection[Any]) -> dict[str, int]:
-    """Place -> days; empty before dbt has made the seed."""
+    """Return the retention period in days by place; empty before dbt has loaded the seed."""
     if conn.execute("select to_regclass('policy.retention_rule') is null").fetchone() == (True,):
         return {}
     return dict(conn.execute("select what, days from policy.retention_rule where days is not null").fetchall())
 
 
 def _forget_changes(conn: psycopg.Connection[Any]) -> None:
-    """Changes of samples are kept until dbt has read them and they were published."""
+    """Delete changes of samples that dbt has read and that were published."""
     conn.execute(
         """
         delete from staging.sample_change where change_id <= least(
@@ -232,7 +232,7 @@ def _forget_changes(conn: psycopg.Connection[Any]) -> None:
 
 
 def _staging(conn: psycopg.Connection[Any], before: Mapping[str, date], publication_id: int) -> list[Deletion]:
-    # A deletion waits for a landing of the same feed and the other way round; the feeds are locked in order, as a landing does.
+    # Deletion and landing of a feed exclude each other; locks are taken in landing's order, which prevents deadlocks.
     for feed in sorted(_OVER):
         locks.hold(conn, locks.landing(feed))
     _find_open(conn, publication_id)
@@ -245,7 +245,7 @@ def _staging(conn: psycopg.Connection[Any], before: Mapping[str, date], publicat
 
 
 def _find_open(conn: psycopg.Connection[Any], publication_id: int) -> None:
-    """Persons with something open in the current publication, and the day on which each record was released for good."""
+    """Create tables of the persons and items that are open in the current publication, and of the day of each full release."""
     conn.execute(
         """
         create temporary table open_person on commit drop as
@@ -265,7 +265,7 @@ def _find_open(conn: psycopg.Connection[Any], publication_id: int) -> None:
         """,
         {"id": publication_id},
     )
-    # Samples make the positive persons and the tubes that are still followed; without them nobody would be missed.
+    # Open positives and tubes are computed from samples: if those were deleted, the items would vanish from the lists.
     for statement in (
         """
         create temporary table open_positive on commit drop as
@@ -296,7 +296,7 @@ def _find_open(conn: psycopg.Connection[Any], publication_id: int) -> None:
 
 
 def _find_events(conn: psycopg.Connection[Any]) -> None:
-    """When each declaration was over (null: it goes on), and each zone lowered to the lowest level for good."""
+    """Create tables of the day each declaration ended and each zone was last lowered to 低; null while it goes on."""
     conn.execute(
         """
         create temporary table declaration_over on commit drop as
@@ -336,7 +336,7 @@ def _find_events(conn: psycopg.Connection[Any]) -> None:
 
 
 def _find_floor(conn: psycopg.Connection[Any]) -> None:
-    """The first day of the rounds, outbreaks and zones that are still on record: what proves them is needed from then on."""
+    """Find the first day of the rounds, outbreaks and zones that are kept: evidence from that day on must be kept too."""
     conn.execute(
         """
         create temporary table events on commit drop as
@@ -349,7 +349,7 @@ def _find_floor(conn: psycopg.Connection[Any]) -> None:
 
 
 def _find_leaving(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> None:
-    """Collect who leaves: a person's records go together when the last is over. `duty` has the records of those who stay."""
+    """Find the persons to delete: those whose records are all over. `duty` has the records of the persons who are kept."""
     records = " union all ".join(
         f"""
         select t.person_key, {_SHOWN_KEY.format(key)} as record_key, {since} as since, {proved_from} as proved_from,
@@ -370,7 +370,7 @@ def _find_leaving(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> 
         "delete from pg_temp.duty where person_key in (select person_key from pg_temp.leaving)",
         "create index on pg_temp.duty (person_key)",
         "create index on pg_temp.duty (record_key)",
-        # Explanations name the two newest samples.
+        # Explanations show the two newest samples, so these are kept.
         """
         create temporary table newest_sample on commit drop as
         select sample_key, id_number from (
@@ -389,7 +389,7 @@ def _delete(conn: psycopg.Connection[Any], feed: str, before: Mapping[str, date]
     over_on, condition = _OVER[feed]
     join = _JOINS.get(feed, "")
     if feed == "declarations":
-        # Outbreaks that overlap are one: none goes while one that began before its end is on record.
+        # Overlapping outbreaks count as one: an outbreak is kept while another one that began before its end is kept.
         conn.execute(
             """
             update pg_temp.declaration_over set outbreaks_kept_from = coalesce((
@@ -420,7 +420,7 @@ def _delete(conn: psycopg.Connection[Any], feed: str, before: Mapping[str, date]
 
 
 def _delete_given(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> Deletion:
-    """Answers that officials gave in the portal go by the rule of those that came as files."""
+    """Delete dispositions that officials gave in the portal, by the same rule as those that were landed from files."""
     day = before.get("dispositions", date.min)
     over_on, condition = _OVER["dispositions"]
     old = "from (select given.*, item_id as item_key, ctid as place from portal.disposition as given) as t"
@@ -434,7 +434,7 @@ def _delete_given(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> 
 
 
 def _delete_sent(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> Deletion:
-    """Files that senders sent in the portal go by the rule of those that were fetched; that they came stays on record."""
+    """Delete files that senders uploaded in the portal, by the rule of fetched files; the record of the upload is kept."""
     day = before.get("pulled", date.min)
     deleted = conn.execute(
         """
@@ -447,9 +447,9 @@ def _delete_sent(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> D
 
 
 def _rejected(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list[Deletion]:
-    """Rows in quarantine, and versions that contradict each other, lose what names a person and stay to be counted.
+    """Remove personal data from rows in quarantine and from contradictions; the rows themselves are kept for counts.
 
-    Corrections that officials proposed for these rows go with what the rows said.
+    Corrections that officials proposed for these rows are deleted.
     """
     if "rejected_row" not in before:
         return []
@@ -483,7 +483,7 @@ def _rejected(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list
 
 
 def _corrections(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list[Deletion]:
-    """A correction of a document goes when no row of either document is left."""
+    """Delete old corrections of documents if no row of either document is left."""
     if "document_correction" not in before:
         return []
     day = before["document_correction"]
@@ -491,7 +491,7 @@ def _corrections(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> l
 
 
 def _files(before: Mapping[str, date], reports: Path, pulled: Path, shared: Path, current: date) -> list[Deletion]:
-    """Packs of old business dates, which hold names, their copies in the shared folder, and pages of the platform's API."""
+    """Delete old packs, which hold names, their copies in the shared folder, and stored pages of the platform's API."""
     deletions = []
     for what, folders in (("packs", reports.glob("*")), ("shared", shared.glob("**/*-p*"))):
         if what not in before:
@@ -514,7 +514,7 @@ def _files(before: Mapping[str, date], reports: Path, pulled: Path, shared: Path
 
 
 def _published(conn: psycopg.Connection[Any], before: Mapping[str, date], current: int) -> list[Deletion]:
-    """Partitions that have a row per person, of publications of old business dates; what counts persons stays."""
+    """Drop partitions with a row per person of publications of old business dates; aggregates are kept."""
     if "published_persons" not in before:
         return []
     day = before["published_persons"]
@@ -535,7 +535,7 @@ def _published(conn: psycopg.Connection[Any], before: Mapping[str, date], curren
     conn.commit()
     deletions = []
     for mart, partition in partitions:
-        with conn.transaction():  # Each for itself: a reader at work is waited for once, not for all.
+        with conn.transaction():  # One transaction each: a lock that waits for a reader holds up no other table.
             name = sql.Identifier("published", partition)
             row = conn.execute(sql.SQL("select count(*) from {}").format(name)).fetchone()
             conn.execute(sql.SQL("drop table {}").format(name))
@@ -547,7 +547,7 @@ def _published(conn: psycopg.Connection[Any], before: Mapping[str, date], curren
 
 
 def _addresses(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list[Deletion]:
-    """A delivery stays on record with its official, its state and its times; where it went does not."""
+    """Remove the addresses of old deliveries; the official, the state and the times are kept."""
     if "delivery_addresses" not in before:
         return []
     day = before["delivery_addresses"]
@@ -565,7 +565,7 @@ def _addresses(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> lis
 
 
 def _keep_record(conn: psycopg.Connection[Any], deletions: list[Deletion]) -> None:
-    """Record each deletion in quality.deletion and all in the trail; a run that deleted nothing writes neither."""
+    """Record each deletion in quality.deletion, and all of them as one audit event, unless nothing was deleted."""
     with_rows = [deletion for deletion in deletions if deletion.rows]
     for deletion in with_rows:
         conn.execute(

@@ -1,6 +1,6 @@
-"""A rotation makes every person key anew with another secret, in one transaction.
+"""A rotation recomputes every person key with a new secret, in one transaction.
 
-docs/decisions/person-key-rotation.md says what happens to texts that hold keys of the old secret.
+docs/decisions/person-key-rotation.md says what happens to texts that contain keys of the old secret.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _WAIT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Rotation:
-    """This is the result of a rotation: fingerprints of both secrets, and how many persons have another key now."""
+    """The result of a rotation: the fingerprints of both secrets, and the number of persons whose keys were changed."""
 
     before: str
     after: str
@@ -38,9 +38,9 @@ class Rotation:
 
 
 def settle(conn: psycopg.Connection[Any], settings: Settings) -> None:
-    """Store the secret's fingerprint in the warehouse, and finish a rotation that broke off after its commit.
+    """Store the secret's fingerprint in the warehouse, and finish a rotation that was interrupted after its commit.
 
-    A warehouse that is older than fingerprints only takes the secret that made its keys.
+    An older warehouse without a fingerprint only accepts the secret that made its keys.
     """
     warehouse_fingerprint = person_key.known_fingerprint(conn)
     if warehouse_fingerprint is None:
@@ -58,11 +58,11 @@ def settle(conn: psycopg.Connection[Any], settings: Settings) -> None:
 def rotate(
     conn: psycopg.Connection[Any], settings: Settings, new_secret: str | None, actor: str, reason: str
 ) -> Rotation:
-    """Give every person another key, made with a new secret, in one transaction; then put the new secret in its place.
+    """Replace every person key by one made with a new secret, in one transaction; then make the new secret the current one.
 
     new_secret: the new secret, if the home does not keep it (YINGJIAN_PERSON_KEY is set). After an interruption all keys are
-    old or all are new. Raises ValueError without a reason, SetupError when the secret at hand is not the warehouse's or
-    a run is at work.
+    old or all are new. Raises ValueError without a reason, and SetupError when the current secret is not the warehouse's or
+    when a run holds the locks.
     """
     require_reason(reason)
     if (settings.given_person_key is None) != (new_secret is None):
@@ -107,7 +107,7 @@ def rotate(
 
 
 def _switch(settings: Settings, before: str) -> None:
-    """Put the new secret in place of the old one, which stays beside it under its fingerprint."""
+    """Replace the old secret by the new one; the old one is kept in a file named after its fingerprint."""
     folder = settings.home / "secrets"
     retired = folder / f"person_key_{before}.json"
     if not retired.exists():
@@ -117,7 +117,7 @@ def _switch(settings: Settings, before: str) -> None:
 
 
 def _forget(conn: psycopg.Connection[Any]) -> None:
-    """Take the old keys out of the rows that are dead and of the planner's statistics, which both still hold them."""
+    """Vacuum and analyze the tables, because dead rows and the planner's statistics still contain the old keys."""
     conn.commit()
     tables = conn.execute(
         """
@@ -133,12 +133,12 @@ def _forget(conn: psycopg.Connection[Any]) -> None:
 
 
 def retired(settings: Settings) -> list[Path]:
-    """Return the files of earlier secrets that still lie in the home."""
+    """Return the files of earlier secrets that are still in the home."""
     return sorted((settings.home / "secrets").glob(f"person_key_{'[0-9a-f]' * 16}.json"))
 
 
 def keys_of(settings: Settings, id_type: str, id_number: str) -> list[str]:
-    """Return every key that a person has had in this warehouse, the present one first, if its secret is at hand."""
+    """Return all keys of a person, the current one first, for every secret that this home still has."""
     secrets = [settings.person_secret, *(settings.secret(path.stem).encode() for path in retired(settings))]
     return [key for secret in secrets for key in keys_of_documents(secret, [(id_type, id_number)])]
 
@@ -156,7 +156,7 @@ def _a_person(conn: psycopg.Connection[Any]) -> tuple[str, str, str] | None:
 
 @dataclass(frozen=True)
 class _Table:
-    """This is a table that holds keys: in `person_key`, if it has that column, and within its texts."""
+    """A table that can contain keys: in the column `person_key`, if it has one, and inside other texts."""
 
     schema: str
     name: str
@@ -194,7 +194,7 @@ def _tables(conn: psycopg.Connection[Any]) -> list[_Table]:
 
 
 def _lock(conn: psycopg.Connection[Any]) -> list[_Table]:
-    """Lock all tables against other writers and models; readers of published tables go on reading."""
+    """Lock all tables against other writers and builds; published tables stay readable."""
     locked: set[_Table] = set()
     while missing := [table for table in _tables(conn) if table not in locked]:
         for table in missing:
@@ -205,15 +205,15 @@ def _lock(conn: psycopg.Connection[Any]) -> list[_Table]:
 
 
 def _map(conn: psycopg.Connection[Any], tables: list[_Table], old: bytes, new: bytes) -> int:
-    """Make the temporary table `rekeyed` with the old and the new key of every person; return their number."""
+    """Create the temporary table `mapped` with the old and the new key of every person; return the number of persons."""
     conn.execute("create temporary table rekeyed (old text not null, new text not null) on commit drop")
     identified = [table for table in tables if table.is_identified]
     for chunk in _chunks(conn, "distinct id_type, id_number", identified):
         _copy(conn, zip(keys_of_documents(old, chunk), keys_of_documents(new, chunk), strict=True))
-    # Rows of a corrected document have the key of the right one, of which no row need have come.
+    # Rows of a corrected document have the key of the right document, which may not have any rows of its own.
     right = conn.execute("select right_id_type, right_id_number from staging.document_correction").fetchall()
     _copy(conn, zip(keys_of_documents(old, right), keys_of_documents(new, right), strict=True))
-    # Some persons have only a key left and no document to make the new key from, so it is made from the old key.
+    # Some persons have a key but no document any more, so their new key is computed from the old one.
     conn.execute("create temporary table known on commit drop as select distinct old from rekeyed")
     for chunk in _chunks(conn, "distinct person_key", [table for table in tables if table.has_person], "known"):
         _copy(conn, ((key, hmac.new(new, f"rekeyed|{key}".encode(), hashlib.sha256).hexdigest()) for (key,) in chunk))
@@ -247,7 +247,7 @@ def _copy(conn: psycopg.Connection[Any], pairs: Iterable[tuple[str, str]]) -> No
 
 
 def _rewrite(conn: psycopg.Connection[Any], table: _Table) -> None:
-    """Replace the old keys by the new ones: in `person_key`, and wherever a text of the row contains a key."""
+    """Replace the old keys by the new ones, in `person_key` and inside the row's other texts."""
     texts = [sql.Identifier(name) for name in table.texts]
     assignments = sql.SQL(", ").join(
         sql.SQL("{0} = replace(t.{0}, mapped.old, mapped.new)").format(name) for name in texts
@@ -256,7 +256,7 @@ def _rewrite(conn: psycopg.Connection[Any], table: _Table) -> None:
     if table.has_person:
         conn.execute(update + sql.SQL("t.person_key = mapped.old"))
         return
-    # A table without the column names a person only within its texts.
+    # A table without the column can contain keys only inside its texts.
     for name in texts:
         conn.execute(
             sql.SQL("update {} as t set {} = replace(t.{}, mapped.old, mapped.new) from pg_temp.mapped").format(
