@@ -1,4 +1,4 @@
-"""Run the suites with Great Expectations and keep what they found, as counts only."""
+"""This module runs the suites with Great Expectations and stores their results, as counts only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """passed: every check of severity `fail` held."""
+    """The results of all checks. `passed` means that no check of severity `fail` failed."""
 
     results: tuple[CheckResult, ...]
 
@@ -52,10 +52,10 @@ class AuditResult:
 def audit(
     conn: psycopg.Connection, uri: str, suites: list[Suite], as_of_date: date, docs: Path | None, build_token: str
 ) -> AuditResult:
-    """Run every suite against the warehouse at `uri`; keeps the findings and writes Data Docs to `docs`.
+    """Run every suite against the warehouse at `uri`, store the results, and write Data Docs to `docs`.
 
-    The findings go to quality.check_result with the token of the build, from where publishing takes its verdict.
-    Result values never leave the database: Great Expectations is asked for yes or no, rows are counted by SQL.
+    The results go to quality.check_result with the token of the build; publishing takes its verdict from there. Values never
+    leave the database: Great Expectations returns only whether a check holds, and SQL counts the failing rows.
     """
     outcome = _validate(uri, suites, docs)
     results = tuple(
@@ -73,7 +73,7 @@ def audit(
 
 
 def _validate(uri: str, suites: list[Suite], docs: Path | None) -> dict[str, list[bool]]:
-    """Whether each check of each suite holds, in the order of the suites' checks."""
+    """Return, by suite, whether each of its checks holds, in their order."""
     os.environ.update(TELEMETRY_OFF)
     import great_expectations as gx
 
@@ -135,7 +135,7 @@ def _expectation(check: Check) -> Any:
 
 
 def _add_docs_site(context: Any, docs: Path) -> None:
-    """Data Docs of the last audit only: they slow down over many stored runs, and quality.check_result keeps all."""
+    """Add a site for this audit only: Data Docs get slow with many runs, and quality.check_result has the history."""
     shutil.rmtree(docs, ignore_errors=True)
     docs.mkdir(parents=True)
     context.add_data_docs_site(
@@ -157,7 +157,7 @@ def _result(conn: psycopg.Connection, suite: Suite, check: Check, success: bool)
         try:
             with conn.transaction():
                 failing = failing_rows(conn, suite, check)
-        except psycopg.Error as error:  # A check that cannot be run has failed; its values stay in the database.
+        except psycopg.Error as error:  # A check that cannot run has failed; the error's text may hold values.
             log.error("audit: %s: %s cannot be run (%s)", suite.name, check.name, type(error).__name__)
     return CheckResult(suite.name, check, False, failing, check.says)
 

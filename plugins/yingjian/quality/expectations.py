@@ -1,4 +1,4 @@
-"""Great Expectations' checks by query, without the rows. Importing it takes a second: `audit` does so when it runs."""
+"""Great Expectations' check by query, without fetching rows. Its import takes a second, so `audit` defers it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from great_expectations.expectations.core import UnexpectedRowsExpectation  # ty
 
 
 class ExpectNoRows(UnexpectedRowsExpectation):  # type: ignore[misc]
-    """Holds when the query finds no row. The rows are counted in the database.
+    """The expectation holds when the query finds no row. Rows are counted in the database.
 
-    Great Expectations' own one runs the query once more, and fetches up to 200 of what it finds.
+    The built-in expectation runs the query a second time and fetches up to 200 rows.
     """
 
     metric_dependencies: ClassVar[tuple[str, ...]] = ("unexpected_rows_query.row_count",)

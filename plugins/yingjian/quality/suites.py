@@ -1,4 +1,4 @@
-"""Suites as data: one file of `expectations/` per guarded table, and one check that every mart of persons has."""
+"""This module loads the suites of checks: one YAML file per table in `expectations/`, and one check of every mart of persons."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from yingjian.names import HAS_PERSON_NUMBER
 
 @pydantic_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Check:
-    """One check. severity: `fail` stops a publication, `warn` is shown; says: what is wrong, in Chinese.
+    """One check. severity: `fail` blocks publication, `warn` is only shown; says: what is wrong, in Chinese.
 
-    Either `expectation` (a Great Expectations type and its arguments) or `query` (SQL that selects what is wrong).
+    It has either `expectation` (a Great Expectations type and its arguments) or `query` (SQL that selects failing rows).
     """
 
     name: str
@@ -37,7 +37,7 @@ class Check:
 
 
 class _File(BaseModel):
-    """It has what a file of `expectations/` has."""
+    """The content of a file of `expectations/`, as it is validated."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -58,7 +58,7 @@ class Suite:
         return f"{self.schema}.{self.table}"
 
 
-# No document number may stand where a key of a person does.
+# The check fails if a document number was written in place of a person key.
 KEYED_HASH = Check(
     "person_key_is_a_keyed_hash",
     "fail",
@@ -101,14 +101,14 @@ def _load(path: Path, as_of_date: date) -> Suite:
 
 
 def _filled(query: str, words: Mapping[str, str]) -> str:
-    """Return a query with each `{word}`; double braces stay, as Great Expectations reads them."""
+    """Return a query with each `{word}` replaced; double braces are left for Great Expectations to unescape."""
     for word, text in words.items():
         query = query.replace(f"{{{word}}}", text)
     return query
 
 
 def _sentence(error: ValidationError, content: Any) -> str:
-    """Return what is wrong with a suite: of a check, its name and what it needs; else where the first mistake stands."""
+    """Return the error message of a suite: a check's name and what it needs, else the location of the first mistake."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = first["loc"]
     if place[:1] == ("checks",) and (place[2:] == ("severity",) or len(place) == 2):
