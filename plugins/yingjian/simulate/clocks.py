@@ -1,6 +1,6 @@
-"""This story of the last four days runs against clocks: contacts, pushed lists, positive tubes and purchases of medicine.
+"""This story fills the last four days with deadlines: contacts, pushed lists, positive tubes and purchases of medicine.
 
-It draws from a generator of its own, so that the rest of the town stays as it is.
+It has a random generator of its own, so that the rest of the town does not change.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ TUBES: list[tuple[str, Moment, Moment, list[list[tuple[Moment, str]]]]] = [
 def write_clocks(exports: Exports, seed: int, people: pl.DataFrame, scale: Scale, last_day: date) -> None:
     """Write the exports of the story up to `last_day`; a town that is too small has none of it."""
     rng = np.random.Generator(np.random.PCG64([seed, 13]))
-    # Communities without a risk zone: the outbreak goes on as it is.
+    # The people live in communities without a risk zone, so that the story does not change the outbreak.
     quiet = people.filter(pl.col("community").is_in(scale.communities[scale.zones :]))
     if quiet.height < NEEDED:
         return
@@ -107,7 +107,7 @@ class _Story:
             })  # fmt: skip
 
     def write_arrivals(self, people: pl.DataFrame) -> None:
-        """From a county without risk areas: declared and looked into, no control."""
+        """Write arrivals from a county without risk areas: they are pushed and investigated, but not under control."""
         for i, (arrived, pushed, investigated) in enumerate(ARRIVALS):
             day = self._at((arrived, 0)).date()
             self._add("arrivals", arrived, people.row(i, named=True), {

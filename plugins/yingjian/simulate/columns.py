@@ -1,4 +1,4 @@
-"""Columns that several exports have, made for all rows at once."""
+"""This module makes columns that several exports share, for all rows at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def identity(people: pl.DataFrame) -> dict[str, pl.Series | str]:
 
 
 def expressions(cells: Mapping[str, pl.Series | str]) -> list[pl.Expr]:
-    """Cells for `select`, which takes a text for the name of a column; rows that are none keep their types."""
+    """Return cells as literals, because `select` takes a string for a column's name; empty columns keep their types."""
     return [pl.lit(cell).alias(name) for name, cell in cells.items()]
 
 
@@ -30,37 +30,37 @@ def home(people: pl.DataFrame) -> dict[str, pl.Series]:
 
 
 def address(people: pl.DataFrame) -> pl.Series:
-    """Write building and flat, which those of a household share."""
+    """Return building and flat, which the members of a household share."""
     return people["building"].cast(pl.String) + people["room"].cast(pl.String) + "室"
 
 
 def labels(texts: list[str], codes: npt.NDArray[np.generic]) -> pl.Series:
-    """Take texts by their place in the list; each needs a byte or two."""
+    """Return texts by their index in the list, as an Enum of one or two bytes each."""
     return pl.Series(codes.astype(np.uint8 if len(texts) < 256 else np.uint16)).cat.to(pl.Enum(texts))
 
 
 def chosen(texts: list[str], codes: npt.NDArray[np.generic]) -> pl.Series:
-    """Take texts by their place in the list."""
+    """Return texts by their index in the list."""
     return pl.Series(texts).gather(codes.astype(np.uint32))
 
 
 def numbered(prefix: str, numbers: npt.NDArray[np.generic] | pl.Series, width: int) -> pl.Series:
-    """A key: the prefix and the number, padded with zeros."""
+    """Return keys: the prefix and the number, padded with zeros."""
     return prefix + pl.Series(numbers).cast(pl.String).str.zfill(width)
 
 
 def moments(day: date, seconds: npt.NDArray[np.generic]) -> pl.Series:
-    """Date and time of the seconds after midnight; more than a day's are on the next."""
+    """Return timestamps from seconds after midnight of `day`; they may reach into the next day."""
     return pl.Series(np.datetime64(day, "ms") + seconds.astype(np.int64) * np.timedelta64(1000, "ms"))
 
 
 def within_an_hour(rng: np.random.Generator, day: date, count: int) -> pl.Series:
-    """When a register of the day was saved: between eight and nine."""
+    """Return times at which a register of the day was saved, between eight and nine."""
     return moments(day, rng.integers(8 * 3600, 9 * 3600, count))
 
 
 def releases(rng: np.random.Generator, day: date, record_key: pl.Series, id_number: pl.Series) -> pl.DataFrame:
-    """Rows of releases: the control of these records ends, with all results negative."""
+    """Return rows of `releases` that end the control of these records, with all results negative."""
     return pl.select(expressions({
         "release_key": "RL" + record_key, "record_key": record_key, "id_type": RESIDENT_ID, "id_number": id_number,
         "release_type": "全部管控", "person_result": "阴性", "objects_result": "阴性", "environment_result": "阴性",
@@ -79,7 +79,7 @@ def samples(
     result: pl.Series | str = "阴性",
     hours: int = 6,
 ) -> pl.DataFrame:
-    """Rows of test_results: mixed samples have a tube; the result is there after `hours`."""
+    """Return rows of `test_results`: mixed samples have a tube; the result is known after `hours`."""
     tested_at = sampled_at + timedelta(hours=hours)
     frame = pl.select(expressions({
         "sample_key": key, **identity(people), "sampled_at": sampled_at, "sampling_point": point, "tube_no": tube,

@@ -1,4 +1,4 @@
-"""Isolations of the last two weeks that end as they should, too early, or begin anew (articles 4, 8, 25, 26)."""
+"""This story has isolations of the last two weeks that end on time, end too early, or start again (articles 4, 8, 25, 26)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RESULTS = [("阴性", "阴性", "阴性", ""), ("阴性", "阳性", "阴性", "�
 
 def write_controls(exports: Exports, people: pl.DataFrame, scale: Scale, last_day: date) -> None:
     """Write the exports of the story; a town that is too small has none of it."""
-    # Neither from where the infections are nor from where the other stories are told.
+    # People of infected grids and of the other stories are left out.
     free = people.filter(
         (pl.col("group") == "") & pl.col("community").is_in(scale.communities[:4]) & (pl.col("grid") != GRIDS[0])
     ).tail(NEEDED)

@@ -1,4 +1,4 @@
-"""Exports as people and old systems write them: encodings, date forms and the ordinary dirt."""
+"""This module writes exports as people and old systems do: with mixed encodings, mixed date formats and dirty cells."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from yingjian.landing.feeds import FEEDS, Feed
 
 ENCODINGS = ("utf-8", "utf-8-sig", "gb18030")
 DATE_FORMS = ("%Y-%m-%d", "%Y/%-m/%-d", "%Y%m%d", "%Y年%-m月%-d日")
-DAY_FORMS = ("%Y-%m-%d ", "%Y-%m-%d ", "%Y/%-m/%-d ")  # A time begins so; the same place of CLOCK_FORMS ends it.
+DAY_FORMS = ("%Y-%m-%d ", "%Y-%m-%d ", "%Y/%-m/%-d ")  # CLOCK_FORMS has the other half of each.
 CLOCK_FORMS = ("%H:%M:%S", "%H:%M", "%H:%M")
-ODD = 0.04  # Share of cells that are written in another of the forms in use.
+ODD = 0.04  # This share of cells is written in another format than the first.
 DIRTY = 0.016  # This share of numbers has an apostrophe, blanks, full-width digits or a small letter.
-FILE_ROWS = 200_000  # A longer export comes in parts.
-BLOCK_ROWS = 25_000  # So many rows are turned into text at a time.
+FILE_ROWS = 200_000  # A longer export is split into several files.
+BLOCK_ROWS = 25_000  # Rows are converted to text in blocks of this size.
 DAY_SECONDS = 86_400
 DAYS = (np.datetime64("1900-01-01"), np.datetime64("2100-01-01"))  # Only these days can be written.
 FIRST_DAY, DAY_COUNT = int(DAYS[0].astype(np.int64)), int((DAYS[1] - DAYS[0]).astype(np.int64))
@@ -28,9 +28,9 @@ _WIDE = {str(i): chr(0xFF10 + i) for i in range(10)}
 
 
 class Exports:
-    """Writes into one landing folder; rows: written so far, files: the same, a file that comes twice counted twice.
+    """Writes into one landing folder. rows, files: written so far; a file that is sent twice counts as two files.
 
-    What a file looks like is drawn from the seed and its name, so the same seed gives the same bytes in any order.
+    The format of a file depends only on the seed and its name, so the order of writing does not change its bytes.
     """
 
     def __init__(self, out: Path, seed: int) -> None:
@@ -46,7 +46,7 @@ class Exports:
             self._write_file(FEEDS[feed_name], f"{stamp}_{i + 1}" if i else stamp, part, [] if i else extra or [])
 
     def write_frames(self, feed_name: str, stamp: str, frames: Iterable[pl.DataFrame]) -> None:
-        """Write rows as they come, in exports of some length."""
+        """Write a stream of frames as exports of at most FILE_ROWS rows."""
         pending: list[pl.DataFrame] = []
         number = 0
         for frame in frames:
@@ -58,11 +58,11 @@ class Exports:
             self.write(feed_name, f"{stamp}{number}", pl.concat(pending))
 
     def write_text(self, feed_name: str, file_name: str, text: str) -> None:
-        """Write a file of a form of its own."""
+        """Write a file that is not a table."""
         self._path(feed_name, file_name).write_text(text, encoding="utf-8")
 
     def _path(self, feed_name: str, file_name: str) -> Path:
-        """Return the path of a new file, which counts from now on."""
+        """Return the path of a new file, and count it."""
         folder = self._out / feed_name
         folder.mkdir(parents=True, exist_ok=True)
         self.files += 1
@@ -96,7 +96,7 @@ def _texts(
             for column in feed.columns
         )
     if extra:
-        # A bad row comes from where the good ones come from.
+        # A bad row has the same sender as the good ones.
         sender = feed.sender if feed.sender and feed.sender.name in rows.columns and rows.height else None
         blank = {column.source: rows[0, column.name] if column == sender else "" for column in feed.columns}
         yield pl.DataFrame([blank | row for row in extra])
@@ -116,21 +116,21 @@ def _as_text(rng: np.random.Generator, values: pl.Series, kind: str) -> pl.Serie
 
 
 def _forms(rng: np.random.Generator, count: int, forms: tuple[str, ...]) -> pl.Series:
-    """Draw the form in which each cell is written: mostly the first."""
+    """Draw the index of each cell's format, mostly 0."""
     drawn = (rng.random(count) / ODD).astype(np.int64) + 1
     return pl.Series(np.where(drawn < len(forms), drawn, 0))
 
 
 @cache
 def _day_table(forms: tuple[str, ...]) -> pl.Series:
-    """Write every day of DAYS in the first form, then in the second, and so on."""
+    """Return every day of DAYS in the first format, then in the second, and so on: a lookup table."""
     days = pl.Series(np.arange(*DAYS))
     return pl.concat([days.dt.strftime(form) for form in forms])
 
 
 @cache
 def _clock_table() -> pl.Series:
-    """Write every second of a day in the first form, then in the second, and so on."""
+    """Return every second of a day in the first format, then in the second, and so on: a lookup table."""
     seconds = pl.Series((np.arange(DAY_SECONDS) * 1000).astype("datetime64[ms]"))
     return pl.concat([seconds.dt.strftime(form) for form in CLOCK_FORMS])
 

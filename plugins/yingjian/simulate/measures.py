@@ -1,4 +1,4 @@
-"""The office works beside testing: it finds people handed down, answers, checks places, keeps sites and stocks, and trains."""
+"""This module writes the office's work besides testing: referrals, guests, inspections, sites, supplies, requests, drills."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from yingjian.simulate.people import make_strangers
 from yingjian.simulate.sampling import Appointments
 from yingjian.simulate.scale import GRIDS, Scale
 
-STRANGERS_FROM = 20_000_000  # Arrivals are the strangers of smaller numbers.
+STRANGERS_FROM = 20_000_000  # Arrivals use the smaller numbers of strangers.
 CATEGORIES = FEEDS["referrals"].column("category").codes
 RISK_LEVELS = ("高", "中", "低", "")
 ORIGINS = ["福建省厦门市思明区", "上海市静安区", "江苏省南京市六合区"]
@@ -29,7 +29,7 @@ CONTROL_REQUESTS: list[tuple[str, str, int, tuple[int, ...]]] = [
     ("仅检测", "每日", 0, (0, 1, 2, 3, 4, 5, 6)),
     ("仅检测", "", 0, ()),
 ]
-# Ten persons are checked after so many days (None: not yet), and this is what the check finds.
+# Every ten persons are verified after these numbers of days (None: not yet), with these results.
 CHECKED_AFTER = (0, 0, 0, 0, 0, 0, 0, 1, 1, None)
 CHECK_RESULTS = ("在辖区",) * 7 + ("已离开", "无法联系", "信息有误")
 RELEASED = 7  # Days after being handed down.
@@ -62,9 +62,9 @@ SUPPLIES = [
     ("核酸采样管", "支", 8_000, 400, 7, "卫生院"),
     ("生活物资包", "份", 1_500, 40, 7, "生活保障组"),
 ]
-OUTBREAK_USE = 1.6  # A day of the outbreak takes so many times as much.
+OUTBREAK_USE = 1.6  # The daily use is multiplied by this during the outbreak.
 REQUESTS = FEEDS["requests"].column("category").codes
-OPEN_TOO_LONG = 5  # Every so many requests wait for two days.
+OPEN_TOO_LONG = 5  # Every fifth request stays open for two days.
 HOTELS = ["迎春宾馆", "海丰酒店", "迎宾招待所"]
 # On a day of the simulation an event is announced: days until it, persons, approvals that are missing (article 17).
 EVENTS: dict[int, tuple[str, int, int, tuple[str, ...]]] = {
@@ -87,7 +87,7 @@ DRILL_DAYS = 3
 class Measures:
     """Writes the exports of the office's other work, day by day.
 
-    careless: rows of the people who forget their duty, about whom somebody asks.
+    careless: rows of the people who often miss their tests; the dispositions are about them.
     """
 
     def __init__(
@@ -104,14 +104,14 @@ class Measures:
         self._rng = rng
         self._people = people
         self._scale = scale
-        # Samples of its own, so that the rest of the town stays as it is.
+        # Separate appointments are used, so that the rest of the town does not change.
         self._appointments = Appointments(rng)
         self._monitoring = monitoring
         self._outbreak = outbreak
         self._careless = careless
         self._strangers = 0
         self._handed_down: dict[date, pl.DataFrame] = {}  # Each day of release has keys of records and id_numbers.
-        self._later: dict[tuple[date, str], list[pl.DataFrame]] = {}  # New versions wait for their day, by feed.
+        self._later: dict[tuple[date, str], list[pl.DataFrame]] = {}  # New versions are held back until their day.
         self._stocks = [float(stock) for _, _, stock, *_ in SUPPLIES]
 
     def write_day(self, index: int, since: int, day: date, stamp: str) -> None:
@@ -140,7 +140,7 @@ class Measures:
         return people
 
     def _write_referrals(self, day: date, stamp: str) -> None:
-        """Lists from above: most persons are found the same day, some later, some are not here (articles 7, 30)."""
+        """Write referrals: most persons are found on the same day, some later, and some are not here (articles 7, 30)."""
         count = int(2 + self._rng.poisson(self._scale.persons / 5_000))
         people = self._new_strangers(count)
         key = numbered(f"RF{stamp}", np.arange(count), 4)
@@ -187,7 +187,7 @@ class Measures:
             )
 
     def _write_guests(self, day: date, stamp: str) -> None:
-        """People at hotels, some of whom were handed down or are contacts; some are reported late (article 16)."""
+        """Write hotel guests: one is on today's list of referrals, and some are reported late (article 16)."""
         count = int(2 + self._rng.poisson(self._scale.persons / 2_000))
         rows = self._rng.choice(self._people.height, min(count, self._people.height), replace=False)
         columns = ["name", "id_number", "phone", "community", "grid"]
@@ -217,7 +217,7 @@ class Measures:
         self._later[day + timedelta(days=1), "guests"] = [version]
 
     def _write_inspections(self, index: int, day: date, stamp: str) -> None:
-        """Two places a day; of the problems every third is not mended (articles 5, 8 to 15, 17, 27, 32)."""
+        """Write two inspections a day; every third problem is never fixed (articles 5, 8 to 15, 17, 27, 32)."""
         rows: list[dict[str, Any]] = []
         for i in range(2):
             number = index * 2 + i
@@ -310,7 +310,7 @@ class Measures:
         self._exports.write("drills", stamp, _frame([row]))
 
     def _write_dispositions(self, day: date, stamp: str) -> None:
-        """Answers about people who forgot their test, with each result in turn."""
+        """Write dispositions about people who missed a test, with each result in turn."""
         count = min(len(self._careless), 2 + self._scale.persons // 2_000)
         if not count:
             return
@@ -326,7 +326,7 @@ class Measures:
 
 
 def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """Rows with the types of their columns, also where all of them are empty."""
+    """Return rows as a frame, in which columns of times and dates keep their types even if all cells are empty."""
     types: dict[str, pl.DataType] = {name: pl.Datetime("ms") for name in rows[0] if name.endswith("_at")}
     types |= {name: pl.Date() for name in rows[0] if name.endswith("_on") or name == "mend_by"}
     return pl.DataFrame(rows, schema_overrides=types)

@@ -1,7 +1,7 @@
 """The outbreak: its cases, their contacts, the risk zones and their disinfection.
 
-Which infections there will be is settled before the first day: a zone is the first grid of a community, its first case
-is found when it is declared, and in a city others of the grid follow, nearest homes first.
+All infections are drawn before the first day. A zone is the first grid of a community. Its first case is found when the
+zone is declared, and in a city more residents of the grid follow, nearest homes first.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TOO_SOON = 5  # The last zone is lowered two days too soon; the report says so.
 LOW = 4  # Days after that on which it becomes low.
 END = 13  # Days after the last case on which the outbreak is declared over.
 DISCHARGED = 14  # Days after a case was found.
-COLLEAGUES, NEIGHBOURS = 3, 2  # A case has these contacts beside those of the household.
+COLLEAGUES, NEIGHBOURS = 3, 2  # A case has this many contacts besides the household.
 CONTACT_DAYS = (0, 1, 2, 3, 5, 8)
 FREE = (6, 9)  # Days after which secondary and close contacts are released: exposed the day before, 7 and 10 days.
 
@@ -87,7 +87,7 @@ class Outbreak:
         return frame.sort("day", "zone", "row").with_row_index("number")
 
     def infected_rows(self, since: int) -> list[int]:
-        """Rows of the people who are known to be infected on that day."""
+        """Return the rows of the people whose infection is known on that day."""
         return self.cases.filter(pl.col("day") <= since)["row"].to_list()
 
     def write_day(self, since: int, day: date, stamp: str) -> None:
@@ -130,7 +130,7 @@ class Outbreak:
         })  # fmt: skip
 
     def _write_positives(self, cases: pl.DataFrame, day: date, stamp: str) -> None:
-        """The single sample, taken in the small hours, with which each case was found."""
+        """Write the single sample, taken after midnight, by which each case was found."""
         people = self._people[cases["row"]]
         self._exports.write("test_results", f"{stamp}_p", samples(
             people, numbered("P", cases["number"] + 1, 6), moments(day, self._rng.integers(0, 4 * 3600, people.height)),
@@ -138,7 +138,7 @@ class Outbreak:
         ))  # fmt: skip
 
     def _write_discharged(self, cases: pl.DataFrame, day: date, stamp: str) -> None:
-        """Health monitoring and its tests for those discharged (article 18, annex row 37)."""
+        """Write the health monitoring of discharged persons, and add its tests (article 18, annex row 37)."""
         people = self._people[cases["row"]]
         self._exports.write("key_population", f"{stamp}_d", pl.DataFrame({
             "record_key": numbered("KD", cases["number"] + 1, 4), **identity(people), "group_code": "37", **home(people),
@@ -149,7 +149,7 @@ class Outbreak:
             self._appointments.add(people, np.full(people.height, np.datetime64(day, "D") + days))
 
     def _write_contacts(self, cases: pl.DataFrame, since: int, day: date, stamp: str) -> None:
-        """Those of the household and some colleagues are close contacts, some neighbours secondary ones."""
+        """Write contacts: the household and some colleagues are close ones, some neighbours secondary ones."""
         infected = set(self.infected_rows(since))
         rows: list[tuple[int, int, bool]] = []
         for number, row, zone in cases.select("number", "row", "zone").iter_rows():
@@ -183,7 +183,7 @@ class Outbreak:
             self._appointments.add(people, np.full(count, np.datetime64(day, "D") + days))
 
     def _write_contacts_to_come(self, since: int, day: date, stamp: str) -> None:
-        """One in three of tomorrow's cases is a known contact today (articles 25, 26)."""
+        """Write contacts who become cases tomorrow: one in three of tomorrow's cases (articles 25, 26)."""
         cases = self.cases.filter((pl.col("day") == since + 1) & (pl.col("number") % 3 == 2))
         people = self._people[cases["row"]]
         self._exports.write("contacts", f"{stamp}_t", pl.DataFrame({
@@ -208,7 +208,7 @@ class Outbreak:
         }))  # fmt: skip
 
     def _write_disinfections(self, since: int, day: date, stamp: str) -> None:
-        """Twice a day in each zone until it is low, of which the second is sometimes forgotten (article 27)."""
+        """Write two disinfections a day in each zone until it is low; the second is sometimes forgotten (article 27)."""
         zones = self._zones.filter((pl.col("high") < since) & (since < pl.col("medium") + LOW))["zone"]
         self._disinfect_buildings(zones, since, day, stamp)
         second = zones.filter(self._rng.random(len(zones)) < 0.9)
@@ -222,7 +222,7 @@ class Outbreak:
         }))  # fmt: skip
 
     def _disinfect_buildings(self, zones: pl.Series, since: int, day: date, stamp: str) -> None:
-        """Twice a day in each building of the zones; a building forgets the second round every ninth day."""
+        """Write two disinfections a day in each building of the zones; the second is forgotten every ninth day."""
         rows = [
             {
                 "disinfection_key": f"DB{stamp}Z{zone + 1}H{hour}N{number}", "zone_key": f"Z{zone + 1}", "place": "楼道",

@@ -1,4 +1,4 @@
-"""Invented people: names, valid resident numbers, telephones, households, and where they live and work."""
+"""This module invents people: names, valid resident numbers, telephones, households, and where they live and work."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import polars as pl
 from yingjian.simulate.columns import Integers, chosen, labels, numbered
 from yingjian.simulate.scale import GRIDS, Scale
 
-HERE, ELSEWHERE = "350503", "330106"  # Area codes: no newcomer has the number of a resident.
+HERE, ELSEWHERE = "350503", "330106"  # These area codes keep numbers of residents and newcomers distinct.
 SURNAMES = list("陈林黄吴蔡洪许谢张王李刘杨郑庄")
 GIVEN = list("敏勇芳磊秀杰超军娜洋艳静强丽涛明霞平刚桂英华慧建国伟")
 NAMES = [surname + one + two for surname in SURNAMES for one in GIVEN for two in [*GIVEN, ""]]
-BUILDINGS = 29  # A grid has so many.
+BUILDINGS = 29  # A grid has this many buildings.
 OLDEST = date(1935, 1, 1)
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK_DIGITS = list("10X98765432")
 _EPOCH = date(1970, 1, 1).toordinal()
 # Households of one to six people have these shares in the national census of 2020.
 _HOUSEHOLDS = (0.254, 0.297, 0.210, 0.132, 0.062, 0.045)
-# People of a unit: log-normal, so that most units are small and a few are large.
+# The size of a unit is log-normal: most units are small and a few are large.
 _UNIT_MEDIAN, _UNIT_SIGMA = 9, 1.2
-# Strangers get birth date and sequence from a walk through all pairs, so that no two have the same number.
+# The birth dates and sequence numbers of strangers run through all pairs, so that no two strangers have the same number.
 _STRIDE, _BIRTHS = 7_368_787, 25_000
 
 # Group -> (share of the town, k tests in n days) in roughly the proportions of a subdistrict.
@@ -39,9 +39,9 @@ GROUPS = {
 
 
 def resident_numbers(area: str, births: Integers, sequence: Integers) -> pl.Series:
-    """Valid 18-character numbers: area, birth date (days since 1970), three-digit sequence, ISO 7064 MOD 11-2.
+    """Return valid 18-character numbers: area, birth date (days since 1970), three-digit sequence, ISO 7064 MOD 11-2.
 
-    Text and weighted digits come from tables of the dates and the thousand sequences, the same for all people.
+    For speed, texts and weighted sums come from lookup tables of the dates and of the thousand sequence numbers.
     """
     if not len(births):
         return pl.Series(dtype=pl.String)
@@ -64,13 +64,13 @@ def resident_numbers(area: str, births: Integers, sequence: Integers) -> pl.Seri
 
 
 def _weighted(numbers: Integers, digits: int, place: int) -> Integers:
-    """The sum of the digits of each number, weighted from that place of the whole on."""
+    """Return the weighted digit sum of each number; `place` is the position of its first digit in the resident number."""
     powers = 10 ** np.arange(digits - 1, -1, -1)
     return np.asarray((numbers[:, None] // powers % 10) @ np.array(_WEIGHTS[place : place + digits]))
 
 
 def make_people(rng: np.random.Generator, scale: Scale, last_day: date) -> pl.DataFrame:
-    """The town's people in the order of their homes, less than 100 bytes each.
+    """Return the town's people in the order of their homes, in less than 100 bytes each.
 
     Columns: name, id_number, phone, birth, household, community, grid, building, room, laboratory, resident_type,
     group ("" for none), unit (0 for none), step (days from one test to the next; 0: no rolling duty).
@@ -98,7 +98,7 @@ def make_people(rng: np.random.Generator, scale: Scale, last_day: date) -> pl.Da
 
 
 def make_strangers(rng: np.random.Generator, scale: Scale, first: int, count: int) -> pl.DataFrame:
-    """Persons from elsewhere, number `first` and the following: name, id_number, phone, and where they will stay."""
+    """Return `count` persons from elsewhere, from number `first` on: name, id_number, phone, and where they will stay."""
     walk = np.arange(first, first + count) * _STRIDE % (_BIRTHS * 1000)
     births = walk % _BIRTHS + OLDEST.toordinal() - _EPOCH
     return pl.DataFrame(
@@ -113,7 +113,7 @@ def make_strangers(rng: np.random.Generator, scale: Scale, first: int, count: in
 
 
 def _within(values: Integers) -> Integers:
-    """How many equal values come before each."""
+    """Return, for each value, how many equal values come before it."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
@@ -131,7 +131,7 @@ def _phones(rng: np.random.Generator, count: int) -> pl.Series:
 
 
 def _homes(rng: np.random.Generator, scale: Scale) -> dict[str, pl.Series]:
-    """Households fill the buildings of one grid after the other; communities differ in size by a quarter."""
+    """Return each person's home: households fill grid after grid, and communities differ in size by up to a quarter."""
     sizes = rng.choice(len(_HOUSEHOLDS), scale.persons // 2 + 10, p=_HOUSEHOLDS) + 1
     count = int(np.searchsorted(np.cumsum(sizes), scale.persons)) + 1
     weights = np.repeat(rng.uniform(0.75, 1.25, len(scale.communities)), len(GRIDS))
@@ -154,7 +154,7 @@ def _homes(rng: np.random.Generator, scale: Scale) -> dict[str, pl.Series]:
 
 
 def _units(rng: np.random.Generator, group: Integers, community: Integers) -> npt.NDArray[np.uint32]:
-    """A unit has members of one group, who live in one community."""
+    """Return each person's unit (0 for none): its members are of one group and live in one community."""
     order = np.lexsort((community, group))
     order = order[group[order] > 0]
     block = group[order] * (community.max(initial=0) + 1) + community[order]

@@ -22,7 +22,7 @@ from yingjian.simulate.exports import Exports
 from yingjian.simulate.scale import Scale
 
 DOSES = ((1, 0.92), (2, 0.88), (3, 0.7))  # Share of those of sixty and more who have the dose.
-NEVER_VACCINATED = 13  # One in so many of them has no dose.
+NEVER_VACCINATED = 13  # One in 13 of them has no dose at all.
 # Reserve lists for which the plan gives no number (articles 34, 36); no isolation list yet: article 35 asks for one.
 RESERVES = (("采样", 12, "卫生"), ("转运", 6, "街道办"))
 HIGH_RISK_POSTS = ["1", "2", "3", "4", "5", "7"]
@@ -78,17 +78,17 @@ class Registers:
         }))  # fmt: skip
 
     def _write_departure(self, day: date, stamp: str) -> None:
-        """Somebody leaves a post of high risk, and nobody puts the person under isolation (article 6)."""
+        """Write that somebody leaves a high-risk post and is not put under isolation (article 6)."""
         if not len(self._posts):
             return
-        # The town's own generator is left alone, so that the rest of the town stays as it is.
+        # A separate generator is used, so that the rest of the town does not change.
         rng = np.random.default_rng(day.toordinal())
         leaving = self._posts[[day.toordinal() % len(self._posts)]]
         row = self._memberships(leaving, day, rng).with_columns(end_date=pl.lit(day))
         self._exports.write("key_population", f"{stamp}_l", row)
 
     def _memberships(self, rows: Integers, day: date, rng: np.random.Generator | None = None) -> pl.DataFrame:
-        """The roster's rows of these people as they were saved that day."""
+        """Return the rows of the roster for these people, as saved on that day."""
         people = self._people[rows]
         group = people["group"].cast(pl.String)
         return pl.DataFrame({
@@ -121,7 +121,7 @@ class Registers:
         }))  # fmt: skip
 
     def _write_teams(self, stamp: str) -> None:
-        """The office's tracers, reserves, and tracers of each community, of whom some have fewer than they should."""
+        """Write the office's tracers and reserves, and tracers of each community; some communities have too few."""
         places = [("流调", "街道", "", origin) for origin in TRACERS]
         places += [(kind, "街道", "", origin) for kind, count, origin in RESERVES for _ in range(count)]
         for community in self._scale.communities:

@@ -14,7 +14,7 @@ from yingjian.simulate.sampling import TUBE
 from yingjian.simulate.scale import GRIDS, Scale
 
 ROUND_DAY = 7  # Day of the outbreak with a round of some communities' grids that goes on past midnight.
-SHARES = (0.93, 0.05)  # Shares of those in scope are sampled in time and late; the others never.
+SHARES = (0.93, 0.05)  # These shares of the people in scope are sampled in time and late.
 NIGHT = (1, 5)  # Hours in which nobody is sampled.
 KEY_SITES = ["9", "12", "13", "14", "15", "17", "23", "24", "28"]  # Groups whose units are disinfected (article 27).
 SITE_HOURS = (8, 16)
@@ -97,7 +97,7 @@ class Response:
             }))  # fmt: skip
 
     def _disinfect_places(self, since: int, day: date, stamp: str) -> None:
-        """A case's home is disinfected on the day, the workplace on the next; that of the last case's car is begun only."""
+        """Write disinfections: a case's home on the same day, the workplace on the next; the last one is never finished."""
         cases = self._outbreak.cases
         entries: list[tuple[str, str, str, str, str, int, int | None]] = []
         for number, zone, day_found, is_first in (

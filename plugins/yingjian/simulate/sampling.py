@@ -30,7 +30,7 @@ class Appointments:
         self._people_by_day: dict[date, list[pl.DataFrame]] = {}
 
     def add(self, people: pl.DataFrame, days: npt.NDArray[np.datetime64]) -> None:
-        """Give each person one appointment, on the day at the same place of `days` or a day later."""
+        """Give each person one appointment, on the day at the same index of `days` or a day later."""
         draw = self._rng.random(people.height)
         days = days.astype("datetime64[D]") + (draw > 0.84)
         people = people.select("name", "id_number", "phone").with_columns(
@@ -40,7 +40,7 @@ class Appointments:
             self._people_by_day.setdefault(day.item(), []).append(people.filter((days == day) & (draw < 0.93)))
 
     def take(self, day: date, laboratory: str) -> list[pl.DataFrame]:
-        """The samples of a day, if there are any."""
+        """Return the samples of a day as a list of one frame, or of none."""
         people = pl.concat(self._people_by_day.pop(day)) if day in self._people_by_day else pl.DataFrame()
         if people.is_empty():
             return []
@@ -51,7 +51,7 @@ class Appointments:
 
 
 class Everyday:
-    """Writes the samples that people give by duty or habit, a file of each laboratory and day.
+    """Writes the samples that people give by duty or habit, one file for each laboratory and day.
 
     careless: rows of the people with a rolling duty that they mostly forget.
     """
@@ -89,7 +89,7 @@ class Everyday:
         ))  # fmt: skip
 
     def write_day(self, index: int, day: date, stamp: str, cases: list[int]) -> None:
-        """One day's samples; index: day of the simulation, from 0; cases: rows of the infected, who give none."""
+        """Write one day's samples; index: day of the simulation, from 0; cases: rows of the infected, who give none."""
         for place, (laboratory, begin, end) in enumerate(self._parts):
             rows = self._samples(index, day, laboratory, begin, end, cases)
             frames = [rows, *self._appointments.take(day, laboratory)]
@@ -144,7 +144,7 @@ class UnitSampling:
         self._forgetful = np.bincount(self._unit).argmax() if len(self._unit) else 0  # The largest unit forgets.
 
     def write_day(self, since: int, day: date, stamp: str, cases: list[int]) -> None:
-        """The samples of one day; since: day of the outbreak, from 0; cases: rows of the people found so far."""
+        """Write the samples of one day; since: day of the outbreak, from 0; cases: rows of the people found so far."""
         if since < len(ROUND):
             is_sampled = (self._draw < ROUND[since]) & (self._draw >= (ROUND[since - 1] if since else 0))
         else:
@@ -166,7 +166,7 @@ class UnitSampling:
 
 
 def _bad_tests(day: date, rows: pl.DataFrame) -> list[dict[str, str]]:
-    """Rows that must be rejected: wrong check digit, spoilt number, impossible date, unknown result."""
+    """Return rows that landing must reject: wrong check digit, number in scientific notation, invalid date, unknown result."""
     number = rows["id_number"][0]
     wrong = number[:-1] + ("1" if number[-1] != "1" else "2")
     good = {"样本编号": "", "证件类型": RESIDENT_ID, "证件号码": number, "采样时间": f"{day} 08:00", "采样方式": "单采",

@@ -38,25 +38,25 @@ class Scale:
 
     @property
     def habit(self) -> float:
-        """Share of those without a duty on a day who are sampled all the same."""
+        """Return the share of people who are sampled on a day without having a duty."""
         return 0.25 if self.persons >= CITY else 0.04
 
     @property
     def zones(self) -> int:
-        """The outbreak has so many risk zones: the first grids of the first communities."""
+        """Return the number of risk zones, which are the first grids of the first communities."""
         return max(4, self.persons // 20_000)
 
     @property
     def zones_per_day(self) -> int:
-        """Zones that are found on a day, until all are: four days in a town, ten in a city."""
+        """Return the number of zones found on a day: all are found within four days in a town, ten in a city."""
         return max(1, self.zones // 10)
 
     @property
     def spread(self) -> int:
-        """Mean number of cases of a zone after its first."""
+        """Return the mean number of further cases of a zone after its first."""
         return 4 if self.persons >= CITY else 0
 
     @property
     def round_communities(self) -> int:
-        """A screening round covers so many communities."""
+        """Return the number of communities that a screening round covers."""
         return max(2, len(self.communities) // 10)

@@ -39,12 +39,12 @@ def write_landing(
 ) -> LandingSize:
     """Write `<out>/<feed>/…` for `days` days up to `last_day`: the full state on the first, then increments.
 
-    people_of: the last day of the town whose people these are, for a town that goes on; default `last_day`.
-    Deterministic: the same arguments give the same bytes. Memory follows the number of persons, not of days.
+    people_of: to continue a town, the `last_day` of the call that made its people; default `last_day`.
+    Deterministic: the same arguments give the same bytes. Memory grows with the number of persons, not of days.
     """
     out.mkdir(parents=True, exist_ok=True)
     exports, scale = Exports(out, seed), Scale(persons)
-    # Each part of the story draws from a generator of its own: one that changes leaves the others as they are.
+    # Each part of the story has a random generator of its own, so that a change of one part leaves the others as they are.
     draws = [np.random.Generator(np.random.PCG64([seed, part])) for part in range(10)]
     people = make_people(draws[0], scale, people_of or last_day)
     first_day = last_day - timedelta(days=days - 1)
@@ -81,7 +81,7 @@ def write_landing(
 
 
 def _write_risk_areas(exports: Exports, day: date, index: int) -> None:
-    """The national list of the day, at nine in the morning; an area is listed for some weeks."""
+    """Write the national list of risk areas as of nine in the morning; areas are added over the first days."""
     lists: dict[str, list[dict[str, Any]]] = {"高": [], "中": []}
     for i, (level, province, city, county, area) in enumerate(AREAS):
         if index >= i - 2:

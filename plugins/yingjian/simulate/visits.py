@@ -26,14 +26,14 @@ ABROAD, QUIET = "境外", ("浙江省", "杭州市", "西湖区", "某小区")
 ORIGINS = [*(area[1:] for area in AREAS), (*AREAS[-1][1:4], "某小区"), ("", "", "", ""), QUIET]
 SHARES = (0.08, 0.08, 0.08, 0.08, 0.08, 0.08, 0.52)
 FROM_ABROAD, FROM_QUIET = 5, 6
-# People stay at home for so many days from the anchor on, by origin: isolated, or monitored (article 30).
+# People stay at home for these numbers of days from the anchor on, by origin, isolated or monitored (article 30).
 AT_HOME = np.array([0, 0, 7, 7, 3, 0, 0])
 TEST_DAYS = (0, 1, 2, 3, 4, 6, 9)  # Days are counted from entry, or from leaving the area.
-RELEASED = 10  # Control ends so many days after arrival.
+RELEASED = 10  # Control ends this many days after arrival.
 
 
 class Visits:
-    """Writes arrivals with their releases and pharmacy purchases, day by day; who must be tested gets appointments."""
+    """Writes arrivals, their releases and pharmacy purchases, day by day; people who must be tested get appointments."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Visits:
         self._write_purchases(day, stamp)
 
     def _write_arrivals(self, day: date, stamp: str) -> None:
-        """One to a thousand people arrive; those from a place with risk are under control (article 30)."""
+        """Write arrivals, about one per thousand residents; those from a place with risk are under control (article 30)."""
         count = int(2 + self._rng.poisson(self._scale.persons / 1000))
         people = make_strangers(self._rng, self._scale, self._count, count)
         self._count += count
@@ -93,7 +93,7 @@ class Visits:
             self._exports.write("releases", stamp, releases(self._rng, day, records["key"], records["id_number"]))
 
     def _write_purchases(self, day: date, stamp: str) -> None:
-        """Three to two thousand people buy medicine (article 19)."""
+        """Write purchases of medicine, about three per two thousand residents (article 19)."""
         count = min(int(1 + self._rng.poisson(self._scale.persons / 700)), self._scale.persons)
         buyers = self._people[self._rng.choice(self._people.height, count, replace=False)]
         self._appointments.add(buyers, np.full(count, np.datetime64(day, "D") + 1))
