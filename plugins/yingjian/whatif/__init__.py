@@ -1,1 +1,1 @@
-"""A draft of an edition is built beside what is published, and the difference is shown."""
+"""This package builds a draft edition of the plan beside the current one, and shows the difference."""

@@ -1,6 +1,7 @@
-"""Both editions are built beside what is published: each in a schema of its own, over the same staging, for the same date.
+"""This module builds both editions from the same staging for the same date, and leaves what is published untouched.
 
-The target `dev` of dbt is used: it asks for no turn to build, keeps nothing from build to build, and writes to one schema.
+Each edition has a schema of its own. dbt's target `dev` is used: it need not own the schema `build`, is never incremental,
+and writes to one schema.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from yingjian.whatif.draft import Draft, DraftError, copy_project, merge
 
 MARTS = ("due", "due_forecast", "overdue", "control", "risk_zone")
 AS_IS = tuple(f"+{mart}" for mart in MARTS)
-# A draft can change everything that a policy seed leads to.
+# A draft can change every model downstream of a policy seed.
 CHANGED = tuple(f"path:seeds/policy+,+{mart}" for mart in MARTS)
 
 
 @dataclass(frozen=True)
 class Beside:
-    """Two schemas with the marts of MARTS, as the plan is and as the draft would have it."""
+    """Two schemas have the marts of MARTS: `before` under the current plan, and `after` under the draft."""
 
     draft: Draft
     before: str
@@ -42,9 +43,9 @@ class Beside:
 def built(
     settings: Settings, folder: Path, day: date, say: Callable[[str], None] = lambda text: None
 ) -> Iterator[Beside]:
-    """Build both editions for a business date; the schemas go at the end. `say` gets what is at work.
+    """Build both editions for a business date; the schemas are dropped at the end. `say` gets messages of progress.
 
-    Raises DraftError before anything is built when the draft has a mistake or is not in force on that date, and BuildError.
+    Raises DraftError before anything is built when the draft is invalid or not in force on that date, and BuildError.
     """
     with tempfile.TemporaryDirectory(prefix="whatif-") as folder_of_both:
         project = Path(folder_of_both) / "project"
@@ -64,14 +65,14 @@ def built(
 
 
 def _share(settings: Settings, before: str, after: str, seeds: Set[str]) -> None:
-    """Show in `after` all that `before` has but the policy seeds, as views; what the draft changes is built in their place."""
+    """Create views in `after` of all that `before` has except policy seeds; dbt replaces those that the draft changes."""
     with warehouse.connect(settings, "transformer") as conn:
         names = conn.execute(
             "select relname from pg_class where relnamespace = to_regnamespace(%s) and relkind in ('r', 'p', 'v')",
             (before,),
         ).fetchall()
         for (name,) in names:
-            if name in seeds:  # dbt puts no seed in the place of a view.
+            if name in seeds:  # dbt cannot replace a view by a seed.
                 continue
             view, source = sql.Identifier(after, name), sql.Identifier(before, name)
             conn.execute(sql.SQL("create view {} as select * from {}").format(view, source))
@@ -79,7 +80,7 @@ def _share(settings: Settings, before: str, after: str, seeds: Set[str]) -> None
 
 @contextmanager
 def reading(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
-    """A connection that reads both schemas, whose owner is the transformer."""
+    """Open a read-only connection as the transformer, who owns both schemas."""
     with warehouse.connect(settings, "transformer") as conn:
         conn.read_only = True
         yield conn

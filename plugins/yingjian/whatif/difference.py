@@ -19,7 +19,7 @@ IN_CONTROL = ("in_isolation", "in_monitoring")
 
 @dataclass(frozen=True)
 class Pair:
-    """A count as the plan is and as the draft would have it."""
+    """A pair has a count under the current plan and the same count under the draft."""
 
     before: int = 0
     after: int = 0
@@ -52,7 +52,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Zone:
-    """A zone whose level to which it may be lowered, day of that, mismatch or blockers differ."""
+    """A zone of which the editions say different things: the level it may be lowered to, from when, mismatch or blockers."""
 
     name: str
     level: str
@@ -72,7 +72,7 @@ class Difference:
 
 
 def compare(conn: psycopg.Connection[Any], before: str, after: str, day: date) -> Difference:
-    """Read both schemas. The town's persons in control are counted once, whatever number of controls they are under."""
+    """Compare both schemas. In each row, a person who is under several controls counts once."""
     days = tuple(day + timedelta(days=number) for number in range(1, DAYS + 1))
     titles = dict(
         conn.execute(
@@ -102,7 +102,7 @@ def compare(conn: psycopg.Connection[Any], before: str, after: str, day: date) -
 
 
 def _number(code: str) -> tuple[int, str]:
-    """Annex rows stand in their order, and other groups behind them."""
+    """Return a sort key: annex rows are ordered by number, and other groups follow."""
     return (int(code), "") if code.isdecimal() else (1000, code)
 
 
@@ -113,7 +113,7 @@ def _table(schema: str, name: str) -> sql.Identifier:
 def _rows(
     conn: psycopg.Connection[Any], before: str, after: str, days: Sequence[date], by: sql.Composable, has_forecast: bool
 ) -> list[Row]:
-    """The rows by a column; the forecast counts by community, and one that nothing is due in has a row of it, too."""
+    """Return the rows by a column. The forecast only has communities, also those in which nothing is due."""
     if has_forecast:
         due = _counts(conn, before, after, by, "due_forecast", "sum(tests_due)::int", "due_date")
     else:
@@ -182,7 +182,7 @@ def _zones(conn: psycopg.Connection[Any], before: str, after: str) -> list[Zone]
 
 
 def _verdict(eligible: str | None, on: date | None, mismatch: str | None, blockers: Iterable[str] | None) -> str:
-    """Return what the rules say of a zone, in one text."""
+    """Return the rules' verdict on a zone as one text."""
     parts = [
         f"{on:%-m月%-d日}起可降为{eligible}风险" if eligible and on else "不可降级",
         *(blockers or ()),

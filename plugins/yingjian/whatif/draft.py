@@ -1,4 +1,4 @@
-"""A draft edition: a folder of csv files by the names of the policy seeds, which hold the rows of the new edition only."""
+"""A draft edition is a folder of CSV files named like the policy seeds, with only the rows of the new edition."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import yaml
 EDITION, RULE = "policy_edition", "policy_rule"
 OF_A_PLAN = ("town", "annex_title")  # A draft changes rules of the town's plan, so it need not have these columns.
 NUMBERED = ("rolling", "window")  # The families of rules that count tests within a period.
-# Columns whose values the plan's own rows name: a code that no row has would change nothing.
+# The values of these columns must occur in the shipped rows of a seed: an unknown code would change nothing.
 NAMED_BY: Mapping[str, tuple[str, str]] = {
     "group_code": (RULE, "group_code"),
     "control_code": ("policy_control", "control_code"),
@@ -28,14 +28,14 @@ NAMED_BY: Mapping[str, tuple[str, str]] = {
 
 
 class DraftError(ValueError):
-    """A draft cannot be taken; the text is one sentence with file, line and column. It holds rules and no person."""
+    """The draft is invalid; the text is one sentence with file, line and column. It holds no personal data."""
 
     may_be_told = True
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A draft says this of itself, and names the seeds that it changes; `effective_from` is its first day in force."""
+    """The properties of a draft, and the seeds that it changes; `effective_from` is its first day in force."""
 
     edition_code: str
     title: str
@@ -58,7 +58,7 @@ class _Row:
 
 @dataclass(frozen=True)
 class _Seed:
-    """A seed's YAML says this of its columns; `there` are the rows of the editions that ship."""
+    """The metadata of a seed's columns, from its YAML; `there` are the rows of the shipped editions."""
 
     name: str
     columns: tuple[str, ...]
@@ -70,7 +70,7 @@ class _Seed:
 
 
 def merge(draft: Path, seeds: Path, into: Path) -> Draft:
-    """Write the seeds of `seeds` with the draft's rows at their end to the folder `into`, which holds a copy of them.
+    """Append the draft's rows to the seeds in `into`, which is a copy of the folder `seeds`; return the draft.
 
     Raises DraftError for the first mistake of the draft.
     """
@@ -100,7 +100,7 @@ def merge(draft: Path, seeds: Path, into: Path) -> Draft:
 
 
 def copy_project(project: Path, into: Path) -> Path:
-    """A copy of the dbt project, whose seeds may be changed; returns its folder of policy seeds."""
+    """Copy the dbt project, so that its seeds can be changed; return the copy's folder of policy seeds."""
     shutil.copytree(project, into, ignore=shutil.ignore_patterns("target", "logs"))
     return into / "seeds" / "policy"
 
@@ -231,7 +231,7 @@ def _check_cell(by_name: Mapping[str, _Seed], seed: _Seed, row: _Row, column: st
 
 
 def _check_number(seed: _Seed, row: _Row) -> None:
-    """A parameter is of the kind that it is in the plan, so that no model stumbles over it."""
+    """Require a number where the plan's parameter is one, so that no model fails on it."""
     before = next(there["value"] for there in seed.there if there["name"] == row.cells["name"])
     for pattern, says in ((r"\d+", "a whole number"), (r"\d+(\.\d+)?", "a number")):
         if re.fullmatch(pattern, before, re.ASCII):

@@ -1,4 +1,4 @@
-"""The difference is written as a page and as a workbook, in Chinese, below `reports/whatif` of the home."""
+"""This module writes the difference as a page and a workbook, in Chinese, below `reports/whatif` of the home."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def counts(row: Row) -> tuple[Pair, ...]:
 
 
 def render(draft: Draft, day: date, difference: Difference, written_at: datetime) -> str:
-    """The whole page; every value is escaped."""
+    """Return the page as HTML; every value is escaped."""
     return (
         _environment()
         .get_template("whatif.html.j2")
