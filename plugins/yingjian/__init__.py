@@ -2,6 +2,6 @@
 
 import os
 
-# Landing reads one block while it prepares another, and the server writes a third: polars' own threads beside them make
-# all three slower. Set before polars is loaded for the first time.
+# Landing already reads, prepares and writes blocks in parallel, so polars' own threads would only slow it down. The variable
+# must be set before polars is first imported.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")

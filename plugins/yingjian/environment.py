@@ -1,7 +1,7 @@
-"""Every environment variable of Yingjian: name, what it says, default, and what is no value of it.
+"""This module defines every environment variable of Yingjian: its name, meaning, default and valid values.
 
-`yingjian settings document` writes docs/settings.md from this class. `yingjian.settings` reads it, and imports it only then:
-neither a DAG file nor `yingjian --help` waits for pydantic-settings.
+`yingjian settings document` writes docs/settings.md from the class Environment. `yingjian.settings` imports it only when it
+reads the variables, so that `yingjian --help` does not load pydantic-settings.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, Pydanti
 
 PREFIX = "YINGJIAN_"
 ROLE_PASSWORD = "YINGJIAN_ROLE_PASSWORD_"  # noqa: S105 - the name of variables
-IN_A_FILE = "_FILE"  # A secret may stand in a file that this variable names, as containers get them.
+IN_A_FILE = "_FILE"  # A variable with this suffix names a file that holds the secret, as in containers.
 
 
 def _matches(pattern: str, says: str) -> BeforeValidator:
-    """A check of the text of a variable; `says` is what to give instead."""
+    """Return a check of a variable's text against a pattern; `says` tells the user what to give instead."""
 
     def check(given: Any) -> Any:
         if isinstance(given, str) and not re.fullmatch(pattern, given, re.ASCII):
@@ -153,7 +153,7 @@ class Environment(BaseSettings):
     airflow_days: Annotated[int, _matches(r"[1-9]\d{0,3}", "give a number of days")] = Field(
         90, description="How many days Airflow keeps its record of runs, and its logs."
     )
-    # Whoever may write to the broker has Airflow's workers run tasks. The URL itself is a secret.
+    # Anyone who can write to the broker can run tasks on Airflow's workers, so the URL is a secret.
     broker: Annotated[
         str | None,
         _matches(
@@ -228,12 +228,12 @@ class Environment(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """`read` hands everything over, so that a test can name an environment."""
+        """Use only the values that `read` passes, so that a test can supply its own environment."""
         return (init_settings,)
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> Environment:
-        """The variables of an environment. Raises ValueError with one sentence that names the variable."""
+        """Return the variables of an environment. Raises ValueError with one sentence that names the invalid variable."""
         env = _with_files(cls, env)
         passwords = {
             name.removeprefix(ROLE_PASSWORD).lower(): value
@@ -248,7 +248,7 @@ class Environment(BaseSettings):
 
 
 def _with_files(known: type[Environment], env: Mapping[str, str]) -> Mapping[str, str]:
-    """Return an environment with the secrets that stand in files. What a variable says itself goes before its file.
+    """Return an environment with the secrets read from their files. A variable takes precedence over its file.
 
     Raises ValueError with the variable whose file cannot be read.
     """
@@ -278,7 +278,7 @@ class _Given(EnvSettingsSource):
 
 
 def _sentence(error: ValidationError, env: Mapping[str, str]) -> str:
-    """Return what is wrong with the first wrong variable. A text that begins with `must` is for secrets: it quotes no value."""
+    """Return the error message of the first invalid variable. One that begins with `must` is for secrets: it quotes no value."""
     first = error.errors(include_url=False, include_input=False)[0]
     name = str(first["loc"][0])
     reason = first.get("ctx", {}).get("error")

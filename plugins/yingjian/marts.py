@@ -1,4 +1,4 @@
-"""This module is the analyst's door: it returns marts of the schema `reporting` as pandas frames.
+"""This module is the analysts' API: it returns marts of the schema `reporting` as pandas frames.
 
     from yingjian import marts
     overdue = marts.read("overdue", community="招丰社区")
@@ -25,7 +25,7 @@ from yingjian.database import warehouse
 from yingjian.settings import Settings
 
 SCHEMA = "reporting"
-# A whole number that may be missing stays a whole number; days and times are both numpy's, so that they compare.
+# Nullable integers stay integers; dates and timestamps are both numpy's, so that they can be compared.
 DTYPES = {
     "date": "datetime64[s]",
     "timestamp without time zone": "datetime64[us]",
@@ -76,9 +76,9 @@ def indicators(
     url: str | None = None,
     **equal: object,
 ) -> pd.DataFrame:
-    """Return figures with their words, by date and place: of the town, or of each place that `by` names.
+    """Return figures with their titles and units, by date and place: of the town, or of each place that `by` names.
 
-    `value_shown` is what the report prints. A reader of a part has rows of the town only for figures that are everyone's.
+    `value_shown` is what the report prints. A reader of a part of the town gets town rows only of figures open to all.
     Raises LookupError for a code that is no figure.
     """
     with _transaction(url) as conn:
@@ -133,7 +133,7 @@ class _Days:
 
 @contextmanager
 def _transaction(url: str | None) -> Iterator[psycopg.Connection[Any]]:
-    """One snapshot, so that rows, words and the publication belong together while another one is published."""
+    """Open one snapshot, so that rows, titles and publication match even if a new publication appears meanwhile."""
     if url is None:
         conn = warehouse.connect(Settings.load(), "bi_reader")
     else:

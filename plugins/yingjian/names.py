@@ -1,6 +1,6 @@
-"""Names of places and bodies are compared after folding, by one rule (docs/feeds.md); logins have one form.
+"""This module normalizes names of places and institutions for comparison (docs/feeds.md), and defines the form of logins.
 
-What looks like a number of a person stands here, too: no name may hold one.
+It also has the pattern of a person's numbers (identity card, mobile telephone), which no name may contain.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ BLANKS = (
     "\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
 EDGES = "、,;。.·"
-LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")  # It is the form of a login, here and in the database.
-# A resident's number of 18 or of 15 digits, or that of a mobile telephone. The expression is read alike by Python, polars and
-# PostgreSQL; between two digits it means nothing.
+LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")  # All logins have this form, here and in the database.
+# The pattern matches a resident's number of 18 or 15 digits, or the number of a mobile telephone. Python, polars and
+# PostgreSQL read it alike. A match inside a longer run of digits does not count.
 PERSON_NUMBER = (
     "([1-9][0-9]{16}[0-9Xx]|[1-9][0-9]{7}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[0-9]{3}"
     "|(0{0,2}86[ -]?|0)?1[3-9][0-9][ -]?[0-9]{4}[ -]?[0-9]{4})"
 )
-HAS_PERSON_NUMBER = f"(^|[^0-9]){PERSON_NUMBER}([^0-9]|$)"  # The macro `person_number` is the same text.
+HAS_PERSON_NUMBER = f"(^|[^0-9]){PERSON_NUMBER}([^0-9]|$)"  # The dbt macro `person_number` has the same text.
 FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _COMPARABLE = str.maketrans(FULL_WIDTH | dict.fromkeys(BLANKS))
 
 
 def comparable(text: str) -> str:
-    """Return a name as it is compared: blanks removed, full-width signs folded, punctuation at the edges off.
+    """Return a name in the form used for comparison: no blanks, full-width characters folded, no punctuation at the edges.
 
-    The macro `comparable_text` does the same in the models, and `repair.place` to a column of an export.
+    The macro `comparable_text` does the same in the models, and `repair.place` for a column of an export.
     """
     return text.translate(_COMPARABLE).strip(EDGES)

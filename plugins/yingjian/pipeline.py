@@ -1,4 +1,4 @@
-"""The DAGs have these ids, and so have those of their tasks that code outside of their DAG names; files have these statuses."""
+"""These are the ids of the DAGs, of tasks that code outside of their DAG refers to, and the states of builds and files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Dag(StrEnum):
 
 
 class Task(StrEnum):
-    """Other code asks for these tasks: SIGN_OFF of `public_release`, WAIT_FOR_HOUR of `delivery`, and the others of `daily`."""
+    """Other code refers to these tasks: SIGN_OFF of `public_release`, WAIT_FOR_HOUR of `delivery`, and the others of `daily`."""
 
     WAIT_FOR_FEEDS = "wait_for_feeds"
     CLAIM_BUILD = "claim_build"

@@ -1,7 +1,7 @@
-"""Temporary files of a program lie in its home, for nobody but its owner, and go with it, however it ends.
+"""This module keeps a process's temporary files in the home, readable by the owner only, and removes them even after a kill.
 
-Landing unpacks rows there, and libraries write sheets there before they are whole. In the system's folder a killed program
-would leave them for good.
+They hold personal data: landing unpacks rows there, and libraries write unfinished spreadsheets there. In the system's
+temporary folder, the files of a killed process would stay forever.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ NAME = "scratch"
 
 @contextmanager
 def own_folder() -> Iterator[None]:
-    """Let Python's temporary files, and those of programs that it starts, lie in a folder of this process.
+    """Give this process and the programs that it starts a temporary folder of their own.
 
-    The folders of processes that are gone are removed first. A process holds the lock of its folder for as long as it, or
-    a fork of it, lives; the kernel releases it after a kill too. Where there is no home yet, or it is closed to this
-    user, the system's folder stays in use.
+    The folders of dead processes are removed first. A process holds a file lock on its folder for as long as it or a fork of
+    it lives; the kernel releases the lock even after a kill. If there is no home yet, or this user cannot write to it, the
+    system's temporary folder stays in use.
     """
     folder = _new_folder(home_of(os.environ) / NAME)
     if folder is None:
@@ -42,19 +42,19 @@ def own_folder() -> Iterator[None]:
             os.environ.pop("TMPDIR", None)
         else:
             os.environ["TMPDIR"] = given
-        if os.getpid() == maker:  # A fork ends here too, and the folder is its parent's.
+        if os.getpid() == maker:  # A fork gets here too, but the folder belongs to its parent.
             shutil.rmtree(path, ignore_errors=True)
         os.close(descriptor)
 
 
 def _new_folder(scratch: Path) -> tuple[int, Path] | None:
-    """Return a new folder with its lock; None where the home has no room for one, or is none before its first secret."""
+    """Return the descriptor of a lock and its new folder; None if it cannot be made, or the home has no secrets yet."""
     if not (scratch.parent / "secrets").is_dir():
         return None
     try:
         scratch.mkdir(exist_ok=True, mode=0o700)
         with (scratch / ".lock").open("w") as turn:
-            fcntl.flock(turn, fcntl.LOCK_EX)  # A new folder is not removed before its lock is taken.
+            fcntl.flock(turn, fcntl.LOCK_EX)  # Other processes must not sweep the new folder before it is locked.
             _sweep(scratch)
             path = Path(tempfile.mkdtemp(dir=scratch, prefix=""))
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -65,7 +65,7 @@ def _new_folder(scratch: Path) -> tuple[int, Path] | None:
 
 
 def _sweep(scratch: Path) -> None:
-    """Remove the folders of processes that are gone."""
+    """Remove the folders of dead processes."""
     for folder in scratch.iterdir():
         if folder.is_dir() and not folder.is_symlink():
             with suppress(OSError):  # The folder of a living process is locked.

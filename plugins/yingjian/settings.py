@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
-# Nothing leaves the machine: the telemetry of every package that has one.
+# These variables turn off the telemetry of all packages, so that no data leaves the machine.
 TELEMETRY_OFF = {
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
@@ -34,21 +34,21 @@ TELEMETRY_OFF = {
 
 
 def home_of(env: Mapping[str, str]) -> Path:
-    """Return the folder of all state, as an environment names it. A command knows it before it reads any other variable."""
+    """Return the folder of all state that an environment names. No other variable is read or checked for this."""
     return Path(env.get("YINGJIAN_HOME") or PROJECT_ROOT / ".yingjian").absolute()
 
 
 class SetupError(RuntimeError):
     """Something on this machine must be changed first; the text is one sentence that says what to do.
 
-    may_be_told: the text of such an exception names no person and may leave in an alert; of others only the type does.
+    may_be_told: the text of such an exception holds no personal data, so an alert may quote it; of others it gives the type.
     """
 
     may_be_told = True
 
 
 def variables(env: Mapping[str, str] = os.environ) -> Environment:
-    """Every variable of Yingjian as the environment has it. Raises SetupError that names the variable with a wrong value."""
+    """Return every variable of Yingjian. Raises SetupError, which names the variable that has an invalid value."""
     from yingjian.environment import Environment
 
     try:
@@ -58,7 +58,7 @@ def variables(env: Mapping[str, str] = os.environ) -> Environment:
 
 
 def _broker(url: str | None, password: str | None) -> str | None:
-    """Return the broker's URL with its password. Raises SetupError when there is none: a broker without one runs anything."""
+    """Return the broker's URL with its password. Raises SetupError if there is none: anyone could have workers run tasks."""
     if url is None:
         return None
     scheme, _, rest = url.partition("://")
@@ -74,11 +74,11 @@ def _broker(url: str | None, password: str | None) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Alerts:
-    """How the data team is told, and after how many hours of what.
+    """The channels over which the data team is alerted, and the thresholds in hours.
 
     mail: addresses; wecom, dingtalk: Airflow connections of group robots; webhook: a URL that gets JSON; heartbeat: a URL
-    that is fetched by every turn of the watch. again: a state that lasts is told again; landing: nothing landed; long: a
-    task is at work; backup: the newest backup is older.
+    that each run of the watch fetches. again: until a lasting state is reported again; landing: without a landed file; long:
+    a task's run time; backup: the age of the newest backup.
     """
 
     mail: tuple[str, ...]
@@ -145,10 +145,9 @@ class Settings:
 
     @classmethod
     def load(cls, env: Mapping[str, str] = os.environ) -> Settings:
-        """Read the variables of `yingjian.environment`, which says what each of them is.
+        """Read the settings from the variables that `yingjian.environment` describes.
 
-        Raises SetupError when a value is none of its variable, and when the warehouse is not embedded and no person key is
-        given.
+        Raises SetupError when a value is invalid, and when the warehouse is not embedded and no person key is given.
         """
         given = variables(env)
         home = home_of(env)
@@ -273,7 +272,7 @@ class Settings:
         if given := variables().version or (baked.exists() and baked.read_text(encoding="utf-8").strip()):
             return str(given)
         try:
-            if (self.root / ".git").exists():  # Installed elsewhere, it may lie in somebody else's repository.
+            if (self.root / ".git").exists():  # An installed package may lie in another project's repository.
                 return subprocess.run(
                     ["git", "describe", "--always", "--dirty", "--abbrev=12"],
                     cwd=self.root, capture_output=True, text=True, check=True,
@@ -283,9 +282,9 @@ class Settings:
         return version("yingjian")
 
     def make_home(self) -> None:
-        """Make the home's folder for nobody but its owner, also one that was there and open to others.
+        """Create the home with access for its owner only, and close an existing one that is open to others.
 
-        Under root, others may still pass through to what they own: the server has a user of its own.
+        A home of root stays searchable, because the embedded server runs as a user of its own and must reach its files.
         """
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         mode = self.home.stat().st_mode & 0o777
@@ -294,22 +293,22 @@ class Settings:
             self.home.chmod(private)
 
     def existing_secret(self, name: str) -> str | None:
-        """A secret of this home, if it was made."""
+        """Return a secret of this home; None if it does not exist yet."""
         path = self.home / "secrets" / f"{name}.json"
         return str(json.loads(path.read_text())) if path.exists() else None
 
     def secret(self, name: str) -> str:
-        """A secret of this home, made at first use; the file is readable by its owner only."""
+        """Return a secret of this home, created at first use in a file that only its owner can read."""
         self.make_home()
         folder = self.home / "secrets"
         folder.mkdir(exist_ok=True, mode=0o700)
         path = folder / f"{name}.json"
         if not path.exists():
-            descriptor, temporary = tempfile.mkstemp(dir=folder)  # It makes the file with mode 0600.
+            descriptor, temporary = tempfile.mkstemp(dir=folder)  # It creates the file with mode 0600.
             with os.fdopen(descriptor, "w") as file:
                 json.dump(secrets.token_urlsafe(32), file)
             try:
-                os.link(temporary, path)  # If two processes make one at once, the first one's secret stays.
+                os.link(temporary, path)  # Linking is atomic: if two processes race, the first one's secret stays.
             except FileExistsError:
                 pass
             finally:
