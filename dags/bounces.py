@@ -1,4 +1,4 @@
-"""This DAG reads mails that came back before the next report is written."""
+"""This DAG reads bounced mail, at noon and before the daily run."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ DBT_TARGET = Path(os.environ.get("YINGJIAN_HOME") or ROOT / ".yingjian") / "dbt"
 @dag(
     schedule=BusinessDays(),
     start_date=START,
-    catchup=True,  # The schedule sets the limit.
-    max_active_runs=8,  # Runs wait for their turn to build (claim_build); a run that asks a person stops no other run.
+    catchup=True,  # The timetable limits how many missed days are caught up.
+    max_active_runs=8,  # Runs build one at a time (claim_build), but one that waits for a person must not block others.
     params={
         "date": Param(None, type=["null", "string"], format="date", title="业务日期 / business date, empty: yesterday")
     },

@@ -1,4 +1,4 @@
-"""This DAG lands every file in staging or, with a reason, in quarantine; a late file starts its day again."""
+"""This DAG lands every file in staging or, with a reason, in quarantine; a late required feed triggers its day again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This DAG keeps the warehouse small, its trail honest and its dictionary new."""
+"""This DAG deletes old data, verifies the audit trail and writes the data dictionary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This DAG releases public figures (article 31): a draft, a person's decision, and only then the public sees them."""
+"""This DAG releases public figures (article 31): it drafts them, waits for a sign-off, and only then publishes them."""
 
 from __future__ import annotations
 

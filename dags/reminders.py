@@ -1,4 +1,4 @@
-"""This DAG reminds officials of deadlines that come near, and sends what waited for the end of their quiet hours."""
+"""This DAG reminds officials of approaching deadlines, and sends packs that their quiet hours delayed."""
 
 from __future__ import annotations
 

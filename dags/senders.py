@@ -1,4 +1,4 @@
-"""This DAG sends senders the rows that could not be taken, each day, and a sheet of the month, each month."""
+"""This DAG sends each sender of data its quarantined rows every day, and a sheet of counts every month."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This DAG runs the watch, which tells the team what needs somebody, and tells it again until it is over."""
+"""This DAG runs the watch, which alerts the data team to problems and repeats each alert until the problem is over."""
 
 from __future__ import annotations
 
