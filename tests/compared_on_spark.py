@@ -1,7 +1,7 @@
-"""The comparison with Spark has covered these constructs, of the models and of tests/spark_queries.py, and these types of tables.
+"""This module lists the SQL constructs (of the models and of tests/spark_queries.py) and table types that were compared on Spark.
 
-`python -m tests.compared_on_spark` writes both files anew; tests/integration/test_spark.py compares every row that they stand for,
-and fails where they say something else.
+`python -m tests.compared_on_spark` regenerates both files; tests/integration/test_spark.py compares the rows of both engines,
+and fails if the files are out of date.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DAY = date(2022, 7, 20)
 
 
 def compiled() -> list[dbt.Model]:
-    """Every model, compiled where no server is; the home is kept, so that dbt reads only what changed since."""
+    """Return every model, compiled without a server. The home is kept, so that dbt parses only changed files."""
     nowhere = {
         "YINGJIAN_HOME": str(support.PARSED.parent / "nowhere"),
         "YINGJIAN_WAREHOUSE": "postgresql://nobody:none@127.0.0.1:1/yingjian",
@@ -38,7 +38,7 @@ def compiled() -> list[dbt.Model]:
 
 
 def uncovered(models: list[dbt.Model], covered: set[str]) -> list[str]:
-    """It finds what models use that the comparison has not covered, or that cannot be translated, with the model and the line."""
+    """Return the constructs of models that were not compared or cannot be translated, each with its model and line."""
     tables = json.loads(TYPES.read_text(encoding="utf-8"))
     faults = []
     for model in models:
@@ -57,7 +57,7 @@ def uncovered(models: list[dbt.Model], covered: set[str]) -> list[str]:
 
 
 def constructs(models: list[dbt.Model], tables: Mapping[str, Columns]) -> set[str]:
-    """Every construct of the models and of the queries. Raises Refused."""
+    """Return every construct of the models and of the queries. Raises Refused when one cannot be translated."""
     known = dict(tables)
     names: set[str] = set()
     for model in models:

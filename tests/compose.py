@@ -1,4 +1,4 @@
-"""docker-compose.yml as Compose reads it: merged, variables in, `$$` back to `$`; no Docker needed."""
+"""This module reads docker-compose.yml as Compose does, without Docker: merge keys, variables, and `$$` for `$`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>\w+)(?:(?P<how>:-|:\?)(?P<rest>[^}]*
 
 
 def load(variables: Mapping[str, str]) -> Any:
-    """The file with these variables. Raises KeyError with the name of one that must be set and is not."""
+    """Return the file with these variables filled in. Raises KeyError with the name of a required one that is not set."""
 
     def value(match: re.Match[str]) -> str:
         if match["name"] is None:
@@ -36,6 +36,6 @@ def load(variables: Mapping[str, str]) -> Any:
 
 
 def env_file(text: str) -> dict[str, str]:
-    """A file of variables, as Compose reads it: a value in single quotes stands for itself."""
+    """Return the variables of an env file as Compose reads it: single quotes are removed, and their content is literal."""
     lines = [line.partition("=") for line in text.splitlines() if line and not line.startswith("#")]
     return {name: value[1:-1] if value[:1] == "'" else value for name, _, value in lines}

@@ -32,9 +32,9 @@ FIRST = ("test_run.py", "test_faults.py", "test_cases.py", "test_against_marts.p
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest come first, so that no worker begins with one when the others are done.
+    """Put the slowest files first, so that no worker starts one of them when the others are done.
 
-    Then come the unit tests, which need no home: a worker runs them while another makes the towns that the rest copies.
+    Unit tests come next: they need no home, so workers can run them while one worker makes the towns that other tests copy.
     """
 
     def place(item: pytest.Item) -> int:
@@ -54,7 +54,7 @@ class Once(Protocol):
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
-    """Makes a folder that all workers of this session share: the first that asks makes it, the others wait for it."""
+    """Make a folder once for all workers of this session: the first one makes it, and the others wait for it."""
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
@@ -83,7 +83,7 @@ def empty_home(once: Once) -> Settings:
 
 @contextmanager
 def running_copy(like: Settings, folder: Path) -> Iterator[Settings]:
-    """Copy a home, whose server is stopped, and let the copy's run; for what a whole session shares."""
+    """Copy a home, whose server is stopped, and run the copy's server until the block ends; for session fixtures."""
     settings = support.copy_home(like, folder)
     yield settings
     EmbeddedPostgres(settings).stop()
@@ -93,10 +93,10 @@ def running_copy(like: Settings, folder: Path) -> Iterator[Settings]:
 def home_factory(
     tmp_path_factory: pytest.TempPathFactory, empty_home: Settings, request: pytest.FixtureRequest
 ) -> Iterator[HomeFactory]:
-    """Makes homes with a running server and all tables, or with all that `like` holds, for the module's tests.
+    """Make homes with a running server for the module's tests: with empty tables, or as copies of `like`.
 
-    They are stopped at the module's end, and removed unless a test failed meanwhile. The server of `like` is stopped, too:
-    it is for copies only.
+    They are stopped at the module's end, and removed unless a test has failed. The server of `like` is stopped, because only
+    a stopped server can be copied.
     """
     homes: list[Settings] = []
     failed = request.session.testsfailed
@@ -115,7 +115,7 @@ def home_factory(
 
 @pytest.fixture(scope="session", autouse=True)
 def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The session has a temporary folder of its own, so that nothing stays of tests and of processes that they kill."""
+    """Give the session a temporary folder of its own, so that tests and processes that they kill leave nothing behind."""
     folder = tmp_path_factory.mktemp("tmp")
     before, tempfile.tempdir = tempfile.tempdir, str(folder)
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""A lint of the English of comments and docstrings: docs/english.md says the rules, this module finds what breaks two of them.
+"""A lint of the English of comments and docstrings: docs/english.md has the rules, and this module checks two of them.
 
 It reports a text that begins with one of HEADS, and a text whose first sentence has no word that can be a finite verb. The
 second finding is a guess by a list of verbs and by endings: it misses some fragments and takes some nouns for verbs.
@@ -99,7 +99,7 @@ class Finding:
 
 
 def _base_forms(word: str) -> set[str]:
-    """The verbs of which a word may be the base form, the third person or the past."""
+    """Return the words of which a word may be the third person, and the word itself."""
     forms = {word}
     if word.endswith("ies"):
         forms.add(word[:-3] + "y")
@@ -111,7 +111,7 @@ def _base_forms(word: str) -> set[str]:
 
 
 def has_verb(sentence: str) -> bool:
-    """Whether a sentence has a word that can be a finite verb."""
+    """Return whether a sentence has a word that can be a finite verb."""
     words = re.findall(r"[A-Za-z][A-Za-z'’]*", re.sub(r"`[^`]*`|\{\{.*?\}\}|[\w./]+/[\w./]+", " x ", sentence))
     for place, word in enumerate(word.lower().replace("’", "'") for word in words):
         before = words[place - 1].lower() if place else ""
@@ -134,7 +134,7 @@ def first_sentence(text: str) -> str:
 
 
 def reason(text: str) -> str | None:
-    """Why a text is none of the kind that docs/english.md asks for; None where nothing is found."""
+    """Return why a text breaks a rule of docs/english.md; None if it does not."""
     text = " ".join(text.split())
     if EXCEPTIONS.match(text) or not re.search(r"[A-Za-z]{2}", text):
         return None
@@ -148,7 +148,7 @@ def reason(text: str) -> str | None:
 
 
 def python_texts(source: str) -> Iterator[tuple[int, str]]:
-    """The docstrings and comments of a module: comment lines that follow each other are one text."""
+    """Yield the docstrings and comments of a module with their lines; consecutive comment lines are one text."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, documented) and (text := ast.get_docstring(node)) is not None:
@@ -172,7 +172,7 @@ def python_texts(source: str) -> Iterator[tuple[int, str]]:
 
 
 def sql_texts(source: str) -> Iterator[tuple[int, str]]:
-    """The function gives the `--` comments of a file of SQL, and those of its templates."""
+    """Yield the `--` comments of a SQL file and its Jinja comments, with their lines."""
     for comment in re.finditer(r"\{#-?(.*?)-?#\}", source, re.DOTALL):
         yield source.count("\n", 0, comment.start()) + 1, comment[1].strip()
     block: list[str] = []
@@ -194,7 +194,7 @@ def sql_texts(source: str) -> Iterator[tuple[int, str]]:
 
 
 def findings(source: str, path: str) -> list[Finding]:
-    """The function gives the findings of one file."""
+    """Return the findings of one file."""
     texts = sql_texts(source) if path.endswith(".sql") else python_texts(source)
     return [Finding(path, line, " ".join(text.split()), why) for line, text in texts if (why := reason(text))]
 
@@ -207,7 +207,7 @@ def files(root: Path = ROOT) -> Iterator[Path]:
 
 
 def all_findings(root: Path = ROOT) -> list[Finding]:
-    """The function gives the findings of the whole repository."""
+    """Return the findings of the whole repository."""
     return [
         finding
         for path in files(root)
@@ -233,7 +233,7 @@ def as_text(counts: dict[str, int]) -> str:
 
 
 def differences(baseline: dict[str, int], counts: dict[str, int]) -> list[str]:
-    """The files that have more findings than listed, or fewer: the list must shrink with the code."""
+    """Return a message for each file that has more findings than listed, or fewer: the list must shrink with the code."""
     messages = []
     for path in sorted(baseline.keys() | counts.keys()):
         was, now = baseline.get(path, 0), counts.get(path, 0)

@@ -1,4 +1,4 @@
-"""Tests of faults share this: a reader that polls the marts meanwhile, and the death of a scheduler."""
+"""Tests of faults share these helpers: a reader that polls the marts, and a function that kills a scheduler."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from yingjian.settings import Settings
 
 
 class Reader(threading.Thread):
-    """A dashboard that never stops asking. seen: publication -> the answers there were to it."""
+    """A dashboard that polls until it is stopped. seen: by publication, the distinct answers."""
 
     QUESTION = " union all ".join(
         ["select 'publication', publication_id::text from reporting.publication"]
@@ -42,8 +42,8 @@ class Reader(threading.Thread):
         while not self._stopping.is_set():
             was_down = self.is_down
             try:
-                # Nothing that a run does may make a reader wait for a lock. The reader asks twenty times a second and is
-                # never idle, but libfaketime shows a waiting server's alarm the real clock, two days past the idle hour.
+                # A run must never make a reader wait for a lock. The idle timeout is off because libfaketime does not cover
+                # the server's timer: it sees the real clock, days ahead, and would end a session that is never idle.
                 options = "-c lock_timeout=60000 -c idle_session_timeout=0"
                 with psycopg.connect(warehouse.uri(self._settings, "bi_reader"), autocommit=True, options=options) as conn:  # fmt: skip
                     while not self._stopping.is_set():
@@ -69,7 +69,7 @@ class Reader(threading.Thread):
 
 @contextmanager
 def polling(town: Settings) -> Iterator[Reader]:
-    """A reader polls meanwhile. Fails the test when it ever saw an error, or a publication otherwise than complete."""
+    """Poll the marts during the block. Fails the test if the reader saw an error, or one publication in different states."""
     reader = Reader(town)
     reader.start()
     reader.wait_for_polls(1)
@@ -80,10 +80,10 @@ def polling(town: Settings) -> Iterator[Reader]:
 
 
 def kill_scheduler(settings: Settings) -> None:
-    """Kill -9 the scheduler of a home's services, and make its last sign of life an hour old.
+    """Kill the scheduler of a home's services with SIGKILL, and set its last heartbeat back by an hour.
 
-    Airflow waits five minutes before it takes a silent scheduler for dead and begins its tasks again
-    (docs/decisions/slow-is-not-dead.md). They are over for the test when the next scheduler starts.
+    Airflow treats a scheduler as dead after five minutes without a heartbeat, and then restarts its tasks
+    (docs/decisions/slow-is-not-dead.md). With the old heartbeat, the next scheduler does so as soon as it starts.
     """
     state = json.loads((settings.home / "airflow" / "services.json").read_text())
     processes = [psutil.Process(pid) for pid, _ in state["services"]]

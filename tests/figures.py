@@ -1,4 +1,4 @@
-"""A second reading of every figure: SQL over the published marts that shares nothing with the models of indicator_daily."""
+"""This module computes every figure a second time, by SQL over published marts, without the models of indicator_daily."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from yingjian.settings import PROJECT_ROOT
 
 HEADLINE = "group_code not in ('P19', 'P24')"
 OPEN = "status in ('waiting', 'overdue')"
-# Each figure has its mart, its part, its whole (empty for a count) and its rows.
+# Each figure has a mart, a numerator (part), a denominator (whole; empty for a count) and a condition on the rows.
 FIGURES = {
     "overdue": ("compliance_daily", "sum(overdue)", "", HEADLINE),
     "compliance": ("compliance_daily", "sum(compliant)", "sum(required)", HEADLINE),
@@ -137,7 +137,7 @@ create table published.indicator_daily (
 
 
 def definitions() -> dict[str, dict[str, str]]:
-    """Return the words of each figure, from the seed."""
+    """Return the seed's row of each figure, by code."""
     path = PROJECT_ROOT / "dbt_project" / "seeds" / "reference" / "indicator_definition.csv"
     with path.open(encoding="utf-8", newline="") as file:
         return {row["indicator_code"]: row for row in csv.DictReader(file)}
@@ -164,7 +164,7 @@ def shown(part: Any, whole: Any, *, is_share: bool) -> tuple[int, int | None, fl
 def fill(
     conn: psycopg.Connection[Any], publication_id: int, kinds: Collection[str] = ("office", "community", "department")
 ) -> None:
-    """Write the figures of a made-up publication, for the town and each of its places of these kinds, from its rows."""
+    """Compute and write the figures of a made-up publication, for the town and for each place of these kinds."""
     conn.execute("delete from published.indicator where publication_id = %s", [publication_id])
     conn.execute("delete from published.indicator_daily where publication_id = %s", [publication_id])
     known = definitions()
@@ -235,7 +235,7 @@ def _places(conn: psycopg.Connection[Any], publication_id: int) -> dict[str, lis
 
 
 def _rule(kind: str, mart: str, columns: Collection[str]) -> str | None:
-    """Return which rows of a mart are of a place; None where the mart does not exist or does not name such places."""
+    """Return the condition for a place's rows of a mart; None if the mart does not exist or has no such places."""
     if not columns:
         return None
     if kind == "office":

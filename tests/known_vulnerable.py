@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["jinja2==2.11.2"]
 # ///
-"""`make audit` asks of this package first, which has known vulnerabilities: a database that knows of none audits nothing.
+"""`make audit` scans this package first. It has known vulnerabilities, so a clean result means that the audit does not work.
 
 Nobody installs or runs it.
 """

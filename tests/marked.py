@@ -1,4 +1,4 @@
-"""Made-up persons with marks that stand nowhere else, put into every feed, to see where they come out again."""
+"""This module puts made-up persons with unique marks into every feed, so that tests can find where their data leaks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from yingjian.landing.check import has_valid_check_digit
 from yingjian.landing.feeds import FEEDS, RISK_AREAS, Column, Feed
 
 NAME, NUMBER, PHONE = "泄露标记", "35050319010101", "199876001"
-# Each as a log, a JSON document, a page's address or an old system's file may hold it.
+# A mark may occur in these encodings: in a log, a JSON document, a URL or an old system's file.
 MARKS = tuple(
     dict.fromkeys(
         form
@@ -28,7 +28,7 @@ MARKS = tuple(
         )
     )
 )
-# Nobody may read these but those who must find a person. Other texts (a unit, a zone's name) are what reports are about.
+# Only readers who must find a person may see these columns. Other texts (a unit, a zone's name) may appear in reports.
 PERSONAL = frozenset(
     {"姓名", "证件号码", "手机号", "现住址", "七日内旅居史", "批准人", "原因", "处置人", "记录人", "备注"}
 )
@@ -39,21 +39,21 @@ _VALUES = {
 
 
 def number(index: int) -> str:
-    """The function makes a resident number with NUMBER in front."""
+    """Return a valid resident number that begins with NUMBER."""
     stem = f"{NUMBER}{index:03}"
     candidates = pl.Series([stem + digit for digit in "0123456789X"])
     return str(candidates.filter(has_valid_check_digit(candidates))[0])
 
 
 def write(folder: Path) -> None:
-    """For each feed a row that is taken, rows that are rejected, and files that cannot be read; for some, bad names."""
+    """Write, for each feed, a valid row, rows to be rejected, and unreadable files, some of which have marks in their names."""
     for index, feed in enumerate(FEEDS.values()):
         good = {column.source: _value(column, index) for column in feed.columns}
         marked = {
             column.source: f"{NAME}{column.source}{index}"
             for column in feed.columns
             if column.kind in ("text", "place", "places")
-            and column != feed.sender  # Reports are about the sender of a row.
+            and column != feed.sender  # Reports may name the sender of a row.
         }
         wrong = [
             good | marked | {column.source: f"{NAME}{PHONE}{number(index)}"}

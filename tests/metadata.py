@@ -1,4 +1,4 @@
-"""Airflow's metadata database as tests need it: made by Airflow's own migrations, its rows as its services write them."""
+"""This module creates Airflow's metadata database with Airflow's own migrations, and inserts rows as its services do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psycopg
 
 
 def migrate(uri: str, home: Path) -> None:
-    """Make Airflow's tables in an empty database; `home` is a folder for Airflow's own files."""
+    """Create Airflow's tables in an empty database; `home` is a folder for Airflow's own files."""
     driver = uri.replace("postgresql:", "postgresql+psycopg:", 1)
     environment = {
         **os.environ,
@@ -35,7 +35,7 @@ def put(conn: psycopg.Connection, table: str, **values: Any) -> None:
 
 
 def put_run(conn: psycopg.Connection, dag_id: str, run_id: str, state: str = "running", **values: Any) -> None:
-    """A run of a DAG; `values` are further columns of dag_run."""
+    """Insert a run of a DAG; `values` are further columns of dag_run."""
     moment = values.pop("start_date", datetime.now(UTC))
     put(
         conn, "dag_run", dag_id=dag_id, run_id=run_id, state=state, run_type=values.pop("run_type", "manual"),
@@ -45,7 +45,7 @@ def put_run(conn: psycopg.Connection, dag_id: str, run_id: str, state: str = "ru
 
 
 def put_task(conn: psycopg.Connection, dag_id: str, run_id: str, task_id: str, state: str, **values: Any) -> uuid.UUID:
-    """A task of a run; `values` are further columns of task_instance. Returns its id."""
+    """Insert a task of a run; `values` are further columns of task_instance. Returns its id."""
     number = uuid.uuid4()
     put(
         conn, "task_instance", id=number, dag_id=dag_id, run_id=run_id, task_id=task_id, state=state,

@@ -1,7 +1,7 @@
 """`make model M=overdue`: one model with its tests, built in seconds on a small town that is kept between calls.
 
-The town lives in `.yingjian-model/`, with a server of its own that the command stops at its end. The first call makes it and
-builds everything once. Delete the folder to begin anew.
+The town is in `.yingjian-model/`, with a server of its own that the command stops at the end. The first call makes it and
+builds everything once. Delete the folder to start over.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROWS = 5
 
 
 def small_town() -> Settings:
-    """The home of the kept town; the first call makes it."""
+    """Return the home of the kept town; the first call makes it."""
     if (HOME / "made").exists():
         settings = Settings.load({"YINGJIAN_HOME": str(HOME)})
         EmbeddedPostgres(settings).ensure_running()
@@ -41,7 +41,7 @@ def small_town() -> Settings:
 
 
 def main(selected: list[str]) -> int:
-    """Build what dbt's `--select` understands, print dbt's log and the first rows of each model; returns the exit code."""
+    """Build `selected` (dbt's `--select`), print dbt's log and the first rows of each model; return the exit code."""
     if not selected:
         print("Which model? make model M=overdue", file=sys.stderr)
         return 2
@@ -54,18 +54,18 @@ def main(selected: list[str]) -> int:
         if not done.success:
             print(f"A relation or column that is missing here may be newer than the kept town: delete {HOME.name}/.")
         return 0 if done.success else 1
-    finally:  # The server runs also where the town could not be made.
+    finally:  # The server may run even if the town could not be made.
         EmbeddedPostgres(Settings.load({"YINGJIAN_HOME": str(HOME)})).stop()
 
 
 def print_head(settings: Settings, model: str) -> None:
-    """The first rows of a model, where `model` is the name of one and not another selector of dbt's."""
+    """Print the first rows of a model; print nothing if `model` is another kind of selector."""
     where = "relname = %s and relnamespace::regnamespace::text in ('build', 'intermediate')"
     for (schema,) in support.query(
         settings, f"select relnamespace::regnamespace::text from pg_class where {where}", model
     ):
         table = sql.Identifier(schema, model)
-        with warehouse.connect(settings) as conn:  # As JSON: Python has no date for "infinity".
+        with warehouse.connect(settings) as conn:  # Python has no date for "infinity", but JSON can hold it.
             rows = conn.execute(
                 sql.SQL("select to_json(model) from {} as model limit %s").format(table), (ROWS,)
             ).fetchall()

@@ -1,4 +1,4 @@
-"""A month of publications of the portal's town, which tests of figures over days read, and which is gone afterwards."""
+"""This module adds a month of publications to the portal's town, for tests of figures over days, and removes it afterwards."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from yingjian.modelling.marts import published
 
 DAYS = 30
 FIRST, LAST = 3, 2 + DAYS
-# The day before has what the report compares with; older days have their figures alone.
+# The day before also gets the marts with which the report compares; older days get only their figures.
 COMPARED = ("obligation", "feed_quality", "overdue", "compliance_daily", "town_state")
 
 
 @contextmanager
 def published_month(portal: Portal) -> Iterator[int]:
-    """Publish the town's day again as publication 32, after one for each of the 29 days before; give its number."""
+    """Publish the town's day again as publication 32, after one for each of the 29 days before; yield its number."""
     with warehouse.connect(portal.settings) as conn:
         for mart in published():
             _copy(conn, mart, LAST)
@@ -70,7 +70,7 @@ def _copy(conn: psycopg.Connection, mart: str, number: int) -> None:
 
 
 def _other_values(conn: psycopg.Connection, number: int, back: int) -> None:
-    """Earlier days have somewhat more overdue, and a lower share."""
+    """Change the figures of an earlier day: counts get somewhat higher, and shares lower."""
     table = f"published.indicator_daily_p{number}"
     conn.execute(
         f"""

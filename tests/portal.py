@@ -1,4 +1,4 @@
-"""The portal's own service on a copy of the session's town: officials sign in, nothing else runs."""
+"""This module runs the portal alone, without other services, on a copy of the session's town."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ READY_SECONDS = 120
 class Portal:
     """A running portal.
 
-    `own` and `other` are communities with overdue persons, `own` is the part of grid and clerk; `own_grid`, a grid of it, is
-    the part of grid-worker.
+    `own` and `other` are communities with overdue persons. `own` is the audience of the officials grid and clerk, and
+    `own_grid`, a grid of it, that of grid-worker.
     """
 
     settings: Settings
@@ -54,7 +54,7 @@ class Portal:
     own_grid: str = ""
 
     def client(self, login: str | None = None) -> httpx.Client:
-        """A browser without a screen: Chinese, HTML, signed in with a session of the portal."""
+        """Return an HTTP client with the headers of a Chinese browser, signed in as `login` if there is one."""
         client = httpx.Client(
             base_url=self.url, timeout=60, headers={"accept": "text/html", "accept-language": "zh-CN,zh;q=0.9"}
         )
@@ -63,7 +63,7 @@ class Portal:
         return client
 
     def token(self, login: str) -> str:
-        """The token of a new session, as one is opened by the sign-in."""
+        """Open a session as the sign-in does; return its token."""
         token = secrets.token_urlsafe(32)
         with warehouse.connect(self.settings) as conn:
             conn.execute(
@@ -74,7 +74,7 @@ class Portal:
         return token
 
     def invite(self, login: str) -> str:
-        """A first password, as `yingjian official invite` gives one."""
+        """Return a first password, as `yingjian official invite` gives one."""
         with warehouse.connect(self.settings) as conn:
             conn.autocommit = True
             return accounts.invite(conn, login, "tester")
@@ -83,7 +83,7 @@ class Portal:
         return support.query(self.settings, text, *parameters)
 
     def person_of(self, community: str) -> str:
-        """Somebody overdue who lives nowhere else than in this community."""
+        """Return an overdue person who lives in this community and in no other."""
         return str(
             self.query(
                 """
@@ -194,10 +194,10 @@ def _served(portal: Portal, environment: dict[str, str]) -> Iterator[None]:
 
 
 def _copy(world: Settings, home: Path) -> Settings:
-    """The town's database under another name, so that the session's stays as it is."""
+    """Copy the town's database under another name, so that the session's does not change."""
     server = EmbeddedPostgres(world)
     with psycopg.connect(server.uri("postgres", "postgres"), autocommit=True) as conn:
-        # Nobody may be connected to what is copied; what is left are idle connections of checks that are over.
+        # A template database must have no connections; those that are left are idle ones of finished checks.
         conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'yingjian'")
         conn.execute("create database portal template yingjian owner yingjian_owner")
     settings = Settings.load(
@@ -216,7 +216,7 @@ def _copy(world: Settings, home: Path) -> Settings:
 
 
 def _parts(settings: Settings) -> tuple[str, str, str, str]:
-    """The town has two communities, a department and a grid of the first community, with overdue persons."""
+    """Return two communities, a department, and a grid of the first community, all with overdue persons."""
     (own, _), (other, _), *_ = support.query(
         settings,
         """
@@ -278,7 +278,7 @@ def _officials(own: str, own_grid: str, department: str) -> list[dict[str, objec
 
 
 def _publish_again(conn: psycopg.Connection, own: str) -> None:
-    """Publication 2, of the same day: as late data would, one obligation goes, one comes, and some say something else."""
+    """Publish the same day again as publication 2, as after late data: an obligation is gone, one is new, some differ."""
     for mart in published():
         conn.execute(
             f"create table published.{mart}_p2 (like published.{mart}_p1 including defaults including comments)"
@@ -311,7 +311,7 @@ def _publish_again(conn: psycopg.Connection, own: str) -> None:
     conn.execute(
         "delete from published.obligation_p1 where obligation_id = (select min(obligation_id) from published.due_p2)"
     )
-    # The small town lacks these: a zone that may be lowered and who blocks it, stays, a restatement, a stale feed.
+    # The small town lacks these: a zone that may be lowered, a person who blocks that, stays, a restatement, a stale feed.
     for statement in (
         """
         update published.risk_zone_p2
@@ -338,7 +338,7 @@ def _publish_again(conn: psycopg.Connection, own: str) -> None:
         "update published.feed_quality_p2 set status = 'stale', message = '最近一次更新停留在7月1日' where feed = 'cases'",
     ):
         conn.execute(statement)  # type: ignore[arg-type]
-    # Texts that a spreadsheet or a browser could take for more than text.
+    # These texts must be escaped: a formula for a spreadsheet, and a script for a browser.
     conn.execute(
         """
         update published.overdue_p2 set unit = '=HYPERLINK("http://x")', explanation = explanation || '<script>alert(1)</script>'
@@ -360,7 +360,7 @@ def _data_docs(settings: Settings) -> None:
 
 
 def _runs(conn: psycopg.Connection) -> None:
-    """Two runs on record, as the scheduler leaves them: one with a failed task, one at work."""
+    """Insert two runs as the scheduler leaves them: one with a failed task, and one that is running."""
     for run_id, state, end in (("one", "failed", "2022-07-21 00:14+08"), ("two", "running", None)):
         conn.execute(
             """
@@ -378,7 +378,7 @@ def _runs(conn: psycopg.Connection) -> None:
 
 
 def _question(settings: Settings) -> int:
-    """A build of the day after failed its audit; its run asks those who may release it."""
+    """Record a failed audit of the next day's build, and its run's question whether to release it; return its id."""
     token = str(uuid.uuid4())
     with warehouse.connect(settings) as conn:
         conn.execute(
@@ -401,7 +401,7 @@ def _question(settings: Settings) -> int:
 
 
 def ask_release(portal: Portal) -> int:
-    """A run asks once more about the build of the portal's town."""
+    """Ask again, as another run, whether to release the portal's build; return the id of the question."""
     with warehouse.connect(portal.settings) as conn:
         about = decision.question(conn, portal.question)
         assert about and about.build_token
@@ -413,7 +413,7 @@ def ask_release(portal: Portal) -> int:
 
 
 def ask_sign_off(settings: Settings, publication_id: int = 2, run_id: str = "sign-off") -> int:
-    """A run asks whether to release the public figures of a publication."""
+    """Ask, as a run, whether to release the public figures of a publication; return the id of the question."""
     with warehouse.connect(settings) as conn:
         row = conn.execute(
             "select as_of_date from published.publication where publication_id = %s", (publication_id,)

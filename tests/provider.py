@@ -1,4 +1,4 @@
-"""A real OpenID Connect provider on loopback, made of authlib's own server side: codes, PKCE, nonce and signed ID tokens."""
+"""A real OpenID Connect provider on loopback, built with authlib's server: codes, PKCE, nonce and signed ID tokens."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ USER = SimpleNamespace(id="0f8fad5b")
 
 @dataclass
 class Provider:
-    """The provider signs in `login` without asking. `claims` replace those of its ID tokens; `key` signs them."""
+    """The provider signs in `login` without asking. `claims` override those of its ID tokens; `key` signs them."""
 
     url: str = ""
     login: str = ""
@@ -35,7 +35,7 @@ class Provider:
 
 
 class Client(ClientMixin):
-    """The portal is the only client; its addresses are those on loopback."""
+    """The portal is the only client; redirects may go only to loopback."""
 
     id_token_signed_response_alg = "RS256"
 

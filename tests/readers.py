@@ -1,4 +1,4 @@
-"""Logins of readers in a published town: one for each kind, each with the part of the town that is its own."""
+"""This module makes logins of readers in a published town: one for each kind of reader, with its part of the town."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Town:
 
 @contextmanager
 def with_logins(world: Settings) -> Iterator[Town]:
-    """The town with its logins, which are taken away at the end."""
+    """Grant the logins, yield the town with them, and revoke them at the end."""
     [(community, department)] = support.query(
         world,
         """

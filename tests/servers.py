@@ -35,7 +35,7 @@ def free_port() -> int:
 
 
 class Dsn(SMTP):
-    """aiosmtpd knows no delivery-status notifications (RFC 3461): announces them and keeps what is asked for."""
+    """aiosmtpd does not support delivery-status notifications (RFC 3461): this class accepts and records their parameters."""
 
     async def smtp_MAIL(self, arg: str) -> None:
         self.event_handler.asked.append(arg)
@@ -48,7 +48,7 @@ class Dsn(SMTP):
 
 @dataclass
 class MailServer:
-    """A mail server keeps what it got, and how it answers: per address the answers of RCPT, then 250; `drops`: no answer to DATA."""
+    """A mail server that records what it gets. answers: replies to RCPT by address, then 250; drops: no reply to DATA."""
 
     port: int = 0
     accepted: list[Envelope] = field(default_factory=list)
@@ -94,7 +94,7 @@ class MailServer:
 
 
 class TlsController(Controller):
-    """Starts each connection in the clear and wants STARTTLS and a login before anything else, or TLS from the first byte."""
+    """Requires a login, after STARTTLS or on a connection that uses TLS from the first byte (`implicit`)."""
 
     def __init__(self, handler: MailServer, tls: ssl.SSLContext, *, implicit: bool) -> None:
         self._tls = tls
@@ -111,7 +111,7 @@ class TlsController(Controller):
         return Dsn(self.handler, **login, **starttls)
 
     def _trigger_server(self) -> None:
-        """The controller's own probe would have to speak TLS."""
+        """Only connect, because the controller's own probe does not speak TLS."""
         socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
 
 
@@ -122,7 +122,7 @@ def server_context(authority: trustme.CA, host: str = "127.0.0.1") -> ssl.SSLCon
 
 
 def smtp_connection(port: int, password: str = PASSWORD, **extra: Any) -> str:
-    """The function gives AIRFLOW_CONN_SMTP_DEFAULT of a server with STARTTLS and a login."""
+    """Return AIRFLOW_CONN_SMTP_DEFAULT for a server with STARTTLS and a login."""
     return json.dumps(
         {
             "conn_type": "smtp", "host": "127.0.0.1", "port": port, "login": "yingjian", "password": password,
@@ -132,7 +132,7 @@ def smtp_connection(port: int, password: str = PASSWORD, **extra: Any) -> str:
 
 
 class RedisServer:
-    """A Redis server on loopback that asks for a password and keeps nothing. passed: every command that it got."""
+    """A Redis server on loopback that requires a password and persists nothing. passed: every command that it received."""
 
     def __init__(self) -> None:
         self.password = secrets.token_hex(16)
@@ -142,7 +142,7 @@ class RedisServer:
             ["redis-server", "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
         )
         assert self._process.stdin
-        with self._process.stdin as config:  # Not as an argument: every user of the machine sees those.
+        with self._process.stdin as config:  # Every user of the machine can see arguments, so the password is not one.
             config.write(f'bind 127.0.0.1\nport {port}\nrequirepass {self.password}\nsave ""\n')
         self.client = Redis.from_url(self.url, retry=Retry(ConstantBackoff(0.1), 100))
         self.client.ping()
@@ -160,7 +160,7 @@ class RedisServer:
 
 
 class SftpServer:
-    """An SSH server whose root is a folder. connection: Airflow's connection to it, as JSON; kind: what it answers with."""
+    """An SSH server whose root is a folder. connection: Airflow's connection to it, as JSON; kind: the class of the SFTP handler."""
 
     def __init__(self, root: Path, kind: type[asyncssh.SFTPServer] = asyncssh.SFTPServer) -> None:
         self.root = root

@@ -1,4 +1,4 @@
-"""A pytest plugin: under continuous integration a skipped test fails, unless it waits for the office's own documents.
+"""A pytest plugin: under continuous integration a skipped test fails, unless it needs the office's own documents.
 
 The repository does not hold those documents; `needs_shared` marks the tests that read them.
 """
@@ -15,7 +15,7 @@ SET_SHARED = "set YINGJIAN_SHARED"
 
 
 def needs_shared(path: Path) -> pytest.MarkDecorator:
-    """Skip the test where a file or folder of the office's documents is not there."""
+    """Skip the test if a file or folder of the office's documents does not exist."""
     return pytest.mark.skipif(not path.exists(), reason=f"{path} is not there: {SET_SHARED}")
 
 

@@ -1,4 +1,4 @@
-"""Queries in everyday PostgreSQL that both engines answer: constructs, and types, that no model needs today.
+"""These queries use common constructs and types of PostgreSQL that no model needs yet; both engines must answer alike.
 
 `python -m tests.spark_queries FOLDER` writes Spark's answers to FOLDER/<name>.parquet; tests/integration/test_spark.py compares
 them with PostgreSQL's. It runs in the environment of Spark, which has no pytest.
@@ -128,7 +128,7 @@ QUERIES: dict[str, str] = {
 
 
 def main(folder: Path) -> None:
-    """Answer every query on Spark."""
+    """Run every query on Spark, and write each answer as Parquet."""
     spark = session(folder / "spark", "local[2]")
     try:
         for name, query in QUERIES.items():

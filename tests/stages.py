@@ -1,7 +1,7 @@
-"""One stage of a run in a process of its own, for tests that hurt it in the middle: `python -m tests.stages STAGE [ARGUMENT]`.
+"""One stage of a run, in a process that tests can kill halfway: `python -m tests.stages STAGE [ARGUMENT]`.
 
-The argument is the run that owns the build; of the report, the publication. Landing takes its location from the settings.
-With YINGJIAN_TEST_HOOK set it says `here` in the midst of its work and goes on when it is told a line.
+The argument is the id of the run that owns the build, or for `report` that of the publication; landing takes its location
+from the settings. With YINGJIAN_TEST_HOOK set, the process prints `here` halfway, and continues when it reads a line.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from yingjian.publishing import build as builds
 from yingjian.reports import packs
 from yingjian.settings import Settings
 
-# Stage -> where its midst is: module, function, and the how-manieth call of it.
+# Each stage stops at a call of a function: its module, its name, and which call of it.
 MIDST = {
     "landing": ("yingjian.landing.quarantine", "clear_corrected", 3),
     "audit": ("yingjian.quality.audit", "_keep", 1),
     "publish": ("yingjian.publishing.publish", "attach_partition", 9),
     "switch": ("yingjian.publishing.publish", "_insert_publication", 1),
-    "report": ("yingjian.orchestration.tasks", "_tell_packs", 1),  # Other processes write the next ones meanwhile.
+    "report": ("yingjian.orchestration.tasks", "_tell_packs", 1),  # Other processes are still writing packs then.
 }
-# Enough models and packs to be in their midst.
+# There must be enough models and packs to stop halfway through them.
 MODELS, MODELS_BEFORE_MIDST = ["+vaccination_60plus", "+disinfection_daily"], 3
 PACKS = 5
 
@@ -98,6 +98,6 @@ def main(stage: str, argument: str = "") -> None:
 
 if __name__ == "__main__":
     if "FAKETIME" in os.environ:
-        # libfaketime sets back the end of a sleep too, which lies before the machine's start then.
+        # libfaketime also shifts the absolute deadline of time.sleep, to before the machine's boot; select takes a duration.
         time.sleep = lambda seconds: select.select([], [], [], seconds)  # type: ignore[assignment]
     main(*sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Tests share this: a home with its own server, landing, dbt, and publishing without Airflow."""
+"""Tests share these helpers: homes with a server of their own, and landing, dbt and publishing without Airflow."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ from yingjian.settings import PROJECT_ROOT, Settings
 # The office's own documents, which the repository does not hold.
 SHARED = Path(os.environ.get("YINGJIAN_SHARED") or PROJECT_ROOT.parent / "shared")
 CASES = SHARED / "cases"
-# An earlier session left what dbt parsed, so that it reads only what changed since.
+# Sessions share dbt's partial-parse file, so that dbt parses only what changed since the last one.
 PARSED = PROJECT_ROOT / ".pytest_cache" / dbt_project.PARTIAL_PARSE
 RUN = "test"  # The run that owns the schema `build` in tests.
 IDENTITY = {"姓名": "陈测试", "证件类型": "居民身份证", "证件号码": "350503194205022751", "手机号": "13800000000"}
 
 
 def make_home(folder: Path, *, durable: bool = True) -> Settings:
-    """A home with a running server and all tables; when not `durable`, its server does not wait for the disk.
+    """Return a home with a running server and all tables. Unless it is `durable`, its server runs without fsync.
 
-    Its log of writes is kept short, too, because each copy of the home copies it.
+    Its WAL is then kept small, too, because every copy of the home contains it.
     """
     settings = Settings.load({"YINGJIAN_HOME": str(folder)})
     warehouse.ensure_running(settings)
@@ -68,14 +68,14 @@ def parse_project(settings: Settings) -> None:
 
 
 def home_for_copies(folder: Path) -> Settings:
-    """A home whose server stands still, so that it can be copied."""
+    """Return a home whose server is stopped, so that it can be copied."""
     settings = Settings.load({"YINGJIAN_HOME": str(folder)})
     EmbeddedPostgres(settings).stop()
     return settings
 
 
 def copy_home(source: Settings, folder: Path) -> Settings:
-    """A home of its own with all that `source` holds, its server running; that of `source` stands still from then on."""
+    """Copy a home and start the copy's server; the server of `source` is stopped."""
     EmbeddedPostgres(source).stop()
     for part in ("postgres", "secrets", "dbt"):
         subprocess.run(["cp", "-a", str(source.home / part), str(folder)], check=True)
@@ -92,7 +92,7 @@ def land_folder(settings: Settings, folder: Path) -> LandingSummary:
 
 
 def empty_staging(settings: Settings) -> None:
-    """Nothing landed, nothing decided; the server and its tables stay."""
+    """Truncate all tables of landed data and of decisions about it."""
     with warehouse.connect(settings) as conn:
         tables = conn.execute("select tablename from pg_tables where schemaname = 'staging'").fetchall()
         staging = ", ".join(f"staging.{table}" for (table,) in tables)
@@ -119,13 +119,13 @@ def claim(settings: Settings, day: date, run_id: str = RUN) -> builds.Build:
 
 
 def begin_build(conn: psycopg.Connection, run_id: str, day: date) -> builds.Build:
-    """Begin a build in a home in which nothing else is at work; any other owner of the schema is taken for dead."""
+    """Begin a build in a home in which nothing else runs; any other owner of the schema is considered dead."""
     assert builds.take_turn(conn, builds.ask(conn, run_id, day), lambda other: False, lambda: False)
     return builds.begin(conn, run_id)
 
 
 def dbt(settings: Settings, *arguments: str, check: bool = True, token: str = "") -> DbtRun:
-    """A dbt command in this process, as the daily run does it; token: of the build that it shows that it owns."""
+    """Run a dbt command in this process, as the daily run does. token: proves that the command owns the build."""
     with redirect_stdout(io.StringIO()) as out, building.shown(token):
         result = building.invoke(settings, *arguments)
     done = DbtRun(bool(result.success), out.getvalue())
@@ -134,13 +134,13 @@ def dbt(settings: Settings, *arguments: str, check: bool = True, token: str = ""
 
 
 def dbt_of(settings: Settings, day: date, *arguments: str, check: bool = True) -> DbtRun:
-    """A dbt command that goes on with the build of a day."""
+    """Run a dbt command that continues the build of a day."""
     token = renew(settings, day).token
     return dbt(settings, *arguments, "--vars", f"{{as_of_date: '{day}'}}", check=check, token=token)
 
 
 def build(settings: Settings, day: date, *select: str) -> None:
-    """Every model and seed, or those that are selected, as dbt understands it."""
+    """Build every model and seed, or those of `select`, in dbt's syntax."""
     if select:
         tests = ("resource_type:test", "resource_type:unit_test")
         dbt_of(settings, day, "build", "--select", *select, "--exclude", *tests)
@@ -151,7 +151,7 @@ def build(settings: Settings, day: date, *select: str) -> None:
 
 
 def renew(settings: Settings, day: date) -> builds.Build:
-    """Go on with the build of a day, so that what it made before still counts."""
+    """Continue the current build if it is of this day, so that its models stay valid, else begin one."""
     with warehouse.connect(settings, "publisher") as conn:
         try:
             build = builds.owned(conn, RUN)
@@ -163,7 +163,7 @@ def renew(settings: Settings, day: date) -> builds.Build:
 
 
 def build_marts(settings: Settings, day: date) -> None:
-    """Every mart again, from what the last build of the same day left of the models that they read."""
+    """Build every mart again, from the upstream models of the day's last build."""
     build(settings, day, "path:models/marts")
 
 
@@ -202,7 +202,7 @@ def run_day(settings: Settings, day: date, run_key: str | None = None) -> int:
 
 
 def rebuild(settings: Settings, run_id: str = RUN, *, is_audited: bool = True, publication: int | None = None) -> str:
-    """A run's build as dbt leaves it, and with what the audit found, from a publication; returns the build's token.
+    """Restore a build from a publication, as dbt and (`is_audited`) the audit leave it; return the build's token.
 
     publication: the current one when None.
     """
@@ -247,7 +247,7 @@ def query(settings: Settings, text: str, *parameters: object) -> list[tuple]:  #
 
 
 def marts(settings: Settings) -> dict[str, list[tuple]]:  # type: ignore[type-arg]
-    """Every row of the marts that a day's data decides, sorted; without what a new publication changes."""
+    """Return the sorted rows of the marts that depend only on a day's data, without the columns of the publication."""
     names = ["obligation", "due", "overdue", "compliance_daily", "due_forecast", "risk_zone", "unscheduled"]
     columns = {name: ", ".join(published()[name].columns) for name in names}
     with warehouse.connect(settings) as conn:
@@ -265,7 +265,7 @@ def expected(path: Path) -> list[tuple[str, ...]]:
 def write_feed(
     folder: Path, feed: str, rows: list[dict[str, str]], name: str = "a.csv", encoding: str = "utf-8"
 ) -> Path:
-    """An export of a feed with these rows (header texts to cells; what is missing is empty)."""
+    """Write an export of a feed with these rows (cells by header text; missing ones are empty); return its path."""
     from yingjian.landing.feeds import FEEDS
 
     path = folder / feed / name
@@ -279,7 +279,7 @@ def write_feed(
 
 
 def sample(key: str, taken: str = "2022-07-01 08:00:00", **cells: str) -> dict[str, str]:
-    """A good row of test_results."""
+    """Return a valid row of test_results."""
     return {
         "样本编号": key,
         **IDENTITY,
@@ -291,7 +291,7 @@ def sample(key: str, taken: str = "2022-07-01 08:00:00", **cells: str) -> dict[s
 
 
 def tables_read(conn: psycopg.Connection, text: str, *, analyze: bool = False) -> dict[str, str]:
-    """The plan names each table that the outer query reads, and how (those of a scan that never ran are not among them)."""
+    """Return the type of scan of each table in the outer query's plan; with `analyze`, scans that never ran are left out."""
     ((plan,),) = conn.execute(f"explain (format json, costs off{', analyze, timing off' if analyze else ''}) {text}")  # type: ignore[arg-type]
     tables = {}
 
