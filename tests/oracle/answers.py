@@ -1,4 +1,4 @@
-"""This module computes what came back about the lists, and the posts that were left without A06 (article 6)."""
+"""This module computes dispositions, roster corrections, and departures from high-risk posts without A06 (article 6)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def obligation_id(row: Obligation) -> str:
 
 
 def newest_answers(book: Book) -> dict[tuple[str, str], Record]:
-    """ "newest by 处置时间, up to D"; of answers of one moment the one that was changed last."""
+    """ "newest by 处置时间, up to D"; if two have the same time, the one with the later 更新时间."""
     answers: dict[tuple[str, str], Record] = {}
     for row in sorted(book["dispositions"], key=lambda row: (row["处置时间"], row["更新时间"], row["编号"])):
         if book.known(row["处置时间"]):

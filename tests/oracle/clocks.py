@@ -1,4 +1,4 @@
-"""The clocks of policy.md: contacts, pushed lists, purchases of monitored drugs, positive persons."""
+"""This module computes the clocks of policy.md: contacts, pushed lists, purchases of monitored drugs, positive persons."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.oracle.obligations import Obligation, purchases
 from tests.oracle.policy import CASE_BEFORE_SAMPLE_DAYS, CONTACT_LIMIT, FIRST, TEN, TRANSFER_LIMIT, edition_on
 from tests.oracle.records import FOREVER, Book, Record, end_of, start_of
 
-# Each feed has a community, the moment of the push and the moment that clears it.
+# Each feed has columns for the community, the time of the push and the time that clears it.
 PUSHED = {
     "arrivals": ("目的社区", "推送时间", "排查时间"),
     "pharmacy_purchases": ("社区", "推送时间", "排查时间"),
@@ -111,7 +111,7 @@ def pharmacy_followup(book: Book) -> list[Purchase]:
 
 @dataclass(frozen=True)
 class Positive:
-    """The class holds a positive single sample with its moment and that of its result."""
+    """A positive single sample, with the times it was taken and its result became known."""
 
     at: datetime
     result_at: datetime
@@ -136,7 +136,7 @@ class Episode:
 
 @dataclass
 class Followed:
-    """The row shows one episode as of D, from the first to the last step."""
+    """One episode as of D, with every step that is known."""
 
     person: str
     case_key: str

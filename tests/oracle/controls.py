@@ -1,4 +1,4 @@
-"""This module computes the section "Controls" of policy.md, and the health monitoring of those at home."""
+"""This module computes the section "Controls" of policy.md, and the health monitoring of persons at home."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.oracle.records import FOREVER, Book, Record
 
 @dataclass
 class Control:
-    """One membership's control. isolation_until is the last day of an isolation that is spent here, else None."""
+    """One membership's control. isolation_until is the last day of an isolation in this town, else None."""
 
     membership: Membership
     starts_from: date
@@ -40,7 +40,7 @@ def rule_of(m: Membership) -> policy.Control | None:
 
 
 def isolation(m: Membership, rule: policy.Control) -> tuple[date | None, date]:
-    """The last day of the isolation (None without one) and the last day of all.
+    """Return the last day of the isolation (None without one) and the last day of the control.
 
     "Whoever arrives on or after the last day of an isolation has no isolation here".
     """
@@ -89,7 +89,7 @@ def controls(book: Book, rows: list[Obligation]) -> list[Control]:
 
 
 def tests_until(slots: list[Obligation], last: date) -> tuple[int, int]:
-    """ "every slot up to that day": how many there are that nothing lifts, and how many are satisfied (late counts)."""
+    """ "every slot up to that day": how many are not lifted, and how many of these are satisfied (late counts)."""
     upto = [row for row in slots if row.slot is not None and row.due <= last and row.status not in ("exempt", "void")]
     return len(upto), sum(row.status.startswith("satisfied") for row in upto)
 
@@ -143,8 +143,8 @@ class HealthDay:
 
 
 def health_monitoring(book: Book) -> list[HealthDay]:
-    """The function counts reports (articles 4, 18 and 30) "on every day of the stage up to D or the end of the membership, from the start of the
-    membership at the earliest".
+    """Count reports (articles 4, 18 and 30) "on every day of the stage up to D or the end of the membership, from the start of
+    the membership at the earliest".
     """
     checks: dict[tuple[str, date], list[Record]] = {}
     for row in book["health_checks"]:
@@ -165,8 +165,8 @@ def health_monitoring(book: Book) -> list[HealthDay]:
 
 
 def at_home(book: Book, m: Membership, rule: policy.Control) -> tuple[date, date]:
-    """First and last day under home isolation or monitoring: "row 37: from the day after discharge; after central isolation:
-    from the day after its last day"; "A06 of the first edition has none, its place is not known".
+    """Return the first and last day under home isolation or monitoring: "row 37: from the day after discharge; after central
+    isolation: from the day after its last day"; "A06 of the first edition has none, its place is not known".
     """
     assert m.anchor
     until, ends_on = isolation(m, rule)
@@ -181,8 +181,8 @@ def at_home(book: Book, m: Membership, rule: policy.Control) -> tuple[date, date
 
 
 def _health_day(m: Membership, day: date, rows: list[Record]) -> HealthDay:
-    """ "a day with fewer is short, 体温 ≥ 37.3 or a symptom (无 is none) is a signal". A record without either reports nothing,
-    and two of one moment are one report.
+    """ "a day with fewer is short, 体温 ≥ 37.3 or a symptom (无 is none) is a signal". A record without either does not count,
+    and two records of the same time count once.
     """
     rows = [row for row in rows if row["体温"] or row["症状"]]
     done = len({row["测量时间"] for row in rows})

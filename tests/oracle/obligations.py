@@ -1,4 +1,4 @@
-"""This module computes memberships and obligations, family by family, as policy.md words them. Straight loops; speed is no aim."""
+"""This module computes memberships and obligations, family by family, as policy.md words them, in plain loops without tuning."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.oracle.records import FOREVER, Book, Record, end_of
 
 @dataclass
 class Membership:
-    """The key is the record key, or feed, colon, key. end: last day, FOREVER while open. merged: the keys of all its records."""
+    """key: the record key, or `feed:key`. end: the last day, FOREVER while open. merged: the keys of all merged records."""
 
     key: str
     person: str
@@ -102,7 +102,7 @@ def _of_roster(row: Record) -> Membership:
 
 
 def _of_arrivals(book: Book) -> list[Membership]:
-    """The function reads article 30: "arrivals with 来源地 境外: row 31"; "from inside the country, when 抵达日期 − 离开日期 ≤ 7"."""
+    """Article 30 says: "arrivals with 来源地 境外: row 31"; "from inside the country, when 抵达日期 − 离开日期 ≤ 7"."""
     by_arrival = []
     for row in book["arrivals"]:
         group, anchor, review = "", None, False
@@ -125,7 +125,7 @@ def _of_arrivals(book: Book) -> list[Membership]:
 
 
 def _of_contacts(book: Book) -> list[Membership]:
-    """The function reads "contacts: 密接 → row 35, 次密接 → row 36, anchor 末次接触日期"."""
+    """policy.md says: "contacts: 密接 → row 35, 次密接 → row 36, anchor 末次接触日期"."""
     return [
         Membership("contacts:" + row["编号"], row["证件号码"], "35" if row["类别"] == "密接" else "36",
                    row["判定时间"].date(), row["末次接触日期"], FOREVER, community=row["社区"], grid=row["网格"],
@@ -150,7 +150,7 @@ def _of_referrals(book: Book) -> list[Membership]:
 
 
 def _of_cases(book: Book) -> list[Membership]:
-    """The function reads "cases with 出院日期 → row 37, anchor 出院日期" (article 18)."""
+    """policy.md says: "cases with 出院日期 → row 37, anchor 出院日期" (article 18)."""
     return [
         Membership("cases:" + row["病例编号"], row["证件号码"], "37", row["出院日期"], row["出院日期"], FOREVER,
                    community=row["社区"], grid=row["网格"], row=row)
@@ -171,7 +171,7 @@ def infected(book: Book, person: str) -> list[tuple[date, date]]:
 
 
 def lifting(book: Book, person: str, group: str) -> list[tuple[date, date, str]]:
-    """First and last day, state; void goes before exempt."""
+    """Return the intervals in which obligations are lifted: first day, last day and state."""
     spans = [(first, last, "void") for first, last in infected(book, person)]
     for row in book["exemptions"]:
         if row["证件号码"] == person and row["人群编号"] in ("", group):
@@ -217,7 +217,7 @@ def frequency(text: str) -> tuple[int, int]:
 
 
 def rolling(book: Book, m: Membership, k: int, n: int) -> list[Obligation]:
-    """The function computes family 1."""
+    """Compute family 1: k tests in n days."""
     today = book.day
     if m.end < today:  # "A membership that ended before D has no rolling row any more."
         return []
@@ -248,7 +248,7 @@ def referred(book: Book, m: Membership) -> list[Obligation]:
 
 
 def anchored(book: Book, m: Membership, numbers: tuple[int, ...]) -> list[Obligation]:
-    """The function computes families 2 and 4."""
+    """Compute families 2 and 4: tests on day numbers from the anchor."""
     assert m.anchor
     if not numbers:
         return []
@@ -344,7 +344,7 @@ def place_of(book: Book, person: str, community: str = "") -> tuple[str, str]:
 
 
 def purchases(book: Book) -> list[Obligation]:
-    """The function computes P19 (article 19): "due on the purchase date + purchase_test_days - 1"; "a counting sample from the moment of purchase"."""
+    """Compute P19 (article 19): "due on the purchase date + purchase_test_days - 1"; "a counting sample from the moment of purchase"."""
     rows = []
     for row in book["pharmacy_purchases"]:
         bought: datetime = row["购药时间"]
@@ -361,7 +361,7 @@ def purchases(book: Book) -> list[Obligation]:
 
 @dataclass(frozen=True)
 class TubeMember:
-    """The row is a member of a positive tube, with the tube's result time and the single sample after it."""
+    """A member of a positive tube: when the tube's result became known, and the first single sample after it."""
 
     tube: str
     person: str
@@ -413,7 +413,7 @@ def resamples(book: Book) -> list[Obligation]:
     return rows
 
 
-# These functions read from obligations.
+# The functions below derive marts from obligations.
 
 
 def due_rows(book: Book, rows: list[Obligation]) -> list[tuple[Obligation, int]]:

@@ -13,7 +13,7 @@ OPENS, ENDS = 1, 0  # "At one moment an end comes before an opening".
 
 @dataclass(frozen=True)
 class Outbreak:
-    """number: the place's first outbreak is 1. last: its last day, FOREVER while it is open."""
+    """number: it counts the outbreaks of a place from 1. last: the last day, FOREVER while the outbreak is open."""
 
     number: int
     first: date

@@ -25,7 +25,7 @@ OUTBREAK = {str(g) for g in range(23, 29)}  # These are annex rows 23 to 28 (art
 KEY_SITES = {"9", "12", "13", "14", "15", "17", "23", "24", "28"}  # Article 27 names their units.
 HIGH_RISK_POSTS = {"1", "2", "3", "4", "5", "7"}  # Article 6 means rows 1 to 5 and 7 (`is_high_risk_post`).
 
-# Annex rows 29 to 33 and 35 to 37, article 6: day numbers; an edition that says nothing leaves what was.
+# Annex rows 29 to 33 and 35 to 37, article 6: day numbers; an edition that does not list a group keeps the earlier ones.
 DAYS = {
     FIRST: {
         "29": (1,), "30": (1,), "31": (1, 2, 3, 5, 7, 10), "32": (1, 2, 3, 5, 7), "33": (1, 4, 7),
@@ -78,7 +78,7 @@ COURSES = {
 
 @dataclass(frozen=True)
 class Control:
-    """Days of isolation, where, days of monitoring after it; the number of its first day counted from the anchor."""
+    """A control has days of isolation, a place, days of monitoring after it, and days from the anchor to its first day."""
 
     isolation: int
     place: str

@@ -1,6 +1,6 @@
-"""A landing folder as a reader of feeds.md sees it: rows with repaired cells, whichever file brought them, and the lists.
+"""This module reads a landing folder by feeds.md alone: rows with repaired cells from all files, and the national lists.
 
-What the exports call a row that must be refused is not decided here: whoever reads says which keys are left out.
+It does not decide which rows must be rejected: the caller passes the keys that are to be left out.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ KEYS = {
     "releases": ("编号",),
     "disinfections": ("编号",),
     "teams": ("编号",),
-}  # The feeds that the marts of the second reading need; what else is landed is passed over.
-PLACES = ("社区", "网格", "楼栋", "目的社区", "范围社区", "范围网格")  # Other feeds name them, too.
+}  # The second reading needs only these feeds.
+PLACES = ("社区", "网格", "楼栋", "目的社区", "范围社区", "范围网格")  # These columns hold places in every feed.
 FIRST_SERIAL = date(1899, 12, 30)  # A spreadsheet counts days from here.
 
 
 @dataclass(frozen=True)
 class Listed:
-    """One text of a national list: its moment and arrival, the level, the place and the area, folded."""
+    """One area of a national list: the list's time and order of arrival, the level, the county and the area, folded."""
 
     moment: datetime
     arrival: int
@@ -55,7 +55,7 @@ class Listed:
 
 @dataclass
 class Landing:
-    """rows: feed to rows, every version of every key, in the order in which they arrived. lists: each list's moment and arrival."""
+    """rows: every version of every key, by feed, in order of arrival. lists: the time and order of arrival of each list."""
 
     rows: dict[str, list[Row]] = field(default_factory=lambda: {feed: [] for feed in KEYS})
     listed: list[Listed] = field(default_factory=list)
@@ -69,7 +69,7 @@ def fold(text: str) -> str:
 
 
 def read_landing(folder: Path, rejected: list[tuple[str, str, str]] | None = None) -> Landing:
-    """Everything in the folder but the rows that `rejected` names: feed, key as sent, reason."""
+    """Return everything in the folder except the rows that `rejected` names: feed, key as sent, reason."""
     landing = Landing()
     reasons: dict[tuple[str, str], set[str]] = {}
     for feed, key, reason in rejected or []:
@@ -89,20 +89,20 @@ def read_landing(folder: Path, rejected: list[tuple[str, str, str]] | None = Non
 
 
 def _files(folder: Path) -> list[Path]:
-    """The function lists the files of a feed by name, a second copy `(1)` after the first."""
+    """Return the files of a feed by name; a second copy `(1)` follows the first."""
     paths = folder.iterdir() if folder.is_dir() else []
     return sorted(paths, key=lambda path: (path.stem.split("(")[0], path.stem))
 
 
 def is_out_of_order(row: Row) -> bool:
-    """ "times of one row in an impossible order": of the versions of a key, the one that is refused for it."""
+    """ "times of one row in an impossible order": this is true of the rejected version of a key."""
     pairs = (("检测时间", "采样时间"), ("出院日期", "采样日期"), ("核查时间", "下发时间"), ("移出日期", "起始日期"),
              ("截止日期", "起始日期"), ("迁出日期", "迁入日期"), ("结束时间", "开始时间"))  # fmt: skip
     return any(row.get(late) and row.get(early) and row[late] < row[early] for late, early in pairs)
 
 
 def _has_unknown_code(row: Row) -> bool:
-    """检测结果 (阴性/阳性/待出/无效); another feed's row is refused by its key alone."""
+    """Return whether 检测结果 is none of 阴性/阳性/待出/无效; feeds without it lose every version of the key."""
     return row.get("检测结果", "") not in ("阴性", "阳性", "待出", "无效")
 
 
@@ -113,7 +113,7 @@ def _lacks(row: Row) -> bool:
     return not all(row.values())
 
 
-# A key may have other versions that are good: "A rejected row supersedes nothing". Other reasons refuse the whole key.
+# With these reasons only some versions of a key are rejected: "A rejected row supersedes nothing". Others reject the whole key.
 REFUSED: dict[str, Callable[[Row], bool]] = {
     "time_order": is_out_of_order,
     "unknown_code": _has_unknown_code,
@@ -140,7 +140,7 @@ def _table(path: Path) -> list[Row]:
 
 
 def _plain(cell: str) -> str:
-    """The function repairs "surrounding blanks, a leading apostrophe"."""
+    """Remove "surrounding blanks, a leading apostrophe"."""
     return cell.strip().removeprefix("'").strip()
 
 

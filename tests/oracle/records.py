@@ -1,4 +1,4 @@
-"""A town's exports as a reader of feeds.md sees them: the newest version of every record, with dates and times."""
+"""This module reads a town's exports by feeds.md alone: the newest version of every record, with typed dates and times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOREVER = date(9999, 1, 1)
 
 
 class Source(Protocol):
-    """A Book is made from this: a landing folder that was read, or random towns."""
+    """A Book is made from a source: a landing folder that was read, or random towns."""
 
     rows: dict[str, list[dict[str, str]]]
     listed: list[Listed]
@@ -65,7 +65,7 @@ class Sample:
 
 
 class Book:
-    """The class holds what is known of a town for the run of D. A person is the number of the document (types do not share numbers)."""
+    """All that is known of a town on D. A person is identified by the document number (numbers are unique across types)."""
 
     def __init__(self, town: Source, day: date) -> None:
         self.town = town
@@ -86,7 +86,7 @@ class Book:
         return self.feeds[feed]
 
     def known(self, moment: datetime | None) -> datetime | None:
-        """The moment, unless it is after the end of D: then it has not happened yet."""
+        """Return the moment, or None if it is after the end of D and so has not happened yet."""
         return moment if moment and moment < end_of(self.day) else None
 
     def sample_days(self, person: str) -> list[date]:
@@ -94,7 +94,10 @@ class Book:
         return sorted({sample.day for sample in self.samples[person]})
 
     def listed_at(self, day: date, county: tuple[str, str, str]) -> dict[str, str]:
-        """The function reads a county's areas by "the newest list not later than a moment, by end_update_time, then by arrival"; 高 before 中."""
+        """Return the level (高 before 中) of each area of a county on the newest list of the day.
+
+        It is "the newest list not later than a moment, by end_update_time, then by arrival".
+        """
         lists = [name for name in self.town.lists if name[0] < end_of(day)]
         level: dict[str, str] = {}
         for entry in self.town.listed:
@@ -110,5 +113,5 @@ class Book:
 
 
 def share_of(count: int, percent: int) -> int:
-    """The function gives ceil(percent % of count), in whole numbers."""
+    """Return ceil(percent % of count), in integers."""
     return math.ceil(count * percent / 100)

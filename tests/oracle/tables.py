@@ -1,4 +1,4 @@
-"""The second reading as tables: `compute` gives the rows of a day in the columns of the worked cases' files."""
+"""This module returns the second reading as tables: the rows of a day, in the columns of the worked cases' files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COLUMNS = {
 
 
 def compute(records: Source, as_of: date) -> dict[str, list[dict[str, str]]]:
-    """The function computes every table's rows as of the end of a day, as text, by the names of `COLUMNS`."""
+    """Return every table's rows as of the end of a day, by table; cells are text by the names of `COLUMNS`."""
     book = Book(records, as_of)
     owed = obligations.obligations(book)
     return {
@@ -99,7 +99,7 @@ POOL_STATUS = {"upcoming": "waiting", "阴性": "negative", "阳性": "positive"
 
 def _pool_followup(book: Book, owed: list[Obligation]) -> list[Cells]:
     """The status is "`waiting`, `overdue`, `void`, `exempt`, or by the single sample `negative`, `positive`, `pending`"; a
-    single sample says more than that its test was lifted.
+    single sample takes precedence over a lifted obligation.
     """
     rows: list[Cells] = []
     for row in owed:

@@ -1,8 +1,8 @@
-"""The marts against a second reading of the policy: plain Python, written without looking at the models.
+"""These tests compare the marts with a second reading of the policy: plain Python, written without looking at the models.
 
-Many small random towns lie in one warehouse as one subdistrict; each mart is compared row by row on several business dates.
-Towns are made from numbered seeds, so a difference names the town, and the same towns run every time; YINGJIAN_ORACLE_TOWNS
-asks for more. `tests/unit/test_second_reading.py` holds the second reading itself against the worked cases.
+Many small random towns share one warehouse as one subdistrict; each mart is compared row by row on several business dates.
+Towns are made from numbered seeds, so every run has the same towns, and a difference names its town; YINGJIAN_ORACLE_TOWNS
+sets their number. `tests/unit/test_second_reading.py` compares the second reading itself with the worked cases.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Rows = dict[Row, list[Row]]
 
 @dataclass
 class View:
-    """The class holds all towns on a day, and their obligations."""
+    """All towns as they are known on a day, and their obligations."""
 
     book: Book
     owed: list[Obligation]
@@ -46,7 +46,7 @@ class View:
 
 @cache
 def labels(towns: int = TOWNS) -> dict[str, str]:
-    """A name for each person that is no document number."""
+    """Return a label for each person, so that messages show no document number."""
     return {
         person: f"town {town.seed} person {town.persons.index(person)}"
         for town in all_towns(towns)
@@ -65,10 +65,10 @@ def nobody(view: View) -> set[object]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """sql: what the mart says, the first `key` columns identify a row and those of persons name document numbers.
+    """sql: a query of the mart, of which the first `key` columns identify a row; persons appear as document numbers.
 
-    expected: the same rows from the towns. Where `only_expected`, rows that the second reading does not have are no
-    difference, and rows with a cell of `undecided` are left out on both sides: the policy leaves them open.
+    expected: the same rows from the second reading. With `only_expected`, further rows of the mart are ignored. Rows with a
+    cell of `undecided` are left out on both sides, because the policy does not decide them.
     """
 
     sql: str
@@ -79,12 +79,12 @@ class Comparison:
 
 
 def table(name: str) -> Callable[[View], list[Row]]:
-    """The rows of a table of the worked cases, in the order of its columns there."""
+    """Return a function that gives the rows of a table of the worked cases, in the order of its columns."""
     return lambda view: [tuple(row) for row in tables.TABLES[name](view.book, view.owed)]
 
 
 def _plain(view: View) -> View:
-    """Everything but the full rounds, which are compared by themselves."""
+    """Return the view without full rounds, which are compared separately."""
     return View(view.book, [row for row in view.owed if row.membership.group not in OUTBREAK])
 
 
@@ -121,13 +121,13 @@ def _unscheduled(view: View) -> list[Row]:
 
 
 def _control(view: View) -> list[Row]:
-    """The row of the worked cases, and whether the mart says what is missing: "may_be_released false always names" it."""
+    """Return the rows of the worked cases, and whether something is missing: "may_be_released false always names" it."""
     return [(c.membership.person, c.membership.group, c.starts_from, c.ends_on, c.required, c.done, c.may_be_released,
              c.released_on, bool(c.missing)) for c in controls.controls(view.book, view.owed)]  # fmt: skip
 
 
 def _risk_zone(view: View) -> list[Row]:
-    """The rows of the worked cases, with the number of blockers: "the code, or words for it"."""
+    """Return the rows of the worked cases with the number of blockers, since a mart has "the code, or words for it"."""
     rows = table("risk_zone")(view)
     return [(*row[:-1], len([code for code in str(row[-1]).split("、") if code])) for row in rows]
 
@@ -149,7 +149,7 @@ def _screening_outstanding(view: View) -> list[Row]:
 
 
 def _not_reported_yet(view: View) -> set[object]:
-    """Persons with a case that was sampled up to D and is reported after it: the policy does not say whether it is there."""
+    """Return persons with a case sampled up to D and reported later: the policy does not say whether it counts on D."""
     return {row["证件号码"] for row in view.book["cases"]
             if row["采样日期"] <= view.book.day and row["报告时间"] and row["报告时间"] >= end_of(view.book.day)}  # fmt: skip
 
@@ -293,7 +293,7 @@ def differences(name: str, expected: Rows, got: Rows, *, only_expected: bool) ->
 
 
 def named(rows: list[Row]) -> list[Row]:
-    """The function writes labels for document numbers."""
+    """Return the rows with labels in place of document numbers."""
     return [tuple(labels().get(cell, cell) if isinstance(cell, str) else cell for cell in row) for row in rows]
 
 
@@ -316,7 +316,7 @@ def test_the_mart_is_what_the_policy_says(published: Published, name: str) -> No
 
 
 def test_another_reading_is_noticed(published: Published, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The check can fail: with one number of one rule changed, the marts differ from it."""
+    """The comparison can fail: if one number of one rule is changed, it reports differences."""
     monkeypatch.setitem(policy.ROLLING, "8", (2, 8))
     expected = COMPARISONS["obligation"].expected(View.of(all_towns(), published.day))
     assert compare(published, "obligation", expected) != []

@@ -1,7 +1,7 @@
-"""Small random towns: exports of every feed for 5 to 25 made-up persons, with dates heaped on the policy's boundaries.
+"""This module makes small random towns: exports of every feed for 5 to 25 made-up persons, with many dates on boundaries.
 
-A town is a pure function of its seed and of the business dates it will be looked at on. Its communities, units,
-document numbers and record keys carry the seed, so that many towns can lie in one warehouse without meeting.
+A town is a pure function of its seed and of the business dates on which it is compared. Its communities, units, document
+numbers and record keys contain the seed, so that many towns can share one warehouse without collisions.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CLOCK = ("00:00:00", "00:00:01", "08:00:00", "12:00:00", "18:30:00", "23:59:58",
 
 @dataclass
 class Town(Landing):
-    """The class holds the exports of a town, stale versions of rows among them."""
+    """The exports of a town, which include stale versions of rows."""
 
     seed: int = 0
     persons: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Town(Landing):
 
 
 def resident_number(area: int, born: date, sequence: int) -> str:
-    """The function makes a resident number with its check digit (ISO 7064 mod 11-2)."""
+    """Return a resident number with its check digit (ISO 7064 mod 11-2)."""
     body = f"{area:06d}{born:%Y%m%d}{sequence:03d}"
     total = sum(int(digit) * 2 ** (17 - i) for i, digit in enumerate(body))
     return body + "10X98765432"[total % 11]
@@ -90,7 +90,7 @@ class _Maker:
         return self.random.random() < share
 
     def day(self, low: int = -12, high: int = 4) -> date:
-        """The function draws a date around one of the business dates, often on it or a week before it."""
+        """Draw a date around one of the business dates, often on it or a week before it."""
         base = self.random.choice(self.days)
         offset = self.random.choice((-7, -6, -2, -1, 0, 1)) if self.chance(0.4) else self.random.randint(low, high)
         return base + timedelta(min(max(offset, low), high))
@@ -236,7 +236,7 @@ class _Maker:
                 self.add_case(number, discharged + timedelta(self.random.choice((1, 2, 6))))
 
     def add_case(self, number: str, taken: date) -> date | None:
-        """Few local cases are reported in time: every one of them opens an outbreak in all towns at once."""
+        """Add a case. Few local cases are reported by the last day, because each opens an outbreak in all towns."""
         source = self.random.choice(("本土", "本土", "境外输入"))
         reported = self.at(taken + timedelta(self.random.choice((0, 1, 1))))
         if source == "本土" and self.town.seed % 20:
@@ -326,7 +326,7 @@ class _Maker:
                      截止日期=start + timedelta(self.random.choice((0, 1, 3, 7))), 原因="某原因", 批准人="某人")  # fmt: skip
 
     def sampled(self, number: str, moment: datetime) -> datetime:
-        """This moment, or the next second at which the person has given no sample yet."""
+        """Return this moment, or the next second at which the person has no sample yet."""
         while (number, moment) in self.taken:
             moment += timedelta(seconds=1)
         self.taken.add((number, moment))
@@ -352,12 +352,12 @@ class _Maker:
             if self.chance(0.5):
                 near = self.random.choice((-1, 0, 3600, 86399, 86400, 86401))
                 self.add_test(number, self.random.choice(marks) + timedelta(seconds=near))
-        for row in self.town.rows["cases"]:  # Some positives lie around the case, and around and after its end.
+        for row in self.town.rows["cases"]:  # Add positives around the case, and around and after its discharge.
             for column, days in (("采样日期", (-1, 0, 2, 3, 4)), ("出院日期", (-1, 0, 1, 3))):
                 if row[column] and self.chance(0.4):
                     near_day = date.fromisoformat(row[column]) + timedelta(self.random.choice(days))
                     self.add_test(row["证件号码"], self.at(near_day), 检测结果="阳性")
-        if self.chance(0.3):  # A positive whose two hours are not over at the end of the day.
+        if self.chance(0.3):  # Add a positive whose two hours end around midnight.
             evening = datetime.combine(self.random.choice(self.days), time(21, 59, 59))
             known = datetime.combine(evening.date(), time(22)) + timedelta(
                 seconds=self.random.choice((-60, -1, 0, 1, 3600))
@@ -422,7 +422,7 @@ class _Maker:
                          排除感染=self.random.choice(("是", "")))  # fmt: skip
 
     def make_health_checks(self) -> None:
-        """Checks of those who are monitored, on one day after another."""
+        """Add health checks of monitored persons on consecutive days."""
         watched = {
             row["证件号码"] for feed in ("arrivals", "contacts", "referrals", "cases") for row in self.town.rows[feed]
         }
@@ -438,7 +438,7 @@ class _Maker:
                              症状=self.random.choice(("", "无", "无", "无", "咳嗽", "咳嗽、乏力")), 记录人="某人")  # fmt: skip
 
     def make_dispositions(self) -> None:
-        """Answers to items of the list of the overdue, some of them older than a week."""
+        """Add dispositions of items that may be overdue, some of them older than a week."""
         items = []
         for row in self.town.rows["key_population"]:
             slot = self.random.choice(("0", "1", "4", "7")) if row["人群编号"] in ANCHORED else "rolling"
@@ -538,12 +538,12 @@ class _Maker:
                      人员结果="阴性", 物品结果="阴性", 环境结果="阴性", 排除感染="")  # fmt: skip
 
     def make_stale_versions(self) -> None:
-        """The function adds older versions of some keys, with other dates and results, anywhere in the file."""
+        """Add older versions of some keys, with other dates and results, anywhere in the file."""
         for feed, rows in self.town.rows.items():
             for row in [row for row in rows if self.chance(0.08)]:
                 stale = dict(row)
                 stale["更新时间"] = f"{min(self.days) - timedelta(20):%Y-%m-%d} 07:00:00"
-                shift = timedelta(self.random.choice((-3, -1, 1)))  # One for all dates: an end stays after its start.
+                shift = timedelta(self.random.choice((-3, -1, 1)))  # All dates move, so an end stays after its start.
                 for name, text in row.items():
                     if name.endswith("日期") and name != "出生日期" and text:
                         stale[name] = (date.fromisoformat(text) + shift).isoformat()
@@ -563,7 +563,7 @@ def _cell(value: object) -> str:
 
 
 def world(towns: list[Town]) -> Landing:
-    """The towns as one subdistrict, for they lie in one warehouse: a local case of one opens an outbreak in all."""
+    """Return the towns as one subdistrict, because they share a warehouse: a local case of one opens an outbreak in all."""
     whole = Landing()
     for town in towns:
         for feed, rows in town.rows.items():
@@ -574,7 +574,7 @@ def world(towns: list[Town]) -> Landing:
 
 
 def _written_otherwise(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The same rows; every third name of a place or unit that came before is written in another way."""
+    """Return the same rows, in which every third occurrence of a place or unit is spelt in another way."""
     seen: dict[str, int] = {}
     written = []
     for row in rows:
@@ -589,7 +589,7 @@ def _written_otherwise(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def write_towns(folder: Path, towns: list[Town]) -> None:
-    """One export of each feed with the rows of all towns; the towns' lists as one national list per moment."""
+    """Write one export of each feed with the rows of all towns, and their lists as one national list per moment."""
     whole = world(towns)
     for feed, rows in whole.rows.items():
         support.write_feed(folder, feed, _written_otherwise(rows))

@@ -67,8 +67,8 @@ def _unit_day(book: Book, unit: tuple[str, str, str], day: date, running: list[t
     """ "where two openings of one 社区 fall together, the row is the earlier one's and the members are those of both", on a
     day on which one ends and another begins as well.
 
-    In the full round nobody is asked for whose duty is lifted that day, and whoever was sampled since its start is done;
-    afterwards it is "sampled that day >= ceil(20 % x active roster)".
+    In the full round, people whose duty is lifted on that day are not required, and a sample since its start counts; afterwards
+    it is "sampled that day >= ceil(20 % x active roster)".
     """
     first = min((outbreak for _, outbreak in running), key=lambda outbreak: outbreak.first)
     people = [m for m, _ in running]
@@ -83,7 +83,7 @@ def _unit_day(book: Book, unit: tuple[str, str, str], day: date, running: list[t
 def key_site_disinfection(book: Book) -> dict[tuple[str, date], int]:
     """Article 27: "During an outbreak the units of rows 9, 12–15, 17, 23, 24, 28 are places too, matched by 场所 = 工作单位".
 
-    A unit has a day while one of its members is at a place with an outbreak; the value is how often it was disinfected.
+    A unit has a row for each day on which one of its members is at a place with an outbreak; the value counts disinfections.
     """
     log = [row for row in book["disinfections"] if row["类型"] == "预防性" and book.known(row["开始时间"])]
     done: dict[tuple[str, date], int] = {}
@@ -123,7 +123,7 @@ def screening(book: Book) -> list[Screened]:
 
 
 def screening_counts(people: list[Screened]) -> dict[tuple[str, str, str], tuple[int, int, int, int]]:
-    """in_scope, sampled_in_time, sampled_late, outstanding of each round, community and grid."""
+    """Return in_scope, sampled_in_time, sampled_late and outstanding of each round, community and grid."""
     counts: dict[tuple[str, str, str], tuple[int, int, int, int]] = {}
     for p in people:
         total, in_time, late, outstanding = counts.get((p.round_id, p.community, p.grid), (0, 0, 0, 0))
@@ -136,7 +136,7 @@ def screening_counts(people: list[Screened]) -> dict[tuple[str, str, str], tuple
 
 
 def vaccination_60plus(book: Book) -> dict[tuple[str, str], tuple[int, int, int, int]]:
-    """Article 22: the function counts residents of 60 and over on D by band, with a dose, the full course, the booster."""
+    """Count residents of 60 and over on D by age band (article 22): all, with a dose, with the full course, with the booster."""
     doses: dict[str, list[Record]] = {}
     for row in book["vaccinations"]:
         if row["剂次"] and row["接种日期"] and row["接种日期"] <= book.day:
@@ -156,7 +156,7 @@ def vaccination_60plus(book: Book) -> dict[tuple[str, str], tuple[int, int, int,
 
 
 def course_of(vaccine: str) -> tuple[int, int]:
-    """The course is found so: "unknown: as 灭活; several vaccines: by that of the first dose"."""
+    """policy.md says: "unknown: as 灭活; several vaccines: by that of the first dose"."""
     return next((doses for name, doses in COURSES.items() if name in vaccine), COURSES["灭活"])
 
 
@@ -165,6 +165,6 @@ def years_old(born: date, day: date) -> int:
 
 
 def readiness(book: Book) -> dict[str, tuple[int, int]]:
-    """Article 37, "每个社区按3-5人规模": listed and shortfall of each community that lists a tracing team."""
+    """Return listed and shortfall of each community that has a tracing team (article 37, "每个社区按3-5人规模")."""
     listed = Counter(row["社区"] for row in book["teams"] if row["层级"] == "社区" and row["队伍类型"] == "流调")
     return {community: (count, max(0, TEAM_MIN - count)) for community, count in listed.items()}

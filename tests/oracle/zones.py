@@ -19,7 +19,7 @@ RANK = {"高": 3, "中": 2, "低": 1}
 
 @dataclass
 class Round:
-    """The full round of those residents who are no case: who has a known result, who has none, and the day it was complete."""
+    """The full round of the residents who are not cases: how many have a result, how many have none, and its last day."""
 
     sampled: int
     outstanding: int
@@ -78,7 +78,7 @@ def in_zone(row: Record, notice: Record) -> bool:
 
 
 def zone_at(book: Book, key: str, rows: list[Record], day: date) -> Zone:
-    """The function computes the zone by these declarations at the end of a day, "from everything known now"."""
+    """Compute the zone by these declarations at the end of a day, "from everything known now"."""
     last = rows[-1]
     # The policy says "level_since = first day of the present unbroken run of declarations at this level"
     since, before = last["生效日期"], []
