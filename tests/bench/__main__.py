@@ -1,7 +1,7 @@
-"""`make bench`: each part of the work against what it is to be compared with, as ratios measured in one run.
+"""`make bench`: it measures each part of the work and a baseline in the same run, and reports their ratio.
 
-The database, the disk and the processor are the same for both, so the ratio says something on any machine; the
-seconds do not. One part alone: `python -m tests.bench history`.
+Both use the same database, disk and processor, so ratios can be compared between machines; seconds cannot.
+A single part is run by `python -m tests.bench history`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ FEED = FEEDS["test_results"]
 
 
 def results(rows: int) -> pl.DataFrame:
-    """`rows` good test results of a made-up town, one a person, as the platform exports them: columns by their header texts."""
+    """Return `rows` valid test results, one per person of a made-up town, as the platform exports them: columns by header text."""
     rng = np.random.default_rng(1)
     people = make_people(rng, Scale(rows), date(2022, 7, 1))
 
@@ -73,7 +73,7 @@ def write_export(path: Path, frame: pl.DataFrame, encoding: str) -> None:
 
 
 def raw_copy(conn: psycopg.Connection, path: Path) -> float:
-    """Seconds that COPY needs for the bytes of the file, into a table of text columns without an index."""
+    """Return the seconds that COPY needs for the bytes of the file, into a table of text columns without an index."""
     columns = ", ".join(f'"{column.source}" text' for column in FEED.columns)
     conn.execute("drop table if exists raw_copy")
     conn.execute(f"create table raw_copy ({columns})")  # type: ignore[arg-type]
@@ -82,9 +82,9 @@ def raw_copy(conn: psycopg.Connection, path: Path) -> float:
 
 
 def ready_copy(conn: psycopg.Connection, path: Path) -> float:
-    """Seconds that COPY needs for the rows that were landed last, into the table where landing puts them.
+    """Return the seconds that COPY needs to write the rows of the last landing into the same table again.
 
-    path: where they are kept until then, as COPY writes them.
+    path: the file that keeps them meanwhile, in COPY's format.
     """
     with conn.cursor() as cursor, cursor.copy("copy staging.test_results to stdout") as copy, path.open("wb") as file:
         for block in copy:
@@ -115,10 +115,10 @@ def landed(settings: Settings, folder: Path, queue: Queue[tuple[float, int]]) ->
 
 
 def landing(folder: Path) -> dict[str, dict[str, float]]:
-    """This part measures landing of each format: rows a second and peak memory, over both ways of COPY; the median of some rounds.
+    """Measure landing of each format, as the median of some rounds: rows per second, its ratios to COPY, and peak memory.
 
-    over_copy: COPY of the same bytes into text columns without an index; over_ready: COPY of the same rows, ready, into the
-    same table.
+    over_copy: the speed relative to COPY of the same bytes into text columns without an index; over_ready: relative to COPY
+    of the same rows, already prepared, into the same table.
     """
     context = get_context("spawn")
     queue: Queue[tuple[float, int]] = context.Queue()
@@ -182,7 +182,7 @@ def show_landing(figures: dict[str, dict[str, float]]) -> None:
 
 
 def landing_ratios(figures: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Each ratio compares a row's time with that of COPY of the same bytes."""
+    """Return, by format, the time of a row divided by that of COPY of the same bytes."""
     return {f"{name}, over COPY": row["copy_rows_per_second"] / row["rows_per_second"] for name, row in figures.items()}
 
 
@@ -192,7 +192,7 @@ def packs(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def sizes(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """This part measures days by size of the town, and the obligations of each town read anew."""
+    """Measure days by size of the town, and a full refresh of each town's obligations."""
     obligations: dict[str, dict[str, float]] = {}
     days = {}
     for persons in bench_days.SIZES:
@@ -212,7 +212,7 @@ def size_ratios(figures: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, flo
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the bench: what it measures, how it prints that, and its ratios within one run, of which less is better."""
+    """A part of the bench: a function that measures, one that prints the figures, and one that gives ratios (less is better)."""
 
     measure: Callable[[Path], Any]
     show: Callable[[Any], None]
@@ -234,7 +234,7 @@ PARTS = {
 
 @contextmanager
 def _warehouse(folder: Path) -> Iterator[Settings]:
-    """Each part has a warehouse of its own, as long as it lasts."""
+    """Run a warehouse for one part, and stop it at the end."""
     settings = Settings.load({"YINGJIAN_HOME": f"{folder}/home"})
     warehouse.ensure_running(settings)
     try:
@@ -249,7 +249,7 @@ def _folder(parent: Path | None = None) -> tempfile.TemporaryDirectory[str]:
 
 
 def main() -> int:
-    """Measure the parts named (all), print their tables, keep the figures as JSON in `bench.json`, and say what became worse."""
+    """Measure the named parts (default: all), print their tables, write `bench.json`, and print which ratios got worse."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help=f"which of {', '.join(PARTS)} (all)")
     parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where the figures go")
@@ -259,7 +259,7 @@ def main() -> int:
     for name in asked.parts or PARTS:
         part = PARTS[name]
         with _folder() as folder:
-            # The kept figures were JSON, too.
+            # A round trip through JSON makes the figures comparable with the kept ones.
             figures[name] = json.loads(json.dumps(part.measure(Path(folder))))
         part.show(figures[name])
         for line in kept.worse(kept.read().get(name), figures[name], part.ratios):

@@ -40,7 +40,7 @@ from yingjian.publishing.publish import publish
 from yingjian.settings import Settings
 
 LAST_DAY, SEED = date(2022, 7, 24), 1
-DAYS_MEASURED = 5  # The median is taken over so many days in a row.
+DAYS_MEASURED = 5  # The median is taken over this many consecutive days.
 HISTORIES, HISTORY_PERSONS = (10, 30, 90), 100_000
 SIZES, SIZE_HISTORY = (10_000, 100_000, 1_000_000), 10
 STEPS = ("land", "build", "audit", "publish", "report")
@@ -50,7 +50,7 @@ REST_MEASURED_SECONDS, SWITCH_MARGIN_SECONDS = 10.0, 1.0
 
 @dataclass
 class Memory:
-    """The watch keeps the largest sums of memory that processes hold for themselves plus their part of what they share, in MiB."""
+    """The peak memory of the server, of Python and of both, in MiB, as sums of proportional set sizes (PSS)."""
 
     peaks: dict[str, int] = field(default_factory=dict)
 
@@ -75,7 +75,7 @@ class Town:
         migration.migrate(self.settings)
 
     def copied(self, folder: Path) -> Town:
-        """The town as it stands, with a server of its own; of this one the server is started anew, too."""
+        """Return a copy of the town with a server of its own; this town's server is restarted."""
         self.stop()
         folder.mkdir()
         for part in ("home", "landing"):
@@ -95,9 +95,9 @@ class Town:
                 os.link(path, there)
 
     def run(self, day: date, memory: Memory | None = None) -> dict[str, float]:
-        """Seconds of each step of a day, begun as in the night: what the last one wrote is on the disk.
+        """Run a day after a checkpoint and a sync, as in production; return the seconds of each step.
 
-        Who looks at its memory slows it, the more the more of it there is.
+        Sampling `memory` slows the run, the more memory there is.
         """
         self.deliver(day)
         with psycopg.connect(EmbeddedPostgres(self.settings).uri("postgres"), autocommit=True) as conn:
@@ -113,7 +113,7 @@ class Town:
 
 
 def run_day(settings: Settings, day: date) -> dict[str, float]:
-    """Land, build, audit, publish and report a business date as the DAGs do; seconds by step."""
+    """Land, build, audit, publish and report a business date as the DAGs do; return the seconds by step."""
     from yingjian.reports import write_report
 
     seconds: dict[str, float] = {}
@@ -150,10 +150,10 @@ def run_day(settings: Settings, day: date) -> dict[str, float]:
 
 
 def by_history(folder: Path) -> dict[str, dict[str, float]]:
-    """Seconds of a day by step, by days of history before it, in a town whose days are run one by one as they come.
+    """Return the seconds of a day by step, by days of history before it, in a town whose days are run in order.
 
-    The town is copied when it has the history that is asked for, and the copies' days are run by turns: what the
-    machine does in half an hour besides is in none of them more than in the others.
+    The town is copied at each length of history, and the copies' days are interleaved, so that other load on the machine
+    affects all of them alike.
     """
     town = Town(folder / "town", HISTORY_PERSONS, max(HISTORIES) + DAYS_MEASURED)
     copies: dict[int, Town] = {}
@@ -174,14 +174,14 @@ def by_history(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def by_size(folder: Path, persons: int, obligations: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Seconds of a day by step and peak memory, in a town of so many people; and of a day on which nothing came.
+    """Return the seconds of a day by step and the peak memory, and the seconds of a day without files.
 
-    The obligations of the town, read anew and by others, are added to `obligations`.
+    The figures of a full refresh of the town's obligations, and of other engines, are added to `obligations`.
     """
     memory = Memory()
     town = Town(folder, persons, SIZE_HISTORY + DAYS_MEASURED + 1)
     try:
-        # The first day takes in what came before, and is not measured.
+        # The first day lands all history, so it is not measured.
         before = town.first + timedelta(days=SIZE_HISTORY - 1)
         town.run(before)
         figures = _typical([town.run(before + timedelta(days=i)) for i in range(1, DAYS_MEASURED + 1)])
@@ -195,15 +195,15 @@ def by_size(folder: Path, persons: int, obligations: dict[str, dict[str, float]]
 
 
 def _typical(days: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The function returns the median of some days, by step and of the whole."""
+    """Return the median over some days, by step and of the total."""
     figures = {step: round(median(day[step] for day in days), 2) for step in STEPS}
     return figures | {"day": round(median(sum(day.values()) for day in days), 2)}
 
 
 def with_readers(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """A dashboard's waits over 90 days are measured at rest, while a day is run, and while its publication is switched.
+    """Measure a dashboard's waits over 90 days of history: at rest, during a day's run, and while its publication switches.
 
-    The day's build has indicators and history besides; the part that they take of the models' seconds is printed.
+    It also prints the share of the build's seconds that indicators and history take.
     """
     town = Town(folder, HISTORY_PERSONS, SIZE_HISTORY + 1)
     try:
@@ -229,7 +229,7 @@ def with_readers(folder: Path) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _part_of_history(settings: Settings, day: date) -> float:
-    """The part of the models' seconds of a day's build that indicators and marts with history need."""
+    """Return the share of a day's build time that indicators and history marts take."""
     history = [mart.name for mart in published().values() if mart.is_history]
     with warehouse.connect(settings) as conn:
         [(part,)] = conn.execute(
@@ -261,7 +261,7 @@ def _watched(settings: Settings, pid: int, memory: Memory) -> Iterator[None]:
 
 
 def _held(root: int) -> int:
-    """A process and its children hold this memory, in MiB: proportional set sizes, so that shared memory counts once."""
+    """Return the memory of a process and its children in MiB: proportional set sizes, so that shared memory counts once."""
     total = 0
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(root)
@@ -272,7 +272,7 @@ def _held(root: int) -> int:
 
 
 def show_history(figures: Mapping[str, Mapping[str, float]]) -> None:
-    """Print the table of `by_history` and what it is to show."""
+    """Print the table of `by_history` and its ratio."""
     print(f"{f'a day, {HISTORY_PERSONS:,} people':34}" + "".join(f"{step:>9}" for step in (*STEPS, "day")))
     for name, row in figures.items():
         print(f"{name:34}" + "".join(f"{row[step]:>9.1f}" for step in (*STEPS, "day")))
@@ -286,7 +286,7 @@ def history_ratios(figures: Mapping[str, Mapping[str, float]]) -> dict[str, floa
 
 
 def size_ratios(figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """The ratios compare a day's time and memory with those of the smallest town."""
+    """Return a day's time and memory, divided by those of the smallest town."""
     (_, smallest), *others = figures.items()
     times = {f"{name}, a day over the smallest town's": row["day"] / smallest["day"] for name, row in others}
     memory = "peak_mib_together"
@@ -306,5 +306,5 @@ def show_sizes(figures: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def _fixed(figures: Mapping[str, Mapping[str, float]]) -> float:
-    """This part measures a day on which nothing comes, in the smallest town."""
+    """Return the seconds of a day without files in the smallest town, which do not depend on its size."""
     return next(iter(figures.values()))["nothing_came"]

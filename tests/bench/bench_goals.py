@@ -1,7 +1,7 @@
-"""A part of `make bench`: what people wait for, and what a service costs that has nothing to do.
+"""A part of `make bench`: it measures how long users wait for common commands, and what idle services cost.
 
-Each is what somebody types: `make run` in a bare clone, `yingjian run` for days of the demo's town and for a day on which
-nothing came to 100,000 people, and `yingjian up` in an empty home.
+The commands are `make run` in a bare clone, `yingjian run` for days of the demo's town and for days without files of a town
+of 100,000 people, and `yingjian up` in an empty home.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ GOALS = {
 
 
 def measure(folder: Path) -> dict[str, float]:
-    """The function returns each figure of GOALS, and the number of processes of an idle `up`."""
+    """Return each figure of GOALS, and the number of processes of an idle `up`."""
     figures = {"bare_clone": _bare_clone(folder / "clone")}
-    # The clone's home has its town: its last days once more are days as any other.
+    # The clone's home already has the demo's town, whose last days can be run again.
     figures["town_day"] = _town_day(folder / "clone" / ".yingjian")
     figures["empty_day"], figures["empty_day_work"] = _empty_day(folder / "city")
     figures["idle"], figures["idle_processes"] = _idle(folder / "idle")
@@ -57,7 +57,7 @@ def _bare_clone(clone: Path) -> float:
 
 
 def _town_day(home: Path) -> float:
-    """The function returns the median seconds of the runs of the DAG `daily`, from their first task to their last."""
+    """Return the median seconds of runs of the DAG `daily`, from the first task to the last."""
     settings = Settings.load({"YINGJIAN_HOME": str(home)})
     first = demo.LAST_DAY - timedelta(days=DAYS_MEASURED - 1)
     landing = ("--landing", str(home / "landing"))
@@ -77,7 +77,7 @@ def _town_day(home: Path) -> float:
 
 
 def _empty_day(folder: Path) -> tuple[float, float]:
-    """The seconds of the command and of the work alone, on days for which no file came."""
+    """Return the median seconds of the command and of its work alone, on days without files."""
     town = Town(folder, HISTORY_PERSONS, SIZE_HISTORY)
     try:
         town.run(LAST_DAY)
@@ -94,7 +94,7 @@ def _empty_day(folder: Path) -> tuple[float, float]:
 
 
 def _idle(home: Path) -> tuple[float, float]:
-    """The function returns the processor time of all processes of an empty home's `up`, in percent of a core, and their number."""
+    """Return the CPU time of all processes of an idle `up` in an empty home, in percent of a core, and their number."""
     with _up(home) as process:
         time.sleep(SETTLING_SECONDS)
         before, start = _processor_seconds(process, home), time.perf_counter()
@@ -145,5 +145,5 @@ def show(figures: Mapping[str, float]) -> None:
 
 
 def ratios(figures: Mapping[str, float]) -> dict[str, float]:
-    """Each ratio is a figure over its goal; the goals are those of a machine with two cores."""
+    """Return each figure divided by its goal; the goals are set for a machine with two cores."""
     return {title: figures[name] / goal for name, (title, goal, _) in GOALS.items()}

@@ -1,9 +1,9 @@
-"""A part of `make bench`: the obligations of all memberships, read anew, against DuckDB, polars and pandas.
+"""A part of `make bench`: it compares a full refresh of all obligations with DuckDB, polars and pandas.
 
-The rolling duties and those on fixed days (rule families 1, 2, 4 and 6), from the same memberships, exemptions and
-samples, to the same columns: membership_id, slot, due_date, status. The rows of all are compared. dbt is timed from the
-samples on, as the others are, and from each person's dates on, which it keeps from day to day. pandas is timed twice: with
-whole columns, and person by person, as an analyst writes a first script.
+All engines compute the rolling obligations and those on fixed days (rule families 1, 2, 4 and 6) from the same memberships,
+exemptions and samples, and must return the same rows: membership_id, slot, due_date, status. dbt is timed from the samples
+on, like the others, and from each person's dates on, which are incremental in production. pandas is timed twice: vectorized,
+and person by person, like a first script.
 """
 
 from __future__ import annotations
@@ -117,9 +117,9 @@ OF_DUCKDB = """
 
 
 def measure(settings: Settings, day: date) -> dict[str, float]:
-    """Seconds of each on the town that was built for `day`; raises AssertionError when the rows differ.
+    """Return the seconds of each engine on the town that was built for `day`. Raises AssertionError when the rows differ.
 
-    dbt parses the project before the clock starts: it does so when the project changed, not when it builds.
+    dbt parses the project before the clock starts, because a build parses only what has changed.
     """
     _anew(settings, day, "int_sample__person_dates")
     with warehouse.connect(settings) as conn:
@@ -135,14 +135,14 @@ def measure(settings: Settings, day: date) -> dict[str, float]:
 
 
 def _anew(settings: Settings, day: date, *models: str) -> float:
-    """Seconds in which dbt makes the models of everything, with its own start."""
+    """Return the seconds of a full refresh of the models, with dbt's startup."""
     start = time.perf_counter()
     support.dbt_of(settings, day, "--quiet", "run", "--no-write-json", "--full-refresh", "--select", *models)
     return time.perf_counter() - start
 
 
 def by_duckdb(inputs: Mapping[str, pl.DataFrame], day: date) -> tuple[float, pl.DataFrame]:
-    """Seconds and rows; the inputs are DuckDB's own tables when the clock starts."""
+    """Return seconds and rows; the inputs are DuckDB's own tables when the clock starts."""
     import duckdb
 
     with duckdb.connect() as conn:
@@ -157,7 +157,7 @@ def by_duckdb(inputs: Mapping[str, pl.DataFrame], day: date) -> tuple[float, pl.
 
 
 def by_polars(inputs: Mapping[str, pl.DataFrame], day: date) -> tuple[float, pl.DataFrame]:
-    """Seconds and rows; the inputs are in memory when the clock starts."""
+    """Return seconds and rows; the inputs are in memory when the clock starts."""
     start = time.perf_counter()
     col, one, given = pl.col, pl.duration(days=1), {name: frame.lazy() for name, frame in inputs.items()}
     samples = (
@@ -241,7 +241,7 @@ def by_polars(inputs: Mapping[str, pl.DataFrame], day: date) -> tuple[float, pl.
 
 
 def by_pandas_columns(inputs: Mapping[str, pl.DataFrame], day: date) -> tuple[float, pl.DataFrame]:
-    """Seconds and rows of pandas with whole columns: joins, group-bys and one join of the next date."""
+    """Return seconds and rows of vectorized pandas: joins, group-bys and one `merge_asof`."""
     import numpy as np
     import pandas as pd
 
@@ -324,7 +324,7 @@ def by_pandas_columns(inputs: Mapping[str, pl.DataFrame], day: date) -> tuple[fl
 
 
 def by_pandas_rows(inputs: Mapping[str, pl.DataFrame], day: date) -> tuple[float, pl.DataFrame]:
-    """Seconds and rows of a script as an analyst writes it: person by person, membership by membership."""
+    """Return seconds and rows of a simple script that loops over memberships."""
     import pandas as pd
 
     frames = {name: pd.DataFrame(frame.to_dict(as_series=False)) for name, frame in inputs.items()}
@@ -391,7 +391,7 @@ def by_pandas_rows(inputs: Mapping[str, pl.DataFrame], day: date) -> tuple[float
 
 
 def _read(conn: psycopg.Connection[Any], text: str) -> pl.DataFrame:
-    """A query's rows come by COPY, which is quick enough for tens of millions."""
+    """Return a query's rows, read by COPY, which is fast enough for tens of millions."""
     with conn.cursor() as cursor, cursor.copy(f"copy ({text}) to stdout with (format csv, header)") as copy:  # type: ignore[arg-type]
         data = b"".join(bytes(block) for block in copy)
     dates = {name: pl.String for name in ("membership_id", "person_key", "group_code", "edition_code")}
@@ -431,7 +431,7 @@ def show(figures: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def ratios(figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """The ratios compare dbt's time with DuckDB's in the largest town: DuckDB needs next to none for the others."""
+    """Return dbt's time divided by DuckDB's in the largest town; in the others DuckDB takes almost no time."""
     name, row = list(figures.items())[-1]
     return {
         f"{name}, obligations over DuckDB": row["dbt"] / row["DuckDB"],

@@ -1,4 +1,4 @@
-"""A part of `make bench`: what a dashboard asks, how long it waits, and how long while a publication is switched."""
+"""A part of `make bench`: it measures how long a dashboard's queries wait at rest, during a run and during the switch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from yingjian.modelling.marts import published
 from yingjian.publishing.partitions import bind_to_date
 from yingjian.settings import Settings
 
-# The tiles of a dashboard ask the reporting schema these queries, as the role of the BI tool.
+# A dashboard sends these queries to the schema reporting, as the role of the BI tool.
 QUERIES = {
     "overdue by community": "select community, count(*) from reporting.overdue group by community order by 2 desc",
     "overdue by department": "select department, count(*), max(days_overdue) from reporting.overdue group by department",
@@ -45,7 +45,7 @@ CHARTS, HISTORY_DAYS = 12, 90
 
 
 def charts(settings: Settings) -> dict[str, str]:
-    """Return the queries of a dashboard of `bi/`, as a BI tool asks them: those over days first, then those of the current day."""
+    """Return the queries that a BI tool sends for a dashboard of `bi/`: those over days first, then those of the current day."""
     known = datasets.load(settings.root, prepare_manifest(settings))
     board = next(board for board in dashboards.load(settings.root, known) if board.name == "office")
     queries = {}
@@ -64,7 +64,7 @@ def charts(settings: Settings) -> dict[str, str]:
 
 
 def fill_history(settings: Settings, day: date) -> None:
-    """Give every history mart the days before, so that there are 90 with `day`: each has the rows of `day`, which is current."""
+    """Fill every history mart up to 90 days; each earlier day is a copy of `day`, which is current."""
     with warehouse.connect(settings) as conn:
         [(current,)] = conn.execute("select publication_id from published.current").fetchall()
         for back in range(1, HISTORY_DAYS):
@@ -100,7 +100,7 @@ def fill_history(settings: Settings, day: date) -> None:
 def _copied(
     conn: psycopg.Connection[Any], table: str, to: str, current: int, changes: dict[str, Any], back: int | None = None
 ) -> None:
-    """Copy the rows of the current publication with other values."""
+    """Copy the rows of the current publication, with `changes` applied."""
     if back is not None:
         changes |= {"run_key": f"day {back}", "previous_publication_id": None}
     conn.execute(
@@ -120,7 +120,7 @@ def _copied(
 
 
 class Dashboard:
-    """Asks every query in turn, over and over, in a thread of its own; `waits`: query -> (when asked, seconds)."""
+    """Runs all queries in a loop, in a thread of its own; `waits`: (start, seconds) of each run by query."""
 
     def __init__(self, settings: Settings, queries: Mapping[str, str]) -> None:
         self._settings, self._queries = settings, queries
@@ -149,7 +149,7 @@ class Dashboard:
             thread.join()
 
     def percentiles(self, since: float | None = None) -> dict[str, dict[str, float]]:
-        """Each query has how often it was asked from a moment on (all), and the 50th and 99th percentile in milliseconds."""
+        """Return, by query, the number of runs since a moment (default: all), and percentiles 50 and 99 in milliseconds."""
         figures = {}
         for name, waits in self.waits.items():
             taken = [1000 * seconds for asked, seconds in waits if since is None or asked + seconds >= since]
@@ -160,7 +160,7 @@ class Dashboard:
 
 
 def show(figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
-    """Print, by query, what it waited at rest, during a day's run, and while the publication is switched."""
+    """Print, by query, the waits at rest, during a day's run, and while the publication switches."""
     print(f"{'dashboard, ms (50th / 99th)':34}" + "".join(f"{name:>22}" for name in figures))
     for query in next(iter(figures.values())):
         cells = [moments.get(query) for moments in figures.values()]
@@ -169,6 +169,6 @@ def show(figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
 
 
 def ratios(figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
-    """Each ratio compares what a query waits in the middle while a day is run with what it waits at rest."""
+    """Return, by query, the median wait during a day's run, divided by that at rest."""
     at_rest, during = figures["at rest"], figures["during a day's run"]
     return {f"{name}, during a run": row["p50_ms"] / at_rest[name]["p50_ms"] for name, row in during.items()}

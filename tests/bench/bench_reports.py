@@ -1,7 +1,7 @@
-"""A part of `make bench`: the packs of a town of 100,000 and of one of 1,000,000 people, in seconds, memory and bytes.
+"""A part of `make bench`: it measures the packs of towns of 100,000 and 1,000,000 people, in seconds, memory and bytes.
 
-The published tables are the real ones, as dbt and a publication of an empty warehouse make them; their rows are made up
-in the database. A pack is written in a process of its own, so that its largest resident size is its own.
+The published tables are the real ones, made by a build and a publication of an empty warehouse; their rows are generated in
+the database. Each pack is written in a process of its own, so that its peak memory can be measured.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ CHOSEN = {
     "a department": Audience("department", "部门1"),
     "a community": Audience("community", "社区1"),
 }
-KINDS = ("html", "xlsx", "pdf", "docx", "png", "beside")  # Beside the workbook are the lists that are too long for it.
+KINDS = ("html", "xlsx", "pdf", "docx", "png", "beside")  # "beside" has the lists that are too long for the workbook.
 
-# Every person has one duty; one in twenty is overdue, one in twenty done, the others fall due in the days to come.
+# Every person has one obligation: one in twenty is overdue, one in twenty is done, and the others are due in the next days.
 # A community has 3,000 people, a unit 200; there are 20 departments and 38 groups.
 PLACE = {
     "community": "'社区' || i % {communities}",
@@ -66,7 +66,7 @@ IS_OVERDUE, IS_DUE = "(i + {shift}) % 20 = 0", "(i + {shift}) % 20 not in (0, 10
 
 
 def rows_of_town(persons: int) -> dict[str, tuple[int, str, Mapping[str, str]]]:
-    """Each mart says how many numbers i are counted to, which of them have a row, and the columns' SQL over i."""
+    """Return, by mart, the number of values of i, the condition under which i has a row, and each column's SQL over i."""
     community = {"community": "'社区' || i"}
     return {
         "obligation": (
@@ -172,7 +172,7 @@ def rows_of_town(persons: int) -> dict[str, tuple[int, str, Mapping[str, str]]]:
 
 
 def publish_town(conn: psycopg.Connection[Any], base: int, publication_id: int, day: date, persons: int) -> None:
-    """A publication of a made-up town, its partitions like those of the publication `base`."""
+    """Publish a made-up town, with partitions like those of the publication `base`."""
     conn.execute(
         """
         insert into published.publication (
@@ -222,7 +222,7 @@ def publish_town(conn: psycopg.Connection[Any], base: int, publication_id: int, 
 
 
 def _columns(conn: psycopg.Connection[Any], table: str) -> dict[str, tuple[str, bool]]:
-    """Column name → (type, whether it must have a value)."""
+    """Return, by column, its type and whether it is not null."""
     return {
         name: (kind, required)
         for name, kind, required in conn.execute(
@@ -244,7 +244,7 @@ def _fill(
     given: Mapping[str, str],
     names: Mapping[str, str],
 ) -> None:
-    """Rows by the SQL that is given; a column that must have a value and has none is empty, zero or the day."""
+    """Insert rows by the given SQL; other columns that are not null get an empty value, zero or the day."""
     empty = {
         "text": "''",
         "boolean": "false",
@@ -286,7 +286,7 @@ def written(
 
 
 def measure(settings: Settings, folder: Path) -> dict[str, dict[str, float]]:
-    """Figures by town and audience; the embedded server of `settings` runs, its tables are there."""
+    """Return the figures by town and audience; the embedded server of `settings` must run and have its tables."""
     with warehouse.connect(settings, "publisher") as conn:
         token = support.begin_build(conn, "bench", DAY).token
     with redirect_stdout(io.StringIO()):
@@ -295,7 +295,7 @@ def measure(settings: Settings, folder: Path) -> dict[str, dict[str, float]]:
         suites = quality.load_suites(settings.root, DAY)
         quality.audit(conn, warehouse.uri(settings), suites, DAY, None, token)
         base = publish(conn, DAY, run_id="bench", code_version="bench")
-    # The rows are made by the server's own user, whoever else may write where.
+    # The superuser makes the rows, so that no privileges are needed.
     uri = EmbeddedPostgres(settings).uri("postgres")
     context = get_context("spawn")
     queue: Queue[tuple[float, int, dict[str, int]]] = context.Queue()
@@ -329,6 +329,6 @@ def show(figures: Mapping[str, Mapping[str, float]]) -> None:
 
 
 def ratios(figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Each ratio compares a pack's memory for ten times the people with that for the few."""
+    """Return a pack's memory in the larger town, divided by that in the smaller one."""
     sizes = {name: [figures[f"{persons:,} people, {name}"]["peak_mib"] for persons in PERSONS] for name in CHOSEN}
     return {f"{name}, memory for ten times the people": large / small for name, (small, large) in sizes.items()}

@@ -1,4 +1,4 @@
-"""This module measures the simulator's speed and memory: rows written a second by a process of its own, and its peak."""
+"""This module measures the simulator in a process of its own: rows written per second, and peak memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEED, LAST_DAY = 1, date(2022, 7, 24)
 
 
 def measure(folder: Path, persons: int, days: int) -> dict[str, float]:
-    """Write a town into `folder` (new): persons, days, rows, files, seconds with the process's start, peak MiB."""
+    """Write a town into `folder` (new); return persons, days, rows, files, seconds with the process's start, and peak MiB."""
     start = time.perf_counter()
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
         written, peak = process.submit(_written, folder, persons, days).result()

@@ -1,4 +1,4 @@
-"""The bench's figures that the repository keeps: what became worse since then, and the page that is written from them."""
+"""This module keeps the bench's figures in the repository, compares new ones with them, and writes their page."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read(file: Path = FILE) -> dict[str, Any]:
 
 
 def worse(before: Any | None, now: Any, ratios: Callable[[Any], Mapping[str, float]]) -> Iterator[str]:
-    """Yield a line for each ratio that is more than a tenth above the kept one; before: None when none is kept."""
+    """Yield a line for each ratio that is more than a tenth above the kept one; before: None if no figures are kept."""
     kept = ratios(before) if before is not None else {}
     for name, ratio in ratios(now).items():
         if name in kept and ratio > kept[name] * WORSE:
@@ -45,7 +45,7 @@ def keep(figures: Mapping[str, Any], shows: Mapping[str, Callable[[Any], None]],
 
 
 def page(figures: Mapping[str, Any], shows: Mapping[str, Callable[[Any], None]]) -> str:
-    """Return the page: what each part printed."""
+    """Return the page with the printed tables of all parts."""
     texts = [HEAD]
     for name, show in shows.items():
         if name in figures:

@@ -1,4 +1,4 @@
-"""How much memory a measured process took."""
+"""This module measures the peak memory of a process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pathlib import Path
 
 
 def peak_mib() -> int:
-    """The largest resident size of this process so far (Linux); getrusage would count the parent's, too."""
+    """Return the peak resident size of this process in MiB (Linux); getrusage would include the parent's."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) // 1024
