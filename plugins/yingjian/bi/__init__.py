@@ -1,1 +1,1 @@
-"""BI as code: the datasets, metrics and dashboards of `bi/`, for Superset and MetricFlow, are compared with the report."""
+"""BI as code: this package reads datasets, metrics and dashboards from `bi/`, and writes them for Superset and MetricFlow."""

@@ -68,7 +68,7 @@ def files(
 
 
 def uuid_of(login: str, kind: str, name: str) -> str:
-    """Return the UUID of a database, dataset, chart or dashboard; it stays the same for good."""
+    """Return the UUID of a database, dataset, chart or dashboard; it never changes."""
     return str(uuid5(NAMESPACE, f"{login}/{kind}/{name}"))
 
 

@@ -61,7 +61,7 @@ class Dashboard:
 def load(root: Path, datasets: Mapping[str, Dataset]) -> list[Dashboard]:
     """Return every dashboard.
 
-    Raises ValueError, which names a chart that asks for something that does not exist.
+    Raises ValueError, which names a chart that refers to something that does not exist.
     """
     paths = sorted((root / "bi" / "dashboards").glob("*.yml"))
     return [_dashboard(path.stem, yaml.safe_load(path.read_text(encoding="utf-8")), datasets) for path in paths]

@@ -37,7 +37,7 @@ COUNT, DECIMAL, SHARE = ",d", ",.1f", ",.1%"
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a dataset. `kind` is PostgreSQL's name of its type."""
+    """A column of a dataset. `kind` is the name of its PostgreSQL type."""
 
     name: str
     title: str
@@ -60,7 +60,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: `sql` is an aggregate, `format` in the notation of d3. `figure` is the code of the figure that it equals."""
+    """A metric. `sql` is an aggregate, `format` is in d3's notation, and `figure` is the code of the figure that it equals."""
 
     name: str
     title: str
@@ -108,7 +108,7 @@ class Dataset:
 def load(root: Path, manifest: Path) -> dict[str, Dataset]:
     """Return every dataset by name.
 
-    Raises ValueError, which names a dataset that asks for a mart, a column or a figure that does not exist.
+    Raises ValueError, which names a dataset that refers to a mart, a column or a figure that does not exist.
     """
     declared: dict[str, Any] = yaml.safe_load((root / "bi" / "datasets.yml").read_text(encoding="utf-8"))
     nodes = json.loads(manifest.read_bytes())["nodes"]
@@ -177,7 +177,7 @@ def _columns_declared(declared: Mapping[str, list[str]]) -> dict[str, Column]:
 def _selected(
     relation: str, own: Mapping[str, Column], each: Mapping[str, str], codes: set[tuple[str, str]]
 ) -> tuple[dict[str, Column], list[str]]:
-    """Return the columns of a dataset, and what its query selects for each."""
+    """Return the columns of a dataset, and the expressions that its query selects."""
     columns: dict[str, Column] = {}
     selected = []
     listed = {column: name for name, column in each.items()}
