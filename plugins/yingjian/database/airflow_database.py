@@ -1,4 +1,4 @@
-"""This module queries Airflow's own record of its runs for facts that Airflow's task interface does not give."""
+"""This module queries Airflow's metadata database for facts that Airflow's task SDK does not expose."""
 
 from __future__ import annotations
 

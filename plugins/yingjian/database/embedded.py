@@ -1,6 +1,6 @@
-"""The embedded PostgreSQL is one server per home folder, on 127.0.0.1 with passwords, started when it is needed.
+"""The embedded PostgreSQL is one server per home, on 127.0.0.1 with password authentication, and is started on demand.
 
-Its binaries come from a wheel. PostgreSQL refuses to run as root, so under root it runs as a system user of its own.
+Its binaries come from a wheel. PostgreSQL refuses to run as root, so root runs it as a separate system user.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class EmbeddedPostgres:
                 ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SERVER_USER],
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
-            if useradd.returncode not in (0, 9):  # Code 9 means that another process made the user meanwhile.
+            if useradd.returncode not in (0, 9):  # Code 9: another process has created the user meanwhile.
                 raise SetupError(
                     f"PostgreSQL does not run as root and a user for it could not be made ({useradd.stderr.strip()}):"
                     f" run as another user, or add a system user named {SERVER_USER}"
@@ -324,9 +324,9 @@ _SEARCH = 1
 
 
 def allow_search(folder: Path, uid: int) -> None:
-    """Let one user pass through a folder and its ancestors; the user may neither list nor read them.
+    """Give one user search permission on a folder and its ancestors, without the right to list or read them.
 
-    The server's user could otherwise not enter homes made by mkdtemp, or checkouts under /root.
+    Without it, the server's user could not reach homes made by mkdtemp, or checkouts under /root.
     """
     for ancestor in (folder, *folder.parents):
         stat = ancestor.stat()

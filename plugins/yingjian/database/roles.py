@@ -1,4 +1,4 @@
-"""This module makes the missing roles of the warehouse's server, with the passwords that this home knows."""
+"""This module creates the missing roles of the warehouse's server, with the passwords that this home knows."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from yingjian.settings import Settings, SetupError
 
 
 def make_roles(conn: psycopg.Connection, settings: Settings) -> list[str]:
-    """Make the missing roles with the passwords that this home knows; return the new roles that log in.
+    """Create the missing roles with the passwords that this home knows; return the new roles that can log in.
 
-    The connection is the owner's. Raises SetupError when the owner may not make roles.
+    The connection is the owner's. Raises SetupError when the owner may not create roles, or when an older bootstrap left
+    readers or dbt with privileges that could disrupt or impersonate a service.
     """
     roles_before = _login_roles(conn)
     how = (

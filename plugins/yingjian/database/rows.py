@@ -10,7 +10,7 @@ Row = TypeVar("Row")
 
 
 def rows(conn: psycopg.Connection[Any], kind: type[Row], query: str, **params: Any) -> list[Row]:
-    """Return each row as a `kind`; the query's columns are its fields."""
+    """Return each row as an instance of the dataclass `kind`, whose fields are the query's columns."""
     with conn.cursor(row_factory=class_row(kind)) as cursor:
         return cursor.execute(query.encode(), params).fetchall()
 

@@ -1,4 +1,4 @@
-"""This module checks a server that is not embedded, and says in one sentence why Yingjian cannot work with it."""
+"""This module checks an external server, and explains in one sentence why Yingjian cannot work with it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def require(uri: str, variable: str = "YINGJIAN_WAREHOUSE") -> None:
 def explained(error: psycopg.Error, uri: str, variable: str) -> SetupError:
     """Return an error that says what is wrong with a connection and what to do.
 
-    It names host, role and database, no secret.
+    It names the host, role and database, but no secret.
     """
     if isinstance(error, psycopg.ProgrammingError):
         return SetupError(

@@ -23,7 +23,7 @@ ROLES = ("loader", "transformer", "auditor", "publisher", "reporter", "portal", 
 
 
 def ensure_running(settings: Settings) -> None:
-    """Start the embedded server if it does not answer; a server that is not embedded must already run.
+    """Start the embedded server if it does not answer; an external server must already run.
 
     Raises SetupError with a sentence that says what to do.
     """
@@ -76,9 +76,8 @@ def driver_uri(uri: str) -> str:
 def password(settings: Settings, role: str) -> str:
     """Return the password of a service's role.
 
-    An embedded server takes the home's secret, any other server YINGJIAN_ROLE_PASSWORD_<ROLE>. Without that variable
-    the password is derived from the owner's, so that one machine needs one secret. Raises SetupError when neither is
-    given.
+    For the embedded server it is a secret of the home, for any other server YINGJIAN_ROLE_PASSWORD_<ROLE>. Without that
+    variable it is derived from the owner's password, so that one secret is enough. Raises SetupError when neither is given.
     """
     if settings.warehouse is None:
         return settings.secret(f"role_{role}")
@@ -125,5 +124,5 @@ def connect(settings: Settings, role: str = OWNER) -> psycopg.Connection:
 
 
 def connector(settings: Settings, role: str = OWNER) -> Callable[[], psycopg.Connection]:
-    """Return a function that opens connections, for code that opens them when it needs them."""
+    """Return a function that opens connections, for code that connects later or more than once."""
     return lambda: connect(settings, role)
