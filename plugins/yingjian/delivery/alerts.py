@@ -1,4 +1,4 @@
-"""This module tells the data team by mail, group robots and a webhook, as the settings say."""
+"""This module alerts the data team by mail, group robots and a webhook, as configured in the settings."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ NOBODY_CHOSE = Choices()
 
 
 def read_choices(conn: psycopg.Connection[Any]) -> Choices:
-    """Return every choice."""
+    """Return the stored choices of all officials."""
     query = "select login, wants, quiet_from, quiet_to, hours_before from portal.notification"
     return Choices({row.login: _tidy(row) for row in rows(conn, Choice, query)})
 

@@ -1,4 +1,4 @@
-"""These errors say how an attempt failed.
+"""These exceptions say how an attempt failed.
 
 Officials read the reasons, which are Chinese and hold no address and no secret.
 """
@@ -35,6 +35,6 @@ class MaybeSent(Exception):
 
 
 class Undelivered(Exception):
-    """A run ended with something undelivered. The text names officials and channels, no address, and may be mailed."""
+    """A run ended with undelivered messages. The text names officials and channels, but no address, so alerts may quote it."""
 
     may_be_told = True

@@ -30,14 +30,14 @@ class Folder:
         return message.folder
 
     def open(self) -> None:
-        """Make the shared folder. Raises NotSent when that fails, such as for a share that is not mounted."""
+        """Create the shared folder. Raises NotSent when that fails, for example because a share is not mounted."""
         try:
             self._root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         except OSError as error:
             raise NotSent(f"共享文件夹不可用（{error.strerror}）", again=True, is_general=True) from None
 
     def close(self) -> None:
-        """This channel holds nothing open."""
+        """Do nothing: this channel keeps no file open."""
 
     def send(self, target: str, message: Message) -> None:
         """Copy the message's files. Raises NotSent when another file of that name exists, or when writing fails."""

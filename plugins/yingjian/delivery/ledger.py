@@ -163,7 +163,7 @@ def open_attempts(
 
 @contextmanager
 def held(conn: psycopg.Connection[Any], attempt_id: int) -> Iterator[Attempt | None]:
-    """Yield the attempt under a lock; None when another process holds it, or when the attempt has ended meanwhile.
+    """Yield the attempt under an advisory lock; None when another process holds it, or when the attempt has ended meanwhile.
 
     If an attempt is `sending` although nobody held its lock, the process that sent it has died.
     """
@@ -268,7 +268,7 @@ def pause(conn: psycopg.Connection[Any], channel: str, target: str, per_minute: 
 
 
 def bounced(conn: psycopg.Connection[Any], reference: str, reason: str) -> bool:
-    """Record that a mail came back and did not arrive after all. Return whether that was new."""
+    """Record that a mail bounced. Return whether that was new."""
     with _durably(conn):
         return (
             conn.execute(
@@ -342,7 +342,7 @@ def open_occasions(conn: psycopg.Connection[Any], what: str) -> list[str]:
 
 
 def attempts(conn: psycopg.Connection[Any], publication_id: int | None) -> list[dict[str, Any]]:
-    """Return every attempt of a publication for people to read: columns of delivery.attempt without the addresses."""
+    """Return every attempt of a publication, for display: columns of delivery.attempt without the addresses."""
     return records(
         conn,
         """
@@ -357,9 +357,9 @@ def attempts(conn: psycopg.Connection[Any], publication_id: int | None) -> list[
 
 
 def summary(conn: psycopg.Connection[Any], publications: int = 3) -> list[str]:
-    """Return the states of the deliveries of the newest publications: a line each, then a line for each failure.
+    """Return the states of the newest publications' deliveries: one line for each, followed by a line for each failure.
 
-    People read the lines; they name officials and channels, no address.
+    The lines are for people to read; they name officials and channels, but no address.
     """
     publication_states = records(
         conn,

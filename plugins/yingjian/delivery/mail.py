@@ -36,11 +36,11 @@ class Mail(SmtpHook):
         super().__init__(CONNECTION)
 
     def reference(self, message: Message) -> str:
-        """Return the Message-ID. It is the same for the same attempt, so that a second copy can be recognized."""
+        """Return the Message-ID. Retries of an attempt have the same one, so that a duplicate can be recognized."""
         return f"<{message.token}@{self._sender().rpartition('@')[2]}>"
 
     def open(self) -> None:
-        """Connect and log in. Raises NotSent, which says whether another try may help."""
+        """Connect and log in. Raises NotSent, which says whether a retry may help."""
         if self._smtp_client is not None:
             return
         try:
@@ -65,9 +65,9 @@ class Mail(SmtpHook):
         """Send to one address.
 
         Raises:
-            Bounced: the server refused the address for good (5xx).
-            NotSent: it was not sent; `again` for a 4xx answer or a broken connection.
-            MaybeSent: the connection broke after the message itself went out.
+            Bounced: the server rejected the address permanently (5xx).
+            NotSent: it was not sent; a retry may help after a 4xx answer or a broken connection.
+            MaybeSent: the connection broke after the message had been transmitted.
         """
         client = self._smtp_client
         assert isinstance(client, smtplib.SMTP)
@@ -147,6 +147,6 @@ def compose(message: Message, sender: str, recipient: str, message_id: str) -> b
 
 
 def _codes(code: int, reply: bytes) -> str:
-    """Return the numbers of an answer without its words, which may hold the address."""
+    """Return the status codes of an answer without its text, which may contain the address."""
     enhanced = re.match(rb"[245]\.\d{1,3}\.\d{1,3}", reply)
     return f"{code} {enhanced[0].decode()}" if enhanced else str(code)

@@ -52,7 +52,7 @@ class Message:
     choice: str = ""
 
     def plain(self) -> str:
-        """Return the text for readers of mail without HTML."""
+        """Return the plain-text body of a mail."""
         lines = [self.subject, *(f"{label}：{value}" for label, value in self.facts)]
         lines += [f"{number}. {task}" for number, task in enumerate(self.tasks, 1)]
         return "\n".join([*lines, *(line for line in (self.note, self.link, self._change) if line)]) + "\n"
@@ -62,7 +62,7 @@ class Message:
         return f"{CHANGE}：{self.choice}" if self.choice else ""
 
     def html(self) -> str:
-        """Return a small page for mail, which loads nothing from outside."""
+        """Return the HTML body of a mail, which loads nothing from outside."""
         environment = Environment(
             loader=PackageLoader("yingjian.delivery"), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True,
@@ -70,7 +70,7 @@ class Message:
         return environment.get_template("message.html.j2").render(message=self, change=CHANGE)
 
     def markdown(self, tasks: int = 0) -> str:
-        """Return the figures, the first tasks and the link for group robots."""
+        """Return the text for group robots: the figures, the first `tasks` tasks and the link."""
         lines = [f"**{self.subject}**", *(f"> {label}：**{value}**" for label, value in self.facts)]
         if self.tasks and tasks:
             lines += ["**今日重点工作**", *(f"{place}. {task}" for place, task in enumerate(self.tasks[:tasks], 1))]
@@ -87,7 +87,7 @@ class Message:
         return self.markdown(0 if channel == "wecom" and self.picture else TASKS)
 
     def shown(self, channel: str) -> Path | None:
-        """Return the picture that a channel shows: WeCom alone does, if the picture is there and not too large."""
+        """Return the picture that a channel shows: only WeCom does, if the file exists and is not too large."""
         if channel != "wecom" or self.picture is None or not self.picture.is_file():
             return None
         return self.picture if self.picture.stat().st_size <= PICTURE_BYTES else None
@@ -108,7 +108,7 @@ class Edition:
 
     @property
     def number(self) -> str:
-        """Return the number of the issue, as the report has it."""
+        """Return the number of the issue, as printed in the report."""
         return issue_number(self.as_of_date)
 
     @property
@@ -142,7 +142,7 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class Letter:
-    """A letter is a few lines, the same for everybody, and about no publication. `subject` is without the mark."""
+    """A letter is a short message about no publication, the same for everybody. `subject` does not include MARK."""
 
     subject: str
     facts: tuple[tuple[str, str], ...] = ()
@@ -225,7 +225,7 @@ class Composer:
         )
 
     def _pack_of(self, audience: Audience) -> Pack:
-        """Return the audience's pack as stored; write it now if a part of it is missing."""
+        """Return the audience's stored pack; write it first if a file is missing."""
         pack = pack_of(audience, self.edition.as_of_date, self.edition.publication_id, self._reports)
         if not all(path.is_file() for path in (*pack.files, pack.summary)):
             if self._only_reads:
@@ -271,5 +271,5 @@ def _files(pack: Pack, *, with_names: bool) -> tuple[Path, ...]:
 
 
 def _long_lists(pack: Pack, *, with_names: bool) -> tuple[Path, ...]:
-    """Return the files of long lists for a reader, by the same rule as the spreadsheet that they belong to."""
+    """Return the files of long lists for a reader, under the same rule as the workbook to which they belong."""
     return tuple(pack.long_lists.values()) if pack.workbook in _files(pack, with_names=with_names) else ()

@@ -1,4 +1,4 @@
-"""This module takes the recipients from the directory of officials."""
+"""This module derives the recipients of messages from the directory of officials."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def reminded(official: Official, choices: Choices) -> list[Recipient]:
 
 
 def askable(officials: Officials, right: str, *, deputies: bool) -> list[Recipient]:
-    """Return who is told of a question: the officials with the right, and their deputies.
+    """Return who is notified of a question: the officials with the right or, with `deputies`, also their deputies.
 
     A folder is left out, because nobody reads messages there.
     """

@@ -1,4 +1,4 @@
-"""This module reminds officials of clocks that run out soon, each official once of each clock.
+"""This module reminds officials of deadlines (clocks) that are about to expire, each official once of each clock.
 
 A message counts the items by list and community, and names no person.
 """
@@ -37,14 +37,14 @@ KEPT = timedelta(days=7)
 
 
 def plan(conn: psycopg.Connection[Any], officials: Officials, now: datetime) -> int:
-    """Plan a reminder for each official who asked for them and whose clocks run out soon; return the number of attempts.
+    """Plan a reminder for each official who opted in and has clocks that expire soon; return the number of attempts.
 
-    `now` is the time of the home. A clock counts as told only once its attempt is on record.
+    `now` is the time of the home. A clock counts as reminded only when an attempt is recorded for it.
     """
     row = conn.execute("select publication_id from published.current").fetchone()
     if row is None:
         return 0
-    # The occasion is the machine's time: a demo's clock may stand still, and no two runs may share an occasion.
+    # The occasion must be unique, so it is the machine's time: a demo's clock may stand still.
     choices, occasion = read_choices(conn), datetime.now(UTC).isoformat(timespec="milliseconds")
     to: list[Recipient] = []
     for official in officials.by_login.values():
@@ -76,7 +76,7 @@ def is_due(choice: Choice, mart: str, deadline: datetime, now: datetime) -> bool
 
 
 def _note(conn: psycopg.Connection[Any], login: str, clocks: list[today.Clock], occasion: str) -> bool:
-    """Note the clocks of which an official is told on this occasion; return whether there is a new one."""
+    """Record the clocks of which an official is reminded on this occasion; return whether there is a new one."""
     is_new = False
     with conn.transaction():
         for clock in clocks:
@@ -100,14 +100,14 @@ def _note(conn: psycopg.Connection[Any], login: str, clocks: list[today.Clock], 
 
 @dataclass(frozen=True)
 class Reminder:
-    """This writer makes the message of a reminder from what was noted for it. `portal` is the portal's address."""
+    """This writer makes the message of a reminder from its recorded clocks. `portal` is the portal's base URL."""
 
     conn: psycopg.Connection[Any]
     portal: str
     secret: bytes = field(repr=False)
 
     def message(self, attempt: Attempt, official: Official) -> Message:
-        """Return the message. Raises LookupError when nothing is noted for it any more."""
+        """Return the message. Raises LookupError when its clocks are no longer recorded."""
         noted = records(
             self.conn,
             """
@@ -134,5 +134,5 @@ class Reminder:
 
 
 def _wall(moment: datetime) -> datetime:
-    """Return a moment as the wall clock in Shanghai shows it."""
+    """Return a moment as wall time of Asia/Shanghai, without a time zone."""
     return moment.astimezone(SHANGHAI).replace(tzinfo=None)

@@ -45,7 +45,7 @@ class Robot:
         return message.token
 
     def open(self) -> None:
-        """This channel opens nothing: every message is a request of its own."""
+        """Do nothing: every message is a request of its own."""
 
     def close(self) -> None:
         self._client.close()
@@ -111,7 +111,7 @@ class WeCom(Robot):
         return {"msgtype": "markdown", "markdown": {"content": message.words("wecom")}}
 
     def _follow(self, url: str, params: dict[str, str], message: Message) -> None:
-        """Send the picture of the first page. The figures are there without it, so a failure is only logged."""
+        """Send the picture of the first page. The figures have already been sent, so a failure is only logged."""
         shown = message.shown("wecom")
         if shown is None:
             return
