@@ -35,7 +35,7 @@ of checks + test files of each model; its name leads to them, one by one.
 
 @dataclass(frozen=True)
 class Model:
-    """This is a dbt model that serves the plan."""
+    """A dbt model that is needed for articles or annex rows of the plan."""
 
     name: str
     title: str
@@ -130,7 +130,7 @@ def read_groups(root: Path) -> dict[int, tuple[str, str]]:
 
 
 def problems(models: list[Model], notes: dict[int, dict[str, str]]) -> list[str]:
-    """Return the reasons why the table is incomplete or wrong; the list is empty when there are none."""
+    """Return the reasons why the table is incomplete or wrong; empty if there are none."""
     articles = {number for model in models for number in model.articles}
     annex_rows = {number for model in models for number in model.annex_rows}
     sentences = [f"article {n} has no title" for n in ARTICLES if not notes.get(n, {}).get("title")]

@@ -32,7 +32,7 @@ OPTIONAL = ("apache-airflow-providers-celery", "apache-airflow-providers-openlin
 def runtime() -> list[Distribution]:
     """Return the installed packages that the program needs, by name.
 
-    The optional ones are in the list; the program itself and the development tools are not.
+    Optional packages are included; the program itself and development tools are not.
     """
     installed = {canonicalize_name(package.metadata["Name"]) for package in distributions()}
     needed: dict[str, Distribution] = {}

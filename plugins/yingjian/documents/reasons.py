@@ -81,7 +81,7 @@ LINES = [
 
 
 def write(root: Path) -> Path:
-    """Write docs/reasons.md; returns its path."""
+    """Write docs/reasons.md; return its path."""
     path = root / "docs" / "reasons.md"
     path.write_text(text(), encoding="utf-8")
     return path

@@ -19,7 +19,7 @@ has what containers need besides: ports, folders of the host and limits of memor
 
 
 def write(root: Path) -> Path:
-    """Write docs/settings.md; returns its path."""
+    """Write docs/settings.md; return its path."""
     path = root / "docs" / "settings.md"
     path.write_text(text(), encoding="utf-8")
     return path
