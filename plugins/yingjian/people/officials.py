@@ -118,7 +118,7 @@ class Officials:
         return [official for official in self.by_login.values() if official.may(right)]
 
     def responsible(self, units: Iterable[str]) -> list[Official]:
-        """Return the officials who answer for these units of the plan, in the order of the units, each once."""
+        """Return the officials who answer for these units of the plan, in the order of the units, without duplicates."""
         named = [official for unit in units for official in self.by_login.values() if unit in official.units]
         return list(dict.fromkeys(named))
 
