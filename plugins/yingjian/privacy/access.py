@@ -23,7 +23,7 @@ from yingjian.privacy.audit_trail import record, require_reason
 TABLE = Path(__file__).parent / "access.yml"
 DOCUMENT = Path("docs") / "access.md"
 
-# The word `owns` in access.yml means these privileges, by kind of object.
+# These privileges, by kind of object, are what `owns` means in access.yml.
 PRIVILEGES = {
     "schema": ("usage", "create"),
     "table": ("select", "insert", "update", "delete", "truncate"),
@@ -70,7 +70,7 @@ class Table:
     lines: tuple[Line, ...]
 
     def line(self, kind: str, name: str) -> Line | None:
-        """Return the line about an object; None when the table has none."""
+        """Return the first line that matches an object; None if there is none."""
         return next((line for line in self.lines if line.is_about(kind, name)), None)
 
 
@@ -137,7 +137,7 @@ def _words(kind: str, grant: Grant) -> str:
     return words + rows
 
 
-# The functions below make and drop the logins of readers.
+# The functions below create and drop the logins of readers.
 
 # Membership in a group grants the views; the table access.reader limits their rows.
 _GROUPS = {

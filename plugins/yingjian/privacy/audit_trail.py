@@ -33,7 +33,7 @@ def record(
     reason: str | None = None,
     **details: Any,
 ) -> int:
-    """Add an event in the connection's transaction; return its number. `subject` and `details` name no person."""
+    """Add an event in the connection's transaction; return its id. `subject` and `details` must not identify a person."""
     row = conn.execute(
         "select audit.record(%s, %s, %s, %s, %s)", (actor, action, subject, reason, Jsonb(details))
     ).fetchone()
@@ -54,7 +54,7 @@ def require_reason(text: str) -> None:
 
 @dataclass(frozen=True)
 class Event:
-    """This is one event of the trail; `happened_at` is in the connection's time zone."""
+    """One event of the trail; `happened_at` is in the connection's time zone."""
 
     event_id: int
     happened_at: datetime

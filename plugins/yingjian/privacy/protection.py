@@ -27,7 +27,7 @@ _CONDITIONS = {
     "community": "community = any ((select access.names_of('community'))::text[])",
     "communities": "communities && (select access.names_of('community'))::text[]",
     "department": "string_to_array(department, '、') && (select access.names_of('department'))::text[]",
-    # The first half is evaluated once per query, so that other readers do not pay for joining names row by row.
+    # The first condition is evaluated once per query, so that other readers do not pay for concatenating names in each row.
     "grid": (
         "((select cardinality(access.names_of('grid')) > 0)"
         " and community <> '' and grid <> ''"
