@@ -1,4 +1,4 @@
-"""The gate: Great Expectations decides whether a build may be published."""
+"""The quality gate: Great Expectations decides whether a build may be published."""
 
 from yingjian.quality.audit import AuditResult, CheckResult, audit
 from yingjian.quality.suites import Check, Suite, load_suites

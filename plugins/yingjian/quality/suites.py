@@ -68,9 +68,9 @@ KEYED_HASH = Check(
 
 
 def load_suites(root: Path, as_of_date: date) -> list[Suite]:
-    """Read every suite of a project's `expectations` for a business date, and add KEYED_HASH to every mart of persons.
+    """Return every suite of a project's `expectations` for a business date, with KEYED_HASH added to every mart of persons.
 
-    Raises ValueError naming the file of a malformed one.
+    Raises ValueError, which names the file of a malformed suite.
     """
     suites = {
         suite.name: suite
