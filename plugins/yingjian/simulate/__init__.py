@@ -1,4 +1,4 @@
-"""A made-up town or city, as the exports that its office would receive. All people are invented."""
+"""This package simulates a town or city, as the exports that its office would receive. All people are invented."""
 
 from yingjian.simulate.town import LandingSize, write_landing
 

@@ -18,7 +18,7 @@ from yingjian.simulate.scale import Scale
 NEEDED = 40  # People whom the story needs.
 Moment = tuple[int, float]  # Days before the last one (0 is the last), hour of that day.
 
-# Category, judged, transferred, isolated, method: in time at the 8th hour, late, at home, only moved, still running.
+# Category, judged, transferred, isolated, method: isolated in the 8th hour, late, at home, only moved, and still running.
 CONTACTS: list[tuple[str, Moment, Moment | None, Moment | None, str]] = [
     ("密接", (1, 8), (1, 12), (1, 16), "集中"),
     ("次密接", (1, 8), None, (1, 17.5), "居家"),
@@ -90,7 +90,7 @@ def write_clocks(exports: Exports, seed: int, people: pl.DataFrame, scale: Scale
 
 
 class _Story:
-    """Collects rows by feed and day; a day's rows are one file."""
+    """Collects rows by feed and day; the rows of a day are written as one file."""
 
     def __init__(self, exports: Exports, last_day: date) -> None:
         self._exports = exports

@@ -14,7 +14,7 @@ Integers = npt.NDArray[np.int64]
 
 
 def identity(people: pl.DataFrame) -> dict[str, pl.Series | str]:
-    """Return the columns that say who each person is."""
+    """Return the columns that identify each person."""
     return {
         "person_name": people["name"], "id_type": RESIDENT_ID, "id_number": people["id_number"], "phone": people["phone"],
     }  # fmt: skip

@@ -87,7 +87,7 @@ class Exports:
 def _texts(
     rng: np.random.Generator, feed: Feed, rows: pl.DataFrame, extra: list[dict[str, str]]
 ) -> Iterator[pl.DataFrame]:
-    """Yield the cells as text, columns by their header texts, some thousand rows at a time."""
+    """Yield the cells as text in blocks of rows; columns are named by their header texts."""
     for part in rows.iter_slices(BLOCK_ROWS):
         yield part.select(
             _as_text(rng, part[column.name], column.kind).alias(column.source)

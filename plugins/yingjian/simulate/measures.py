@@ -21,7 +21,7 @@ STRANGERS_FROM = 20_000_000  # Arrivals use the smaller numbers of strangers.
 CATEGORIES = FEEDS["referrals"].column("category").codes
 RISK_LEVELS = ("高", "中", "低", "")
 ORIGINS = ["福建省厦门市思明区", "上海市静安区", "江苏省南京市六合区"]
-# The lists ask for these: control, tests, days of monitoring at home, days after the anchor with a test.
+# Lists of referrals ask for these: control, tests, days of monitoring at home, days after the anchor with a test.
 CONTROL_REQUESTS: list[tuple[str, str, int, tuple[int, ...]]] = [
     ("集中隔离", "第1、4、7天", 0, (0, 3, 6)),
     ("居家隔离", "第1、4、7天", 7, (0, 3, 6)),
@@ -44,7 +44,7 @@ PLACES = [
     ("工地", "工地"),
 ]
 FINDINGS = ["", "未查验健康码", "", "消毒记录不全", "", "从业人员未按频次检测"]
-MENDED_AFTER, MEND_WITHIN = 2, 3  # Days; every third problem is never mended.
+MENDED_AFTER, MEND_WITHIN = 2, 3  # Both are days; every third problem is never fixed.
 
 # A site has a name, a state, rooms, staff, and hours that it takes to open (articles 8, 26, 35).
 SITES = [
@@ -53,8 +53,8 @@ SITES = [
     ("备用点1", "备用", 100, 12, 24),
     ("备用点2", "备用", 60, 8, 48),
 ]
-# An item has a unit, a stock at first, the use of a calm day, days that must be there, and who answers for it (articles 15,
-# 28, 36).
+# An item has a unit, an initial stock, a normal daily use, days of stock that are required, and a responsible body (articles
+# 15, 28, 36).
 SUPPLIES = [
     ("医用口罩", "只", 60_000, 3_000, 14, "物资保障组"),
     ("防护服", "套", 900, 50, 14, "物资保障组"),
@@ -66,14 +66,14 @@ OUTBREAK_USE = 1.6  # The daily use is multiplied by this during the outbreak.
 REQUESTS = FEEDS["requests"].column("category").codes
 OPEN_TOO_LONG = 5  # Every fifth request stays open for two days.
 HOTELS = ["迎春宾馆", "海丰酒店", "迎宾招待所"]
-# On a day of the simulation an event is announced: days until it, persons, approvals that are missing (article 17).
+# Events are announced on these days of the simulation: name, days until it, persons, missing approvals (article 17).
 EVENTS: dict[int, tuple[str, int, int, tuple[str, ...]]] = {
     2: ("社区文艺汇演", 4, 300, ()),
     7: ("招聘会", 3, 800, ("health_reviewed_on", "command_approved_on")),
     12: ("运动会", 9, 1_200, ("command_approved_on",)),
 }
 APPROVALS = ("planned_on", "health_reviewed_on", "community_filed_on", "command_approved_on")
-# A drill has a kind, an article, a body that holds it, and persons (articles 9, 34 to 38).
+# A drill has a kind, an article, an organizer, and a number of persons (articles 9, 34 to 38).
 DRILLS = [
     ("培训", "9", "卫生院", 40),
     ("演练", "34", "应急办", 120),
@@ -110,7 +110,7 @@ class Measures:
         self._outbreak = outbreak
         self._careless = careless
         self._strangers = 0
-        self._handed_down: dict[date, pl.DataFrame] = {}  # Each day of release has keys of records and id_numbers.
+        self._handed_down: dict[date, pl.DataFrame] = {}  # Its frames have the records to be released on a day.
         self._later: dict[tuple[date, str], list[pl.DataFrame]] = {}  # New versions are held back until their day.
         self._stocks = [float(stock) for _, _, stock, *_ in SUPPLIES]
 
@@ -238,7 +238,7 @@ class Measures:
         self._exports.write("inspections", stamp, _frame(rows))
 
     def _write_sites(self, since: int, day: date, stamp: str) -> None:
-        """Rooms of the sites in use get scarce in the outbreak."""
+        """Write isolation sites; those in use run out of rooms during the outbreak."""
         rows = [
             {
                 "site_key": f"GL{i + 1}", "site_name": name, "status": status, "rooms": str(rooms),
@@ -250,7 +250,7 @@ class Measures:
         self._exports.write("isolation_sites", stamp, _frame(rows))
 
     def _write_supplies(self, since: int, day: date, stamp: str) -> None:
-        """Stocks go down faster in the outbreak, and are filled up when they have been below the floor for days."""
+        """Write stocks: they shrink faster during the outbreak, and are refilled below half of the required days."""
         rows = []
         for i, (item, unit, at_first, use, floor, department) in enumerate(SUPPLIES):
             used = use * (OUTBREAK_USE if since >= 0 else 1)
@@ -266,7 +266,7 @@ class Measures:
         self._exports.write("supplies", stamp, _frame(rows))
 
     def _write_requests(self, since: int, day: date, stamp: str) -> None:
-        """People in the zones ask for help: most get it within hours, some wait (articles 28, 29)."""
+        """Write requests of people in the zones: most are closed within hours, some wait (articles 28, 29)."""
         zones = self._outbreak.cases.filter(pl.col("day") <= since)["zone"].unique().sort()
         rows: list[dict[str, Any]] = []
         for number, zone in enumerate(zones.to_list()):

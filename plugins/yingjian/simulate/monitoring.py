@@ -1,4 +1,4 @@
-"""People who are isolated or monitored at home report temperature and symptoms (articles 4, 18, 30)."""
+"""This module writes the health checks of people who are isolated or monitored at home (articles 4, 18, 30)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SYMPTOMS = ["无", "发热、咳嗽"]
 
 
 class Monitoring:
-    """Writes the health checks of a day: twice a day for everyone who was added, some of them forgotten."""
+    """Writes two health checks a day for everyone who was added; some checks are missing."""
 
     def __init__(self, exports: Exports, rng: np.random.Generator) -> None:
         self._exports = exports

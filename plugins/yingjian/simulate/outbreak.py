@@ -195,7 +195,7 @@ class Outbreak:
         }))  # fmt: skip
 
     def _write_notices(self, since: int, day: date, stamp: str) -> None:
-        """A zone is high from its first case on, medium when it has been calm for a week, then low."""
+        """Write notices: a zone is high from its first case on, medium after a week without cases, then low."""
         steps = {"高": pl.col("high"), "中": pl.col("medium"), "低": pl.col("medium") + LOW}
         zones = pl.concat(
             self._zones.filter(at == since).with_columns(level=pl.lit(level)) for level, at in steps.items()

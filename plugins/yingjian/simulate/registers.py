@@ -61,7 +61,7 @@ class Registers:
         self._write_teams(stamp)
 
     def write_changes(self, day: date, stamp: str) -> None:
-        """Some leave their group, one of them a post of high risk; a few are exempt for a week."""
+        """Write changes: some members leave their group, one of them a high-risk post; a few are exempt for a week."""
         self._write_departure(day, stamp)
         count = max(2, len(self._members) // 200)
         if len(self._members) < count:

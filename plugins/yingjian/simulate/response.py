@@ -1,4 +1,4 @@
-"""The subdistrict responds to the outbreak: it declares, screens in rounds, and disinfects where cases were."""
+"""This module writes the response to the outbreak: declarations, screening rounds and disinfections."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Response:
         self._write_samples(day, stamp)
 
     def _sample(self, notice: str, communities: list[str], grids: list[str], start: datetime, since: int) -> None:
-        """Most of those in scope are sampled within the day, some the day after, a few never; nobody in the small hours."""
+        """Sample the people in scope: most within a day, some on the day after, a few never, and nobody at night."""
         is_here = self._people["community"].is_in(communities) & self._people["grid"].is_in(grids)
         rows = np.setdiff1d(np.flatnonzero(is_here.to_numpy()), self._outbreak.infected_rows(since))
         draw = self._rng.random(len(rows))
@@ -86,7 +86,7 @@ class Response:
         ))  # fmt: skip
 
     def _disinfect_key_sites(self, day: date, stamp: str) -> None:
-        """Every key site is done in the morning; in the afternoon one in six is forgotten (article 27)."""
+        """Write disinfections of key sites: all in the morning; in the afternoon one in six is forgotten (article 27)."""
         for number, hour in enumerate(SITE_HOURS):
             sites = self._sites[(self._sites + day.toordinal()) % 6 > 0] if number else self._sites
             start = datetime.combine(day, time(hour))

@@ -1,4 +1,4 @@
-"""People are sampled every day, by appointment, and in the outbreak in the units of annex rows 23 to 28."""
+"""This module writes samples: everyday ones, those by appointment, and in the outbreak those of annex rows 23 to 28."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from yingjian.simulate.columns import RESIDENT_ID, Integers, chosen, moments, nu
 from yingjian.simulate.exports import Exports
 from yingjian.simulate.scale import Scale
 
-HISTORY_DAYS = 14  # Tests before the first day, so that rolling duties have something to look back on.
+HISTORY_DAYS = 14  # Tests before the first day are needed, because rolling duties look back.
 TUBE = 10  # Samples of a tube: neighbours, one after the other.
 CARELESS = 0.08  # Share of people who mostly forget their duty.
-KEEPS = (0.995, 0.35)  # Share of duties that are kept: by others, by the careless.
+KEEPS = (0.995, 0.35)  # These shares of duties are met: by others, by the careless.
 PENDING, INVALID = 0.03, 0.002
 UNIT_GROUPS = [str(row) for row in range(23, 29)]
 ROUND = (0.7, 0.95)  # These shares of the roster are sampled by the end of the first and second day.
@@ -23,7 +23,7 @@ DAILY = 0.3  # Then each day, except in the unit that forgets it.
 
 
 class Appointments:
-    """Samples that people under control or follow-up will give: most on the day asked for, some a day late or never."""
+    """Future samples of people under control or follow-up: most are given on the day required, some a day late or never."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
@@ -94,7 +94,7 @@ class Everyday:
             rows = self._samples(index, day, laboratory, begin, end, cases)
             frames = [rows, *self._appointments.take(day, laboratory)]
             if laboratory in self._pending:
-                # Yesterday's pending results come again, with their result.
+                # Yesterday's pending samples are exported again, now with a result.
                 frames.append(
                     self._pending[laboratory].with_columns(
                         result=pl.lit("阴性"), updated_at=pl.lit(datetime.combine(day, time(7, 30)), pl.Datetime("ms"))

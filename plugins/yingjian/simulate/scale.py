@@ -1,4 +1,4 @@
-"""The number of people decides the rest: a small town has what its plan lists, a city more of each."""
+"""This module derives all sizes from the number of people: a small town has what the plan lists, a city more of each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 
 CITY = 50_000  # From this number of people on, sampling points are open to everyone and an outbreak spreads.
-LABORATORY = 350_000  # People to a laboratory: its file of a day has some 100,000 samples.
+LABORATORY = 350_000  # One laboratory serves this many people: its daily file has some 100,000 samples.
 GRIDS = [f"网格{i}" for i in range(1, 7)]
 
 
@@ -23,7 +23,7 @@ class Scale:
 
     @property
     def laboratories(self) -> list[str]:
-        """Each tests for communities that lie together, and sends a file a day."""
+        """Return the laboratories. Each tests for neighbouring communities, and sends one file a day."""
         return [f"检测机构{letter}" for letter in ascii_uppercase[: max(1, round(self.persons / LABORATORY))]]
 
     @property

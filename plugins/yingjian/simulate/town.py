@@ -1,4 +1,4 @@
-"""The story of the town: who is tested when, who arrives, and an outbreak with its zones."""
+"""This module puts the town's story together: tests, arrivals, and an outbreak with its zones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OUTBREAK_DAY = 8  # Day of the simulation on which the first case is found.
 
 @dataclass(frozen=True)
 class LandingSize:
-    """Data rows and files that a landing folder got; a file that came twice counts as two files, its rows count once."""
+    """The numbers of data rows and files written; a file that is sent twice counts as two files, but its rows count once."""
 
     rows: int
     files: int

@@ -1,4 +1,4 @@
-"""People come to the town and buy medicine: this module writes arrivals, releases and purchases."""
+"""This module writes arrivals, their releases, and purchases of medicine."""
 
 from __future__ import annotations
 
