@@ -1,4 +1,4 @@
-"""The difference of two editions on a business date, as counts: nobody is named, and no list of persons is made."""
+"""This module counts how two editions differ on a business date. It returns only counts: no names, no lists of persons."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Row:
-    """A group, department or community: tests by day, those of the week, overdue tests, persons in control."""
+    """The counts of a group, department or community: tests due by day, overdue tests, and persons in control."""
 
     name: str
     days: tuple[Pair, ...]

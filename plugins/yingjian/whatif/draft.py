@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 EDITION, RULE = "policy_edition", "policy_rule"
-OF_A_PLAN = ("town", "annex_title")  # A draft changes rules of the town's plan, so it need not have these columns.
+OF_A_PLAN = ("town", "annex_title")  # Drafts may omit these columns, because they only change rules of the town's plan.
 NUMBERED = ("rolling", "window")  # The families of rules that count tests within a period.
 # The values of these columns must occur in the shipped rows of a seed: an unknown code would change nothing.
 NAMED_BY: Mapping[str, tuple[str, str]] = {
