@@ -1,8 +1,8 @@
-"""The clock of a home shows the machine's time, or the time of a made-up town (docs/decisions/demo-clock.md).
+"""A home's clock shows the machine's time, or the time of a demo's simulated town (docs/decisions/demo-clock.md).
 
-A home with the file `clock.json` is a demo. Its clock stands still in the demo's days, or runs faster than real time by
-the factor that `yingjian live` sets. All code that needs today's date asks this module; tasks get their business date
-from their run.
+A home with the file `clock.json` is a demo. Its clock is stopped at a day of the demo, or runs faster than real time by the
+factor that `yingjian live` sets. All code that needs today's date must use this module; tasks get their business date from
+their run.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ FILE = "clock.json"
 
 @dataclass(frozen=True)
 class DemoClock:
-    """The clock showed `shown` at the real moment `since`. `speed` is its seconds per real second; 0 stands still."""
+    """The clock showed `shown` at the real time `since`. `speed` is its seconds per real second; at 0 it is stopped."""
 
     shown: datetime
     since: datetime
     speed: float = 0.0
 
     def at(self, moment: datetime) -> datetime:
-        """Return the time that the clock shows at a real moment, Asia/Shanghai."""
+        """Return the time that the clock shows at a real time, in Asia/Shanghai."""
         return (self.shown + (moment - self.since) * self.speed).astimezone(SHANGHAI)
 
     def when(self, shown: datetime) -> datetime | None:
-        """Return the real moment at which the clock shows a time; None for a clock that stands still."""
+        """Return the real time at which the clock shows a time; None for a stopped clock."""
         return self.since + (shown - self.shown) / self.speed if self.speed else None
 
 
 def demo_clock(home: Path) -> DemoClock | None:
-    """Return the clock of a demo's home; None when the home follows the machine's time."""
+    """Return the clock of a demo's home; None if the home uses the machine's time."""
     try:
         values = json.loads((home / FILE).read_text())
     except FileNotFoundError:
@@ -46,7 +46,7 @@ def demo_clock(home: Path) -> DemoClock | None:
 
 
 def set_demo_clock(home: Path, shown: datetime, speed: float = 0.0) -> DemoClock:
-    """Make a home a demo whose clock now shows a given time."""
+    """Make a home a demo, with a clock that now shows a given time."""
     clock = DemoClock(shown.astimezone(SHANGHAI), datetime.now(UTC), speed)
     values = {
         name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(clock).items()
@@ -58,11 +58,11 @@ def set_demo_clock(home: Path, shown: datetime, speed: float = 0.0) -> DemoClock
 
 
 def now(home: Path) -> datetime:
-    """Return the time in a home, Asia/Shanghai."""
+    """Return the current time of a home, in Asia/Shanghai."""
     clock = demo_clock(home)
     return clock.at(datetime.now(UTC)) if clock else datetime.now(SHANGHAI)
 
 
 def last_day(home: Path) -> date:
-    """Return the newest business date that is over."""
+    """Return the newest business date that has ended."""
     return now(home).date() - timedelta(days=1)

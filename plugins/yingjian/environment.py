@@ -267,7 +267,7 @@ def _with_files(known: type[Environment], env: Mapping[str, str]) -> Mapping[str
 
 
 class _Given(EnvSettingsSource):
-    """It reads the variables of a mapping instead of those of the process."""
+    """This source reads the variables of a mapping instead of the process's environment."""
 
     def __init__(self, settings_cls: type[BaseSettings], env: Mapping[str, str]) -> None:
         self._given = {name: value for name, value in env.items() if name.startswith(PREFIX)}

@@ -55,12 +55,12 @@ def read(
 
     `date`, or `since` and `until`, choose business dates; only a history mart has others than the current one. Every
     other keyword names a column and its value, or a list of values: `community="招丰社区"`. A value of `department` or
-    `communities` finds the rows whose cell has it among others. Columns with codes are ordered categories.
+    `communities` matches rows whose cell lists it among others. Columns with codes are ordered categoricals.
     `attrs` has `mart`, `title`, `titles` (Chinese title by column), `codes` (title by code, by column),
     `publication_id` and `as_of_date` of the current publication.
 
-    Raises LookupError when there is no such mart, column or publication, and ValueError when the mart does not keep a
-    date.
+    Raises LookupError when there is no such mart, column or publication, and ValueError when a mart without history is asked
+    for another date.
     """
     with _transaction(url) as conn:
         return _read(conn, name, _Days(date, since, until), columns, equal)
@@ -109,7 +109,7 @@ def labels(name: str, column: str | None = None, *, url: str | None = None) -> p
 
 
 def titled(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame that `read` gave with Chinese titles as names of its columns, and in place of its codes."""
+    """Return a frame of `read` with Chinese titles in place of column names and codes."""
     codes = {column: titles for column, titles in frame.attrs.get("codes", {}).items() if column in frame}
     renamed = frame.assign(
         **{column: frame[column].cat.rename_categories(lambda code, titles=titles: titles.get(code, code))
@@ -119,7 +119,7 @@ def titled(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 class _Days:
-    """The business dates that are asked for; without any, those of the current publication."""
+    """The business dates that are asked for; without any, the date of the current publication."""
 
     def __init__(self, date: Date | None = None, since: Date | None = None, until: Date | None = None) -> None:
         if date is not None and (since is not None or until is not None):
@@ -189,7 +189,7 @@ def _read(
 
 
 def _is(column: str, value: object, kind: str) -> sql.Composable:
-    """Return the condition that a column has a value; `...` asks for any that is not null."""
+    """Return the condition that a column has a value; `...` stands for any value that is not null."""
     name = sql.Identifier(column)
     if value is ...:
         return sql.SQL("{} is not null").format(name)
@@ -225,7 +225,7 @@ def _kinds(conn: psycopg.Connection[Any], name: str) -> dict[str, str]:
 
 
 def _titles(conn: psycopg.Connection[Any], name: str) -> dict[str, str]:
-    """Return the Chinese title of each column, which stands before the colon of its comment."""
+    """Return the Chinese title of each column, which is the part of its comment before the colon."""
     titles = conn.execute(
         """
         select attname, split_part(col_description(attrelid, attnum), ': ', 1) from pg_attribute

@@ -1,4 +1,4 @@
-"""Settings say where things are and which secrets are used: they are read from the environment once, then passed on."""
+"""Settings hold paths, addresses and secrets. They are read from the environment once, and then passed on."""
 
 from __future__ import annotations
 
@@ -105,11 +105,11 @@ class Settings:
     delivery_time: when the packs of D go out on D + 1, Asia/Shanghai; feed_deadline: until when D waits on D + 1 for its
     feeds; landing_every: how often the landing location is looked at; catch_up_days: how many missed days are made up;
     url: where the data team finds Airflow's UI; portal_url: where officials find the portal.
-    broker: URL of the message broker by which workers get Airflow's tasks, None = none, the scheduler's machine runs them;
-    workers: how many `up` and `run` start beside the services; airflow_url: where services that run on
-    their own, workers and commands find the api-server, when it is not of this machine; airflow_database: URI of Airflow's
-    metadata, None = the database `airflow` beside the warehouse.
-    deputies_after_hours: when deputies are told of a question that nobody answered; remind_every_hours: all of them, again;
+    broker: URL of the message broker for Airflow's workers, None = none, and the scheduler's machine runs all tasks;
+    workers: how many `up` and `run` start; airflow_url: the api-server for separate services, workers and commands, if it
+    runs on another machine; airflow_database: URI of Airflow's metadata, None = the database `airflow` on the warehouse's
+    server.
+    deputies_after_hours: when deputies are notified of an unanswered question; remind_every_hours: when all are reminded;
     airflow_days: how long Airflow keeps its record of runs, and its logs. engine: what builds the models, postgres or spark;
     spark_master: Spark's master URL.
     """
@@ -203,7 +203,7 @@ class Settings:
 
     @cached_property
     def person_secret(self) -> bytes:
-        """Secret of the person keys; made and kept in the home folder when none is given."""
+        """Return the secret of the person keys; it is created and kept in the home if none is given."""
         return (self.given_person_key or self.secret("person_key")).encode()
 
     @property
@@ -222,22 +222,22 @@ class Settings:
 
     @property
     def shared_folder(self) -> Path:
-        """Packs and bulletins are put here for those who read them from a shared folder."""
+        """Packs and bulletins are copied here for readers of a shared folder."""
         return Path(self.given_shared_folder).absolute() if self.given_shared_folder else self.home / "shared"
 
     @property
     def pulled(self) -> Path:
-        """The pages that the platform's API sent are kept here as files."""
+        """Pages fetched from the platform's API are kept here as files."""
         return self.home / "pulled"
 
     @property
     def audit_end(self) -> Path:
-        """The end of the audit trail as it was verified last."""
+        """The last verified event of the audit trail is kept in this file."""
         return self.home / "audit_end.json"
 
     @property
     def audit_definition(self) -> Path:
-        """A digest of the trail's table, triggers and functions as they were noted last."""
+        """The last known digest of the definition of the trail's table, triggers and functions is kept in this file."""
         return self.home / "audit_definition"
 
     @property
@@ -250,7 +250,7 @@ class Settings:
 
     @property
     def spark(self) -> Path:
-        """Spark reads and writes here: persons' data (`yingjian.modelling.spark_export`)."""
+        """Spark reads and writes personal data in this folder (`yingjian.modelling.spark_export`)."""
         return self.home / "spark"
 
     @property
@@ -260,13 +260,13 @@ class Settings:
 
     @property
     def data_dictionary(self) -> Path:
-        """The page that dbt writes, which says what every table and column means."""
+        """The page that dbt generates, which describes every table and column."""
         return self.home / "docs" / "models.html"
 
     @cached_property
     def code_version(self) -> str:
-        """The code's commit, as git names it: YINGJIAN_VERSION in an image, a file in a wheel (hatch_build.py), else the
-        checkout; where none of them is, the package's version.
+        """The code's commit as git describes it: from YINGJIAN_VERSION in an image, from a file in a wheel (hatch_build.py),
+        or from the checkout; without any of these, it is the package's version.
         """
         baked = Path(__file__).with_name("VERSION")
         if given := variables().version or (baked.exists() and baked.read_text(encoding="utf-8").strip()):
