@@ -1,4 +1,4 @@
-"""This DAG sends each official the pack, at the set hour of the morning after the business date."""
+"""This DAG sends each official their pack, at the configured hour on the day after the business date."""
 
 from __future__ import annotations
 
