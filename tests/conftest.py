@@ -156,7 +156,7 @@ def town_database(bare_server: Settings) -> str:
 
 @pytest.fixture(scope="session")
 def simulated_landing(once: Once) -> Path:
-    """The fixture makes a small town's exports of sixteen days up to WORLD_DAY."""
+    """A small town's exports of sixteen days up to WORLD_DAY; this folder is shared by all workers."""
     return once("landing", partial(simulate.write_landing, persons=600, days=16, seed=7, last_day=WORLD_DAY))
 
 
@@ -194,7 +194,7 @@ def published_town(once: Once, landed_town: Settings) -> Settings:
 
 @pytest.fixture(scope="session")
 def world(published_town: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """The simulated town with its last day published, its server running. Tests read it and leave it as it is."""
+    """The simulated town with its last day published, and a running server. Tests must not change it."""
     with running_copy(published_town, tmp_path_factory.mktemp("world")) as settings:
         yield settings
 
@@ -208,6 +208,6 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture(scope="session")
 def portal(world: Settings, provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    """The portal's own service, on a copy of the town; started once."""
+    """The portal's service on a copy of the town; it is started once."""
     with running_portal(world, tmp_path_factory.mktemp("portal"), provider.url) as running:
         yield running

@@ -250,5 +250,5 @@ def _rule(kind: str, mart: str, columns: Collection[str]) -> str | None:
 
 
 def of_place(audience: Audience) -> tuple[str | None, str | None]:
-    """Return the community and the department by which indicator_daily has the figures of an audience."""
+    """Return the community and the department under which indicator_daily has the figures of an audience."""
     return {"community": (audience.name, None), "department": (None, audience.name)}.get(audience.kind, (None, None))

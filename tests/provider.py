@@ -94,7 +94,7 @@ class Code(AuthorizationCodeMixin):
 
 @contextmanager
 def running_provider() -> Iterator[Provider]:
-    """Start a provider at a free port."""
+    """Run a provider on a free port."""
     provider, codes = Provider(), {}
 
     class Grant(grants.AuthorizationCodeGrant):

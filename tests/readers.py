@@ -46,7 +46,7 @@ def protect_town(conn: psycopg.Connection) -> None:
 
 @dataclass
 class Town:
-    """The published town with a login for each kind of reader; `community`, `grid` of it and `department` are theirs."""
+    """The published town with a login for each kind of reader; `community`, its `grid` and `department` are their parts."""
 
     settings: Settings
     community: str

@@ -56,7 +56,7 @@ def make_home(folder: Path, *, durable: bool = True) -> Settings:
 
 
 def parse_project(settings: Settings) -> None:
-    """Parse the project for a home; dbt reads only what changed since an earlier session parsed it."""
+    """Parse the project for a home; dbt parses only what changed since an earlier session."""
     if PARSED.exists():
         settings.dbt_target.mkdir(parents=True, exist_ok=True)
         shutil.copy(PARSED, settings.dbt_target)
@@ -79,9 +79,7 @@ def copy_home(source: Settings, folder: Path) -> Settings:
     EmbeddedPostgres(source).stop()
     for part in ("postgres", "secrets", "dbt"):
         subprocess.run(["cp", "-a", str(source.home / part), str(folder)], check=True)
-    (
-        folder / "postgres" / "port"
-    ).unlink()  # Copies have the same passwords: two at one port would be taken for each other.
+    (folder / "postgres" / "port").unlink()  # Copies have the same passwords, so two on one port could be confused.
     settings = Settings.load({"YINGJIAN_HOME": str(folder)})
     warehouse.ensure_running(settings)
     return settings
@@ -110,7 +108,7 @@ class DbtRun:
 
 
 def claim(settings: Settings, day: date, run_id: str = RUN) -> builds.Build:
-    """Begin a build as a run that owns the schema `build`, whoever owned it before."""
+    """Begin a build as a run that takes over the schema `build` from any other owner."""
     with warehouse.connect(settings, "publisher") as conn:
         newest = builds.ask(conn, run_id, day)
         if newest.as_of_date != day:
@@ -310,7 +308,7 @@ def tables_read(conn: psycopg.Connection, text: str, *, analyze: bool = False) -
 def answer(
     settings: Settings, right: str, login: str, reason: str = "", *, is_released: bool = True, run_id: str | None = None
 ) -> None:
-    """Answer the newest open question that needs a right, as the portal does when this official signs in and decides."""
+    """Answer the newest open question that needs a right, as the portal does for this official."""
     directory = read_officials(settings.officials)
     with warehouse.connect(settings, "portal") as conn:
         asked = [

@@ -1,7 +1,7 @@
-"""A part of `make bench`: the daily run by days of history and by size of the town, where its time goes, and its memory.
+"""A part of `make bench`: it measures time and memory of the daily run by step, days of history and size of the town.
 
-A day is what the DAGs `landing` and `daily` do, with their own functions: land the day's files, build, audit, publish,
-write the report. It runs in a process of its own; what Airflow adds is measured by an empty day through Airflow.
+A day runs the functions of the DAGs `landing` and `daily`: land the day's files, build, audit, publish, write the report.
+It runs in a process of its own, without Airflow; an empty day through Airflow shows Airflow's overhead.
 """
 
 from __future__ import annotations
