@@ -34,8 +34,8 @@ def declare(
 ) -> int:
     """Assign the present and future rows of a wrong document to the person of the right one; return the number of rows.
 
-    Raises ValueError without a reason, and when the documents would form a chain with another correction, because the result
-    would then depend on the order of the declarations.
+    Raises ValueError without a reason, and when another correction names either document in a way that would make the result
+    depend on the order of the declarations.
     """
     require_reason(reason)
     if wrong == right:

@@ -24,7 +24,7 @@ def fingerprint(secret: bytes) -> str:
 
 
 def require(conn: psycopg.Connection[Any], secret: bytes) -> None:
-    """Check that the warehouse's keys were made with this secret, and lock that until the transaction ends.
+    """Check that the warehouse's keys were made with this secret, and block rotations until the transaction ends.
 
     Raises SetupError when they were made with another one: keys of two secrets would turn one person into two.
     """

@@ -39,8 +39,8 @@ _CONDITIONS = {
 def row_rule(mart: Mart, columns: Collection[str]) -> str:
     """Return the condition under which a reader sees a row of a published mart that has these columns.
 
-    A reader sees a person of a restricted mart only after looking that person up. The reporter sees all persons, because it
-    shows them together with rows of the audience's part.
+    A login sees a person of a restricted mart only for an hour after looking that person up. The reporter sees all persons,
+    because it joins them to rows of the audience's part.
     """
     if mart.reader_schema == "restricted":
         return "(select access.sees_all_persons()) or access.may_read_person(person_key)"
