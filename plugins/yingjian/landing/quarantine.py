@@ -12,6 +12,7 @@ from psycopg import sql
 
 from yingjian.landing.feeds import FEEDS, ID_TYPES, RISK_AREAS, Feed
 from yingjian.landing.store import identity
+from yingjian.pipeline import REFUSED
 
 _OPEN = """
     from quality.rejected_row
@@ -150,14 +151,14 @@ def rejected_files(conn: psycopg.Connection, feed: str | None = None) -> list[tu
     return conn.execute(
         """
         select feed, file_name, reason from quality.landed_file as file
-        where status in ('rejected', 'unknown_feed') and (%(feed)s::text is null or feed = %(feed)s)
+        where status = any(%(refused)s) and (%(feed)s::text is null or feed = %(feed)s)
         and not exists (
             select 1 from quality.landed_file as later
             where later.feed = file.feed and later.location = file.location and later.file_id > file.file_id
         )
         order by file_id
         """,
-        {"feed": feed},
+        {"feed": feed, "refused": list(REFUSED)},
     ).fetchall()
 
 
@@ -231,9 +232,9 @@ def retry(conn: psycopg.Connection, feed: str | None = None) -> int:
     files = conn.execute(
         """
         update quality.landed_file set is_to_retry = true
-        where status in ('rejected', 'unknown_feed') and (%(feed)s::text is null or feed = %(feed)s)
+        where status = any(%(refused)s) and (%(feed)s::text is null or feed = %(feed)s)
         """,
-        {"feed": feed},
+        {"feed": feed, "refused": list(REFUSED)},
     ).rowcount
     conn.execute(
         """

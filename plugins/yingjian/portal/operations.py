@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from yingjian.database.rows import records
+from yingjian.pipeline import REFUSED
 from yingjian.portal.reading import Conn, is_readable
 
 DELIVERIES = 50
@@ -19,7 +20,7 @@ def read_landed(conn: Conn) -> Rows:
         select feed, feeds.title, max(timezone('Asia/Shanghai', received_at)) filter (where status = 'staged') as received_at,
             max(newest_update) filter (where status = 'staged') as newest_update,
             count(*) filter (where status = 'staged') as files,
-            count(*) filter (where status in ('rejected', 'unknown_feed')) as refused,
+            count(*) filter (where status = any(%(refused)s)) as refused,
             coalesce(sum(rows_staged), 0)::bigint as rows
         from quality.landed_file
         left join (
@@ -27,6 +28,7 @@ def read_landed(conn: Conn) -> Rows:
         ) as feeds using (feed)
         group by feed, feeds.title order by feed collate "C"
         """,
+        refused=list(REFUSED),
     )
 
 

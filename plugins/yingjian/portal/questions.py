@@ -14,7 +14,7 @@ from yingjian.portal.accounts import ROLE
 from yingjian.portal.readers import Reader, directory, may_answer, settings
 from yingjian.publishing import decision
 from yingjian.publishing.decision import PATHS, RELEASE, Answer, Question
-from yingjian.publishing.publish import failed_checks
+from yingjian.publishing.verdict import failed_checks
 from yingjian.reports.bulletin import Content, read_content
 from yingjian.reports.differencing import SmallChange, small_changes
 

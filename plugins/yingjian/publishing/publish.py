@@ -27,7 +27,6 @@ from yingjian.publishing.decision import Release, release_of
 from yingjian.publishing.partitions import attach_partition, bind_to_date, ensure_published_table
 from yingjian.publishing.reader_views import ensure_reader_view
 from yingjian.publishing.verdict import Verdict, take_findings, verdict
-from yingjian.publishing.verdict import failed_checks as failed_checks  # noqa: PLC0414 - The portal imports it from here.
 
 SETTLE_SECONDS = 5
 
