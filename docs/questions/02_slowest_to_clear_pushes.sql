@@ -1,4 +1,4 @@
--- Which community needs the most hours to clear pushed records, over four weeks?
+-- Which community takes the most hours to clear pushed records, over four weeks?
 select
     community,
     sum(hours_to_clear) / sum(cleared_same_day + cleared_late) as mean_hours,

@@ -1,4 +1,4 @@
--- What is the median of the hours from being judged a contact to isolation, by week?
+-- What is the median time in hours from identification as a contact to isolation, by week?
 select
     date_trunc('week', judged_at)::date as week,
     count(*) as contacts,

@@ -1,4 +1,4 @@
--- Which share of the tests after a purchase (P19) was in time, by pharmacy?
+-- What share of the tests after a purchase (P19) was on time, by pharmacy?
 select
     unit_key,
     max(pharmacy) as pharmacy,

@@ -1,4 +1,4 @@
--- How many days did zones stay at high risk, against the days that the rule asks for?
+-- How many days did zones stay at high risk, compared with the days that the rule requires?
 select
     zone_id,
     run_number,

@@ -1,4 +1,4 @@
--- How many hours from sample to result does each institution need, over 14 days?
+-- How many hours does each institution take from sample to result, over 14 days?
 select
     institution,
     sum(samples) as samples,

@@ -1,4 +1,4 @@
--- On which of the days ahead fall more tests due than the points sampled on their best day of two weeks?
+-- On which of the coming days are more tests due than the sampling points took on their best day of the last two weeks?
 with capacity as (
     select coalesce(max(persons), 0) as persons
     from (

@@ -1,4 +1,4 @@
--- How did overdue and compliance of the town go over thirty days?
+-- How did the town's overdue tests and compliance develop over thirty days?
 select
     as_of_date,
     max(value_shown) filter (where indicator_code = 'overdue') as overdue,

@@ -1,4 +1,4 @@
--- How did zones, controls, coverage, vaccination and readiness go over thirty days, by their figures?
+-- How did the figures of zones, controls, coverage, vaccination and readiness develop over thirty days?
 select
     daily.as_of_date,
     daily.indicator_code,

@@ -1,4 +1,4 @@
--- How many are overdue by competent department? Departments share groups, so these do not add up to the town's figure.
+-- How many are overdue per responsible department? Departments share groups, so these do not add up to the town's figure.
 select
     department,
     value_shown as overdue

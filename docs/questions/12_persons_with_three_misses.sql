@@ -1,4 +1,4 @@
--- Which persons missed three tests or more within 21 days?
+-- Which persons missed three or more tests within 21 days?
 select
     person_key,
     count(*) as missed,

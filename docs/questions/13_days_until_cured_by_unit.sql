@@ -1,4 +1,4 @@
--- What is the median of the days until an overdue test was made up for by a sample, by unit?
+-- What is the median number of days until an overdue test was made up for by a sample, by unit?
 select
     unit_key,
     count(*) as episodes,
