@@ -358,7 +358,7 @@ def test_a_list_with_half_a_character(home: Settings, tmp_path: Path) -> None:
     )
     write_feed(tmp_path, "test_results", [sample("S1")])
     land_folder(home, tmp_path)
-    assert query(home, "select listed_at, area from staging.risk_areas") == [(datetime(2022, 7, 5), "?甲")]
+    assert query(home, "select listed_at, area from staging.risk_areas") == [(datetime(2022, 7, 4, 23, 59, 59), "?甲")]
     assert query(home, "select sample_key from staging.test_results") == [("S1",)]
 
 
