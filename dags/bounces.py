@@ -23,14 +23,16 @@ from yingjian.orchestration.common import START, TASKS
         "retry_delay": timedelta(minutes=5),
     },
     doc_md="""
-    ### Read the mailbox to which undeliverable mail returns
-    At noon, and before the daily run. Without a connection `imap_default` it does nothing.
+    ### Read bounced mail
+    Reads the sender's mailbox twice a day, at 12:30 and 23:30 (Asia/Shanghai). Does nothing without the connection
+    `imap_default`.
 
-    **When it fails:** the mailbox cannot be read: check `imap_default`. Deliveries go on. See `docs/runbooks/bounces.md`.
+    **When it fails:** the mailbox cannot be read; check `imap_default`. Deliveries are not affected. See
+    `docs/runbooks/bounces.md`.
     """,
 )
 def bounces() -> None:
-    @task(doc_md="A delivery whose mail came back is `bounced`, and the team is told.")
+    @task(doc_md="Sets deliveries whose mail bounced to `bounced` and alerts the data team.")
     def read() -> int:
         return delivery_tasks.read_bounces()
 

@@ -40,29 +40,30 @@ DBT_TARGET = Path(os.environ.get("YINGJIAN_HOME") or ROOT / ".yingjian") / "dbt"
         "retry_delay": timedelta(seconds=10),
     },
     doc_md="""
-    ### The state at the end of a business date
-    Begins at midnight (Asia/Shanghai) and waits for the required feeds of the seed `feed`, until YINGJIAN_FEED_DEADLINE.
-    Trigger it with `{"date": "2022-07-24"}` for any day, or run a backfill: the rows are those of the day itself, and
+    ### Build and publish one business date
+    Starts at midnight (Asia/Shanghai) and waits for the required feeds (seed `feed`) until YINGJIAN_FEED_DEADLINE. To build
+    another day, trigger it with `{"date": "2022-07-24"}` or run a backfill: the marts then show the state of that day, and
     readers stay on the newest business date.
 
-    **When `build` fails:** its log names the model that failed, with the file and the line; the XCom `result` of each task in
-    `models` says what became of that model. The last publication stays. Mend the cause, clear `build` with what follows.
-    **When `claim_build` waits:** another run owns the schema `build` (`publishing.build`); it goes on by itself.
-    **When `release_by_hand` waits:** the audit failed, and an official decides in the portal, with a reason that the report
-    will show. Read `quality.check_result`; or mend the cause and trigger the day again. See `docs/runbooks/daily.md`.
+    **When `build` fails:** its log names the failed model with file and line; the XCom `result` of each task in `models`
+    has the outcome of that model. The last publication stays. Fix the cause, then clear `build` and its downstream tasks.
+    **When `claim_build` waits:** another run holds the build lock (`publishing.build`). It continues when the lock is free.
+    **When `release_by_hand` waits:** a critical check failed (`quality.check_result`), and an official decides in the
+    portal whether to publish; the report shows the reason given. Otherwise, fix the cause and trigger the day again. See
+    `docs/runbooks/daily.md`.
     """,
 )
 def daily() -> None:
     wait_for_feeds = WaitForFeeds(
         task_id=Task.WAIT_FOR_FEEDS,
-        doc_md="Deferred until every required feed brought the day's data, or until the deadline.",
+        doc_md="Deferred until every required feed has brought the day's data, or until the deadline.",
     )
     claim_build = ClaimBuild(
         task_id=Task.CLAIM_BUILD,
-        doc_md="Deferred until no other run builds; from here on the schema `build` is this run's.",
+        doc_md="Deferred until this run holds the build lock, which it keeps until it publishes.",
     )
 
-    @task(task_id=Task.BUILD, doc_md="One `dbt build`; its log names a model that fails.")
+    @task(task_id=Task.BUILD, doc_md="Runs a single `dbt build`; its log names the model that failed.")
     def build(**context: Any) -> int:
         return tasks.build(tasks.business_date(context), context["run_id"], model_tasks.teller(context["ti"]))
 
@@ -87,34 +88,38 @@ def daily() -> None:
         ),
     )
 
-    @task(doc_md="Great Expectations over staging and the build; see `expectations/`.")
+    @task(
+        doc_md="Runs the Great Expectations suites in `expectations/` on the build, staging and the record of landed files."
+    )
     def audit(**context: Any) -> dict[str, object]:
         return tasks.audit(tasks.business_date(context), context["run_id"])
 
-    @task.branch(doc_md="To publication when every critical check held, else to a person.")
+    @task.branch(doc_md="Continues with `publish` if every critical check passed, otherwise with `release_by_hand`.")
     def gate(**context: Any) -> str:
         return Task.PUBLISH if tasks.is_released(context["run_id"]) else Task.RELEASE_BY_HAND
 
     release_by_hand = ReleaseByHand(
         task_id=Task.RELEASE_BY_HAND,
         retries=2,
-        doc_md="Asks in the portal, tells those who may, later their deputies, and waits, deferred; the next run supersedes it.",
+        doc_md="Asks in the portal whether to publish, notifies the officials who may decide and later their deputies, and stays"
+        " deferred until an answer, midnight or a later build.",
     )
 
     @task(
         outlets=[PUBLICATION],
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
-        doc_md="One transaction; readers see the old publication or the new one.",
+        doc_md="Publishes in one transaction: readers see either the old publication or the new one.",
     )
     def publish(**context: Any) -> int:
         return tasks.publish(tasks.business_date(context), context["run_id"])
 
-    @task(doc_md="Written from the publication, never from tables in motion.")
+    @task(doc_md="Writes the report from the publication, never from the schema `build`.")
     def report(publication_id: int) -> str:
         return tasks.report(publication_id)
 
     @task(
-        outlets=[PACKS], doc_md="For the office, each department and community, and each grid that an official reads."
+        outlets=[PACKS],
+        doc_md="Writes a pack for the office, each department and community, and each grid that has an official.",
     )
     def packs(publication_id: int, outlet_events: Any = None) -> dict[str, int]:
         outlet_events[PACKS].extra = {"publication_id": publication_id}

@@ -19,18 +19,18 @@ from yingjian.pipeline import Task
     tags=["yingjian"],
     default_args=TASKS_THAT_SEND,
     doc_md="""
-    ### To each their pages
-    Waits until the set hour (YINGJIAN_DELIVERY_TIME, Asia/Shanghai; past: at once), then sends mail, group messages and
-    files. Nobody gets the same publication twice, however often it runs; one that a newer publication replaced before
-    the hour is not sent.
+    ### Send each official their pack
+    Waits until YINGJIAN_DELIVERY_TIME (Asia/Shanghai; immediately if it is past), then sends mail, group messages and
+    files. Delivery is idempotent: a second run sends nothing twice. A publication that was superseded before the hour is
+    not sent.
 
-    **When `deliver` fails:** the log and the alert say who did not get what and why (`yingjian delivery list`). What may
-    get through later is tried again by itself; the rest after you mended the cause: `yingjian delivery retry`. A delivery
-    that is `uncertain` may have arrived: ask before you send it again. See `docs/runbooks/delivery.md`.
+    **When `deliver` fails:** the log and the alert say which deliveries failed and why (`yingjian delivery list`). Temporary
+    errors are retried automatically; for the others, fix the cause and run `yingjian delivery retry`. A delivery that is
+    `uncertain` may have arrived: ask the recipient before you resend it. See `docs/runbooks/delivery.md`.
     """,
 )
 def delivery() -> None:
-    @task.short_circuit(doc_md="On record who receives what; ends here when nobody does.")
+    @task.short_circuit(doc_md="Records who receives what; skips the rest of the run if nobody receives anything.")
     def plan(**context: object) -> dict[str, object]:
         return delivery_tasks.plan(tasks.publication_of(context))
 
@@ -39,10 +39,10 @@ def delivery() -> None:
         target_time="{{ ti.xcom_pull(task_ids='plan')['due_at'] }}",
         mode="reschedule",
         poke_interval=60,
-        doc_md="Until the set hour of the day after the business date.",
+        doc_md="Waits until YINGJIAN_DELIVERY_TIME on the day after the business date.",
     )
 
-    @task(doc_md="Each attempt is on record in `delivery.attempt` before and after.")
+    @task(doc_md="Sends; records each attempt in `delivery.attempt` before and after.")
     def deliver(planned: dict[str, int]) -> dict[str, int]:
         return delivery_tasks.deliver(planned["publication_id"])
 

@@ -28,31 +28,32 @@ from yingjian.settings import Settings
         "retry_delay": timedelta(seconds=10),
     },
     doc_md="""
-    ### Land everything new
-    Looks every few minutes (YINGJIAN_LANDING_MINUTES) at the location of the settings (YINGJIAN_LANDING). Each file is one
-    transaction: a killed run leaves no half file, and the next one goes on where it stopped. `land` is skipped when nothing
-    is new. A required feed that brings rows of the last published day has `daily` make that day again.
+    ### Land new files
+    Checks the landing location (YINGJIAN_LANDING) every few minutes (YINGJIAN_LANDING_MINUTES). Each file is loaded in one
+    transaction: a run that is killed leaves no partial file, and the next one continues with the remaining files. `land`
+    is skipped if there is nothing new. If a required feed brings rows for the newest published day, `correct` triggers
+    `daily` to rebuild that day.
 
-    **When it fails:** the log names the feed and the reason. A file that cannot be read never fails this DAG: it is
-    rejected whole, is listed in `quality.landed_file`, and the report says so. See `docs/runbooks/landing.md`.
+    **When it fails:** the log names the feed and the reason. An unreadable file does not fail this DAG: it is rejected as
+    a whole, and `quality.landed_file` and the report list it. See `docs/runbooks/landing.md`.
     """,
 )
 def landing() -> None:
     @task(
         outlets=[STAGING],
         execution_timeout=timedelta(hours=6),
-        doc_md="Counts only go into XCom; the asset says which feeds got rows; `quality.landed_file` has the files.",
+        doc_md="XCom contains only counts, the asset event has the rows per feed, and `quality.landed_file` lists the files.",
     )
     def land(outlet_events: Any = None) -> dict[str, Any]:
         landed = tasks.land()
         if not any(count for name, count in landed.items() if name.startswith("files_") and name != "files_known"):
-            raise AirflowSkipException("nothing is new")
+            raise AirflowSkipException("there is nothing new")
         outlet_events[STAGING].extra = {"feeds": landed["feeds"]}
         return landed
 
     @task.short_circuit(
         trigger_rule=TriggerRule.NONE_FAILED,
-        doc_md="Goes on when a required feed came late for the newest published day.",
+        doc_md="Continues only if late rows of a required feed arrived for the newest published day.",
     )
     def late() -> dict[str, str]:
         return tasks.late_day()
@@ -65,7 +66,7 @@ def landing() -> None:
         trigger_run_id="{{ ti.xcom_pull(task_ids='late')['run_id'] }}",
         conf={"date": "{{ ti.xcom_pull(task_ids='late')['date'] }}"},
         skip_when_already_exists=True,
-        doc_md="The day is built, checked and published again; its report says 更正版.",
+        doc_md="Triggers `daily` for that day again; the new report is marked 更正版.",
     )
 
 

@@ -26,32 +26,38 @@ KEEP_PUBLICATIONS = 40
         "retry_delay": timedelta(minutes=1),
     },
     doc_md="""
-    ### What is over goes; the trail is verified
-    Publications stay on record with their figures; rows of persons go when their days are over (seed `retention_rule`).
+    ### Delete old data and verify the audit trail
+    Personal data is deleted when its retention period is over (seed `retention_rule`). The record of every publication is
+    kept.
 
-    **When `prune`, `retain`, `docs` or `clean` fails:** nothing is lost and nothing waits for it; clear the task.
-    **When `verify_trail` fails:** somebody changed the audit trail. Do not clear it; see `docs/runbooks/maintenance.md`.
+    **When `prune`, `retain`, `docs` or `clean` fails:** nothing is lost and nothing depends on it; clear the task.
+    **When `verify_trail` fails:** its log says whether the audit trail was changed or its end is no longer anchored. If it was
+    changed, do not clear the task. See `docs/runbooks/maintenance.md`.
     """,
 )
 def maintenance() -> None:
-    @task(doc_md="Partitions of publications older than the newest ones are dropped.")
+    @task(doc_md="Drops the rows of old publications; the newest one of each business date keeps its rows.")
     def prune() -> list[int]:
         return tasks.prune(KEEP_PUBLICATIONS)
 
-    @task(doc_md="Personal data whose days are over is deleted; `quality.deletion` says what, the trail that it was.")
+    @task(
+        doc_md="Deletes personal data whose retention period is over; `quality.deletion` and the audit trail record it."
+    )
     def retain() -> dict[str, int]:
         return tasks.retain()
 
-    @task(doc_md="Every event against its hash and the one before, and the end that was verified last time.")
+    @task(
+        doc_md="Checks the hash of every event, its link to the previous one, and the end that was verified last time."
+    )
     def verify_trail() -> int:
         return tasks.verify_trail()
 
-    @task(doc_md="dbt's documentation as one page, `docs/models.html` in the home; no row in it.")
+    @task(doc_md="Writes the data dictionary, `docs/models.html` in the home; it contains no data.")
     def docs() -> str:
         return tasks.docs()
 
     @task(
-        doc_md="Airflow's record of runs and its logs go after YINGJIAN_AIRFLOW_DAYS; what runs took stays on record."
+        doc_md="Deletes Airflow's run history and logs after YINGJIAN_AIRFLOW_DAYS; `operations.task_run` keeps the durations."
     )
     def clean() -> dict[str, int]:
         return housekeeping.clean(Settings.load())

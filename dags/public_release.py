@@ -22,32 +22,35 @@ from yingjian.pipeline import Task
     tags=["yingjian"],
     default_args=TASKS_THAT_SEND,
     doc_md="""
-    ### What goes to the public is signed off first
-    Writes the bulletin, asks those with the right `sign_off`, later their deputies too, and shows the figures in
-    `reporting_public` and sends the bulletin once one of them agreed in the portal. Runs beside the daily run and never
-    holds it up; a newer publication supersedes the question.
+    ### Release public figures after sign-off
+    Writes the bulletin and asks the officials with the right `sign_off`, later their deputies too. Once one of them approves
+    in the portal, `reporting_public` shows the figures and the bulletin is sent. The daily run does not wait for this DAG;
+    a newer publication supersedes the question.
 
     **When `sign_off` fails:** nobody answered within the time limit, and nothing was released; trigger the DAG again with
-    the publication. **When `release` fails:** its log says why the answer was not taken. **When `bulletin` fails:** the
-    figures are released, a delivery did not get through (`yingjian delivery list`). See `docs/runbooks/public_release.md`.
+    the publication. **When `release` fails:** its log says why the answer was not accepted. **When `bulletin` fails:** the
+    figures are released, but a delivery failed (`yingjian delivery list`). See `docs/runbooks/public_release.md`.
     """,
 )
 def public_release() -> None:
-    @task.short_circuit(doc_md="The bulletin as it would go out; ends here when nobody signs or receives one.")
+    @task.short_circuit(doc_md="Writes the bulletin; skips the rest of the run if nobody can sign off or receives one.")
     def draft(**context: object) -> bool:
         return delivery_tasks.draft_bulletin(tasks.publication_of(context))
 
     sign_off = SignOff(
         task_id=Task.SIGN_OFF,
         retries=2,
-        doc_md="Asks in the portal, tells those who may, later their deputies, and waits, deferred; a rejection ends the run.",
+        doc_md="Asks in the portal, notifies the officials who may sign off and later their deputies, and stays deferred until an"
+        " answer; a rejection ends the run.",
     )
 
-    @task(doc_md="On record in `published.public_release`; from here on `reporting_public` shows these figures.")
+    @task(
+        doc_md="Records the release in `published.public_release`; from then on `reporting_public` shows these figures."
+    )
     def release(**context: object) -> int:
         return delivery_tasks.release(context)
 
-    @task(doc_md="To whoever receives the bulletin.")
+    @task(doc_md="Sends the bulletin to its recipients.")
     def bulletin(**context: object) -> dict[str, int]:
         return delivery_tasks.deliver_bulletin(context)
 

@@ -24,21 +24,21 @@ from yingjian.settings import Settings
         "retry_delay": timedelta(minutes=2),
     },
     doc_md="""
-    ### Before the time is over
-    Every ten minutes. Officials who asked for it in the portal (我的通知) are told of clocks that run out soon: positives,
-    contacts, tubes, rounds. Each is told once of each clock, as counts without persons. What waited for the end of an
-    official's quiet hours goes out, too.
+    ### Remind officials of deadlines
+    Every ten minutes, reminds the officials who chose so in the portal (我的通知) of deadlines that are near: positives,
+    contacts, tubes and screening rounds. Each official is reminded once of each deadline, with counts and no personal data.
+    Also sends the packs that were held back during an official's quiet hours.
 
-    **When `remind` or `send_waiting` fails:** the log says who did not get what and why. What may get through later is tried
-    again by the next run. See `docs/runbooks/reminders.md`.
+    **When `remind` or `send_waiting` fails:** the log says which messages failed and why. The next run retries those with a
+    temporary error. See `docs/runbooks/reminders.md`.
     """,
 )
 def reminders() -> None:
-    @task(doc_md="Counts only go into XCom; a second run tells nobody again.")
+    @task(doc_md="Sends the reminders, each once, however often it runs; XCom contains only counts.")
     def remind() -> dict[str, int]:
         return loop.remind(Settings.load())
 
-    @task(doc_md="Packs whose hour lay in a reader's quiet hours.")
+    @task(doc_md="Sends the packs that quiet hours held back.")
     def send_waiting() -> dict[str, int]:
         return loop.send_waiting(Settings.load())
 

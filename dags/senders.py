@@ -20,21 +20,22 @@ AT = Settings.load().delivery_time
     tags=["yingjian"],
     default_args=TASKS_THAT_SEND,
     doc_md="""
-    ### Who sends learns what was wrong
-    At the hour of delivery (YINGJIAN_DELIVERY_TIME). Each sender of `officials.yml` of whom rows were refused since
-    the last mail gets its open rows as workbooks that it corrects and sends again; after each month a sheet of counts.
+    ### Return quarantined rows to their senders
+    Runs daily at YINGJIAN_DELIVERY_TIME. Each sender in `officials.yml` with newly quarantined rows receives all its open
+    rows as workbooks to correct and send again. After each month, each sender that sent data receives a
+    sheet of counts.
 
-    **When `send_back` or `send_months` fails:** the log says which sender did not get it and why, without an address. What may
-    get through later is tried again by itself. A message that is `uncertain` may have arrived: ask. See
+    **When `send_back` or `send_months` fails:** the log says which senders did not get a message and why, without addresses.
+    Temporary errors are retried automatically. A message that is `uncertain` may have arrived: ask the sender. See
     `docs/runbooks/senders.md`.
     """,
 )
 def senders() -> None:
-    @task(doc_md="Counts only go into XCom; the workbooks are gone when the task ends.")
+    @task(doc_md="Sends the workbooks, which are deleted when the task ends; XCom contains only counts.")
     def send_back() -> dict[str, int]:
         return loop.send_back(Settings.load())
 
-    @task(doc_md="Once for each month and sender, also when the first day was missed.")
+    @task(doc_md="Sends each sender its monthly sheet once, even if no run took place on the first of the month.")
     def send_months() -> dict[str, int]:
         return loop.send_months(Settings.load())
 

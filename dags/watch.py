@@ -26,20 +26,21 @@ from yingjian.settings import Settings
         "execution_timeout": timedelta(minutes=4),
     },
     doc_md="""
-    ### Nobody has to look: whoever must know is told
-    Nothing landed, the day not begun, a task too long, a question, a stale publication, a file that cannot be read, no
-    backup: one notice for each, again while it lasts, one when it is over. Fetches YINGJIAN_HEARTBEAT_URL each time.
+    ### Alert the data team to problems
+    Every five minutes, checks for missing files, a run that has not started, long-running tasks, unanswered questions, a
+    stale publication, rejected files, missing backups and more. Alerts once per problem, repeats the alert while the
+    problem lasts, and reports when it is over. Each run also fetches YINGJIAN_HEARTBEAT_URL.
 
-    **When `look` fails:** its log says which look or which channel. **When `absence` fails:** a line to an official did not
-    get through (`yingjian delivery list`). See `docs/runbooks/watch.md`.
+    **When `look` fails:** its log names the check or the channel that failed. **When `absence` fails:** a message to an
+    official failed (`yingjian delivery list`). See `docs/runbooks/watch.md`.
     """,
 )
 def watch() -> None:
-    @task(doc_md="Every look, and what is due is told.")
+    @task(doc_md="Runs every check and sends the alerts that are due.")
     def look() -> dict[str, int]:
         return watching.turn(Settings.load())
 
-    @task(doc_md="At the hour of delivery: recipients of packs read why there is none yet.")
+    @task(doc_md="At YINGJIAN_DELIVERY_TIME, tells recipients of packs why there is no publication yet.")
     def absence() -> dict[str, int]:
         return absences.tell(Settings.load())
 
