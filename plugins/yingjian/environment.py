@@ -74,84 +74,89 @@ class Environment(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    home: str | None = Field(None, description="The folder of all state; not set: `.yingjian` in the checkout.")
+    home: str | None = Field(
+        None, description="The home: the folder that holds all state. Default: `.yingjian` in the checkout."
+    )
     warehouse: str | None = Field(
-        None, description="URI of a PostgreSQL server; not set: the home has an embedded one.", repr=False
+        None, description="URI of the PostgreSQL warehouse. Default: an embedded server in the home.", repr=False
     )
     landing: str | None = Field(
         None,
-        description="Where exports are landed from: a folder, `sftp://`, `s3://` or the platform's API;"
-        " not set: `landing` in the home.",
+        description="The landing location: a folder, `sftp://`, `s3://` or the platform's API. Default: `landing` in the home.",
     )
     landing_minutes: Annotated[float, _matches(r"(?!0+(\.0+)?$)\d{1,4}(\.\d{1,3})?", "give minutes, as in 5")] = Field(
-        5, description="How often the landing location is looked at, in minutes."
+        5, description="How often the landing location is checked, in minutes."
     )
-    api_token: str | None = _secret("The bearer token that the platform's API gets.")
+    api_token: str | None = _secret("The bearer token for the platform's API.")
     person_key: str | None = _secret(
-        "The secret of the person keys; not set: one of the home's own. It must be set with `YINGJIAN_WAREHOUSE`."
+        "The secret from which person keys are derived. Default: generated in the home; required with `YINGJIAN_WAREHOUSE`."
     )
-    person_key_next: str | None = _secret(
-        "The secret that `yingjian rotate-person-key` goes over to; not set: one is made."
-    )
-    superuser: str | None = _secret("URI of the server's superuser, for `yingjian warehouse bootstrap` alone.")
+    person_key_next: str | None = _secret("The new secret for `yingjian rotate-person-key`. Default: a generated one.")
+    superuser: str | None = _secret("URI of the server's superuser; only `yingjian warehouse bootstrap` uses it.")
     role_passwords: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict,
         alias="YINGJIAN_ROLE_PASSWORD_<ROLE>",  # Each role has a variable; `read` gathers them.
-        description="The password of a role of the warehouse, of the owner and the superuser where their URI has none;"
-        " not set: derived from the owner's (`docs/decisions/roles.md`).",
+        description="The password of a warehouse role, or of the owner or the superuser if their URI has none. Default: derived"
+        " from the owner's password (`docs/decisions/roles.md`).",
         repr=False,
     )
     backup_key: str | None = _secret(
-        "The keys for backups (`yingjian backup-key`); the secret ones, or their file, for `yingjian restore`."
+        "The keys for backups (`yingjian backup-key`), or a file with them; `yingjian restore` needs the secret keys."
     )
     officials: str | None = Field(
-        None, description="The file that says who reads what; not set: `officials.yml` in the home."
+        None, description="The directory of officials, the data team and senders. Default: `officials.yml` in the home."
     )
     outlines: str | None = Field(
         None,
-        description="A GeoJSON file with the outlines of communities and grids for the map; not set: `outlines.geojson`"
-        " in the home, and tiles where there is none.",
+        description="A GeoJSON file with the outlines of communities and grids for the map. Default: `outlines.geojson` in the"
+        " home; without a file, the map shows tiles.",
     )
     shared_folder: str | None = Field(
         None,
-        description="Where packs and bulletins are put for readers of a shared folder; not set: `shared` in the home.",
+        description="The shared folder to which packs and bulletins are delivered. Default: `shared` in the home.",
     )
     feed_deadline: Annotated[time, _hour("05:30")] = Field(
-        time(5, 30), description="Until when a day waits for its feeds on the day after, Asia/Shanghai."
+        time(5, 30),
+        description="The time on the next day (Asia/Shanghai) until which a business date waits for its required feeds.",
     )
     catch_up_days: Annotated[int, _matches(r"[1-9]\d{0,2}", "give a number of days, at least 1")] = Field(
-        7, description="How many missed days are made up."
+        7, description="How many missed days are caught up at most."
     )
     delivery_time: Annotated[time, _hour("07:00")] = Field(
-        time(7), description="When the packs of a day go out on the day after, Asia/Shanghai."
+        time(7), description="The time on the next day (Asia/Shanghai) at which the packs of a business date are sent."
     )
-    url: Url = Field(None, description="Where the data team finds Airflow's UI; links of alerts lead there.")
-    port: Port = Field(8080, description="The port of Airflow's UI, in `yingjian up` and in containers.")
+    url: Url = Field(None, description="The URL of Airflow's UI for the data team, used for links in alerts.")
+    port: Port = Field(8080, description="The port of Airflow's UI, for `yingjian up` and in containers.")
     portal_url: Url = Field(
         None,
-        description="Where officials find the portal; links lead there. Not set: the portal's port of this machine.",
+        description="The URL of the portal for officials, used for links. Default: the portal's port on this machine.",
     )
-    portal_port: Port = Field(8081, description="The port at which the portal listens.")
-    bind: str = Field("127.0.0.1", description="The address at which Airflow's API server and the portal listen.")
+    portal_port: Port = Field(8081, description="The port on which the portal listens.")
+    bind: str = Field("127.0.0.1", description="The address on which Airflow's API server and the portal listen.")
     oidc_issuer: Url = Field(
         None,
-        description="An OpenID Connect provider, by which officials may sign in to the portal; not set: by password alone.",
+        description="The URL of an OpenID Connect provider for signing in to the portal. Default: passwords only.",
     )
-    oidc_client: str | None = Field(None, description="The portal's client id at the OpenID Connect provider.")
-    oidc_secret: str | None = _secret("The portal's secret at the OpenID Connect provider.")
+    oidc_client: str | None = Field(None, description="The portal's client ID at the OpenID Connect provider.")
+    oidc_secret: str | None = _secret("The portal's client secret at the OpenID Connect provider.")
     oidc_claim: str = Field(
         "preferred_username",
-        description="The claim of the OpenID Connect provider that is the login in `officials.yml`.",
+        description="The OpenID Connect claim that contains the login in `officials.yml`.",
     )
-    airflow_url: Url = Field(None, description="Where services, workers and commands find an api-server of elsewhere.")
+    airflow_url: Url = Field(
+        None,
+        description="The URL of an Airflow API server that runs elsewhere, for services, workers and commands here.",
+    )
     airflow_database: Annotated[
         str | None,
         _matches(r"postgresql://.*", "must be like postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
     ] = Field(
-        None, description="URI of Airflow's metadata; not set: the database `airflow` beside the warehouse.", repr=False
+        None,
+        description="URI of Airflow's metadata database. Default: the database `airflow` on the warehouse's server.",
+        repr=False,
     )
     airflow_days: Annotated[int, _matches(r"[1-9]\d{0,3}", "give a number of days")] = Field(
-        90, description="How many days Airflow keeps its record of runs, and its logs."
+        90, description="How many days Airflow's run history and logs are kept."
     )
     # Anyone who can write to the broker can run tasks on Airflow's workers, so the URL is a secret.
     broker: Annotated[
@@ -160,64 +165,75 @@ class Environment(BaseSettings):
             r"(rediss?|amqps?)://([^:/@]*:[^:/@]+@.+|[^:/@]*@.+)",
             "must be like redis://:PASSWORD@HOST:6379/0 or amqp://USER:PASSWORD@HOST//",
         ),
-    ] = Field(None, description="URL of the message broker for workers; not set: no broker.", repr=False)
-    broker_password: str | None = _secret("The broker's password, for a URL that has none.")
+    ] = Field(
+        None,
+        description="URL of the message broker for workers. Default: no broker, tasks run on the scheduler's machine.",
+        repr=False,
+    )
+    broker_password: str | None = _secret("The broker's password, if the URL has none.")
     workers: Annotated[int, _matches(r"\d{1,3}", "give a number, 0 where all workers are started elsewhere")] = Field(
-        2, description="How many workers `yingjian up` and `yingjian run` start where there is a broker."
+        2, description="How many workers `yingjian up` and `yingjian run` start if there is a broker."
     )
     question_deputies_hours: Hours = Field(
-        2, description="After how many hours deputies are told of a question that nobody answered."
+        2, description="After how many hours deputies are notified of an unanswered question."
     )
-    question_again_hours: Hours = Field(4, description="After how many hours all of them are told again.")
+    question_again_hours: Hours = Field(4, description="How often, in hours, officials and deputies are then reminded.")
     alert_mail: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_addresses)] = Field(
-        (), description="Addresses of the data team, with commas between them."
+        (), description="Mail addresses for alerts to the data team, separated by commas."
     )
-    alert_wecom: str | None = Field(None, description="The Airflow connection of a WeCom group robot.")
-    alert_dingtalk: str | None = Field(None, description="The Airflow connection of a DingTalk group robot.")
-    alert_webhook: str | None = _secret("A URL that gets each alert as JSON.")
-    alert_again_hours: Hours = Field(12, description="After how many hours a lasting state is told again.")
-    alert_landing_hours: Hours = Field(26, description="How many hours without a landed file are told.")
-    alert_long_hours: Hours = Field(3, description="How many hours of one task's work are told.")
-    alert_backup_hours: Hours = Field(26, description="How old in hours the newest backup may be.")
+    alert_wecom: str | None = Field(None, description="The Airflow connection of a WeCom group robot for alerts.")
+    alert_dingtalk: str | None = Field(None, description="The Airflow connection of a DingTalk group robot for alerts.")
+    alert_webhook: str | None = _secret("A URL that receives each alert as JSON.")
+    alert_again_hours: Hours = Field(
+        12, description="After how many hours the alert for a lasting problem is repeated."
+    )
+    alert_landing_hours: Hours = Field(26, description="After how many hours without a landed file an alert is sent.")
+    alert_long_hours: Hours = Field(3, description="The run time of a task, in hours, from which an alert is sent.")
+    alert_backup_hours: Hours = Field(
+        26, description="The age of the newest backup, in hours, from which an alert is sent."
+    )
     audit_anchor: str | None = _secret(
-        "Where the end of the trail is noted each hour: a file that only another user may change, or a URL that gets JSON."
+        "Where the end of the audit trail is anchored each hour: another user's append-only file, or a URL that receives JSON."
     )
-    heartbeat_url: str | None = _secret("A URL that every turn of the watch fetches, a dead man's switch.")
+    heartbeat_url: str | None = _secret("A URL that every run of `watch` fetches, for a dead man's switch.")
     openlineage_url: str | None = Field(
-        None, description="An OpenLineage endpoint that is told of runs and models; not set: nothing is sent."
+        None, description="An OpenLineage endpoint that receives events about runs and models. Default: none."
     )
-    bi_admin_password: str | None = _secret("The password of Superset's admin, for `yingjian bi import`.")
-    bi_login_password: str | None = _secret("The password of the login of `yingjian bi import --login`.")
+    bi_admin_password: str | None = _secret("The password of Superset's admin user, for `yingjian bi import`.")
+    bi_login_password: str | None = _secret(
+        "The password of the reader's login that `yingjian bi import --login` names."
+    )
     dev_schema: str | None = Field(
-        None, description="One's own schema for `yingjian dbt … --target dev`; not set: `dev_` and the login."
+        None,
+        description="The developer's schema for `yingjian dbt … --target dev`. Default: `dev_` followed by the login.",
     )
     engine: Annotated[str, _matches(r"postgres|spark", "give postgres or spark")] = Field(
-        "postgres", description="What builds the models: `postgres`, or `spark` (`docs/spark.md`)."
+        "postgres", description="The engine that builds the models: `postgres`, or `spark` (`docs/spark.md`)."
     )
     spark_master: str = Field(
-        "local[*]", description="Where Spark runs, as its master URL: one process on this machine."
+        "local[*]", description="Spark's master URL. The default runs Spark in one process on this machine."
     )
     spark_python: str | None = Field(
         None,
-        description="The interpreter of the environment that has Spark; not set: `.venv-spark/bin/python` in the checkout.",
+        description="The Python interpreter of the environment with Spark. Default: `.venv-spark/bin/python` in the checkout.",
     )
-    version: str | None = Field(None, description="The code's commit, built into an image.")
+    version: str | None = Field(None, description="The commit of the code, set when an image is built.")
 
-    build_token: str | None = _inner("The token by which dbt shows that the schema `build` is its own.")
-    spark_tables: str | None = _inner(
-        "By which part of their names dbt finds the tables that Spark's rows were loaded into."
+    build_token: str | None = _inner("The token by which dbt proves that its run holds the build lock.")
+    spark_tables: str | None = _inner("The suffix of the tables into which Spark's rows were loaded.")
+    project_digest: str | None = _inner(
+        "The digest of the dbt project; if it changed, incremental models are built from scratch."
     )
-    project_digest: str | None = _inner("The digest of the dbt project; incremental models compare it.")
-    pg_threads: str | None = _inner("How many models dbt builds at once: as many as there are cores.")
+    pg_threads: str | None = _inner("How many models dbt builds in parallel: one per core.")
     pg_host: str | None = _inner("The warehouse's host, for dbt's profile.")
     pg_port: str | None = _inner("The warehouse's port, for dbt's profile.")
     pg_user: str | None = _inner("The role that dbt connects as.")
     pg_password: str | None = _inner("The password of that role.")
     pg_dbname: str | None = _inner("The warehouse's database, for dbt's profile.")
-    pg_sslmode: str | None = _inner("Whether dbt asks for TLS.")
-    pg_sslrootcert: str | None = _inner("The authority that dbt believes.")
-    pg_sslcert: str | None = _inner("dbt's own certificate.")
-    pg_sslkey: str | None = _inner("The key of dbt's own certificate.")
+    pg_sslmode: str | None = _inner("dbt's TLS mode (libpq's `sslmode`).")
+    pg_sslrootcert: str | None = _inner("The root certificate that dbt trusts.")
+    pg_sslcert: str | None = _inner("dbt's client certificate.")
+    pg_sslkey: str | None = _inner("The key of dbt's client certificate.")
 
     @classmethod
     def settings_customise_sources(
