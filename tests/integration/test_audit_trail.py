@@ -88,7 +88,7 @@ def test_the_command(
 ) -> None:
     monkeypatch.setenv("YINGJIAN_HOME", str(shared_home.home))
     assert cli.main(["audit", "verify"]) == 0
-    assert capsys.readouterr().out == "3 events, unbroken\n"
+    assert capsys.readouterr().out == "3 events, intact\n"
     tamper(shared_home, "update audit.event set reason = null where event_id = 1")
     assert cli.main(["audit", "verify"]) == 1
     assert capsys.readouterr().err == "yingjian: the audit trail is broken at event 1: it was changed\n"

@@ -108,7 +108,7 @@ def test_the_marts_are_the_same_up_to_the_keys(
     before, old = contents(town), town.person_secret
     monkeypatch.setenv("YINGJIAN_HOME", str(town.home))
     assert cli.main(["rotate-person-key", "--reason", "年度更换"]) == 0
-    assert "keep it under seal" in capsys.readouterr().out
+    assert "move it to offline storage" in capsys.readouterr().out
     settings = fresh(town)
     after, new = contents(settings), settings.person_secret
     assert new != old

@@ -73,30 +73,33 @@ def test_help_shows_the_example(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (
             ["run", "--date", "2022-02-30"],
-            "--date is 2022-02-30, but there is no such day: write year, month and day of the calendar, as in 2022-07-24",
+            "--date is 2022-02-30, but there is no such day: write year, month and day, as in 2022-07-24",
         ),
         (
             ["run", "--date", "2022-07-20", "--until", "20.7.2022"],
-            "--until is 20.7.2022, but that is no date: write year, month and day of the calendar, as in 2022-07-24",
+            "--until is 20.7.2022, but that is not a date: write year, month and day, as in 2022-07-24",
         ),
         (
             ["audit", "list", "--since", "yesterday"],
-            "--since is yesterday, but that is no date: write year, month and day of the calendar, as in 2022-07-24",
+            "--since is yesterday, but that is not a date: write year, month and day, as in 2022-07-24",
         ),
-        (["run", "--date", "2022-07-20", "--until", "2022-07-19"], "--until 2022-07-19 lies before --date 2022-07-20"),
-        (["live", "--day-every", "5"], "--day-every is 5, but that is no time: write 90s, 3m or 1h"),
+        (["run", "--date", "2022-07-20", "--until", "2022-07-19"], "--until 2022-07-19 is before --date 2022-07-20"),
+        (["live", "--day-every", "5"], "--day-every is 5, but that is not a duration: write 90s, 3m or 1h"),
         (["run"], "missing option --date: see `yingjian run --help`"),
         (["quarantine"], "missing command: see `yingjian quarantine --help`"),
         (["fly"], "no such command fly: see `yingjian --help`"),
         (["quarantine", "resolve", "x", "--reason", "y"], "ID should be a valid integer"),
-        (["landing", "accept", "controls", "--reason", "x"], "say one of --rename, --without, --meaning and --list"),
+        (
+            ["landing", "accept", "controls", "--reason", "x"],
+            "give exactly one of --rename, --without, --meaning and --list",
+        ),
         (
             ["service", "check", "fly"],
-            "SERVICE is fly, but that is no service: write api-server, scheduler, dag-processor, triggerer, worker, portal",
+            "SERVICE is fly, but that is not a service: write one of api-server, scheduler, dag-processor, triggerer, worker, portal",
         ),
         (
             ["landing", "accept", "controls", "--reason", "x", "--without", "a", "--meaning", "b"],
-            "say one of --rename, --without, --meaning and --list",
+            "give exactly one of --rename, --without, --meaning and --list",
         ),
     ],
 )
@@ -142,7 +145,7 @@ def test_schemas_and_reasons_of_the_feeds(
 
 def test_a_decision_about_a_list_is_for_lists_only(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["landing", "accept", "cases", "--list", "2022-11-26 08", "--reason", "x"]) != 0
-    assert "--list is for risk_areas" in capsys.readouterr().err
+    assert "--list is only for risk_areas" in capsys.readouterr().err
 
 
 def test_the_command_line_imports_nothing_heavy() -> None:

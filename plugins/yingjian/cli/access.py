@@ -20,8 +20,8 @@ Communities = Annotated[list[str] | None, typer.Option("--community", metavar="N
 Grids = Annotated[list[str] | None, typer.Option("--grid", metavar="COMMUNITY/GRID")]
 Departments = Annotated[list[str] | None, typer.Option("--department", metavar="NAME")]
 Office = Annotated[bool, typer.Option("--office", help="the whole town")]
-Persons = Annotated[bool, typer.Option("--persons", help="the look at persons, one by one, with a reason")]
-Reason = Annotated[str, typer.Option("--reason", help="why; kept in the trail")]
+Persons = Annotated[bool, typer.Option("--persons", help="may look up people, one at a time and with a reason")]
+Reason = Annotated[str, typer.Option("--reason", help="the reason, recorded in the audit trail")]
 
 
 @app.command("grant", epilog=terminal.example("yingjian access grant m-new --community 第1社区 --reason 到岗"))
@@ -45,14 +45,14 @@ def grant(
         official = read_officials(Settings.load().officials).get(login)
         if official is None:
             raise ValueError(
-                f"{login} is no official of officials.yml: say --community, --grid, --department, --office or --persons"
+                f"{login} is not an official in officials.yml: give --community, --grid, --department, --office or --persons"
             )
         parts, persons = [official.audience], official.may("persons")
     with connection() as conn:
         password = access.grant(conn, login, parts, persons, getpass.getuser(), reason)
     print(f"{login} reads {'、'.join(part.title for part in parts) or 'persons'}")
     if password:
-        print(f"password, shown this once: {password}")
+        print(f"password (shown only once): {password}")
     return 0
 
 
@@ -74,7 +74,7 @@ def revoke(
     parts = _parts(community, grid, department, office)
     with connection() as conn:
         gone = access.revoke(conn, login, parts, persons, getpass.getuser(), reason)
-    print(f"{login} {'is gone' if gone else 'reads less'}: see yingjian access list")
+    print(f"{login} {'was dropped' if gone else 'has fewer rights now'}: see `yingjian access list`")
     return 0
 
 
@@ -88,7 +88,7 @@ def _parts(
     for name in grids or []:
         place, _, grid = (comparable(part) for part in name.rpartition("/"))
         if not place or not grid:
-            raise ValueError(f"--grid {name} is no grid: wants COMMUNITY/GRID, such as 第1社区/网格2")
+            raise ValueError(f"--grid {name} is not a grid: write COMMUNITY/GRID, such as 第1社区/网格2")
         named.append(Audience.of_grid(place, grid))
     named += [Audience("department", name) for name in departments or []]
     return [OFFICE, *named] if office else named
@@ -109,7 +109,7 @@ def list_() -> int:
 @app.command("grids", epilog=terminal.example("yingjian access grids --hide --reason 单位与网格交叉人数过少"))
 def grids(
     reason: Reason,
-    is_shown: Annotated[bool, typer.Option("--show/--hide", help="whether they are seen", show_default=False)],
+    is_shown: Annotated[bool, typer.Option("--show/--hide", help="whether both are visible", show_default=False)],
 ) -> int:
     """Decide whether logins of the office, the BI tool's too, see grid and building in rows of persons."""
     import getpass
@@ -118,7 +118,7 @@ def grids(
 
     with connection() as conn:
         access.choose_grids(conn, is_shown, getpass.getuser(), reason)
-    print(f"grid and building of persons are {'shown to' if is_shown else 'hidden from'} logins of the office")
+    print(f"grid and building in rows of people are {'visible to' if is_shown else 'hidden from'} the office's logins")
     return 0
 
 

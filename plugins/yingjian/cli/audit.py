@@ -13,7 +13,7 @@ from yingjian.cli.connections import connection
 from yingjian.settings import Settings, variables
 
 app = terminal.group("persons' data")
-trail = terminal.group("the trail of who did what with persons' data", "audit")
+trail = terminal.group("the audit trail: who did what with personal data", "audit")
 app.add_typer(trail)
 
 
@@ -21,7 +21,7 @@ app.add_typer(trail)
 def verify(
     anchors: Annotated[
         typer.FileText | None,
-        typer.Option("--anchors", metavar="FILE", help="what YINGJIAN_AUDIT_ANCHOR noted, by line"),
+        typer.Option("--anchors", metavar="FILE", help="the recorded anchors (YINGJIAN_AUDIT_ANCHOR), one per line"),
     ] = None,
 ) -> int:
     """Check that no event was changed or removed."""
@@ -39,7 +39,7 @@ def verify(
         held, wrong = audit_trail.against(conn, anchors or (), settings.secret(anchor.KEY).encode())
         missing = anchor.missing(settings, conn, datetime.now(UTC))
     if wrong:
-        print(f"yingjian: the audit trail is not the one that was noted: {wrong}", file=sys.stderr)
+        print(f"yingjian: the audit trail does not match its anchors: {wrong}", file=sys.stderr)
         return 1
     if verdict.broken is not None:
         print(f"yingjian: the audit trail is broken at event {verdict.broken}: {verdict.reason}", file=sys.stderr)
@@ -47,7 +47,7 @@ def verify(
     if missing:
         print(f"yingjian: {missing}: see docs/runbooks/watch.md", file=sys.stderr)
         return 1
-    print(f"{verdict.events:,} events, unbroken" + (f", as {held:,} anchors say" if held else ""))
+    print(f"{verdict.events:,} events, intact" + (f", {held:,} anchors match" if held else ""))
     return 0
 
 
@@ -62,11 +62,13 @@ def list_(
         typer.Option("--action", metavar="ACTION", help="person_view, export, release, access_grant, …"),
     ] = None,
     about: Annotated[
-        str | None, typer.Option("--object", metavar="OBJECT", help="a person_key, a publication, a login")
+        str | None, typer.Option("--object", metavar="OBJECT", help="a person key, a publication or a login")
     ] = None,
     person: Annotated[
         bool,
-        typer.Option("--person", help="who looked at a person: type and number of the document on standard input"),
+        typer.Option(
+            "--person", help="who looked up a person; reads the document's type and number from standard input"
+        ),
     ] = False,
 ) -> int:
     """List events, the newest last."""
@@ -76,7 +78,7 @@ def list_(
     if person:
         id_type, _, id_number = sys.stdin.readline().strip().partition(" ")
         if not id_number:
-            raise ValueError("--person wants one line on standard input: the type of the document, a blank, its number")
+            raise ValueError("--person reads one line from standard input: the document's type, a space, its number")
     with connection() as conn:
         if person:
             # A person whose document was corrected was looked at under each of the documents.
@@ -96,20 +98,22 @@ def list_(
 
 
 @app.command("rotate-person-key", epilog=terminal.example("yingjian rotate-person-key --reason 年度更换"))
-def rotate_person_key(reason: Annotated[str, typer.Option("--reason", help="why; kept in the trail")]) -> int:
+def rotate_person_key(
+    reason: Annotated[str, typer.Option("--reason", help="the reason, recorded in the audit trail")],
+) -> int:
     """Go over to another secret of the person keys: every key is made anew."""
     import getpass
 
     from yingjian.privacy import rotation
 
     settings = Settings.load()
-    with connection() as conn, terminal.bar("every person's key is made anew"):
+    with connection() as conn, terminal.bar("rotating person keys"):
         outcome = rotation.rotate(conn, settings, variables().person_key_next, getpass.getuser(), reason)
     print(
-        f"{outcome.persons:,} persons have another key now; the secret's fingerprint was {outcome.before} and is {outcome.after}"
+        f"{outcome.persons:,} people have a new key; the secret's fingerprint was {outcome.before} and is now {outcome.after}"
     )
     if settings.given_person_key:
-        print("set YINGJIAN_PERSON_KEY to the new secret before the next landing, and keep the old one under seal")
+        print("set YINGJIAN_PERSON_KEY to the new secret before the next landing, and store the old one offline")
     else:
-        print(f"the old secret is secrets/person_key_{outcome.before}.json: keep it under seal, away from this machine")
+        print(f"the old secret is secrets/person_key_{outcome.before}.json: move it to offline storage")
     return 0

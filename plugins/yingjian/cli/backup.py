@@ -18,7 +18,7 @@ def backup(out: Annotated[Path, typer.Argument(metavar="OUT")]) -> int:
     """Write the home and its databases as one encrypted file."""
     from yingjian.operations import backup
 
-    with terminal.bar(f"{out} is written"):
+    with terminal.bar(f"writing {out}"):
         manifest = backup.backup(Settings.load(), out, variables().backup_key)
     print(f"{out}: publication {manifest.publication or 'none'}, {manifest.rows:,} rows")
     return 0
@@ -29,14 +29,16 @@ def backup(out: Annotated[Path, typer.Argument(metavar="OUT")]) -> int:
 )
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE")],
-    home: Annotated[Path, typer.Option("--home", metavar="NEW", help="a folder that is empty or not there yet")],
+    home: Annotated[Path, typer.Option("--home", metavar="NEW", help="a folder that is empty or does not exist")],
 ) -> int:
     """Make a home from a backup: all of it, or nothing."""
     from yingjian.operations import restore as restoring
 
-    with terminal.bar(f"{home} is made from {file}"):
+    with terminal.bar(f"restoring {file} to {home}"):
         manifest = restoring.restore(file, home, variables().backup_key)
-    print(f"{home}: publication {manifest.publication or 'none'}, {manifest.rows:,} rows; set YINGJIAN_HOME to it")
+    print(
+        f"{home}: publication {manifest.publication or 'none'}, {manifest.rows:,} rows; set YINGJIAN_HOME to this folder"
+    )
     return 0
 
 

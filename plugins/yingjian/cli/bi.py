@@ -12,7 +12,9 @@ from yingjian.settings import Settings, SetupError, variables
 
 app = terminal.group("dashboards, datasets and metrics for BI tools", "bi")
 
-LOGIN = "the reader's login by which Superset reads the warehouse; default: bi_reader, the whole town"
+LOGIN = (
+    "the reader's login with which Superset connects to the warehouse; default: bi_reader, which reads the whole town"
+)
 Login = Annotated[str, typer.Option("--login", metavar="LOGIN", help=LOGIN)]
 
 
@@ -49,7 +51,7 @@ def bundle(
 
 @app.command("import", epilog=terminal.example("yingjian bi import http://127.0.0.1:8088"))
 def import_(
-    url: Annotated[str, typer.Argument(metavar="URL", help="where Superset answers")], login: Login = "bi_reader"
+    url: Annotated[str, typer.Argument(metavar="URL", help="the URL of Superset")], login: Login = "bi_reader"
 ) -> int:
     """Bring the dashboards into a Superset, as its admin with YINGJIAN_BI_ADMIN_PASSWORD. A second import changes nothing."""
     from yingjian.bi import superset
@@ -58,13 +60,13 @@ def import_(
 
     settings, given = Settings.load(), variables()
     if not given.bi_admin_password:
-        raise SetupError("set YINGJIAN_BI_ADMIN_PASSWORD to the password of Superset's admin")
+        raise SetupError("set YINGJIAN_BI_ADMIN_PASSWORD to the password of Superset's admin user")
     if login != OFFICE_LOGIN and not given.bi_login_password:
         raise SetupError(f"set YINGJIAN_BI_LOGIN_PASSWORD to the password of {login}")
     archive = _bundle(settings, login)
     password = warehouse.password(settings, OFFICE_LOGIN) if login == OFFICE_LOGIN else given.bi_login_password
     superset.import_bundle(url, archive, given.bi_admin_password, password or "")
-    print(f"the dashboards are in {url}")
+    print(f"dashboards imported into {url}")
     return 0
 
 

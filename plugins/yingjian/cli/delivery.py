@@ -16,7 +16,7 @@ from yingjian.settings import Settings, SetupError
 if TYPE_CHECKING:
     import psycopg
 
-app = terminal.group("what was sent to whom", "delivery")
+app = terminal.group("deliveries: what was sent to whom", "delivery")
 
 Publication = Annotated[
     int | None, typer.Option("--publication", metavar="N", help="default: the current one", show_default=False)
@@ -46,7 +46,7 @@ def list_(publication: Publication = None) -> int:
         publication_id, day = _publication(conn, publication)
         rows = ledger.attempts(conn, publication_id)
     for row in rows:
-        state = f"{row['state']}, will be tried again" if row["will_retry"] else row["state"]
+        state = f"{row['state']}, will be retried" if row["will_retry"] else row["state"]
         print(
             f"{row['attempt_id']:6}  {row['what']}  {row['official']}  {row['channel']}  {state}  {row['error'] or ''}"
         )
@@ -58,7 +58,7 @@ def list_(publication: Publication = None) -> int:
 def retry(
     ids: Annotated[
         list[int] | None,
-        typer.Argument(metavar="ID", help="only these; an uncertain one only when named", show_default=False),
+        typer.Argument(metavar="ID", help="only these deliveries; required for uncertain ones", show_default=False),
     ] = None,
     publication: Publication = None,
 ) -> int:
@@ -71,20 +71,19 @@ def retry(
         publication_id, day = _publication(conn, publication)
         again = ledger.retry(conn, publication_id, ids or [])
     if not again:
-        print(
-            "nothing to send again: see `yingjian delivery list`; a pack that a newer publication replaced stays unsent"
-        )
+        print("nothing to resend: see `yingjian delivery list`; a pack that a newer publication superseded is not sent")
         return 1
     with services.running_services(settings) as airflow:
         result = airflow.run_dag(Dag.DELIVERY, day, {"publication_id": publication_id})
-    print(f"{len(again)} deliveries of publication {publication_id} made again: see `yingjian delivery list`")
+    print(f"{len(again)} deliveries of publication {publication_id} were retried: see `yingjian delivery list`")
     return 0 if result.state == "success" else 1
 
 
 @app.command("bounces", epilog=terminal.example("yingjian delivery bounces --maildir Maildir"))
 def bounces(
     maildir: Annotated[
-        Path | None, typer.Option("--maildir", metavar="FOLDER", help="default: the connection imap_default")
+        Path | None,
+        typer.Option("--maildir", metavar="FOLDER", help="default: the mailbox of the connection imap_default"),
     ] = None,
 ) -> int:
     """Read the mails that came back, over IMAP or from a Maildir."""
@@ -100,5 +99,5 @@ def bounces(
         else:
             with bounces.imap() as box:
                 news = bounces.read_bounces(conn, box)
-    print(f"{news} mails came back that were not known of")
+    print(f"{news} newly bounced mails")
     return 0

@@ -9,7 +9,7 @@ import typer
 
 from yingjian.cli import terminal
 
-app = terminal.group("what senders need", "feeds")
+app = terminal.group("templates and schemas for senders", "feeds")
 
 
 @app.callback()
@@ -18,7 +18,9 @@ def feeds() -> None:
 
 
 @app.command("templates", epilog=terminal.example("yingjian feeds templates templates"))
-def templates(out: Annotated[Path, typer.Argument(metavar="OUT", help="a folder; it is made if need be")]) -> int:
+def templates(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="the folder to write; created if it does not exist")],
+) -> int:
     """Write a workbook for each feed, which a sender fills in."""
     from yingjian.landing.templates import write_templates
 
@@ -28,7 +30,9 @@ def templates(out: Annotated[Path, typer.Argument(metavar="OUT", help="a folder;
 
 
 @app.command("schema", epilog=terminal.example("yingjian feeds schema schemas"))
-def schema(out: Annotated[Path, typer.Argument(metavar="OUT", help="a folder; it is made if need be")]) -> int:
+def schema(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="the folder to write; created if it does not exist")],
+) -> int:
     """Write the columns of each feed as JSON Schema, for who sends by program."""
     from yingjian.landing.schema import write_schemas
 

@@ -24,18 +24,23 @@ def landing() -> None:
 )
 def accept(
     feed: Annotated[str, typer.Argument(metavar="FEED")],
-    reason: Annotated[str, typer.Option("--reason", help="why; kept with the decision")],
+    reason: Annotated[str, typer.Option("--reason", help="the reason, recorded with the decision")],
     rename: Annotated[
-        str | None, typer.Option("--rename", metavar="NEW=COLUMN", help="NEW is a name of the feed's COLUMN now")
+        str | None, typer.Option("--rename", metavar="NEW=COLUMN", help="accept NEW as a name of COLUMN")
     ] = None,
-    without: Annotated[str | None, typer.Option("--without", metavar="COLUMN", help="files may lack COLUMN")] = None,
+    without: Annotated[
+        str | None, typer.Option("--without", metavar="COLUMN", help="accept files without COLUMN")
+    ] = None,
     meaning: Annotated[
-        str | None, typer.Option("--meaning", metavar="COLUMN", help="odd values of COLUMN are judged row by row")
+        str | None,
+        typer.Option(
+            "--meaning", metavar="COLUMN", help="check COLUMN row by row: only rows with invalid values are rejected"
+        ),
     ] = None,
     national_list: Annotated[
         str | None,
         typer.Option(
-            "--list", metavar="HOUR", help='the list of HOUR ("2022-11-26 08") is right, though it lost most areas'
+            "--list", metavar="HOUR", help='accept the list of HOUR ("2022-11-26 08"), although it lost most areas'
         ),
     ] = None,
 ) -> int:
@@ -46,19 +51,19 @@ def accept(
     from yingjian.landing.feeds import RISK_AREAS
 
     if sum(change is not None for change in (rename, without, meaning, national_list)) != 1:
-        raise ValueError("say one of --rename, --without, --meaning and --list")
+        raise ValueError("give exactly one of --rename, --without, --meaning and --list")
     if national_list is not None:
         if feed != RISK_AREAS:
-            raise ValueError(f"--list is for {RISK_AREAS}")
+            raise ValueError(f"--list is only for {RISK_AREAS}")
         with connection() as conn:
             decisions.accept_list(conn, national_list, reason, getpass.getuser())
-        print(f"{feed}: decision recorded; the next build takes the list of {national_list}")
+        print(f"{feed}: decision recorded; the next build uses the list of {national_list}")
         return 0
     header = None
     if rename is not None:
         kind, (header, is_given, source) = "rename", rename.partition("=")
         if not (is_given and header and source):
-            raise ValueError("--rename wants NEW=COLUMN, as in --rename 开始日期=起始日期")
+            raise ValueError("--rename needs NEW=COLUMN, as in --rename 开始日期=起始日期")
     else:
         kind, source = ("absent", without) if without else ("meaning", meaning or "")
     with connection() as conn:
@@ -69,8 +74,8 @@ def accept(
 
 @app.command("correct-document", epilog=terminal.example("yingjian landing correct-document --reason 派出所来函更正"))
 def correct_document(
-    reason: Annotated[str, typer.Option("--reason", help="why; kept in the trail")],
-    withdraw: Annotated[bool, typer.Option("--withdraw", help="take back what was declared of the wrong one")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="the reason, recorded in the audit trail")],
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="withdraw the correction of the wrong document")] = False,
 ) -> int:
     """Join what was sent under a wrong document to its person: on standard input the wrong one, then the right one.
 
@@ -89,7 +94,7 @@ def correct_document(
     lines = [line.split(maxsplit=1) for line in sys.stdin.read().splitlines() if line.strip()]
     if len(lines) != (1 if withdraw else 2) or not all(len(line) == 2 for line in lines):
         raise ValueError(
-            "standard input wants a document a line, its type, a blank and its number: the wrong one"
+            "standard input must have one document per line, its type, a space and its number: the wrong one"
             + ("" if withdraw else ", then the right one")
         )
     now = datetime.now(SHANGHAI).replace(tzinfo=None)
@@ -104,5 +109,7 @@ def correct_document(
             rows = correction.declare(conn, secret, wrong, right[0], getpass.getuser(), reason)
         conn.commit()
         forget_stale(settings)
-    print(f"{rows:,} rows are {'its own person' if withdraw else 'the right person'}'s from the next build on")
+    print(
+        f"from the next build on, {rows:,} rows count for {'a person of their own' if withdraw else 'the right person'}"
+    )
     return 0

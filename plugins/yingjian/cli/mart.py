@@ -9,7 +9,7 @@ import typer
 from yingjian.cli import terminal
 from yingjian.settings import Settings
 
-app = terminal.group("the files of marts", "mart")
+app = terminal.group("new marts", "mart")
 
 
 @app.callback()

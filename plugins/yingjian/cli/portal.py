@@ -11,7 +11,7 @@ from yingjian.cli.connections import connection
 from yingjian.settings import Settings
 
 app = terminal.group("the officials' pages")
-officials = terminal.group("who signs in to the portal", "official")
+officials = terminal.group("portal accounts", "official")
 app.add_typer(officials)
 
 
@@ -35,13 +35,13 @@ def invite(login: Annotated[str, typer.Argument(metavar="LOGIN")]) -> int:
     settings = Settings.load()
     if not read_officials(settings.officials).signs_in(login):
         raise ValueError(
-            f"{login} is no official, no sender with feeds and not of the data team: see {settings.officials}"
+            f"{login} is not an official, a sender with feeds or a member of the data team: see {settings.officials}"
         )
     with connection() as conn:
         conn.autocommit = True
         password = accounts.invite(conn, login, getpass.getuser())
-    print(f"{login} signs in at {settings.portal_url} and sets a password of their own")
-    print(f"first password, shown this once, for {accounts.FIRST_DAYS} days: {password}")
+    print(f"{login} signs in at {settings.portal_url} and chooses a new password")
+    print(f"first password (shown only once, valid for {accounts.FIRST_DAYS} days): {password}")
     return 0
 
 

@@ -10,11 +10,11 @@ import typer
 from yingjian.cli import terminal
 from yingjian.cli.connections import connection
 
-app = terminal.group("rows and files that could not be taken", "quarantine")
+app = terminal.group("rejected rows and files", "quarantine")
 
 Feed = Annotated[str | None, typer.Option("--feed", metavar="FEED")]
 Sender = Annotated[
-    str | None, typer.Option("--sender", metavar="NAME", help="laboratory, pharmacy, department or community")
+    str | None, typer.Option("--sender", metavar="NAME", help="a laboratory, pharmacy, department or community")
 ]
 
 
@@ -40,7 +40,7 @@ def export(
     xlsx: Annotated[Path, typer.Option("--xlsx", metavar="FILE")],
     feed: Feed = None,
     sender: Sender = None,
-    reason: Annotated[str, typer.Option("--reason", help="why; kept in the trail")] = "交报送单位更正",
+    reason: Annotated[str, typer.Option("--reason", help="the reason, recorded in the audit trail")] = "交报送单位更正",
 ) -> int:
     """Write open rows as a spreadsheet for their sender (personal data)."""
     import getpass
@@ -55,14 +55,14 @@ def export(
         )  # fmt: skip
         conn.commit()  # Whatever becomes of the file, that somebody wanted it is on record.
         rows = quarantine.export(conn, xlsx, feed, sender)
-    print(f"{rows} rows written to {xlsx}; it holds personal data: give it to its sender only")
+    print(f"{rows} rows written to {xlsx}; the file contains personal data: give it only to the sender")
     return 0
 
 
 @app.command("contradictions", epilog=terminal.example("yingjian quarantine contradictions --keys"))
 def contradictions(
     feed: Feed = None,
-    keys: Annotated[bool, typer.Option("--keys", help="name the records, too")] = False,
+    keys: Annotated[bool, typer.Option("--keys", help="list the individual records too")] = False,
 ) -> int:
     """List versions of a record with the same 更新时间 and different values, by feed, columns and files."""
     from yingjian.landing import quarantine
@@ -76,7 +76,9 @@ def contradictions(
         print(
             f"  {of_feed}  {key or '-'}  {columns}  file {file_id} line {line} over file {other_file_id} line {other_line}"
         )
-    print(f"{sum(count for *_, count in rows):,} versions gave way to another of the same 更新时间 with other values")
+    print(
+        f"{sum(count for *_, count in rows):,} versions were replaced by another with the same 更新时间 and different values"
+    )
     return 0
 
 

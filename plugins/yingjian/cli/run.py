@@ -30,7 +30,7 @@ def run(
     settings = Settings.load()
     last = until or day
     if last < day:
-        raise ValueError(f"--until {last} lies before --date {day}")
+        raise ValueError(f"--until {last} is before --date {day}")
     days = [day + timedelta(days=i) for i in range((last - day).days + 1)]
     return 0 if _run_days(settings, days, landing or settings.landing) else 1
 
@@ -57,7 +57,7 @@ def demo() -> int:
     command = Path(sys.argv[0])
     print(f"report: {max(settings.reports.glob('*.html'), key=lambda path: path.stat().st_mtime)}")
     print(f'marts: psql "$({command} warehouse uri)"  (schema reporting)')
-    print(f"next: `{command} live` lets the town go on by itself; `{command} up` starts the UI and the portal")
+    print(f"next: `{command} live` continues the simulation; `{command} up` starts the UI and the portal")
     return 0
 
 

@@ -13,7 +13,7 @@ from yingjian.operations.service_names import CHECKED, NAMES, WORKER
 from yingjian.settings import Settings, SetupError
 
 app = terminal.group("Airflow's services")
-services = terminal.group("one of Airflow's services as this process, for containers and systemd", "service")
+services = terminal.group("run one of Airflow's services as this process, for containers and systemd", "service")
 
 
 def _become(name: str) -> Callable[[], int]:
@@ -27,7 +27,7 @@ def _become(name: str) -> Callable[[], int]:
 
 app.command(
     "worker",
-    help="Start one more worker for the tasks of `up` or `run`, here or elsewhere.",
+    help="Start another worker for the tasks of `up` or `run`, on this or another machine.",
     epilog=terminal.example("yingjian worker"),
 )(_become(WORKER))
 app.add_typer(services)
@@ -35,7 +35,7 @@ app.add_typer(services)
 
 def _service(text: str) -> str:
     if text not in CHECKED:
-        raise typer.BadParameter(f"is {text}, but that is no service: write {', '.join(CHECKED)}")
+        raise typer.BadParameter(f"is {text}, but that is not a service: write one of {', '.join(CHECKED)}")
     return text
 
 
@@ -53,9 +53,9 @@ def init() -> int:
 
 
 for _name in NAMES:
-    services.command(_name, help=f"Become Airflow's {_name}.", epilog=terminal.example(f"yingjian service {_name}"))(
-        _become(_name)
-    )
+    services.command(
+        _name, help=f"Run Airflow's {_name} as this process.", epilog=terminal.example(f"yingjian service {_name}")
+    )(_become(_name))
 
 
 @services.command("check", epilog=terminal.example("yingjian service check scheduler"))

@@ -15,11 +15,12 @@ app = terminal.group("the state of this home")
 @app.command("status", epilog=terminal.example("yingjian status --json"))
 def status(
     as_json: Annotated[
-        bool, typer.Option("--json", help="for monitoring: keys as in plugins/yingjian/operations/status.py")
+        bool,
+        typer.Option(
+            "--json", help="print JSON for monitoring; plugins/yingjian/operations/status.py documents the keys"
+        ),
     ] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="exit code 1 also when somebody must look at something")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="exit with 1 also if something needs attention")] = False,
 ) -> int:
     """Show what is up, published and waiting; the exit code is 1 when what must run does not."""
     import json

@@ -28,10 +28,8 @@ def day(text: str | date) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        wrong = "there is no such day" if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII) else "that is no date"
-        raise typer.BadParameter(
-            f"is {text}, but {wrong}: write year, month and day of the calendar, as in 2022-07-24"
-        ) from None
+        wrong = "there is no such day" if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII) else "that is not a date"
+        raise typer.BadParameter(f"is {text}, but {wrong}: write year, month and day, as in 2022-07-24") from None
 
 
 def duration(text: str | timedelta) -> timedelta:
@@ -40,7 +38,7 @@ def duration(text: str | timedelta) -> timedelta:
         return text
     amount, unit = text[:-1], text[-1:]
     if not amount.isdecimal() or unit not in ("s", "m", "h") or int(amount) == 0:
-        raise typer.BadParameter(f"is {text}, but that is no time: write 90s, 3m or 1h")
+        raise typer.BadParameter(f"is {text}, but that is not a duration: write 90s, 3m or 1h")
     return timedelta(**{{"s": "seconds", "m": "minutes", "h": "hours"}[unit]: int(amount)})
 
 

@@ -14,7 +14,7 @@ app = terminal.group("who may sign in")
 
 @app.command("users", epilog=terminal.example("yingjian users --passwords"))
 def users(
-    passwords: Annotated[bool, typer.Option("--passwords", help="print the passwords of Airflow's users")] = False,
+    passwords: Annotated[bool, typer.Option("--passwords", help="print the passwords of Airflow's users too")] = False,
 ) -> int:
     """List who may sign in: officials and senders to the portal, the data team to Airflow and the portal (officials.yml)."""
     from yingjian.operations import airflow_users

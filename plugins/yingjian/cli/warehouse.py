@@ -64,20 +64,20 @@ def bootstrap() -> int:
     settings, superuser = Settings.load(), variables().superuser
     if settings.warehouse is None or not superuser:
         raise SetupError(
-            "bootstrap prepares a server that is not embedded: set YINGJIAN_WAREHOUSE to the owner's URI and"
-            " YINGJIAN_SUPERUSER to a superuser's"
+            "bootstrap sets up an external server: set YINGJIAN_WAREHOUSE to the owner's URI and YINGJIAN_SUPERUSER to a"
+            " superuser's URI"
         )
     named = urlparse(settings.warehouse)
     if (named.scheme, named.username, named.path) != ("postgresql", first.OWNER_ROLE, "/yingjian"):
         raise SetupError(
-            f"bootstrap makes the role {first.OWNER_ROLE} and the database yingjian: name them in YINGJIAN_WAREHOUSE"
+            f"bootstrap creates the role {first.OWNER_ROLE} and the database yingjian: YINGJIAN_WAREHOUSE must name both"
         )
     superuser = warehouse.with_password(settings, superuser)
     server.require(superuser, "YINGJIAN_SUPERUSER")
     with psycopg.connect(superuser, autocommit=True) as conn:
         first.bootstrap(conn, warehouse.owner_password(settings), warehouse.password(settings, first.AIRFLOW_ROLE))
     migration.migrate(settings)
-    print("the server has its owner, Airflow's role and the two databases; nothing needs the superuser from now on")
+    print("created the owner, Airflow's role and both databases; the superuser is no longer needed")
     return 0
 
 

@@ -24,7 +24,7 @@ def whatif(
     edition: Annotated[
         Path,
         typer.Option(
-            "--edition", metavar="FOLDER", help="csv files by the names of the policy seeds, the draft's rows only"
+            "--edition", metavar="FOLDER", help="CSV files named like the policy seeds, with only the draft's rows"
         ),
     ],
     day: Annotated[date, typer.Option("--date", parser=terminal.day, metavar="D", help="business date, YYYY-MM-DD")],
@@ -51,7 +51,7 @@ def _compare(settings: Settings, edition: Path, day: date) -> tuple[Path, Path, 
     from yingjian.whatif import beside, difference, report
 
     with (
-        terminal.bar("the draft is read", 2) as progress,
+        terminal.bar("reading the draft", 2) as progress,
         beside.built(settings, edition, day, lambda text: progress(f"built: {text}", 1)) as both,
         beside.reading(settings) as conn,
     ):

@@ -266,7 +266,7 @@ def test_the_command_line(
     conn.commit()
     mailbox.Maildir(tmp_path / "Maildir").add(notice(reference))
     assert cli.main(["delivery", "bounces", "--maildir", str(tmp_path / "Maildir")]) == 0
-    assert "1 mails came back" in capsys.readouterr().out and states(conn)["deputy/mail"] == "bounced"
+    assert "1 newly bounced mails" in capsys.readouterr().out and states(conn)["deputy/mail"] == "bounced"
     assert cli.main(["delivery", "bounces", "--maildir", str(tmp_path / "nowhere")]) == 2
     assert cli.main(["delivery", "bounces"]) == 2
     assert "AIRFLOW_CONN_IMAP_DEFAULT" in capsys.readouterr().err

@@ -111,7 +111,7 @@ def test_a_trail_that_was_written_anew_is_not_the_one_that_was_noted(
     verify = ["audit", "verify", "--anchors", str(tmp_path / "anchors")]
     with warehouse.connect(anchored, "reporter") as conn:
         anchor.note(anchored, conn, NOW)
-    assert main(verify) == 0 and "as 1 anchors say" in capsys.readouterr().out
+    assert main(verify) == 0 and "1 anchors match" in capsys.readouterr().out
     end = (anchored.home / "audit_end.json").read_text()
     forged = """
         alter table audit.event disable trigger user;
