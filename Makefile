@@ -1,50 +1,50 @@
-# Thin: each target is one line of uv or yingjian. See README.md.
+# Most targets are one or two commands. See README.md.
 .PHONY: run up check model test test-slow test-beyond sbom audit lint format bench
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-# Two tests run at once: each computes columns with one thread.
+# Two tests run in parallel, so each gets one Polars thread.
 PYTEST := POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-run: .venv/ready       ## a simulated town of three weeks, its last days run through Airflow
+run: .venv/ready       ## simulate three weeks of a town and run its last days in Airflow
 	$(BIN)/yingjian demo
 
-up: .venv/ready        ## Airflow's UI, scheduler and warehouse, until Ctrl-C
+up: .venv/ready        ## start Airflow, the portal and the warehouse, until Ctrl-C
 	$(BIN)/yingjian up
 
-check: .venv/ready     ## style, types, the SQL that changed and the unit tests: what to run before each commit
+check: .venv/ready     ## lint, check types and changed SQL, and run the unit tests; run it before each commit
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	git diff --name-only --diff-filter=d HEAD -- 'dbt_project/models/*.sql' | xargs -r $(BIN)/sqlfluff lint
 	$(PYTEST) tests/unit
 
-test: .venv/ready      ## every test but the slow ones
+test: .venv/ready      ## run all tests except the slow ones
 	$(PYTEST)
 
-test-slow: .venv/ready ## those that build days of their own or take minutes: editions, files of 10 GB, faults in real runs
+test-slow: .venv/ready ## run the slow tests: they build days of their own, kill processes, or take minutes
 	$(PYTEST) -m "slow and not beyond"
 
-# TESTS names files: continuous integration runs those of workers and of a day on Spark (docs/decisions/three-tiers-of-tests.md).
-test-beyond: .venv/ready ## past one machine (needs redis-server and Java 17), and more cases of what slow tests have
+# TESTS selects tests: CI runs only those of workers and of a day on Spark (docs/decisions/three-tiers-of-tests.md).
+test-beyond: .venv/ready ## run the tests of workers and Spark (need redis-server and Java 17), and more cases of slow tests
 	$(PYTEST) -m beyond $(TESTS)
 
-model: .venv/ready     ## one model and its tests on a small town that is kept: make model M=overdue
+model: .venv/ready     ## build one model and run its tests on a small, cached town: make model M=overdue
 	@$(BIN)/python -m tests.model $(M)
 
-lint: .venv/ready      ## style, types and SQL
+lint: .venv/ready      ## lint Python and SQL, check types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/sqlfluff lint --processes 2 dbt_project/models
 
-sbom: .venv/ready      ## every package that runs, with its hashes, as a CycloneDX bill of materials on standard output
+sbom: .venv/ready      ## print a CycloneDX SBOM of all runtime packages with their hashes
 	@$(BIN)/uv export --quiet --frozen --no-dev --group celery --group lineage --format cyclonedx1.5
 
-# AUDIT takes further options, such as --ignore ID or --service-url URL.
-audit: .venv/ready     ## known vulnerabilities of what runs; it fails too when nothing could be audited
+# AUDIT holds additional options, such as --ignore ID or --service-url URL.
+audit: .venv/ready     ## check runtime packages for known vulnerabilities; it also fails if the audit did not work
 	@$(BIN)/uv audit --system-certs --quiet $(AUDIT) --script tests/known_vulnerable.py; test $$? = 1 || { \
-		echo "nothing was audited: the database does not answer, or knows nothing of a package that has known vulnerabilities" >&2; exit 1; }
+		echo "nothing was audited: the vulnerability database does not answer, or reports nothing for a package with known vulnerabilities" >&2; exit 1; }
 	$(BIN)/uv audit --system-certs --frozen --no-dev $(AUDIT)
 
-bench: .venv/ready     ## speed and memory, as ratios measured in one run
+bench: .venv/ready     ## measure speed and memory, as ratios within one run
 	$(BIN)/python -m tests.bench
 
-format: .venv/ready    ## let ruff write it
+format: .venv/ready    ## format the code and apply ruff's fixes
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 .venv/ready: pyproject.toml uv.lock
