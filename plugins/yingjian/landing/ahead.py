@@ -1,4 +1,4 @@
-"""Work in turn, with the next piece begun while one is in hand."""
+"""Pipelines work: the next item is prefetched by a thread while the caller handles the current one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 def ahead(items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[Result]:
-    """Yield the result of `work` on each item; while the caller has one, a thread takes the next item and works on it."""
+    """Yield the result of `work` for each item, in order; a thread works on the next item while the caller uses the result."""
     remaining = iter(items)
 
     def following() -> Iterator[Result]:

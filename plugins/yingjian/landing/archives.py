@@ -18,20 +18,20 @@ from typing import IO
 
 from yingjian.landing.errors import FileRejectedError, as_text, label
 
-# A file, or an archive's members together, of more than this; a member of more than RATIO times its packed size; an
-# archive of more members, or with a longer list of them: these are no exports.
+# Limits against decompression bombs: bytes of a file or of all members together; number of members and size of the archive's
+# directory; ratio of a member's unpacked to its packed size, checked from RATIO_FROM_BYTES on.
 MAX_BYTES = 16 << 30
 MAX_MEMBERS, MAX_DIRECTORY_BYTES = 10_000, 64 << 20
 MAX_RATIO, RATIO_FROM_BYTES = 200, 256 << 20
 _BLOCK = 1 << 20
-# A zip file with one of these members is a document.
+# A zip file with one of these members is a document, not an archive.
 DOCUMENT_PARTS = frozenset({"[Content_Types].xml", "OFD.xml", "Index/Document.iwa"})
 ODF = "application/vnd.oasis.opendocument"
 
 
 @dataclass(frozen=True)
 class Member:
-    """A file in an archive: its name, a label only; its packed size in bytes; how to open it."""
+    """A file in an archive: its display name, its packed size in bytes, and a function that opens it."""
 
     name: str
     packed: int
@@ -39,7 +39,7 @@ class Member:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is gzip or zip, by its first bytes; a spreadsheet or another document is no archive."""
+    """Return whether the first bytes say gzip or zip; zip-based documents such as spreadsheets are not archives."""
     if _is_gzip(path):
         return True
     with path.open("rb") as file:
@@ -55,7 +55,7 @@ def is_archive(path: Path) -> bool:
 
 
 def odf_type(archive: zipfile.ZipFile) -> str | None:
-    """The type of an OpenDocument file, which its first member says; None for any other archive."""
+    """Return the media type of an OpenDocument file from its first member; None for any other zip file."""
     first = next(iter(archive.infolist()), None)
     if first is None or first.filename != "mimetype" or first.file_size > 200:
         return None
@@ -65,7 +65,7 @@ def odf_type(archive: zipfile.ZipFile) -> str | None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[list[Member]]:
-    """An archive's members, in its order; two of one name are told apart. Raises FileRejectedError when it is broken."""
+    """Yield an archive's members in order, with duplicate names numbered. Raises FileRejectedError if the archive is damaged."""
     if _is_gzip(path):
         name = path.stem if path.suffix.lower() == ".gz" else path.name
         yield [Member(label(name), path.stat().st_size, partial(gzip.open, path))]
@@ -77,7 +77,7 @@ def opened(path: Path) -> Iterator[list[Member]]:
         seen: Counter[str] = Counter()
         members = []
         files = [info for info in archive.infolist() if not info.is_dir()]
-        # Members may share their packed bytes: each is in proportion, all together are not.
+        # Members may overlap in the archive, so that each has a normal ratio while the total has not.
         if len(files) > MAX_MEMBERS or sum(info.file_size for info in files) > MAX_BYTES:
             raise FileRejectedError("压缩文件解开后过大或成员过多，疑似异常文件，未读取")
         for info in files:
@@ -91,9 +91,9 @@ def opened(path: Path) -> Iterator[list[Member]]:
 
 
 def require_modest_directory(path: Path) -> None:
-    """Refuse a zip archive whose list of members alone would fill the memory, before it is read.
+    """Reject a zip archive whose directory alone would fill the memory, before zipfile reads it.
 
-    Raises FileRejectedError; what has no such list is for the caller to find out.
+    Raises FileRejectedError; a file without a directory is left to the caller.
     """
     with path.open("rb") as file, _broken_is_rejected():
         end = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # as zipfile finds it itself
@@ -103,10 +103,10 @@ def require_modest_directory(path: Path) -> None:
 
 @contextmanager
 def unpacked(path: Path, member: Member) -> Iterator[Path]:
-    """A member as a file of its own in a private folder; it has the archive's modification time.
+    """Yield the path of an unpacked member in a private folder; it has the archive's modification time.
 
-    Nothing is ever written under the member's name. Raises FileRejectedError when the member is broken, encrypted or out
-    of all proportion, OSError when there is no room for it.
+    The member's name is never used as a path. Raises FileRejectedError if the member is damaged, encrypted or exceeds the
+    limits, OSError if the disk has no room for it.
     """
     with tempfile.TemporaryDirectory(prefix="yingjian-unpack-") as folder:
         target = Path(folder) / f"member{Path(member.name).suffix.lower()[:8]}"
@@ -142,11 +142,11 @@ def _copy(source: IO[bytes] | gzip.GzipFile, out: IO[bytes], packed: int) -> Non
 
 @contextmanager
 def _broken_is_rejected() -> Iterator[None]:
-    """An error over an archive's content becomes FileRejectedError; an error of the disk is raised as it is."""
+    """Turn errors caused by an archive's content into FileRejectedError; disk errors pass through."""
     try:
         yield
     except Exception as error:
-        # Content at fault has no errno, or that of a seek to where no file is.
+        # Errors caused by content have no errno, or EINVAL from a seek to a bad offset.
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise FileRejectedError(f"压缩文件无法打开、损坏、不完整或有密码（{type(error).__name__}）") from None

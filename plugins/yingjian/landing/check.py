@@ -1,4 +1,4 @@
-"""Checks of whole columns: which rows are rejected, and why (docs: feeds)."""
+"""Typing and validation of whole columns: which rows are rejected, and why (docs/feeds.md)."""
 
 from __future__ import annotations
 
@@ -26,33 +26,34 @@ from yingjian.names import HAS_PERSON_NUMBER
 # Groups whose rule counts from 锚定日期: annex rows 29–37 and article 6.
 ANCHORED_GROUPS = frozenset({*map(str, range(29, 38)), "A06"})
 
-LATE = timedelta(days=1)  # So much may the clock of a sender be ahead.
-# A spreadsheet's number of more than 15 digits comes with its decimal point (readers/sheets.py): it is no longer what was
-# typed. In a text, digits alone are a number of the sender's own making.
+LATE = timedelta(days=1)  # A sender's clock may be this far ahead.
+# A spreadsheet number of more than 15 digits reaches us with a decimal point (readers/sheets.py) and has lost its last digits.
+# A text of digits only is the sender's own number.
 ROUNDED = r"(?i)^(\d([.．]\d+)?E[+＋]\d+|\d{16,}\.0)$"
 SPREADSHEET_ERROR = r"^#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|#+)$"
-# A spreadsheet makes a date of 3-2, and shows it in one of these forms.
+# Spreadsheets turn a value such as 3-2 into a date and display it in one of these forms.
 _MONTHS = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 MADE_A_DATE = (
     r"(?i)^(?:[12]\d{3}[-/]\d{1,2}[-/]\d{1,2}(?:\s*\d{1,2}:\d{2}(?::\d{2})?)?|(?:[12]\d{3}年)?\d{1,2}月\d{1,2}日|[12]\d{3}年\d{1,2}月"
     rf"|\d{{1,2}}-{_MONTHS}|{_MONTHS}-\d{{1,2}})$"
 )
-# A passport or a permit within the name of a body. A drug's approval has the same form, with a year at its beginning.
+# A passport or permit number inside a place or organisation name. Drug approval numbers have the same form; they are excluded,
+# since they begin with a year (19 or 20) or follow 字.
 _TRAVEL_DOCUMENT = "(?:[DEGP][0-9]{8}|E[A-HJ-NP-Z][0-9]{7}|[HM](?:1[0-8]|2[1-9]|[03-9][0-9])[0-9]{6}(?:[0-9]{2})?)"
 HAS_TRAVEL_DOCUMENT = f"[^0-9A-Za-z字]{_TRAVEL_DOCUMENT}(?:[^0-9A-Za-z]|$)|^{_TRAVEL_DOCUMENT}[^0-9A-Za-z]"
-# No date lies outside of these years, but for the last day of all.
+# Dates outside these years are rejected, except for the end-of-time date (year 9999).
 FIRST_YEAR, LAST_YEAR, NO_END = "1880", "2100", "9999"
-MOBILE = "^1[3-9][0-9]{9}$"  # A telephone that needs no repair.
+MOBILE = "^1[3-9][0-9]{9}$"  # A mobile number that needs no repair.
 FREQUENCY = r"^([1-9]\d{0,2}[天日][1-9]\d{0,2}[检次]|([1-9]\d?)?周[1-9]\d{0,2}[检次]|每[日天])$"
 DAY_NUMBERS = r"^第[1-9]\d?(、[1-9]\d?)*天$"
 
 _WEIGHTS = np.array([7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2])
 _BIRTH_PLACES = 10 ** np.arange(7, -1, -1)
 _MONTH_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
-BORN_FROM = 1880  # Nobody who is tested was born before.
+BORN_FROM = 1880  # An earlier birth year is rejected: nobody in the town is that old.
 _CHECK_DIGITS = np.frombuffer(b"10X98765432", dtype=np.uint8)
 
-# Numbers of the documents that are no resident number, as the issuing authorities write them.
+# Formats of documents other than the resident identity card, as issued.
 DOCUMENT_PATTERNS = {
     "港澳居民来往内地通行证": r"^[HM][0-9]{8}([0-9]{2})?$",
     "台湾居民来往大陆通行证": r"^([0-9]{8}|[0-9]{10})([0-9A-Z]{2})?$",
@@ -63,11 +64,11 @@ DOCUMENT_PATTERNS = {
 
 @dataclass(frozen=True)
 class Checked:
-    """The rows of a chunk, typed and judged.
+    """The rows of a chunk after typing and validation.
 
-    typed: the feed's columns, dates and times as ISO text, ready for COPY; is_bad, is_repaired and is_as_sent (no cell is
-    written otherwise): one flag per row; reasons: a row per bad row with `index` (its place in the chunk), `codes`,
-    `columns` (header texts concerned) and `words` (what is wrong, in Chinese).
+    typed: the feed's columns, dates and times as ISO text, ready for COPY; is_bad, is_repaired and is_as_sent: one flag per row
+    (is_as_sent: every typed value equals the text that was sent); reasons: one row per bad row with `index` (position in the
+    chunk), `codes`, `columns` (header texts concerned) and `words` (what is wrong, in Chinese).
     """
 
     typed: pl.DataFrame
@@ -79,7 +80,9 @@ class Checked:
 
 @dataclass(frozen=True)
 class _Converted:
-    """One column: its values, where a cell held something, where it was repaired, and where it is written otherwise."""
+    """One typed column: its values, and one flag per row each for a cell that held something, was repaired, or differs from the
+    text sent.
+    """
 
     value: pl.Series
     given: pl.Series
@@ -113,7 +116,7 @@ def type_and_check(raw: pl.DataFrame, feed: Feed, received_at: datetime) -> Chec
 
 
 def typed(raw: pl.DataFrame, feed: Feed) -> pl.DataFrame:
-    """Repair and type rows that nobody checks: what cannot be typed is null."""
+    """Repair and type rows without validating them; a value that cannot be typed is null."""
     return pl.DataFrame([item.value.alias(name) for name, item in _converted(raw, feed).items()])
 
 
@@ -125,7 +128,10 @@ def _converted(raw: pl.DataFrame, feed: Feed) -> dict[str, _Converted]:
 
 
 def document(id_type: str, id_number: str, received_at: datetime) -> tuple[str, str]:
-    """Return type and number of a document as landing would write them. Raises ValueError, without them, for a wrong one."""
+    """Return a document's type and number as landing would store them.
+
+    Raises ValueError for an invalid document; the message does not quote it.
+    """
     cells = pl.DataFrame(
         {"id_type": [id_type], "id_number": [id_number]}, schema={"id_type": pl.String, "id_number": pl.String}
     )
@@ -136,12 +142,14 @@ def document(id_type: str, id_number: str, received_at: datetime) -> tuple[str, 
 
 
 def has_valid_check_digit(numbers: pl.Series) -> pl.Series:
-    """Whether each resident number has 17 digits and the check digit of ISO 7064 MOD 11-2; never null."""
+    """Return whether each resident number has a valid ISO 7064 MOD 11-2 check digit; never null."""
     return _judge_numbers(numbers, 0)[0]
 
 
 def _judge_numbers(numbers: pl.Series, latest: int) -> tuple[pl.Series, pl.Series]:
-    """Whether each resident number has a valid check digit, and whether the birth date in it is one up to `latest` (20220701)."""
+    """Return two flags per resident number: its check digit is valid; its birth date exists and is not after `latest`
+    (20220701).
+    """
     is_whole = numbers.str.contains(r"^[0-9]{17}[0-9X]$").fill_null(False)
     whole = numbers.filter(is_whole)
     characters = np.frombuffer(whole.str.join("").item().encode(), dtype=np.uint8).reshape(-1, 18)
@@ -158,7 +166,7 @@ def _judge_numbers(numbers: pl.Series, latest: int) -> tuple[pl.Series, pl.Serie
 
 
 def _received(old: _Converted, received_at: datetime) -> _Converted:
-    """A column of times, in which an empty cell has the time of receipt; what was given and is no time stays wrong."""
+    """Fill empty cells of a time column with the time of receipt; a cell that is given but unparseable stays wrong."""
     receipt = pl.repeat(f"{received_at:{repair.ISO_TIME}}", len(old.value), eager=True)
     always = pl.repeat(True, len(old.value), eager=True)
     value = old.value.zip_with(old.given, receipt)
@@ -166,10 +174,10 @@ def _received(old: _Converted, received_at: datetime) -> _Converted:
 
 
 def _one_document(id_type: _Converted, number: _Converted) -> dict[str, _Converted]:
-    """The two columns of a document in the form that is the same for all cards of one person.
+    """Normalise the document type and number, so that all cards of one person give the same person key.
 
-    A renewed travel permit has the number of the one before; a residence permit and a foreigner's card of 18 digits are
-    told by their number, whatever a system calls them.
+    A renewed travel permit keeps its base number. Residence permits, and foreigners' cards of 18 digits, are recognised by
+    their number, since source systems label them in different ways.
     """
     rows = pl.DataFrame({"id_type": id_type.value, "id_number": number.value})
     is_special = ((rows["id_type"] != RESIDENT_ID) | (rows["id_number"] >= "8")).fill_null(False)
@@ -196,7 +204,7 @@ def _one_document(id_type: _Converted, number: _Converted) -> dict[str, _Convert
     return {"id_type": written(id_type, "id_type"), "id_number": written(number, "id_number")}
 
 
-# How the text of each kind of column becomes its value; dates and times as ISO text.
+# Conversion from text to value for each kind of column; dates and times become ISO text.
 _CONVERSIONS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "date": lambda text: repair.timestamp(text).dt.strftime(repair.ISO_DATE),
     "time": lambda text: repair.timestamp(text).dt.strftime(repair.ISO_MOMENT),
@@ -212,7 +220,8 @@ _CONVERSIONS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "places": repair.places,
 }
 _SAMPLE = 1000
-# A plain text has visible ASCII and common Chinese characters, no blank or apostrophe at its edges, and no full-width sign.
+# Cells that match these patterns need no repair. Plain text is visible ASCII and common Chinese characters, with no blank or
+# apostrophe at its edges and no full-width characters.
 _WRITTEN_DATE = "^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}$"
 _WRITTEN_TIME = f"{_WRITTEN_DATE[:-1]} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}$"
 _PLAIN_TEXT = r"^[!-&(-<>-~\u4e00-\u9fff](?:[ -~\u4e00-\u9fff]*[!-&(-~\u4e00-\u9fff])?$"
@@ -220,7 +229,9 @@ _PLAIN_PLACE = r"^[0-9A-Za-z()#\u4e00-\u9fff-]+$"
 
 
 def _convert(raw: pl.Series, column: Column) -> _Converted:
-    """Cells that stand in their final form are taken as they are, the others are repaired; of repeated texts each once."""
+    """Convert a column; cells already in final form skip repair, and in a repetitive column each distinct text is converted
+    once.
+    """
     never = pl.repeat(False, len(raw), eager=True)
     head = raw.head(_SAMPLE)
     is_repetitive = head.n_unique() * 2 < len(head)
@@ -243,7 +254,7 @@ def _convert(raw: pl.Series, column: Column) -> _Converted:
 
 
 def _repaired(texts: pl.Series, column: Column) -> pl.DataFrame:
-    """Texts, repaired: raw, value, and the flags given, repaired and changed; no null among the texts or the flags."""
+    """Repair texts without nulls. Returns the columns raw, value, given, repaired and changed; the flags are never null."""
     form = "clean" if column.kind in ("date", "time", "number") else "value"
     is_repaired = pl.col("raw") != pl.col(form).fill_null("")
     if column.kind in ("date", "time"):
@@ -270,11 +281,11 @@ def _conversion(column: Column) -> Callable[[pl.Expr], pl.Expr]:
 
 
 def _is_final(raw: pl.Series, column: Column) -> pl.Series:
-    """A flag per cell says whether repair would change nothing, as far as a cheap look can tell."""
+    """Return a flag per cell: repair would certainly not change it. This is a cheap test that may miss some cells."""
     match column.kind:
         case "date" | "time":
             is_day = column.kind == "date"
-            # polars takes a blank for a digit, and 23:59:60 for a time.
+            # polars parses a blank as a digit, and accepts 23:59:60.
             is_written = raw.str.contains(_WRITTEN_DATE if is_day else _WRITTEN_TIME) & ~raw.str.ends_with("60")
             layout = repair.ISO_DATE if is_day else repair.ISO_TIME
             return is_written & raw.str.to_datetime(layout, strict=False, time_unit="us").is_not_null()
@@ -300,7 +311,9 @@ def _is_final(raw: pl.Series, column: Column) -> pl.Series:
 
 @dataclass(frozen=True)
 class Problem:
-    """Rows with one fault: its code, the header text concerned, a flag per row, and words when the code's are not enough."""
+    """Rows with one kind of fault: the reason code, the header text concerned, a flag per row, and a message if the code's own
+    is not enough.
+    """
 
     code: str
     source: str
@@ -319,7 +332,7 @@ def _column_problems(
     if column.name in feed.key:
         problems.append(("no_key", value.is_null()))
     elif column.required:
-        is_folded = column.kind in ("text", "place", "places")  # Its text may come to nothing.
+        is_folded = column.kind in ("text", "place", "places")  # Cleaning may leave its text empty.
         problems.append(("missing_value", value.is_null() if is_folded else ~has_text))
     match column.kind:
         case "text" | "place" | "places" | "frequency" | "tests":
@@ -378,7 +391,7 @@ def _text_problems(column: Column, value: pl.Series) -> list[Problem]:
         )
     if column.is_name:
         distinct = value.unique().drop_nulls()
-        # Grids may have codes in the form of a passport.
+        # A grid's code may look like a passport number.
         numbers = f"{HAS_PERSON_NUMBER}|{HAS_TRAVEL_DOCUMENT}" if column.kind == "text" else HAS_PERSON_NUMBER
         for pattern, words in (
             (numbers, "此列不得填写手机号或证件号码"),
@@ -399,7 +412,7 @@ def _text_problems(column: Column, value: pl.Series) -> list[Problem]:
 
 def _document_problems(source: str, id_type: pl.Series, number: pl.Series, received_at: datetime) -> list[Problem]:
     is_resident = (id_type == RESIDENT_ID).fill_null(False) & number.is_not_null()
-    # A foreigner's card has the form of a resident number since 2023.
+    # Since 2023 a foreigner's permanent residence card uses the resident number format.
     is_numbered = is_resident | ((id_type == FOREIGN_ID) & number.str.contains("^9[0-9]{16}[0-9X]$")).fill_null(False)
     is_wrong, is_unborn = is_numbered.clone(), is_numbered & False
     if is_numbered.any():
@@ -408,12 +421,13 @@ def _document_problems(source: str, id_type: pl.Series, number: pl.Series, recei
         is_unborn = is_unborn.scatter(is_numbered.arg_true(), is_valid & ~is_born)
     is_scientific = number.str.contains(r"^\d(\.\d*)?E\+?\d+$").fill_null(False)
     if is_scientific.any():
-        # A spreadsheet always writes the sign or the point: 1E234567 is a passport.
+        # A spreadsheet writes scientific notation with a sign or a decimal point, so 1E234567 is a passport number.
         is_passport = (id_type == PASSPORT).fill_null(False) & number.str.contains(r"^\dE\d+$").fill_null(False)
         is_scientific &= ~is_passport
     # A spreadsheet keeps 15 significant digits: the last three of an 18-digit number become zeros.
     is_cut = _matches(number, is_wrong, r"^\d{15}000$")
-    if is_cut.any():  # One in eleven of them has a valid check digit, and is somebody else's number.
+    # The column was rounded. One in eleven rounded numbers has a valid check digit by chance, so valid ones are rejected too.
+    if is_cut.any():
         is_cut = _matches(number, is_resident, r"^\d{15}000$")
     is_old = _matches(number, is_wrong, r"^\d{15}$")
     problems = [
@@ -442,12 +456,12 @@ def _matches(number: pl.Series, among: pl.Series, pattern: str) -> pl.Series:
 
 
 def _row_problems(feed: Feed, typed: pl.DataFrame, given: dict[str, pl.Series], received_at: datetime) -> list[Problem]:
-    """Conditions that need more than one column."""
+    """Return the problems that involve more than one column: time order, and the feed's own conditions."""
     problems = []
     for later, earlier in ((feed.column(later), feed.column(earlier)) for later, earlier in feed.order):
         is_before = (typed[later.name] < typed[earlier.name]).fill_null(False)
         words = f"时间先后颠倒，早于{earlier.source}"
-        if is_before.any():  # A date alone is read as its first moment.
+        if is_before.any():  # A date without a time was read as midnight.
             is_same_day = typed[later.name].str.slice(0, 10) == typed[earlier.name].str.slice(0, 10)
             lacks_time = is_before & is_same_day & typed[later.name].str.ends_with(" 00:00:00")
             problems.append(Problem("time_order", later.source, lacks_time, f"{words}；只有日期时请填写时刻"))
@@ -482,7 +496,7 @@ def _of_arrivals(typed: pl.DataFrame, given: dict[str, pl.Series], _: datetime) 
 
 
 def _of_vaccinations(typed: pl.DataFrame, given: dict[str, pl.Series], __: datetime) -> list[Problem]:
-    """A person who must not or will not be vaccinated has no dose (article 22)."""
+    """Require dose, vaccine and date unless the person is exempt or refuses (article 22)."""
     sources = {"dose": "剂次", "vaccine": "疫苗", "vaccinated_date": "接种日期"}
     is_excluded = typed["exclusion"].is_not_null()
     return [Problem("missing_value", source, ~is_excluded & ~given[name]) for name, source in sources.items()]
@@ -511,7 +525,7 @@ def _any(flags: list[pl.Series], height: int) -> pl.Series:
 
 
 def _reasons(problems: list[Problem], is_bad: pl.Series) -> pl.DataFrame:
-    """The frame has a row per bad row, with the distinct codes, header texts and words that concern it, in their order."""
+    """Return one row per bad row, with its distinct codes, header texts and messages in the order of the checks."""
     texts = pl.List(pl.String)
     schema: dict[str, pl.DataType | type[pl.DataType]] = {
         "index": pl.Int64, "codes": texts, "columns": texts, "words": texts,

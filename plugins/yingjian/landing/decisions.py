@@ -1,4 +1,4 @@
-"""Changes of a feed's layout that a person accepted; until then such a file stops its feed, not the others."""
+"""Layout changes that somebody accepted; until then, such a file stops its own feed and no other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from yingjian.privacy.audit_trail import require_reason
 
 
 def applied(conn: psycopg.Connection, feed: Feed) -> Feed:
-    """Return the feed with every decision about its layout applied."""
+    """Return the feed with all accepted layout changes applied."""
     rows = conn.execute(
         "select kind, header, source_column from quality.layout_decision where feed = %s order by decision_id",
         (feed.name,),
@@ -30,9 +30,9 @@ def applied(conn: psycopg.Connection, feed: Feed) -> Feed:
 def accept(
     conn: psycopg.Connection, feed_name: str, kind: str, source: str, header: str | None, reason: str, decided_by: str
 ) -> int:
-    """Record a decision, and have the feed's rejected files read again at the next landing; returns how many.
+    """Record a decision and mark the feed's rejected files to be read again; return how many.
 
-    kind: rename, absent or meaning. Raises ValueError when feed or column do not exist, or without a reason.
+    kind: rename, absent or meaning. Raises ValueError if the feed or column does not exist, or without a reason.
     """
     require_reason(reason)
     feed = FEEDS.get(feed_name)
@@ -51,9 +51,9 @@ def accept(
 
 
 def accept_list(conn: psycopg.Connection, hour: str, reason: str, decided_by: str) -> None:
-    """Record that a national list that was held back is right.
+    """Accept a national list that was held back.
 
-    Raises ValueError when no list of that hour is held back, or without a reason.
+    Raises ValueError if no list of that hour is held back, or without a reason.
     """
     require_reason(reason)
     try:

@@ -1,4 +1,4 @@
-"""This module says what can be wrong with a file or a row, in words that its sender understands."""
+"""Reasons for rejecting a file or a row, worded for its sender."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from yingjian.names import PERSON_NUMBER
 
-# Reason codes of rejected rows (docs: feeds, "Rejected, with the code").
+# Reason codes of rejected rows (docs/feeds.md, "Rejected, with the code").
 REASONS = {
     "check_digit": "身份证校验位错误",
     "scientific": "证件号码被电子表格改成科学计数",
@@ -28,12 +28,12 @@ REASONS = {
 
 
 def as_text(text: str) -> str:
-    """Text in which what was no text (a lone surrogate) is a question mark."""
+    """Return the text with undecodable bytes (lone surrogates) replaced by question marks."""
     return text.encode("utf-8", "replace").decode()
 
 
-# These characters show nothing, or make their neighbours look different: control characters, marks of writing direction.
-# Joiners (U+200C, U+200D) stay: some scripts spell names with them.
+# Control characters, zero-width characters and bidirectional marks. Joiners (U+200C, U+200D) stay: some scripts need them to
+# spell names.
 INVISIBLE = (
     r"\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff"
     r"\ufff9-\ufffb\ufffe\uffff"
@@ -44,14 +44,14 @@ LABEL_CHARACTERS = 120
 
 
 def label(text: str) -> str:
-    """Return the name of a file, a sheet, a column or a member of an archive as it may stand in a message.
+    """Return the name of a file, sheet, column or archive member in a form that is safe to log or display.
 
-    It is one line without control characters, at most LABEL_CHARACTERS long (its end stays), and without a resident's or a
-    telephone number, which some senders put into the names of their files.
+    The result is one line without control characters, at most LABEL_CHARACTERS long (the middle is cut), with resident and
+    telephone numbers masked, since some senders put them into file names.
     """
     plain = _PERSON_NUMBER.sub("＊＊＊", re.sub(r"\s", " ", _INVISIBLE.sub("?", as_text(text))))
     return plain if len(plain) <= LABEL_CHARACTERS else f"{plain[: LABEL_CHARACTERS - 21]}…{plain[-20:]}"
 
 
 class FileRejectedError(Exception):
-    """A file that cannot be read at all; its text is a sentence for the sender and names no person."""
+    """Raised for a file that cannot be read at all; the message is a Chinese sentence for the sender and names no person."""

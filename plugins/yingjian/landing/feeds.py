@@ -1,7 +1,7 @@
-"""The feeds as data: each feed's columns as the platform names them, and what staging calls them.
+"""The feeds, declared as data: each feed's columns as the platform names them, and their names in staging.
 
-Source: the feeds' specification (`docs/feeds.md`). A column's `kind` says how its text is repaired
-and typed; staging tables, header checks, the row checks and the senders' templates are all derived from these rows.
+Source: docs/feeds.md. A column's `kind` decides how its text is repaired and typed. Staging tables, header checks, row checks
+and the senders' templates are all derived from these declarations.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ Kind = Literal[
 
 ID_TYPES = ("居民身份证", "港澳居民来往内地通行证", "台湾居民来往大陆通行证", "护照", "外国人永久居留身份证")
 RESIDENT_ID, MACAO_PERMIT, TAIWAN_PERMIT, PASSPORT, FOREIGN_ID = ID_TYPES
-# Residence permits (81, 82, 83) have the form of a resident number, and systems call them by their own name or by this one.
+# Residence permits (numbers that start with 81, 82 or 83) use the resident number format; source systems label them with one of
+# these names or as 居民身份证.
 RESIDENCE_PERMITS = ("港澳台居民居住证", "港澳居民居住证", "台湾居民居住证")
 
-# A roster may name the 38 rows of the annex, article 6 and article 28. An exemption may lift what no roster has, too: the
-# tests of lists handed down (article 7), of purchases (article 19) and of members of a positive tube (article 24).
+# A roster may use the 38 annex rows, article 6 and article 28. An exemption may also lift tests that no roster covers: those of
+# referrals (article 7), of medicine purchases (article 19) and of members of a positive tube (article 24).
 ROSTER_GROUPS = (*(str(row) for row in range(1, 39)), "A06", "A28")
 LIFTED_GROUPS = (*ROSTER_GROUPS, "A07", "P19", "P24")
 
@@ -29,17 +30,16 @@ LIFTED_GROUPS = (*ROSTER_GROUPS, "A07", "P19", "P24")
 class Column:
     """One column of a feed.
 
-    kind: `place` and `places` (joined by 、) are names that other feeds have too, so they are kept as they are compared
+    kind: `place` and `places` (joined by 、) are names that other feeds share, so they are stored in comparable form
     (`names.comparable`); source: header text of the export; name: column in `staging.<feed>`; codes: allowed values of a
-    `code`, `group` or counted column; required: an empty cell rejects the row with `missing_value`; may_be_absent: older
-    files lack it;
-    max_characters: a longer text rejects the row with `too_long`; low, high, is_whole: what a number must be, else
-    `bad_number`; is_past: the time of something that has happened, which rejects the row with `future_time` when it lies
-    more than a day after the file's receipt; is_key: it identifies a record, so a number that a spreadsheet rounded
-    rejects the row with `rounded_key`; is_name: pages show it as the name of a place or a body, so a telephone or
-    document number in it rejects the row; is_phone: a telephone, which is repaired where a spreadsheet wrote it otherwise;
-    may_say_none: a word for nothing (无, 否, —) is an empty cell;
-    is_receipt_if_empty: an empty cell is filled with the time of the file's receipt, which counts as a repair.
+    `code`, `group` or counted column; required: an empty cell rejects the row with `missing_value`; may_be_absent: older files
+    may lack the column; max_characters: a longer text rejects the row with `too_long`; low, high, is_whole: the range of a
+    number, else `bad_number`; is_past: the time of something that has happened, so a value more than a day after the file's
+    receipt rejects the row with `future_time`; is_key: it identifies a record, so a number rounded by a spreadsheet rejects the
+    row with `rounded_key`; is_name: pages show it as the name of a place or organisation, so a telephone or document number in
+    it rejects the row; is_phone: a telephone number, which is repaired if a spreadsheet reformatted it; may_say_none: a word
+    for nothing (无, 否, —) counts as empty; is_receipt_if_empty: an empty cell is filled with the time of receipt, which counts
+    as a repair.
     """
 
     source: str
@@ -60,21 +60,21 @@ class Column:
     is_receipt_if_empty: bool = False
 
 
-RECEIPT_IF_EMPTY = "不填的按收到文件的时间计"  # A sender reads it in the template and in the form.
+RECEIPT_IF_EMPTY = "不填的按收到文件的时间计"  # Senders see this in the template and in the form.
 
-# The first of these columns that a feed has says who answers for a row.
+# The first of these columns that a feed has names the sender, who answers for the row.
 _SENDERS = ("laboratory", "pharmacy", "department", "community", "target_community")
 
 
 @dataclass(frozen=True)
 class Feed:
-    """One tabular feed. `key`: staging columns that identify a record; the newest `updated_at` wins.
+    """One tabular feed. key: staging columns that identify a record; the version with the newest `updated_at` wins.
 
-    order: pairs of columns, of which the time of the first never lies before that of the second (`time_order`);
-    synonyms: header texts that a decision (`yingjian landing accept`) made names of a column, to that column's text;
-    absent_columns: columns that files may lack by such a decision; accepted_meanings: columns whose odd values are judged
-    row by row by such a decision; blank_without: columns without any of which a row is blank, since a form to fill in has
-    the others already.
+    order: pairs of columns; the time in the first must not lie before that in the second (`time_order`). The next three come
+    from decisions recorded with `yingjian landing accept`: synonyms maps an accepted header text to a column's header;
+    absent_columns lists columns that files may lack; accepted_meanings lists columns that are exempt from the check for a
+    changed meaning. blank_without: a row in which all these columns are empty is blank, since a form to fill in has the other
+    columns prefilled.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Feed:
 
     @property
     def sender(self) -> Column | None:
-        """The column that says who sent a row: to whom quarantine goes back."""
+        """Return the column that names a row's sender, to whom rejected rows go back; None if the feed has none."""
         return next((c for name in _SENDERS for c in self.columns if c.name == name), None)
 
     @property
@@ -100,7 +100,7 @@ class Feed:
         return next(c for c in self.columns if c.name == name)
 
 
-LONG_TEXT = 400  # No text is longer: 1,600 bytes still fit into an index beside another column.
+LONG_TEXT = 400  # The longest text of any column: its 1,600 bytes still fit into an index beside another column.
 
 
 def _text(source: str, name: str, *, required: bool = False, longest: int = 100) -> Column:
@@ -108,7 +108,7 @@ def _text(source: str, name: str, *, required: bool = False, longest: int = 100)
 
 
 def _name(source: str, name: str, *, longest: int = 100) -> Column:
-    """A column whose names of places or bodies are shown on pages."""
+    """Return a column of place or organisation names that pages show."""
     return Column(source, name, max_characters=longest, is_name=True)
 
 
@@ -121,7 +121,7 @@ def _places(source: str, name: str) -> Column:
 
 
 def _key(source: str, name: str, *, required: bool = False) -> Column:
-    """A column that identifies a record of this feed or of another one."""
+    """Return a column that identifies a record of this feed or another."""
     return Column(source, name, "text", required, max_characters=200, is_key=True)
 
 
@@ -144,7 +144,7 @@ def _time(source: str, name: str, *, required: bool = False) -> Column:
 
 
 def _past(source: str, name: str, *, required: bool = False) -> Column:
-    """The time of something that has happened."""
+    """Return a column with the time of something that has happened."""
     return Column(source, name, "time", required, is_past=True)
 
 
@@ -589,8 +589,8 @@ FEEDS: dict[str, Feed] = {
     )
 }
 
-# A document alone, as a person declares that one was wrong.
+# A document on its own, used to declare that a document was recorded wrongly.
 DOCUMENT = Feed("document", "证件", ("id_type", "id_number"), _DOCUMENT)
 
-# The national list arrives as JSON, one snapshot a file, and is read by landing/risk_areas.py.
+# The national list of risk areas arrives as JSON, one snapshot per file; landing/risk_areas.py reads it.
 RISK_AREAS = "risk_areas"

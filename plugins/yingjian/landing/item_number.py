@@ -1,8 +1,7 @@
-"""The number of an item of a list as a form shows it: it says nothing, and an answer finds its item by it.
+"""Opaque item numbers for forms: they reveal nothing, and an answer finds its item by them.
 
-An item's own number may hold a person's key or the number of a roster's record. A form with names would tell by it whose rows
-a BI tool shows. So the number in a form is that number encrypted, always in the same way (AES-SIV), with a key that readers of
-`reporting` do not have.
+An item's own id may contain a person key or a roster's record key. On a form with names, it would tell readers whose rows a BI
+tool shows. So forms show the id in deterministic encryption (AES-SIV), with a key that readers of `reporting` do not have.
 """
 
 from __future__ import annotations
@@ -16,13 +15,14 @@ import psycopg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-_PREFIX = "Y1"  # No number of a feed's own record begins so and is followed by a valid code.
+# No record key of a feed starts with this and continues with a valid ciphertext.
+_PREFIX = "Y1"
 
 Mapped = Callable[[str], str]
 
 
 def hidden(conn: psycopg.Connection[Any]) -> Mapped:
-    """Return the function that makes the number of an item as forms show it."""
+    """Return a function that encrypts an item id into its number on forms."""
     cipher = _cipher(conn)
 
     def number(item_id: str) -> str:
@@ -32,7 +32,7 @@ def hidden(conn: psycopg.Connection[Any]) -> Mapped:
 
 
 def revealed(conn: psycopg.Connection[Any]) -> Mapped:
-    """Return the function that finds the item of a number; what no form of this warehouse gave out stays as it is."""
+    """Return a function that decrypts a number into the item id; a number that this warehouse did not issue is unchanged."""
     cipher = _cipher(conn)
 
     def item_id(number: str) -> str:
@@ -48,7 +48,7 @@ def revealed(conn: psycopg.Connection[Any]) -> Mapped:
 
 
 def reveal(rows: pl.DataFrame, item_id: Mapped) -> pl.DataFrame:
-    """Return typed rows of the feed `dispositions` with the items' own numbers."""
+    """Return typed rows of the feed `dispositions` with form numbers replaced by item ids."""
     return rows.with_columns(pl.col("item_key").map_elements(item_id, return_dtype=pl.String))
 
 

@@ -1,4 +1,4 @@
-"""Landing: every file of a landing location into staging, or into quarantine with a reason; nothing is dropped."""
+"""Landing: every file of a landing location goes into staging, or into quarantine with a reason; nothing is dropped."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class LandingSummary:
-    """Counts of one landing: files by what became of them, and rows."""
+    """Counts of one landing: files by outcome, and rows."""
 
     files_staged: int = 0
     files_duplicate: int = 0
@@ -45,11 +45,11 @@ class LandingSummary:
 
 
 def land(location: str, connect: Callable[[], psycopg.Connection], person_secret: bytes, cache: Path) -> LandingSummary:
-    """Land every new file of `location`: a folder or URI with one folder per feed (see `locations`), and of the portal.
+    """Land every new file of `location` (a folder or URI with one folder per feed, see `locations`) and every portal upload.
 
-    Each file in a transaction of its own; a file that cannot be read is rejected whole and the others go on.
-    cache: where pages of an API are kept. Raises FileNotFoundError when the location is no folder, ValueError when its
-    kind is unknown, OSError when it is out of reach, SetupError when the warehouse's person keys are another secret's.
+    Each file is landed in its own transaction; a file that cannot be read is rejected whole, and the others go on. cache:
+    folder that keeps the pages of an API. Raises FileNotFoundError if the location is not a folder, ValueError if its kind is
+    unknown, OSError if it is unreachable, and SetupError if the warehouse's person keys were made with another secret.
     """
     summary = LandingSummary()
     place = open_location(location, cache)
@@ -61,15 +61,16 @@ def land(location: str, connect: Callable[[], psycopg.Connection], person_secret
         conn.commit()
         landing = _Landing(conn, feeds, person_secret, summary)
         found, uploaded = (landing.new(each, known) for each in (files, sent.find()))
-        # A file that the portal took is read through this connection, so by this thread alone.
+        # Portal uploads are read through this connection, so only this thread may read them; the others are prefetched by a
+        # thread.
         opened = chain(ahead(found, partial(_Opened, place.local)), map(partial(_Opened, sent.local), uploaded))
         for one in opened:
             try:
                 with one:
                     landing.take(one)
             except OSError as error:
-                # Not recorded, so that the next landing tries it again. Logs do not say what files are called: some
-                # senders call them after persons.
+                # The file is not recorded, so the next landing tries it again. Logs leave out file names, because some senders
+                # name files after persons.
                 summary.files_rejected += 1
                 log.warning("landing: a file of %s cannot be opened: %s", _known(one.file.feed), type(error).__name__)
         if summary.files_staged:
@@ -80,9 +81,9 @@ def land(location: str, connect: Callable[[], psycopg.Connection], person_secret
 
 
 class _Opened:
-    """A file on this machine. `with` raises OSError when it could not be opened, and closes it in the end.
+    """A local copy of a file, as a context manager. Entering it raises OSError if the file could not be opened.
 
-    state: its size and time before anything of it was read; reader: the one that has begun with a spreadsheet.
+    state: its size and modification time before anything was read; reader: the reader already started on a spreadsheet.
     """
 
     def __init__(self, local: Callable[[LandingFile], AbstractContextManager[Path]], file: LandingFile) -> None:
@@ -112,7 +113,7 @@ class _Opened:
 
 @dataclass
 class _Landing:
-    """One landing's connection, feeds with their decided layouts, secret of the person keys, and counts."""
+    """The state of one landing: connection, feeds with accepted layout changes, person key secret, and counts."""
 
     conn: psycopg.Connection
     feeds: dict[str, Feed]
@@ -120,7 +121,7 @@ class _Landing:
     summary: LandingSummary
 
     def new(self, files: Iterable[LandingFile], known: set[tuple[str, str, int, datetime]]) -> list[LandingFile]:
-        """Return the files that are to be opened: those not on record, but for those that are refused unopened."""
+        """Return the files to open: those not on record yet. Files that must not be opened are rejected here."""
         new = []
         for file in files:
             if (file.feed, file.location, file.size, file.modified_at) in known:
@@ -132,7 +133,7 @@ class _Landing:
         return new
 
     def take(self, opened: _Opened) -> None:
-        """A file, or each member of an archive; an archive is on record once all its members are."""
+        """Land a file, or each member of an archive; an archive is recorded once all its members are."""
         file, path = opened.file, opened.path
         is_known_feed = file.feed in FEEDS or file.feed == RISK_AREAS
         if not is_known_feed or not archives.is_archive(path):
@@ -149,7 +150,7 @@ class _Landing:
             self._settle(file, sha256, "unpacked", None)
 
     def _take_member(self, archive: LandingFile, path: Path, sha256: str, member: archives.Member) -> None:
-        """A member that cannot be unpacked is on record under the archive's size and hash."""
+        """Land one member; one that cannot be unpacked is recorded with the archive's size and hash."""
         file = replace(
             archive, name=f"{archive.name}/{member.name}", location=f"{archive.location}!/{quote(member.name)}"
         )
@@ -210,7 +211,7 @@ class _Landing:
             _count(conn, file_id, summary)
 
     def _settle(self, file: LandingFile, sha256: str | None, status: str, reason: str | None) -> int | None:
-        """Put a file on record of which no row is staged, once also when two landings meet it; returns its file_id."""
+        """Record a file without staged rows; return its file_id. Returns None if another landing recorded it first."""
         with self.conn.transaction():
             manifest.lock(self.conn, file.feed)
             if manifest.is_recorded(self.conn, file):
@@ -229,7 +230,7 @@ def _known(feed: str) -> str:
 
 
 class _StillWrittenError(Exception):
-    """The file is not the one whose hash was taken."""
+    """Raised when a file changed after its hash was taken."""
 
 
 def _state(path: Path) -> tuple[int, int] | None:

@@ -1,7 +1,6 @@
-"""Exports come from a folder, from object storage or SFTP by Airflow's connections, or from the platform's own API.
+"""Landing locations: a folder, object storage or SFTP through Airflow's connections, or the platform's own API.
 
-A location lists files and hands out each as a local file. Nothing in it is ever changed: what was landed is marked in
-`quality.landed_file`.
+A location lists files and provides each as a local file. It is read-only: `quality.landed_file` records what was landed.
 """
 
 from __future__ import annotations
@@ -33,16 +32,16 @@ from yingjian.landing.errors import label
 from yingjian.landing.feeds import FEEDS, RISK_AREAS
 from yingjian.settings import SetupError, variables
 
-# A file with one of these endings is being written, or is a marker itself.
+# A file with one of these suffixes is still being written, or is itself a marker.
 UNFINISHED = (".part", ".tmp", ".done", ".crdownload", ".filepart")
 DONE = ".done"
 PAGE_ROWS, MAX_PAGE_BYTES = 5000, 256 << 20
-# One landing asks no more of one feed; the next landing goes on from there.
+# Limits of one pull of one feed; the next landing continues from there.
 MAX_PAGES, MAX_PULL_BYTES = 20_000, 16 << 30
 MAX_CURSOR = 4000
-MAX_RECORDED = 2**63 - 1  # A size above has no place in the column of the record.
+MAX_RECORDED = 2**63 - 1  # The largest value of the bigint column that stores the size.
 ATTEMPTS = 6
-FIRST_WAIT = 0.5  # Seconds; doubled after each refusal.
+FIRST_WAIT = 0.5  # Seconds; doubled after each failed attempt.
 
 
 NO_FOLDER = "（不在文件夹中）"
@@ -51,10 +50,9 @@ NOT_IN_A_FOLDER = "文件不在任何数据源的文件夹中，未读取：请�
 
 @dataclass(frozen=True)
 class LandingFile:
-    """A file in the landing location: `feed` is its folder, `name` a label of what it is called, `location` its address.
+    """A file in the landing location: `feed` is its folder, `name` its display name, `location` its address.
 
-    A file that lies in no folder is of the feed NO_FOLDER, and refused.
-    refusal: why it must not be opened, in Chinese.
+    A file outside any folder has the feed NO_FOLDER and is rejected. refusal: why it must not be opened, in Chinese.
     """
 
     feed: str
@@ -66,22 +64,22 @@ class LandingFile:
 
 
 class Location(Protocol):
-    """A place with one folder per feed. problems: feeds that could not be asked for by the last `find`, and why."""
+    """A place with one folder per feed. problems: what the last `find` could not list, and why."""
 
     problems: list[str]
 
     def find(self) -> list[LandingFile]:
-        """Every finished file, in the order of receipt: by modification time, then name."""
+        """Return every finished file in order of receipt: by modification time, then name."""
 
     def local(self, file: LandingFile) -> Any:
-        """Context manager: the file on this machine, unchanged until it ends. Raises OSError when it cannot be had."""
+        """Return a context manager for a local copy that does not change meanwhile. Raises OSError if the file is unavailable."""
 
 
 def open_location(uri: str, cache: Path) -> Location:
-    """The location behind a folder's path or a URI. cache: folder of this home for what an API sent.
+    """Open the location of a folder path or URI. cache: folder of this home for the pages of an API.
 
-    Raises FileNotFoundError when a folder does not exist, ValueError when the URI is of no known kind or not encrypted,
-    SetupError when the connection of an SFTP server has no host key.
+    Raises FileNotFoundError if a folder does not exist, ValueError if the URI's scheme is unknown or unencrypted, SetupError if
+    an SFTP connection has no host key.
     """
     parsed = urlparse(uri)
     if parsed.scheme in ("", "file"):
@@ -105,7 +103,7 @@ def open_location(uri: str, cache: Path) -> Location:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host of an address is this machine, so that nothing goes over a line."""
+    """Return whether a host is the local machine, so that traffic does not leave it."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -113,7 +111,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _finished(files: list[LandingFile]) -> list[LandingFile]:
-    """Leave out files that are being written; in a folder whose sender sets `.done` markers, files without one, too.
+    """Drop unfinished files, and, in a folder whose sender sets `.done` markers, files without one.
 
     The marker of `a.csv` is `a.csv.done` or `a.done`.
     """
@@ -133,10 +131,10 @@ def _finished(files: list[LandingFile]) -> list[LandingFile]:
 
 
 class Folder:
-    """A folder of this machine, or one that is mounted.
+    """A local or mounted folder.
 
-    Its feeds' folders may be links: they are the operator's. Inside them senders write, and what they put there is opened
-    only if it is a regular file of that folder: no pipe, no device, no link that leads out of it.
+    The feeds' folders belong to the operator and may be symlinks. Senders can write inside them, so a file there is opened only
+    if it is a regular file below its folder: no pipe, no device, no symlink that leads out of it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -150,7 +148,7 @@ class Folder:
                 try:
                     files.append(self._landing_file(entry, path))
                 except OSError:
-                    continue  # It went away while the folder was read.
+                    continue  # The file disappeared while the folder was read.
         return _finished(files)
 
     @staticmethod
@@ -168,7 +166,7 @@ class Folder:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or (status.st_size, _moment(status)) != (file.size, file.modified_at):
                 raise OSError("the file was exchanged after it was found")
-            # Readers take a path. This one leads to the file that is open, whatever its name means by now.
+            # Readers need a path. This symlink leads to the open descriptor, so exchanging the file meanwhile has no effect.
             with tempfile.TemporaryDirectory(prefix="yingjian-open-") as place:
                 opened = Path(place) / path.name
                 opened.symlink_to(f"/proc/{os.getpid()}/fd/{descriptor}")
@@ -178,9 +176,10 @@ class Folder:
 
 
 def _opened(folder: Path, path: Path) -> int:
-    """Open the file that a path in a feed's folder means; return its descriptor.
+    """Open a file in a feed's folder without races; return its descriptor.
 
-    No link is followed while it is opened, and no pipe is waited for. Raises OSError when it is not below the folder.
+    The path is resolved once and then opened with O_NOFOLLOW, and a pipe does not block. Raises OSError if the resolved path is
+    not below the folder.
     """
     real_folder, real_path = os.path.realpath(folder), Path(os.path.realpath(path))
     if not real_path.is_relative_to(real_folder):
@@ -202,7 +201,7 @@ def _moment(status: os.stat_result) -> datetime:
 
 
 def _paths(folder: Path) -> list[Path]:
-    """Everything below a folder that is no folder itself, in the order of its path; links to folders are not followed."""
+    """Return all non-directories below a folder, sorted by path; symlinks to folders are not followed."""
     paths: list[Path] = []
     ahead = [folder]
     while ahead:
@@ -211,12 +210,12 @@ def _paths(folder: Path) -> list[Path]:
                 for entry in entries:
                     (ahead if entry.is_dir(follow_symlinks=False) else paths).append(Path(entry.path))
         except OSError:
-            continue  # It went away, is closed to us, or its path is longer than the system takes.
+            continue  # The folder disappeared, is not readable, or its path is too long for the system.
     return sorted(paths)
 
 
 def _refusal(folder: Path, path: Path) -> str | None:
-    """Why a path in a feed's folder must not be opened; raises OSError when it is gone."""
+    """Return why a path in a feed's folder must not be opened, or None. Raises OSError if it has disappeared."""
     is_link = stat.S_ISLNK(path.lstat().st_mode)
     if is_link and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         return "链接指向数据源目录之外，未读取"
@@ -228,7 +227,7 @@ def _refusal(folder: Path, path: Path) -> str | None:
 
 
 class ObjectStorage:
-    """Airflow's ObjectStoragePath reads `s3://connection@bucket/prefix`."""
+    """Object storage, which Airflow's ObjectStoragePath reads: `s3://connection@bucket/prefix`."""
 
     def __init__(self, uri: str) -> None:
         self._fs, self._root = self._open(uri)
@@ -237,14 +236,14 @@ class ObjectStorage:
 
     @staticmethod
     def _open(uri: str) -> tuple[Any, str]:
-        """Return the file system of a URI, and the folder's path in it."""
+        """Return the fsspec file system of a URI, and the folder's path in it."""
         from airflow.sdk import ObjectStoragePath
 
         root = ObjectStoragePath(uri)
         return root.fs, str(root.path).rstrip("/")
 
     def find(self) -> list[LandingFile]:
-        self._fs.invalidate_cache()  # File systems of one process are shared, and so is what they remember.
+        self._fs.invalidate_cache()  # fsspec file systems are shared within the process, and so are their listing caches.
         files = []
         self.problems = []
         with _plain("the landing location cannot be listed"):
@@ -281,7 +280,7 @@ class ObjectStorage:
             yield target
 
     def _fetch(self, inner: str, target: Path, size: int) -> None:
-        """Copy a file that has as many bytes as were listed; raise OSError at the first byte more, since it may have no end."""
+        """Copy a file of the listed size. Raises OSError at the first byte beyond it, since the stream may be endless."""
         left = size
         with self._fs.open(f"{self._root}/{inner}", "rb") as source, target.open("wb") as out:
             while block := source.read(min(1 << 20, left + 1)):
@@ -295,7 +294,7 @@ class ObjectStorage:
 
 @contextmanager
 def _plain(what: str) -> Iterator[None]:
-    """Raise OSError for whatever a server's answer breaks in the library that reads it; names and messages stay out of it."""
+    """Turn any exception of the client library into OSError, without its message, which may contain file names."""
     try:
         yield
     except OSError:
@@ -305,7 +304,7 @@ def _plain(what: str) -> Iterator[None]:
 
 
 class Sftp(ObjectStorage):
-    """`sftp://connection@/path`: the host key of the server is one that the connection names."""
+    """An SFTP server, `sftp://connection@/path`, whose host key the connection must declare."""
 
     @staticmethod
     def _open(uri: str) -> tuple[Any, str]:
@@ -319,9 +318,9 @@ class Sftp(ObjectStorage):
 
 
 def _known_hosts(connection: str, extra: dict[str, Any]) -> bytes:
-    """Return the host keys that a connection names, as lines of a file known_hosts. Raises SetupError when there are none.
+    """Return the connection's host keys as known_hosts lines. Raises SetupError if there are none.
 
-    Airflow's own file system takes any server for the right one unless it is told.
+    Airflow's SFTP file system does not verify the host key unless it is given one.
     """
     given, path = str(extra.get("host_key") or "").strip(), str(extra.get("known_hosts") or "").strip()
     try:
@@ -359,9 +358,9 @@ def _set_time(path: Path, moment: datetime) -> None:
 class PlatformApi(Folder):
     """The platform's paginated API: `GET <uri>/<feed>?cursor=…&limit=…` gives `{"records": […], "next": …}`.
 
-    Each page is kept as a file before the next is asked for, and the cursor with it, so that a pull that breaks off goes
-    on where it stopped. Waits longer after each refusal (429, 5xx, no connection) and gives up after ATTEMPTS.
-    `YINGJIAN_API_TOKEN` is sent as bearer token when set.
+    Each page is saved as a file, and its cursor with it, before the next is requested, so that an interrupted pull resumes
+    where it stopped. Transient errors (429, 5xx, no connection) are retried with exponential backoff, up to ATTEMPTS times.
+    `YINGJIAN_API_TOKEN` is sent as bearer token if set.
     """
 
     def __init__(self, uri: str, cache: Path) -> None:
@@ -407,7 +406,7 @@ class PlatformApi(Folder):
         raise OSError(f"the platform's API gives too much of {feed} at once: the next landing goes on")
 
     def _page(self, client: httpx.Client, feed: str, cursor: str | int | None) -> tuple[dict[str, Any], int] | None:
-        """A page and its bytes; None when the platform has no such feed. Raises OSError when it stays out of reach."""
+        """Return a page and its size in bytes; None if the platform has no such feed. Raises OSError if all attempts fail."""
         parameters = {"limit": str(PAGE_ROWS)} | ({"cursor": str(cursor)} if cursor is not None else {})
         try:
             for attempt in Retrying(
@@ -432,14 +431,15 @@ class PlatformApi(Folder):
         return page, len(body)
 
     def _keep(self, feed: str, records: list[Any]) -> None:
-        """One page as a file, named by its content, so that the same page is kept once."""
+        """Save a page under a name derived from its content, so that the same page is stored once."""
         if feed == RISK_AREAS:
             contents = [json.dumps(record, ensure_ascii=False).encode() for record in records]
         else:
             text = io.StringIO()
             names = dict.fromkeys(name for record in records for name in record)
-            # Records may leave out what they do not have. A Chinese name that is no column may be one under another name;
-            # other names are the platform's own, such as id.
+            # Records may omit optional columns, so these are added to the header. If a record has an unknown Chinese name, it
+            # may be a renamed column, so nothing is added and the header check finds it; ASCII names, such as id, are the
+            # platform's own.
             columns = {column.source: column for column in FEEDS[feed].columns} if feed in FEEDS else {}
             if all(name in columns or name.isascii() for name in names):
                 optional = (s for s, c in columns.items() if not c.required and c.name not in FEEDS[feed].key)
@@ -454,7 +454,7 @@ class PlatformApi(Folder):
 
 
 def _modest(answer: httpx.Response) -> bytes:
-    """The body of an answer, unpacked; raises ValueError when it is larger than any page."""
+    """Return the decompressed response body. Raises ValueError if it exceeds MAX_PAGE_BYTES."""
     body = bytearray()
     for block in answer.iter_bytes():
         body += block
@@ -464,7 +464,7 @@ def _modest(answer: httpx.Response) -> bytes:
 
 
 def _cell(value: Any) -> str:
-    """Return a value of JSON as the text of a cell: 是 or 否 for a truth, a list's values joined by 、."""
+    """Return a JSON value as cell text: booleans as 是 or 否, lists joined by 、."""
     match value:
         case None:
             return ""
@@ -489,7 +489,7 @@ def _is_passing(error: BaseException) -> bool:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """All of it or nothing, also when the machine stops."""
+    """Write a file atomically and durably: it has all of its content or does not exist, even after a crash."""
     if path.exists() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,4 +1,4 @@
-"""The manifest of landed files, `quality.landed_file`: which are known, and what became of each."""
+"""The manifest of landed files, `quality.landed_file`: which files are known, and the outcome of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from yingjian.landing.locations import LandingFile
 
 
 def lock(conn: psycopg.Connection, feed: str) -> None:
-    """One landing at a time writes to a feed: a second one waits, then finds the file landed."""
+    """Take the feed's lock: a second landing waits, then finds the file already landed."""
     locks.hold(conn, locks.landing(feed))
 
 
@@ -45,7 +45,7 @@ def is_staged(conn: psycopg.Connection, feed: str, sha256: str) -> bool:
 def record(
     conn: psycopg.Connection, file: LandingFile, sha256: str | None, status: str, reason: str | None
 ) -> tuple[int, datetime]:
-    """The file's row of the manifest; a file that is tried again keeps its row."""
+    """Record a file and return (file_id, received_at); a retried file keeps its row."""
     again = conn.execute(
         """
         update quality.landed_file

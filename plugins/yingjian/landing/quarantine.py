@@ -1,4 +1,4 @@
-"""Quarantine that people can work with: what is open, a spreadsheet for the sender, and what became of it."""
+"""This module lists open rejected rows, exports them for their sender, and resolves them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ _OPEN = """
     and (%(sender)s::text is null or sender = %(sender)s)
 """
 _SHEET_ROWS = 1_000_000
-# A returned workbook has this column. Landing finds the number in the text of a row, where nothing else looks like it.
+# Returned workbooks have this column. Landing searches the raw text of a row for the number, since nothing else matches the
+# pattern.
 RETURN_NUMBER = "退回编号"
 RETURN_NUMBER_PATTERN = r"\bTH([0-9a-f]{32})\b"
 
-# Some exports have the same name every day. A file in the place of another corrects it if it has as many rows and no more
-# new ones than were refused there, or if it repeats most of what was there.
+# Some exports have the same name every day, so the same location does not prove that a file corrects an earlier one. It does if
+# it has as many rows and no more new ones than the earlier file has open rejections, or if most of its rows are not new.
 _IS_SENT_AGAIN = """(
     select file.rows_read = sent.rows_read and coalesce(sum(part.rows_new), 0) <= (
         select count(*) from quality.rejected_row as other
@@ -40,14 +41,14 @@ _CASTS = {"date": "::date", "time": "::timestamp", "number": "::numeric"}
 
 
 def return_number(number: UUID) -> str:
-    """Return the number of a refused row as its sender sees it."""
+    """Return the return number of a rejected row as its sender sees it."""
     return f"TH{number.hex}"
 
 
 def settle_returned(conn: psycopg.Connection, feed: Feed, file_id: int, numbers: list[str]) -> int:
-    """Resolve the refused rows that good rows of a file name by their numbers; return how many.
+    """Resolve the rejected rows whose return numbers stand in valid rows of a file; return how many.
 
-    The key or the time of such a row may be what was wrong, so neither is compared.
+    Key and time are not compared, since they may be what was wrong.
     """
     return conn.execute(
         """
@@ -62,10 +63,10 @@ def settle_returned(conn: psycopg.Connection, feed: Feed, file_id: int, numbers:
 
 
 def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
-    """Resolve rows that nobody has to correct any more, once a file was landed; return how many.
+    """Resolve rejected rows that no longer need correction after a file was landed; return how many.
 
-    The record of such a row is staged as it was written later than the row, or at the same time by a later file. A row
-    without a key is resolved by a file that took the place of its own.
+    A row is resolved if staging has a newer version of its record: a later updated_at, or the same one from a later file. A row
+    without a key is resolved if a later file at the same location replaces its own.
     """
     without_key = conn.execute(
         f"""
@@ -78,8 +79,8 @@ def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
         """,  # type: ignore[arg-type]
         {"file_id": file_id},
     ).rowcount
-    # The subquery with its limit makes the server look up each open row by staging's key, whatever it guesses of a file that
-    # has just come.
+    # The lateral subquery with LIMIT forces an index lookup for each open row. Right after a load the statistics are stale, and
+    # the planner could choose a full scan.
     with_key = conn.execute(
         sql.SQL(
             """
@@ -105,7 +106,7 @@ def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
     return without_key + with_key
 
 
-# The time of a row may be what was wrong: then the record must have come with a later file.
+# The row's updated_at may be what was wrong and is then null: only a later file counts.
 _IS_LATER = """(
     (staged.updated_at, staged.file_id) > ((refused.typed ->> 'updated_at')::timestamp, refused.file_id)
     or (refused.typed ->> 'updated_at' is null and staged.file_id > refused.file_id)
@@ -113,14 +114,14 @@ _IS_LATER = """(
 
 
 def _is_same(feed: Feed, name: str) -> sql.Composed:
-    """Return the condition that a staged row has the refused row's value in a column of the key.
+    """Return the SQL condition that a staged row matches the rejected row in one key column.
 
-    The type of a document may be what was wrong. So may its number: the members of a mixed tube share its sample number, and
-    then the person's name tells them apart.
+    The document type may be what was wrong, and so may the number. The members of a mixed tube share a sample number, so the
+    person's name has to tell them apart.
     """
     is_same = "staged.{column} = (refused.typed ->> {name})" + _CASTS.get(feed.column(name).kind, "")
     if name == "id_type":
-        # An index takes a list of values, and no "or".
+        # = ANY(array) can use the index, an OR cannot.
         either = f"case when {_HAS_WRONG_DOCUMENT} then {{types}} else array[refused.typed ->> {{name}}] end"
         is_same = f"staged.{{column}} = any({either})"
     elif name == "id_number" and "person_name" in identity(feed):
@@ -136,7 +137,7 @@ def _is_same(feed: Feed, name: str) -> sql.Composed:
 
 
 def summary(conn: psycopg.Connection, feed: str | None = None, sender: str | None = None) -> list[tuple[Any, ...]]:
-    """Open rows by feed, sender, file and reason codes: (feed, sender, file_name, codes, rows)."""
+    """Return the open rows, counted by feed, sender, file and reason codes: (feed, sender, file_name, codes, rows)."""
     return conn.execute(
         f"""
         select feed, coalesce(sender, ''), file_name, array_to_string(reason_codes, '、'), count(*) {_OPEN}
@@ -147,7 +148,7 @@ def summary(conn: psycopg.Connection, feed: str | None = None, sender: str | Non
 
 
 def rejected_files(conn: psycopg.Connection, feed: str | None = None) -> list[tuple[str, str, str]]:
-    """Files rejected whole in whose place no other one came: (feed, file_name, reason), the oldest first."""
+    """Return files that were rejected whole and not replaced since: (feed, file_name, reason), oldest first."""
     return conn.execute(
         """
         select feed, file_name, reason from quality.landed_file as file
@@ -163,7 +164,7 @@ def rejected_files(conn: psycopg.Connection, feed: str | None = None) -> list[tu
 
 
 def contradictions(conn: psycopg.Connection[Any], feed: str | None = None) -> list[tuple[Any, ...]]:
-    """Versions that gave way to others with the same 更新时间: (feed, columns, file_id, other_file_id, rows)."""
+    """Return versions superseded by one with the same 更新时间: (feed, columns, file_id, other_file_id, rows)."""
     return conn.execute(
         """
         select feed, array_to_string(columns, '、'), file_id, other_file_id, count(*) from quality.contradiction
@@ -174,7 +175,7 @@ def contradictions(conn: psycopg.Connection[Any], feed: str | None = None) -> li
 
 
 def contradicting_records(conn: psycopg.Connection[Any], feed: str | None = None) -> list[tuple[Any, ...]]:
-    """Return such versions one by one: (feed, record_key, columns, file_id, line, other_file_id, other_line)."""
+    """Return the contradictions one by one: (feed, record_key, columns, file_id, line, other_file_id, other_line)."""
     return conn.execute(
         """
         select feed, record_key, array_to_string(columns, '、'), file_id, line, other_file_id, other_line
@@ -185,13 +186,14 @@ def contradicting_records(conn: psycopg.Connection[Any], feed: str | None = None
 
 
 def export(conn: psycopg.Connection, path: Path, feed: str | None = None, sender: str | None = None) -> int:
-    """Open rows as a spreadsheet for their sender; returns how many.
+    """Write the open rows to a spreadsheet for their sender; return how many.
 
-    Cells are text, and stay text when somebody edits them: nothing in them is or becomes a formula.
+    All cells have text format, even after editing, so nothing in them is or becomes a formula.
     """
     titles = {name: item.title for name, item in FEEDS.items()} | {RISK_AREAS: "全国风险区名单"}
     header = ["编号", "数据源", "报送单位", "文件", "行", "主键", "原因代码", "原因", "原文"]
-    path.touch(mode=0o600)  # It holds personal data: nobody else reads it, not even while it is written.
+    # The file holds personal data, so its permissions are set before anything is written.
+    path.touch(mode=0o600)
     path.chmod(0o600)
     book = xlsxwriter.Workbook(
         str(path), {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
@@ -225,9 +227,9 @@ def export(conn: psycopg.Connection, path: Path, feed: str | None = None, sender
 
 
 def retry(conn: psycopg.Connection, feed: str | None = None) -> int:
-    """Have files that were rejected whole read again at the next landing; returns how many.
+    """Mark files that were rejected whole, so that the next landing reads them again; return how many.
 
-    An archive is opened again for its rejected members; the others are known.
+    An archive with rejected members is opened again; its other members are on record and are skipped.
     """
     files = conn.execute(
         """
@@ -249,7 +251,7 @@ def retry(conn: psycopg.Connection, feed: str | None = None) -> int:
 
 
 def resolve(conn: psycopg.Connection, rejected_ids: list[int], resolution: str) -> int:
-    """Say what became of open rows; returns how many were open. Raises ValueError without words."""
+    """Resolve open rows with a remark; return how many were open. Raises ValueError if the remark is empty."""
     if not resolution.strip():
         raise ValueError("a row is resolved with words: say what became of it with --reason")
     return conn.execute(

@@ -1,4 +1,4 @@
-"""Repair and typing of whole columns: what is only written differently is made the same (docs: feeds).
+"""Repair and typing of whole columns: notations of the same value are normalised (docs/feeds.md).
 
 Every function takes and returns polars expressions over text columns in which an empty cell is null.
 """
@@ -15,18 +15,18 @@ _DIGITS_AND_LETTERS = {wide: half for wide, half in FULL_WIDTH.items() if half.i
 
 ISO_DATE = "%Y-%m-%d"
 ISO_TIME = "%Y-%m-%d %H:%M:%S"
-ISO_MOMENT = f"{ISO_TIME}%.f"  # A fraction of a second is written where there is one: it tells which version is newer.
+ISO_MOMENT = f"{ISO_TIME}%.f"  # Keeps a fraction of a second: it can decide which version is newer.
 
 
 def clean(text: pl.Expr) -> pl.Expr:
-    """Surrounding blanks, a leading apostrophe and what shows nothing off, full-width digits and letters folded.
+    """Strip surrounding blanks, a leading apostrophe and invisible characters, and fold full-width digits and letters.
 
-    Empty is null.
+    An empty result is null.
     """
     shown = (
         pl.when(text.str.contains(f"[{INVISIBLE}]")).then(text.str.replace_all(f"[{INVISIBLE}]", "")).otherwise(text)
     )
-    # ="0012" is how a sender keeps a spreadsheet from making a number of a text.
+    # Senders write ="0012" to keep a spreadsheet from turning a text into a number.
     unwrapped = shown.str.replace(r'^="([^"]*)"$', "$1")
     stripped = unwrapped.str.strip_chars(BLANKS).str.strip_chars_start("'’‘＇").str.strip_chars(BLANKS)
     folded = (
@@ -38,12 +38,12 @@ def clean(text: pl.Expr) -> pl.Expr:
 
 
 def fold(text: pl.Expr) -> pl.Expr:
-    """All full-width signs to half-width, for cells that hold a number, a date or a code."""
+    """Fold all full-width characters to half-width, for cells with a number, date or code."""
     return pl.when(text.str.contains(r"[\uFF01-\uFF5E]")).then(text.str.replace_many(FULL_WIDTH)).otherwise(text)
 
 
-# Words for nothing, and signs without a letter or a digit. Records of many people would be one under such a key, and single
-# samples one tube; it names no record of another feed.
+# Words for nothing, and texts without a letter or digit. As keys they would merge records of many people into one, and single
+# samples into one tube, and as references they match nothing.
 NOTHING = (
     r"(?i)^[(\[]?(?:无|空|否|没有|暂无|未知|不详|待补|待定|无编号|n/?a|nil|nul|null|none|nan|undefined|#{1,3})[)\]]?$"
     r"|^[^\p{L}\p{N}#]+$"
@@ -52,33 +52,33 @@ _NO_FAULT = "^(?:无|没有|未见|未发现)(?:问题|异常|禁忌|隐患)?[�
 NOTHING_SAID = f"{NOTHING}|{_NO_FAULT}"
 
 
-POINT_ZERO = r"^(\d{1,15})\.0$"  # A program that takes a number for a fraction writes it so.
+POINT_ZERO = r"^(\d{1,15})\.0$"  # Programs that store integers as floats write them so.
 
 
 def key(text: pl.Expr) -> pl.Expr:
-    """Write the key of a record in its one form, so that feeds that name each other's records agree; null for none."""
+    """Normalise a record key, so that feeds that refer to each other's records agree; null for words such as 无."""
     folded = fold(text).str.replace(POINT_ZERO, "$1")
     return pl.when(~folded.str.contains(NOTHING)).then(folded)
 
 
 def text_or_none(text: pl.Expr) -> pl.Expr:
-    """Return a text; null where it says in words that there is nothing."""
+    """Return the text; null if it is a word for nothing."""
     return pl.when(~fold(text).str.contains(NOTHING_SAID)).then(text)
 
 
 def document_number(text: pl.Expr) -> pl.Expr:
-    """Write a document number in its one form: half-width, upper case, without blanks, hyphens, or a spreadsheet's .0."""
+    """Write a document number in one form: half-width, upper case, without blanks, hyphens, or a spreadsheet's .0."""
     return fold(text).str.to_uppercase().str.replace_all(r"[\s\-‐–—]", "").str.replace(POINT_ZERO, "$1")
 
 
 def phone(text: pl.Expr) -> pl.Expr:
-    """Write a mobile number as its eleven digits, without +86 or a spreadsheet's .0; any other text stays as it is."""
+    """Normalise a mobile number to eleven digits, without +86 or a spreadsheet's .0; any other text is unchanged."""
     plain = fold(text).str.replace_all(r"[\s\-‐–—()]", "")
     return pl.coalesce(plain.str.extract(r"^(?:(?:\+|00)?86|0)?(1[3-9]\d{9})(?:\.0+)?$"), text)
 
 
 def lasting_number(id_type: pl.Expr, number: pl.Expr) -> pl.Expr:
-    """Return a travel permit's number without the digits that count its renewals: the person has the others for life."""
+    """Return a travel permit's number without its renewal digits; the rest stays the same for life."""
     return (
         pl.when(id_type == MACAO_PERMIT)
         .then(number.str.replace(r"^([HM]\d{8})\d{2}$", "$1"))
@@ -89,16 +89,16 @@ def lasting_number(id_type: pl.Expr, number: pl.Expr) -> pl.Expr:
 
 
 def timestamp(text: pl.Expr) -> pl.Expr:
-    """A date with or without a time, in every form that exports use; null where it is none.
+    """Parse a date with optional time in every form that exports use; null if it is none.
 
-    `2022-07-01`, `2022/7/1`, `2022.7.1`, `20220701`, `2022年7月1日`, a spreadsheet's serial number; times with or
-    without seconds, after a blank or `T`. A time with a zone (`Z`, `+00:00`, `GMT+8`) becomes the time here.
+    Accepted are `2022-07-01`, `2022/7/1`, `2022.7.1`, `20220701`, `2022年7月1日` and a spreadsheet's serial number; times with or
+    without seconds, after a blank or `T`. A time with a zone (`Z`, `+00:00`, `GMT+8`) is converted to Asia/Shanghai.
     """
     return text.map_batches(_timestamps, return_dtype=pl.Datetime("us"))
 
 
 def _timestamps(texts: pl.Series) -> pl.Series:
-    # Step by step: one expression would take the first steps anew for every part of a date.
+    # Each step is materialised: in a single expression, polars would repeat the first steps for every part of a date.
     frame = pl.DataFrame({"text": texts}).select(folded=fold(pl.col("text")))
     hours = frame["folded"].str.extract_groups(_RANGE).struct
     start, end = (hours.field(name).cast(pl.Int64) for name in ("from", "to"))
@@ -106,7 +106,7 @@ def _timestamps(texts: pl.Series) -> pl.Series:
     frame = frame.with_columns(zone=pl.col("folded").str.extract_groups(_ZONED)).with_columns(
         folded=pl.coalesce(pl.col("zone").struct.field("local"), "folded"), minutes=_minutes_east(pl.col("zone"))
     )
-    # The end of a file that was cut off: 08:1 may have been 08:16.
+    # An incomplete time is refused, since the file may have been cut off: 08:1 may have been 08:16.
     whole = pl.when(~pl.col("folded").str.contains(r":\d?$|[\sT]\d{1,2}$") & ~is_range).then("folded")
     frame = frame.with_columns(
         plain=whole.str.replace_all(r"\s*[年月/.]\s*", "-")
@@ -133,21 +133,21 @@ def _timestamps(texts: pl.Series) -> pl.Series:
 
 
 HERE_MINUTES = 8 * 60  # Asia/Shanghai is so far east of Greenwich, without summer time since 1991.
-# A time of day, then a zone: a cell without a time of day, or with half a zone, is none.
+# A time of day followed by a zone. An offset needs a time of day and must be complete.
 _ZONED = (
     r"^(?<local>.*(?:\d:\d{2}(?::\d{2}(?:[.,]\d+)?)?|[T\s]\d{4}(?:\d{2})?))\s*"
     r"(?:(?<utc>[Zz]|UTC|GMT)|(?<prefix>UTC|GMT)?(?<sign>[+-])(?<hours>\d{1,2})(?::?(?<minutes>\d{2}))?)$"
 )
-# From a time to a later one, as people write opening hours: that is no zone, and nobody can tell which of them is meant. A
-# night's hours end before they begin.
+# A range of times such as opening hours (08:00-12:00) is no UTC offset, and which end is meant is ambiguous. A range that
+# starts in the evening may end before it begins.
 EVENING = 18
 _RANGE = r"[\s日](?<from>\d{1,2})[:时点]\d{2}分?\s*-\s*(?<to>\d{1,2})(?:[:时点]\d{2}分?)?$"
 
 
 def _minutes_east(zone: pl.Expr) -> pl.Expr:
-    """How far east of Greenwich a zone lies; null where no zone of the world does."""
+    """Return a zone's UTC offset in minutes; null for an offset that no zone has."""
     hours, minutes = (zone.struct.field(name).cast(pl.Int64).fill_null(0) for name in ("hours", "minutes"))
-    # +0 may be the beginning of +08:00; after GMT a single digit is usual.
+    # +0 may be a truncated +08:00; after GMT, a single digit is usual.
     is_cut = zone.struct.field("prefix").is_null() & (zone.struct.field("hours").str.len_bytes() == 1)
     size = pl.when((hours <= 14) & (minutes < 60) & ~is_cut).then(hours * 60 + minutes)
     east = pl.when(zone.struct.field("sign") == "-").then(-size).otherwise(size)
@@ -167,7 +167,7 @@ def _from_parts(parts: pl.Expr) -> pl.Expr:
 
 
 def number(text: pl.Expr) -> pl.Expr:
-    """A finite decimal number as text; null where it is none."""
+    """Parse a finite decimal number, as text; null if it is none."""
     value = fold(text).cast(pl.Float64, strict=False)
     return pl.when(value.is_finite()).then(value.cast(pl.String))
 
@@ -179,28 +179,28 @@ def frequency(text: pl.Expr) -> pl.Expr:
 
 
 def required_tests(text: pl.Expr) -> pl.Expr:
-    """Write 检测要求 in one form: as 自定频次, day numbers joined by 、."""
+    """Write 检测要求 like 自定频次, with day numbers joined by 、."""
     return frequency(text).str.replace_all("[,;；，]", "、")
 
 
-# Signs alone, and what programs and people write where there is nothing, are no place.
+# Punctuation alone, and the words and error values that stand for nothing, are no place.
 NO_PLACE = (
     r"(?i)^(?:[^\p{L}\p{N}]+|无|暂无|没有|#?(?:n/a|null!?|none|nan|undefined)|#(?:ref!|value!|name\?|div/0!|num!))$"
 )
-# A list that names all places names none: an empty one means all of them.
+# Words for all places become an empty list, which means all.
 ALL_PLACES = "^(?:全部|所有|全体)(?:社区|网格|范围|区域)?$|^全(?:街道|镇|乡|区|市|域)$"
 
 
 def place(text: pl.Expr) -> pl.Expr:
-    """The name of a place as it is compared (`names.comparable`); null where nothing is left."""
+    """Normalise a place name to its comparable form (`names.comparable`); null if nothing is left."""
     name = _named(_without_blanks(text).str.strip_chars(EDGES))
     return pl.when(~name.str.contains(NO_PLACE)).then(name)
 
 
 def places(text: pl.Expr) -> pl.Expr:
-    """Names of places, joined by 、, each once and as it is compared; null for none, and for words that mean all of them.
+    """Normalise a list of places: distinct comparable names joined by 、; null if it is empty or a word for all places.
 
-    Commas, semicolons, strokes and line breaks join them, too.
+    Commas, semicolons, slashes, pipes and line breaks also separate names.
     """
     joined = _without_blanks(text.str.strip_chars(BLANKS).str.replace_all(r"[\r\n]+", "、"))
     joined = pl.when(joined.str.contains(NO_PLACE)).then(pl.lit("")).otherwise(joined)

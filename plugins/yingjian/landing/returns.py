@@ -1,8 +1,8 @@
-"""A sender gets the rows back that could not be taken: a workbook per feed, which it corrects and sends again.
+"""Rejected rows go back to their sender: one workbook per feed, to be corrected and sent again.
 
-The sheet of the data has the feed's header, so that landing takes the corrected workbook as it is. Each faulty cell is marked
-and says what it must be. Each row has a number by which landing knows it, whatever is corrected. The workbooks hold personal
-data: they go to nobody but the sender of the rows.
+The data sheet has the feed's header, so that landing can read the corrected workbook as it is. Each faulty cell is highlighted,
+with a comment that says what it must be. Each row has a return number, by which landing recognises it whatever was corrected.
+The workbooks hold personal data: only the sender of the rows may receive them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from yingjian.landing.templates import DATA, GUIDE, is_needed, requirement, writ
 from yingjian.names import comparable
 
 REASON, OTHERS = "退回原因", "无法分列的行"
-MOST_ROWS = 5_000  # A larger workbook is no mail; the rest follows once these were corrected.
+MOST_ROWS = 5_000  # A larger workbook is too big for a mail. The remaining rows follow once these are corrected.
 
-# Landing keeps no sender under whose name no good row came, since a person's name may stand in its place; that it is one of
-# officials.yml is known here. A row that could not be taken apart names no sender; it is the sender's when all other rows
-# of its file are, or when the sender sent the file in the portal.
+# Landing stores a rejected row's sender only if that sender also has valid rows: in a shifted row, a person's name may stand in
+# the sender's column. Here the sender is known to be one of officials.yml, so a typed value equal to it can be trusted. A row
+# that could not be split names no sender; it belongs to this sender if all valid rows of its file do, or if the sender uploaded
+# the file in the portal.
 _OPEN = """
     from quality.rejected_row as refused
     where refused.resolved_at is null and refused.raw_text <> '' and strpos(refused.reason, '无需更正') = 0
@@ -49,12 +50,12 @@ _OPEN = """
 
 
 def names_of(sender: str) -> list[str]:
-    """Return a sender's name as rows have it: as it was written, and as names of places are compared."""
+    """Return the forms in which rows may hold a sender's name: as written, and normalised as a place name."""
     return sorted({sender, comparable(sender)})
 
 
 def open_rows(conn: psycopg.Connection[Any], sender: str, since: datetime | None = None) -> dict[str, int]:
-    """Return how many rows of a sender are open, by feed; since: only rows refused after that moment."""
+    """Return the number of a sender's open rejected rows by feed; since: count only rows rejected after that time."""
     rows = conn.execute(
         f"""
         select feed, count(*) {_OPEN} and (%(since)s::timestamptz is null or refused.rejected_at > %(since)s)
@@ -68,7 +69,7 @@ def open_rows(conn: psycopg.Connection[Any], sender: str, since: datetime | None
 def read_open(
     conn: psycopg.Connection[Any], sender: str, feed: str | None, most: int, skipped: int = 0
 ) -> list[dict[str, Any]]:
-    """Return open rows of a sender, the newest first: of one feed, or of all where `feed` is None."""
+    """Return a sender's open rejected rows, newest first: those of one feed, or of all feeds if `feed` is None."""
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             f"""
@@ -82,7 +83,7 @@ def read_open(
 
 
 def read_row(conn: psycopg.Connection[Any], sender: str, rejected_id: int) -> dict[str, Any] | None:
-    """Return an open row; None when there is none of that number among the sender's own."""
+    """Return an open rejected row; None if the sender has no open row with that id."""
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             f"""
@@ -96,7 +97,7 @@ def read_row(conn: psycopg.Connection[Any], sender: str, rejected_id: int) -> di
 def write_returns(
     conn: psycopg.Connection[Any], sender: str, folder: Path, day: date, only: str | None = None
 ) -> list[Path]:
-    """Write a workbook for each feed (or for `only` one) of which a sender has open rows; return the files."""
+    """Write one workbook per feed (or for the feed `only`) in which a sender has open rows; return the paths."""
     paths = []
     for name in open_rows(conn, sender):
         if only not in (None, name):
@@ -112,7 +113,7 @@ def _write(path: Path, feed: Feed, rows: Sequence[dict[str, Any]], day: date) ->
     path.touch(mode=0o600)
     options = {"strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(str(path), options) as book:
-        # The same rows make the same bytes, so that a copy into a folder can be repeated.
+        # Fixed metadata makes the same rows give the same bytes, so that copying a workbook into a folder is idempotent.
         book.set_properties({"created": datetime.combine(day, time_of_day())})
         text = book.add_format({"num_format": "@", "quote_prefix": True})
         wrong = book.add_format({"num_format": "@", "quote_prefix": True, "bg_color": "#FFC7CE"})

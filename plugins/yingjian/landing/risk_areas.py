@@ -1,4 +1,4 @@
-"""The national list of risk areas: one JSON snapshot a file, as published in 2022."""
+"""Reader of the national list of risk areas: one JSON snapshot per file, as published in 2022."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from typing import Any
 from yingjian.landing.errors import INVISIBLE, FileRejectedError, as_text
 from yingjian.names import BLANKS, comparable
 
-MAX_BYTES = 64 << 20  # The longest list of 2022 had less than one.
+MAX_BYTES = 64 << 20  # The longest list of 2022 was below 1 MiB.
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
-LEVELS = {"highlist": "高", "middlelist": "中", "lowlist": "低"}  # In this order: the higher level counts.
-COUNTS = ("hcount", "mcount", "lcount")  # How many areas of each level there are, in the same order.
+# Highest first: if an area is listed twice, the higher level wins.
+LEVELS = {"highlist": "高", "middlelist": "中", "lowlist": "低"}
+COUNTS = ("hcount", "mcount", "lcount")  # Declared number of areas per level, in the same order.
 _EDGE = BLANKS + "、，,;；。.·"
 _LISTED_AT = re.compile(r"^\s*([1-9]\d{3})-(\d{1,2})-(\d{1,2})\s*(\d{1,2})\s*(?:时|:00|点)")
 
 
 @dataclass(frozen=True)
 class Area:
-    """One risk area: `area` as a reader sees it, `area_match` as it is compared with others of its list."""
+    """One risk area: `area` as displayed, `area_match` in comparable form."""
 
     line: int
     level: str
@@ -35,7 +36,7 @@ class Area:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A national list. rejected: (line, reason code, raw text); superseded: rows that repeat an area."""
+    """A national list. rejected: (line, reason code, raw text); rows_superseded: rows that repeat an area."""
 
     listed_at: datetime
     counts: dict[str, int | None]
@@ -47,7 +48,7 @@ class Snapshot:
 
 
 def read_snapshot(path: Path) -> Snapshot:
-    """Read a list; raises FileRejectedError when it is no list or does not say of when it is."""
+    """Read a list; raises FileRejectedError if the file is not a list or has no readable time."""
     if path.stat().st_size > MAX_BYTES:
         raise FileRejectedError("名单过大，疑似异常文件，未读取")
     try:
@@ -91,7 +92,7 @@ def read_snapshot(path: Path) -> Snapshot:
 
 
 def _require_counted_lists(data: dict[str, Any]) -> None:
-    """Refuse a list that says how many areas of a level there are, and has none: they are not to be taken for lowered."""
+    """Reject a list that declares areas of a level but has none: treating it as empty would lower every area of that level."""
     for (list_name, level), count in zip(LEVELS.items(), COUNTS, strict=True):
         if type(data.get(count)) is int and data[count] > 0 and not data.get(list_name):
             raise FileRejectedError(f"名单写明有{level}风险区（{count}），却没有其列表（{list_name}）")
@@ -117,7 +118,7 @@ def _listed_at(text: Any) -> datetime:
         if match:
             year, month, day, hour = map(int, match.groups())
             midnight = datetime(year, month, day)  # noqa: DTZ001  The list has the wall time of Shanghai, as staging has.
-            # The day's last list is in force at its end, which the models compare with the next midnight.
+            # The day's last list (24:00) gets the last second of that day, so that the models do not assign it to the next day.
             return midnight + timedelta(days=1, seconds=-1) if hour == 24 else midnight.replace(hour=hour)
     except (ValueError, OverflowError):
         pass

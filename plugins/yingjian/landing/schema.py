@@ -1,7 +1,7 @@
-"""The columns of each feed as JSON Schema, for senders whose programs check what they send (docs/feeds.md, "Senders").
+"""Exports each feed's columns as JSON Schema, for senders that validate before sending (docs/feeds.md, "Senders").
 
-A schema describes one row as an object of texts, by the feed's column names. What it takes, landing takes as far as one
-column can tell; landing also takes other forms of the same (other dates, blanks around a cell).
+A schema describes one row as an object of texts, keyed by header. Landing accepts whatever a schema accepts, as far as a single
+column can tell; it also accepts variants such as other date formats or surrounding blanks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ROUNDED = r"^(?:\d(?:\.\d+)?[Ee]\+\d+|\d{16,}\.0)$"
 
 
 def write_schemas(folder: Path) -> list[Path]:
-    """Write the schema of every feed into a folder, which is made; returns the files, as the feeds are declared."""
+    """Write every feed's schema into a folder, which is created if missing; return the paths in declaration order."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for feed in FEEDS.values():
@@ -37,7 +37,7 @@ def write_schemas(folder: Path) -> list[Path]:
 
 
 def schema(feed: Feed) -> dict[str, Any]:
-    """Return the contract of a row of a feed."""
+    """Return the JSON Schema of one row of a feed."""
     contract: dict[str, Any] = {
         "$schema": _DIALECT,
         "$id": f"urn:yingjian:feed:{feed.name}",
@@ -63,7 +63,7 @@ def _property(column: Column, feed: Feed) -> dict[str, Any]:
     cell = {"description": requirement(column, feed)} | _limits(column)
     if is_needed(column, feed):
         return {"minLength": 1} | cell if cell.get("type") == "string" else cell
-    # An empty cell is an empty text.
+    # An optional cell may also be the empty string.
     return {"description": cell.pop("description"), "anyOf": [{"const": ""}, cell]}
 
 

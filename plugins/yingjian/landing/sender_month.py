@@ -1,7 +1,7 @@
-"""A sender's sheet of a month: what came and when, what was refused and why, and how that compares with the month before.
+"""The monthly report for a sender: what arrived and when, what was rejected and why, compared with the month before.
 
-It counts rows and names no person. A day is the date of 更新时间; it came on time when its first file was received by the hour
-that the seed `feed` expects of the day after.
+It counts rows and names no person. A day is the date of 更新时间. A day is on time if its first file was received by the hour of
+the next day that the seed `feed` sets (expected_by).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from yingjian.landing.returns import names_of
 
 @dataclass
 class Month:
-    """This holds what a sender brought of one feed in a month; days_on_time: None where the feed has no hour."""
+    """One sender's deliveries of one feed in a month; days_on_time is None if the feed has no expected hour."""
 
     days: int = 0
     days_on_time: int | None = None
@@ -34,18 +34,18 @@ class Month:
 
     @property
     def rejected_share(self) -> float | None:
-        """The share of the rows that were refused; None when nothing came."""
+        """Return the share of rows that were rejected (0 to 1); None if there were no rows."""
         read = self.rows + self.rejected
         return self.rejected / read if read else None
 
 
 def month_before(first: date) -> date:
-    """Return the first day of the month before."""
+    """Return the first day of the previous month."""
     return (first - timedelta(days=1)).replace(day=1)
 
 
 def read_month(conn: psycopg.Connection[Any], sender: str, first: date) -> dict[str, Month]:
-    """Return what a sender brought in the month that begins on a day, by feed."""
+    """Return a sender's deliveries by feed, for the month that starts on `first`."""
     after = first + timedelta(days=calendar.monthrange(first.year, first.month)[1])
     key = {"names": names_of(sender), "first": first, "after": after}
     months: dict[str, Month] = {}
@@ -82,7 +82,7 @@ def read_month(conn: psycopg.Connection[Any], sender: str, first: date) -> dict[
         if feed not in FEEDS:
             continue
         month = months.setdefault(feed, Month())
-        # The empty code stands for the row, which may have several.
+        # The query adds an empty code to each row, so that a row with several codes is counted once.
         if code:
             month.reasons[code] = rows
         else:
@@ -91,7 +91,7 @@ def read_month(conn: psycopg.Connection[Any], sender: str, first: date) -> dict[
 
 
 def trend(now: float | None, before: float | None) -> str:
-    """Return in a word how the share of refused rows moved."""
+    """Return, as one Chinese word, how the share of rejected rows changed; empty if either share is missing."""
     if now is None or before is None:
         return ""
     moved = round(100 * now, 1) - round(100 * before, 1)
@@ -99,7 +99,7 @@ def trend(now: float | None, before: float | None) -> str:
 
 
 def write_month(conn: psycopg.Connection[Any], sender: str, first: date, path: Path) -> dict[str, Month]:
-    """Write the sheet of the month that begins on a day; return what it shows."""
+    """Write the report for the month that starts on `first` to an .xlsx file; return the figures it shows."""
     months, before = read_month(conn, sender, first), read_month(conn, sender, month_before(first))
     path.touch(mode=0o600)
     with xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False}) as book:

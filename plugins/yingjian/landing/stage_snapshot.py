@@ -1,4 +1,4 @@
-"""This module writes a list of risk areas into staging."""
+"""Writes a snapshot of the national risk areas into staging."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from yingjian.landing.store import Rejected, write_parts, write_rejected
 def stage_snapshot(
     conn: psycopg.Connection, file: LandingFile, path: Path, file_id: int, received_at: datetime
 ) -> None:
-    """A later list of the same hour takes the place of the earlier one.
+    """Stage a list; it replaces an earlier list of the same hour.
 
-    Raises FileRejectedError for a list from the future: it would hide for years that no newer one comes.
+    Raises FileRejectedError for a list from the future, which would hide the absence of newer lists.
     """
     snapshot = read_snapshot(path)
     if snapshot.listed_at > received_at.astimezone(SHANGHAI).replace(tzinfo=None) + LATE:
@@ -103,9 +103,9 @@ def stage_snapshot(
 
 
 def hold_lists(conn: psycopg.Connection) -> None:
-    """Hold back each list that has lost most of its areas, until a person accepts it (`yingjian landing accept`).
+    """Hold back each list that has far fewer areas than the one before, until somebody accepts it (`yingjian landing accept`).
 
-    Lists come in any order, so all of them are judged again.
+    Lists may arrive in any order, so all of them are judged again.
     """
     usual = reference.feeds()[RISK_AREAS]
     conn.execute(
@@ -134,7 +134,11 @@ LIST_TIME = "%Y-%m-%d %H:00"
 def held_lists(
     lists: list[tuple[datetime, int]], accepted: set[datetime], below_share: float, from_areas: int
 ) -> set[datetime]:
-    """The lists, in the order of their hours, that have too few areas beside the last one that was believed."""
+    """Return the hours of the lists to hold back. lists: (hour, number of areas), by hour.
+
+    A list is held if it has fewer areas than `below_share` of the last list that was not held, and that one has at least
+    `from_areas`. Accepted lists are never held.
+    """
     held = set()
     believed = 0
     for listed_at, areas in lists:

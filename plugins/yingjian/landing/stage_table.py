@@ -1,4 +1,4 @@
-"""The rows of a file into staging, and those that cannot be used into quarantine with the reason."""
+"""Writes the valid rows of a file into staging, and the others into quarantine with the reason."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def stage_table(
         if chunk.problems:
             write_rejected(conn, file_id, feed.name, file.name, chunk.problems)
     require_unchanged_meaning(feed, failures, rows_read)
-    # In a row whose cells stand in the wrong columns, a person's name may stand where the sender should, so that only a name is
-    # kept under which a good row came, in this file or before.
+    # In a shifted row, a person's name may stand in the sender's column. So a rejected row keeps its sender only if that sender
+    # has a valid row, in this file or an earlier one.
     conn.execute(
         """
         update quality.rejected_row set sender = null
@@ -106,17 +106,18 @@ def stage_table(
     )  # fmt: skip
 
 
-# A spreadsheet shows an empty cell as a day of its first year, 1900 or 1904.
+# A reference to an empty cell, formatted as a date, shows a day of the spreadsheet's epoch year, 1900 or 1904.
 OLD_UNTIL = "1905"
 
 
 def _has_old_dates(good: pl.DataFrame, feed: Feed) -> bool:
-    """Whether a date or time lies so far back; people are as old."""
+    """Return whether a date or time lies before OLD_UNTIL; birth dates are left out, since people can be that old."""
     columns = [c.name for c in feed.columns if c.kind in ("date", "time") and c.name != "birth_date"]
     return any(str(earliest) < OLD_UNTIL for name in columns if (earliest := good[name].min()) is not None)
 
 
-OTHER_WIDTH_ROWS = 5  # So many rows with the same other number of cells are no slip: the file's columns changed.
+# If this many rows share a cell count other than the header's, the layout changed within the file.
+OTHER_WIDTH_ROWS = 5
 
 
 def _ends_with_newline(path: Path) -> bool:
@@ -127,11 +128,11 @@ def _ends_with_newline(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A chunk on its way to the database; `block` has its good rows, `parts` how many there are by sender and day.
+    """A chunk ready for the database: `block` holds its valid rows, `parts` their number by sender and day.
 
-    is_cut: whether the last of its rows has fewer cells than the header; widths: how many rows have another number of cells;
-    has_old_dates: whether a good row has a date that an empty cell becomes; corrected: numbers of the refused rows that its
-    good rows correct.
+    is_cut: whether its last row has fewer cells than the header; widths: number of rows by unexpected cell count;
+    has_old_dates: whether a valid row has a date from a spreadsheet's epoch; corrected: return numbers of the rejected rows
+    that its valid rows correct.
     """
 
     read: int
@@ -149,7 +150,7 @@ class _Prepared:
 
 @dataclass(frozen=True)
 class _Keys:
-    """The secret of the person keys, and the keys that the rows of corrected documents have instead of their own."""
+    """The secret for person keys, and the replacement keys for persons whose document was corrected."""
 
     secret: bytes = field(repr=False)
     corrected: dict[str, str] = field(repr=False)
@@ -191,7 +192,7 @@ def _prepare(
 
 
 def rejected_rows(chunk: Chunk, checked: check.Checked | None, feed: Feed, file_name: str) -> list[Rejected]:
-    """Return the rows of a chunk that cannot be taken, by line; checked: None when the chunk has broken ones only."""
+    """Return the rejected rows of a chunk, ordered by line; checked: None if the chunk has only broken records."""
     problems = [rejected_line(record, chunk, feed, file_name) for record in chunk.broken]
     problems = _identified(problems, chunk, feed)
     if checked is None or not checked.reasons.height:
@@ -227,14 +228,16 @@ def rejected_rows(chunk: Chunk, checked: check.Checked | None, feed: Feed, file_
 
 
 def _return_numbers(chunk: Chunk) -> pl.Series:
-    """Return the number of the refused row that each row corrects, as 32 hexadecimal digits; null for a row that names none."""
+    """Return, for each row, the return number of the rejected row that it corrects, as 32 hexadecimal digits; null if it has
+    none.
+    """
     if quarantine.RETURN_NUMBER not in chunk.layout.extra_columns:
         return pl.repeat(None, chunk.raw.len(), dtype=pl.String, eager=True)
     return chunk.raw.str.extract(quarantine.RETURN_NUMBER_PATTERN)
 
 
 def _identified(problems: list[Rejected], chunk: Chunk, feed: Feed) -> list[Rejected]:
-    """Broken rows with what identifies their records, where only bytes that are no text are wrong."""
+    """Add the identifying values to broken rows whose only fault is undecodable bytes."""
     columns = chunk.layout.positions
     whole = [i for i, record in enumerate(chunk.broken) if problems[i].codes == ["bad_encoding"]]
     if not whole:
@@ -260,7 +263,7 @@ def _parts(good: pl.DataFrame, feed: Feed) -> dict[Part, int]:
 
 
 def _is_cut(chunk: Chunk) -> bool:
-    """Whether the last row has fewer cells than the header; a line below the rows that is no record says nothing."""
+    """Return whether the last row has fewer cells than the header; totals and notes below the table are ignored."""
     broken = [record for record in chunk.broken if not _no_record(record.raw)]
     last = max(broken, key=lambda record: record.line, default=None)
     if last is None or (chunk.lines.len() and last.line < chunk.lines[-1]):
@@ -269,7 +272,7 @@ def _is_cut(chunk: Chunk) -> bool:
 
 
 def _widths(chunk: Chunk) -> Counter[int]:
-    """Count the rows by their cells where these are not as many as in the header; a line of one cell is torn or a note."""
+    """Count the rows whose cell count differs from the header's, by that count; a line of one cell is a torn row or a note."""
     return Counter(len(r.cells) for r in chunk.broken if len(r.cells) not in (1, chunk.layout.width))
 
 
@@ -283,7 +286,7 @@ _NOTES = re.compile(
 
 
 def _no_record(raw: str) -> str:
-    """The words for a row that cannot be used since it is none: a line of totals, or a note below the table; else empty."""
+    """Return the message for a line of totals or a note below the table, which is no record; empty for any other row."""
     text = raw.lstrip("\"' \t,;\u3000")
     if _TOTALS.match(text):
         return "：这是合计行，不是记录，无需更正；请勿在数据区写合计"
@@ -291,7 +294,7 @@ def _no_record(raw: str) -> str:
 
 
 def rejected_line(record: Record, chunk: Chunk, feed: Feed, file_name: str) -> Rejected:
-    """Why a record that is no row of the table is rejected."""
+    """Return the rejection of a record that could not be split into the header's columns, or that has undecodable bytes."""
     layout = chunk.layout
     codes = ["ragged_row"] if len(record.cells) != layout.width else []
     codes += [] if record.is_text else ["bad_encoding"]
@@ -308,12 +311,13 @@ def _place(chunk: Chunk, line: int) -> str:
     return f"{chunk.place}第{line % SHEET_LINES}行"
 
 
-# So many rows of a file, and such a share of them, must fail in one column before the column itself is suspected.
+# A column's meaning is suspected to have changed if the file has at least this many rows and this share of them fails in that
+# column.
 CHANGED_FROM_ROWS, CHANGED_SHARE = 100, 0.9
 
 
 def require_unchanged_meaning(feed: Feed, failures: Counter[str], rows: int) -> None:
-    """Raises FileRejectedError when nearly every row fails in the same column: the column has changed, not the rows."""
+    """Raise FileRejectedError if nearly every row fails in the same column: then the column has changed, not the rows."""
     if rows < CHANGED_FROM_ROWS:
         return
     for source, count in failures.items():

@@ -1,4 +1,4 @@
-"""Staging tables and what writes to them: COPY, and a merge where a record is repeated."""
+"""Staging tables, and the writes to them: COPY, and a merge when records repeat."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from yingjian.landing.feeds import FEEDS, RECEIPT_IF_EMPTY, RISK_AREAS, Column, 
 
 _TYPES = {"date": "date", "time": "timestamp", "number": "numeric"}
 
-# Triggers note every change of staging.test_results, whoever makes it, so that dbt need not read all samples again
-# (docs/decisions/increments-of-samples.md). Rows that landing writes are noted by their file, without a look at them; rows
-# that somebody else inserts, as a change of everything. The index lets dbt read the rows of one file: they lie together, but
-# for corrections.
+# Triggers log every change of staging.test_results, whoever makes it, so that the incremental models need not read all samples
+# again (docs/decisions/increments-of-samples.md). Landing's inserts are logged by file id only; an insert by anyone else is
+# logged as a change of everything. The BRIN index lets dbt read the rows of one file, which are physically close except for
+# corrections.
 _SAMPLE_CHANGES = """
 create table if not exists staging.sample_change (
     change_id bigint generated always as identity primary key,
@@ -94,7 +94,7 @@ drop function if exists staging.note_samples_that_came, staging.note_samples_tha
 """
 
 
-# Retention and rotation know the table, too (docs/decisions/document-correction.md).
+# Retention and the rotation of person keys must handle this table, too (docs/decisions/document-correction.md).
 _DOCUMENT_CORRECTIONS = """
 create table if not exists staging.document_correction (
     id_type text not null, id_number text not null, person_key text not null,
@@ -107,7 +107,7 @@ comment on column staging.document_correction.person_key is '错误证件自己�
 
 
 def staging_ddl() -> str:
-    """Idempotent SQL that makes every staging table, with comments, and adds the columns that a feed gained since."""
+    """Return idempotent SQL that creates every staging table with comments and adds columns that a feed has gained since."""
     statements = ["create schema if not exists staging;"]
     for feed in FEEDS.values():
         columns = _columns(feed)
@@ -115,7 +115,8 @@ def staging_ddl() -> str:
         statements.append(
             f"create table if not exists staging.{feed.name} ({listed}, primary key ({', '.join(feed.key)}));"
         )
-        # Homes made before the feed had a column; only there, since altering a table waits for a landing that is at work.
+        # Add columns to tables created by an earlier version. ALTER TABLE runs only if a column is missing, since it would wait
+        # for a running landing.
         added = ", ".join(f"('{name}', '{kind}')" for name, kind in columns.items())
         statements.append(
             f"""
@@ -176,7 +177,7 @@ def staging_ddl() -> str:
 
 
 def _row_counts() -> str:
-    """A view with the rows of every feed but the samples, of which only the changed files are counted."""
+    """Return SQL for a view with the row count of every feed except the samples, which are counted incrementally."""
     counted = [name for name in (*FEEDS, RISK_AREAS) if name != "test_results"]
     counts = " union all ".join(f"select '{name}' as feed, count(*) as kept from staging.{name}" for name in counted)
     return f"""
@@ -198,21 +199,21 @@ def _columns(feed: Feed) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Balance:
-    """A balance counts the valid rows of a file that stay in staging, and those that gave way to others."""
+    """The valid rows of a file: how many stay in staging, and how many were superseded."""
 
     staged: int
     superseded: int
 
 
-# A part is named by its sender and the date of 更新时间 (ISO text).
+# A part is identified by the sender and the date of 更新时间 (ISO text).
 Part = tuple[str | None, str | None]
 
 
 @dataclass(frozen=True)
 class RawRows:
-    """Rows as they were sent: the text of each has `columns` of staging as a line of CSV, with `delimiter` between them.
+    """Rows as sent: each text is a CSV line with `columns` of staging, separated by `delimiter`.
 
-    is_same: whether the typed row is written in the same way.
+    is_same: whether the typed row would be written identically.
     """
 
     text: pl.Series = field(repr=False)
@@ -223,7 +224,7 @@ class RawRows:
 
 @dataclass(frozen=True)
 class Block:
-    """Rows as COPY takes them: `columns` of staging with `delimiter` between them."""
+    """Rows in COPY format: `columns` of staging, separated by `delimiter`."""
 
     columns: tuple[str, ...]
     delimiter: str
@@ -231,11 +232,11 @@ class Block:
 
 
 class Incoming:
-    """The valid rows of one file on their way into `staging.<feed>`, within the caller's transaction.
+    """Writes the valid rows of one file into `staging.<feed>`, within the caller's transaction.
 
-    Rows that are new go straight into the table. Once a chunk repeats a record, it and the rest of the file are merged:
-    the newest version stays, by updated_at, else the later file, else the later line. absent: columns that the file lacks;
-    at equal times they keep what an earlier file said.
+    New rows are copied straight into the table. Once a chunk repeats a record, that chunk and the rest of the file are merged:
+    the newest version wins, by updated_at, then file, then line. absent: columns that the file lacks; at equal updated_at they
+    keep the earlier file's values.
     """
 
     def __init__(self, conn: psycopg.Connection, feed: Feed, file_id: int, absent: Sequence[str] = ()) -> None:
@@ -248,11 +249,13 @@ class Incoming:
         self._new: Counter[Part] = Counter()
         self._rows = self._staged = 0
         self._all_new = True
-        # Until the transaction ends: the trigger notes by it whose rows come.
+        # The trigger reads this setting to log whose rows were inserted; it lasts until the transaction ends.
         conn.execute(sql.SQL("set local yingjian.file_id = {}").format(sql.Literal(str(file_id))))
 
     def serialize(self, rows: pl.DataFrame, raw_rows: RawRows | None = None) -> Block:
-        """Typed rows (columns as in staging, without file_id) as COPY takes them; of a row that says what was sent, that text."""
+        """Serialise typed rows (columns as in staging, without file_id) for COPY; a row identical to the text sent reuses that
+        text.
+        """
         feed = [column.name for column in self._feed.columns]
         rows = rows.with_columns(file_id=pl.lit(self._file_id))
         added = [name for name in rows.columns if name not in feed]
@@ -268,7 +271,7 @@ class Incoming:
         return Block((*columns, *added), delimiter, data.getvalue())
 
     def write(self, block: Block, parts: Mapping[Part, int]) -> None:
-        """Stage rows that `serialize` wrote; parts: how many there are of each part."""
+        """Stage rows from `serialize`; parts: their number by part."""
         rows = sum(parts.values())
         self._rows += rows
         self._parts.update(parts)
@@ -287,15 +290,15 @@ class Incoming:
         return Balance(self._staged, self._rows - self._staged)
 
     def senders(self) -> set[str]:
-        """Return the senders that answer for the rows that were written."""
+        """Return the senders of the rows written."""
         return {sender for sender, _ in self._parts if sender is not None}
 
     def write_parts(self) -> None:
-        """Put on record what the file brought by sender and day."""
+        """Record how many rows the file brought, by sender and day."""
         write_parts(self._conn, self._file_id, [(*part, rows, self._new[part]) for part, rows in self._parts.items()])
 
     def _copy(self, table: sql.Composable, block: Block) -> None:
-        # The formats read the same if nothing is quoted or escaped, and text is the quicker one.
+        # Without quotes and backslashes, both formats read the data the same way, and text is faster.
         is_text = b'"' not in block.data and b"\\" not in block.data
         columns = sql.SQL(", ").join(map(sql.Identifier, block.columns))
         statement = sql.SQL("copy {} ({}) from stdin with (format {}, delimiter {}, null '')").format(
@@ -307,7 +310,7 @@ class Incoming:
             copy.write(block.data)
 
     def _merge(self, block: Block, rows: int) -> int:
-        """Stage rows of which some may repeat a record; returns how many more rows of this file are in staging than before."""
+        """Merge rows that may repeat records; return by how many this file's rows in staging increased."""
         key = sql.SQL(", ").join(map(sql.Identifier, self._feed.key))
         compared = [column for column in self._feed.columns if column.name not in {*self._feed.key, "updated_at"}]
         values = [sql.Identifier(column.name) for column in compared]
@@ -400,7 +403,7 @@ class Incoming:
     def _write_contradictions(
         self, compared: Iterable[Column], pairs: sql.SQL, names: Mapping[str, sql.Composable]
     ) -> None:
-        """Put on record which versions (`old`) gave way to others with the same 更新时间 (`new`), and in which columns."""
+        """Record the versions (`old`) superseded by others with the same 更新时间 (`new`), with the columns that differ."""
         differing = sql.SQL(", ").join(
             sql.SQL("case when old.{0} is distinct from new.{0} then {1} end").format(
                 sql.Identifier(column.name), sql.Literal(column.source)
@@ -428,12 +431,12 @@ class Incoming:
 
 
 def key_column(feed: Feed) -> str:
-    """The column by which quarantine names a record: the first of its key that is no type of document."""
+    """Return the column by which quarantine names a record: the first key column other than the document type."""
     return next(name for name in feed.key if name != "id_type")
 
 
 def identity(feed: Feed) -> tuple[str, ...]:
-    """The columns by which the correction of a refused row is known; the name where members of a tube share a sample number."""
+    """Return the columns that match a rejected row with its correction; members of a mixed tube also need the person's name."""
     name = ("person_name",) if "id_number" in feed.key and key_column(feed) != "id_number" else ()
     return (*feed.key, *name, "updated_at")
 
@@ -441,7 +444,7 @@ def identity(feed: Feed) -> tuple[str, ...]:
 def write_parts(
     conn: psycopg.Connection, file_id: int, parts: Iterable[tuple[str | None, str | date | None, int, int]]
 ) -> None:
-    """Put on record what a file brought: (sender, day, rows, rows that are new)."""
+    """Record what a file brought: (sender, day, rows, new rows)."""
     with conn.cursor() as cursor:
         cursor.executemany(
             "insert into quality.file_part (file_id, sender, day, rows, rows_new) values (%s, %s, %s, %s, %s)",
@@ -452,8 +455,8 @@ def write_parts(
 class Rejected(NamedTuple):
     """A row for quarantine.
 
-    record_key: as sent; sender: who answers for it; cells: header texts to cells as sent, None where the row could not be
-    taken apart; columns: header texts of the cells that are wrong.
+    record_key: as sent; sender: who answers for it; cells: header texts to cells as sent, None if the row could not be split;
+    columns: header texts of the faulty cells.
     """
 
     line: int

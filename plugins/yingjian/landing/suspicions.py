@@ -1,8 +1,8 @@
-"""Whether a file came whole: cut within a row, without its usual end, or with less than its senders usually bring.
+"""Detects files that look incomplete: cut within a row, without their usual final newline, or smaller than usual.
 
-Codes: `cut_row`, `no_newline`, `few_rows`, `other_columns`, `old_dates`, `vanished`, `shrunk`. The file is
-staged all the same; who looks after the feed is told. What is usual stands in the seed `feed` (few_below_share,
-few_from_rows, usual_from).
+Codes: `cut_row`, `no_newline`, `few_rows`, `other_columns`, `old_dates`, `vanished`, `shrunk`. The file is staged all the same,
+and whoever is responsible for the feed is told. The thresholds are in the seed `feed` (few_below_share, few_from_rows,
+usual_from).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ WORDS = {
     "vanished": "全量名单缺少以前报过的记录",
     "shrunk": "全量名单行数不足前一份一半",
 }
-# Records of these rosters stay until a date says that they ended, which the column holds, so that none may vanish before.
-# Records of other feeds may grow too old for an export.
+# Records of these rosters stay in every export until they have an end date, in the column given here, so none may vanish
+# before. Exports of other feeds may drop old records.
 _ENDS = {"key_population": "end_date", "residents": "moved_out_date", "teams": None}
 
 
@@ -40,12 +40,12 @@ def note(
     has_old_dates: bool,
     is_newest: bool,
 ) -> None:
-    """Put on record what is suspicious about a file whose parts are on record, in its transaction.
+    """Record what is suspicious about a file, in the transaction that lands it; its parts must be recorded already.
 
-    ends_with_newline: null where it has no lines; is_cut: its last row has too few cells; has_other_columns: many of its
-    rows have the same other number of cells; has_old_dates: it has dates that empty cells become; is_newest: every row of it
-    is the newest version of its record. What it brought may complete a day of which an earlier file brought too
-    little: that one is suspicious no longer.
+    ends_with_newline: None for a file without lines; is_cut: its last row has too few cells; has_other_columns: many rows share
+    a cell count other than the header's; has_old_dates: it has dates from a spreadsheet's epoch; is_newest: no row of it was
+    superseded. The file may complete a day of which an earlier file brought too few rows; the suspicion of that file is then
+    withdrawn.
     """
     usual = reference.feeds()[feed]
     codes = ["cut_row"] if is_cut else []
@@ -68,9 +68,9 @@ def note(
 
 
 def _lacks_records(conn: psycopg.Connection[Any], feed: str, file_id: int, usual: dict[str, str]) -> bool:
-    """Whether a file repeats so much of what a sender's files had before that it is a full export, and not all of it.
+    """Return whether a file is a full export that lacks records which the sender's earlier files had.
 
-    A record that has ended may be left out.
+    A file counts as a full export if it repeats most of the earlier records. Ended records may be missing.
     """
     ended = _ENDS[feed]
     row = conn.execute(
@@ -115,9 +115,9 @@ def _lacks_records(conn: psycopg.Connection[Any], feed: str, file_id: int, usual
 
 
 def _has_shrunk(conn: psycopg.Connection[Any], feed: str, file_id: int, usual: dict[str, str]) -> bool:
-    """Whether a sender's file is a fraction of the one before, which was a full export, and brings hardly anything else.
+    """Return whether a sender's file is far smaller than the previous one, which was a full export, and hardly has new rows.
 
-    A file that only repeats what there was is no increment.
+    A file of mostly repeated rows is no increment, so its size should not drop.
     """
     row = conn.execute(
         sql.SQL(
@@ -151,7 +151,7 @@ def _has_shrunk(conn: psycopg.Connection[Any], feed: str, file_id: int, usual: d
 
 
 def _is_of_sender(feed: str) -> sql.Composable:
-    """Return the condition that a staged row is one of `mine.sender`; a feed that names no sender has one for all rows."""
+    """Return the SQL condition that a staged row belongs to `mine.sender`; always true for a feed without a sender column."""
     sender = FEEDS[feed].sender
     return (
         sql.SQL("staged.{} is not distinct from mine.sender").format(sql.Identifier(sender.name))
@@ -161,7 +161,7 @@ def _is_of_sender(feed: str) -> sql.Composable:
 
 
 def _had_newlines(conn: psycopg.Connection[Any], feed: str, file_id: int, usual_from: int) -> bool:
-    """Whether the last `usual_from` files before this one that share a sender with it all ended with a newline."""
+    """Return whether the last `usual_from` other files with a sender in common with this one all ended with a newline."""
     row = conn.execute(
         """
         select count(*) = %(usual_from)s and bool_and(ends_with_newline) from (
@@ -180,9 +180,9 @@ def _had_newlines(conn: psycopg.Connection[Any], feed: str, file_id: int, usual_
     return bool(row and row[0])
 
 
-# A file is judged, for each of its senders, by the day of which it brought most: it brings corrections of days before, too,
-# and what was done in the hour after midnight. A day counts with all that came for it, so that three portions of a day are
-# whole together, and rows that an export repeats count once.
+# For each sender, a file is judged by the day of which it brings most new rows, since it also brings corrections of earlier
+# days and tests taken just after midnight. A day's rows are summed over all files, so that three partial deliveries count as
+# one whole, and repeated rows count once.
 _FEW_ROWS = """
     with mine as (
         select distinct on (sender) sender, day from quality.file_part

@@ -1,4 +1,4 @@
-"""Senders get templates: a spreadsheet per feed, made from nothing but its declaration (docs/feeds.md, "Senders")."""
+"""Templates for senders: one spreadsheet per feed, derived from its declaration alone (docs/feeds.md, "Senders")."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import xlsxwriter
 from yingjian.landing.feeds import FEEDS, ID_TYPES, RECEIPT_IF_EMPTY, Column, Feed
 
 DATA, GUIDE = "数据", "填写说明"
-ROWS = 5_000  # Each of so many rows has a list of the codes.
-_LISTED = 255  # Characters that a spreadsheet takes for a list within a cell's rule.
+ROWS = 5_000  # So many rows have a drop-down list of codes.
+_LISTED = 255  # A spreadsheet limits an inline drop-down list to this many characters.
 
 _KINDS = {
     "text": "文字",
@@ -40,7 +40,7 @@ _OWN = {"person_name": "张示例", "phone": "13800000000"}
 
 
 def write_templates(folder: Path) -> list[Path]:
-    """Write the template of every feed into a folder, which is made; returns the files, as the feeds are declared."""
+    """Write every feed's template into a folder, which is created if missing; return the paths in declaration order."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for feed in FEEDS.values():
@@ -59,7 +59,7 @@ def write_template(path: Path, feed: Feed) -> None:
         sheet = book.add_worksheet(DATA)
         sheet.freeze_panes(1, 0)
         for place, column in enumerate(feed.columns):
-            # Every column is text, so that no number is rounded and no date becomes a number.
+            # All columns have text format, so that no number is rounded and no date becomes a number.
             sheet.set_column(place, place, max(12, 2 * len(column.source) + 4), text)
             sheet.write_string(0, place, column.source, heads[is_needed(column, feed)])
             sheet.write_string(1, place, example(column, feed), text)
@@ -74,7 +74,7 @@ def write_template(path: Path, feed: Feed) -> None:
 
 
 def write_guide(sheet: xlsxwriter.worksheet.Worksheet, book: xlsxwriter.Workbook, feed: Feed, title: str) -> None:
-    """Write the sheet that says what each column must be."""
+    """Write the guide sheet: what each column must contain."""
     bold, wrapped = book.add_format({"bold": True}), book.add_format({"text_wrap": True, "valign": "top"})
     sheet.set_column(0, 1, 14, wrapped)
     sheet.set_column(2, 3, 60, wrapped)
@@ -92,12 +92,12 @@ def is_needed(column: Column, feed: Feed) -> bool:
 
 
 def options(column: Column) -> tuple[str, ...]:
-    """The values of which a cell has one; empty where any will do."""
+    """Return the allowed values of a cell; empty if any value is allowed."""
     return ID_TYPES if column.kind == "id_type" else column.codes
 
 
 def requirement(column: Column, feed: Feed) -> str:
-    """The function says in Chinese what a cell of the column must be."""
+    """Return, in Chinese, what a cell of the column must contain."""
     parts = [_KINDS[column.kind]]
     if column.kind == "number":
         parts.append(f"{column.low:,.0f}至{column.high:,.0f}" + ("的整数" if column.is_whole else ""))
@@ -121,7 +121,7 @@ def requirement(column: Column, feed: Feed) -> str:
 
 
 def example(column: Column, feed: Feed) -> str:
-    """The cell of the example row: all of it together shows a row that landing takes, and is left out where it stands itself."""
+    """Return the column's cell of the example row. The row is valid, but landing skips it if it is still in the file."""
     if column.may_be_absent:
         return ""
     if column.name in _OWN:

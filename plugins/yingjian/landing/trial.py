@@ -1,4 +1,4 @@
-"""A sender's file is tried before it is sent: the same reader and the same checks as landing's, and nothing is written."""
+"""Dry run for a sender's file: the same reader and checks as landing's, but nothing is written."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from yingjian.landing.store import Rejected
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial says what landing would do with a file.
+    """The outcome of a dry run.
 
-    taken: rows that it would take; refused: those that it would not, by line; problem: why the whole file is not taken,
-    in Chinese, else empty.
+    taken: number of rows that landing would accept; refused: the others, by line; problem: why the whole file would be
+    rejected, in Chinese, else empty.
     """
 
     taken: int = 0
@@ -31,9 +31,9 @@ class Trial:
 
 
 def try_file(path: Path, feed: Feed, name: str, sender: str, received_at: datetime) -> Trial:
-    """Try a file of a sender. A file with good rows of another sender is refused whole: nobody sends in another's name.
+    """Check a sender's file without writing it. A file with valid rows of another sender is rejected whole.
 
-    name: what the words about a row call the file; received_at: by the clock of the home, Asia/Shanghai.
+    name: how messages refer to the file; received_at: by the clock of the home, Asia/Shanghai.
     """
     taken = rows = 0
     refused: list[Rejected] = []

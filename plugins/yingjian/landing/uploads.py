@@ -1,6 +1,6 @@
-"""Files that senders send in the portal: a table hands them to landing, so that the portal needs no right to a landing folder.
+"""Files uploaded in the portal reach landing through a table, so that the portal needs no access to a landing folder.
 
-A file has a number and no name of its own: some senders call files after persons.
+A file is named by its number: its own name is dropped, since some senders name files after persons.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from yingjian.landing.locations import LandingFile
 
 
 class Uploads:
-    """The files that the portal took and that retention did not delete; the connection is landing's."""
+    """The files uploaded in the portal and not yet deleted by retention, read through landing's connection."""
 
     def __init__(self, conn: psycopg.Connection[Any]) -> None:
         self._conn = conn
@@ -37,7 +37,7 @@ class Uploads:
 
     @contextmanager
     def local(self, file: LandingFile) -> Iterator[Path]:
-        """Give the file on this machine. Raises OSError when retention deleted it meanwhile."""
+        """Yield the path of a local copy. Raises OSError if retention has deleted the file meanwhile."""
         row = self._conn.execute(
             "select content from portal.sent_file inner join portal.sending using (sending_id) where location = %s",
             (file.location,),
@@ -52,7 +52,7 @@ class Uploads:
 
 
 def settle_correction(conn: psycopg.Connection[Any], file_id: int) -> int:
-    """Resolve the rejected row whose correction a file is, when the file's row was taken; return how many."""
+    """Resolve the rejected row that a portal upload corrects, if all rows of the upload were accepted; return how many."""
     return conn.execute(
         """
         update quality.rejected_row as rejected

@@ -1,1 +1,1 @@
-"""Readers turn a file, as it was sent, into chunks of text columns with their line numbers."""
+"""Readers turn a file as sent into chunks of text columns with line numbers."""

@@ -1,4 +1,4 @@
-"""CSV as people and old systems write it: UTF-8, with or without BOM, or GB18030; comma, semicolon, tab or stroke."""
+"""Reads CSV as people and old systems write it: UTF-8 with or without BOM, or GB18030; comma, semicolon, tab or pipe."""
 
 from __future__ import annotations
 
@@ -36,25 +36,27 @@ from yingjian.names import BLANKS
 
 ENCODINGS = ("utf-8-sig", "gb18030")
 DELIMITERS = (",", "\t", ";", "|")
-# A row with a cell of more characters is rejected, and a file with a line of more bytes.
+# A row with a longer cell (characters) is rejected, and a file with a longer line (bytes).
 MAX_CELL, MAX_LINE = 1_000_000, 16_000_000
-HEAD_LINE, HEAD_LINES = 100_000, 40  # A header is shorter; each of its cells may have a line break.
-HABIT_ROWS, HABIT_FROM_ROWS = 20, 3  # Two rows with the same slip are no habit: one household has one address.
+HEAD_LINE, HEAD_LINES = 100_000, 40  # A header is shorter than this; each of its cells may contain a line break.
+# Extra blank cells count as the file's habit only from three rows on: two rows with the same slip may be one household with one
+# address.
+HABIT_ROWS, HABIT_FROM_ROWS = 20, 3
 csv.field_size_limit(MAX_CELL)
 BLOCK = 4 << 20
 MAX_LINES = 200_000_000
-# A record of more lines is a quote that nobody closed. Such lines are read again one by one, and a file that is made of
-# them would be read for days.
-# A line of UTF-8 in a file of GB18030, which reads it as other characters: all that is not ASCII are characters of three bytes.
+# A UTF-8 line in a GB18030 file, which would decode to wrong characters: all its non-ASCII characters have three bytes.
 _UTF8_LINE = re.compile(rb"^(?:[\x00-\x09\x0b-\x7f]*[\xe3-\xef][\x80-\xbf]{2}){2,}[\x00-\x09\x0b-\x7f]*$")
+# A record of more lines has an unclosed quote. Its lines are read again one by one; the byte limit keeps a file full of such
+# quotes from taking days.
 RECORD_LINES, MAX_REREAD = 50, 1_000_000_000
 
 
 class _Lines:
-    """The physical lines of a file: as blocks of bytes for the fast way, one by one as text for the careful way, and back.
+    """The physical lines of a file, as blocks of bytes for the fast path and line by line as text for the careful path.
 
-    A line ends with \\n, \\r\\n, or a stray \\r; `number` of them were read. While records are read one by one,
-    `record_lines` holds the lines of the present one, which can be given back.
+    A line ends with \\n, \\r\\n, or a stray \\r; `number` counts the lines read. While records are read one by one,
+    `record_lines` holds the lines of the current record, which can be pushed back.
     """
 
     def __init__(self, file: io.BufferedReader, encoding: str) -> None:
@@ -65,7 +67,8 @@ class _Lines:
         self._record_bytes: list[bytes] = []
         self.record_lines: list[str] = []
         self.number = 0
-        self.is_open = False  # A quote that nobody closed stands above: the next odd one may be its other end.
+        # An unclosed quote was seen above; the next unpaired one may be its other end.
+        self.is_open = False
         self._reread = 0
 
     def __iter__(self) -> _Lines:
@@ -76,7 +79,7 @@ class _Lines:
         if not raw:
             raise StopIteration
         is_other = self._encoding == "gb18030" and _UTF8_LINE.fullmatch(raw.rstrip(b"\r\n"))
-        # Bytes that are no text come through as lone surrogates, by which their rows are known.
+        # Undecodable bytes become lone surrogates, by which their rows are recognised later.
         line = raw.decode("ascii" if is_other else self._encoding, "surrogateescape").replace("\0", "")
         self.number += 1
         self._record_bytes.append(raw)
@@ -86,7 +89,10 @@ class _Lines:
         return line
 
     def _next(self) -> bytes:
-        """The file's next line, empty at its end; raises FileRejectedError when it is longer than MAX_LINE, or one too many."""
+        """Return the next line, empty at the end of the file.
+
+        Raises FileRejectedError if the line is too long, or one too many.
+        """
         if not self._returned:
             self._returned.extend(_without_end_mark(self._file.readline(MAX_LINE + 1)).splitlines(keepends=True))
         line = self._returned.popleft() if self._returned else b""
@@ -101,7 +107,7 @@ class _Lines:
         self._record_bytes, self.record_lines = [], []
 
     def keep_first(self) -> str:
-        """Give back all lines of the current record but its first, which is returned."""
+        """Push back all lines of the current record except the first, which is returned."""
         first, rest = self.record_lines[0], self._record_bytes[1:]
         self._returned.extendleft(reversed(rest))
         self.number -= len(rest)
@@ -112,7 +118,7 @@ class _Lines:
         return first
 
     def ahead(self, count: int) -> list[bytes]:
-        """The next lines, so many at most, which stay to be read."""
+        """Return up to `count` of the next lines without consuming them."""
         following = (self._rest or b"".join(self._returned)).splitlines()[:count]
         place = self._file.tell()
         while len(following) < count and (line := self._file.readline(MAX_LINE + 1)):
@@ -121,9 +127,9 @@ class _Lines:
         return following[:count]
 
     def block(self) -> bytes:
-        """The next lines, BLOCK bytes and the rest of the last one; empty at the end. They do not count as read.
+        """Return the next BLOCK bytes up to the end of a line, empty at the end of the file. `number` does not change.
 
-        Raises FileRejectedError when there were too many before.
+        Raises FileRejectedError if too many lines were read before.
         """
         if self.number > MAX_LINES:
             raise self._odd()
@@ -135,26 +141,26 @@ class _Lines:
         return block if block.endswith(b"\n") else _without_end_mark(block + self._file.readline(MAX_LINE + 1))
 
     def give_back(self, block: bytes) -> None:
-        """Put the last block back that has not been counted, to be read by lines."""
+        """Push back the last block, which has not been counted, to be read line by line."""
         self._returned.extend(block.splitlines(keepends=True))
 
     def put_back(self, rest: bytes) -> None:
-        """Put the rest of the last block back, to be read as the next block."""
+        """Push back the rest of the last block, to be returned by the next call of `block`."""
         self._rest = rest
 
 
 def _without_end_mark(text: bytes) -> bytes:
-    """Text that ends without the end of a line, thus at the file's end, without the mark that DOS sets there."""
+    """Strip the DOS end-of-file mark from text without a final newline, which therefore ends the file."""
     return text.rstrip(b"\x1a")
 
 
 def read_csv(path: Path, feed: Feed) -> tuple[str, Layout, Iterator[Chunk]]:
-    """Encoding, layout and chunks of a CSV file of `feed`; raises FileRejectedError when it has no header."""
+    """Return encoding, layout and chunks of a CSV file of `feed`. Raises FileRejectedError if it has no header."""
     _require_short_lines(path)
     heads = {encoding: _head(path, encoding) for encoding in ENCODINGS}
     if not any(heads.values()):
         raise FileRejectedError("文件为空")
-    # The encoding and delimiter that read most of the header win: a few bytes that are no text must not decide it.
+    # The encoding and delimiter that match most header columns win; a few undecodable bytes must not decide.
     encoding, delimiter, rows = max(
         ((encoding, d, _rows(head, d)) for encoding, head in heads.items() for d in DELIMITERS),
         key=lambda reading: max((header_score(row, feed) for row in reading[2]), default=0),
@@ -166,7 +172,7 @@ def read_csv(path: Path, feed: Feed) -> tuple[str, Layout, Iterator[Chunk]]:
 
 
 def _require_short_lines(path: Path) -> None:
-    """Refuse at once what has no lines at its beginning, however long it is."""
+    """Reject a file with an overlong line at its start without reading the rest."""
     with path.open("rb") as file:
         for number in range(1, TITLE_LINES + 3):
             if len(file.readline(MAX_LINE + 1)) > MAX_LINE:
@@ -189,7 +195,7 @@ def _head(path: Path, encoding: str) -> list[str]:
 
 @dataclass(frozen=True)
 class _Dialect:
-    """surplus: how many blank cells each row has beyond the header; see `Layout.fitted`."""
+    """Encoding, delimiter and layout of a CSV file. surplus: blank cells of each row beyond the header; see `Layout.fitted`."""
 
     encoding: str
     delimiter: str
@@ -201,7 +207,7 @@ class _Dialect:
         return self.layout.width
 
     def below_header(self, lines: _Lines, feed: Feed) -> _Dialect:
-        """The dialect with the surplus of the rows that come next: all of the first have it, or it is no habit."""
+        """Return the dialect with the surplus of the next rows; all of the rows sampled must have it."""
         counts = []
         for line in lines.ahead(HABIT_ROWS):
             cells = _loosely(line.decode(self.encoding, "replace").replace("\0", ""), self.delimiter)
@@ -212,14 +218,15 @@ class _Dialect:
         return replace(self, surplus=max(0, min(counts)) if len(counts) >= HABIT_FROM_ROWS else 0)
 
 
-_LINES = _Dialect("utf-8", "\0", Layout((), 1, ()))  # A line is one cell: no block that is split by columns has a NUL.
+# This dialect reads a line as one cell: blocks on the fast path contain no NUL.
+_LINES = _Dialect("utf-8", "\0", Layout((), 1, ()))
 
 
 def _chunks(path: Path, dialect: _Dialect, header_row: int, feed: Feed) -> Iterator[Chunk]:
-    """Blocks in which every line is a record of its own are split in columns; the others record by record."""
+    """Yield the chunks: blocks in which every line is one record are split by columns, others are parsed record by record."""
     layout = dialect.layout
     with path.open("rb") as file:
-        while file.peek(3).startswith(codecs.BOM_UTF8):  # A program that adds the mark may find one already.
+        while file.peek(3).startswith(codecs.BOM_UTF8):  # A program may add a BOM to a file that already has one.
             file.seek(file.tell() + 3)
         lines = _Lines(file, dialect.encoding)
         header = csv.reader(lines, delimiter=dialect.delimiter)
@@ -259,10 +266,13 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 def _later_header(
     block: bytes, words: list[bytes], lines_before: int, dialect: _Dialect, feed: Feed
 ) -> tuple[int, int, Layout | None]:
-    """The function says where the first header of a block begins and ends, and gives its layout; None when there is none."""
+    """Find the first further header row in a block: its start and end offset, and its layout.
+
+    Returns the block's length twice and None if there is none.
+    """
     place = 0
     positions = {word: block.find(word) for word in words}
-    # The words may stand in every row: what is known of a block is not looked for again at each of them.
+    # A word may occur in every row, so each search resumes after the last line checked; this keeps the scan linear.
     while found := [position for position in positions.values() if position >= 0]:
         start = max(place, block.rfind(b"\n", place, min(found)) + 1, block.rfind(b"\r", place, min(found)) + 1)
         end = _LINE_END.search(block, min(found))
@@ -282,13 +292,12 @@ def _later_header(
 
 
 def _split(block: bytes, rows: int, first_line: int, dialect: _Dialect, layout: Layout, feed: Feed) -> Chunk | None:
-    """So many whole lines by columns; None when their quotes, line ends or bytes need a careful look."""
+    """Split a block of whole lines into columns; None if its quotes, line ends or bytes need the careful parser."""
     if b"\0" in block or (b"\r" in block and _count(block, "\r") != block.count(b"\r\n")):
         return None
     if dialect.encoding != "utf-8":
-        last_line = block[
-            block.rfind(b"\n", 0, len(block) - 1) + 1 :
-        ]  # A part that was joined to the file goes on to its end.
+        # If a UTF-8 part was appended to the file, it reaches to the end, so the last line of the block shows it.
+        last_line = block[block.rfind(b"\n", 0, len(block) - 1) + 1 :]
         if _UTF8_LINE.fullmatch(last_line.rstrip(b"\r\n")):
             return None
         try:
@@ -300,7 +309,7 @@ def _split(block: bytes, rows: int, first_line: int, dialect: _Dialect, layout: 
         return None
     lines = raw.select(raw="0", line=pl.int_range(first_line, first_line + rows, dtype=pl.Int32))
     if b'"' not in block and _count(block, dialect.delimiter) == (dialect.width - 1) * rows:
-        # The sum is right, unless one line has a cell too many and another one too few.
+        # The total can match although one line has a cell too many and another one too few; _cells detects that.
         cells = _cells(block, dialect)
         if cells is not None and cells.height == rows:
             return _chunk(lines, cells, [], dialect, layout, feed)
@@ -308,8 +317,11 @@ def _split(block: bytes, rows: int, first_line: int, dialect: _Dialect, layout: 
 
 
 def _split_odd(block: bytes, lines: pl.DataFrame, dialect: _Dialect, layout: Layout, feed: Feed) -> Chunk | None:
-    """A block, also as lines (raw, line), of which some are blank, ragged or quoted; None when a quote ends where none should."""
-    # A quote stands at the edges of a cell or not at all; anything else is read record by record.
+    """Split a block with blank, ragged or quoted lines; None if a quote stands anywhere but at the edges of a cell.
+
+    lines: the same block as a frame (raw, line).
+    """
+    # Quotes are allowed only around a whole cell; anything else goes to the careful parser.
     d = re.escape(dialect.delimiter)
     regular = rf'^(?:[^"{d}]*|"[^"]*")(?:{d}(?:[^"{d}]*|"[^"]*"))*$'
     rows = lines.height
@@ -329,14 +341,14 @@ def _split_odd(block: bytes, lines: pl.DataFrame, dialect: _Dialect, layout: Lay
     broken = [
         Record(line, _loosely(raw, dialect.delimiter), raw) for raw, line in ragged.select("raw", "line").iter_rows()
     ]
-    # Only what was quoted comes as an empty text.
+    # polars returns an empty string only for a quoted empty cell; unquoted ones are null already.
     return _chunk(whole, cells.select(pl.when(pl.all() != "").then(pl.all())), broken, dialect, layout, feed)
 
 
 def _fitted(lines: pl.DataFrame, delimiters: pl.Expr, dialect: _Dialect) -> tuple[pl.DataFrame, bool]:
-    """The lines with as many cells as the header, as `Layout.fitted` makes them of rows, and whether any is changed.
+    """Apply `Layout.fitted` to lines of text; return the lines, and whether any was changed.
 
-    delimiters: how many of them divide cells.
+    delimiters: expression that counts the delimiters outside quotes.
     """
     layout, d = dialect.layout, re.escape(dialect.delimiter)
     blanks = BLANKS.replace(dialect.delimiter, "")
@@ -371,12 +383,14 @@ def _chunk(
 
 
 def _count(block: bytes, character: str) -> int:
-    """How often an ASCII character is there: some times faster than bytes.count where it is often."""
+    """Count an ASCII character; several times faster than bytes.count for frequent characters."""
     return int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord(character)))
 
 
 def _cells(text: bytes, dialect: _Dialect, quote: str | None = None) -> pl.DataFrame | None:
-    """Lines as text columns `0`, `1`, …; None when a line has not as many cells as the header, or is no UTF-8."""
+    """Parse lines into text columns `0`, `1`, …; None if a line's cell count differs from the header's or the
+    text is not UTF-8.
+    """
     schema = {str(i): pl.String for i in range(dialect.width)}
     if not text:
         return pl.DataFrame(schema=schema)
@@ -387,7 +401,7 @@ def _cells(text: bytes, dialect: _Dialect, quote: str | None = None) -> pl.DataF
 
 
 def _records(lines: _Lines, end: int, dialect: _Dialect) -> Iterator[Record]:
-    """The records that begin up to line `end`, read one by one; the last may take lines beyond it."""
+    """Yield the records that start up to line `end`, parsed one by one; the last may extend beyond it."""
     reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
     cells: Sequence[str]
     while lines.number < end:
@@ -401,8 +415,8 @@ def _records(lines: _Lines, end: int, dialect: _Dialect) -> Iterator[Record]:
         except StopIteration:
             return
         if not is_whole or _has_swallowed(lines.record_lines, dialect):
-            # A quote that nobody closed swallowed the lines below it: only its own line can be wrong, and that on which
-            # the swallowed text ends.
+            # An unclosed quote swallowed the lines below. Only its own line is rejected, and the one with the closing quote;
+            # the lines in between are parsed again.
             lines.is_open |= len(lines.record_lines) > 1
             raw = lines.keep_first().rstrip("\r\n")
             reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
@@ -416,9 +430,10 @@ def _records(lines: _Lines, end: int, dialect: _Dialect) -> Iterator[Record]:
 
 
 def _has_swallowed(lines: list[str], dialect: _Dialect) -> bool:
-    """Whether a record of several lines holds others: a line of it has by itself as many delimiters as a whole record.
+    """Return whether a multi-line record contains other records: one of its lines alone has as many delimiters as a whole
+    record.
 
-    The first and the last line of a cell with line breaks share the delimiters of their record between them.
+    In a genuine cell with line breaks, the first and the last line share the record's delimiters between them.
     """
     if len(lines) == 1 or dialect.width == 1:
         return False
@@ -427,7 +442,7 @@ def _has_swallowed(lines: list[str], dialect: _Dialect) -> bool:
 
 
 def _loosely(line: str, delimiter: str) -> list[str]:
-    """Cells of a line with stray quotes; the whole line as one cell when a quote is left open."""
+    """Split a line with stray quotes; a line with an unpaired quote becomes one cell."""
     if line.count('"') % 2:
         return [line]
     try:

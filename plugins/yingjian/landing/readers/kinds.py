@@ -1,4 +1,4 @@
-"""A file is known by its first bytes: its name says only what its sender took it for."""
+"""Detects a file's type by its first bytes; its name only says what the sender took it for."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Kind = Literal["xlsx", "ods", "xls", "html", "xml", "utf-16", "text"]
 
 HEAD = 4096
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-OLE_NAMES = 1 << 20  # Bytes in which the directory of such a file is looked for.
+OLE_NAMES = 1 << 20  # The directory of an OLE file is searched for within this many bytes.
 AS_TABLE = "请将表格另存为.xlsx或CSV后重新报送"
-# An archive is unpacked before its files come here, so this is one within another.
+# Archives are unpacked before their members come here, so this is an archive within an archive.
 PACKED_TWICE = ("压缩文件里的压缩文件", "请解开里层后只压缩一次，或直接报送表格（.xlsx或CSV）")
-# First bytes -> what the file is, and what to send instead.
+# Magic bytes -> what the file is, and what to send instead.
 NO_TABLES = [
     (b"%PDF", "PDF文件", "请报送原始表格（.xlsx或CSV）"),
     (b"\x89PNG", "图片", "请报送原始表格（.xlsx或CSV），不要截图或拍照"),
@@ -34,7 +34,7 @@ NO_TABLES = [
     (b"ID;P", "SYLK表格（.slk）", AS_TABLE),
     (b"PK\x05\x06", "空的压缩文件", "请重新压缩，或直接报送表格（.xlsx或CSV）"),
 ]
-# The beginning of a text without a table -> what the file is, and what to send instead.
+# Start of a text file without a table -> what the file is, and what to send instead.
 NO_TABLE_TEXTS = [
     (
         rb"\s*(?:MIME-Version|From|Received|Return-Path|Message-ID|X-Document-Type):",
@@ -44,13 +44,13 @@ NO_TABLE_TEXTS = [
     (rb"\s*(?:\{\s*\"|\[\s*[{\[])", "JSON文件", "请导出为.xlsx或CSV后重新报送"),
     (rb"\s*<\?xml\b", "XML文件", AS_TABLE),
 ]
-# Parts of an Office file that is no workbook -> what it is.
+# Members of a zip-based document that cannot be read as a workbook -> what it is.
 DOCUMENTS = {
     "word/document.xml": "Word文档",
     "ppt/presentation.xml": "演示文稿",
     "OFD.xml": "OFD版式文件",
     "Index/Document.iwa": "Numbers表格",
-    # A reader gives its errors and its formulas without a result as empty cells.
+    # calamine reads its error values and uncomputed formulas as empty cells, so it is refused.
     "xl/workbook.bin": "二进制工作簿（.xlsb）",
 }
 OLE_DOCUMENTS = {
@@ -63,16 +63,16 @@ _HTML = re.compile(
     rb"|br|b|table|thead|tbody|tr)\b",
     re.I | re.S,
 )
-# Some systems write a line of text in front of the table.
+# Some systems write a line of text before the table.
 _TABLE = re.compile(rb"<table\b[^>]*>\s*<(?:caption|colgroup|thead|tbody|tr)\b", re.I)
-# A damaged text has some of these bytes; a program, a picture or a database has more.
+# A damaged text file has a few control bytes; a program, picture or database has more.
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 CONTROL_SHARE = 0.05
 _SPREADSHEET_ML = b"urn:schemas-microsoft-com:office:spreadsheet"
 
 
 def kind_of(path: Path) -> Kind:
-    """The function tells what a file is. Raises FileRejectedError for one without a table, which says what to send instead."""
+    """Return the kind of a file. Raises FileRejectedError for a file without a table; the message says what to send instead."""
     with path.open("rb") as file:
         head = file.read(HEAD)
     for magic, what, instead in NO_TABLES:
@@ -104,13 +104,13 @@ def kind_of(path: Path) -> Kind:
 
 
 def utf16_of(head: bytes) -> str | None:
-    """The byte order of UTF-16, by its mark, or by the zeros beside ASCII; None when it is none."""
+    """Return the UTF-16 codec by byte order mark, or by the zero bytes of ASCII characters; None if the text is not UTF-16."""
     if head.startswith(b"\xff\xfe"):
         return "utf-16-le"
     if head.startswith(b"\xfe\xff"):
         return "utf-16-be"
     even, odd = head[0::2].count(0), head[1::2].count(0)
-    # Delimiters, digits and line ends are one character in three at least; the others are Chinese.
+    # At least one character in three is a delimiter, digit or line end, which has a zero byte; the rest is Chinese.
     few, many = len(head) // 100, len(head) // 8
     if odd > many and even <= few:
         return "utf-16-le"
@@ -124,7 +124,7 @@ def _kind_of_zip(path: Path) -> Kind:
             names = set(archive.namelist())
             document = odf_type(archive)
     except Exception:
-        return "xlsx"  # Its reader says that it is broken.
+        return "xlsx"  # The reader will report that it is damaged.
     for part, what in DOCUMENTS.items():
         if part in names:
             raise _no_table(what, AS_TABLE)

@@ -1,4 +1,4 @@
-"""The columns of a feed are found in a file by their header texts, in any order."""
+"""Finds a feed's columns in a file by their header texts, in any order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from yingjian.names import BLANKS
 
 TITLE_LINES = 5  # A spreadsheet may carry up to five title lines above its header.
 MAX_COLUMNS = 2000
-_NAME_CHARACTERS = 100  # No column's name is longer.
+_NAME_CHARACTERS = 100  # Header cells are cut to this length before matching.
 
 
 _MARKS = re.compile(r"^[*＊]+|[*＊]+$|[（(](?:必填|选填)[)）]$")
@@ -26,7 +26,7 @@ _MARKS = re.compile(r"^[*＊]+|[*＊]+$|[（(](?:必填|选填)[)）]$")
 
 @dataclass(frozen=True)
 class Record:
-    """One record: the line on which it starts, its cells, the text as sent, and whether its bytes are text."""
+    """One record: its first line, its cells, the raw text, and whether all its bytes could be decoded."""
 
     line: int
     cells: Sequence[str]
@@ -36,12 +36,11 @@ class Record:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some records of a file, by columns.
+    """A batch of records in columnar form.
 
-    cells: one text column for each column of the feed, named as in staging; lines: the line of each row; raw: the text
-    of each row as sent; broken: records with too many or too few cells, or with bytes that are no text; layout: where the
-    columns stood; place: the sheet, when a file has several; delimiter: what stands between the cells of every raw text,
-    when each is a record of CSV by itself.
+    cells: one text column per column of the feed, named as in staging; lines: line number of each row; raw: text of each row as
+    sent; broken: records with the wrong number of cells or with undecodable bytes; layout: positions of the columns; place: the
+    sheet, if the file has several; delimiter: the delimiter of the raw texts, if each is one complete CSV record.
     """
 
     lines: pl.Series = field(repr=False)
@@ -57,13 +56,14 @@ class Chunk:
         return self.cells.height + len(self.broken)
 
     def filled(self, feed: Feed) -> Chunk:
-        """Return the chunk without blank rows: those without a cell in any column of the feed, or of those that it names for it.
+        """Return the chunk without blank rows: rows that are empty in all columns of the feed, or in all of
+        `feed.blank_without`.
 
-        Spreadsheets write the rows of their used range as lines of delimiters.
+        Spreadsheets export every row of their used range, empty ones as lines of delimiters.
         """
         broken = [record for record in self.broken if not is_blank(record.cells)]
         names = feed.blank_without or [column.name for column in feed.columns]
-        # Hardly any row lacks its key, and the other columns need no look where it is there.
+        # Nearly every row has its key, so the other columns are looked at only if some row lacks it.
         first = feed.blank_without[0] if feed.blank_without else feed.key[0]
         is_filled = self.cells.select(_is_given(first)).to_series()
         if not is_filled.all():
@@ -71,15 +71,15 @@ class Chunk:
         return replace(self._of(is_filled), broken=broken)
 
     def without(self, row: dict[str, str]) -> Chunk:
-        """Return the chunk without rows that are, cell by cell, the given one: column -> text, empty where any will do."""
+        """Return the chunk without rows equal to the given one (column -> text; an empty text matches anything)."""
         is_row = pl.all_horizontal(pl.col(name) == text for name, text in row.items() if text)
-        # Hardly any row has its time of update.
+        # Few rows share its updated_at, so this cheap test skips most chunks.
         if not self.cells.select((pl.col("updated_at") == row["updated_at"]).any()).item():
             return self
         return self._of(~self.cells.select(is_row.fill_null(False)).to_series())
 
     def divided(self) -> tuple[Chunk, Chunk | None]:
-        """Return the rows up to the last with a cell that somebody typed, and those below, with errors of formulas alone."""
+        """Split off the rows below the last one that somebody filled in: they hold nothing but formula errors."""
         if self.cells.height == 0 or not self.cells.tail(1).select(_is_prefilled()).item():
             return self, None
         if any(record.line > self.lines[-1] for record in self.broken):
@@ -104,17 +104,17 @@ def _is_prefilled() -> pl.Expr:
 
 
 def is_blank(cells: Iterable[str]) -> bool:
-    """Whether nothing stands in any of the cells."""
+    """Return whether all cells are blank."""
     return not any(cell.strip(BLANKS) for cell in cells)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A header.
+    """The layout of a header row.
 
-    positions: for each column of the feed its place in a row, None when the file may lack it; width: cells of the header;
-    named: cells up to the last one with a name, None when that is the last; has_sure_end: whether every record fills the
-    last of them.
+    positions: for each column of the feed its index in a row, None if the file lacks it; width: number of cells of the header;
+    named: number of cells up to the last one with a name, None for all; has_sure_end: whether the last named column is a
+    required one, which every record fills.
     """
 
     positions: tuple[int | None, ...]
@@ -125,7 +125,7 @@ class Layout:
 
     @property
     def required(self) -> int:
-        """How many cells a row needs: up to the last column of the feed."""
+        """Return the minimum number of cells of a row: up to the last column of the feed."""
         return max((position for position in self.positions if position is not None), default=self.width - 1) + 1
 
     @property
@@ -133,11 +133,11 @@ class Layout:
         return self.width if self.named is None else self.named
 
     def fitted(self, cells: Sequence[str], surplus: int = 0) -> Sequence[str]:
-        """The cells of a whole row, as many as the header has; those of any other row as they are.
+        """Return a complete row's cells padded or cut to the header's width; any other row is returned unchanged.
 
-        Cells to the right of the feed's columns may be missing. Blank ones beyond the last name are nothing, if they cannot
-        come from a delimiter within a cell: that would move the last value there where every record has one, and other
-        files have a habit, `surplus` blank cells in each row.
+        Cells to the right of the feed's last column may be missing. Blank cells beyond the last named column are dropped,
+        unless they could come from a delimiter inside a cell, which would shift the values. That is ruled out if every record
+        fills the last column (has_sure_end), or if every row has the same number of extra blank cells (`surplus`).
         """
         count = len(cells)
         if count == self.width:
@@ -151,22 +151,22 @@ class Layout:
         return cells
 
     def names(self, feed: Feed) -> tuple[str, ...] | None:
-        """Return staging's names of a row's columns, from the left; None when others stand among them."""
+        """Return the staging names of a row's columns from left to right; None if the file has other columns as well."""
         places = {position: column.name for position, column in zip(self.positions, feed.columns, strict=True)}
         names = [places.get(position) for position in range(self.width)]
         return None if None in names else tuple(filter(None, names))
 
 
 def header_score(cells: Sequence[str], feed: Feed) -> int:
-    """How many of the feed's columns the cells name."""
+    """Return how many of the feed's columns appear among the cells."""
     names = set(_names(cells, feed))
     return sum(column.source in names for column in feed.columns)
 
 
 def find_header(rows: Sequence[Sequence[str]], feed: Feed) -> tuple[int, list[str]]:
-    """The header among the first rows of a file: index of its last row, and its cells.
+    """Find the header among the first rows of a file; return the index of its last row, and its cells.
 
-    A header of two rows with merged cells is joined to one. Raises FileRejectedError when nothing looks like a header.
+    A two-row header with merged cells is joined into one. Raises FileRejectedError if no row looks like a header.
     """
     rows = [row[: MAX_COLUMNS + 1] for row in rows[: TITLE_LINES + 2]]
     head = rows[: TITLE_LINES + 1]
@@ -185,7 +185,9 @@ def find_header(rows: Sequence[Sequence[str]], feed: Feed) -> tuple[int, list[st
 
 
 def _join_merged(upper: Sequence[str], lower: Sequence[str], feed: Feed) -> list[str]:
-    """One header from two rows: a cell merged downwards stands in the upper one, one merged sideways only at its left."""
+    """Join a two-row header. A vertically merged cell has its text in the upper row, a horizontally merged one only in its left
+    cell.
+    """
     width = max(len(upper), len(lower))
     above = [*upper, *[""] * (width - len(upper))]
     below = [*lower, *[""] * (width - len(lower))]
@@ -202,16 +204,16 @@ def _join_merged(upper: Sequence[str], lower: Sequence[str], feed: Feed) -> list
 
 @cache
 def _synonyms() -> dict[tuple[str, str], str]:
-    """Return the table beside the package: (feed or *, header as written) -> header of the feed."""
+    """Return the synonyms of header_synonyms.csv: (feed or *, header as written) -> header of the feed."""
     path = Path(__file__).parents[1] / "header_synonyms.csv"
     with path.open(encoding="utf-8", newline="") as file:
         return {(row["feed"], row["header"]): row["column"] for row in csv.DictReader(file)}
 
 
 def _names(cells: Sequence[str], feed: Feed) -> list[str]:
-    """Header texts as the feed calls its columns: blanks, marks of required cells and synonyms undone.
+    """Return normalised header texts: without blanks and marks for required cells, and with synonyms replaced.
 
-    A name that stands there itself is not taken a second time by a synonym.
+    A synonym is not replaced if the file already has a column with the real name.
     """
     texts = [_MARKS.sub("", as_text("".join(c for c in cell[:_NAME_CHARACTERS] if c not in BLANKS))) for cell in cells]
     known = feed.synonyms
@@ -226,7 +228,7 @@ def _names(cells: Sequence[str], feed: Feed) -> list[str]:
 def make_layout(header: Sequence[str], feed: Feed) -> Layout:
     """Match a header with the feed's columns.
 
-    Raises FileRejectedError naming every column that is missing, that seems renamed, or that stands there twice.
+    Raises FileRejectedError that names every column that is missing, seems renamed, or appears twice.
     """
     names = _names(header, feed)
     sources = [column.source for column in feed.columns]
@@ -253,33 +255,36 @@ _MOMENT = re.compile(r"\s*(?:\d{4}\s*[-/.年]?\s*\d{1,2}|\d{5}(?:\.\d+)?\s*$)")
 
 
 def is_record(cells: Sequence[str], layout: Layout, feed: Feed) -> bool:
-    """Whether a line where a title may stand is a record: it says when it was updated, in the column of the header."""
+    """Return whether a line above the header is a record: its cell in the column 更新时间 holds a date."""
     position = layout.positions[[column.name for column in feed.columns].index("updated_at")]
     return position is not None and position < len(cells) <= layout.width and bool(_MOMENT.match(cells[position]))
 
 
 def header_words(feed: Feed) -> frozenset[str]:
-    """The function gives the words that name the feed's key columns: a later header has them, and hardly any row does."""
+    """Return the header texts of the feed's key columns, with synonyms.
+
+    Any further header row contains one of them and data rows rarely do, so they serve as a cheap pre-filter.
+    """
     sources = {feed.column(name).source for name in feed.key}
     synonyms = {header for (of, header), source in _synonyms().items() if of in ("*", feed.name) and source in sources}
     return frozenset(sources | synonyms | {text for text, source in feed.synonyms.items() if source in sources})
 
 
 def has_records(header: Sequence[str], feed: Feed) -> bool:
-    """Whether the header of a sheet names the columns without which there is no record: the key and the time of update."""
+    """Return whether a header has the key columns and 更新时间, without which there are no records."""
     needed = {column.source for column in feed.columns if column.name in (*feed.key, "updated_at")}
     return needed <= set(_names(header, feed))
 
 
 def is_header(cells: Sequence[str], feed: Feed) -> bool:
-    """Whether the cells name half of the feed's columns."""
+    """Return whether the cells include at least half of the feed's header texts."""
     return header_score(cells, feed) * 2 >= len(feed.columns)
 
 
 def later_layout(cells: Sequence[str], feed: Feed, place: str) -> Layout:
-    """The layout from a later header on; files joined to one have several.
+    """Return the layout of a further header row; concatenated files have several.
 
-    Raises FileRejectedError when it lacks a column: nobody can tell what stands below it.
+    Raises FileRejectedError if it lacks a column, since the rows below it would be ambiguous.
     """
     try:
         return make_layout(cells, feed)
@@ -287,11 +292,11 @@ def later_layout(cells: Sequence[str], feed: Feed, place: str) -> Layout:
         raise FileRejectedError(f"{place}又是表头，{error}") from None
 
 
-CHUNK_RECORDS, CHUNK_TEXT = 20_000, 32_000_000  # Records of a chunk, and characters.
+CHUNK_RECORDS, CHUNK_TEXT = 20_000, 32_000_000  # Limits of a chunk: records, and characters of text.
 
 
 def chunks_of(records: Iterable[Record], layout: Layout, feed: Feed) -> Iterator[Chunk]:
-    """Records, one by one, as chunks of columns."""
+    """Group single records into columnar chunks."""
     remaining = iter(records)
     while batch := _some(remaining):
         whole = [record for record in batch if record.is_text and len(record.cells) == layout.width]

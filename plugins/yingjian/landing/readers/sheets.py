@@ -1,9 +1,9 @@
-"""Reads one spreadsheet in a process of its own, with limits: `python sheets.py FILE KIND ROWS`.
+"""Reads one spreadsheet in a subprocess with resource limits: `python sheets.py FILE KIND ROWS`.
 
-A file of a few hundred bytes can make a reader of spreadsheets allocate half a terabyte (one cell at each end of a
-sheet), and the process is aborted, not told. Here only this process ends. It imports nothing of the project, so that it
-starts at once, and talks in lines of JSON: first a list of `[sheet, its first rows]`; then, for each number of a sheet
-that it is told, batches of its rows (see `columns`), and null at their end. Cells are text.
+A file of a few hundred bytes (one cell at each corner of a sheet) can make a spreadsheet library allocate half a terabyte, and
+the process is killed without an exception. Here only the subprocess dies. It imports nothing of the project, so that it starts
+fast. The protocol is JSON lines on stdout: first a list of `[sheet, its first rows]`; then, for each sheet number read from
+stdin, batches of rows (see `columns`) and a final null. All cells are text.
 """
 
 from __future__ import annotations
@@ -23,28 +23,26 @@ from typing import IO, Any
 
 import python_calamine
 
-MEMORY_BYTES = (
-    4 << 30
-)  # A sheet that is full to its last row, with the columns of the widest feed, takes less than half.
+# A sheet that is full to its last row, with the columns of the widest feed, needs less than half of this.
+MEMORY_BYTES = 4 << 30
 CPU_SECONDS = 600
-MAX_ROW, MAX_TEXT = (
-    4_000_000,
-    2_000_000_000,
-)  # Characters of a row, and of all that is read: one text may stand in any number of cells.
+# Characters of a row, and of everything read: a shared string may be referenced by any number of cells.
+MAX_ROW, MAX_TEXT = 4_000_000, 2_000_000_000
 BATCH_TEXT = 4_000_000
 MAX_SHEETS = 200
-BLOCK_BYTES, MAX_ROW_BYTES = 1 << 20, 16 << 20  # Bytes of a sheet's XML that are read at once, and of one row.
-MAX_MERGED = 10_000  # Merged cells of a sheet that are filled, and lines of one of them.
-HEAD_ROWS, HEAD_COLUMNS, HEAD_CELL = 7, 2001, 200  # Five title lines and a header of two rows; a header is no larger.
-MAX_ROWS, MAX_CELLS = 1 << 20, 1 << 14  # A sheet has no more rows, and a row no more cells.
+# Bytes of a sheet's XML that are read at once, and the most that a row may have.
+BLOCK_BYTES, MAX_ROW_BYTES = 1 << 20, 16 << 20
+MAX_MERGED = 10_000  # Only so many merged ranges of a sheet are filled, and so many lines of each.
+HEAD_ROWS, HEAD_COLUMNS, HEAD_CELL = 7, 2001, 200  # There may be five title lines and a two-row header.
+MAX_ROWS, MAX_CELLS = 1 << 20, 1 << 14  # The .xlsx format allows no more.
 ML = "{urn:schemas-microsoft-com:office:spreadsheet}"
-EXACT_INTEGERS = 10**15  # A spreadsheet keeps 15 significant digits; a longer number is no longer what was typed.
+EXACT_INTEGERS = 10**15  # Spreadsheets keep 15 significant digits; a longer number has been rounded.
 
 
 def main(path: str, kind: str, batch_rows: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # As the process that starts this one has it; see settings.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # A core dump would hold personal data; see settings.
     sheets = {"html": html_tables, "xml": xml_sheets}.get(kind, workbook_sheets)(path)
     say([[sheet.name, *head(sheet)] for sheet in sheets])
     for number in sys.stdin:
@@ -55,13 +53,13 @@ def main(path: str, kind: str, batch_rows: str) -> None:
 
 
 def workbook_sheets(path: str) -> list[Sheet]:
-    # A file is told by its content here, a path by its name.
+    # from_filelike detects the format by content, from_path would trust the file's extension.
     with open(path, "rb") as file:
         workbook = python_calamine.CalamineWorkbook.from_filelike(file)
         if len(workbook.sheet_names) > MAX_SHEETS:
             raise TooMuchTextError
         worksheets = [s.name for s in workbook.sheets_metadata if s.typ == python_calamine.SheetTypeEnum.WorkSheet]
-        # Calamine reads without Python's lock, so that both take the time of one.
+        # Calamine releases the GIL, so both run in parallel.
         with ThreadPoolExecutor(1) as pool:
             notes = pool.submit(notes_of, path, worksheets)
             sheets = [workbook.get_sheet_by_name(name) for name in workbook.sheet_names]
@@ -69,10 +67,10 @@ def workbook_sheets(path: str) -> list[Sheet]:
 
 
 class Notes:
-    """Notes hold what calamine does not tell of a sheet.
+    """Facts about a sheet that calamine does not report.
 
-    shown: line -> column -> text, for cells that it gives otherwise than a person sees them; merged: first and last cell of
-    merged cells. All count from 0.
+    shown: line -> column -> text, for cells that calamine returns differently from what a person sees; merged: first and last
+    cell of each merged range. All indexes start at 0.
     """
 
     def __init__(self) -> None:
@@ -86,7 +84,7 @@ class Notes:
 
 
 class BookSheet:
-    """A sheet of a workbook, with what calamine tells of it and what it does not."""
+    """A sheet of a workbook: calamine's data with our notes applied."""
 
     def __init__(self, sheet: python_calamine.CalamineSheet, notes: Notes) -> None:
         self.name, self.start = sheet.name, sheet.start
@@ -102,13 +100,14 @@ class BookSheet:
         for row in self._sheet.iter_rows():
             lines += 1
             yield row
-        # A sheet ends for calamine with its last cell that has a value.
+        # Calamine stops at the last cell with a value; cells that only the notes know may lie below it.
         yield from ([] for _ in range(lines, max(self.shown) + 1))
 
 
 ERROR_CELLS = (b't="e"', b"t='e'")
-# A parser takes half a minute for the cells of 100 000 rows, and programs write them in few ways. The first is a cell of an
-# .xlsx with an error or of one of some styles; the second one with a formula and no value, unless that is an empty text.
+# An XML parser needs half a minute for the cells of 100,000 rows, so regular expressions pre-filter the few forms that programs
+# write. _ODD matches an .xlsx cell with an error value or one of the given styles. _UNCOMPUTED matches a formula without a
+# value, unless its result is declared as text.
 _ODD = (
     rb"<(?:\w+:)?c\b(?=[^>]*\s(?:t=[\"']e[\"']|s=[\"'](?:%s)[\"']))(?P<attributes>[^>]*[^/>])>"
     rb"(?P<content>.*?)</(?:\w+:)?c>"
@@ -120,17 +119,17 @@ _UNCOMPUTED = re.compile(
 _ROW_NUMBER, _ROW_END = re.compile(rb"row\b[^>]*?\sr=[\"']([0-9]{1,7})[\"']"), re.compile(rb"</(?:\w+:)?row>")
 _CELL, _VALUE = re.compile(rb"<(?:\w+:)?c\b"), re.compile(rb"<(?:\w+:)?v\b[^>]*>([^<]*)</")
 _ATTRIBUTE, _REFERENCE = re.compile(rb"\s(\w+)=[\"']([^\"']*)"), re.compile(rb"\sr=[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
-NO_RESULT = "#N/A"  # A program wrote the formula and no spreadsheet has computed it; landing refuses it as an error.
+# A program wrote the formula and no spreadsheet has computed it yet; landing rejects it as an error value.
+NO_RESULT = "#N/A"
 _ZEROS = re.compile("0{2,}")
 _ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!)")
 
 
 def notes_of(path: str, worksheets: list[str]) -> dict[str, Notes]:
-    """Return what calamine does not tell of a workbook's sheets, by their names; worksheets: those that are no charts.
+    """Return the notes of each sheet by name; worksheets: the names of all sheets except charts.
 
-    It gives errors and formulas without a result as empty cells, a number of an .xlsx without the zeros in front of it that
-    only its format shows, and no merged cells of an .ods. XML is parsed only where a look at its bytes finds one of these, or
-    any formula.
+    Calamine returns error values and uncomputed formulas as empty cells, drops leading zeros that come from an .xlsx number
+    format, and ignores merged cells of an .ods. XML is parsed only if a byte search finds one of these.
     """
     if not zipfile.is_zipfile(path):
         return xls_notes(path, worksheets)
@@ -141,7 +140,7 @@ def notes_of(path: str, worksheets: list[str]) -> dict[str, Notes]:
         return ods_notes(archive, parts["content.xml"]) if "content.xml" in parts else {}
 
 
-# Records of an .xls: the begin of a worksheet; a cell that holds an error; a formula whose result is one.
+# BIFF records of an .xls: start of a worksheet; cell with an error value; formula whose result is an error.
 XLS_RECORDS = re.compile(
     rb"(?P<sheet>\x09\x08[\x08\x10]\x00\x00[\x05\x06]\x10\x00)"
     rb"|\x05\x02\x08\x00(?P<cell>.{4})..(?P<error>[\x00\x07\x0f\x17\x1d\x24\x2a])\x01"
@@ -152,7 +151,7 @@ XLS_ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?
 
 
 def xls_notes(path: str, worksheets: list[str]) -> dict[str, Notes]:
-    """Return the errors of an .xls, whose sheets stand in their order. Raises UnplacedErrorsError where they do not."""
+    """Return the error cells of an .xls. Raises UnplacedErrorsError if they cannot be assigned to sheets by their order."""
     with open(path, "rb") as file:
         content = file.read()
     records = list(XLS_RECORDS.finditer(content))
@@ -179,7 +178,7 @@ def xlsx_notes(archive: zipfile.ZipFile, parts: dict[str, str]) -> dict[str, Not
 
 
 def zero_formats(archive: zipfile.ZipFile, parts: dict[str, str]) -> dict[str, int]:
-    """Return the styles of cells whose number format is zeros only, with how many digits each shows."""
+    """Return the cell styles whose number format consists of zeros, with the number of digits displayed."""
     if "xl/styles.xml" not in parts:
         return {}
     styles = xml_root(archive, parts["xl/styles.xml"])
@@ -203,14 +202,14 @@ def sheet_parts(archive: zipfile.ZipFile, parts: dict[str, str]) -> Iterator[tup
 
 
 def xml_root(archive: zipfile.ZipFile, part: str) -> Any:
-    from lxml import etree  # Most of its time goes into loading it.
+    from lxml import etree  # Importing lxml is slow, so only files that need it do.
 
     parser = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True)
     return etree.fromstring(archive.read(part), parser)
 
 
 def has_any(archive: zipfile.ZipFile, part: str, signs: tuple[bytes, ...]) -> bool:
-    """Whether one of a few short texts stands in a member of an archive."""
+    """Return whether an archive member contains one of the given byte strings."""
     rest = b""
     with archive.open(part) as file:
         while block := file.read(BLOCK_BYTES):
@@ -239,7 +238,7 @@ def xlsx_sheet_notes(file: IO[bytes], padded: dict[str, int]) -> Notes:
             lines += whole.count(b"<row") or whole.count(row_end) + 1
             continue
         for row in whole.split(row_end):
-            lines += max(1, row.count(b"<row"))  # One without cells may have no end of its own.
+            lines += max(1, row.count(b"<row"))  # A row without cells may be self-closing.
             for cell in _UNCOMPUTED.finditer(row) if has_uncomputed else ():
                 notes.show(*place_of(cell, row, lines - 1), NO_RESULT)
             for cell in odd.finditer(row) if has_odd else ():
@@ -249,7 +248,7 @@ def xlsx_sheet_notes(file: IO[bytes], padded: dict[str, int]) -> Notes:
 
 
 def may_have_uncomputed(rows: bytes) -> bool:
-    """Whether fewer values stand behind formulas than there are formulas; to count is faster than to look at each cell."""
+    """Return whether some formula may lack a value; counting tags is faster than matching each cell."""
     if b"<f" not in rows:
         return b":f" in rows
     formulas = rows.count(b"<f>") + rows.count(b"<f ") + rows.count(b"<f/")
@@ -257,7 +256,7 @@ def may_have_uncomputed(rows: bytes) -> bool:
 
 
 def place_of(cell: re.Match[bytes], row: bytes, line: int) -> tuple[int, int]:
-    """Line and column of a cell of an .xlsx; line: where its row stands when neither says so."""
+    """Return line and column of an .xlsx cell; line: fallback if neither the cell nor its row has a reference."""
     if reference := _REFERENCE.search(cell["attributes"]):
         return int(reference[2]) - 1, column_number(reference[1].decode())
     said = _ROW_NUMBER.search(row)
@@ -265,7 +264,7 @@ def place_of(cell: re.Match[bytes], row: bytes, line: int) -> tuple[int, int]:
 
 
 def odd_text(cell: re.Match[bytes], padded: dict[str, int]) -> str | None:
-    """The text of an error, or of a number with zeros in front; None where calamine's own text is right."""
+    """Return the text of an error cell or a zero-padded number; None if calamine's own text is right."""
     attributes = {name.decode(): value.decode() for name, value in _ATTRIBUTE.findall(cell["attributes"])}
     found = _VALUE.search(cell["content"])
     value = found[1].decode().strip() if found else ""
@@ -312,7 +311,7 @@ def note_ods_row(row: Any, line: int, notes: Notes) -> None:
         height = count_of(cell, TABLE + "number-rows-spanned", 1)
         if height > 1:
             notes.merged.append(((line, column), (line + height - 1, column)))
-        # A spreadsheet that computed an error says so beside the formula, in a kind of its own or in the text alone.
+        # A computed error is marked by a value type or only by the displayed text, depending on the program.
         if cell.get(TABLE + "formula") is not None:
             text = "".join(cell.itertext("{*}p")).strip()
             if _ERROR.fullmatch(text) or any(value == "error" for value in cell.values()):
@@ -334,14 +333,14 @@ def column_number(letters: str) -> int:
 
 
 def forget(element: Any) -> None:
-    """Free the memory of an element that was read, and of those before it."""
+    """Free the memory of a parsed element and of its earlier siblings."""
     element.clear()
     while element.getprevious() is not None:
         del element.getparent()[0]
 
 
 class HtmlTable:
-    """A table of a page, with what a sheet has. A cell that covers several stands in each row, in its first column."""
+    """An HTML table with the interface of a sheet. A merged cell's text appears in each of its rows, in its first column."""
 
     start = (0, 0)
 
@@ -350,7 +349,8 @@ class HtmlTable:
         self._table = table
 
     def iter_rows(self) -> Iterator[list[str]]:
-        covered: dict[int, int] = {}  # Column -> how many more rows a cell from above covers.
+        # The key is a column, the value the number of further rows that a cell above spans.
+        covered: dict[int, int] = {}
         above: list[str] = []
         for row in self._table.iter("tr"):
             cells: list[str] = []
@@ -370,8 +370,8 @@ class HtmlTable:
             yield cells
 
 
-LINE_END = "\u2028"  # XML allows it, and hardly a page has it.
-# This text stands for a field of a form; whoever reads the rows refuses it.
+LINE_END = "\u2028"  # The line separator is valid in XML and rare in pages.
+# Placeholder for a form field; the caller rejects a table that has it.
 INPUT = "（输入框）"
 
 
@@ -393,21 +393,21 @@ def span(cell: Any, name: str) -> int:
 
 
 def html_tables(path: str) -> list[Sheet]:
-    """The tables of a page that hold no other table."""
-    import lxml.html  # Only pages need it, and every other file would wait for it.
+    """Return the innermost tables of an HTML page."""
+    import lxml.html  # This import is slow and only HTML pages need it.
 
     with open(path, "rb") as file:
         content = file.read()
     parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True)
     text = html_text(content)
     page = lxml.html.document_fromstring(text.encode(), parser=parser)
-    # Cells and rows that stand nowhere, or in a comment without an end, would be left out.
+    # Misplaced cells and rows, or an unclosed comment, would lose data silently.
     if text.count("<!--") > text.count("-->") or page.xpath(
         "//td[not(parent::tr)] | //th[not(parent::tr)] | //tr[not(ancestor::table)]"
     ):
         raise DamagedPageError
     lxml.etree.strip_elements(page, "script", "style", "button", with_tail=False)
-    for field in page.iter("select"):  # All that may be chosen stands in it.
+    for field in page.iter("select"):  # Its text would be that of all options.
         field.clear(keep_tail=True)
         field.text = INPUT
     for element in page.iter("br", "p", "div", "li"):
@@ -419,7 +419,7 @@ def html_tables(path: str) -> list[Sheet]:
 
 
 class XmlSheet:
-    """A sheet of an XML spreadsheet of 2003, with what a sheet has; it is read anew each time, so that it fills no memory."""
+    """A sheet of an Excel 2003 XML spreadsheet; each iteration streams the file again, to keep memory low."""
 
     start = (0, 0)
 
@@ -458,7 +458,7 @@ def xml_sheets(path: str) -> list[Sheet]:
 
 
 def xml_elements(path: str, *names: str) -> Iterator[tuple[str, Any]]:
-    from lxml import etree  # Only these spreadsheets need it.
+    from lxml import etree  # This import is slow and few files need it.
 
     tags = [ML + name for name in names]
     yield from etree.iterparse(
@@ -467,7 +467,7 @@ def xml_elements(path: str, *names: str) -> Iterator[tuple[str, Any]]:
 
 
 def index(element: Any, following: int, most: int) -> int:
-    """The place that an element says it has, counted from 1; else the following one."""
+    """Return an element's 1-based index, from its attribute or else the next position."""
     text = element.get(ML + "Index")
     place = int(text) if text and text.isascii() and text.isdigit() and len(text) < 9 else following
     if place > most:
@@ -476,9 +476,9 @@ def index(element: Any, following: int, most: int) -> int:
 
 
 def xml_cells(row: Any, line: int, merged: dict[int, tuple[int, Any]]) -> list[Any]:
-    """The values of a row. A cell that covers several stands in the first of them, in each of its rows.
+    """Return the values of a row. A merged cell's value appears in each of its rows, in its first column.
 
-    merged: column -> last line and value of a cell from above; cells of this row are added.
+    merged: column -> last line and value of a cell merged from above; this row's merged cells are added to it.
     """
     cells: list[Any] = []
     below: dict[int, tuple[int, Any]] = {}
@@ -519,7 +519,7 @@ def xml_value(kind: str | None, text: str) -> Any:
 
 
 def html_text(content: bytes) -> str:
-    """The text of a page, by its mark, by what it declares, else by what fits."""
+    """Decode a page by byte order mark, then by declared charset, else by the first encoding that fits."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return content.decode("utf-16", "replace")
     declared = re.search(rb"charset\s*=\s*[\"']?([\w-]+)", content[:4096], re.I)
@@ -535,7 +535,7 @@ def html_text(content: bytes) -> str:
 
 
 def head(sheet: Sheet) -> tuple[int, list[list[str]]]:
-    """Return how many blank rows come first, and the next rows, among which the header may be."""
+    """Return the number of leading blank rows, and the next rows, among which the header may be."""
     blank, rows = 0, texts(sheet)
     for row in rows:
         if any(row):
@@ -546,7 +546,7 @@ def head(sheet: Sheet) -> tuple[int, list[list[str]]]:
 
 
 def some(rows: Iterator[list[str]], most: int) -> list[list[str]]:
-    """Return the next rows, as many as fit into a message, at most so many."""
+    """Return the next rows, as many as fit into one message, at most `most`."""
     batch: list[list[str]] = []
     size = width = 0
     for row in rows:
@@ -559,7 +559,7 @@ def some(rows: Iterator[list[str]], most: int) -> list[list[str]]:
 
 
 def columns(batch: list[list[str]]) -> tuple[list[int], list[str]]:
-    """Return how many cells each row has, and for each column its cells with NUL between them; missing ones are empty."""
+    """Return the cell count of each row, and each column's cells joined by NUL; short rows are padded."""
     widths = [len(row) for row in batch]
     widest = max(widths)
     filled = [row if len(row) == widest else row + [""] * (widest - len(row)) for row in batch]
@@ -567,40 +567,41 @@ def columns(batch: list[list[str]]) -> tuple[list[int], list[str]]:
 
 
 class DamagedPageError(Exception):
-    """The tags of a page's tables do not belong together."""
+    """Raised for a page whose table tags are not properly nested."""
 
 
 class UnplacedErrorsError(Exception):
-    """An .xls has cells with errors, and nobody can tell on which of its sheets."""
+    """Raised for an .xls with error cells that cannot be assigned to its sheets."""
 
 
 class TooMuchTextError(Exception):
-    """A row, or the whole file, holds more than any export."""
+    """Raised when a row or the whole file exceeds the limits."""
 
 
 def say(value: Any) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")  # json.dumps keeps to ASCII.
+    sys.stdout.write(json.dumps(value) + "\n")  # json.dumps escapes non-ASCII.
     sys.stdout.flush()
 
 
 def texts(sheet: Sheet) -> Iterator[list[str]]:
-    """Yield every row from the first of the sheet, hidden and empty ones too."""
+    """Yield every row of the sheet from line 1, including hidden and empty ones."""
     blank = [""] * (sheet.start[1] if sheet.start else 0)
     covered = merged_downwards(sheet)
     above: list[str] = []
     shown: dict[int, dict[int, str]] = getattr(sheet, "shown", {})
-    # A page writes every cell of a row; what a sheet leaves out at the end of a row is empty.
+    # In a spreadsheet, missing cells at the end of a row are empty. An HTML row writes all its cells, so none are removed
+    # there.
     is_whole = isinstance(sheet, HtmlTable)
     total = 0
     rows: Iterator[list[Any]] = sheet.iter_rows()
     for line, row in enumerate(rows):
-        # Most cells are texts already, and a call for each costs more than all the rest.
+        # Most cells are text already; calling cell_text for each would dominate the run time.
         cells = blank + [cell if isinstance(cell, str) else cell_text(cell) for cell in row]
         for column, text in shown.get(line, {}).items():
             cells += [""] * (column + 1 - len(cells))
             cells[column] = text
         for column in covered.get(line, ()):
-            if column < len(cells):  # A merged cell may lie beyond everything that is written.
+            if column < len(cells):  # A merged cell may lie beyond the last cell with data.
                 cells[column] = above[column]
         above = list(cells) if line + 1 in covered else []
         while cells and not cells[-1] and not is_whole:
@@ -616,7 +617,7 @@ def texts(sheet: Sheet) -> Iterator[list[str]]:
 
 
 def merged_downwards(sheet: Sheet) -> dict[int, list[int]]:
-    """Return for each line the columns in which a merged cell of the line above goes on; it is read once for every line."""
+    """Return, by line, the columns that continue a vertically merged cell of the line above."""
     ranges: list[Any] = getattr(sheet, "merged_cell_ranges", None) or []
     covered: dict[int, list[int]] = {}
     for (first, column), (last, _) in ranges[:MAX_MERGED]:
@@ -626,7 +627,7 @@ def merged_downwards(sheet: Sheet) -> dict[int, list[int]]:
 
 
 def cell_text(cell: Any) -> str:
-    """A cell as the text a person sees: whole numbers without a decimal point, dates in ISO form."""
+    """Return a cell's text as displayed: whole numbers without a decimal point, dates in ISO form."""
     if isinstance(cell, bool):
         return str(cell)
     if isinstance(cell, datetime):
@@ -643,5 +644,5 @@ Sheet = BookSheet | HtmlTable | XmlSheet
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
-    except Exception as error:  # Its text may quote the file.
+    except Exception as error:  # The message may quote personal data, so only the type is passed on.
         say({"error": type(error).__name__})

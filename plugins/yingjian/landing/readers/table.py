@@ -1,4 +1,4 @@
-"""A file, as it was sent, as chunks of text columns with their line numbers."""
+"""Opens a file as sent, as chunks of text columns with line numbers."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _PAGE_END = 1 << 16
 
 @dataclass(frozen=True)
 class Table:
-    """A tabular file: its encoding, the layout of its columns, and its records in chunks, in the order of their lines.
+    """A tabular file: its encoding, its column layout, and its records in chunks, ordered by line.
 
-    encoding: of its text, or the kind of spreadsheet; has_lines: whether its last byte may be the end of a line; is_cut:
-    whether it is a page whose end did not come.
+    encoding: the text encoding, or the kind of spreadsheet; has_lines: whether a missing newline at the end is meaningful;
+    is_cut: whether it is an HTML page that was cut off.
     """
 
     encoding: str
@@ -41,11 +41,11 @@ class Table:
     is_cut: bool = False
 
 
-AHEAD_BYTES = 64 << 20  # A larger spreadsheet is read when its turn comes, with the memory to itself.
+AHEAD_BYTES = 64 << 20  # Larger spreadsheets are not prefetched, so that they have the memory to themselves.
 
 
 def begin(path: Path) -> Reader | None:
-    """Start to read a file that is a spreadsheet; None when it is none, is large, or is refused once it is opened."""
+    """Start reading a spreadsheet in advance; None if the file is none, is too large, or will be rejected on opening."""
     try:
         kind = kind_of(path)
         is_sheet = kind not in ("text", "utf-16") and path.stat().st_size <= AHEAD_BYTES
@@ -55,9 +55,9 @@ def begin(path: Path) -> Reader | None:
 
 
 def open_table(path: Path, feed: Feed, reader: Reader | None = None) -> Table:
-    """Open an export of `feed`, without blank rows and the example of its template; reader: what `begin` gave for it.
+    """Open an export of `feed`; blank rows and the template's example row are left out. reader: the result of `begin`.
 
-    Raises FileRejectedError when no header of the feed is found in it, or it is no table.
+    Raises FileRejectedError if the file is not a table or has no header of the feed.
     """
     table = _open(path, feed, reader)
     example = {column.name: templates.example(column, feed) for column in feed.columns}
@@ -65,7 +65,7 @@ def open_table(path: Path, feed: Feed, reader: Reader | None = None) -> Table:
 
 
 def _without_prefilled(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-    """Chunks without the rows below a sheet's last record in which only formulas without data stand."""
+    """Drop the rows below a sheet's last record that hold only formula errors."""
     for _, of_sheet in groupby(chunks, key=attrgetter("place")):
         below: list[Chunk] = []
         has_records = False
@@ -88,7 +88,7 @@ def _open(path: Path, feed: Feed, reader: Reader | None) -> Table:
             chunks = _with_torn_time(chunks, feed)
         return Table(encoding, layout, chunks, has_lines=not _ends_with(path, b"\x1a"))
     if kind in ("text", "utf-16"):
-        # The folder goes with the last chunk, or with this object.
+        # The folder is deleted after the last chunk, or when this object is garbage collected.
         folder = tempfile.TemporaryDirectory(prefix="yingjian-text-")
         copy = _as_utf8 if kind == "utf-16" else _with_usual_ends
         encoding, layout, chunks = read_csv(copy(path, Path(folder.name)), feed)
@@ -98,16 +98,16 @@ def _open(path: Path, feed: Feed, reader: Reader | None) -> Table:
 
 
 def _ends_with(path: Path, marks: bytes) -> bool:
-    """Whether a text ends with one of the marks: the end of a line, or what DOS sets at the end of a file."""
+    """Return whether the last byte is one of the given ones: a line end, or the DOS end-of-file mark (0x1A)."""
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read() in marks
 
 
 def _with_torn_time(chunks: Iterator[Chunk], feed: Feed) -> Iterator[Chunk]:
-    """Chunks of a file that does not end with a line's end: a time in its last cell is refused if it may have been cut off.
+    """Reject a possibly truncated time in the last cell of a file that has no final newline.
 
-    2022-07-01 below 2022-07-01 08:00 would be midnight.
+    For example, 2022-07-01 below 2022-07-01 08:00 would otherwise be read as midnight.
     """
     chunk = next(chunks, None)
     for following in chunks:
@@ -119,7 +119,7 @@ def _with_torn_time(chunks: Iterator[Chunk], feed: Feed) -> Iterator[Chunk]:
 
 
 def _with_mark(chunk: Chunk, feed: Feed) -> Chunk:
-    """The last chunk of such a file; a colon at the end of a time says that more of it should follow."""
+    """Append a colon to a last time that is shorter than the one above it; the parser rejects a time that ends so."""
     places = zip(feed.columns, chunk.layout.positions, strict=True)
     name = next((c.name for c, place in places if c.kind == "time" and place == chunk.layout.width - 1), None)
     is_last = chunk.lines.len() > 1 and all(record.line < chunk.lines[-1] for record in chunk.broken)
@@ -133,7 +133,7 @@ def _with_mark(chunk: Chunk, feed: Feed) -> Chunk:
 
 
 def _is_cut_page(path: Path) -> bool:
-    """Whether a page ends without the end of a table: its last row may have come in part."""
+    """Return whether an HTML page has no closing tag at its end: its last row may be incomplete."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _PAGE_END))
         end = file.read().replace(b"\0", b"").lower()
@@ -146,14 +146,14 @@ def _keeping(folder: tempfile.TemporaryDirectory[str], chunks: Iterator[Chunk]) 
 
 
 def _has_other_ends(path: Path) -> bool:
-    """Whether the lines of a text end with CR alone: programs of the old Mac OS write them so."""
+    """Return whether the line ends are CR only, as classic Mac OS programs write them."""
     with path.open("rb") as file:
         head = file.read(HEAD)
     return b"\r" in head and b"\n" not in head
 
 
 def _with_usual_ends(path: Path, folder: Path) -> Path:
-    """A copy whose lines end with LF: one line of many megabytes would be no export."""
+    """Copy a file with CR replaced by LF; otherwise the whole file would count as one overlong line."""
     target = folder / "text.csv"
     with path.open("rb") as source, target.open("wb") as out:
         while block := source.read(_BLOCK):
@@ -162,7 +162,7 @@ def _with_usual_ends(path: Path, folder: Path) -> Path:
 
 
 def _as_utf8(path: Path, folder: Path) -> Path:
-    """A copy of a file of UTF-16 in UTF-8. Half a character stays none, so it spoils its row as other bytes do."""
+    """Copy a UTF-16 file as UTF-8. Half a character stays invalid, so its row is rejected like any row with undecodable bytes."""
     target = folder / "text.csv"
     with path.open("rb") as source, target.open("wb") as out:
         encoding = utf16_of(source.read(HEAD)) or "utf-16-le"

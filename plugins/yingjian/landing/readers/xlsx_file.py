@@ -1,4 +1,4 @@
-"""This module reads spreadsheets: every sheet that has the feed's header, with up to five title lines above it."""
+"""Reads spreadsheets: every sheet that has the feed's header, with up to five title lines above it."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ from yingjian.landing.readers.layout import (
 )
 from yingjian.names import BLANKS
 
-SHEET_LINES = 10_000_000  # More than any sheet has rows.
+SHEET_LINES = 10_000_000  # Offset of line numbers between sheets; no sheet has as many rows.
 BATCH_ROWS = 20_000  # A chunk has no more rows.
-MAX_BYTES = 1 << 30  # The reader takes the whole file into its memory.
-# Excel writes a page of frames around its sheets, which stand in other files.
+MAX_BYTES = 1 << 30  # The reader loads the whole file into memory.
+# Excel saves a web page as a frameset; the sheets are in separate files.
 NO_SHEET = {"html": "网页中没有表格（表格可能在另外的文件里）；请将表格另存为.xlsx或CSV后重新报送"}
-MAX_UNPACKED = 4 << 30  # Bytes of XML; a sheet that is full to its last row has less than one.
+MAX_UNPACKED = 4 << 30  # Bytes of XML; a sheet full to its last row has less than 1 GiB.
 
 
 def read_xlsx(
     path: Path, feed: Feed, kind: str = "xlsx", reader: Reader | None = None
 ) -> tuple[Layout, Iterator[Chunk]]:
-    """Layout and chunks of a spreadsheet of `feed`: every sheet that has its header or goes on with rows, hidden ones too.
+    """Return layout and chunks of a spreadsheet of `feed`: every sheet with its header or with continuation rows, hidden ones
+    too.
 
-    kind: "html" for a page whose tables are its sheets, "xml" for an XML spreadsheet; every other kind is told by its content.
-    reader: one that reads this file already. Rows of further sheets have line numbers from SHEET_LINES on.
-    A sheet that has some of the columns, but neither keys nor times of update, is about the records of another.
-    Raises FileRejectedError when no sheet has the header, or when one with records lacks a column; also while its chunks are
-    read.
+    kind: "html" for a page whose tables serve as sheets, "xml" for an Excel 2003 XML spreadsheet; any other kind is detected by
+    content. reader: a reader already started on this file. Line numbers of the n-th sheet start at n × SHEET_LINES. A sheet
+    with some of the columns but no keys or 更新时间 is ignored, since it describes other records. Raises FileRejectedError if no
+    sheet has the header or a sheet with records lacks a column, possibly only while its chunks are read.
     """
     reader = reader or Reader(path, kind)
     tables: list[_Table] = []
@@ -79,7 +79,7 @@ def read_xlsx(
     if not tables:
         raise problem
     for number, name, head in without_header:
-        # Its columns are those of the sheet before it, else those of the first that has a header.
+        # A sheet without a header uses the columns of the sheet before it, or of the first sheet with a header.
         like = max(
             (table for table in tables if table.number < number), key=lambda table: table.number, default=tables[0]
         )
@@ -95,9 +95,9 @@ def read_xlsx(
 
 @dataclass(frozen=True)
 class _Table:
-    """This is a sheet with rows of the feed.
+    """A sheet with rows of the feed.
 
-    header_line: 0 when the sheet goes on with the columns of the one before; above: lines of records above the header.
+    header_line: 0 if the sheet has no header and continues the one before; above: lines of records above the header.
     """
 
     number: int
@@ -126,7 +126,7 @@ def _chunks(reader: Reader, tables: list[_Table], feed: Feed, is_padded: bool) -
 
 
 def _without_filter(rows: pl.DataFrame, table: _Table, *, is_only: bool) -> pl.DataFrame:
-    """Rows of a page without the one below its header, if fields alone stand in it: they filter the rows below.
+    """Drop the row below a page's header if it holds only input fields: those are column filters.
 
     is_only: whether it is the only table. The only row of a page may be a form.
     """
@@ -137,16 +137,16 @@ def _without_filter(rows: pl.DataFrame, table: _Table, *, is_only: bool) -> pl.D
 
 
 def _require_text(rows: pl.DataFrame, layout: Layout) -> None:
-    """Refuse rows of a page that has fields to fill in: it need not hold what stood in them when it was saved."""
+    """Reject a page with input fields in the feed's columns: a saved page may not contain the values that were entered."""
     names = {str(position) for position in layout.positions if position is not None}.intersection(rows.columns)
     if rows.select(pl.any_horizontal(False, *((pl.col(name) == sheets.INPUT).any() for name in names))).item():
         raise FileRejectedError("网页的表格里是输入框，不是文字，无法可靠读取；请从系统导出.xlsx或CSV后重新报送")
 
 
 def _days_of_1904(feed: Feed) -> Iterator[pl.Expr]:
-    """Yield the columns of dates in which a serial number says from when it counts, so that it is refused.
+    """Yield expressions that mark bare serial numbers in date columns of a 1904 workbook, so that they are rejected.
 
-    It may have been typed there, or have come from a workbook that counts from 1900: four years lie between both.
+    Such a number may have been typed, or pasted from a workbook that counts from 1900: the two differ by four years.
     """
     for column in feed.columns:
         if column.kind in ("date", "time"):
@@ -154,7 +154,7 @@ def _days_of_1904(feed: Feed) -> Iterator[pl.Expr]:
 
 
 def _counts_from_1904(path: Path) -> bool:
-    """Whether an .xlsx counts its days from 1904; one that is damaged is for its reader to find out."""
+    """Return whether an .xlsx uses the 1904 date system; a damaged file is left to its reader."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open("xl/workbook.xml") as part:
             return re.search(rb"\sdate1904=[\"'](?:1|true)", part.read(1 << 20)) is not None
@@ -165,8 +165,8 @@ def _counts_from_1904(path: Path) -> bool:
 def _sections(
     batches: Iterator[pl.DataFrame], layout: Layout, feed: Feed, place: str
 ) -> Iterator[tuple[pl.DataFrame, Layout]]:
-    """Divide the rows of a sheet at each later header, and say the layout of each part; place: the sheet, for messages."""
-    # A cell may have blanks within the word, and marks around it.
+    """Split the rows of a sheet at each further header row; yield each part with its layout. place: the sheet, for messages."""
+    # A header cell may have blanks inside the word and other marks around it.
     words = "|".join(f"[{BLANKS}]*".join(map(re.escape, word)) for word in header_words(feed))
     for rows in batches:
         start = 0
@@ -180,9 +180,9 @@ def _sections(
 
 
 def _chunk(rows: pl.DataFrame, layout: Layout, feed: Feed, is_padded: bool) -> Chunk:
-    """Rows as `Reader.rows` gives them, without the blank ones, as a chunk of `feed`.
+    """Make a chunk of `feed` from the rows of `Reader.rows`, without blank ones.
 
-    is_padded: whether cells that are missing at the end of a row are empty ones.
+    is_padded: whether cells missing at the end of a row count as empty.
     """
     rows = rows.filter(pl.any_horizontal(False, _is_given(_cells())))
     columns = rows.columns[2:]
@@ -212,18 +212,18 @@ def _is_given(cell: pl.Expr) -> pl.Expr:
 
 
 def _sent(row: tuple[Any, ...]) -> list[str]:
-    """The cells of a row of `Reader.rows`, as many as were sent."""
+    """Return the cells of a row of `Reader.rows` without padding."""
     return list(row[2 : 2 + row[1]])
 
 
 def _require_modest(path: Path) -> None:
-    """Refuse what is larger than any spreadsheet, or would unpack to more; an old .xls is no archive."""
+    """Reject a file that is, or would unpack to, more than any spreadsheet. An old .xls is not an archive."""
     if path.stat().st_size > MAX_BYTES:
         raise FileRejectedError("电子表格过大，疑似异常文件，未读取；请拆分后重新报送")
     try:
         if not zipfile.is_zipfile(path):
             return
-    except zipfile.BadZipFile as error:  # An archive of several disks, or what says so.
+    except zipfile.BadZipFile as error:  # A multi-disk archive, or a file that claims to be one.
         raise _unreadable(type(error).__name__) from None
     require_modest_directory(path)
     try:
@@ -235,7 +235,7 @@ def _require_modest(path: Path) -> None:
         raise FileRejectedError("电子表格解开后过大，疑似异常文件，未读取")
 
 
-# Names of errors of `sheets.py` -> what the file is, and what to send instead.
+# Error names of `sheets.py` -> message for the sender.
 _REASONS = {
     "PasswordError": "这是有密码的电子表格，无法读取；请去掉密码后重新报送",
     "UnplacedErrorsError": "电子表格中有错误值（如#N/A），无法确定其位置；请更正错误值，或另存为.xlsx后重新报送",
@@ -249,16 +249,17 @@ def _unreadable(why: str) -> FileRejectedError:
 
 
 class Reader:
-    """The process that reads a spreadsheet (`sheets.py`). It ends with its input, so at the latest with this object.
+    """The subprocess that reads a spreadsheet (`sheets.py`); it is killed when the context ends, and ends itself when its stdin
+    is closed.
 
-    Raises FileRejectedError when the file is larger than any spreadsheet, and while it is heard when it cannot be read.
+    Raises FileRejectedError if the file is too large, and on reading from it if it cannot be read.
     """
 
     def __init__(self, path: Path, kind: str) -> None:
         _require_modest(path)
         self.is_1904 = _counts_from_1904(path)
-        # -I: nothing but the environment's own packages, and no variable, which may be a password. What the process says
-        # on its way down may quote the file.
+        # -I isolates the interpreter: only installed packages, no PYTHON* variables. The environment is empty because variables
+        # may hold passwords, and stderr is discarded because a crash message may quote the file.
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(Path(sheets.__file__)), str(path), kind, str(BATCH_ROWS)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -267,7 +268,7 @@ class Reader:
 
     @cached_property
     def heads(self) -> list[tuple[str, int, list[list[str]]]]:
-        """Every sheet's name, how many blank rows it begins with, and its next rows."""
+        """Return each sheet's name, its number of leading blank rows, and its next rows."""
         return cast("list[tuple[str, int, list[list[str]]]]", self._hear())
 
     def __enter__(self) -> Self:
@@ -278,7 +279,7 @@ class Reader:
         self._process.communicate()
 
     def rows(self, sheet: int) -> Iterator[pl.DataFrame]:
-        """Yield every row of the sheet with this number: line (from 1), width (how many cells were sent), and 0, 1, … (texts)."""
+        """Yield all rows of a sheet by its number: line (from 1), width (cells sent), and 0, 1, … (texts)."""
         requests = cast("IO[str]", self._process.stdin)
         try:
             requests.write(f"{sheet}\n")
