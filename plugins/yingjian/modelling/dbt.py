@@ -1,4 +1,4 @@
-"""This module runs dbt in this process: it builds the project, once per business date, compiles it and documents it."""
+"""Runs dbt in this process: builds the project for a business date, compiles it, and generates its documentation."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from yingjian.settings import Settings, SetupError
 
 log = logging.getLogger(__name__)
 SAY_SECONDS = 2.0
-# These models are kept from build to build (`kept()` in dbt_project/macros/increments.sql).
+# These models are incremental (`kept()` in dbt_project/macros/increments.sql).
 INCREMENTS = ("intermediate.int_sample__by_day", "intermediate.int_person__from_samples")
 STAGING_MODELS = "models/staging/"
-STANDING = ("resource_type:seed", f"path:{STAGING_MODELS}")  # dbt selects `standing_nodes` so.
+STANDING = ("resource_type:seed", f"path:{STAGING_MODELS}")  # This is dbt's selector for `standing_nodes`.
 
 
 class BuildError(RuntimeError):
-    """dbt could not build some models; the text names them."""
+    """Raised when dbt could not build some models; the text names them."""
 
     may_be_told = True
 
@@ -37,19 +37,18 @@ class BuildError(RuntimeError):
 def build(
     settings: Settings, day: date, token: str, say: Callable[[dict[str, NodeResult]], None] = lambda results: None
 ) -> int:
-    """Build seeds and models for a business date, in this process; return how many nodes stand.
+    """Build seeds and models for a business date in this process; return the number of nodes built or still current.
 
-    What stands from an earlier build of this version of the project (`standing_nodes`) is not made again; it counts as
-    built in no time.
+    Seeds and staging views from an earlier build of the same project version (`standing_nodes`) are not rebuilt; they count as
+    built in 0 seconds.
 
-    token: the token of the build that this process owns (`publishing.build`). `say` gets the results so far, by dbt's
-    unique ids: at most every SAY_SECONDS, from a thread of its own, so that dbt never waits for it, and at the end.
-    Raises BuildError.
+    token: token of the build that this process owns (`publishing.build`). `say` receives the results so far by dbt's unique id:
+    at most every SAY_SECONDS from a separate thread, so that dbt never waits for it, and once at the end. Raises BuildError.
     """
     standing = standing_nodes(settings)
     states: dict[str, NodeResult] = {node: {"state": "success", "seconds": 0.0, "rows": None} for node in standing}
     artifacts = lineage.artifacts(settings)
-    # The artifacts go to another folder, because Airflow reads DAGs from the manifest in this one.
+    # Artifacts go to another folder: Airflow reads DAGs from the manifest in the usual one.
     artifact_options = ("--target-path", str(artifacts)) if artifacts else ("--no-write-json",)
     with shown(token), _progress_reports(states, say):
         nodes = _seeds_and_models(day, *(STANDING if standing else []))
@@ -62,7 +61,7 @@ def build(
 
 
 def load_seeds(settings: Settings, day: date, token: str) -> None:
-    """Load the seeds, unless this version of the project has loaded them; otherwise as `build`."""
+    """Load the seeds, unless this project version has loaded them already. Raises BuildError."""
     if standing_nodes(settings):
         return
     states: dict[str, NodeResult] = {}
@@ -73,9 +72,9 @@ def load_seeds(settings: Settings, day: date, token: str) -> None:
 
 @dataclass(frozen=True)
 class Model:
-    """This is a model as dbt compiled it for the target `dev`: its SQL is that of a whole build.
+    """A model compiled for the target `dev`, as for a full refresh.
 
-    is_rebuilt: each build makes its table anew, and no model that is kept from build to build reads it.
+    is_rebuilt: every build recreates its table, and no incremental model reads it.
     """
 
     unique_id: str
@@ -93,9 +92,9 @@ class Model:
 
 
 def compiled(settings: Settings, schema: str, day: date) -> list[Model]:
-    """Return every model of a business date, each after those that it reads, with its tables in `schema`.
+    """Compile every model for a business date, in topological order, with its tables in `schema`.
 
-    No database is asked. dbt keeps the project that it parsed for `schema`, as it does for `invoke`. Raises BuildError.
+    No database connection is needed. The parsed project is cached for `schema`, as for `invoke`. Raises BuildError.
     """
     target = ("--target", "dev", "--target-path", str(settings.dbt_target / schema))
     with _environment({"YINGJIAN_DEV_SCHEMA": schema}):
@@ -132,8 +131,9 @@ def compiled(settings: Settings, schema: str, day: date) -> list[Model]:
 
 
 def build_beside(settings: Settings, schema: str, day: date, select: Sequence[str], folder: Path) -> int:
-    """Build what `select` names into a schema of its own, on the target `dev`, dbt's files in `folder`; returns how many
-    nodes were built. Neither the schema `build` nor what is published is touched. Raises BuildError.
+    """Build the nodes that `select` names into a separate schema on the target `dev`; return the number of nodes built.
+
+    folder: where dbt's files go. Neither the schema `build` nor published data is touched. Raises BuildError.
     """
     states: dict[str, NodeResult] = {}
     there = ("--target", "dev", "--target-path", str(folder), "--select", *select)
@@ -149,9 +149,9 @@ def _seeds_and_models(day: date, *excluded: str) -> tuple[str, ...]:
 
 
 class NodeResult(TypedDict):
-    """This is the result of a model or seed.
+    """The result of a model or seed.
 
-    `state` is success, error or skipped. `rows` counts the rows that its statement wrote; None when dbt does not say.
+    `state` is success, error or skipped. `rows` is the number of rows written; None if dbt does not report it.
     """
 
     state: str
@@ -183,10 +183,9 @@ def _built(states: dict[str, NodeResult], result: Any) -> int:
 
 
 def write_docs(settings: Settings) -> Path:
-    """Write the data dictionary, dbt's documentation of all models and columns as one page; return its path.
+    """Write the data dictionary, dbt's documentation of all models and columns as one HTML page; return its path.
 
-    It holds descriptions, types and SQL, and no row. A reader always sees a whole page, the old or the new one. Raises
-    SetupError with dbt's reason.
+    It contains descriptions, types and SQL, but no rows. The page is replaced atomically. Raises SetupError with dbt's message.
     """
     page = settings.data_dictionary
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -200,20 +199,19 @@ def write_docs(settings: Settings) -> Path:
 
 
 def invoke(settings: Settings, *arguments: str, on_event: Callable[[Any], None] | None = None) -> Any:
-    """Run a dbt command in this process; return dbt's result. `on_event` gets each of dbt's events.
+    """Run a dbt command in this process; return dbt's result. `on_event` receives each dbt event.
 
-    dbt would parse the whole project anew whenever `--vars` changes, which happens every day, so it gets the parsed
-    project.
+    dbt is given the parsed project: otherwise it would re-parse everything whenever `--vars` changes, which is every day.
     """
     with _environment(full_refresh(settings)):
         return _run(settings, arguments, on_event, _parsed(settings))
 
 
 def full_refresh(settings: Settings) -> dict[str, str]:
-    """Return the variable that makes dbt read all samples anew when its incremental models cannot go on; else nothing.
+    """Return the variable that forces a full refresh if the incremental models cannot continue; else an empty dict.
 
-    They cannot go on when another version of the project made them, when the server crashed, which empties them and the
-    note of their progress, and when somebody emptied the samples or wrote some by hand.
+    They cannot continue if another project version built them, if a server crash truncated them and their progress table (both
+    unlogged), or if somebody truncated the samples or inserted some by hand.
     """
     with warehouse.connect(settings, "transformer") as conn:
         ((is_current,),) = conn.execute(
@@ -235,10 +233,10 @@ def full_refresh(settings: Settings) -> dict[str, str]:
 
 
 def standing_nodes(settings: Settings) -> list[str]:
-    """Return the unique ids of the seeds and the staging views when this version of the project has made them all.
+    """Return the unique ids of the seeds and staging views if this project version has built all of them; else an empty list.
 
-    No day changes them. Else nothing is returned. The kept models say which version made them: they are built after
-    them, and `full_refresh` forgets them before another version of the project builds anything.
+    They do not depend on the business date. The incremental models, built after them, record the project version, and
+    `full_refresh` deletes that record before another version builds anything.
     """
     nodes = [
         node
@@ -273,7 +271,7 @@ def _run(
     from yingjian.modelling.connections import keep_connections
 
     keep_connections()
-    # dbt's printed lines are the log. A file with every statement would cost a tenth of a build.
+    # dbt's console output is the log. A debug log file with every statement would add a tenth to the build time.
     with _environment(dbt_environment(settings)):
         return dbtRunner(manifest, [on_event] if on_event else []).invoke(["--log-level-file", "none", *arguments])
 
@@ -282,9 +280,9 @@ _manifests: dict[tuple[str, ...], tuple[tuple[str, str], Any]] = {}
 
 
 def _parsed(settings: Settings, *target: str) -> Any:
-    """Return dbt's manifest of the project as it stands. A process parses it once, and later only what changed.
+    """Return dbt's current manifest of the project, cached in the process until the project changes.
 
-    target: dbt's options for another target than that of every day.
+    target: dbt's options for a target other than the default.
     """
     version = (digest_of(dbt_folder(settings)), dbt_environment(settings)["YINGJIAN_PG_DBNAME"])
     parsed_version, manifest = _manifests.get(target, (None, None))
@@ -298,12 +296,12 @@ def _parsed(settings: Settings, *target: str) -> Any:
 
 
 def shown(token: str) -> AbstractContextManager[None]:
-    """Let dbt show a build's token to the warehouse, which lets nobody else write the schema `build`."""
+    """Pass the build's token to dbt; without it the warehouse rejects writes to the schema `build`."""
     return _environment({"YINGJIAN_BUILD_TOKEN": token})
 
 
 def reading(tables: str) -> AbstractContextManager[None]:
-    """Let dbt take the rows of a model from the table `spark.<model>__<tables>` where there is one (macros/rebuilt.sql)."""
+    """Let dbt read a model's rows from the table `spark.<model>__<tables>` if it exists (macros/rebuilt.sql)."""
     return _environment({"YINGJIAN_SPARK_TABLES": tables})
 
 
@@ -333,7 +331,7 @@ def _progress_reports(states: dict[str, NodeResult], say: Callable[[dict[str, No
                 try:
                     say(now)
                     reported_count = len(now)
-                except Exception:  # The results are only for people to see, so the build goes on.
+                except Exception:  # Progress is informational, so the build goes on.
                     log.warning("what was built so far could not be told", exc_info=True)
 
     thread = threading.Thread(target=repeat, name="say what was built", daemon=True)

@@ -1,6 +1,6 @@
-"""This module knows the dbt project's files: where they are, their digest, and the manifest that is parsed from them.
+"""The dbt project's files: their location, their digest, and the manifest parsed from them.
 
-The manifest is parsed when the project changed, never while Airflow reads a DAG.
+The manifest is parsed only when the project has changed, never while Airflow parses DAGs.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from yingjian.database import warehouse
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError
 
 SOURCES = ("*.sql", "*.yml", "*.csv", "*.md")
-COMMAND_LINE = "yingjian.modelling.connections"  # The module that is dbt's command line.
-PARTIAL_PARSE = "partial_parse.msgpack"  # dbt keeps its parsed project here, so that it reads only changed files.
+COMMAND_LINE = "yingjian.modelling.connections"  # This module wraps dbt's command line.
+PARTIAL_PARSE = "partial_parse.msgpack"  # dbt caches the parsed project here and re-parses only changed files.
 
 
 def project_digest(settings: Settings) -> str:
@@ -33,7 +33,7 @@ def dbt_folder(settings: Settings) -> Path:
 
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment in which dbt finds its project, its profile and the warehouse."""
+    """Return the environment variables with which dbt finds its project, profile and warehouse."""
     return {
         **os.environ,
         **TELEMETRY_OFF,
@@ -42,7 +42,7 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         # Incremental models compare this digest; if the project changed, they are built from scratch.
         "YINGJIAN_PROJECT_DIGEST": project_digest(settings),
         "DBT_PROFILES_DIR": str(dbt_folder(settings)),
-        # Python is at work for one model at a time, the server for as many as there are threads.
+        # dbt's Python code runs one model at a time, but each thread keeps one server process busy, so there is one per core.
         "YINGJIAN_PG_THREADS": str(os.cpu_count() or 2),
         "DBT_TARGET_PATH": str(settings.dbt_target),
         "DBT_LOG_PATH": str(settings.dbt_target / "logs"),
@@ -51,7 +51,7 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
 
 
 def manifest_fault(settings: Settings) -> str | None:
-    """Return the fault of the manifest from which DAGs are read: missing, broken or stale; None when it has none."""
+    """Return what is wrong with the manifest that the DAGs read: missing, broken or stale; None if it is current."""
     manifest, stamp = settings.dbt_target / "manifest.json", settings.dbt_target / "manifest.stamp"
     try:
         if not json.loads(manifest.read_bytes())["nodes"]:
@@ -64,9 +64,9 @@ def manifest_fault(settings: Settings) -> str | None:
 
 
 def prepare_manifest(settings: Settings) -> Path:
-    """Return the manifest of the project, and parse it anew only when a file of the project changed or it is broken.
+    """Return the path of the project's manifest; re-parse the project only if it changed or the manifest is broken.
 
-    A reader always sees a whole manifest, the old or the new one. Raises SetupError with dbt's last words when the
+    Files are replaced atomically, so a reader never sees half a manifest. Raises SetupError with dbt's last output lines if the
     project does not parse.
     """
     target = settings.dbt_target

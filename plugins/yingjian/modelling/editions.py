@@ -1,4 +1,4 @@
-"""This module reads the editions of the policy from their seed: the plan that is carried out, and the town that does so."""
+"""Reads the policy editions from their seed: which plan holds, and which town carries it out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from yingjian.settings import PROJECT_ROOT
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan has the town that carries it out, and its title with that of its annex."""
+    """The town that carries out a plan, and the titles of plan and annex."""
 
     town: str
     title: str
@@ -21,14 +21,14 @@ class Plan:
 
     @property
     def sources(self) -> str:
-        """Return the titles as a document cites them."""
+        """Return the titles in the form in which documents cite them."""
         return f"《{self.title}》" + (f"及附件《{self.annex_title}》" if self.annex_title else "")
 
 
 def parameter(name: str, edition_code: str, root: Path = PROJECT_ROOT) -> str:
-    """Return a parameter as an edition has it: its own value, else that of the newest edition before it.
+    """Return a parameter's value under an edition: its own, else that of the newest earlier edition.
 
-    Raises KeyError when no edition up to this one has the parameter.
+    Raises KeyError if no edition up to this one has the parameter.
     """
     editions = [row["edition_code"] for row in _rows(root)]
     place = editions.index(edition_code) + 1 if edition_code in editions else len(editions)
@@ -40,7 +40,7 @@ def parameter(name: str, edition_code: str, root: Path = PROJECT_ROOT) -> str:
 
 
 def version(edition_code: str, root: Path = PROJECT_ROOT) -> str:
-    """Return the name of an edition for officials: 方案（第二版）, 二十条; its whole title where that has no short one."""
+    """Return an edition's short name for officials, such as 方案（第二版） or 二十条; its full title if it has no short one."""
     title = next((row["title"] for row in _rows(root) if row["edition_code"] == edition_code), "")
     numbered = re.search(r"方案（[^（）]+版）$", title)
     short = re.search(r"（([^（）]+)）$", title)
@@ -63,9 +63,9 @@ def _parameters(root: Path) -> dict[tuple[str, str], str]:
 
 @cache
 def plan(edition_code: str = "", root: Path = PROJECT_ROOT) -> Plan:
-    """Return the plan that holds under an edition: a national edition changes rules of the town's last plan.
+    """Return the plan in force under an edition. A national edition only amends the town's last plan.
 
-    Without a known edition it is the last plan of all.
+    For an unknown edition, the newest plan is returned.
     """
     editions = _rows(root)
     place = next((place for place, row in enumerate(editions, 1) if row["edition_code"] == edition_code), len(editions))

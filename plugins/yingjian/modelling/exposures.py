@@ -1,6 +1,6 @@
-"""This module writes dbt's exposures, which list the readers of the marts, from the marts' own YAML.
+"""Generates dbt's exposures, which list the marts each kind of reader reads, from the marts' own YAML.
 
-No mart is forgotten, because every mart that matches an exposure is listed.
+Every mart that matches an exposure is listed, so none can be forgotten.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from yingjian.modelling.marts import Mart, marts
 
 @dataclass(frozen=True)
 class Exposure:
-    """An exposure is a reader with the marts that it reads."""
+    """A kind of reader and a predicate for the marts that it reads."""
 
     name: str
     label: str

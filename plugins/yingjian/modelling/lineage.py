@@ -1,7 +1,7 @@
-"""This module sends OpenLineage events of runs, tasks and models to the endpoint of YINGJIAN_OPENLINEAGE_URL, if set.
+"""Sends OpenLineage events of runs, tasks and models to YINGJIAN_OPENLINEAGE_URL, if set.
 
-Airflow's provider sends the events of DAG runs and tasks, OpenLineage's dbt processor those of each model with its
-tables and columns. Events hold names, SQL of models and counts; they hold no row, no task argument, no source code.
+Airflow's provider sends the events of DAG runs and tasks; OpenLineage's dbt processor sends one per model with its tables and
+columns. Events contain names, the models' SQL and counts, but no rows, task arguments or source code.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PRODUCER = "https://github.com/OpenLineage/OpenLineage/tree/main/integration/dbt
 
 
 def airflow_environment(settings: Settings) -> dict[str, str]:
-    """Return Airflow's settings for OpenLineage. Raises SetupError when an endpoint is set without the packages."""
+    """Return Airflow's OpenLineage settings. Raises SetupError if an endpoint is set but the packages are missing."""
     if not settings.openlineage_url:
         return {"AIRFLOW__OPENLINEAGE__DISABLED": "True"}
     try:
@@ -38,12 +38,12 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
 
 
 def artifacts(settings: Settings) -> Path | None:
-    """Return the folder in which a build must leave its artifacts for the events; None when no endpoint is set."""
+    """Return the folder for a build's dbt artifacts, from which events are made; None if no endpoint is set."""
     return settings.home / "lineage" if settings.openlineage_url else None
 
 
 def tell(settings: Settings, project: Path) -> None:
-    """Send the events of the models of the last build. An endpoint that does not answer stops nothing: it is logged."""
+    """Send the events of the last build's models. A failing endpoint is only logged and does not fail the build."""
     from openlineage.client import OpenLineageClient
     from openlineage.client.transport.http import HttpConfig, HttpTransport
     from openlineage.common.provider.dbt.local import DbtLocalArtifactProcessor

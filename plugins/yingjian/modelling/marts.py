@@ -1,18 +1,18 @@
-"""This is the registry of marts. It reads the facts that each mart's YAML states in `config.meta`.
+"""This module is the registry of marts, read from `config.meta` in each mart's YAML.
 
 | key | meaning |
 |---|---|
 | `reader_schema` | reporting, reporting_public or restricted, where readers find it; without it a mart is not published |
-| `history` | readers see every published business date, the newest publication of each |
+| `history` | readers see every published business date, each in its newest publication |
 | `signed_off` | readers see only the newest publication that was signed off (article 31) |
-| `town_wide` | it is the same for everyone in the town and says nothing of other places' people |
+| `town_wide` | its rows are the same for everyone in the town and concern no single place's people |
 | `audience` | the columns that name the place or department of a row; without one only the office reads the row |
-| `everyones` | the column that says which rows are the same for everyone in the town |
+| `everyones` | the column that marks the rows that are the same for everyone in the town |
 | `report` | the section of the report that reads it |
-| `title` | what officials call it, where they do |
+| `title` | its Chinese title for officials, if it has one |
 
-A column's `config.meta.label` is its Chinese title. The number of a grid comes again in each community, so the
-audience `grid` stands beside `community`.
+A column's `config.meta.label` is its Chinese title. Grid numbers repeat from community to community, so the
+audience `grid` always comes with `community`.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ import yaml
 from yingjian.settings import PROJECT_ROOT
 
 READER_SCHEMAS = ("reporting", "reporting_public", "restricted")
-# The columns by which a row belongs to a reader of each kind.
+# A row belongs to a reader of each kind by these columns.
 COLUMNS_OF_KIND = {"community": ("community", "communities"), "department": ("department",), "grid": ("grid",)}
 AUDIENCE_COLUMNS = tuple(column for columns in COLUMNS_OF_KIND.values() for column in columns)
-# Readers see these columns of a mart with `history` besides its own: name -> (label, comment).
+# Readers of a mart with `history` see these additional columns: name -> (label, comment).
 HISTORY_COLUMNS = MappingProxyType({
     "publication_id": ("发布编号", "Number of the publication, rising with time."),
     "is_current": ("是否当前", "True for the rows of the publication that reporting shows."),
 })  # fmt: skip
-# A process reads all files when it first asks for a mart. libyaml, where it is installed, is several times as fast.
+# A process reads all YAML files on first use. libyaml, if installed, is several times faster.
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
 class Mart:
-    """A mart has the facts of its YAML. Without `reader_schema` it is not published. `columns` keeps the YAML's order."""
+    """A mart as its YAML declares it. Without `reader_schema` it is not published. `columns` keeps the YAML's order."""
 
     name: str
     columns: tuple[str, ...]
@@ -55,7 +55,7 @@ class Mart:
     everyones: str | None = None
     report: str | None = None
     title: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)  # The column's name gives its Chinese title.
+    labels: Mapping[str, str] = field(default_factory=dict)  # The key is a column's name, the value its Chinese title.
 
     @property
     def reader_columns(self) -> tuple[str, ...]:
@@ -72,12 +72,14 @@ class Mart:
         return "persons" if "person_key" in self.columns else "places"
 
     def column_of(self, kind: str, columns: Collection[str]) -> str | None:
-        """Return the column by which rows belong to a kind of reader, of the columns that exist; None without one."""
+        """Return the existing column that assigns rows to a kind of reader (community, department or grid); None if there is
+        none.
+        """
         named = (name for name in COLUMNS_OF_KIND.get(kind, ()) if name in self.audience and name in columns)
         return next(named, None)
 
 
-# This is the only mart that dbt does not build: it holds the findings of the audit.
+# The only mart that dbt does not build: it holds the findings of the audit.
 QUALITY_CHECK = Mart("quality_check", columns=(), reader_schema="reporting", is_town_wide=True)
 
 
@@ -85,7 +87,7 @@ QUALITY_CHECK = Mart("quality_check", columns=(), reader_schema="reporting", is_
 def marts(root: Path = PROJECT_ROOT) -> Mapping[str, Mart]:
     """Return every mart that dbt builds, by name.
 
-    Raises ValueError, which names a mart whose facts contradict themselves.
+    Raises ValueError, which names the mart, if a mart's settings contradict each other.
     """
     folder = root / "dbt_project" / "models" / "marts"
     every_mart = (_mart(model) for path in sorted(folder.glob("*.yml")) for model in _models(path))
@@ -94,7 +96,7 @@ def marts(root: Path = PROJECT_ROOT) -> Mapping[str, Mart]:
 
 @cache
 def published(root: Path = PROJECT_ROOT) -> Mapping[str, Mart]:
-    """Return every mart that is published, by name, with `quality_check` among them."""
+    """Return every published mart by name, including `quality_check`."""
     published_marts = (mart for mart in (*marts(root).values(), QUALITY_CHECK) if mart.reader_schema)
     return MappingProxyType({mart.name: mart for mart in published_marts})
 
@@ -129,7 +131,7 @@ def _mart(model: Mapping[str, Any]) -> Mart:
 
 
 def _wrong(mart: Mart) -> str | None:
-    """Return which fact of a mart is impossible; None when nothing is wrong."""
+    """Return a description of the first invalid setting of a mart; None if all are valid."""
     if mart.reader_schema not in ("", *READER_SCHEMAS):
         return f"reader_schema {mart.reader_schema} is none of {', '.join(READER_SCHEMAS)}"
     for column in mart.audience:

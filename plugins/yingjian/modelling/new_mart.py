@@ -1,7 +1,7 @@
-"""This module writes the files of a new mart: a model, its YAML and its checks, which build and pass as they stand.
+"""Scaffolds a new mart: a model, its YAML and its checks, which build and pass as they are.
 
-They count what is overdue in each community, so that whoever begins has a query with a grain, a key, titles, a unit test
-and a check to change. CONTRIBUTING.md says what a finished mart needs beside them.
+The template counts overdue items by community: a query with a grain, a key, titles, a unit test and a check to adapt.
+CONTRIBUTING.md lists what a finished mart needs beyond that.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ checks:
 def write(root: Path, name: str) -> list[Path]:
     """Write the three files and return their paths.
 
-    Raises ValueError when the name is none of a table, and when a file is there.
+    Raises ValueError if the name is not a valid table name or a file exists already.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]{1,40}", name, re.ASCII):
         raise ValueError(f"{name} cannot be a mart's name: give small letters, digits and underscores")

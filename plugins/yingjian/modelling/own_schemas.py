@@ -1,4 +1,4 @@
-"""This module makes schemas in which one process builds models beside the published ones, and drops them."""
+"""Temporary schemas in which one process builds models without touching the published ones."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from yingjian.settings import Settings
 
 @contextmanager
 def own_schemas(settings: Settings, purpose: str, names: Sequence[str]) -> Iterator[list[str]]:
-    """Make a schema of the transformer for each name, called dev_<purpose>_<pid>_<name>; yield them, and drop them at the end.
+    """Create a schema dev_<purpose>_<pid>_<name>, owned by the transformer, for each name; yield them, and drop them at the
+    end.
 
-    A lock says that a schema is in use: those of a process that was killed go first.
+    An advisory lock marks a schema as in use. Unlocked schemas were left by killed processes and are dropped first.
     """
     schemas = [f"dev_{purpose}_{os.getpid()}_{name}" for name in names]
     with warehouse.connect(settings) as conn:

@@ -1,7 +1,7 @@
-"""This module builds a business date with Spark as the engine: it exports, has the models built, and loads their rows back.
+"""Builds a business date with Spark as the engine: export, build the models on Spark, load their rows back.
 
-docs/spark.md describes it, docs/decisions/spark-in-the-pipeline.md says why it is so. dbt makes the tables of the build from
-the loaded rows, so that contracts, indexes, comments, grants and the door of the build are those of every build.
+See docs/spark.md, and docs/decisions/spark-in-the-pipeline.md for the reasons. dbt creates the tables of the build from the
+loaded rows, so contracts, indexes, comments, grants and build ownership are the same as in any other build.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Say = Callable[[dict[str, NodeResult]], None]
 
 
 def require(settings: Settings) -> None:
-    """Raise SetupError with what to install where Spark cannot run."""
+    """Raise SetupError with install instructions if Spark cannot run."""
     if not settings.spark_python.exists():
         raise SetupError(
             f"YINGJIAN_ENGINE is spark, and {settings.spark_python} is not there: run `{INSTALL}`, or set"
@@ -55,9 +55,9 @@ def require(settings: Settings) -> None:
 
 
 def build(settings: Settings, day: date, token: str, say: Say = lambda results: None) -> int:
-    """Build seeds and models for a business date as `dbt.build` does, the rows of the tables from Spark.
+    """Build seeds and models for a business date like `dbt.build`, with the tables' rows computed by Spark.
 
-    The seconds of a model are those on Spark, of its load and of dbt. Raises BuildError, SetupError.
+    A model's seconds are the sum of Spark's run, the load and dbt's run. Raises BuildError, SetupError.
     """
     require(settings)
     with spark_export.turn(settings) as conn:
@@ -78,7 +78,7 @@ def _models_on_spark(
     load: Callable[[str, Columns, Path], None],
     say: Say,
 ) -> dict[str, float]:
-    """Build the models on Spark and load each table when it is there; return the seconds by dbt's unique ids."""
+    """Build the models on Spark and load each table as soon as it is built; return seconds by dbt's unique id."""
     models = dbt.compiled(settings, SCHEMA, day)
     by_id = {model.unique_id: model for model in models}
     seconds: dict[str, float] = {}
@@ -111,10 +111,11 @@ def built_folder(settings: Settings) -> Path:
 def built(
     settings: Settings, models: Mapping[date, Sequence[Model]], sources: Mapping[Source, Columns]
 ) -> Generator[dict[str, Any], None, None]:
-    """Build the models of each date on Spark from what is exported; yield a result for each model.
+    """Build the models of each date on Spark from the exported files; yield a result for each model.
 
-    A result has `day`, `model` (dbt's unique id), `seconds` and `columns`; or `error`, which may be told and is the last. A
-    table's files lie in `built_folder`/date/model until the last result was taken. Raises BuildError when Spark ended.
+    A result has `day`, `model` (dbt's unique id), `seconds` and `columns`; or `error`, which contains no personal data and
+    comes last. A table's files are in `built_folder`/date/model until the last result is consumed. Raises BuildError if Spark's
+    process ended early.
     """
     shutil.rmtree(built_folder(settings), ignore_errors=True)
     built_folder(settings).mkdir(mode=0o700, parents=True)
@@ -132,9 +133,10 @@ def built(
 
 @contextmanager
 def _process(settings: Settings) -> Iterator[subprocess.Popen[str]]:
-    """Start the program that builds on Spark, which ends with this one.
+    """Start the Spark process; it is killed when the context ends, and exits if this process dies.
 
-    It gets the variables in `PASSED_ON` alone: those of Yingjian and of Airflow's connections hold passwords and keys.
+    It inherits only the variables that match `PASSED_ON`, since those of Yingjian and of Airflow's connections hold passwords
+    and keys.
     """
     environment = {name: value for name, value in os.environ.items() if PASSED_ON.match(name)}
     with (built_folder(settings) / "stderr").open("w+", encoding="utf-8", errors="replace") as stderr_file:
@@ -149,14 +151,14 @@ def _process(settings: Settings) -> Iterator[subprocess.Popen[str]]:
         try:
             assert process.stdout
             if "is_ready" not in process.stdout.readline():
-                stderr_file.seek(0)  # No row was read before the session was there.
+                stderr_file.seek(0)  # No row has been read yet, so the text is safe to show.
                 raise BuildError(
                     f"Spark did not start: {' '.join(stderr_file.read().split())[-500:] or 'it says nothing'}"
                 )
             yield process
         finally:
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # With the processes of Java that it started.
+                os.killpg(process.pid, signal.SIGKILL)  # This also kills the Java processes that it started.
             process.communicate()
 
 
@@ -175,7 +177,7 @@ def _results(process: subprocess.Popen[str], request: dict[str, Any]) -> Iterato
     raise BuildError("Spark ended before the models were built: it was killed, or had no memory left")
 
 
-# The functions below read Spark's files into tables of the warehouse.
+# The functions below load Spark's files into warehouse tables.
 
 
 def _suffix(token: str) -> str:
@@ -184,9 +186,9 @@ def _suffix(token: str) -> str:
 
 @contextmanager
 def loaded(conn: psycopg.Connection[Any], token: str) -> Iterator[Callable[[str, Columns, Path], None]]:
-    """Yield the function that loads a model's files into a table of this build; all these tables go at the end.
+    """Yield a function that loads a model's files into a table of this build; all such tables are dropped at the end.
 
-    conn: that of the `turn`, by which the tables of every other build belong to nobody any more.
+    conn: the connection of `turn`. Since it is exclusive, tables left by other builds can be dropped, too.
     """
     spark_export.drop_loaded(conn)
     try:
@@ -196,7 +198,7 @@ def loaded(conn: psycopg.Connection[Any], token: str) -> Iterator[Callable[[str,
 
 
 def load(conn: psycopg.Connection[Any], table: str, columns: Columns, folder: Path) -> None:
-    """Make a table in the schema `spark`, with PostgreSQL's types, of the rows of a folder of Parquet files."""
+    """Create a table in the schema `spark` with PostgreSQL's types and load a folder of Parquet files into it."""
     name = sql.Identifier(LOADED, table)
     typed = [sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in columns.items()]  # type: ignore[arg-type]
     copied = sql.SQL("copy {} ({}) from stdin with (format csv)").format(
@@ -213,7 +215,7 @@ def load(conn: psycopg.Connection[Any], table: str, columns: Columns, folder: Pa
 
 
 def _as_text(rows: pl.DataFrame, columns: Columns) -> pl.DataFrame:
-    """Return rows as COPY reads them: lists and the ends of time as PostgreSQL writes them, decimals without zeros at the end."""
+    """Format rows for COPY: lists and infinity as PostgreSQL writes them, decimals without trailing zeros."""
     return rows.select(_written(pl.col(name), kind).alias(name) for name, kind in columns.items())
 
 

@@ -1,7 +1,7 @@
-"""Spark reads Parquet files of the home: the tables that dbt names as sources, and the seeds (docs/spark.md).
+"""Exports dbt's sources and seeds to Parquet files in the home, which Spark reads (docs/spark.md).
 
-The file of a part, which is what one landed file or one publication brought, is named by the part and by a fingerprint of its
-rows. So the names alone say which files are still right: these stay, missing ones are written, all others go.
+A table is split into parts, one per landed file or publication. A part's file name contains the part's id and a fingerprint of
+its rows, so the names alone tell which files are current: those stay, missing ones are written, all others are deleted.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from yingjian.modelling.dbt_project import dbt_folder
 from yingjian.modelling.spark_types import SHORT_TYPES, Columns
 from yingjian.settings import Settings
 
-SCHEMA = "dev_spark"  # On Spark it holds the seeds and the models; no database has it.
-SEEDS = "policy"  # dbt loads the seeds into this schema of the warehouse.
-LOADED = "spark"  # Into this schema of the warehouse the rows of Spark's models are loaded.
+SCHEMA = "dev_spark"  # Spark's database for seeds and models; the warehouse has no such schema.
+SEEDS = "policy"  # The warehouse schema into which dbt loads the seeds.
+LOADED = "spark"  # The warehouse schema into which Spark's results are loaded.
 ROWS_PER_FILE = 100_000
-# The rows of these schemas go by parts. What landing notes of each file is a row or two, which need no file of their own.
+# Tables of these schemas are split by this column. Other tables, such as landing's records of a row or two per file, are not.
 PARTS = {"staging": "file_id", "published": "publication_id"}
 TYPES: dict[str, Any] = {
     "text": pl.String,
@@ -49,7 +49,7 @@ TYPES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Source:
-    """This is a table of the warehouse that models read."""
+    """A warehouse table that models read."""
 
     schema: str
     name: str
@@ -68,7 +68,7 @@ class Source:
 
 @dataclass(frozen=True)
 class _Table:
-    """This is a source with its columns, the column by which it goes in parts, and the files of each part as it is now."""
+    """A source with its columns, the column by which it is split, and the current file names of each part."""
 
     source: Source
     columns: Columns
@@ -85,7 +85,7 @@ def sources_folder(settings: Settings) -> Path:
 
 
 def sources(settings: Settings) -> list[Source]:
-    """Return every source that the dbt project declares, and every seed."""
+    """Return every source and seed of the dbt project."""
     declared = yaml.safe_load((dbt_folder(settings) / "models" / "staging" / "_sources.yml").read_text())["sources"]
     seeds = sorted(path.stem for path in (dbt_folder(settings) / "seeds").rglob("*.csv"))
     return [
@@ -96,17 +96,17 @@ def sources(settings: Settings) -> list[Source]:
 
 @contextmanager
 def turn(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
-    """Be the only one that exports, builds on Spark, or removes what they left; wait for whoever does."""
+    """Hold the lock for exporting, building on Spark and cleaning up; wait until it is free."""
     with psycopg.connect(warehouse.uri(settings, "transformer"), autocommit=True) as conn:
         conn.execute("select pg_advisory_lock(hashtext(%s))", (locks.SPARK,))
         yield conn
 
 
 def export(settings: Settings) -> dict[Source, Columns]:
-    """Bring the files of all sources to what the warehouse holds at one moment; return the sources' columns.
+    """Update the files of all sources to one snapshot of the warehouse; return the sources' columns.
 
-    Only its owner can read the folder. The caller has the `turn`. Columns that dbt may not read, or of types that Spark does
-    not have (TYPES), are left out; a model that reads one is refused.
+    Only the owner can read the folder. The caller holds `turn`. Columns that dbt may not read, or whose type is not in TYPES,
+    are left out; a model that reads one is rejected.
     """
     settings.spark.mkdir(mode=0o700, parents=True, exist_ok=True)
     with warehouse.connect(settings, "transformer") as conn:
@@ -119,10 +119,10 @@ def export(settings: Settings) -> dict[Source, Columns]:
 
 
 def forget_stale(settings: Settings) -> None:
-    """Remove the files whose rows the warehouse no longer holds so; all of them where Spark is not the engine.
+    """Remove files that no longer match the warehouse; remove all of them if Spark is not the engine.
 
-    Whoever deletes or changes persons' rows for good calls it at the end, so that nothing stays until the next build. The
-    call waits for a build on Spark that is at work.
+    Callers that permanently delete or change personal data run it last, so that no copy remains until the next build. It waits
+    for a running Spark build.
     """
     if not settings.spark.exists():
         return
@@ -138,7 +138,7 @@ def forget_stale(settings: Settings) -> None:
 
 
 def drop_loaded(conn: psycopg.Connection[Any]) -> None:
-    """Drop the tables of Spark's rows that an earlier build left."""
+    """Drop the tables into which an earlier build loaded Spark's rows."""
     names = conn.execute("select tablename from pg_tables where schemaname = %s", (LOADED,)).fetchall()
     for (name,) in names:
         conn.execute(sql.SQL("drop table if exists {}").format(sql.Identifier(LOADED, name)))
@@ -156,7 +156,7 @@ def _table(conn: psycopg.Connection[Any], source: Source) -> _Table:
     by = PARTS.get(source.schema)
     if by not in columns or _is_key(conn, source, by):
         by = None
-    if not columns:  # A seed of another version of the project may be gone.
+    if not columns:  # The seed may not exist in another version of the project.
         return _Table(source, columns, by, {})
     part = sql.Identifier(by) if by else sql.SQL("null::bigint")
     query = sql.SQL("select {}, count(*), sum(hashint8extended(xmin::text::bigint, 0)) from {} group by 1").format(
@@ -168,14 +168,16 @@ def _table(conn: psycopg.Connection[Any], source: Source) -> _Table:
 
 
 def _names(key: int | None, count: int, total: int, columns: Columns) -> list[str]:
-    """Return the names of a part's files. Each row that came, changed or went gives the part another sum of its xmins."""
+    """Return the names of a part's files. Any insert, update or delete changes the part's row count or its sum
+    of xmin hashes.
+    """
     fingerprint = hashlib.sha256(f"{count} {total} {columns} {ROWS_PER_FILE}".encode()).hexdigest()[:16]
     number_of_files = max(1, -(-count // ROWS_PER_FILE))
     return [f"{'all' if key is None else key}-{fingerprint}-{number:05d}.parquet" for number in range(number_of_files)]
 
 
 def columns_of(conn: psycopg.Connection[Any], source: Source) -> Columns:
-    """Return the columns of a table of the warehouse that dbt may read, with the types that models can read."""
+    """Return the columns of a table that dbt may read and whose types are in TYPES."""
     rows = conn.execute(
         """
         select attname, format_type(atttypid, null) from pg_attribute
@@ -190,7 +192,7 @@ def columns_of(conn: psycopg.Connection[Any], source: Source) -> Columns:
 
 
 def _is_key(conn: psycopg.Connection[Any], source: Source, column: str) -> bool:
-    """Return whether each row has another value of a column, so that every part would be one row."""
+    """Return whether a column is unique, so that every part would be a single row."""
     row = conn.execute(
         """
         select exists (
@@ -209,20 +211,21 @@ def _write_missing(conn: psycopg.Connection[Any], table: _Table, folder: Path) -
     if not missing:
         return
     for name in (name for names in missing.values() for name in names):
-        (folder / name).unlink(missing_ok=True)  # The rows of a part may come in another order now.
+        # Rows may come in another order now, so the remaining old files of a part cannot be kept.
+        (folder / name).unlink(missing_ok=True)
     schema = {name: TYPES[kind] for name, kind in table.columns.items()}
     for key, rows in _rows(conn, table, list(missing)):
         for name in missing[key]:
             chunk = [row[1:] for row in islice(rows, ROWS_PER_FILE)]
             pl.DataFrame(chunk, schema=schema, orient="row").write_parquet(folder / f".{name}")
-        for name in missing[key]:  # Spark reads no file whose name begins with a dot.
+        for name in missing[key]:  # Spark ignores files whose name starts with a dot.
             (folder / f".{name}").rename(folder / name)
 
 
 def _rows(
     conn: psycopg.Connection[Any], table: _Table, keys: list[int | None]
 ) -> Iterator[tuple[int | None, Iterator[tuple[Any, ...]]]]:
-    """Yield each part's key with its rows, the key before the columns; a table without rows is one part."""
+    """Yield each part's key and rows; the first field of a row is the key. An empty table yields one empty part."""
     part = sql.Identifier(table.by) if table.by else sql.SQL("null::bigint")
     query = sql.SQL("select {}, {} from {} where {} order by 1").format(
         part,

@@ -1,8 +1,8 @@
-"""This program builds the models on Spark, the second engine (docs/spark.md). `yingjian.modelling.spark` starts it.
+"""Builds the models on Spark, the second engine (docs/spark.md); started by `yingjian.modelling.spark`.
 
-`python -m yingjian.modelling.spark_models FOLDER MASTER PARENT` runs in the environment that has Spark. It gets tables, models
-and dates on its standard input, builds into FOLDER, prints a line of JSON for each model, and ends with the process PARENT.
-What it prints names models, lines and classes of errors: a message of Spark's could hold a cell of a row.
+`python -m yingjian.modelling.spark_models FOLDER MASTER PARENT` runs in the environment that has Spark. It reads tables, models
+and dates as JSON from stdin, builds into FOLDER, prints one JSON line per model, and exits when the process PARENT dies. Its
+output contains only names of models, line numbers and error classes, since Spark's messages may quote a cell.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ SESSION = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.catalogImplementation": "in-memory",
-    "spark.sql.ansi.enabled": "true",  # Spark refuses what PostgreSQL refuses.
-    "spark.sql.timestampType": "TIMESTAMP_NTZ",  # Asia/Shanghai, as the feeds write it, without a zone.
+    "spark.sql.ansi.enabled": "true",  # Invalid casts and overflows raise an error, as in PostgreSQL.
+    "spark.sql.timestampType": "TIMESTAMP_NTZ",  # The feeds write wall time of Asia/Shanghai without a zone.
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    "spark.sql.files.maxRecordsPerFile": "1000000",  # Whoever loads them has one file at a time in memory.
-    "spark.sql.decimalOperations.allowPrecisionLoss": "false",  # Else a quotient has six decimals only.
+    "spark.sql.files.maxRecordsPerFile": "1000000",  # The loader holds one file at a time in memory.
+    "spark.sql.decimalOperations.allowPrecisionLoss": "false",  # Otherwise a quotient is cut to six decimals.
 }
-# One machine is all there is: nobody else reaches it, and its few cores need few parts.
+# With a local master, Spark listens on loopback only, and its few cores need few shuffle partitions.
 ON_ONE_MACHINE = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.sql.shuffle.partitions": "2",
 }
-# A failed task would log the row that it failed on: no process of Spark's logs anything. Without an appender Spark takes its own
-# settings instead of these.
+# A failed task would log the row that it failed on, so all of Spark's logging is off. Without any appender, Log4j would fall
+# back to Spark's default settings.
 NO_LOG = "appender.none.type = Null\nappender.none.name = none\nrootLogger.level = off\nrootLogger.appenderRef.none.ref = none\n"
-# PySpark writes each error with its message, which can hold a cell of a row, to these loggers of Python, whatever Spark's own
-# log is set to. Their names stand in `_log_exception` of pyspark/errors/exceptions/base.py.
+# PySpark logs each error message, which may quote a cell, to these Python loggers, whatever Spark's log level is. The names
+# come from `_log_exception` in pyspark/errors/exceptions/base.py.
 PYTHON_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 Say = Callable[[dict[str, Any]], None]
 
 
 class ModelError(BuildError):
-    """Spark could not build a model; the text names it and the line."""
+    """Raised when Spark could not build a model; the text names the model and the line."""
 
     def __init__(self, model: Model, seconds: float, text: str) -> None:
         super().__init__(text)
@@ -62,7 +62,7 @@ class ModelError(BuildError):
 
 
 def session(folder: Path, master: str) -> SparkSession:
-    """Return a session whose catalogue is in memory, and whose files are in `folder`."""
+    """Return a session with an in-memory catalogue and its files in `folder`."""
     from pyspark.sql import SparkSession
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def session(folder: Path, master: str) -> SparkSession:
 
 
 def register(spark: SparkSession, tables: Mapping[str, str]) -> None:
-    """Let Spark know the exported tables, each by its name and its folder, and nothing else."""
+    """Register the exported tables (name -> folder) in Spark's catalogue."""
     spark.sql(f"drop database if exists {SCHEMA} cascade")
     for database in sorted({name.partition(".")[0] for name in tables} | {SCHEMA}):
         spark.sql(f"create database if not exists {database}")
@@ -95,7 +95,7 @@ def register(spark: SparkSession, tables: Mapping[str, str]) -> None:
 def build_models(
     spark: SparkSession, models: Sequence[Model], tables: Mapping[str, Columns], folder: Path, say: Say
 ) -> None:
-    """Build the models in their order; the files of a model's table go to folder/<model>. Raises ModelError."""
+    """Build the models in the given order; a model's table files go to folder/<model>. Raises ModelError."""
     known = dict(tables)
     views: dict[str, tuple[Model, str]] = {}
     for model in models:
@@ -106,7 +106,7 @@ def build_models(
             raise ModelError(model, time.monotonic() - start, f"Spark cannot build {error}") from None
         known[model.table] = translated.columns
         if model.is_view:
-            # An error in a view gives its position in the query alone.
+            # Spark gives the position of an error in a view relative to the view's query.
             statement, views[model.table] = f"create view {model.table} as ", (model, translated.marked)
         else:
             statement = f"create table {model.table} using parquet location '{folder / model.name}' as "
@@ -124,9 +124,9 @@ def build_models(
 
 
 def _known(error: Exception) -> Exception:
-    """Return the error to which Spark gives a condition: what fails in another thread of Spark's comes wrapped by Java.
+    """Return the underlying Spark error with an error condition, unwrapping Java causes.
 
-    A scalar subquery has a thread of its own.
+    Errors from other threads, such as those of scalar subqueries, arrive wrapped.
     """
     java = getattr(error, "java_exception", None)
     while java is not None:
@@ -142,9 +142,10 @@ def _known(error: Exception) -> Exception:
 def _where(
     spark: SparkSession, error: Exception, model: Model, statement: str, views: Mapping[str, tuple[Model, str]]
 ) -> str:
-    """Return the line at which an error of Spark's stands; with the file, if that is of a view which the model reads.
+    """Return the place of a Spark error, with the file name if it lies in a view that the model reads.
 
-    Of an error in a view Spark may say only where the model reads it. Then the view's own query is asked.
+    For an error inside a view, Spark may report only where the model reads the view. Then the view's query is run on its own to
+    find the line.
     """
     for context in getattr(error, "getQueryContext", lambda: [])() or []:
         try:
@@ -171,7 +172,7 @@ def _line(model: Model, text: str, start: int, stop: int) -> str:
 
 
 def _check_types(spark: SparkSession, model: Model, columns: Columns, start: float) -> None:
-    """Raise ModelError where Spark gave a column another type than PostgreSQL gives it."""
+    """Raise ModelError if a column's type on Spark is not the one PostgreSQL gives it."""
     built_types = {column.name: column.dataType.simpleString() for column in spark.table(model.table).schema.fields}
     for name, kind in columns.items():
         wanted = (spark_type(kind) or "").replace("timestamp_ltz", "timestamp").replace(" ", "")
@@ -184,7 +185,9 @@ def _check_types(spark: SparkSession, model: Model, columns: Columns, start: flo
 
 
 def _printer() -> Say:
-    """Return a function that prints to the standard output, which is closed to everybody else: Java prints beside the errors."""
+    """Return a function that prints events to stdout. Everything else written to stdout, for example by Java,
+    goes to stderr.
+    """
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return lambda event: print(json.dumps(event), file=out, flush=True)
@@ -195,11 +198,11 @@ def _with_day(say: Say, day: str, event: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Build the models of each date that is asked for into FOLDER/<date>."""
+    """Build the models of each requested date into FOLDER/<date>."""
     folder, master = Path(sys.argv[1]), sys.argv[2]
     end_with(int(sys.argv[3]))
     say = _printer()
-    spark = session(folder, master)  # No row was read yet: what goes wrong here is told as it is.
+    spark = session(folder, master)  # Errors here may be shown in full, since no row has been read.
     say({"is_ready": True})
     try:
         request = json.load(sys.stdin)
@@ -211,7 +214,7 @@ def main() -> None:
         say({"is_done": True})
     except ModelError as error:
         say({"model": error.model.unique_id, "seconds": error.seconds, "error": str(error)})
-    except Exception as error:  # Its text, too, could hold a cell.
+    except Exception as error:  # The message may quote a cell.
         last = traceback.extract_tb(error.__traceback__)[-1]
         say({"error": f"Spark ended with {type(error).__name__} at {Path(last.filename).name}:{last.lineno}"})
 

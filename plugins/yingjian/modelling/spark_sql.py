@@ -1,8 +1,8 @@
-"""This module makes Spark's SQL of a model's PostgreSQL SQL (docs/spark.md).
+"""Translates a model's PostgreSQL SQL to Spark SQL (docs/spark.md).
 
-It knows the PostgreSQL type of every expression, and how Spark 4.3 says the same. A construct or a type that it does not
-know is refused by its name, the model and the line: nothing is left to a guess, because most that differs between the two
-gives other rows and no error. sqlglot parses and writes; everything in between stands here.
+It infers the PostgreSQL type of every expression and knows the equivalent for Spark 4.3. An unknown construct or type is
+refused with its name, the model and the line; nothing is guessed, because most differences between the two engines change rows
+without raising an error. sqlglot parses and generates; the translation between is done here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from yingjian.modelling.spark_types import INFINITIES, NO_END, NO_START, SHORT_T
 Typed = tuple[Any, Type]
 Wrap = Callable[[Any], Any]
 
-UNKNOWN = "unknown"  # PostgreSQL gives this type to a bare literal and a bare null.
+UNKNOWN = "unknown"  # This is PostgreSQL's type of an untyped literal or null.
 INTEGERS = ("smallint", "integer", "bigint")
 NUMBERS = (*INTEGERS, "numeric", "double precision")
 TIMES = ("date", "timestamp")
@@ -36,13 +36,14 @@ SPARK_TYPES = {
     "timestamp": "timestamp_ntz",
     "timestamptz": "timestamp_ltz",
 }
-# PostgreSQL's numeric has no limit. Spark gives every result a size of its own and drops decimals where two sizes meet, so
-# that every result is brought to this one: 20 decimals, as PostgreSQL gives a share. A whole number and a power are shorter.
+# PostgreSQL's numeric is unbounded. Spark derives a precision and scale for every result and drops decimals when two scales
+# meet, so every result is cast to this type: 20 decimals, as PostgreSQL gives a share. Whole numbers and powers get shorter
+# types.
 NUMERIC = SPARK_TYPES["numeric"]
-DIVISOR = "decimal(38, 16)"  # Spark gives a quotient fewer than twenty decimals if its divisor has more.
+DIVISOR = "decimal(38, 16)"  # With a longer scale of the divisor, Spark's quotient would have fewer than 20 decimals.
 WHOLE_NUMERIC, SHORT_NUMERIC = "decimal(18, 0)", "decimal(20, 6)"
 ROUNDED = {"numeric": "round", "double precision": "rint"}
-CASTS = {  # From a type to these Spark's cast gives what PostgreSQL's does.
+CASTS = {  # Source type -> target types for which Spark's cast behaves like PostgreSQL's.
     "text": (*NUMBERS, "timestamp"),
     **dict.fromkeys(INTEGERS, ("text", *NUMBERS)),
     "numeric": ("double precision",),
@@ -51,7 +52,7 @@ CASTS = {  # From a type to these Spark's cast gives what PostgreSQL's does.
     "date": ("text", "timestamp"),
     "timestamp": ("text", "date"),
 }
-TIME_FORMATS = {  # A token of to_char, and what date_format calls it.
+TIME_FORMATS = {  # The keys are tokens of to_char, the values those of date_format.
     "FMMM": "M",
     "FMDD": "d",
     "HH24": "HH",
@@ -73,29 +74,29 @@ OF_TYPES = (
     exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Pow, exp.Neg, exp.Cast, exp.DPipe, exp.Round, exp.Floor, exp.Ceil,
     exp.Sum, exp.Avg,
 )  # fmt: skip
-ROW_OF_KEY = "row_of_its_key"  # The number that `distinct on` gives each row.
+ROW_OF_KEY = "row_of_its_key"  # This column holds the row number within a `distinct on` key.
 MAX_INTEGER = 2**31 - 1
 MARK = re.compile(r"/\* @(\d+) \*/")
 
 
 class Plain(Postgres):
-    """PostgreSQL as it is written: sqlglot counts no list from 0 and turns no format of a date."""
+    """This dialect is PostgreSQL without sqlglot's conversions of array indexes and date formats."""
 
     INDEX_OFFSET = 0
     TIME_MAPPING: dict[str, str] = {}  # noqa: RUF012  sqlglot declares it so.
 
 
 class Refused(ValueError):
-    """A model holds what this module cannot translate; the text names the model, the line and the construct."""
+    """Raised for a model that cannot be translated; the text names the model, the line and the construct."""
 
     may_be_told = True
 
 
 @dataclass(frozen=True)
 class Translated:
-    """This is a model in Spark's SQL, with its columns and the constructs that it needed, each with where it stands first.
+    """A translated model: its Spark SQL, its columns, and each construct used with the place of its first use.
 
-    marked: the same SQL with the lines of the compiled SQL in comments, by which `line_of` knows where an error stands.
+    marked: the same SQL with line numbers of the compiled SQL in comments, from which `line_of` locates an error.
     """
 
     sql: str
@@ -106,7 +107,7 @@ class Translated:
 
 @dataclass
 class Source:
-    """This is what a name in `from` stands for. `is_item` marks the one item of a list in a lambda."""
+    """A named relation in `from`. `is_item` marks the item variable of a lambda over a list."""
 
     name: str
     columns: Columns
@@ -115,7 +116,7 @@ class Source:
 
 @dataclass
 class Scope:
-    """This is what a query sees: its sources, its columns' names where they count, its CTEs, and the query around it."""
+    """The scope of a query holds its sources, its output columns, its CTEs, and the enclosing query's scope."""
 
     outer: Scope | None = None
     ctes: dict[str, Columns] = field(default_factory=dict)
@@ -128,7 +129,7 @@ class Scope:
         return self.outer.cte(name) if self.outer else None
 
     def column(self, name: str, table: str) -> tuple[Type, bool] | None:
-        """Return the type of a column and whether it is an item of a list; None when nothing has it."""
+        """Return a column's type and whether it is a lambda's list item; None if no scope has it."""
         for source in self.sources:
             if name in source.columns and table in ("", source.name):
                 return source.columns[name], source.is_item
@@ -138,10 +139,10 @@ class Scope:
 
 
 def translate(model: str, sql: str, tables: Mapping[str, Columns], source: str = "") -> Translated:
-    """Return a model in Spark's SQL.
+    """Translate a model to Spark SQL.
 
-    sql: as dbt compiled it; source: its file's text. tables: the columns of each table that it reads, by
-    `schema.table`. Raises Refused.
+    sql: the compiled SQL; source: text of the model's file; tables: columns of each table it reads, by `schema.table`. Raises
+    Refused.
     """
     return _Translation(model, sql, tables, source).translated()
 
@@ -152,7 +153,7 @@ _FUNCTIONS: dict[str, Callable[..., Typed]] = {}
 
 
 def _handles(*classes: type[Any], args: str = "this") -> Callable[..., Any]:
-    """Register a method for classes of expressions. An argument of theirs that is not named is refused where it is set."""
+    """Register a method as handler of expression classes. Any other argument that is set on the expression is refused."""
 
     def register(method: Callable[..., Typed]) -> Callable[..., Typed]:
         _HANDLERS.update(dict.fromkeys(classes, (frozenset(args.split()), method)))
@@ -178,7 +179,9 @@ def _function(name: str) -> Callable[..., Any]:
 
 
 def place(sql: str, source: str, line: int) -> str:
-    """Return a line of a model's compiled SQL: as one of its file, where one line of that reads the same, else as it is."""
+    """Describe a line of the compiled SQL: by the line of the model's file if exactly one has the same text,
+    else with its text.
+    """
     compiled = sql.splitlines()
     shown = compiled[line - 1].strip() if line <= len(compiled) else ""
     lines = [number for number, text in enumerate(source.splitlines(), 1) if text.strip() == shown]
@@ -186,7 +189,7 @@ def place(sql: str, source: str, line: int) -> str:
 
 
 def line_of(marked: str, start: int, stop: int) -> int | None:
-    """Return the line of the compiled SQL at a piece of the marked SQL: the first that is marked in it, else the nearest."""
+    """Return the line of the compiled SQL for a span of the marked SQL: the first mark inside it, else the nearest."""
     marks = [(mark.start(), int(mark[1])) for mark in MARK.finditer(marked)]
     inside = [line for position, line in marks if start <= position <= stop]
     nearest = sorted((abs(position - start), line) for position, line in marks)
@@ -194,7 +197,7 @@ def line_of(marked: str, start: int, stop: int) -> int | None:
 
 
 def _marked(tree: Any) -> str:
-    """Return Spark's SQL with a comment behind each column and table that says in which line of the compiled SQL it stands."""
+    """Return Spark SQL with a comment after each column and table that gives its line in the compiled SQL."""
     for node in tree.walk():
         node.comments = None
     for named in tree.find_all(exp.Column, exp.Table):
@@ -217,7 +220,7 @@ def number(value: int) -> Any:
 
 
 def spark_type(type_name: Type) -> str | None:
-    """Return Spark's name of a type; None when it has none."""
+    """Return Spark's name of a type; None if there is no equivalent."""
     if type_name.endswith("[]"):
         item = spark_type(type_name[:-2])
         return item and f"array<{item}>"
@@ -245,12 +248,12 @@ def not_null(node: Any) -> Any:
 
 
 def plain(call_: Any) -> Any:
-    """Return an aggregate as it is: without a filter and a window."""
+    """Return an aggregate unchanged, without filter or window."""
     return call_
 
 
 class _Translation:
-    """This is the translation of one model."""
+    """This class translates one model."""
 
     def __init__(self, model: str, sql: str, tables: Mapping[str, Columns], source: str) -> None:
         self.model, self.sql, self.tables, self.file = model, sql, tables, source
@@ -276,7 +279,7 @@ class _Translation:
         return place(self.sql, self.file, self.line)
 
     def note(self, node: Any) -> None:
-        """Remember the line of a node, where sqlglot knows it."""
+        """Remember a node's line number, if sqlglot has one."""
         for part in node.walk():
             if "line" in part.meta:
                 self.line = part.meta["line"]
@@ -292,7 +295,7 @@ class _Translation:
             self.constructs[name] = self.place()
 
     def value(self, node: Any, scope: Scope) -> Typed:
-        """Return an expression in Spark's words, and its PostgreSQL type."""
+        """Translate an expression; return it with its PostgreSQL type."""
         self.note(node)
         line = self.line
         if type(node) in _AGGREGATES:
@@ -308,7 +311,7 @@ class _Translation:
         return translated, kind
 
     def signed(self, node: Any, kind: Type) -> None:
-        """Note which construct was used, of what types."""
+        """Record the construct used, with its argument types."""
         kinds = self.frames.pop()
         if not isinstance(node, (exp.Column, exp.Literal, exp.Paren, exp.Subquery)):
             name = node.name.lower() if isinstance(node, exp.Anonymous) else node.key
@@ -316,7 +319,7 @@ class _Translation:
         self.frames[-1].append(kind)
 
     def put(self, node: Any, name: str, scope: Scope) -> Type:
-        """Translate an argument of a node in its place; return its type."""
+        """Translate an argument of a node in place; return its type."""
         translated, kind = self.value(node.args[name], scope)
         node.set(name, translated)
         return kind
@@ -327,7 +330,7 @@ class _Translation:
         return [kind for _, kind in pairs]
 
     def one_type(self, kinds: Sequence[Type]) -> Type:
-        """Return the type that PostgreSQL gives to several values together."""
+        """Return the common type that PostgreSQL resolves for several values."""
         known = sorted({kind for kind in kinds if kind != UNKNOWN})
         if not known:
             return UNKNOWN
@@ -340,7 +343,7 @@ class _Translation:
         raise self.refuse(f"the types {' and '.join(known)} do not go together")
 
     def like(self, node: Any, kind: Type, wanted: Type) -> Any:
-        """Return a bare literal, and a whole number beside a numeric, as the type of what stands beside it."""
+        """Cast an untyped literal to the type of the other operand, and an integer next to a numeric to numeric."""
         if kind in INTEGERS and wanted == "numeric":
             return cast(node, NUMERIC)
         if kind != UNKNOWN or wanted in (UNKNOWN, "text") or not isinstance(node, exp.Literal):
@@ -432,7 +435,9 @@ class _Translation:
         raise self.refuse(f"{pairs[0][1]} is not compared with {pairs[1][1]}")
 
     def row_comparison(self, node: Any) -> Any:
-        """Return `(a, b) > (c, d)` as conditions on single columns: Spark compares structs, in which a null is a value."""
+        """Expand a row comparison such as `(a, b) > (c, d)` into column comparisons: Spark would compare structs, in which null
+        is a value.
+        """
         if not isinstance(node.expression, exp.Tuple) or not isinstance(
             node, (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.EQ)
         ):
@@ -449,7 +454,7 @@ class _Translation:
         return paren(whole)
 
     def _any(self, node: Any, scope: Scope) -> Typed:
-        """Translate `x = any(list)`: sqlglot alone compares each item with itself."""
+        """Translate `x = any(list)`, which sqlglot's own translation gets wrong (it compares each item with itself)."""
         listed = node.expression.this.unnest()
         if not isinstance(node, exp.EQ) or isinstance(node.expression, exp.All):
             raise self.refuse(f"{node.sql(dialect=Plain)[:80]} is not known")
@@ -543,7 +548,7 @@ class _Translation:
 
     @_handles(exp.Collate, args="this expression")
     def _collate(self, node: Any, scope: Scope) -> Typed:
-        """Spark orders text by its bytes, which is what "C" says."""
+        """Drop the collation "C": Spark orders text by bytes anyway."""
         if node.expression.name != "C":
             raise self.refuse('only the collation "C" is known')
         return self.value(node.this, scope)
@@ -574,18 +579,18 @@ class _Translation:
         raise self.refuse(f"{left} {'-' if minus else '+'} {right} is not known")
 
     def sized(self, node: Any, kind: Type) -> Typed:
-        """Return a number, a numeric one in the size that every numeric has."""
+        """Return a number; a numeric is cast to the common precision and scale."""
         return (cast(node, NUMERIC) if kind == "numeric" else paren(node)), kind
 
     def moved(self, start: Any, moved: Any, target: str) -> Any:
-        """Return a date or time that was moved, but as it was where it stands for infinity, which does not move."""
+        """Return the moved date or time, except that infinity stays as it is."""
         if isinstance(start, exp.Cast) and isinstance(start.this, exp.Literal) and start.name not in (NO_END, NO_START):
             return moved
         ends = [cast(text(day), target) for day in (NO_END, NO_START)]
         return case(exp.In(this=start, expressions=ends), start.copy(), moved)
 
     def moment(self, node: Any, kind: Type) -> Any:
-        """Return a date as the moment of its beginning: PostgreSQL's date and interval give a timestamp."""
+        """Cast a date to the timestamp of its midnight, since PostgreSQL's date ± interval is a timestamp."""
         return cast(node, "timestamp_ntz") if kind == "date" else node
 
     @_handles(exp.Mul, args="this expression")
@@ -601,7 +606,7 @@ class _Translation:
 
     @_handles(exp.Div, args="this expression typed")
     def _quotient(self, node: Any, scope: Scope) -> Typed:
-        """An integer by an integer is an integer in PostgreSQL, a double in Spark."""
+        """Translate a division: integer / integer is an integer in PostgreSQL, a double in Spark."""
         left, right = self.put(node, "this", scope), self.put(node, "expression", scope)
         if left not in NUMBERS or right not in NUMBERS:
             raise self.refuse(f"{left} / {right} is not known")
@@ -628,7 +633,9 @@ class _Translation:
 
     @_handles(exp.Round, args="this decimals")
     def _round(self, node: Any, scope: Scope) -> Typed:
-        """Both round half away from zero; PostgreSQL does not when it rounds doubles."""
+        """Translate round for numeric only: both engines round half away from zero, but PostgreSQL rounds
+        doubles half to even.
+        """
         kind = self.put(node, "this", scope)
         if kind not in ("numeric", *INTEGERS):
             raise self.refuse(f"round of {kind} is not known: write round(…::numeric, …)")
@@ -703,7 +710,7 @@ class _Translation:
         return converted, wanted
 
     def converted(self, node: Any, kind: Type, wanted: Type) -> Any:
-        """Return an expression as another type, as PostgreSQL turns it."""
+        """Cast an expression as PostgreSQL does."""
         target = spark_type(wanted)
         assert target
         if kind == wanted and kind != UNKNOWN:
@@ -714,7 +721,7 @@ class _Translation:
             eight_digits = call("regexp", node.copy(), text("^[0-9]{8}$"))
             return case(eight_digits, call("to_date", node.copy(), text("yyyyMMdd")), cast(node, "date"))
         if kind in ROUNDED and wanted in INTEGERS:
-            return cast(call(ROUNDED[kind], node), target)  # Spark's cast drops decimals.
+            return cast(call(ROUNDED[kind], node), target)  # Spark's cast truncates.
         if kind in INTEGERS and wanted == "numeric":
             return cast(node, WHOLE_NUMERIC)
         if wanted in CASTS.get(kind, ()):
@@ -722,7 +729,7 @@ class _Translation:
         raise self.refuse(f"a cast of {kind} to {wanted} is not known")
 
     def literal_as(self, node: Any, wanted: Type, target: str) -> Any:
-        if not isinstance(node, exp.Literal):  # This is a null.
+        if not isinstance(node, exp.Literal):  # The node is a null.
             return cast(node, target)
         value = node.name
         if wanted in TIMES and value in INFINITIES:
@@ -741,7 +748,7 @@ class _Translation:
 
     @_handles(exp.DPipe, args="this expression")
     def _concatenation(self, node: Any, scope: Scope) -> Typed:
-        """Spark reads `||` beside `+`, and turns every type into text in its own way."""
+        """Translate `||` to concat: in Spark it has another precedence, and values convert to text differently."""
         pairs = [self.value(node.this, scope), self.value(node.expression, scope)]
         kinds = [kind for _, kind in pairs]
         if kinds[0] == kinds[1] and kinds[0].endswith("[]"):
@@ -753,7 +760,7 @@ class _Translation:
 
     @_handles(exp.Concat, exp.ConcatWs, args="this expressions coalesce separator")
     def _concat(self, node: Any, scope: Scope) -> Typed:
-        """PostgreSQL leaves nulls out."""
+        """Translate concat and concat_ws, which ignore nulls in PostgreSQL."""
         pairs = [self.value(each, scope) for each in node.expressions]
         nodes = [self.as_text(*pair) for pair in pairs]
         if isinstance(node, exp.ConcatWs):
@@ -767,7 +774,7 @@ class _Translation:
 
     @_handles(exp.Left, exp.Right, args="this expression")
     def _left(self, node: Any, scope: Scope) -> Typed:
-        """A negative number leaves so many characters out in PostgreSQL; Spark gives nothing then."""
+        """Translate left and right: a negative count drops that many characters in PostgreSQL; Spark returns an empty text."""
         self.text_of(node, "this", scope)
         kind = self.put(node, "expression", scope)
         if kind not in INTEGERS:
@@ -785,7 +792,7 @@ class _Translation:
 
     @_handles(exp.Substring, args="this start length")
     def _substring(self, node: Any, scope: Scope) -> Typed:
-        """Spark counts a start before 1 from the end."""
+        """Translate substring: Spark counts a start below 1 from the end of the text."""
         self.text_of(node, "this", scope)
         start, _ = self.value(node.args["start"], scope)
         length = node.args.get("length")
@@ -842,10 +849,10 @@ class _Translation:
                 written, rest = written + rest[0], rest[1:]
             else:
                 raise self.refuse(f"the format '{node.name}' of to_char is not known from '{rest}' on")
-        return written.replace("''", "")  # Two texts that follow each other are one.
+        return written.replace("''", "")  # Adjacent quoted texts are merged into one.
 
     def pattern(self, node: Any) -> Any:
-        """Return a regular expression as Java writes it. Its blank is only one of ASCII."""
+        """Convert a regular expression to Java's syntax; Java's \\s matches only ASCII blanks."""
         if not isinstance(node, exp.Literal):
             raise self.refuse("a pattern that is no literal is not known")
         for escaped in re.findall(r"\\(.)", node.name):
@@ -857,7 +864,7 @@ class _Translation:
 
     @_handles(exp.RegexpReplace, args="this expression replacement modifiers single_replace")
     def _regexp_replace(self, node: Any, scope: Scope) -> Typed:
-        """Without 'g' PostgreSQL replaces the first match only, and Spark all."""
+        """Translate regexp_replace: without the flag 'g', PostgreSQL replaces only the first match; Spark replaces all."""
         self.text_of(node, "this", scope)
         pattern, put = self.pattern(node.expression), node.args.get("replacement") or text("")
         if not isinstance(put, exp.Literal) or re.search(r"[\\$]", put.name):
@@ -906,7 +913,7 @@ class _Translation:
         return call("get", items, cast(exp.Sub(this=paren(where), expression=number(1)), "int")), kind[:-2]
 
     def first_of_an_aggregate(self, node: Any, scope: Scope) -> Typed | None:
-        """Translate `(array_agg(x order by y))[1]`: the value on the first row in that order."""
+        """Translate `(array_agg(x order by y))[1]` to min_by or max_by: the value of the first row in that order."""
         inside = node.this.unnest()
         where = inside.expression.this if isinstance(inside, exp.Filter) else None
         aggregate = inside.this if isinstance(inside, exp.Filter) else inside
@@ -926,9 +933,9 @@ class _Translation:
         return self.filter_of(where, scope)(first), kind
 
     def sort_key(self, node: Any, scope: Scope) -> tuple[list[Any], bool]:
-        """Return what a struct orders by as PostgreSQL does, and whether from the last on.
+        """Return struct fields that sort like PostgreSQL's sort key, and whether the order is descending.
 
-        Nulls are the largest in PostgreSQL and the smallest in Spark.
+        Nulls are the largest values in PostgreSQL and the smallest in Spark.
         """
         key, _ = self.value(node.this, scope)
         descending, nulls_first = bool(node.args.get("desc")), bool(node.args.get("nulls_first"))
@@ -960,7 +967,7 @@ class _Translation:
 
     @_handles(exp.StringToArray, args="this expression")
     def _string_to_array(self, node: Any, scope: Scope) -> Typed:
-        """An empty text is an empty list in PostgreSQL, a list of an empty text in Spark."""
+        """Translate string_to_array: an empty text gives an empty list in PostgreSQL, a list with one empty text in Spark."""
         self.text_of(node, "this", scope)
         if not isinstance(node.expression, exp.Literal) or not node.expression.name:
             raise self.refuse("string_to_array is only known with a literal between")
@@ -980,7 +987,7 @@ class _Translation:
 
     @_handles(exp.WidthBucket, args="this threshold")
     def _width_bucket(self, node: Any, scope: Scope) -> Typed:
-        """How many of a list that is in order are up to a value: 0 when none is."""
+        """Translate width_bucket: the number of items of a sorted list that are ≤ the value."""
         value, kind = self.value(node.this, scope)
         items, list_kind = self.list_value(node.args["threshold"], scope)
         if list_kind != f"{kind}[]":
@@ -1017,7 +1024,7 @@ class _Translation:
 
     @_function("regexp_match")
     def _regexp_match(self, node: Any, scope: Scope) -> Typed:
-        """A group that took no part is null in PostgreSQL, an empty text in Spark."""
+        """Translate regexp_match: a group that did not participate is null in PostgreSQL, an empty text in Spark."""
         value, pattern = node.expressions
         translated, kind = self.value(value, scope)
         translated, java = self.as_text(translated, kind), self.pattern(pattern)
@@ -1044,7 +1051,7 @@ class _Translation:
         return not_null(as_date), "boolean"
 
     def aggregate(self, node: Any, scope: Scope, wrap: Wrap, how: str = "") -> Typed:
-        """Return an aggregate; `wrap` puts the filter and the window around each call that Spark makes of it."""
+        """Translate an aggregate; `wrap` adds the filter and window to each Spark call it expands to."""
         line = self.line
         if type(node) not in _AGGREGATES:
             raise self.refuse(f"the aggregate {node.key} is not known")
@@ -1115,7 +1122,9 @@ class _Translation:
 
     @_aggregates(exp.Sum)
     def _total(self, node: Any, scope: Scope, wrap: Wrap) -> Typed:
-        """PostgreSQL sums integers to bigint, and bigint to numeric, so that a share of two sums keeps its decimals."""
+        """Translate sum: PostgreSQL sums integers as bigint and bigint as numeric, so a ratio of two such sums keeps its
+        decimals.
+        """
         kind = self.counted(node, scope)
         if kind not in NUMBERS:
             raise self.refuse(f"sum of {kind} is not known")
@@ -1150,7 +1159,7 @@ class _Translation:
         return self._within_group(node, scope, plain)
 
     def _within_group(self, node: Any, scope: Scope, wrap: Wrap) -> Typed:
-        """sqlglot alone makes percentile_cont approximate."""
+        """Translate percentile_cont, which sqlglot's own translation would make approximate."""
         if not isinstance(node.this, exp.PercentileCont) or not isinstance(node.this.this, exp.Literal):
             raise self.refuse("within group is only known of percentile_cont of a literal")
         (ordered,) = node.expression.expressions
@@ -1167,7 +1176,9 @@ class _Translation:
 
     @_aggregates(exp.ArrayAgg, exp.GroupConcat, args="this separator nulls_excluded")
     def _list_of(self, node: Any, scope: Scope, wrap: Wrap) -> Typed:
-        """PostgreSQL keeps the order that is asked for, array_agg keeps nulls, and nothing gives a null, no empty list."""
+        """Translate array_agg and string_agg: they keep the requested order, array_agg keeps nulls, and no rows give null, not
+        an empty list.
+        """
         if not isinstance(node.this, exp.Order):
             raise self.refuse(f"{'array_agg' if isinstance(node, exp.ArrayAgg) else 'string_agg'} needs an `order by`")
         is_text = isinstance(node, exp.GroupConcat)
@@ -1205,7 +1216,7 @@ class _Translation:
         return lambda_(name, exp.Dot(this=exp.to_identifier(name), expression=exp.to_identifier("listed")))
 
     def in_order(self, rows: Any, descending: list[bool]) -> Any:
-        """Return a list of structs in the order of their keys; each key is a pair of fields."""
+        """Sort a list of structs by their keys; each key is a pair of fields."""
         if len(set(descending)) == 1:
             return call("sort_array", rows, exp.Boolean(this=not descending[0]))
         left, right = self.item_name(), self.item_name()
@@ -1258,9 +1269,9 @@ class _Translation:
         return node, kinds[0]
 
     def of_a_list(self, select: Any, scope: Scope, use: str) -> Typed:
-        """Translate a query of one list, such as `(select min(a) from unnest(list) as t (a) where a >= b)`.
+        """Translate a query over one list, such as `(select min(a) from unnest(list) as t (a) where a >= b)`.
 
-        Spark reads no list of the row around a query, but has functions for the items of a list.
+        Spark cannot unnest a list of the outer row in a subquery, but has higher-order functions for lists.
         """
         source = _list_source(select)
         if source is None:
@@ -1321,7 +1332,7 @@ class _Translation:
         return exp.Coalesce(this=listed, expressions=[empty]), kind
 
     def query(self, node: Any, scope: Scope) -> Columns:
-        """Translate a query in its place; return its columns. `scope` belongs to the query."""
+        """Translate a query in place; return its columns. `scope` is the query's own scope."""
         self.note(node)
         if isinstance(node, (exp.Subquery, exp.Paren)):
             return self.query(node.this, scope)
@@ -1347,7 +1358,7 @@ class _Translation:
         return columns
 
     def as_numeric(self, node: Any, position: int) -> None:
-        """Let a branch of a union give a column of whole numbers as numeric: Spark would drop decimals of the other's."""
+        """Cast an integer column of a union's branch to numeric; otherwise Spark would drop decimals of the other branch."""
         if isinstance(node, exp.Subquery):
             self.as_numeric(node.this, position)
         elif isinstance(node, exp.Select) and not node.is_star:
@@ -1482,7 +1493,7 @@ class _Translation:
         self.construct(f"{side} join" + (" using" if node.args.get("using") else ""))
 
     def source(self, node: Any, scope: Scope) -> Any:
-        """Translate what stands in `from`, and let the scope see its columns."""
+        """Translate a relation in `from` and add its columns to the scope."""
         self.note(node)
         name = node.alias_or_name
         alias = node.args.get("alias")
@@ -1520,7 +1531,7 @@ class _Translation:
         )
 
     def series(self, node: Any, alias: Any, scope: Scope) -> Any:
-        """Spark counts down where the last comes before the first; PostgreSQL gives no row."""
+        """Translate generate_series: Spark counts down if the end is before the start; PostgreSQL returns no row."""
         (start, one), (end, other) = self.value(node.args["start"], scope), self.value(node.args["end"], scope)
         step = node.args.get("step")
         kind = self.one_type([one, other])
@@ -1554,11 +1565,12 @@ class _Translation:
 
 
 def _optional_groups(pattern: str) -> set[int]:
-    """Return the groups of a pattern that can match nothing while the pattern matches."""
+    """Return the groups of a pattern that may not participate in a match."""
     optional: set[int] = set()
     open_groups: list[tuple[int | None, list[int], list[bool]]] = [
         (None, [], [False])
-    ]  # With those inside, and if it has |.
+        # Each entry is a group's number, the groups inside it, and whether it contains |.
+    ]
     count = 0
     bare = re.sub(r"\\.", "__", pattern)
     bare = re.sub(r"\[[^\]]*\]", lambda found: "_" * len(found[0]), bare)
@@ -1584,7 +1596,7 @@ def _optional_groups(pattern: str) -> set[int]:
 
 
 def _named(node: Any, name: str, kinds: Sequence[Type]) -> str:
-    """Return a construct's name, with its types where Spark computes otherwise with other types."""
+    """Return a construct's name, with argument types if Spark's behaviour depends on them."""
     return f"{name}({', '.join(kinds)})" if isinstance(node, OF_TYPES) else name
 
 
@@ -1599,7 +1611,7 @@ def _copied(part: Any) -> Any:
 
 
 def _list_source(node: Any) -> tuple[Any, str, str] | None:
-    """Return the list that a query reads alone, with the names of its table and its column; else None."""
+    """Return the list that is a query's only source, with the names of its table and column; None for any other query."""
     if not isinstance(node, exp.Select) or not node.args.get("from_") or node.args.get("joins"):
         return None
     if any(node.args.get(name) for name in ("with_", "group", "having", "distinct", "windows", "laterals")):

@@ -1,9 +1,9 @@
-"""These names of types and ends of time are those of the export, of the translation and of what is loaded back."""
+"""Type names and infinity substitutes shared by the export to Spark, the SQL translation and the load back."""
 
 from __future__ import annotations
 
 Type = str
-Columns = dict[str, Type]  # It holds PostgreSQL's types by the names of the columns, in their order.
+Columns = dict[str, Type]  # The keys are column names in table order, the values PostgreSQL types.
 
 SHORT_TYPES = {
     "int": "integer",
