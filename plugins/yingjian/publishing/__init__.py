@@ -1,1 +1,1 @@
-"""This package publishes a build for readers."""
+"""This package publishes audited builds to readers."""

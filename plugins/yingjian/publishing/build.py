@@ -1,8 +1,8 @@
-"""Only one run may build at a time; it owns the schema `build` from its first model to the switch.
+"""Mutual exclusion of builds: one run at a time owns the schema `build`, from its first model to the switch.
 
-docs/decisions/one-build.md has the reasons. The owner is a row of `publishing.build`, not a lock of a connection,
-because a day is several tasks in several processes. A run that asks waits until the owner has ended or is dead, and
-until no earlier business date waits.
+docs/decisions/one-build.md has the reasons. Ownership is a row of `publishing.build` and not a lock of a connection, because a
+day is built by several tasks in several processes. A run that asks waits until the owner has ended or is dead, and until no
+earlier business date is waiting.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import psycopg
 
 from yingjian.database import locks
 
-# A run that waits looks every few seconds; the others do not wait for one that was not seen for this long.
+# A waiting run polls every few seconds; one that was not seen for this long no longer blocks the others.
 UNSEEN = timedelta(minutes=2)
 BY_HAND = "hand:"
 
-# The states of a build that has not ended: it waits for its turn, or it owns the schema and builds or asks a person.
+# States of an open build: it waits for its turn, or it owns the schema and is building or asking a person.
 OWNING = ("building", "asking")
 OPEN = ("waiting", *OWNING)
 
@@ -30,14 +30,14 @@ _COLUMNS = "build_id, run_id, run_key, token::text, as_of_date, state"
 
 
 class NotOwnerError(RuntimeError):
-    """The schema `build` does not belong to the run that wants to use it; the text names the owner."""
+    """Raised when a run uses the schema `build` without owning it; the text names the owner."""
 
     may_be_told = True
 
 
 @dataclass(frozen=True)
 class Build:
-    """A build is a claim on the schema `build`: columns of `publishing.build`."""
+    """A build is a claim on the schema `build`, stored as a row of `publishing.build`."""
 
     build_id: int
     run_id: str
@@ -48,11 +48,10 @@ class Build:
 
 
 def ask(conn: psycopg.Connection[Any], run_id: str, day: date, missing_feeds: list[str] | None = None) -> Build:
-    """Put on record that a run wants to build a business date.
+    """Record a run's claim to build a business date.
 
-    The call changes nothing for a run that waits or owns the schema.
-
-    A run whose earlier claim has ended makes a new one: the day is built and published again.
+    The call is idempotent while the run's claim is waiting or owns the schema. Once that claim has ended, a new one is made,
+    and the day is built and published again.
     """
     with conn.transaction():
         _lock(conn)
@@ -75,11 +74,11 @@ def ask(conn: psycopg.Connection[Any], run_id: str, day: date, missing_feeds: li
 def take_turn(
     conn: psycopg.Connection[Any], build: Build, is_alive: Callable[[str], bool], is_earlier_coming: Callable[[], bool]
 ) -> bool:
-    """Become the owner if it is this claim's turn; return whether the claim owns the schema now.
+    """Take ownership if it is this claim's turn; return whether the claim owns the schema now.
 
-    is_alive: whether the run of a run_id is still at work; the build of a dead run is over. is_earlier_coming: whether
-    a run of an earlier business date is about to ask. If the owner waits for a person, a claim of the same or a later
-    date takes its place.
+    is_alive: whether the run of a run_id is still running; a dead run's build is ended. is_earlier_coming: whether a run of an
+    earlier business date is about to ask. An owner that waits for a person is superseded by a claim for the same or a later
+    date.
     """
     with conn.transaction():
         _lock(conn)
@@ -116,12 +115,12 @@ def take_turn(
 
 
 def begin(conn: psycopg.Connection[Any], run_id: str) -> Build:
-    """Begin to build the models with a new token, which makes earlier models and checks of this run invalid.
+    """Start building the models with a new token, which invalidates earlier models and checks of this run.
 
     Raises NotOwnerError.
     """
     with conn.transaction():
-        locks.hold(conn, locks.STAGING)  # A landing that is at work ends first.
+        locks.hold(conn, locks.STAGING)  # Wait for a running landing.
         _lock(conn)
         build = owned(conn, run_id)
         row = conn.execute(
@@ -138,7 +137,7 @@ def begin(conn: psycopg.Connection[Any], run_id: str) -> Build:
 
 
 def keep_models(conn: psycopg.Connection[Any], build: Build, results: dict[str, Any]) -> None:
-    """Record the result of each model of the build's last try. results: state, seconds and rows by dbt's unique id."""
+    """Record each model's result in the build's latest attempt. results: state, seconds and rows by dbt's unique id."""
     with conn.transaction(), conn.cursor() as cursor:
         cursor.executemany(
             """
@@ -159,10 +158,9 @@ def keep_models(conn: psycopg.Connection[Any], build: Build, results: dict[str, 
 def staging_at_rest(
     conn: psycopg.Connection[Any], is_alive: Callable[[str], bool], wait: Callable[[], None]
 ) -> Iterator[None]:
-    """Keep builds and checks from beginning while the caller writes staging, of which they would see two states.
+    """Block new builds and audits while the caller writes staging, so that none reads two states of it.
 
-    The call waits for a build that is at work, until it asks a person or has ended. It does not wait for a dead run's
-    build.
+    The call waits until a running build asks a person or ends. It does not wait for a dead run's build.
     """
     while True:
         conn.execute("select pg_advisory_lock(hashtext(%s))", (locks.STAGING,))
@@ -190,7 +188,7 @@ def owned(conn: psycopg.Connection[Any], run_id: str) -> Build:
 
 
 def ask_person(conn: psycopg.Connection[Any], run_id: str) -> None:
-    """Record that a person is asked whether to release the build; from now on a later run may take its place."""
+    """Record that the build awaits a person's release; from now on a later run may take its place."""
     with conn.transaction():
         build = owned(conn, run_id)
         conn.execute("update publishing.build set state = 'asking' where build_id = %s", (build.build_id,))
@@ -214,9 +212,9 @@ def end(conn: psycopg.Connection[Any], build: Build, state: str) -> bool:
 def by_hand(
     conn: psycopg.Connection[Any], day: date, is_alive: Callable[[str], bool], wait: Callable[[], None]
 ) -> Iterator[Build]:
-    """Own the schema for as long as this process builds in it; nothing that it builds is published.
+    """Own the schema while this process builds in it; nothing that it builds is published.
 
-    wait: the function is called between two attempts to become the owner.
+    wait: called between two attempts to take ownership.
     """
     run_id = f"{BY_HAND}{uuid4()}"
     conn.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (run_id,))
@@ -233,7 +231,7 @@ def by_hand(
 
 
 def process_is_alive(conn: psycopg.Connection[Any], run_id: str) -> bool:
-    """Return whether the process of a build by hand still holds its lock; a stopped process (SIGSTOP) also holds it."""
+    """Return whether the process of a manual build still holds its lock; this includes a stopped process (SIGSTOP)."""
     row = conn.execute(
         """
         select exists (

@@ -1,4 +1,4 @@
-"""This module asks PostgreSQL's catalog what tables there are, and of which columns."""
+"""This module reads tables and their columns from PostgreSQL's catalog."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def exists(conn: psycopg.Connection, schema: str, table: str) -> bool:
 
 
 def columns_of(conn: psycopg.Connection, schema: str, table: str) -> dict[str, tuple[str, str | None]]:
-    """Return column name -> (type, comment), in the table's order."""
+    """Return column name -> (type, comment) in table order; empty if the table does not exist."""
     return {
         name: (kind, comment)
         for name, kind, comment in conn.execute(

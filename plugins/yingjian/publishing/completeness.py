@@ -1,4 +1,4 @@
-"""This module requires that a build is whole, of one business date, and made of nothing but rows."""
+"""Checks that a build is complete, covers one business date, and consists of plain rows."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from yingjian.publishing.catalog import exists
 
 
 class NothingBuiltError(RuntimeError):
-    """There is no complete build to publish."""
+    """Raised when there is no complete build to publish."""
 
     may_be_told = True
 
 
 def require_complete_build(conn: psycopg.Connection, build: builds.Build) -> None:
-    """Require that this build made every mart, and that each holds rows of this business date only."""
+    """Require that this build created every mart and that each mart has rows of this business date only.
+
+    Raises NothingBuiltError, which names the marts at fault.
+    """
     again = f"run the models for {build.as_of_date} again before publishing"
     marts = [mart for mart in published() if mart != QUALITY_CHECK.name]
     missing = [mart for mart in marts if not exists(conn, "build", mart)]
@@ -60,8 +63,8 @@ def require_complete_build(conn: psycopg.Connection, build: builds.Build) -> Non
         )
 
 
-# The query returns the marts in `build` that hold more than columns of PostgreSQL's own types and plain indexes over them.
-# Whatever else the transformer gives to a table would be evaluated by the role that takes it over.
+# The query returns marts in `build` with anything beyond columns of built-in types and plain indexes. Any other object that the
+# transformer attaches to a table would be evaluated with the rights of the role that takes it over.
 _WITH_CODE = """
     select mart.relname::text
     from pg_class as mart
@@ -91,8 +94,8 @@ _WITH_CODE = """
 """
 
 
-# The query returns what the transformer may have made beside relations, and which the audit or another service would evaluate
-# while it reads them: functions and aggregates, operators, and policies of tables that no publication takes.
+# The query returns functions, operators and policies that the transformer created. The audit or another service would execute
+# them with its own rights while reading.
 _CODE_OF_DBT = """
     select 'the ' || kind || ' ' || nspname || '.' || name
     from (

@@ -1,8 +1,8 @@
-"""A run asks those who have a right, and one of them decides. Question and decision are rows of the warehouse.
+"""Questions of a run to authorised persons, and their decisions; both are rows of the warehouse.
 
-The portal writes the decision as the role `portal`, the only one that may. Publishing and the release of public figures
-read the row and ask again whether the person has the right. What a task handed on decides nothing, nor does a task that
-somebody marked as successful.
+The portal writes the decision as the role `portal`, the only one that may. Publishing and the release of public figures read
+that row and check again whether the person has the right. An XCom value, or a task marked as successful by hand, decides
+nothing.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from yingjian.privacy import audit_trail
 from yingjian.publishing import build as builds
 
 RELEASE, SIGN_OFF = "release", "sign_off"
-PATHS = {RELEASE: "release", SIGN_OFF: "sign-off"}  # The portal's address of a question begins so.
-# The DAG and the task that ask.
+PATHS = {RELEASE: "release", SIGN_OFF: "sign-off"}  # The portal's URL path of a question starts with this.
+# The DAG and the task that ask each question.
 ASKED_BY = {RELEASE: (Dag.DAILY, Task.RELEASE_BY_HAND), SIGN_OFF: (Dag.PUBLIC_RELEASE, Task.SIGN_OFF)}
-# The trail calls the decisions so.
+# The audit trail records the decisions under these names.
 ACTIONS = {RELEASE: "release_decision", SIGN_OFF: "sign_off_decision"}
 
 
 class NotDecidedError(RuntimeError):
-    """The answer decides nothing."""
+    """Raised when an answer is not valid as a decision."""
 
     may_be_told = True
 
 
 class NotOpenError(NotDecidedError):
-    """The question was answered already, or is over."""
+    """Raised when the question was already answered or has ended."""
 
 
 class NoReasonError(NotDecidedError):
-    """The decision needs a reason."""
+    """Raised when a decision lacks the reason that it needs."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """A run asks about a build (`release`) or about a publication (`sign_off`), until `ends_at`."""
+    """A run asks about a build (`release`) or a publication (`sign_off`); the question is open until `ends_at`."""
 
     question_id: int
     needed_right: str
@@ -59,13 +59,13 @@ class Question:
 
     @property
     def is_open(self) -> bool:
-        """Return whether it still takes an answer, if it has none."""
+        """Return whether the question has neither been closed nor expired; it may have an answer already."""
         return self.closed_at is None and datetime.now(UTC) < self.ends_at
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A person's decision has login and name, and the reason (empty when none was given)."""
+    """A person's decision. reason: empty if none was given."""
 
     login: str
     name: str
@@ -76,7 +76,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Release:
-    """A release says why a build that failed its audit is published, and who decided it: name and login."""
+    """The release of a build that failed its audit: the reason, and the name and login of the person who decided."""
 
     reason: str
     released_by: str
@@ -97,7 +97,7 @@ def ask(
     build_token: str | None = None,
     publication_id: int | None = None,
 ) -> int:
-    """Put a question on record; return its number. An earlier open question of the same run is closed."""
+    """Record a question; return its id. An earlier open question of the same run is closed."""
     with conn.transaction():
         conn.execute(
             """
@@ -121,7 +121,7 @@ def ask(
 
 
 def close(conn: psycopg.Connection[Any], question_id: int, because: str) -> None:
-    """Put on record that a question ended without an answer: superseded or expired."""
+    """Close a question without an answer. because: superseded or expired."""
     with conn.transaction():
         conn.execute(
             """
@@ -138,7 +138,7 @@ def question(conn: psycopg.Connection[Any], question_id: int) -> Question | None
 
 
 def newest(conn: psycopg.Connection[Any], needed_right: str, run_id: str) -> Question | None:
-    """Return the last question of a run that needs a right; None when it asked none."""
+    """Return a run's newest question for a right; None if it has asked none."""
     with conn.cursor(row_factory=class_row(Question)) as cursor:
         return cursor.execute(
             f"{_QUESTION} where run_id = %s and needed_right = %s order by question_id desc limit 1",  # type: ignore[arg-type]
@@ -160,7 +160,7 @@ def open_questions(conn: psycopg.Connection[Any]) -> list[Question]:
 
 
 def answer_of(conn: psycopg.Connection[Any], question_id: int) -> Answer | None:
-    """Return the answer to a question; None when no person answered it."""
+    """Return the answer to a question; None if nobody has answered."""
     with conn.cursor(row_factory=class_row(Answer)) as cursor:
         return cursor.execute(
             """
@@ -186,10 +186,10 @@ def decide(
     reason: str,
     allowed: Collection[str],
 ) -> None:
-    """Put a decision on record and into the audit trail, once for each question.
+    """Record a decision, once per question, and write it to the audit trail.
 
-    Raises NotDecidedError when `login` is not among `allowed`; NoReasonError when the reason is missing; NotOpenError when
-    the question was answered or is over.
+    Raises NotDecidedError if `login` is not in `allowed`; NoReasonError if the reason is missing; NotOpenError if the question
+    was answered already or has ended.
     """
     with conn.transaction():
         about = question(conn, question_id)
@@ -229,9 +229,9 @@ def decide(
 
 
 def release_of(conn: psycopg.Connection[Any], build: builds.Build, allowed: Collection[str]) -> Release | None:
-    """Return the last decision about a build if it released it and the person is still among `allowed`; else None.
+    """Return the release of a build, if the last decision released it and its author is still in `allowed`; else None.
 
-    A decision that is older than the findings of this build was about others.
+    A decision older than this build's audit findings does not count, since it was about other findings.
     """
     row = conn.execute(
         """

@@ -1,4 +1,4 @@
-"""This module moves a built mart under `published.<mart>`, as the partition of a publication: no row is copied."""
+"""Moves a built mart under `published.<mart>` as the partition of a publication; no row is copied."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from yingjian.publishing.catalog import columns_of
 
 
 def ensure_published_table(conn: psycopg.Connection, mart: str) -> None:
-    """Make `published.<mart>` with every column of the build, or bring its columns in line with a new version's.
+    """Create `published.<mart>` with the columns of the build, or migrate an existing table to them.
 
-    A column that is new is added. A column of another type is converted, and the readers' views are made again after it.
+    New columns are added. If a column's type changed, it is converted; the readers' views are dropped for that and recreated
+    later.
     """
     build = columns_of(conn, "build", mart)
     published = columns_of(conn, "published", mart)
@@ -50,7 +51,7 @@ def ensure_published_table(conn: psycopg.Connection, mart: str) -> None:
 
 
 def attach_partition(conn: psycopg.Connection, mart: str, publication_id: int) -> None:
-    """Move `build.<mart>` under `published.<mart>`: no row is copied."""
+    """Attach `build.<mart>` to `published.<mart>` as a partition; no row is copied."""
     partition = f"{mart}_p{publication_id}"
     names = {"mart": sql.Identifier(mart), "partition": sql.Identifier(partition), "id": sql.Literal(publication_id)}
     missing = [name for name in columns_of(conn, "published", mart) if name not in columns_of(conn, "build", mart)]
@@ -63,7 +64,7 @@ def attach_partition(conn: psycopg.Connection, mart: str, publication_id: int) -
             )
     conn.execute(sql.SQL("alter table build.{mart} rename to {partition}").format(**names))
     conn.execute(sql.SQL("alter table build.{partition} set schema published").format(**names))
-    # dbt, the audit and whomever dbt let in lose the table: from now on it is read only through published.<mart> and its
+    # All earlier grantees lose access, so that the table can be read only through published.<mart> and its row-level security
     # policies.
     conn.execute(sql.SQL("alter table published.{partition} owner to publisher").format(**names))
     for (grantee,) in conn.execute(GRANTEES, {"table": f"published.{partition}"}).fetchall():
@@ -80,7 +81,9 @@ def attach_partition(conn: psycopg.Connection, mart: str, publication_id: int) -
 
 
 def bind_to_date(conn: psycopg.Connection, mart: str, publication_id: int, day: date) -> None:
-    """Declare that a partition of a history mart has one business date, so that queries of other dates never open it."""
+    """Add a check constraint for the partition's business date, so that queries for other dates skip it
+    (constraint exclusion).
+    """
     conn.execute(
         sql.SQL("alter table published.{} add constraint has_one_date check (as_of_date = {})").format(
             sql.Identifier(f"{mart}_p{publication_id}"), sql.Literal(day)

@@ -1,4 +1,4 @@
-"""This module drops the rows of publications that nobody needs any more."""
+"""Drops the rows of publications that are no longer needed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from yingjian.publishing.publish import SETTLE_SECONDS, one_at_a_time
 def prune(conn: psycopg.Connection, keep: int) -> list[int]:
     """Drop the rows of all but the newest `keep` publications; return the ids whose rows were dropped.
 
-    The publications themselves and the rows of marts with `history` or `signed_off` stay on record, and so do the rows
-    of the newest publication of every business date. The call waits for a publishing and for a backup that are at work.
+    The newest publication of every business date keeps its rows, and so do marts with `history` or `signed_off`. The
+    publications' own records stay. The call waits for a running publication or backup.
     """
     conn.commit()
     with one_at_a_time(conn):
@@ -47,7 +47,7 @@ def _prune(conn: psycopg.Connection, keep: int) -> list[int]:
                 conn.execute(sql.SQL("drop table published.{}").format(sql.Identifier(f"{mart}_p{publication_id}")))
                 conn.commit()
         except psycopg.errors.LockNotAvailable:
-            # A reader is at it. All others would wait behind this statement, so it is left for the next time.
+            # A reader uses the partition. New readers would queue behind this DROP, so it is skipped until the next run.
             conn.rollback()
             continue
         if partitions:

@@ -1,9 +1,9 @@
-"""This module publishes a build that the audit accepted, in one switch that makes no reader wait.
+"""Publishes a build that passed the audit, in one atomic switch that blocks no reader.
 
-dbt builds the marts in `build` beside the published ones. Publishing moves each of them, as it stands, under
-`published.<mart>` as the partition of a new publication. Then, in a transaction of its own, it sets
-`published.current`: the newest business date becomes current, a past day goes on record and into history. The views of
-`reporting` and `restricted` show the current publication only.
+dbt builds the marts in `build`, next to the published ones. Publishing first moves each mart under `published.<mart>` as the
+partition of a new publication, without copying rows. A second transaction then updates `published.current`: the newest business
+date becomes current; a past day only goes on record and into history. The views in `reporting` and `restricted` show the
+current publication only.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SETTLE_SECONDS = 5
 
 
 class NotReleasedError(RuntimeError):
-    """The audit failed, and nobody with the right has released the build."""
+    """Raised when the audit failed and nobody with the right has released the build."""
 
     may_be_told = True
 
@@ -47,15 +47,15 @@ def publish(
 ) -> int:
     """Publish the build of `as_of_date` that a run owns; return its publication_id.
 
-    The publication becomes current unless a later business date is: then it is on record and in the history only. There
-    are two transactions: the first moves the marts under `published`, where nobody reads yet, and the second makes them
-    current. If the run dies in between, the last publication stays as it was. A second call by the same run continues
-    where the first stopped, or returns the publication that the run has made. may_release: logins of those who may
-    release a build that failed its audit; publishing.decision says who did.
+    The publication becomes current unless a later business date already is; then it is only recorded and added to the history.
+    There are two transactions: the first moves the marts under `published`, where nobody reads them yet, the second makes them
+    current. If the run dies in between, the last publication stays in place. The call is idempotent for a run: it resumes where
+    the first attempt stopped, or returns the run's publication. may_release: logins that may release a build that failed its
+    audit.
 
-    Raises NotOwnerError when the schema `build` belongs to another run; NothingBuiltError when a mart is missing, was
-    built for another date or by another build, or was not audited; NotReleasedError when a critical check failed and
-    nobody with the right released this build.
+    Raises NotOwnerError if the schema `build` belongs to another run; NothingBuiltError if a mart is missing, was built for
+    another date or by another build, or was not audited; NotReleasedError if a critical check failed and nobody with the right
+    released this build.
     """
     conn.commit()
     with one_at_a_time(conn):
@@ -121,13 +121,13 @@ def one_at_a_time(conn: psycopg.Connection) -> Iterator[None]:
 
 
 def _stage(conn: psycopg.Connection, build: builds.Build) -> int:
-    """Move the build under `published` as the partitions of a publication that is not current yet; return its id."""
+    """Move the build under `published` as partitions of a publication that is not current yet; return its id."""
     with conn.transaction():
         staged = conn.execute("select publication_id, run_key from published.staged").fetchall()
         for publication_id, owner in staged:
             if owner == build.run_key:
                 return int(publication_id)
-            # A run died between its two transactions and another one took its place.
+            # Another run died between its two transactions; drop what it staged.
             for name in published():
                 conn.execute(
                     sql.SQL("drop table if exists published.{}").format(sql.Identifier(f"{name}_p{publication_id}"))
@@ -152,7 +152,7 @@ def _stage(conn: psycopg.Connection, build: builds.Build) -> int:
 
 
 def _grant(conn: psycopg.Connection) -> None:
-    """Give readers and services their rights on the tables, views and functions that publishing makes."""
+    """Grant readers and services their rights on the tables, views and functions that publishing creates."""
     names = [
         f"{schema}.{name}"
         for mart in published().values()
@@ -167,11 +167,11 @@ def _grant(conn: psycopg.Connection) -> None:
 
 
 def _wait_for_older_statements(conn: psycopg.Connection) -> None:
-    """Wait until no statement is at work that was planned before the new partitions existed.
+    """Wait for statements that were planned before the new partitions existed.
 
-    PostgreSQL plans a statement before it takes the snapshot that it reads. If the switch falls between the two, the
-    statement sees the new publication as current and does not know its partitions. A statement older than
-    SETTLE_SECONDS has its snapshot, so a long query of a dashboard does not delay the publication.
+    PostgreSQL plans a statement before it takes the snapshot that it reads. If the switch falls in between, the statement sees
+    the new publication as current but its plan lacks the new partitions. A statement older than SETTLE_SECONDS has its
+    snapshot, so a dashboard's long query does not delay the publication.
     """
     row = conn.execute("select clock_timestamp()").fetchone()
     conn.commit()
@@ -233,7 +233,7 @@ def _insert_publication(
 
 
 def _note_policy(conn: psycopg.Connection, publication_id: int, code_version: str) -> None:
-    """Record the state of the policy, table by table; a change since the last publication goes into the trail."""
+    """Record a digest of each policy table; changes since the last publication are written to the audit trail."""
     tables = conn.execute(
         "select relname from pg_class where relnamespace = 'policy'::regnamespace and relkind = 'r' order by relname"
     ).fetchall()

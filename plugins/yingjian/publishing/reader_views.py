@@ -1,4 +1,4 @@
-"""This module makes the views and policies through which readers see the current publication of a mart."""
+"""Creates the views and row-level security policies through which readers see a mart's current publication."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from yingjian.publishing.catalog import columns_of
 
 
 def protect_published(conn: psycopg.Connection) -> None:
-    """Put the policies and the reader views of every mart that was published before in place.
+    """Ensure the policies and reader views of every mart that was ever published.
 
-    Before the first publication only published.obligation and published.overdue_episode exist, without policies and rows.
+    Before the first publication, only published.obligation and published.overdue_episode exist, empty and without policies.
     """
     if conn.execute("select exists (select from published.publication)").fetchone() != (True,):
         return
@@ -26,10 +26,10 @@ def protect_published(conn: psycopg.Connection) -> None:
 
 
 def ensure_reader_view(conn: psycopg.Connection, mart: Mart) -> None:
-    """Make the view that readers query, anew only when its definition changed, so that nobody waits for it.
+    """Create the reader view, or replace it only if its definition changed, so that nobody waits for its lock.
 
-    A reader's condition must not meet rows that the policies keep from that reader: PostgreSQL evaluates leakproof
-    operators before a policy, and `explain (analyze)` counts what they removed (docs/decisions/plans.md).
+    A reader's condition must not be evaluated on rows that the policies hide: PostgreSQL evaluates leakproof operators before a
+    policy, and `explain (analyze)` shows how many rows they removed (docs/decisions/plans.md).
     """
     columns = [name for name in columns_of(conn, "published", mart.name) if name != "publication_id"]
     names = {
@@ -67,7 +67,7 @@ def ensure_reader_view(conn: psycopg.Connection, mart: Mart) -> None:
 
 
 def _shown_columns(conn: psycopg.Connection, mart: Mart, columns: list[str]) -> sql.Composable:
-    """Return what the view selects: a view that is there keeps its columns in their order, and new ones follow."""
+    """Return the view's select list. An existing view must keep the order of its columns, so new ones are appended."""
     before = list(columns_of(conn, mart.reader_schema, mart.name))
     names = [*columns, *HISTORY_COLUMNS] if mart.is_history else columns
     return sql.SQL(", ").join(
@@ -76,7 +76,7 @@ def _shown_columns(conn: psycopg.Connection, mart: Mart, columns: list[str]) -> 
     )
 
 
-# The office decides whether its logins see where in a community a person lives (docs/decisions/small-cells.md).
+# The office decides whether its logins see a person's grid and building (docs/decisions/small-cells.md).
 GRIDS = ("grid", "building")
 _OWN_GRID = sql.SQL("case when (select access.sees_grids()) then {0} end as {0}")
 _IS_CURRENT = sql.SQL("publication_id = (select publication_id from published.current) as is_current")
@@ -92,9 +92,9 @@ def _shown_publications(mart: Mart) -> str:
     return f"= (select publication_id from published.{'released' if mart.is_signed_off else 'current'})"
 
 
-# A login that sees the whole town reads the table itself, by its indexes. Other logins read it behind a barrier:
-# PostgreSQL pushes nothing into a subquery with an offset, and estimates nothing from statistics below a
-# security_barrier. The planner drops the other branch, since it evaluates `plans_as_office` while it plans.
+# A login that sees the whole town reads the table directly, with its indexes. Other logins read it behind an optimisation
+# fence: PostgreSQL pushes no condition into a subquery with OFFSET, and uses no statistics below a security_barrier view. The
+# planner drops the unused branch, since it evaluates `plans_as_office` at planning time.
 _READER_VIEW = (
     sql.SQL(
         """
@@ -116,7 +116,7 @@ _READER_VIEW = (
     ),
     sql.SQL("alter view {view} owner to view_owner"),
 )
-# For persons, the function begins with the looks on record, so that no plan reveals anything about anybody else.
+# For persons, the function starts from the recorded look-ups, so that no plan reveals anything about anybody else.
 _LOOKED_AT_VIEW = (
     sql.SQL(
         """
@@ -138,7 +138,7 @@ _LOOKED_AT_VIEW = (
 
 
 def _copy_comments(conn: psycopg.Connection, mart: Mart) -> None:
-    """Give the view the comments of the newest partition. Only what differs is written; no reader waits for that."""
+    """Copy the newest partition's comments to the view. Only differences are written, so that readers do not wait."""
     partition = conn.execute(
         """
         select relname, obj_description(inhrelid, 'pg_class')
@@ -147,7 +147,7 @@ def _copy_comments(conn: psycopg.Connection, mart: Mart) -> None:
         """,
         (f"published.{mart.name}",),
     ).fetchone()
-    if partition is None:  # All rows of this mart are gone; the view keeps its comments.
+    if partition is None:  # The mart has no partition left; the view keeps its comments.
         return
     name, comment = partition
     view = sql.Identifier(mart.reader_schema, mart.name)

@@ -1,4 +1,4 @@
-"""This module reads what the audit said about a build, and keeps its checks beside the marts."""
+"""Reads the audit's findings about a build, and stores them with the marts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from yingjian.publishing.completeness import NothingBuiltError
 
 @dataclass(frozen=True)
 class Verdict:
-    """This is the result of the last audit of a build: counts, and the messages of the critical checks that failed."""
+    """The result of a build's last audit: counts, and the messages of the critical checks that failed."""
 
     checks_run: int
     checks_failed: int
@@ -22,7 +22,7 @@ class Verdict:
 
 
 def verdict(conn: psycopg.Connection, build: builds.Build) -> Verdict:
-    """Return the verdict on a build, from quality.check_result. Raises NothingBuiltError when it was not audited."""
+    """Return the verdict on a build from quality.check_result. Raises NothingBuiltError if it was not audited."""
     rows = conn.execute(
         f"select success, severity, suite, message from ({_FINDINGS}) as findings order by check_id",  # type: ignore[arg-type]
         {"token": build.token},
@@ -36,7 +36,7 @@ def verdict(conn: psycopg.Connection, build: builds.Build) -> Verdict:
 
 
 def failed_checks(conn: psycopg.Connection, build_token: UUID) -> list[tuple[str, str, int | None]]:
-    """Return the critical checks that failed in the last audit of a build: suite, sentence, and how many rows failed."""
+    """Return the critical checks that failed in a build's last audit: (suite, message, number of failing rows)."""
     return conn.execute(
         f"""
         select suite, coalesce(message, check_name), failing_rows from ({_FINDINGS}) as findings
@@ -46,7 +46,7 @@ def failed_checks(conn: psycopg.Connection, build_token: UUID) -> list[tuple[str
     ).fetchall()
 
 
-# The query returns the last audit of a build. It orders by a rising number, because a clock may be set back.
+# The query returns a build's last audit. It orders by id, since the clock may be set back.
 _FINDINGS = """
     select * from quality.check_result
     where build_token = %(token)s and checked_at = (
@@ -56,7 +56,7 @@ _FINDINGS = """
 
 
 def take_findings(conn: psycopg.Connection, build: builds.Build) -> None:
-    """Make `build.quality_check` from the findings of the last audit of this build."""
+    """Create `build.quality_check` from the findings of this build's last audit."""
     conn.execute("drop table if exists build.quality_check")
     conn.execute(
         """
