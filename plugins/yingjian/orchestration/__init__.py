@@ -1,1 +1,1 @@
-"""This package holds the code of the DAGs: their timetable, turns to build, tasks, questions to persons, and notices."""
+"""This package holds the code behind the DAGs: timetable, build lock, tasks, questions to officials, and notices."""

@@ -1,4 +1,4 @@
-"""This module tells the recipients of packs, in one line, that no publication exists at the hour of delivery, and why."""
+"""Tells the recipients of packs, in one line, that nothing is published at delivery time, and why."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from yingjian.pipeline import MODEL_TASK, Dag, Task
 from yingjian.reports import text
 from yingjian.settings import Settings
 
-# Later in the day the line helps nobody: a machine that was switched on in the evening keeps quiet.
+# After this time the message is useless, for example on a machine switched on in the evening.
 WITHIN = timedelta(hours=6)
 
 
 def tell(settings: Settings) -> dict[str, int]:
-    """Tell recipients, once a day, that the pack of the day before has not come; return how many messages by state.
+    """Tell recipients, once a day, that yesterday's pack is late; return the number of messages by state.
 
-    Nothing is sent in a demo, before the hour, for a day that is published or that nobody expects; then the result is
-    empty. Raises Undelivered.
+    Nothing is sent, and the result is empty, in a demo, outside the window after the delivery time, or for a day that is
+    published or not expected. Raises Undelivered.
     """
     if clock.demo_clock(settings.home):
         return {}
@@ -39,12 +39,12 @@ def tell(settings: Settings) -> dict[str, int]:
 
 
 def read_in_messages(officials: Officials) -> list[Recipient]:
-    """Return the recipients of packs without the shared folders."""
+    """Return the recipients of packs, except shared folders."""
     return [one for one in recipients(officials, "pack") if one.channel.kind != "folder"]
 
 
 def why(settings: Settings, day: date) -> str:
-    """Return in words for officials why a day is not published."""
+    """Return, in Chinese for officials, why a day is not published."""
     with warehouse.connect(settings, "reporter") as conn:
         state = _build_state(conn, day)
     if state == "asking":

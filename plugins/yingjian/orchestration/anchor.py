@@ -1,4 +1,4 @@
-"""The end of the trail is noted each hour where this machine cannot change it, so that nobody writes the trail anew."""
+"""Anchors the end of the audit trail hourly at a place that this machine cannot change, so that rewriting the trail shows."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from yingjian.privacy import audit_trail
 from yingjian.settings import Settings, SetupError
 
 EVERY = timedelta(hours=1)
-MISSING = 2 * EVERY  # An anchor that is older counts as missing.
-KEY = "audit_anchor"  # The secret is the home's, so that the database alone makes no anchor.
+MISSING = 2 * EVERY  # An older anchor counts as missing.
+KEY = "audit_anchor"  # Anchors are signed with a secret of the home, so that access to the database is not enough to forge one.
 SECONDS = 20
 
 
@@ -28,13 +28,15 @@ def is_due(conn: psycopg.Connection[Any], moment: datetime) -> bool:
 
 
 def last_at(conn: psycopg.Connection[Any]) -> datetime | None:
-    """Return when the end of the trail was noted last; None when it never was."""
+    """Return the time of the last anchor; None if there is none."""
     row = conn.execute("select max(anchored_at) from operations.anchor").fetchone()
     return row[0] if row else None
 
 
 def note(settings: Settings, conn: psycopg.Connection[Any], moment: datetime) -> None:
-    """Note the end of the trail at the place of the settings, and that it was noted. Raises SetupError when that fails."""
+    """Anchor the end of the trail at the configured place and record that. Raises SetupError if the place does
+    not accept it.
+    """
     place = settings.audit_anchor
     assert place is not None
     with warehouse.connect(settings, "auditor") as auditor:
@@ -53,9 +55,9 @@ def note(settings: Settings, conn: psycopg.Connection[Any], moment: datetime) ->
 def missing(
     settings: Settings, conn: psycopg.Connection[Any], moment: datetime, begun: datetime | None = None
 ) -> str | None:
-    """Return a sentence when a place is named and the end of the trail was not noted there within MISSING, else None.
+    """Return a message if an anchor place is configured but has had no anchor within MISSING; else None.
 
-    begun: the moment from which an anchor can be expected; without it, an anchor that never was is missing.
+    begun: when the first anchor can be expected; if None, having no anchor at all counts as missing.
     """
     last = last_at(conn)
     since = last or begun
@@ -66,13 +68,14 @@ def missing(
 
 
 def require(settings: Settings, conn: psycopg.Connection[Any], moment: datetime) -> None:
-    """Raise ValueError when a place is named and the end of the trail was not noted there within MISSING."""
+    """Raise ValueError if an anchor place is configured but has had no anchor within MISSING."""
     if sentence := missing(settings, conn, moment):
         raise ValueError(f"{sentence}: see docs/runbooks/watch.md")
 
 
 def _append(path: str, line: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)  # Somebody else made the file.
+    # The file must exist: it belongs to somebody else, and this machine may only append.
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "a", encoding="utf-8") as file:
         file.write(f"{line}\n")
         file.flush()

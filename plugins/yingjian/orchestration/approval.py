@@ -1,9 +1,9 @@
-"""A task may ask the officials to whom the directory gives a right. The question has an end and blocks no other run.
+"""Tasks that ask officials with a right for a decision. A question has a deadline and blocks no other run.
 
-The question is a row of `publishing.question`; an official answers it in the portal, by a row of `publishing.decision`. A
-task that asks is deferred until that row is there, until its time is over, or until something newer makes the question
-moot. The officials who may answer are told at once, deputies after some hours, and all of them again until there is an
-answer.
+The question is a row of `publishing.question`; an official answers it in the portal, which writes a row of
+`publishing.decision`. The task is deferred until there is a decision, the deadline has passed, or newer events make the
+question moot. Officials with the right are told at once, deputies after some hours, and all of them repeatedly until there is
+an answer.
 """
 
 from __future__ import annotations
@@ -28,42 +28,42 @@ from yingjian.settings import Settings
 
 
 class UnansweredError(AirflowFailException):
-    """Nobody answered in time."""
+    """Raised when nobody answered in time."""
 
     may_be_told = True
 
 
 class UndecidedError(AirflowFailException):
-    """The answer decides nothing; another try of the task does not help."""
+    """Raised when an answer is not valid as a decision; a retry cannot help."""
 
     may_be_told = True
 
 
 class ApprovalByRight(BaseOperator, SkipMixin):
-    """This operator asks the officials with `right` and their deputies, as the directory is at run time.
+    """Asks the officials with `right` and their deputies, by the directory at run time.
 
-    A subclass gives the subject of the question, the recipients, the reasons that make it moot, and its end. After an
-    approval the next tasks run; a rejection or a newer state of things skips them; and the task fails when nobody
-    answered in time, or when the answer is by somebody who may not give it any more.
+    A subclass defines the subject of the question, the recipients, when it is moot, and its deadline. After an approval the
+    downstream tasks run; a rejection or a moot question skips them; the task fails if nobody answered in time, or if the person
+    who answered no longer has the right.
     """
 
     right: ClassVar[str]
 
     def about(self, context: Any) -> dict[str, Any]:
-        """Return what is asked about: `build_token` or `publication_id`."""
+        """Return the subject of the question: `build_token` or `publication_id`."""
         raise NotImplementedError
 
     def day(self, context: Any) -> date:
-        """Return the business date that is asked about."""
+        """Return the business date that the question is about."""
         raise NotImplementedError
 
     def subject_of(self, context: Any, asked_at: datetime) -> dict[str, Any]:
-        """Return the facts, of JSON's types, from which `superseded_by` knows the subject of the question."""
+        """Return the JSON-serialisable arguments of `superseded_by`."""
         raise NotImplementedError
 
     @staticmethod
     def superseded_by(settings: Settings, **subject: Any) -> str | None:
-        """Return in a sentence why the question is moot; None while it is open.
+        """Return why the question is moot; None while it is not.
 
         The triggerer calls this every few seconds.
         """
@@ -73,14 +73,14 @@ class ApprovalByRight(BaseOperator, SkipMixin):
         raise NotImplementedError
 
     def tell(self, what: str, occasion: str, link: str, context: Any, *, deputies: bool) -> dict[str, int]:
-        """Send a request, a reminder or the expiry; return how many messages are in each state."""
+        """Send a request, a reminder or the notice of expiry; return the number of messages by state."""
         raise NotImplementedError
 
     def on_reject(self, context: Any) -> None:
-        """Act on a rejection before the next tasks are skipped."""
+        """Handle a rejection, before the downstream tasks are skipped."""
 
     def on_expiry(self, context: Any) -> None:
-        """Act on the expiry before the task fails."""
+        """Handle the expiry, before the task fails."""
 
     def execute(self, context: Any) -> None:
         task = context["ti"]
@@ -93,7 +93,7 @@ class ApprovalByRight(BaseOperator, SkipMixin):
                     conn, self.right, task.run_id, self.day(context), asked_at, self.ends_at(context, asked_at),
                     **self.about(context),
                 )  # fmt: skip
-        if asked:  # The process died after it had asked: the question may be open, answered, moot or over.
+        if asked:  # The previous try died after it had asked, so the question may be open, answered, moot or expired.
             self.go_on(context, asked.question_id, asked.asked_at.isoformat(), 1)
             return
         self._tell("request", context, question_id, "", deputies=False)
@@ -102,14 +102,14 @@ class ApprovalByRight(BaseOperator, SkipMixin):
     def go_on(
         self, context: Any, question_id: int, asked_at: str, told: int, event: dict[str, Any] | None = None
     ) -> None:
-        """Continue after an event. The record says what happened, never the event itself."""
+        """Resume after the trigger fired. The state is read from the warehouse, never from the event."""
         if answer := self._answer(question_id):
             self._finish(context, answer)
             return
         settings, begun = Settings.load(), datetime.fromisoformat(asked_at)
         if why := self.superseded_by(settings, **self.subject_of(context, begun)):
             self._close(question_id, "superseded")
-            with suppress(DownstreamTasksSkipped):  # The next tasks are skipped, and this one too.
+            with suppress(DownstreamTasksSkipped):  # Downstream tasks are skipped, and this one too.
                 self._skip_next(context)
             raise AirflowSkipException(f"superseded, nobody needs to answer any more: {why}")
         now = datetime.now(UTC)
@@ -150,24 +150,24 @@ class ApprovalByRight(BaseOperator, SkipMixin):
             decision.close(conn, question_id, because)
 
     def _finish(self, context: Any, answer: Answer) -> None:
-        """Go on after an answer. The right is asked for again: it may have been taken away meanwhile."""
+        """Act on an answer. The right is checked again, since it may have been revoked meanwhile."""
         if answer.login not in tasks.who_may(self.right):
             raise UndecidedError("the answer is by somebody who may not give it any more: it decides nothing")
         self.log.info("%s by %s", "approved" if answer.is_released else "rejected", answer.login)
         if not answer.is_released:
-            self.on_reject(context)  # This comes first, because Airflow skips the next tasks by an exception.
+            self.on_reject(context)  # This comes first, because `skip` raises an exception.
             self._skip_next(context)
 
     def _skip_next(self, context: Any) -> None:
         self.skip(ti=context["ti"], tasks=context["task"].get_direct_relatives(upstream=False))
 
     def _tell(self, what: str, context: Any, question_id: int, number: str, *, deputies: bool) -> None:
-        """Tell the officials.
+        """Send a message to the officials.
 
-        An error is only logged, because others may still answer; the watch tells the team that one waits.
+        An error is only logged, because others may still answer; the watch tells the team that a question waits.
         """
         task = context["ti"]
-        cleared = max(0, task.max_tries - (self.retries or 0))  # A task that was cleared asks anew.
+        cleared = max(0, task.max_tries - (self.retries or 0))  # A cleared task asks again.
         occasion = f"{task.dag_id}/{task.run_id}{f'/{cleared}' if cleared else ''}{number}"
         link = Settings.load().portal_link(f"/{decision.PATHS[self.right]}/{question_id}")
         try:
@@ -178,7 +178,7 @@ class ApprovalByRight(BaseOperator, SkipMixin):
 
 
 class ReleaseByHand(ApprovalByRight):
-    """This task asks whether to publish a build that failed its audit; until the next midnight, or the next run."""
+    """Asks whether to publish a build that failed its audit; open until the next midnight or the next run."""
 
     right = decision.RELEASE
 
@@ -207,7 +207,7 @@ class ReleaseByHand(ApprovalByRight):
 
 
 class SignOff(ApprovalByRight):
-    """This task asks whether to release public figures (article 31); until `time_limit_hours`, or a newer publication."""
+    """Asks whether to release public figures (article 31); open for `time_limit_hours` or until a newer publication."""
 
     right = decision.SIGN_OFF
 
@@ -240,15 +240,17 @@ class SignOff(ApprovalByRight):
 
 
 class QuestionTrigger(PollingTrigger):
-    """This trigger fires when a question is answered or moot, or at a time.
+    """Fires when a question is answered or moot, or at `wake_at`.
 
-    The operator reads from the record what happened.
+    The operator reads the outcome from the warehouse.
     """
 
     arguments = ("question_id", "asker", "subject", "wake_at")
 
     def __init__(self, question_id: int, asker: str, subject: dict[str, Any], wake_at: str) -> None:
-        """Set asker: the operator's class; subject: the arguments of its `superseded_by`."""
+        """Store the arguments. asker: path of the operator's class; subject: arguments of its `superseded_by`; wake_at: ISO
+        time.
+        """
         super().__init__()  # type: ignore[no-untyped-call]
         self.question_id, self.asker, self.subject, self.wake_at = question_id, asker, subject, wake_at
 

@@ -1,4 +1,4 @@
-"""A run waits, deferred, for its turn to use the schema `build`; a build by hand waits in the same line."""
+"""Lets runs, and builds by hand, queue for the schema `build`; a run waits deferred."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ POLL_SECONDS = 3.0
 
 
 def ask(settings: Settings, run_id: str, day: date, missing: list[str]) -> None:
-    """Put a run in line for the schema `build`."""
+    """Add a run to the queue for the schema `build`."""
     with warehouse.connect(settings, "publisher") as conn:
         builds.ask(conn, run_id, day, missing)
 
 
 def take_turn(settings: Settings, run_id: str, day: date) -> bool:
-    """Return whether the run owns the schema `build` now."""
+    """Try to take ownership of the schema `build`; return whether the run owns it now."""
     with warehouse.connect(settings, "publisher") as conn:
         build = builds.ask(conn, run_id, day)
         return builds.take_turn(
@@ -39,7 +39,7 @@ def take_turn(settings: Settings, run_id: str, day: date) -> bool:
 
 
 def is_alive(settings: Settings, conn: psycopg.Connection[Any], run_id: str) -> bool:
-    """Return whether the run of a claim is still at work: a run of the DAG by Airflow's record, a process by its lock."""
+    """Return whether a claim's run is alive: a DAG run by Airflow's record, a build by hand by its advisory lock."""
     if run_id.startswith(builds.BY_HAND):
         return builds.process_is_alive(conn, run_id)
     return bool(
@@ -52,7 +52,7 @@ def is_alive(settings: Settings, conn: psycopg.Connection[Any], run_id: str) -> 
 
 
 def _is_earlier_coming(settings: Settings, conn: psycopg.Connection[Any], day: date) -> bool:
-    """Return whether a run of an earlier business date was triggered at about the same time and is not in line yet."""
+    """Return whether a run of an earlier business date was queued recently and has not claimed its turn yet."""
     runs = {
         run_id
         for (run_id,) in ask_airflow(
@@ -73,7 +73,7 @@ def _is_earlier_coming(settings: Settings, conn: psycopg.Connection[Any], day: d
 
 @contextmanager
 def by_hand(settings: Settings, day: date) -> Iterator[dict[str, str]]:
-    """Own the schema `build` while this process builds in it; yield the environment by which dbt shows that it does."""
+    """Own the schema `build` while this process builds in it; yield the environment that proves ownership to dbt."""
     with warehouse.connect(settings, "publisher") as conn:
         alive = lambda run_id: is_alive(settings, conn, run_id)  # noqa: E731
         with builds.by_hand(conn, day, alive, lambda: time.sleep(POLL_SECONDS)) as build:
@@ -82,7 +82,7 @@ def by_hand(settings: Settings, day: date) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def staging_at_rest(settings: Settings) -> Iterator[None]:
-    """Wait for a build that is at work, and let none begin, while this process writes staging."""
+    """Wait for a running build, and block new ones while this process writes staging."""
     with (
         warehouse.connect(settings, "publisher") as conn,
         builds.staging_at_rest(conn, lambda run_id: is_alive(settings, conn, run_id), lambda: time.sleep(POLL_SECONDS)),
@@ -91,12 +91,12 @@ def staging_at_rest(settings: Settings) -> Iterator[None]:
 
 
 def environment(build: builds.Build) -> dict[str, str]:
-    """Return the environment that dbt needs to build as the owner."""
+    """Return the environment variables with which dbt builds as the owner."""
     return {"YINGJIAN_BUILD_TOKEN": build.token}
 
 
 class ClaimBuild(BaseOperator):
-    """This task waits, deferred, until its run owns the schema `build`, which it keeps until its publication."""
+    """Waits, deferred, until its run owns the schema `build`; the run keeps it until it has published."""
 
     def execute(self, context: Any) -> None:
         settings, run_id = Settings.load(), context["run_id"]
@@ -111,7 +111,7 @@ class ClaimBuild(BaseOperator):
 
 
 class TurnTrigger(PollingTrigger):
-    """This trigger fires when the schema `build` belongs to the run."""
+    """Fires when the run owns the schema `build`."""
 
     arguments = ("run_id", "day")
     seconds = POLL_SECONDS

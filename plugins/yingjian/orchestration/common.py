@@ -1,4 +1,4 @@
-"""The DAGs have this in common: their first day, the owner of their tasks, who is told of a failure, and the assets."""
+"""Defaults shared by all DAGs: start date, task owner, failure callback, retries for sending tasks, and the assets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from yingjian.orchestration.tasks import notify_failure
 
 START = datetime(2022, 7, 1, tzinfo=SHANGHAI)  # The plan is of July 2022.
 TASKS: dict[str, Any] = {"owner": "data-team", "on_failure_callback": notify_failure}
-# A server that does not answer now may do so a little later.
+# Sending is retried with exponential backoff, since a server may be down only briefly.
 TASKS_THAT_SEND = {**TASKS, "retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": True}
 
 STAGING = Asset("yingjian://staging")

@@ -1,6 +1,6 @@
-"""These functions are the tasks of the DAGs `delivery`, `public_release` and `bounces`.
+"""Task functions of the DAGs `delivery`, `public_release` and `bounces`.
 
-Each reads the settings, takes one step of the delivery, and returns counts.
+Each loads the settings, performs one step of the delivery, and returns counts.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ Counts = dict[str, int]
 
 
 class UndeliveredForGood(Undelivered, AirflowFailException):
-    """Another try does not help: a person must look at it."""
+    """Raised when a retry cannot help and somebody must look at it."""
 
 
 @contextmanager
 def desk() -> Iterator[tuple[Settings, psycopg.Connection, Officials]]:
-    """Open the warehouse as the delivery does, with the settings and the officials."""
+    """Yield the settings, a warehouse connection as `reporter`, and the officials."""
     from yingjian.people.officials import read_officials
 
     settings = Settings.load()
@@ -50,23 +50,23 @@ def desk() -> Iterator[tuple[Settings, psycopg.Connection, Officials]]:
 
 
 def plan(publication_id: int) -> dict[str, Any]:
-    """Put on record who receives the pack; return when it is due and how many deliveries there are, empty for none."""
+    """Record the deliveries of a pack; return when it is due and how many there are, or an empty dict for none."""
     from yingjian.delivery import courier, ledger
     from yingjian.delivery.messages import read_edition
 
     with desk() as (settings, conn, officials):
         due = courier.due_at(read_edition(conn, publication_id).as_of_date, settings.delivery_time)
         deliveries = courier.plan(conn, publication_id, "pack", officials, due, now=clock.now(settings.home))
-        # A person may have asked to send the deliveries of a released bulletin again.
+        # Somebody may have asked for a retry of a released bulletin's deliveries.
         deliveries += len(ledger.open_attempts(conn, publication_id, "bulletin"))
     log.info("publication %s: %s deliveries, due %s", publication_id, deliveries, due)
     return {"publication_id": publication_id, "due_at": due.isoformat(), "deliveries": deliveries} if deliveries else {}
 
 
 def deliver(publication_id: int) -> dict[str, int]:
-    """Send the pack to everybody who receives it; return how many attempts are in each state.
+    """Send the pack to its recipients; return the number of attempts by state.
 
-    Raises Undelivered when something did not get through.
+    Raises Undelivered if anything could not be delivered.
     """
     from yingjian.delivery import ledger, sign_off
 
@@ -102,9 +102,9 @@ def _deliver(publication_id: int, what: str, occasion: str = "", link: str = "",
 
 
 def send_letter(what: str, occasion: str, letter: Letter, to: Callable[[Officials], list[Recipient]]) -> Counts:
-    """Send a letter that is about no publication, once per occasion, to the recipients that `to` takes.
+    """Send a letter that belongs to no publication, once per occasion, to the recipients that `to` selects.
 
-    Raises Undelivered when something did not get through.
+    Raises Undelivered if anything could not be delivered.
     """
     with desk() as (settings, conn, officials):
         writer = replace(letter, secret=settings.person_secret)
@@ -117,9 +117,9 @@ def send_to_senders(
     writer: Callable[[Settings, psycopg.Connection], Writer],
     is_due: Callable[[psycopg.Connection, Official], bool],
 ) -> Counts:
-    """Send senders what concerns their own rows, once per occasion, to each of whom `is_due` says that there is something.
+    """Send senders messages about their own rows, once per occasion, to those for whom `is_due` returns true.
 
-    Raises Undelivered when something did not get through.
+    Raises Undelivered if anything could not be delivered.
     """
     from yingjian.delivery.recipients import recipients
 
@@ -142,7 +142,7 @@ def _send(
 
 
 def send_reminders(occasion: str) -> Counts:
-    """Send the reminders that were planned on an occasion. Raises Undelivered when something did not get through."""
+    """Send the reminders planned for an occasion. Raises Undelivered if anything could not be delivered."""
     from yingjian.delivery import courier, reminders
 
     with desk() as (settings, conn, officials):
@@ -172,7 +172,7 @@ def _concluded(about: str, delivered: Delivered) -> Counts:
 
 
 def draft_bulletin(publication_id: int) -> bool:
-    """Write the bulletin as it would go out; return False when nobody would sign or receive it."""
+    """Write the bulletin's draft; return False if nobody would sign or receive it."""
     from yingjian.delivery.recipients import recipients
     from yingjian.reports.bulletin import write_bulletin
 
@@ -192,12 +192,12 @@ def day_of(publication_id: int) -> date:
 
 
 def tell_signatories(what: str, publication_id: int, occasion: str, link: str, *, deputies: bool) -> Counts:
-    """Send the officials who may sign, and their deputies, a request, a reminder or the news that nobody answered."""
+    """Send signatories and their deputies a request, a reminder, or the notice of expiry."""
     return _deliver(publication_id, what, occasion, link, deputies=deputies)
 
 
 def tell_releasers(what: str, day: date, occasion: str, link: str, failed: list[str], *, deputies: bool) -> Counts:
-    """Ask the officials who may release a build that failed its audit, and their deputies, to decide."""
+    """Send officials who may release a failed build, and their deputies, a request, a reminder, or the notice of expiry."""
     from yingjian.delivery.messages import Letter
     from yingjian.delivery.recipients import askable
     from yingjian.reports import text
@@ -216,7 +216,7 @@ def tell_releasers(what: str, day: date, occasion: str, link: str, failed: list[
 
 
 def newer_publication(settings: Settings, publication_id: int, since: datetime) -> int | None:
-    """Return a publication of the same or a later day that was made after a moment; None when there is none."""
+    """Return a newer publication of the same or a later day, made after a moment; None if there is none."""
     with warehouse.connect(settings, "reporter") as conn:
         row = conn.execute(
             """
@@ -230,9 +230,9 @@ def newer_publication(settings: Settings, publication_id: int, since: datetime) 
 
 
 def release(context: Any) -> int:
-    """Put the answer on record, from which moment the public reads these figures. Return the publication.
+    """Record the approval, which makes the figures public at once; return the publication id.
 
-    Raises ValueError when no person answered, or when the person rejected or does not have the right (any more).
+    Raises ValueError if nobody has answered, if the answer was a rejection, or if its author lacks the right (now).
     """
     publication_id = tasks.publication_of(context)
     if _decide(publication_id, context["run_id"]) != "released":
@@ -241,14 +241,14 @@ def release(context: Any) -> int:
 
 
 def record_rejection(context: Any) -> None:
-    """Put a refusal and its reason on record."""
+    """Record a rejection with its reason."""
     _decide(tasks.publication_of(context), context["run_id"])
 
 
 def _decide(publication_id: int, run_id: str) -> str:
     """Record the decision.
 
-    It comes from the row that the portal wrote and the present directory of officials, never from another task.
+    It is read from the row that the portal wrote and checked against the current directory of officials; XComs play no part.
     """
     from yingjian.delivery import sign_off
     from yingjian.publishing import decision
@@ -264,7 +264,7 @@ def _decide(publication_id: int, run_id: str) -> str:
             login=answer.login,
             approves=answer.is_released,
             reason=answer.reason,
-            # The answer to a question that was asked again, after the task was cleared, is another decision.
+            # If the task was cleared and asked again, the answer is a separate decision.
             run_key=f"{run_id} question {asked.question_id}",
             allowed=sign_off.who_may(officials, "sign_off"),
         )
@@ -273,7 +273,7 @@ def _decide(publication_id: int, run_id: str) -> str:
 
 
 def expire(publication_id: int, run_id: str) -> None:
-    """Put on record that nobody decided; the public still reads the earlier figures."""
+    """Record that the question expired; the earlier figures stay public."""
     from yingjian.delivery import sign_off
 
     with desk() as (_, conn, _officials):
@@ -281,9 +281,9 @@ def expire(publication_id: int, run_id: str) -> None:
 
 
 def deliver_bulletin(context: Any) -> dict[str, int]:
-    """Send the released bulletin to everybody who receives it.
+    """Send the released bulletin to its recipients.
 
-    Raises ValueError when its last decision did not release it, Undelivered when something did not get through.
+    Raises ValueError if its last decision did not release it, Undelivered if anything could not be delivered.
     """
     from yingjian.delivery import sign_off
 
@@ -295,7 +295,7 @@ def deliver_bulletin(context: Any) -> dict[str, int]:
 
 
 def read_bounces() -> int:
-    """Read the mailbox for mails that came back; return their number, and tell the team of them."""
+    """Read bounced mails from the mailbox, notify the team, and return their number."""
     from yingjian.delivery import bounces
     from yingjian.orchestration import notices
 

@@ -1,4 +1,4 @@
-"""A day waits for the required feeds of the seed `feed`, until the deadline (YINGJIAN_FEED_DEADLINE)."""
+"""Makes a day wait for the required feeds of the seed `feed`, until the deadline (YINGJIAN_FEED_DEADLINE)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from yingjian.orchestration.polling import PollingTrigger
 from yingjian.publishing import build as builds
 from yingjian.settings import Settings
 
-# A late file makes its day run again at most once in this time, and only until this hour of the next day.
+# A late file makes its day run again at most once per pause, and only before this hour of the next day.
 CORRECTION_PAUSE = timedelta(minutes=30)
 CORRECTIONS_UNTIL = 12
 
@@ -28,11 +28,11 @@ def required_feeds() -> list[str]:
 
 
 def missing_feeds(conn: psycopg.Connection[Any], day: date) -> list[str]:
-    """Return the required feeds that have not brought a day's data.
+    """Return the required feeds whose data for a day has not arrived.
 
-    A file brings it when it has a row updated on that day or later, and no more new rows of the days before: an export
-    of the day before that was taken after midnight has some rows of the day, too. An empty file that was sent after the
-    day was over says that there was nothing.
+    A file counts as a day's data if it has a row updated on that day or later, and at least as many new rows of the day as of
+    earlier days: the previous day's export, if taken after midnight, also has a few rows of the day. An empty file sent after
+    the end of the day states that there was nothing to report.
     """
     arrived = {
         feed
@@ -59,18 +59,18 @@ def missing_feeds(conn: psycopg.Connection[Any], day: date) -> list[str]:
 
 
 def deadline(settings: Settings, day: date) -> datetime:
-    """Return the moment from which a day is built without the missing feeds: on the day after it, Asia/Shanghai."""
+    """Return when a day is built even if feeds are missing: at the deadline on the next day, Asia/Shanghai."""
     return datetime.combine(day + timedelta(days=1), settings.feed_deadline, clock.SHANGHAI)
 
 
 def read_missing(settings: Settings, day: date) -> list[str]:
-    """Return `missing_feeds`, read over a connection of its own."""
+    """Return `missing_feeds`, using a separate connection."""
     with warehouse.connect(settings, "publisher") as conn:
         return missing_feeds(conn, day)
 
 
 def has_data(settings: Settings, day: date) -> bool:
-    """Return whether a home has data for a day: a file that came for it, or an earlier publication."""
+    """Return whether a home has data for a day, or has ever published anything."""
     with warehouse.connect(settings, "publisher") as conn:
         row = conn.execute(
             """
@@ -90,7 +90,7 @@ def is_published(settings: Settings, day: date) -> bool:
 
 @dataclass(frozen=True)
 class LateDay:
-    """A late day is a published day for which a required feed brought more rows.
+    """A published day for which late rows of a required feed arrived.
 
     `publication_id` is the publication to correct.
     """
@@ -100,7 +100,7 @@ class LateDay:
 
 
 def late_day(settings: Settings) -> LateDay | None:
-    """Return the newest published day if late rows of a required feed came and it may be built again now."""
+    """Return the newest published day if late rows of a required feed arrived and a rerun is allowed now; else None."""
     now = clock.now(settings.home)
     with warehouse.connect(settings, "publisher") as conn:
         row = conn.execute(
@@ -137,10 +137,10 @@ def _speed(settings: Settings) -> float:
 
 
 class WaitForFeeds(BaseOperator):
-    """This task waits, deferred, for the day's data; it returns the required feeds that did not bring it.
+    """Waits, deferred, for the day's data; returns the required feeds that are still missing.
 
-    Only a day that begins by the schedule waits. Such a day is left out when the home has no data, when it is published
-    already, and when it lies too far back. A person who triggers a day wants it now.
+    Only scheduled runs wait. They are skipped if the home has no data, if the day is already published, or if it lies too far
+    back. A manually triggered run starts at once.
     """
 
     def execute(self, context: Any) -> list[str]:
@@ -158,7 +158,7 @@ class WaitForFeeds(BaseOperator):
 
 
 def reason_to_skip(settings: Settings, day: date) -> str | None:
-    """Return why a day that begins by the schedule is left out; None when it is not."""
+    """Return why a scheduled run of a day is skipped; None if it is not."""
     if day < clock.last_day(settings.home) - timedelta(days=settings.catch_up_days):
         return f"it ended more than {settings.catch_up_days} days ago (YINGJIAN_CATCH_UP_DAYS)"
     if is_published(settings, day):
@@ -169,7 +169,7 @@ def reason_to_skip(settings: Settings, day: date) -> str | None:
 
 
 class FeedsTrigger(PollingTrigger):
-    """This trigger fires when every required feed brought a day's data, or at the deadline."""
+    """Fires when every required feed has arrived for a day, or at the deadline."""
 
     arguments = ("day",)
 

@@ -1,4 +1,4 @@
-"""This module deletes Airflow's own records and logs after some time (YINGJIAN_AIRFLOW_DAYS)."""
+"""Deletes Airflow's old records and logs (YINGJIAN_AIRFLOW_DAYS)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from yingjian.settings import Settings, SetupError
 
 
 def clean(settings: Settings, now: datetime | None = None) -> dict[str, int]:
-    """Copy the times of runs into the memory of runs, then delete Airflow's old records and logs.
+    """Copy task durations into operations.task_run, then delete Airflow's old records and logs.
 
-    Return how many runs and log files were deleted. Raises SetupError when Airflow could not clean its database.
+    Returns how many runs and log files were deleted. Raises SetupError if Airflow could not clean its database.
     """
     before = (now or datetime.now(UTC)) - timedelta(days=settings.airflow_days)
     with (
@@ -40,10 +40,10 @@ def _runs(metadata: psycopg.Connection) -> int:
 
 
 def _clean_metadata(settings: Settings, before: datetime) -> None:
-    """Call Airflow's own command, since only Airflow knows which rows belong together."""
+    """Run `airflow db clean`, since only Airflow knows which rows belong together."""
     driver = warehouse.driver_uri(warehouse.airflow_uri(settings))
     environment = {
-        **os.environ,  # Airflow hides its database from a task's process, so the command gets it again.
+        **os.environ,  # Airflow hides its database from task processes, so the command needs it again.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": driver,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": driver.replace("+psycopg:", "+psycopg_async:", 1),
     }
@@ -60,9 +60,9 @@ def _clean_metadata(settings: Settings, before: datetime) -> None:
 
 
 def clean_logs(folder: Path, before: datetime) -> int:
-    """Delete log files that were last written before a moment, and empty folders; return how many files were deleted.
+    """Delete log files last written before a moment, and empty folders; return how many files were deleted.
 
-    The services hold their own logs open, so each such log is copied to another file and emptied, and the copy ages.
+    Services keep their own logs open, so these are rotated first: each is copied to a dated file and truncated.
     """
     for log in folder.glob("*.log"):
         _set_aside(log)
@@ -80,7 +80,7 @@ def clean_logs(folder: Path, before: datetime) -> int:
 
 
 def clean_server_log(log: Path, before: datetime) -> int:
-    """Do the same with the log of an embedded server, which appends to it; return how many files were deleted."""
+    """Rotate an embedded server's log and delete old rotated files; return how many files were deleted."""
     if not log.exists():
         return 0
     _set_aside(log)
@@ -91,7 +91,7 @@ def clean_server_log(log: Path, before: datetime) -> int:
 
 
 def _set_aside(log: Path) -> None:
-    """Copy what an open log has to a file of this day, and empty it."""
+    """Copy an open log's content to a file with today's date, and truncate the log."""
     if log.stat().st_size:
         dated = log.with_name(f"{log.name}.{datetime.now(UTC):%Y-%m-%d}")
         with log.open("rb") as source, dated.open("ab") as copy:

@@ -1,4 +1,4 @@
-"""The memory of runs keeps the time and the end of every step from Airflow's record, before that is cleaned."""
+"""Keeps the duration and outcome of every task run, copied from Airflow's metadata before that is cleaned."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import psycopg
 
 from yingjian.database.airflow_database import BUSINESS_DATE
 
-# A task's end may come on record after that of a later one.
+# Ends may be recorded out of order, so each copy overlaps the previous one.
 OVERLAP = timedelta(hours=6)
 
 
 def keep(conn: psycopg.Connection[Any], metadata: psycopg.Connection[Any]) -> int:
-    """Copy the tries of tasks that ended since the last recorded try; return how many were read.
+    """Copy task tries that ended since the last recorded one (with overlap); return how many were read.
 
-    If somebody changed the state of a try by hand, the new state is recorded.
+    Upserts: a state that somebody changed by hand is updated.
     """
     row = conn.execute("select max(ended_at) - %s from operations.task_run", (OVERLAP,)).fetchone()
     ended = metadata.execute(

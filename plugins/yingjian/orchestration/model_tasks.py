@@ -1,7 +1,7 @@
-"""Every dbt model is a task of its own, which says what the run's one `dbt build` made of the model.
+"""Shows each dbt model as an Airflow task with the model's result in the run's single `dbt build`.
 
-The task runs nothing: the scheduler ends it when the build has ended. The result of the model is its XCom, which the
-build writes while it goes on. docs/decisions/models-as-tasks.md has the reasons.
+Such a task runs nothing: the scheduler marks it as done when the build ends. Its XCom holds the model's result and is written
+while the build runs. docs/decisions/models-as-tasks.md has the reasons.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from airflow.sdk.execution_time.xcom import XCom
 
 from yingjian.pipeline import MODEL_TASK
 
-RESULT = "result"  # The XCom of a model's task has this key; it holds state, seconds and rows.
+RESULT = "result"  # This is the key of a model task's XCom, which holds state, seconds and rows.
 
 
 class ModelTask(EmptyOperator):
-    """This task succeeds when the build has made every model, and is upstream_failed when the build failed.
+    """Succeeds when the build has built every model; upstream_failed if the build failed.
 
-    Only the task `build` alerts the team about a failed build.
+    It has no failure callback: only the task `build` alerts the team about a failed build.
     """
 
     def __init__(self, **arguments: Any) -> None:
@@ -33,12 +33,12 @@ def as_task(*, task_id: str, dag: Any, task_group: Any, **_: Any) -> ModelTask:
 
 
 def task_of(model: str) -> str:
-    """Return the id of the task of a model (dbt's unique id), as Cosmos names it."""
+    """Return the task id that Cosmos gives to a model (dbt's unique id)."""
     return f"{MODEL_TASK}{model.rpartition('.')[2]}_run"
 
 
 def teller(task: Any) -> Callable[[dict[str, Any]], None]:
-    """Return the function that writes the results of models, by dbt's unique ids, as XComs of their tasks, each once.
+    """Return a function that writes models' results (by dbt's unique id) to their tasks' XComs, each result once.
 
     task: the running task instance of the build.
     """

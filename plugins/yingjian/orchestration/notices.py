@@ -1,7 +1,7 @@
-"""A notice tells the data team once of a failure, of a state that lasts, and of its end (table operations.notice).
+"""Notices to the data team about a failure or a lasting condition, each told once, and about its end (table operations.notice).
 
-No notice names a person. The text of an exception is passed on only if it was made to be read outside (`may_be_told`);
-any other exception gives its type and SQLSTATE.
+No notice names a person. An exception's text is passed on only if its class is marked as safe to show (`may_be_told`); for any
+other exception, only its type and SQLSTATE are.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ UNSET = (
 
 @dataclass(frozen=True)
 class Notice:
-    """A notice is one thing to tell the team.
+    """One thing to tell the team.
 
-    `about` is its source (a look of the watch, FAILURE or EVENT); `key` is the same for the same thing; `facts` are
-    label and value; `runbook` is the page of docs/runbooks that says what to do. An event has no end.
+    `about` is its source (a check of the watch, FAILURE or EVENT); `key` identifies it across occurrences; `facts` are pairs of
+    label and value; `runbook` is the page of docs/runbooks with instructions. An event has no end.
     """
 
     about: str
@@ -46,12 +46,12 @@ class Notice:
 
 
 def unset(settings: Settings) -> str | None:
-    """Return a sentence for a person who starts a home whose alerts go to nobody."""
+    """Return a warning if no alert channel is configured; None if one is."""
     return None if settings.alerts.is_anybody_told else UNSET
 
 
 def ui_link(settings: Settings, path: str = "/") -> str:
-    """Return the link to a page of Airflow's UI; empty when its address is unknown."""
+    """Return a link to a page of Airflow's UI; empty if its base URL is unknown."""
     from airflow.sdk.configuration import conf
 
     base = settings.url or str(conf.get("api", "base_url", fallback="") or "")
@@ -63,7 +63,7 @@ def task_link(settings: Settings, dag_id: str, run_id: str, task_id: str) -> str
 
 
 def first_line(error: object) -> str:
-    """Return one line about an exception without anything personal."""
+    """Return one line about an exception, free of personal data."""
     if getattr(type(error), "may_be_told", False):
         lines = str(error).strip().splitlines()
         return lines[0] if lines else type(error).__name__
@@ -72,7 +72,7 @@ def first_line(error: object) -> str:
     return f"{name} (SQLSTATE {code})" if code else name
 
 
-# The functions below keep notices on record.
+# The functions below store notices.
 
 
 def see(
@@ -81,7 +81,7 @@ def see(
     moment: datetime,
     over_unless_seen: Collection[str] = (),
 ) -> None:
-    """Put on record what is seen at a moment. A notice of `over_unless_seen` that is not seen any more has ended."""
+    """Record the notices seen at a moment. Open notices of the sources in `over_unless_seen` that were not seen are ended."""
     with conn.transaction():
         for notice in notices:
             is_event = notice.about == EVENT
@@ -120,11 +120,12 @@ def see(
 
 
 def tell_due(conn: psycopg.Connection[Any], settings: Settings, moment: datetime) -> int:
-    """Tell new notices, notices that have lasted for some hours since they were told, and told notices that have ended.
+    """Tell new notices, repeat those that have lasted for `again_hours` since they were last told, and tell the end of told
+    ones.
 
-    Return how many were told. A notice that another process is telling is left to it. A notice that no channel takes is
-    told by the next turn. Raises Undelivered when channels are set and none of them works. If no channel is set,
-    nothing is told and all notices stay on record as untold.
+    Returns how many were told. Rows locked by another process are skipped. A notice that no channel accepts is tried again in
+    the next turn. Raises Undelivered if channels are configured and all of them fail. Without any channel nothing is told, and
+    the notices stay untold.
     """
     if not settings.alerts.is_anybody_told:
         return 0
@@ -195,7 +196,7 @@ def _tell(
 
 
 def say(settings: Settings, notice: Notice) -> None:
-    """Record a notice and tell it at once; without the warehouse it is told all the same, and is not on record."""
+    """Record a notice and tell it at once. If the warehouse is unreachable, it is told without being recorded."""
     from yingjian.delivery.errors import Undelivered
 
     moment = datetime.now(UTC)
@@ -207,17 +208,17 @@ def say(settings: Settings, notice: Notice) -> None:
         except (psycopg.Error, OSError, SetupError) as error:
             log.warning("notice %s is not on record (%s)", notice.key, first_line(error))
             _tell(settings, notice.key, "new", notice.subject, notice.facts, notice.runbook, notice.link, moment)
-    except Undelivered as error:  # The notice is on record, and the watch tries again.
+    except Undelivered as error:  # The notice is recorded, and the watch will try again.
         log.error("%s", error)
 
 
-# The functions below make the notices of tasks.
+# The functions below create notices of failed tasks.
 
 
 def failure_of(context: dict[str, Any], settings: Settings) -> Notice:
-    """Return the notice of a task that failed, from its context.
+    """Return the notice of a failed task, from its context.
 
-    The same fault of the same task is one notice, however many runs meet it. A task that failed again after a person
+    The same error of the same task gives one notice, however many runs it affects. A task that fails again after somebody
     cleared it gives a new notice.
     """
     task = context["task_instance"]
@@ -243,7 +244,7 @@ def failure_of(context: dict[str, Any], settings: Settings) -> Notice:
 
 
 def notify_failure(context: dict[str, Any]) -> None:
-    """Handle, as Airflow's callback, a task that failed for good: log it, and tell the data team."""
+    """Airflow's on_failure_callback: log a task that failed for good, and tell the data team."""
     settings = Settings.load()
     notice = failure_of(context, settings)
     log.error("%s; the last publication stays. What to do: docs/runbooks/%s.md", notice.subject, notice.runbook)

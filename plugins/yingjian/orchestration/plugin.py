@@ -1,7 +1,7 @@
-"""This Airflow plugin registers the schedule of the days, and a link to the portal for the data team.
+"""Airflow plugin that registers the timetable of business days, and a link to the portal for the data team.
 
-Airflow's scheduler and every task import this module, so it must stay cheap. Officials have no account in Airflow: the
-portal is a service of its own.
+The scheduler and every task import this module, so its imports must stay cheap. Officials have no Airflow account: the portal
+is a separate service.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from airflow.sdk.plugins_manager import AirflowPlugin
 
 
 class PortalPlugin(AirflowPlugin):
-    """This plugin adds a link to the portal to Airflow's navigation."""
+    """Registers the timetable and a link to the portal in Airflow's navigation."""
 
     name = "yingjian_portal"
 

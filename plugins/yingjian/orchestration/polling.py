@@ -1,4 +1,4 @@
-"""This module holds what the project's triggers share: they ask the database again and again until something is there."""
+"""This module has the base class of the project's triggers, which poll the database."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 
 class PollingTrigger(BaseTrigger):
-    """This trigger fires once `look` gives what its event holds.
+    """A trigger that fires once `look` returns the payload of its event.
 
-    arguments: the names of the attributes from which the triggerer makes it anew; seconds: between one look and the next.
+    arguments: names of the attributes that are serialised for the triggerer; seconds: the polling interval.
     """
 
     arguments: ClassVar[tuple[str, ...]]
@@ -25,7 +25,7 @@ class PollingTrigger(BaseTrigger):
         }
 
     def look(self) -> dict[str, Any] | None:
-        """Return what the event holds, or None while there is nothing yet. It is called in a thread."""
+        """Return the event's payload, or None to keep polling. It runs in a thread."""
         raise NotImplementedError
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

@@ -1,4 +1,4 @@
-"""These functions are the tasks of the DAG `reminders`: deadlines that come near, and packs that waited for quiet hours."""
+"""Task functions of the DAG `reminders`: approaching deadlines, and packs held back by quiet hours."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Counts = dict[str, int]
 
 
 def remind(settings: Settings) -> Counts:
-    """Send each official the clocks that run out soon; return how many attempts are in each state.
+    """Send each official a reminder of approaching deadlines; return the number of attempts by state.
 
-    Raises Undelivered when something did not get through.
+    Raises Undelivered if anything could not be delivered.
     """
     from yingjian.delivery import ledger, reminders
 
@@ -30,9 +30,9 @@ def remind(settings: Settings) -> Counts:
 
 
 def send_waiting(settings: Settings) -> Counts:
-    """Send the packs of the current publication whose readers had quiet hours at the hour of delivery.
+    """Send the current publication's packs to readers who had quiet hours at delivery time.
 
-    Raises Undelivered when something did not get through.
+    Raises Undelivered if anything could not be delivered.
     """
     from yingjian.delivery import courier, ledger
     from yingjian.delivery.messages import read_edition

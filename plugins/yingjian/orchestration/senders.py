@@ -1,6 +1,6 @@
-"""Senders hear of their own rows: each day what could not be taken, each month how it went.
+"""Messages to senders about their own rows: rejected rows daily, and a monthly report.
 
-The workbooks hold personal data and lie in a folder of this process alone, until they were sent. Counts only go further.
+The workbooks hold personal data; they exist in a private temporary folder only until they are sent. Only counts are passed on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from yingjian.settings import Settings
 
 @dataclass(frozen=True)
 class Returned:
-    """This writer makes a message of the rows of a sender that wait for a correction."""
+    """Writes a sender's message with its rejected rows."""
 
     conn: psycopg.Connection
     folder: Path
@@ -52,7 +52,7 @@ class Returned:
 
 @dataclass(frozen=True)
 class Monthly:
-    """This writer makes a message with a sender's sheet of the month that begins on `first`."""
+    """Writes a sender's message with the report of the month that starts on `first`."""
 
     conn: psycopg.Connection
     folder: Path
@@ -75,7 +75,7 @@ class Monthly:
 
 
 def send_back(settings: Settings, now: datetime | None = None) -> dict[str, int]:
-    """Send each sender with newly refused rows all its open rows, once a day; return how many messages by state.
+    """Send each sender with newly rejected rows all of its open rows, once a day; return the number of messages by state.
 
     Nothing is sent in a demo. Raises Undelivered.
     """
@@ -90,7 +90,7 @@ def send_back(settings: Settings, now: datetime | None = None) -> dict[str, int]
 
 
 def send_months(settings: Settings, now: datetime | None = None) -> dict[str, int]:
-    """Send each sender that brought anything in the month before its sheet, once; return how many messages by state.
+    """Send each sender with data in the previous month its monthly report, once; return the number of messages by state.
 
     Nothing is sent in a demo. Raises Undelivered.
     """
@@ -106,7 +106,7 @@ def send_months(settings: Settings, now: datetime | None = None) -> dict[str, in
 
 
 def _has_news(conn: psycopg.Connection, sender: Official) -> bool:
-    """Whether rows of a sender were refused since it was last sent any; one that may have arrived counts."""
+    """Return whether rows of a sender were rejected since the last message that was or may have been delivered."""
     row = conn.execute(
         """
         select max(sending_at) from delivery.attempt

@@ -1,8 +1,8 @@
-"""These functions are the tasks of the DAGs.
+"""Task functions of the DAGs.
 
-Each reads the settings, takes one step of the pipeline, and returns counts.
+Each loads the settings, performs one step of the pipeline, and returns counts.
 
-No personal data pass through here: XCom and logs get counts, states and publication ids only.
+No personal data passes through here: XComs and logs contain only counts, states and publication ids.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PACKS_AT_ONCE = min(4, os.cpu_count() or 1)  # A process takes a core and up to 300 MiB.
+PACKS_AT_ONCE = min(4, os.cpu_count() or 1)  # Each process needs a core and up to 300 MiB.
 
 
 def business_date(context: Any) -> date:
-    """Return the business date of a run: its parameter `date`, else its data interval, else the day before its trigger.
+    """Return a run's business date: its parameter `date`, else its data interval, else the day before it was triggered.
 
-    Raises ValueError when the parameter is no date.
+    Raises ValueError if the parameter is not a date.
     """
     given_date = (context.get("params") or {}).get("date")
     if given_date:
@@ -53,7 +53,7 @@ def business_date(context: Any) -> date:
 def land() -> dict[str, Any]:
     """Land all new files of the landing location; return counts of files and rows, and rows by feed.
 
-    The call waits for a build that is at work, and a build that begins waits for it.
+    Landing and builds exclude each other: whichever comes second waits.
     """
     from dataclasses import asdict
 
@@ -81,7 +81,7 @@ def land() -> dict[str, Any]:
 
 
 def late_day() -> dict[str, str]:
-    """Return the run that builds the newest published day again because of late rows; empty when none is needed."""
+    """Return date and run id for rebuilding the newest published day because of late rows; empty if not needed."""
     from yingjian.orchestration import feeds
 
     late = feeds.late_day(Settings.load())
@@ -91,7 +91,7 @@ def late_day() -> dict[str, str]:
 
 
 def build(day: date, run_id: str, say: Callable[[dict[str, Any]], None]) -> int:
-    """Build every mart of a business date as its run; return their number. `say` gets the results of the models so far."""
+    """Build every mart of a business date; return the number of nodes built. `say` receives the models' results so far."""
     from yingjian.modelling.engine import build as build_models
 
     settings = Settings.load()
@@ -111,7 +111,7 @@ def build(day: date, run_id: str, say: Callable[[dict[str, Any]], None]) -> int:
 
 
 def audit(day: date, run_id: str) -> dict[str, Any]:
-    """Check the build of a run; return whether it passed, and the messages of the failed checks."""
+    """Audit a run's build; return whether it passed, the counts, and the messages of failed critical checks."""
     from yingjian import quality
 
     settings = Settings.load()
@@ -129,7 +129,7 @@ def audit(day: date, run_id: str) -> dict[str, Any]:
 
 
 def is_released(run_id: str) -> bool:
-    """Return whether the build of a run may be published as it is; if not, record that a person is asked from now on."""
+    """Return whether a run's build may be published without a release; if not, mark the build as asking."""
     from yingjian.publishing.verdict import verdict
 
     with warehouse.connect(Settings.load(), "publisher") as conn:
@@ -140,10 +140,10 @@ def is_released(run_id: str) -> bool:
 
 
 def publish(day: date, run_id: str) -> int:
-    """Publish the audited build of a run, released by hand if its audit failed; return the publication id.
+    """Publish a run's audited build; a build that failed its audit needs a release. Return the publication id.
 
-    The verdict comes from quality.check_result and the decision from publishing.decision; the right of the person is
-    checked again here. Raises NotReleasedError when nobody released a build that failed.
+    The verdict is read from quality.check_result and the decision from publishing.decision; the author's right is checked
+    again. Raises NotReleasedError if the build failed and nobody released it.
     """
     from yingjian.publishing import publish as publishing
 
@@ -155,15 +155,15 @@ def publish(day: date, run_id: str) -> int:
 
 
 def build_of(run_id: str) -> str:
-    """Return the token of the build that a run owns. Raises NotOwnerError when it owns none."""
+    """Return the token of the build that a run owns. Raises NotOwnerError if it owns none."""
     with warehouse.connect(Settings.load(), "publisher") as conn:
         return builds.owned(conn, run_id).token
 
 
 def failed_checks(run_id: str) -> list[str]:
-    """Return the messages of the failed critical checks in the build of a run.
+    """Return the messages of the failed critical checks of a run's build.
 
-    Raises NotOwnerError when it owns no build.
+    Raises NotOwnerError if it owns no build.
     """
     from yingjian.publishing.verdict import verdict
 
@@ -172,7 +172,7 @@ def failed_checks(run_id: str) -> list[str]:
 
 
 def why_build_is_lost(settings: Settings, run_id: str) -> str | None:
-    """Return why nobody needs to release the build of a run: another run owns the schema; None while this run does."""
+    """Return why a run's build need not be released any more (the run lost the schema); None while the run owns it."""
     with warehouse.connect(settings, "publisher") as conn:
         row = conn.execute(
             """
@@ -191,7 +191,9 @@ def why_build_is_lost(settings: Settings, run_id: str) -> str | None:
 
 
 def who_may(right: str) -> list[str]:
-    """Return the logins whose answer an approval task takes: officials with a right, else the administrator."""
+    """Return the logins whose answer an approval task accepts: officials with the right, or the administrator
+    if there are none.
+    """
     from yingjian.delivery.sign_off import who_may as assigned
     from yingjian.people.officials import read_officials
 
@@ -199,9 +201,9 @@ def who_may(right: str) -> list[str]:
 
 
 def publication_of(context: Any) -> int:
-    """Return the publication of a run: the one it was triggered with, or the newest one that the daily run reports.
+    """Return a run's publication: its parameter, else the newest one in the asset events that triggered it.
 
-    Raises ValueError when neither names one.
+    Raises ValueError if neither is given.
     """
     given_id = (context.get("params") or {}).get("publication_id")
     if given_id is not None:
@@ -231,7 +233,7 @@ def report(publication_id: int) -> str:
 
 
 def packs(publication_id: int) -> dict[str, int]:
-    """Write the packs of a publication, several at once; return how many for each kind of audience."""
+    """Write a publication's packs in parallel; return their number by kind of audience."""
     from collections import Counter
 
     from yingjian.people.officials import read_officials
@@ -249,8 +251,9 @@ def packs(publication_id: int) -> dict[str, int]:
             )  # fmt: skip
     with ExitStack() as stack:
         each: Callable[..., Iterator[None]] = map
-        if not current_process().daemon:  # A worker of Celery is one, and may start no process.
-            # A new process, not a fork: libraries that were imported here may have threads. None outlives this task.
+        if not current_process().daemon:  # A Celery worker is a daemon process, which may not start children.
+            # Processes are spawned, not forked, because imported libraries may have started threads. Each exits when this task
+            # dies (end_with).
             pool = ProcessPoolExecutor(PACKS_AT_ONCE, get_context("spawn"), end_with, (os.getpid(),))
             each = stack.enter_context(pool).map
         for number, _ in enumerate(each(partial(_pack, publication_id, officials), chosen), 1):
@@ -271,7 +274,7 @@ def _pack(publication_id: int, officials: Officials, audience: Audience) -> None
 
 
 def prune(keep: int) -> list[int]:
-    """Drop the rows of old publications; return the ids of those whose rows were dropped."""
+    """Drop the rows of old publications; return their ids."""
     from yingjian.publishing.pruning import prune as prune_publications
 
     settings = Settings.load()
@@ -287,7 +290,7 @@ def docs() -> str:
 
 
 def retain() -> dict[str, int]:
-    """Delete personal data whose days are over by the clock of the home; return the number of deleted rows by place."""
+    """Delete personal data whose retention period has ended by the home's clock; return the number of deleted rows by place."""
     from yingjian.modelling.spark_export import forget_stale
     from yingjian.privacy import retention
 
@@ -304,9 +307,9 @@ def retain() -> dict[str, int]:
 
 
 def verify_trail() -> int:
-    """Check the audit trail; return its number of events.
+    """Verify the audit trail; return its number of events.
 
-    Raises ValueError when one is not as it was written, or when its end was not noted at the other place.
+    Raises ValueError if an event was altered, or if the trail's end was not anchored elsewhere in time.
     """
     from yingjian.orchestration import anchor
     from yingjian.privacy import audit_trail
@@ -322,7 +325,7 @@ def verify_trail() -> int:
 
 
 def notify_failure(context: dict[str, Any]) -> None:
-    """Tell the data team, as Airflow's callback, of a task that failed for good."""
+    """Airflow's on_failure_callback: tell the data team about a task that failed for good."""
     from yingjian.orchestration import notices
 
     notices.notify_failure(context)

@@ -1,4 +1,4 @@
-"""A day begins at midnight in Asia/Shanghai. Missed days run oldest first, up to a limit (YINGJIAN_CATCH_UP_DAYS)."""
+"""Timetable of business days, which start at midnight in Asia/Shanghai; missed days are caught up (YINGJIAN_CATCH_UP_DAYS)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ DAY = timedelta(days=1)
 
 
 class BusinessDays(CronDataIntervalTimetable):
-    """This timetable makes one run per day, when the day is over by the clock of the home.
+    """Schedules one run per day, when the day is over by the home's clock.
 
-    A new home begins with yesterday. A home that was switched off runs the days that it missed since its last run. On a
-    demo whose clock stands still no day ends.
+    A new home starts with yesterday. A home that was switched off catches up on missed days, oldest first. In a demo with a
+    stopped clock no day ends.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class BusinessDays(CronDataIntervalTimetable):
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
-        if restriction.latest is not None:  # A backfill asks for the days between two dates, whatever the clock shows.
+        if restriction.latest is not None:  # A backfill requests a range of dates, whatever the clock shows.
             return super().next_dagrun_info(
                 last_automated_data_interval=last_automated_data_interval, restriction=restriction
             )

@@ -1,4 +1,4 @@
-"""This module limits the tries of a task. Its own failures count, interruptions from outside do not.
+"""Retry policy of tasks: failures by an exception count, interruptions from outside do not.
 
 docs/decisions/slow-is-not-dead.md has the reasons.
 """
@@ -10,15 +10,15 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 
-FAILURES = "failures"  # Airflow keeps the count under this key, with the task, from one try to the next.
+FAILURES = "failures"  # Airflow's task state store keeps the count under this key between tries.
 INTERRUPTIONS = 5
 
 
 class OwnFailures(RetryPolicy):
-    """This policy repeats a task that failed by an exception of its own `retries` times.
+    """Retries a task up to `retries` times after exceptions of its own.
 
-    A try whose process, worker or scheduler was lost ends without an exception. Airflow counts it among the task's
-    `retries` all the same, so `tried_again` gives the task more of them.
+    If a try's process, worker or scheduler is lost, the try ends without an exception. Airflow still counts it against the
+    task's `retries`, so `tried_again` grants the task more of them.
     """
 
     def __init__(self, retries: int = 1) -> None:
@@ -30,7 +30,7 @@ class OwnFailures(RetryPolicy):
         store: Any = context["task_state_store"] if context else None
         if store is None:
             return RetryDecision.default()
-        # A person who clears the task gives it all its tries again: Airflow then raises its max_tries.
+        # Clearing the task resets its tries: Airflow then raises max_tries.
         of_tries, failures = store.get(FAILURES, [max_tries, 0])
         failures = failures + 1 if of_tries == max_tries else 1
         store.set(FAILURES, [max_tries, failures])
@@ -40,5 +40,5 @@ class OwnFailures(RetryPolicy):
 
 
 def tried_again() -> dict[str, Any]:
-    """Return the arguments of a task, or of all tasks of a DAG, that is repeated once after a failure of its own."""
+    """Return task arguments (or a DAG's default_args) for one retry after a failure of the task's own."""
     return {"retries": 1 + INTERRUPTIONS, "retry_policy": OwnFailures(1)}

@@ -1,9 +1,7 @@
-"""The watch looks every few minutes for things that need somebody.
+"""The watch checks every few minutes for conditions that need attention.
 
-It tells each once, again while it lasts, and when it ends.
-
-Each look is a function that returns notices. A look that is about time says nothing in a demo, whose clock is its own.
-`docs/runbooks/watch.md` has every notice with what to do.
+Each condition is told once, again while it lasts, and when it ends. Each check ("look") is a function that returns notices.
+Checks about time are skipped in a demo, whose clock is its own. `docs/runbooks/watch.md` lists every notice with what to do.
 """
 
 from __future__ import annotations
@@ -31,25 +29,25 @@ from yingjian.settings import Settings, SetupError
 
 log = logging.getLogger(__name__)
 
-# The day's run begins at midnight; after this long it is late.
+# The daily run starts at midnight; after this delay it is late.
 STARTS_WITHIN = timedelta(minutes=30)
-# A task may wait for a slot, and a service be silent, for this long before somebody should look.
+# A task may wait this long for a slot, and a service may miss heartbeats this long, before somebody should look.
 STUCK = timedelta(hours=1)
 SILENT = timedelta(minutes=5)
-# The watch tells a failure that no callback told within this time.
+# A failure that its callback did not tell within this time is told by the watch.
 CALLBACK = timedelta(minutes=3)
 RECENT = timedelta(days=3)
 LOW_DISK = 5 << 30
 REJECTED_SHARE, ROWS_AT_LEAST = 0.05, 100
-# A sender that is silent for longer is no news any more.
+# A sender silent for longer than this is no longer told.
 SILENCE_TOLD = timedelta(days=14)
 
 
 @dataclass(frozen=True)
 class View:
-    """A view is the state that the looks read.
+    """The state that the checks read.
 
-    `now` is the home's own time. `moment` is the machine's, by which databases date their records.
+    `now` is the home's clock, which a demo sets. `moment` is the machine's clock, which the databases use.
     """
 
     settings: Settings
@@ -68,7 +66,7 @@ class View:
 
     @property
     def born_at(self) -> datetime | None:
-        """Return the start of the first run that Airflow remembers: a home is not late for days before it."""
+        """Return the start of the oldest run in Airflow's metadata; a home is not late for days before it."""
         [(first,)] = self.runs("select min(start_date) from dag_run")
         return first  # type: ignore[no-any-return]
 
@@ -77,7 +75,7 @@ Look = Callable[[View], list[Notice]]
 
 
 def not_landed(view: View) -> list[Notice]:
-    """Nothing was landed for some hours."""
+    """Report that nothing was landed for `landing_hours`."""
     (last,) = view.row("select max(received_at) from quality.landed_file")
     since = last or view.born_at
     if since is None or view.moment - since <= timedelta(hours=view.settings.alerts.landing_hours):
@@ -91,7 +89,7 @@ def not_landed(view: View) -> list[Notice]:
 
 
 def not_started(view: View) -> list[Notice]:
-    """The run of the day that is over has not begun."""
+    """Report that the daily run of yesterday has not started."""
     day = view.now.date() - timedelta(days=1)
     (has_data,) = view.row("select exists (select from quality.landed_file where status = 'staged')")
     if not has_data or view.now - _midnight(view.now) < STARTS_WITHIN:
@@ -120,7 +118,7 @@ def not_started(view: View) -> list[Notice]:
 
 
 def too_long(view: View) -> list[Notice]:
-    """A task is at work for hours, or waits for a slot; a task that waits for feeds or for a person is neither."""
+    """Report tasks that run for hours or wait for a slot; deferred tasks (waiting for feeds or persons) are not included."""
     at_work = view.moment - timedelta(hours=view.settings.alerts.long_hours)
     rows = view.runs(
         """
@@ -148,7 +146,7 @@ def too_long(view: View) -> list[Notice]:
 
 
 def waiting(view: View) -> list[Notice]:
-    """A question waits for a person's answer in the portal."""
+    """Report questions that wait for an answer in the portal."""
     return [
         Notice(
             "waiting", f"waiting:{dag}.{task}:{question.run_id}",
@@ -161,7 +159,7 @@ def waiting(view: View) -> list[Notice]:
 
 
 def stale(view: View) -> list[Notice]:
-    """The newest day whose hour of delivery has come is not published; its hour is that of the morning after it."""
+    """Report that the newest day past its delivery time (on the next morning) is not published."""
     hour = timedelta(hours=view.settings.delivery_time.hour, minutes=view.settings.delivery_time.minute)
     day = (view.now - hour).date() - timedelta(days=1)
     (newest, is_there) = view.row(
@@ -178,7 +176,7 @@ def stale(view: View) -> list[Notice]:
 
 
 def missing_feeds(view: View) -> list[Notice]:
-    """The newest day was built without feeds that are required."""
+    """Report that the newest build lacks required feeds."""
     row = view.row(
         """
         select as_of_date, missing_feeds from publishing.build
@@ -197,7 +195,7 @@ def missing_feeds(view: View) -> list[Notice]:
 
 
 def rejected_files(view: View) -> list[Notice]:
-    """Files of the last days were refused as a whole and wait for a decision."""
+    """Report recent files that were rejected as a whole and await a decision."""
     rows = view.conn.execute(
         """
         select feed, count(*) from quality.landed_file
@@ -213,7 +211,7 @@ def rejected_files(view: View) -> list[Notice]:
 
 
 def rejected_rows(view: View) -> list[Notice]:
-    """More rows of a feed than usual went to quarantine within a day."""
+    """Report feeds of which more than REJECTED_SHARE of the rows went to quarantine within a day."""
     rows = view.conn.execute(
         """
         select feed, sum(rows_rejected), sum(rows_read) from quality.landed_file
@@ -233,9 +231,9 @@ def rejected_rows(view: View) -> list[Notice]:
 
 
 def silent_senders(view: View) -> list[Notice]:
-    """Senders that bring rows nearly every day bring none any more, by the mart `feed_sender_daily` of the last publication."""
+    """Report regular senders that have gone silent, from the last publication's mart `feed_sender_daily`."""
     if view.row("select to_regclass('published.feed_sender_daily')") == (None,):
-        return []  # Nothing was ever published.
+        return []  # Nothing has been published yet.
     with narrowed(view.conn, OFFICE):
         rows = view.conn.execute(
             """
@@ -257,7 +255,7 @@ def silent_senders(view: View) -> list[Notice]:
 
 
 def backup(view: View) -> list[Notice]:
-    """There is no backup, or the newest one is old."""
+    """Report that there is no backup, or that the newest one is older than `backup_hours`."""
     (last,) = view.row("select max(made_at) from operations.backup")
     since = last or view.born_at
     if since is None or view.moment - since <= timedelta(hours=view.settings.alerts.backup_hours):
@@ -267,13 +265,13 @@ def backup(view: View) -> list[Notice]:
 
 
 def not_anchored(view: View) -> list[Notice]:
-    """The end of the audit trail was noted at no other place for some hours."""
+    """Report that the audit trail's end has not been anchored elsewhere for some hours."""
     sentence = anchor.missing(view.settings, view.conn, view.moment, view.born_at or view.moment)
     return [Notice("not_anchored", "not_anchored", sentence, Dag.WATCH)] if sentence else []
 
 
 def archive(view: View) -> list[Notice]:
-    """PostgreSQL's archive fails: the write-ahead log fills its disk, and the moments since are lost with it."""
+    """Report that PostgreSQL's WAL archiving fails: WAL fills the disk, and point-in-time recovery has a gap."""
     row = view.row(
         """
         select last_failed_time, last_archived_time from pg_stat_archiver
@@ -292,7 +290,7 @@ def archive(view: View) -> list[Notice]:
 
 
 def import_errors(view: View) -> list[Notice]:
-    """A DAG's file cannot be read."""
+    """Report DAG files that cannot be imported."""
     rows = view.runs("select filename, stacktrace from import_error order by filename")
     return [
         Notice(
@@ -304,9 +302,9 @@ def import_errors(view: View) -> list[Notice]:
 
 
 def silent_services(view: View) -> list[Notice]:
-    """The triggerer or the DAG processor shows no heartbeat.
+    """Report that the triggerer or the DAG processor has no recent heartbeat.
 
-    The receiver of the watch's heartbeat notices a dead scheduler.
+    A dead scheduler is noticed by the receiver of the watch's own heartbeat.
     """
     rows = view.runs(
         """
@@ -330,7 +328,7 @@ def silent_services(view: View) -> list[Notice]:
 
 
 def disk(view: View) -> list[Notice]:
-    """The home's disk is nearly full."""
+    """Report that the home's disk is nearly full."""
     free = shutil.disk_usage(view.settings.home).free
     if free >= LOW_DISK:
         return []
@@ -338,7 +336,7 @@ def disk(view: View) -> list[Notice]:
 
 
 def failures(view: View) -> list[Notice]:
-    """Failures that were told are not mended, or nobody told failures of the last days."""
+    """Return told failures that are not fixed yet, and recent failures that no callback told."""
     told_failures = {
         key: Notice(FAILURE, key, subject, runbook, tuple((label, value) for label, value in facts), link)
         for key, subject, runbook, facts, link in view.conn.execute(
@@ -374,7 +372,7 @@ def failures(view: View) -> list[Notice]:
 
 
 def _is_mended(view: View, notice: Notice) -> bool:
-    """Return whether the task succeeded after it failed, or is known no longer."""
+    """Return whether the task has succeeded since, or has no record any more."""
     dag, _, task = notice.key.partition(":")[0].partition(".")
     rows = view.runs(
         """
@@ -403,9 +401,9 @@ ABOUT_STATE: tuple[Look, ...] = (failures, waiting, archive, import_errors, sile
 
 
 def turn(settings: Settings) -> dict[str, int]:
-    """Take every look, record the notices, tell those that are due, and send the heartbeat; return counts.
+    """Run every check, record the notices, tell those that are due, and send the heartbeat; return counts.
 
-    Raises SetupError when looks failed, and Undelivered when no alert channel works: the watch itself is not silent.
+    Raises SetupError if checks failed, and Undelivered if every alert channel failed, so that the watch itself fails visibly.
     """
     from yingjian.delivery import alerts
 
@@ -427,7 +425,7 @@ def turn(settings: Settings) -> dict[str, int]:
         if settings.audit_anchor and anchor.is_due(conn, moment):
             try:
                 anchor.note(settings, conn, moment)
-            except (SetupError, psycopg.Error) as error:  # The look not_anchored tells when it lasts.
+            except (SetupError, psycopg.Error) as error:  # If it persists, the check not_anchored reports it.
                 log.warning("%s", notices.first_line(error))
         view = View(settings, conn, metadata, clock.now(settings.home), moment)
         for look in looks:
