@@ -1,1 +1,1 @@
-"""This package runs the home: its services, backups, migration, status and command lines."""
+"""This package runs a home: services, backups, migration, status and command lines."""

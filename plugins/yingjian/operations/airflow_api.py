@@ -1,4 +1,4 @@
-"""This module calls Airflow's REST API: it triggers runs and waits for them."""
+"""A client of Airflow's REST API that triggers runs and waits for them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from yingjian.settings import Settings, SetupError
 
 FINISHED = frozenset({"success", "failed"})
 READY_SECONDS = 180
-# `yingjian run` begins only when no earlier run of these DAGs is left; runs of the others may go on beside it.
+# `yingjian run` starts only when no earlier run of these DAGs is unfinished; other DAGs may run in parallel.
 ENDED_BEFORE_A_RUN = (Dag.LANDING, Dag.DAILY, Dag.MAINTENANCE)
-# A run waits in these tasks for its hour or for a person, for hours. The command line does not wait with it.
+# In these tasks a run waits for a time or a person, possibly for hours; the command line does not wait for that.
 WAITS_AT: dict[str, Task] = {
     Dag.DAILY: Task.RELEASE_BY_HAND,
     Dag.DELIVERY: Task.WAIT_FOR_HOUR,
@@ -35,7 +35,7 @@ AT_WORK = frozenset({"scheduled", "queued", "running", "restarting", "up_for_ret
 
 @dataclass(frozen=True)
 class TaskResult:
-    """A task of a run took `seconds` and ended in `state`."""
+    """A task of a run, with the state in which it ended and its duration in seconds."""
 
     task_id: str
     state: str
@@ -44,7 +44,7 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """The `state` of a DAG run is success, failed, or awaiting when it waits for a person or for its hour."""
+    """A DAG run. `state` is success, failed, or awaiting if it waits for a person or a time."""
 
     dag_id: str
     run_id: str
@@ -57,24 +57,24 @@ class RunResult:
 
 
 class _NotReadyError(Exception):
-    """A service answers, but not yet as it should."""
+    """Raised while a service answers but is not ready, so that the request is retried."""
 
 
 class Airflow:
-    """This class calls Airflow's REST API as its administrator."""
+    """A client of Airflow's REST API, signed in as administrator."""
 
     def __init__(
         self, settings: Settings, url: str, check: Callable[[], None] = lambda: None, *, is_own: bool = True
     ) -> None:
         self.url = url
         self._settings = settings
-        self.check = check  # `check` raises when waiting any longer is useless.
-        self._is_own = is_own  # This process started the services.
+        self.check = check  # It raises if further waiting is useless.
+        self._is_own = is_own  # Whether this process started the services.
         self._client = httpx.Client(base_url=self.url, timeout=60)
 
     @property
     def is_scheduled(self) -> bool:
-        """Return whether DAGs run on their own here, by asset or by the clock, as in services of `yingjian up`."""
+        """Return whether DAGs are triggered by asset and schedule here, as with `yingjian up`."""
         return not self._is_own
 
     @property
@@ -82,7 +82,7 @@ class Airflow:
         return password(self._settings, ADMIN)
 
     def wait_until_ready(self) -> None:
-        """Wait until the API answers and the DAGs are known; raise SetupError when that does not happen."""
+        """Wait until the API answers and all DAGs are parsed. Raises SetupError on timeout."""
         passing = retry_if_exception_type((httpx.HTTPError, ValueError, _NotReadyError))
         try:
             for attempt in Retrying(stop=stop_after_delay(READY_SECONDS), wait=wait_fixed(0.3), retry=passing):
@@ -114,7 +114,7 @@ class Airflow:
         return self._request("GET", path, params=params)
 
     def _request(self, method: str, path: str, **options: Any) -> Any:
-        """Send a request that outlives a restart of the API server or of the database."""
+        """Send a request with retries that survive a restart of the API server or the database."""
         passing = retry_if_exception_type((httpx.TransportError, _NotReadyError))
         try:
             for attempt in Retrying(
@@ -149,11 +149,11 @@ class Airflow:
         ]
 
     def clear_the_way(self) -> None:
-        """Make sure that no earlier run goes on beside a new one.
+        """Ensure that no earlier run continues next to a new one.
 
-        If this process started the services, a killed process has left an unfinished run behind, or the run waits for a
-        person. It is marked failed, because the day runs again. Services of `yingjian up` may be working on it: then
-        SetupError is raised.
+        If this process started the services, an unfinished run was left by a killed process or waits for a person; it is marked
+        as failed, because the day runs again. With shared services (`yingjian up`) it may be in progress, so SetupError is
+        raised.
         """
         for dag_id, run_id in self._unfinished():
             if not self._is_own:
@@ -169,8 +169,7 @@ class Airflow:
     ) -> RunResult:
         """Trigger a DAG for the data interval of `day` (Asia/Shanghai) and wait until it ends.
 
-        on_task: called once for each task when it succeeds or fails. A run that only waits for a person or for its hour
-        is left waiting.
+        on_task: called once per task when it succeeds or fails. A run that only waits for a person or a time is left waiting.
         """
         start = datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
         run = self._request(
@@ -202,20 +201,19 @@ class Airflow:
                 is_waiting = self._get(f"{path}/taskInstances/{WAITS_AT[dag_id]}")["state"] in WAITING
                 tasks = self._tasks(dag_id, run_id) if is_waiting else []
                 is_waiting = is_waiting and not any(task.state in AT_WORK for task in tasks)
-                # The run must wait at two looks in a row: between the end of a task and the start of the next one no
-                # task is at work either.
+                # The run must be waiting in two polls in a row, since between two tasks nothing is active either.
                 if is_waiting and seen_waiting:
                     return RunResult(dag_id, run_id, "awaiting", tasks)
                 seen_waiting = is_waiting
 
     def _newest(self, path: str) -> list[TaskResult]:
-        """Return the tasks of a run that ended last, in the order of their end."""
+        """Return the tasks of a run that ended most recently, ordered by end."""
         page = self._get(f"{path}/taskInstances", state=sorted(FINISHED), order_by="-end_date", limit=50)
         return [_task_result(task) for task in reversed(page["task_instances"])]
 
     def _tasks(self, dag_id: str, run_id: str) -> list[TaskResult]:
         instances: list[Any] = []
-        while True:  # A page has at most a hundred entries, even if more are requested.
+        while True:  # The API returns at most 100 entries per page.
             page = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100, offset=len(instances))
             instances += page["task_instances"]
             if len(instances) >= page["total_entries"] or not page["task_instances"]:

@@ -1,4 +1,4 @@
-"""This module gives Airflow's services their environment and their home, with its metadata database."""
+"""This module makes Airflow's environment and home, including its metadata database."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from yingjian.settings import TELEMETRY_OFF, Settings, SetupError, variables
 
 
 def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, int]) -> dict[str, str]:
-    """Return the environment of Airflow's services and of every task. It has all settings, so no file repeats them."""
+    """Return the environment of Airflow's services and tasks. It contains all settings, so there is no
+    airflow.cfg to maintain.
+    """
     home = settings.home / "airflow"
     metadata = warehouse.airflow_uri(settings)
     driver = warehouse.driver_uri(metadata)
     url = f"http://{variables().bind}:{ports['api']}"
-    # Every task process imports dbt or pandas; more processes than cores would only wait for memory.
+    # Every task process imports dbt or pandas; more of them than this would only compete for memory.
     tasks_at_once = max(6, 2 * (os.cpu_count() or 2))
     return {
         **TELEMETRY_OFF,
@@ -29,7 +31,7 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "YINGJIAN_WAREHOUSE": settings.warehouse or "",
         "YINGJIAN_AIRFLOW_DATABASE": settings.airflow_database or "",
         "YINGJIAN_LANDING": settings.landing,
-        # The platform's token goes to no other place than the one that it was configured with.
+        # The platform's token is only passed on for the location that it was configured with.
         "YINGJIAN_API_TOKEN": (variables().api_token or "") if settings.landing == variables().landing else "",
         "YINGJIAN_API_TOKEN_FILE": "",
         "YINGJIAN_LANDING_MINUTES": f"{settings.landing_every.total_seconds() / 60:.3f}",
@@ -41,7 +43,7 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": driver.replace("+psycopg:", "+psycopg_async:", 1),
         "AIRFLOW__CORE__PARALLELISM": str(tasks_at_once),
         "AIRFLOW__CORE__DAGS_FOLDER": str(settings.root / "dags"),
-        # The package is installed; Airflow need not import it file by file.
+        # The plugin is found through the installed package, so this folder stays empty.
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DEFAULT_TIMEZONE": SHANGHAI.key,
@@ -58,26 +60,26 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         "AIRFLOW__API__PORT": str(ports["api"]),
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API__WORKERS": "1",
-        # A task that cannot reach the API as it starts fails without a log; a busy machine takes longer than five
-        # seconds.
+        # A task that cannot reach the API on start fails without a log; on a busy machine this may take longer than the default
+        # of five seconds.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "AIRFLOW__API__EXPOSE_CONFIG": "False",
         "AIRFLOW__API__EXPOSE_STACKTRACE": "False",
         "AIRFLOW__API__SECRET_KEY": settings.secret("airflow_api"),
         "AIRFLOW__API_AUTH__JWT_SECRET": settings.secret("airflow_jwt"),
-        # Users must sign in again after a working day.
+        # A session ends after a working day.
         "AIRFLOW__API_AUTH__JWT_EXPIRATION_TIME": str(8 * 3600),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(home / "logs" / "dag_processor"),
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(schedule),
-        # Somebody waits for the days that a command runs; those of the schedule begin at night.
+        # A person waits for days that a command runs; scheduled days run at night.
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1.5" if schedule else "0.3",
-        # With less, a scheduler that stood still takes itself for dead when it goes on
+        # With a lower threshold, a scheduler that was suspended considers itself dead when it resumes
         # (docs/decisions/slow-is-not-dead.md).
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "240",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
-        # DAG files change with the version of the code, with which the services start anew. A demo's clock may be set
-        # meanwhile: Airflow asks the schedule for its next day when it reads the file.
+        # DAG files change only with the code version, and then the services restart. In a demo the clock may be set at any
+        # time, and Airflow asks the timetable for the next run only when it parses the file.
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30" if schedule and demo_clock(settings.home) else "300",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",
         "AIRFLOW__COSMOS__ENABLE_CACHE": "False",
@@ -95,7 +97,7 @@ def _fernet_key(settings: Settings) -> str:
 
 
 def prepare_home(settings: Settings, environment: dict[str, str]) -> None:
-    """Make Airflow's home, and migrate its metadata database when Airflow's version is new."""
+    """Create Airflow's home, and migrate its metadata database if Airflow's version or the database changed."""
     from importlib.metadata import version
 
     from yingjian.modelling.dbt_project import prepare_manifest
@@ -120,7 +122,7 @@ def prepare_home(settings: Settings, environment: dict[str, str]) -> None:
 
 
 def _database_identity(settings: Settings) -> str:
-    """Return which database it is, since YINGJIAN_AIRFLOW_DATABASE may have changed. Raises SetupError."""
+    """Return an identifier of the metadata database, since YINGJIAN_AIRFLOW_DATABASE may have changed. Raises SetupError."""
     import psycopg
 
     from yingjian.database import server

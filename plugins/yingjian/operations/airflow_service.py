@@ -1,11 +1,9 @@
-"""`python -m yingjian.operations.airflow_service SERVICE` runs one of Airflow's services, or the portal.
+"""Entry point `python -m yingjian.operations.airflow_service SERVICE` of one Airflow service, or of the portal.
 
-It imports common modules once.
-
-The scheduler or a worker forks a process for each task, the DAG processor one for each look at a file. Each would first
-import the same modules, which takes longer than most tasks. This module imports them before the first fork. A module
-that starts a thread or opens a connection may not be among them: a fork copies locks, not the threads that hold them.
-The thread of jemalloc, the allocator of Arrow, is none of those: jemalloc stops it before a fork and starts it afterwards.
+The scheduler or a worker forks a process per task, the DAG processor one per file. Each would import the same modules first,
+which takes longer than most tasks, so they are imported here before the first fork. A module that starts a thread or opens a
+connection must not be among them: a fork copies locks, but not the threads that hold them. The thread of jemalloc, Arrow's
+allocator, is an exception: jemalloc stops it before a fork and restarts it afterwards.
 """
 
 from __future__ import annotations
@@ -20,10 +18,10 @@ from yingjian.processes import end_with, no_core_files
 from yingjian.scratch import own_folder
 from yingjian.settings import TELEMETRY_OFF
 
-# Every child that reads a DAG file or runs a task needs these modules.
+# Needed by every child that parses a DAG file or runs a task.
 IN_EVERY_CHILD = (
     "airflow.dag_processing.dagbag",
-    "airflow.providers.amazon.aws.assets.s3",  # Airflow asks every provider when it names an asset.
+    "airflow.providers.amazon.aws.assets.s3",  # Airflow queries every provider when an asset is created.
     "airflow.providers.standard.decorators.branch_python",
     "airflow.sdk.definitions.decorators",
     "airflow.sdk.execution_time.task_runner",
@@ -34,16 +32,17 @@ IN_EVERY_CHILD = (
     "yingjian.orchestration.model_tasks",
     "yingjian.orchestration.tasks",
 )
-# A build and an audit need these, which take five seconds of processor time. Polars starts threads of its own, so that
-# whoever needs it imports it.
+# Builds and audits need these, whose import takes five seconds of CPU time. Polars is left out, since it starts threads on
+# import.
 IN_THE_DAY = ("dbt.adapters.postgres", "dbt.cli.main", "great_expectations")
 RUNNING_TASKS = ("celery", "scheduler")
 FORKING = (*RUNNING_TASKS, "dag-processor")
-# A service's imports make a million objects that stay; a look for garbage after each 700 of them costs a tenth of its start.
+# The imports create a million long-lived objects; collecting garbage after every 700 allocations would cost a tenth of the
+# start.
 GARBAGE_AFTER = 10_000
 
 
-# `airflow_service --supervised-by PID SERVICE`: the service ends with the process that has this number.
+# With `--supervised-by PID`, the service exits when that process does.
 SUPERVISED_BY = "--supervised-by"
 
 
@@ -63,7 +62,7 @@ def _serve() -> None:
 
         serve()
         return
-    from airflow.__main__ import main as airflow  # This is the first import of Airflow, which reads its configuration.
+    from airflow.__main__ import main as airflow  # The first import of Airflow reads its configuration.
 
     if sys.argv[1] in FORKING:
         import_before_forks(sys.argv[1])
@@ -71,9 +70,8 @@ def _serve() -> None:
 
 
 def import_before_forks(service: str) -> None:
-    os.environ.setdefault(
-        "OPENBLAS_NUM_THREADS", "1"
-    )  # Nothing here multiplies matrices; its threads would wait for that.
+    # Nothing here multiplies matrices, and OpenBLAS would start an idle thread for each core.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.update(TELEMETRY_OFF)
     for module in IN_EVERY_CHILD + (IN_THE_DAY if service in RUNNING_TASKS else ()):
         import_module(module)

@@ -1,4 +1,4 @@
-"""This module names Airflow's users, the data team, and keeps their passwords."""
+"""This module lists Airflow's users, the data team, and manages their passwords."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from yingjian.settings import Settings, SetupError
 
 
 def users(settings: Settings) -> dict[str, str]:
-    """Return Airflow's users and their roles: its administrator, and the data team of officials.yml. No official is one.
+    """Return Airflow's users with their roles: the administrator, and the data team of officials.yml, but no officials.
 
-    Raises SetupError when somebody else has the administrator's login, or when the file cannot be understood.
+    Raises SetupError if another person has the administrator's login, or if the file is invalid.
     """
     officials = read_officials(settings.officials)
     if officials.get(ADMIN) or ADMIN in officials.data_team:
@@ -22,15 +22,16 @@ def users(settings: Settings) -> dict[str, str]:
 
 
 def password(settings: Settings, login: str) -> str:
-    """Return a user's password in Airflow. It is made at first use and kept among the home's secrets."""
+    """Return a user's Airflow password, which is generated on first use and kept among the home's secrets."""
     return settings.secret(f"airflow_{login}" if login == ADMIN else f"airflow_user_{login}")
 
 
 def write_passwords(settings: Settings) -> None:
-    """Write the file from which Airflow's simple auth manager reads its users; only its owner may read it."""
+    """Write the password file of Airflow's simple auth manager, readable by its owner only."""
     path = settings.home / "airflow" / "passwords.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp sets mode 0600.
     with os.fdopen(descriptor, "w") as file:
         json.dump({login: password(settings, login) for login in users(settings)}, file)
-    os.replace(temporary, path)  # A service that starts meanwhile reads the old file or the new one.
+    # The replacement is atomic: a service that starts meanwhile reads the old file or the new one.
+    os.replace(temporary, path)

@@ -1,9 +1,8 @@
-"""This module writes a home and its databases as one encrypted file; restore.py makes a home of it.
+"""Writes a home and its databases to one encrypted file; restore.py reads it.
 
-The file is in the age format (age-encryption.org), so that it can be opened without this program. It contains a tar
-archive: the manifest, the home's secrets, the logins of readers, the two databases as pg_dump writes them, the home's other
-files, and last an HMAC of all that. The archive is written and read in pieces: memory does not grow with its size, and no
-part of it ever stands on a disk in the clear.
+The file is in the age format (age-encryption.org), so it can be decrypted without this program. It contains a tar archive: the
+manifest, the home's secrets, the readers' logins, pg_dump output of both databases, the home's other files, and finally an HMAC
+over all of it. The archive is streamed: memory use does not depend on its size, and plaintext is never written to disk.
 """
 
 from __future__ import annotations
@@ -43,10 +42,10 @@ _DUMP = ("--format=custom", "--compress=1")
 
 
 def backup(settings: Settings, out: Path, key: str | None) -> Manifest:
-    """Write the home and its databases, each as it is at one moment, to `out`, which only the secret key opens.
+    """Write a home and a consistent snapshot of each of its databases to `out`; only the secret key can open it.
 
-    key: the key's text or a file with it; what the comment of a key file gives is enough. Raises SetupError, and then
-    leaves no file.
+    key: the key itself or a file with it; the part after "for backups:" in a key file is sufficient. Raises SetupError and
+    leaves no file behind.
     """
     recipients, mac = recipients_of(key), mac_of(key)
     if out.exists():
@@ -61,7 +60,7 @@ def backup(settings: Settings, out: Path, key: str | None) -> Manifest:
     content = _Content(settings)
     with tempfile.NamedTemporaryFile(dir=out.absolute().parent, prefix=f".{out.name}.", delete=False) as file:
         try:
-            with closing(content.members()) as members:  # An error must not leave their locks behind.
+            with closing(content.members()) as members:  # Closing the generator releases its locks after an error.
                 pyrage.encrypt_io(Pulled(tar(members, mac)), file, recipients)
             file.flush()
             os.fsync(file.fileno())
@@ -77,7 +76,7 @@ def backup(settings: Settings, out: Path, key: str | None) -> Manifest:
 
 
 class _Content:
-    """This class yields a home's members in the order in which restoring needs them.
+    """Yields a home's archive members in the order in which a restore needs them.
 
     `failure` is the error that stopped it, if any.
     """
@@ -105,7 +104,7 @@ class _Content:
                     )  # fmt: skip
                     for number, part in enumerate(dump):
                         yield small_member(f"database/{database}/{number:06}", part)
-            # The files come after the databases: every report of a publication in the backup exists by now.
+            # Files come after the databases, so every publication in the dump already has its report.
             names = {path.name for path in self._settings.home.iterdir()} - NOT_KEPT - {"secrets"}
             yield from _files(self._settings.home, sorted(names))
         except BaseException as error:
@@ -114,7 +113,7 @@ class _Content:
 
 
 def _logins(settings: Settings) -> dict[str, list[str]]:
-    """Return the logins of readers with the groups that each is a member of; their passwords are not kept."""
+    """Return the readers' logins with their groups; passwords are not backed up."""
     with warehouse.connect(settings) as conn:
         return dict(
             conn.execute(
@@ -133,10 +132,10 @@ def _logins(settings: Settings) -> dict[str, list[str]]:
 
 @contextmanager
 def _snapshots(settings: Settings) -> Iterator[tuple[int | None, dict[str, tuple[str, dict[str, int]]]]]:
-    """Hold both databases still: (current publication, database -> (snapshot, rows of each table)).
+    """Yield a snapshot of both databases: (current publication, database -> (snapshot id, row count per table)).
 
-    Publishing and pruning wait meanwhile. Otherwise a dropped or altered table would stop the dump, or its change would
-    wait for the dump and readers would wait behind.
+    Publishing and pruning wait meanwhile. Otherwise a dropped or altered table would abort the dump, or the DDL would wait for
+    the dump and block readers.
     """
     warehouse_uri, airflow_uri = (reading_uri(settings, database) for database in DATABASES)
     with psycopg.connect(warehouse_uri) as one, psycopg.connect(airflow_uri) as other:
@@ -152,7 +151,7 @@ def _snapshots(settings: Settings) -> Iterator[tuple[int | None, dict[str, tuple
 
 
 def _files(home: Path, names: Iterable[str]) -> Iterator[tuple[tarfile.TarInfo, Iterable[bytes]]]:
-    """Yield the folders and regular files under these names of the home, with mode and time."""
+    """Yield folders and regular files under these names of the home, with mode and modification time."""
     ahead = [home / name for name in reversed(list(names))]
     while ahead:
         path = ahead.pop()
@@ -162,7 +161,7 @@ def _files(home: Path, names: Iterable[str]) -> Iterator[tuple[tarfile.TarInfo, 
             if is_folder:
                 ahead += sorted(path.iterdir(), reverse=True)
         except FileNotFoundError:
-            continue  # The file has gone since its folder was read.
+            continue  # The file was deleted after its folder was listed.
         info = tarfile.TarInfo(f"home/{path.relative_to(home)}")
         info.mode, info.mtime = status.st_mode & 0o777, int(status.st_mtime)
         if is_folder:

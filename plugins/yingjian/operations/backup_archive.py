@@ -1,4 +1,4 @@
-"""This module knows the form of a backup: a tar archive that ends with an HMAC, in the age format."""
+"""The backup format: a tar archive that ends with an HMAC, encrypted with age."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from yingjian.operations.backup_keys import MAC
 from yingjian.settings import Settings, SetupError
 
 FORMAT = 2
-# Every run makes these anew: the server's own files, Airflow's logs, dbt's artifacts, the pages of Great Expectations, and
-# what Spark reads.
+# A backup leaves these out, because every run recreates them: the server's own files, Airflow's logs, dbt's artifacts, Great
+# Expectations' pages, and Spark's files.
 NOT_KEPT = frozenset({"postgres", "airflow", "dbt", "data_docs", "scratch", "spark", "audit_definition", "run.lock"})
 PART_BYTES = 8 << 20
-# A reader's login may be a member of these, and is named so: nothing else of a role is taken from a backup.
+# Readers' logins may be members of these groups; no other property of a role is taken from a backup.
 READER_GROUPS = ("bi_reader", "case_worker", "community_reader", "department_reader")
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The manifest says what is in a backup.
+    """The contents of a backup.
 
-    `tables` maps database -> schema.table -> rows, `publication` is the current one, `person_key` is the secret's
-    fingerprint.
+    `tables` maps database -> schema.table -> row count, `publication` is the current publication's id, `person_key` the
+    fingerprint of the person-key secret.
     """
 
     format: int
@@ -53,19 +53,21 @@ def _new_mac(mac: bytes) -> hmac.HMAC:
 
 
 def fingerprint(settings: Settings) -> str:
-    """Return the fingerprint by which a restored home knows that it makes the same person keys."""
+    """Return the fingerprint of the person-key secret, which tells whether a restored home would derive the
+    same person keys.
+    """
     return hashlib.sha256(b"yingjian.operations.backup:" + settings.person_secret).hexdigest()[:16]
 
 
 def small_member(name: str, content: bytes) -> tuple[tarfile.TarInfo, Iterable[bytes]]:
-    """Return a member of an archive whose content is held in memory."""
+    """Return an archive member with its content in memory."""
     info = tarfile.TarInfo(name)
     info.size = len(content)
     return info, [content]
 
 
 def tar(members: Iterable[tuple[tarfile.TarInfo, Iterable[bytes]]], mac: bytes) -> Iterator[bytes]:
-    """Yield the bytes of an archive of these members, which ends with its HMAC."""
+    """Yield the bytes of an archive of these members, ending with its HMAC."""
     code = _new_mac(mac)
     for info, blocks in members:
         header, padding = (
@@ -79,7 +81,7 @@ def tar(members: Iterable[tuple[tarfile.TarInfo, Iterable[bytes]]], mac: bytes) 
 
 
 def end_of(code: hmac.HMAC) -> bytes:
-    """Return the last bytes of an archive: the HMAC of all before as a member, and the marks of the end."""
+    """Return the end of an archive: the HMAC of everything before as a member, and the end-of-archive blocks."""
     info, (content,) = small_member("hmac", code.digest())
     member = info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "surrogateescape") + content
     return member + b"\0" * (-info.size % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE)
@@ -89,7 +91,7 @@ END_BYTES = 4 * tarfile.BLOCKSIZE
 
 
 class Pulled(io.RawIOBase):
-    """This is a file to read from; its content comes from blocks."""
+    """A file object that reads from an iterator of blocks."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
@@ -111,7 +113,7 @@ class Pulled(io.RawIOBase):
 
 
 class _Checked(io.RawIOBase):
-    """This is a file to write to. It keeps the HMAC of all but the last bytes, and these."""
+    """A writable file object that computes the HMAC of all but the last END_BYTES bytes, and keeps those."""
 
     def __init__(self, mac: bytes) -> None:
         self.code = _new_mac(mac)
@@ -128,7 +130,9 @@ class _Checked(io.RawIOBase):
 
 
 def require_own(copy: Path, file: Path, identities: list[pyrage.x25519.Identity], mac: bytes) -> None:
-    """Raise SetupError unless the key opens the copy of a file, all of it is as it was written, and the office wrote it."""
+    """Raise SetupError unless the key decrypts the copy of a file and its HMAC proves it complete, unchanged and the office's
+    own.
+    """
     content = _Checked(mac)
     try:
         with copy.open("rb") as source:
@@ -145,12 +149,11 @@ def require_own(copy: Path, file: Path, identities: list[pyrage.x25519.Identity]
 
 @contextmanager
 def decrypted(file: Path, identities: list[pyrage.x25519.Identity]) -> Iterator[IO[bytes]]:
-    """Open the content of a backup that is whole, as a file to read from."""
+    """Yield the decrypted content of a verified backup as a readable stream."""
     reading, writing = os.pipe()
 
     def decrypt() -> None:
-        # An error here (the reader stopped, or the file has gone) ends the stream. tarfile then says that it ends too
-        # early.
+        # An error here (the reader stopped, or the file was deleted) ends the stream, and tarfile reports an unexpected end.
         with suppress(pyrage.DecryptError, OSError), file.open("rb") as source, open(writing, "wb") as sink:
             pyrage.decrypt_io(source, sink, identities)
 
@@ -164,7 +167,7 @@ def decrypted(file: Path, identities: list[pyrage.x25519.Identity]) -> Iterator[
 
 
 def explained(error: BaseException, what: str) -> SetupError:
-    """Return an error as a sentence that begins with `what`, and quotes nothing of what was written or read."""
+    """Convert an error to a SetupError that starts with `what` and quotes no data."""
     if isinstance(error, SetupError):
         return error
     reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__

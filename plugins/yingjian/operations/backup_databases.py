@@ -1,4 +1,4 @@
-"""This module says which databases a backup has, as whom they are read, and starts PostgreSQL's own programs for them."""
+"""The databases of a backup: the roles that read them, and the PostgreSQL programs that dump and restore them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from yingjian.operations.backup_archive import PART_BYTES
 from yingjian.settings import Settings, SetupError
 
 DATABASES = ("yingjian", "airflow")
-# dbt builds these from staging and the policy; a run at work must not wait for the backup, nor the backup for it.
+# dbt rebuilds these schemas from staging and the policy. Leaving them out keeps backups and running builds from blocking each
+# other.
 REBUILT_SCHEMAS = ("build", "intermediate", "spark", "staging_latest")
 
 
 def row_counts(conn: psycopg.Connection[Any]) -> dict[str, int]:
-    """Return how many rows each table has that a backup keeps, by schema.table."""
+    """Return the row count of each table in a backup, by schema.table."""
     tables = conn.execute(
         """
         select nspname, relname from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace
@@ -40,26 +41,26 @@ def row_counts(conn: psycopg.Connection[Any]) -> dict[str, int]:
 
 
 def reading_uri(settings: Settings, database: str) -> str:
-    """Return the URI of a role that may read everything: the superuser of a home's own server, else the owner."""
+    """Return the URI of a role that may read everything: the superuser of an embedded server, else the owner."""
     if is_own(settings, database):
         return EmbeddedPostgres(settings).uri("postgres", database)
     return owner_uri(settings, database)
 
 
 def owner_uri(settings: Settings, database: str) -> str:
-    """Return the URI of the owner of a database, who is no superuser."""
+    """Return the URI of a database's owner, which is not a superuser."""
     return warehouse.airflow_uri(settings) if database == "airflow" else warehouse.uri(settings)
 
 
 def is_own(settings: Settings, database: str) -> bool:
-    """Return whether a database is on the home's own server."""
+    """Return whether a database is on the home's embedded server."""
     return settings.warehouse is None and not (database == "airflow" and settings.airflow_database)
 
 
 def start(program: str, uri: str, *options: str, stdin: int, errors: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start a program with its connection.
+    """Start a PostgreSQL program with a connection.
 
-    The password is not among its arguments, which everybody on the machine can see.
+    The password is passed in the environment: every user of the machine can see a program's arguments.
     """
     parameters = conninfo_to_dict(uri)
     password = str(parameters.pop("password", ""))
@@ -72,19 +73,19 @@ def start(program: str, uri: str, *options: str, stdin: int, errors: IO[bytes]) 
 
 
 def output(program: str, uri: str, *options: str) -> Iterator[bytes]:
-    """Yield the output of a program in parts; raise SetupError when it fails."""
+    """Yield a program's output in blocks; raise SetupError if it fails."""
     with tempfile.TemporaryFile() as errors:
         process = start(program, uri, *options, stdin=subprocess.DEVNULL, errors=errors)
-        with process:  # Leaving the block closes the output and waits, also when nobody reads on.
+        with process:  # Leaving the block closes the pipe and waits, even if the caller stops reading.
             while part := cast("IO[bytes]", process.stdout).read(PART_BYTES):
                 yield part
         require_success(program, process, errors)
 
 
 def require_success(program: str, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
-    """Raise SetupError when a program failed.
+    """Raise SetupError if a program failed.
 
-    Its messages may quote a row, so the error only has PostgreSQL's sentence up to its first quoted word.
+    Its messages may quote a row, so the error contains only PostgreSQL's sentence up to the first quote.
     """
     if process.returncode:
         errors.seek(0)

@@ -1,4 +1,4 @@
-"""This module makes and reads the keys of backups: one to encrypt for, one to decrypt with, and one to sign with."""
+"""Generates and parses backup keys: one to encrypt, one to decrypt, and one to authenticate."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MAKE_KEY = "`yingjian backup-key` makes one; keep it where the home is not, sinc
 
 
 def make_key() -> str:
-    """Return a new key as a file's text, for restoring; a comment has what the server needs for backups.
+    """Return the text of a new key file, as needed for restoring; its comment has the part that a server needs for backups.
 
-    The server encrypts with the public key, which cannot read a backup, and signs with the other one.
+    The server encrypts with the public key, which cannot decrypt a backup, and authenticates with the MAC key.
     """
     identity = pyrage.x25519.Identity.generate()
     mac = f"{MAC}{secrets.token_urlsafe(32)}"
@@ -37,7 +37,7 @@ def _lines(key: str | None) -> list[str]:
 
 
 def recipients_of(key: str | None) -> list[pyrage.x25519.Recipient]:
-    """Return those for whom a backup is encrypted. Raises SetupError when the key names none."""
+    """Return the public keys to encrypt for. Raises SetupError if there is none."""
     try:
         return [
             pyrage.x25519.Identity.from_str(line).to_public()
@@ -51,7 +51,7 @@ def recipients_of(key: str | None) -> list[pyrage.x25519.Recipient]:
 
 
 def identities_of(key: str | None) -> list[pyrage.x25519.Identity]:
-    """Return the secret keys that open a backup. Raises SetupError when there is none."""
+    """Return the secret keys that decrypt a backup. Raises SetupError if there is none."""
     lines = [line for line in _lines(key) if line.startswith(_SECRET)]
     if not lines:
         raise SetupError("YINGJIAN_BACKUP_KEY holds the public key: restoring needs the secret one (AGE-SECRET-KEY-…)")
@@ -62,7 +62,7 @@ def identities_of(key: str | None) -> list[pyrage.x25519.Identity]:
 
 
 def mac_of(key: str | None) -> bytes:
-    """Return the secret that tells the office's own backups from those of others."""
+    """Return the MAC key, which proves that a backup is the office's own. Raises SetupError if there is none."""
     macs = [line for line in _lines(key) if line.startswith(MAC)]
     if not macs:
         raise SetupError(

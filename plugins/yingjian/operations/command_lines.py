@@ -1,7 +1,7 @@
-"""This module runs `yingjian airflow …` and `yingjian dbt …`, their own command lines with this home's environment.
+"""Implements `yingjian airflow …` and `yingjian dbt …`: the original command lines with this home's environment.
 
-Neither needs running services. dbt has two targets. A command that writes to `warehouse` owns the schema `build`
-meanwhile; `dev` is a schema of the developer's own over the published tables (docs/runbooks/services.md).
+Neither needs running services. dbt has two targets: `warehouse`, for which a writing command owns the schema `build` meanwhile,
+and `dev`, a developer's own schema over the published tables (docs/runbooks/services.md).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from yingjian.modelling.marts import published
 from yingjian.operations import airflow_home, migration, service
 from yingjian.settings import Settings, SetupError, variables
 
-# dbt writes to the warehouse in these commands.
+# These dbt commands write to the warehouse.
 WRITING = frozenset({"build", "clone", "retry", "run", "run-operation", "seed", "snapshot"})
-# These schemas hold the models and seeds that are not published.
+# These schemas hold the unpublished models and the seeds.
 BUILT_SCHEMAS = ("staging_latest", "intermediate", "policy")
 
 
 def airflow(settings: Settings, arguments: Sequence[str]) -> int:
-    """Run Airflow's command line; return its exit code. Raises SetupError when the home cannot be prepared."""
+    """Run Airflow's command line; return its exit code. Raises SetupError if the home cannot be prepared."""
     warehouse.ensure_running(settings)
     environment = service.environment(settings)
     airflow_home.prepare_home(settings, environment)
@@ -42,8 +42,8 @@ def airflow(settings: Settings, arguments: Sequence[str]) -> int:
 def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
     """Run dbt's command line; return its exit code.
 
-    A command that writes to the target `warehouse` waits until this process owns the schema `build`, and frees it at
-    the end. Raises SetupError for a writing command without a business date, and for a bad YINGJIAN_DEV_SCHEMA.
+    A command that writes to the target `warehouse` waits until this process owns the schema `build`, and releases it at the
+    end. Raises SetupError for a writing command without a business date, or for an invalid YINGJIAN_DEV_SCHEMA.
     """
     warehouse.ensure_running(settings)
     with warehouse.connect(settings) as conn:
@@ -72,7 +72,7 @@ def run_dbt(settings: Settings, arguments: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class DbtCommandLine:
-    """This is a parsed dbt command line: command and target as dbt reads them, `day` from the variable as_of_date."""
+    """A dbt command line as dbt parses it; `day` is the variable as_of_date."""
 
     command: str | None
     target: str
@@ -80,10 +80,10 @@ class DbtCommandLine:
 
 
 def understand(arguments: Sequence[str]) -> DbtCommandLine:
-    """Read a command line as dbt itself does. Raises SetupError when as_of_date is no date."""
+    """Parse a command line with dbt's own parser. Raises SetupError if as_of_date is not a date."""
     from dbt.cli.main import cli
 
-    # This parse runs nothing and refuses nothing: dbt reports the errors of the command line.
+    # Parsing is lenient and runs nothing; dbt itself reports errors later.
     context = cli.make_context("dbt", list(arguments), resilient_parsing=True)
     words = [*context._protected_args, *context.args]
     name = words[0] if words else None
@@ -100,7 +100,7 @@ def understand(arguments: Sequence[str]) -> DbtCommandLine:
 
 
 def dev_schema() -> str:
-    """Return the developer's schema: YINGJIAN_DEV_SCHEMA, else dev_ and the login. Raises SetupError for another name."""
+    """Return the developer's schema: YINGJIAN_DEV_SCHEMA, else dev_<login>. Raises SetupError for an invalid name."""
     login = re.sub(r"[^a-z0-9]+", "_", getpass.getuser().lower())
     name = variables().dev_schema or f"dev_{login}"
     if not re.fullmatch(r"dev_[a-z0-9_]{1,50}", name, re.ASCII):
@@ -109,10 +109,10 @@ def dev_schema() -> str:
 
 
 def prepare_dev(settings: Settings, schema: str) -> date | None:
-    """Make the schema `schema`, with a view of each model that it lacks.
+    """Create the schema `schema` with a view for each model that it lacks.
 
-    The view of a mart shows the published rows, any other view those of the last build. Return the published business
-    date; None before the first publication.
+    A mart's view shows the published rows, any other view those of the last build. Returns the published business date; None
+    before the first publication.
     """
     with warehouse.connect(settings) as conn:
         conn.execute(sql.SQL("create schema if not exists {} authorization transformer").format(sql.Identifier(schema)))
@@ -137,8 +137,7 @@ def prepare_dev(settings: Settings, schema: str) -> date | None:
         for name in sorted(views.keys() - own_relations):
             view = sql.Identifier(schema, name)
             conn.execute(sql.SQL("create view {} as {}").format(view, views[name]))
-            # PostgreSQL would pass a write to a simple view on to its table. No write to this schema may reach that
-            # table.
+            # Simple views are updatable in PostgreSQL; revoking the rights keeps writes away from the underlying tables.
             conn.execute(sql.SQL("revoke insert, update, delete on {} from transformer").format(view))
         row = conn.execute(
             "select as_of_date from published.publication"
@@ -148,7 +147,7 @@ def prepare_dev(settings: Settings, schema: str) -> date | None:
 
 
 def _relations(conn: Any, schemas: Sequence[str]) -> dict[str, str]:
-    """Return the schema of each table and view, without partitions."""
+    """Return table or view name -> schema, without partitions."""
     return dict(
         conn.execute(
             """
@@ -161,7 +160,7 @@ def _relations(conn: Any, schemas: Sequence[str]) -> dict[str, str]:
 
 
 def _run(module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a command line in a process of its own, which gets Ctrl-C itself; return its exit code as a shell gives it."""
+    """Run a command line in a subprocess, which receives Ctrl-C itself; return its exit code by shell convention."""
     process = subprocess.Popen([sys.executable, "-m", module, *arguments], env={**os.environ, **environment})
     while True:
         try:

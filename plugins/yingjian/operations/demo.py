@@ -1,7 +1,7 @@
-"""This module makes a made-up town in a home of its own, and lets it go on while somebody watches (`yingjian live`).
+"""Creates a simulated town in its own home, and continues it in real time (`yingjian live`).
 
-The home's clock stays in the town's days (docs/decisions/demo-clock.md): nothing is scheduled for the machine's today,
-and nothing of the town is deleted because years have passed.
+The home's clock stays within the town's dates (docs/decisions/demo-clock.md), so nothing is scheduled for today, and retention
+does not delete the town's data.
 """
 
 from __future__ import annotations
@@ -22,18 +22,20 @@ from yingjian.orchestration.feeds import required_feeds
 from yingjian.settings import Settings, SetupError
 
 PERSONS, DAYS, RUNS, SEED = 3000, 21, 3, 1
-LAST_DAY = date(2022, 7, 24)  # The plan's own edition was valid on this day; today most of its duties have ended.
+# The plan's own edition was in force on this day; most of its duties have been lifted since.
+LAST_DAY = date(2022, 7, 24)
 MORNING = time(6, 30)
 
-# The files of a day come this many hours after it has begun, by the town's clock. The day ends after 24 of them.
+# A day's files arrive this many hours after its start, by the town's clock; the day ends after 24.
 OTHERS_AT, REQUIRED_AT, LAST_AT, LATE_AT = 12.0, 24.75, 25.75, 32.5
-LATE_EVERY = 2  # On every second day one file of results comes after the report, and the day is published again.
+# On every second day, one file of results arrives after the report, and the day is published again.
+LATE_EVERY = 2
 
 
 def make_town(settings: Settings, say: Callable[[str], None]) -> Path:
-    """Make the landing folder of the town's first weeks if it does not exist; the home becomes a demo.
+    """Create the landing folder with the town's first weeks if missing, and make the home a demo.
 
-    Raises SetupError in a home whose data are not a demo's.
+    Raises SetupError if the home has real data.
     """
     landing = settings.home / "landing"
     if clock.demo_clock(settings.home) is None:
@@ -56,7 +58,7 @@ def make_town(settings: Settings, say: Callable[[str], None]) -> Path:
 
 
 def _officials(settings: Settings) -> str:
-    """Return the example's officials, who get their pages in the shared folder: nobody reads the made-up addresses."""
+    """Return the example officials, with delivery to the shared folder, since the made-up addresses have no mailboxes."""
     example = yaml.safe_load((settings.root / "docs" / "officials.example.yml").read_text(encoding="utf-8"))
     for official in example["officials"]:
         what = {receipt.get("what", "pack") for receipt in official.pop("receives", [])}
@@ -66,10 +68,10 @@ def _officials(settings: Settings) -> str:
 
 
 class Live:
-    """The town goes on: each day's files arrive in the landing folder by the clock of the home."""
+    """Continues the town: each day's files arrive in the landing folder by the home's clock."""
 
     def __init__(self, settings: Settings, day_every: timedelta, say: Callable[[str], None]) -> None:
-        """Start the home's clock. Raises SetupError in a home that is no demo."""
+        """Start the home's clock. Raises SetupError if the home is not a demo."""
         demo_clock = clock.demo_clock(settings.home)
         if demo_clock is None:
             raise SetupError(f"{settings.home} is no demo: `yingjian demo` (make run) makes one")
@@ -90,7 +92,7 @@ class Live:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the town, and its clock at the time that it shows."""
+        """Stop the town, and freeze its clock at the current time."""
         self._stop.set()
         self._thread.join()
         clock.set_demo_clock(self._settings.home, clock.now(self._settings.home))
@@ -110,7 +112,7 @@ class Live:
             self._day = day + timedelta(days=1)
 
     def _exports(self, folder: Path, day: date) -> list[Path]:
-        """Return the files of a day that the same town writes when it goes on until then, and has not sent yet."""
+        """Return the files of a day, simulated by continuing the same town, that have not been sent yet."""
         days = DAYS + (day - LAST_DAY).days
         simulate.write_landing(folder, PERSONS, days, SEED, day, people_of=LAST_DAY)
         return [
@@ -131,7 +133,7 @@ class Live:
         ]
 
     def _wait_until(self, shown: datetime) -> bool:
-        """Return whether the time came; False when the town is stopped before."""
+        """Wait for a time of the town's clock; return False if the town is stopped before."""
         while (now := clock.now(self._settings.home)) < shown:
             for number, line in self._publications().items():
                 if number > self._last_publication:
@@ -142,7 +144,7 @@ class Live:
         return not self._stop.is_set()
 
     def _publications(self) -> dict[int, str]:
-        """Return the newest publications by number, in words; none while the warehouse does not answer."""
+        """Return descriptions of the newest publications by id; empty while the warehouse does not answer."""
         try:
             with warehouse.connect(self._settings) as conn:
                 rows = conn.execute(

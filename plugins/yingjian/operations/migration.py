@@ -1,4 +1,4 @@
-"""This module makes every role, schema, table, view and grant that is not dbt's, and checks whether that was done."""
+"""Creates all roles, schemas, tables, views and grants that dbt does not, and checks whether they are up to date."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ BEHIND = "the tables of this warehouse are not those of this version: run `yingj
 
 
 def migrate(settings: Settings) -> None:
-    """Make every role, schema, table, view and grant that is not dbt's. Idempotent; one transaction under a lock.
+    """Create all roles, schemas, tables, views and grants that dbt does not. Idempotent; one transaction under a lock.
 
-    The tables come first, by the migrations that this database has not seen. Then the files of SQL_FOLDER run, as they
-    do each time: views, functions and grants. Raises SetupError when the owner may not make roles or schemas, or when
-    the text of an applied migration has changed.
+    First, pending migrations are applied. Then the files of SQL_FOLDER run, as on every call: views, functions and grants.
+    Raises SetupError if the owner may not create roles or schemas, or if an applied migration's text has changed.
     """
     with connect(settings) as conn:
         conn.execute("select pg_advisory_xact_lock(hashtext('yingjian.migrate'))")
@@ -38,7 +37,7 @@ def migrate(settings: Settings) -> None:
             *files, owners = sorted(SQL_FOLDER.glob("*.sql"))[1:]
             for path in files:
                 run_file(conn, path)
-            grants.apply(conn)  # A role must be able to make things in a schema before it can own one there.
+            grants.apply(conn)  # A role needs CREATE on a schema before it can own an object in it.
             run_file(conn, owners)
             protect_published(conn)
             grants.apply(conn)
@@ -52,7 +51,7 @@ def migrate(settings: Settings) -> None:
 
 
 def is_migrated(conn: psycopg.Connection) -> bool:
-    """Return whether `migrate` of this version of the program has run; the connection is the owner's."""
+    """Return whether this version's `migrate` has run; the connection must be the owner's."""
     try:
         with conn.transaction():
             row = conn.execute(
@@ -64,13 +63,13 @@ def is_migrated(conn: psycopg.Connection) -> bool:
 
 
 def require_migrated(conn: psycopg.Connection) -> None:
-    """Raise SetupError when the database lacks something that this version of the program needs. This changes nothing."""
+    """Raise SetupError if the database is not migrated to this version. Nothing is changed."""
     if not is_migrated(conn):
         raise SetupError(BEHIND)
 
 
 def _definition() -> str:
-    """Return the SHA-256 over all that `migrate` makes."""
+    """Return the SHA-256 of everything that `migrate` creates."""
     files = [
         *sorted(SQL_FOLDER.glob("*.sql")),
         *sorted(MIGRATIONS.glob("*.sql")),
@@ -81,7 +80,7 @@ def _definition() -> str:
 
 
 def _note_definition(conn: psycopg.Connection, new_roles: list[str]) -> None:
-    """Record an event in the trail when a migration changed tables, roles or grants."""
+    """Record an audit event if a migration changed tables, roles or grants."""
     digest = _definition()
     inserted = conn.execute("insert into access.definition (digest) values (%s) on conflict do nothing", (digest,))
     if inserted.rowcount:

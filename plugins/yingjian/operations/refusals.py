@@ -1,4 +1,4 @@
-"""This module says in words how much landing refused and nobody has mended yet."""
+"""Describes in words how much is open in quarantine."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from typing import Any
 
 
 def count_of_open(rows: Iterable[tuple[Any, ...]], files: Sequence[object]) -> str:
-    """Return how many rows and files wait in quarantine, of the summaries that `landing.quarantine` gives."""
+    """Return the number of open rows and rejected files as text, from the summaries of `landing.quarantine`."""
     return f"{sum(row[-1] for row in rows):,} open rows{f', {len(files)} files rejected whole' if files else ''}"

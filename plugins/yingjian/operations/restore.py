@@ -1,7 +1,7 @@
-"""This module restores a backup: all of it, checked, or nothing.
+"""Restores a backup, all or nothing.
 
-Anybody who knows the public key can encrypt for it. So restoring first asks, of a copy that nobody else can exchange, whether
-the HMAC is one of the office's own key; nothing of the file runs before, and nothing of it runs as a superuser at all.
+Anybody with the public key can encrypt a file, so a restore first copies the file to where nobody else can exchange it and
+verifies the HMAC with the office's key. Nothing of the file is executed before that, and nothing ever as a superuser.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ from yingjian.settings import Settings, SetupError
 
 
 def restore(file: Path, home: Path, key: str | None) -> Manifest:
-    """Make `home` from a backup: all of it, checked, or nothing.
+    """Restore a backup into `home`, verified, all or nothing.
 
-    If YINGJIAN_WAREHOUSE is set, the databases go to that server, where both must be empty. Raises SetupError.
+    If YINGJIAN_WAREHOUSE is set, the databases are restored to that server, where both must be empty. Raises SetupError.
     """
     identities, mac = identities_of(key), mac_of(key)
     if not file.is_file():
@@ -54,7 +54,7 @@ def restore(file: Path, home: Path, key: str | None) -> Manifest:
         raise SetupError(f"{home} is not empty: a backup is restored into an empty home, choose another one")
     making = home.with_name(f"{home.name}.restoring")
     settings = Settings.load({**os.environ, "YINGJIAN_HOME": str(making)})
-    _discard_home(settings)  # A restore that was killed may have left this folder.
+    _discard_home(settings)  # A killed restore may have left this folder.
     target = _Target(settings)
     own_copy = making / ".backup"
     try:
@@ -81,7 +81,7 @@ def restore(file: Path, home: Path, key: str | None) -> Manifest:
 
 
 class _Target:
-    """This class restores a backup, member by member."""
+    """Restores a backup member by member."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -157,7 +157,7 @@ class _Target:
                     )
             self._to_empty.append(database)
         if database == DATABASES[0]:
-            # The dump names roles; those here have no passwords yet.
+            # The dump refers to roles, so they must exist before it is restored.
             with warehouse.connect(self._settings) as conn:
                 roles.make_roles(conn, self._settings)
                 roles.set_passwords(conn, self._settings, warehouse.ROLES)
@@ -166,13 +166,13 @@ class _Target:
         self._database = database
         self._errors.truncate(0)
         self._restoring = start(
-            # Owners and rights are not the file's: the migration gives them.
+            # Owners and grants are not taken from the file; the migration sets them.
             "pg_restore", uri, "--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges",
             stdin=subprocess.PIPE, errors=self._errors,
         )  # fmt: skip
 
     def _make_logins(self, conn: psycopg.Connection[Any]) -> None:
-        """Make the logins of readers, without passwords, as members of the groups of readers only."""
+        """Create the readers' logins, without passwords and only as members of reader groups."""
         taken = {name for (name,) in conn.execute("select rolname from pg_roles").fetchall()}
         for login, groups in self._logins.items():
             if not LOGIN.fullmatch(login) or login in taken or not set(groups) <= set(READER_GROUPS):
@@ -183,7 +183,7 @@ class _Target:
                 conn.execute(sql.SQL("grant {} to {}").format(sql.Identifier(group), sql.Identifier(login)))
 
     def finish(self) -> None:
-        """Wait for the database that is being restored."""
+        """Wait for the current pg_restore. Raises SetupError if it failed."""
         process, self._restoring = self._restoring, None
         if process:
             try:
@@ -193,9 +193,9 @@ class _Target:
             require_success("pg_restore", process, self._errors)
 
     def verify(self) -> Manifest:
-        """Check that every row that was counted exists, and that the audit trail is unbroken.
+        """Verify that each table's row count matches the manifest and that the audit trail is unbroken.
 
-        Record the restoring in the trail.
+        Records the restore in the trail.
         """
         manifest = self._manifest
         if manifest is None or self._database != DATABASES[-1]:
@@ -205,7 +205,7 @@ class _Target:
                 if row_counts(conn) != manifest.tables[database]:
                     raise SetupError(f"the rows of {database} are not those of the backup: nothing was restored")
                 conn.execute("analyze")
-        migration.migrate(self._settings)  # A dump has no rights on the database itself.
+        migration.migrate(self._settings)  # A dump contains no grants on the database itself.
         with warehouse.connect(self._settings) as conn:
             verdict = audit_trail.verify(conn, self._settings.home / "audit_end.json")
             if verdict.broken is not None:
@@ -214,13 +214,13 @@ class _Target:
         return manifest
 
     def undo(self) -> None:
-        """Leave nothing behind, on a server outside the home either."""
+        """Remove everything restored, also from an external server."""
         if self._restoring:
             self._restoring.kill()
             self._restoring.wait()
         for database in self._to_empty:
             with psycopg.connect(owner_uri(self._settings, database)) as conn:
-                # The roles themselves stay: they own nothing.
+                # The roles stay, since they own nothing any more.
                 roles = conn.execute(
                     """
                     select rolname from pg_roles where pg_has_role(current_user, oid, 'usage') and rolname !~ '^pg_'

@@ -1,4 +1,4 @@
-"""This module has the pipeline work: for some days, as `yingjian run` does, or until somebody stops it, as `yingjian up` does."""
+"""Runs the pipeline: for given days (`yingjian run`), or until it is stopped (`yingjian up`)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from yingjian.settings import Settings, SetupError
 
 @dataclass(frozen=True)
 class Terminal:
-    """A command shows its work here: `say` takes a line, `fail` the line of a failure, `bar` shows a bar of so many steps."""
+    """Output of a command: `say` prints a line, `fail` a failure, `bar` shows a progress bar with a number of steps."""
 
     say: Callable[[str], None]
     fail: Callable[[str], None]
@@ -35,9 +35,9 @@ class Terminal:
 
 
 def run_days(settings: Settings, days: Sequence[date], landing: str, terminal: Terminal) -> bool:
-    """Land everything in `landing`, then run and deliver each day in order; return whether each was published.
+    """Land everything in `landing`, then run and deliver each day in order; return whether every day was published.
 
-    The first day that is not published ends the run. Raises FileNotFoundError when the landing location is no folder, and
+    It stops at the first day that is not published. Raises FileNotFoundError if the landing location is not a folder, and
     SetupError.
     """
     stopwatch = _Stopwatch()
@@ -70,7 +70,8 @@ def run_days(settings: Settings, days: Sequence[date], landing: str, terminal: T
                 stopwatch.mark(f"daily run {day}", _seconds_by_step(result.tasks))
                 if not _tell_outcome(settings, day, result, terminal):
                     return False
-                if not airflow.is_scheduled:  # A scheduler runs these DAGs by itself.
+                # With active schedules, Airflow starts these DAGs itself; another run of them would be a second one.
+                if not airflow.is_scheduled:
                     _deliver(settings, airflow, day, result.run_id, stopwatch, terminal)
     stopwatch.mark("shutdown")
     terminal.say(stopwatch.table())
@@ -78,7 +79,7 @@ def run_days(settings: Settings, days: Sequence[date], landing: str, terminal: T
 
 
 def _step_teller(what: str, progress: Callable[..., None], terminal: Terminal) -> Callable[[TaskResult], None]:
-    """Return a function that tells each step that ended; of models, only the bar names each."""
+    """Return a callback that reports each finished task; models appear only in the progress bar."""
 
     def tell(task: TaskResult) -> None:
         progress(f"{what}: {task.task_id}")
@@ -89,7 +90,7 @@ def _step_teller(what: str, progress: Callable[..., None], terminal: Terminal) -
 
 
 def _tell_refused(settings: Settings, terminal: Terminal) -> None:
-    """Tell what landing could not take, this time or before, and nobody has seen to yet; nothing where there is nothing."""
+    """Report open rows and files in quarantine, from this landing or earlier ones, if there are any."""
     with warehouse.connect(settings) as conn:
         rows, files = quarantine.summary(conn), quarantine.rejected_files(conn)
     if rows or files:
@@ -97,7 +98,7 @@ def _tell_refused(settings: Settings, terminal: Terminal) -> None:
 
 
 def _tell_outcome(settings: Settings, day: date, result: RunResult, terminal: Terminal) -> bool:
-    """Tell how a daily run ended; return whether the day was published."""
+    """Report how a daily run ended; return whether the day was published."""
     logs = settings.home / "airflow" / "logs" / "dag_id=daily" / f"run_id={result.run_id}"
     states = {task.task_id: task.state for task in result.tasks}
     if result.state == "success" and states.get(Task.PUBLISH) == "success":
@@ -118,7 +119,7 @@ def _tell_outcome(settings: Settings, day: date, result: RunResult, terminal: Te
 def _deliver(
     settings: Settings, airflow: Airflow, day: date, run_id: str, stopwatch: _Stopwatch, terminal: Terminal
 ) -> None:
-    """Have a published day delivered and its public figures put to those who sign; nothing where nobody receives."""
+    """Run the delivery and the public release of a published day, if anybody would receive or sign."""
     officials = read_officials(settings.officials)
     wanted = {
         Dag.DELIVERY: bool(recipients(officials, "pack")),
@@ -155,7 +156,7 @@ def _seconds_by_step(tasks: Iterable[TaskResult]) -> dict[str, float]:
 
 
 class _Stopwatch:
-    """It keeps where the time of a run goes; people read it, and it decides nothing."""
+    """Measures where a run spends its time; for display only."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
@@ -181,9 +182,9 @@ def serve(
     begin: Callable[[], None] = lambda: None,
     end: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve Airflow and the warehouse until Ctrl-C; `begin` and `end` are called when they are there and before they go.
+    """Run Airflow, the portal and the warehouse until Ctrl-C; `begin` is called once they are up, `end` before they stop.
 
-    say: takes the lines that tell who finds what where. Raises SetupError.
+    say: prints lines that tell users where to find things. Raises SetupError.
     """
     if "://" not in settings.landing:
         Path(settings.landing).mkdir(parents=True, exist_ok=True)
@@ -199,7 +200,7 @@ def serve(
             say(
                 f"demo:    its clock stands at {demo.shown:%Y-%m-%d %H:%M}, so no day begins; `yingjian live` lets it go on"
             )
-        # No password: a service's output stays in a log.
+        # The password is not printed, since a service's output is logged.
         say(f"Airflow: {airflow.url}  user {ADMIN}, with the password that `yingjian users --passwords` shows")
         say(f"portal:  {settings.portal_url}/  for officials: {_who_signs_in(settings)}")
         say(
@@ -225,7 +226,7 @@ def _who_signs_in(settings: Settings) -> str:
 
 @contextmanager
 def one_run_at_a_time(settings: Settings) -> Iterator[None]:
-    """Raise SetupError while another `yingjian run` works in this home, or when the home cannot be written to."""
+    """Hold the home's run lock. Raises SetupError if another `yingjian run` holds it or the home is not writable."""
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,7 +1,7 @@
-"""`yingjian service NAME` runs one of Airflow's services as a process of its own, for containers and for systemd.
+"""Implements `yingjian service NAME`, which runs one Airflow service as its own process, for containers and systemd.
 
-`yingjian up` starts all services on one machine and watches over them. Here the container engine or systemd does that:
-`init` once, then each service, as in docker-compose.yml (docs/decisions/one-service-per-container.md).
+`yingjian up` starts and supervises all services on one machine. Here the container engine or systemd does: `init` once, then
+each service, as in docker-compose.yml (docs/decisions/one-service-per-container.md).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from yingjian.operations.service_names import JOBS, PORTAL, WORKER
 from yingjian.settings import Settings, SetupError, variables
 
 SECONDS = 3  # A service or a database must answer within this time.
-HEARTBEAT_SECONDS = 60  # This is twice the time that Airflow waits: a service on a busy machine is slow, not dead.
+HEARTBEAT_SECONDS = 60  # This is twice Airflow's default threshold: a service on a busy machine is slow, not dead.
 
 
 def become(settings: Settings, name: str) -> NoReturn:
-    """Turn this process into the service of that name. DAGs run by their schedule.
+    """Replace this process with the named service; DAGs run by their schedule.
 
-    Raises SetupError when a worker has no broker, or when the broker does not answer.
+    Raises SetupError if a worker has no broker, or if the broker does not answer.
     """
     from yingjian.operations import airflow_users, broker, supervisor
 
@@ -42,7 +42,7 @@ def become(settings: Settings, name: str) -> NoReturn:
 
 
 def init(settings: Settings) -> None:
-    """Make or update the things that all services share: warehouse, Airflow's database, home. A second `init` waits.
+    """Create or update what all services share: warehouse, Airflow's database, home. Concurrent calls wait for each other.
 
     Raises SetupError.
     """
@@ -62,9 +62,9 @@ def init(settings: Settings) -> None:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Return the environment of each service: this process's with Airflow's settings in it.
+    """Return the services' environment: this process's, extended by Airflow's settings.
 
-    If this process was given a setting of Airflow (AIRFLOW__…), that setting wins over Yingjian's choice.
+    An AIRFLOW__… variable that is set explicitly wins over Yingjian's choice.
     """
     from yingjian.operations import airflow_home, service_processes
 
@@ -73,14 +73,14 @@ def environment(settings: Settings) -> dict[str, str]:
     chosen = airflow_home.airflow_environment(settings, schedule=True, ports={"api": port})
     chosen["AIRFLOW__API__BASE_URL"] = settings.url or here
     chosen["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] = f"{settings.airflow_url or here}/execution/"
-    # `check` finds the heartbeats of its machine by this name.
+    # `check` finds this machine's heartbeats by host name.
     chosen["AIRFLOW__CORE__HOSTNAME_CALLABLE"] = "socket.gethostname"
     given_settings = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW__")}
     return {**os.environ, **chosen, **given_settings}
 
 
 def check(settings: Settings, name: str) -> None:
-    """Raise SetupError when the service `name` of this machine does not work. Quick, because Airflow is not imported."""
+    """Raise SetupError if the service `name` on this machine does not work. It is fast, because it does not import Airflow."""
     if name == WORKER:
         _check_worker(settings)
     elif name in JOBS:
@@ -103,7 +103,7 @@ def _check_api_server() -> None:
 
 
 def check_portal(port: int) -> None:
-    """Raise SetupError when no portal that reaches its database answers at a port of this machine."""
+    """Raise SetupError unless a portal on this machine's port answers and reaches its database."""
     try:
         httpx.get(f"http://127.0.0.1:{port}/health", timeout=SECONDS, trust_env=False).raise_for_status()
     except httpx.HTTPError as error:

@@ -1,7 +1,7 @@
-"""The names of the services; the command line offers them without importing what the services need."""
+"""Names of the services, in a module that the command line can import cheaply."""
 
 WORKER = "worker"
-# Airflow's name of the job whose heartbeat shows that a service works.
+# Airflow's job type whose heartbeat shows that a service works.
 JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
 PORTAL = "portal"
 NAMES = ("api-server", *JOBS, WORKER)

@@ -1,4 +1,4 @@
-"""This module records which processes are the services of a home, and ends those that a killed run left behind."""
+"""Records the processes of a home's services, and kills those left behind by a killed run."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from yingjian.settings import Settings
 
 
 def recorded_port(settings: Settings, service: str = "api") -> int | None:
-    """Return the port of this home's API server or portal, running or about to run; None when it does not run."""
+    """Return the recorded port of this home's API server or portal; None if the services' owner is not running."""
     state = read_state(state_file_of(settings))
     return state["ports"].get(service) if state and is_alive(state["owner"]) else None
 
 
 def _started(pid: int) -> float | None:
-    """Return the start of a process in seconds since the machine's start; None when the process has ended.
+    """Return a process's start time in seconds since boot; None if it has ended.
 
-    A change of the clock does not move this value.
+    The value does not depend on the wall clock.
     """
     try:
         process = psutil.Process(pid)
@@ -36,9 +36,9 @@ def _started(pid: int) -> float | None:
 
 
 def identity_of(pid: int) -> list[float]:
-    """Return the identity of a process: pid and start, 0 for one that ended.
+    """Return a process's identity: pid and start time (0 if it has ended).
 
-    The system may give its pid to another process.
+    A pid alone may be reused.
     """
     return [pid, _started(pid) or 0]
 
@@ -54,7 +54,7 @@ def state_file_of(settings: Settings) -> Path:
 
 
 def read_state(path: Path) -> dict[str, Any] | None:
-    """Return the recorded services: their owner, ports, landing location and identities; None without a record."""
+    """Return the recorded services (owner, ports, landing location, identities); None if there is no record."""
     try:
         state: dict[str, Any] = json.loads(path.read_text())
         return state
@@ -63,12 +63,11 @@ def read_state(path: Path) -> dict[str, Any] | None:
 
 
 def sweep(state: dict[str, Any]) -> None:
-    """Kill the services and tasks that a killed run of this home left behind.
+    """Kill services and tasks that a killed run of this home left behind.
 
-    Each service leads a session of its own. A task leaves its service's process group, and writes its title over the
-    environment that the system shows, but stays in the session. The system does not reuse a session's number while it
-    has a member. If another process than ours leads the session, the number was free in between, and the session is not
-    ours.
+    Each service leads its own session. A task leaves the service's process group and overwrites its visible environment, but
+    stays in the session. A session id is not reused while it has members. If the process with that pid is not the one we
+    recorded, the id has been reused, and the session is not ours.
     """
     for pid, started in state["services"]:
         if identity_of(pid)[1] in (0, started):
@@ -76,7 +75,7 @@ def sweep(state: dict[str, Any]) -> None:
 
 
 def kill_session(session: int) -> None:
-    """Send signal 9 to every process of Airflow, of its workers or of the portal in a session."""
+    """Send SIGKILL to every Airflow, worker or portal process of a session."""
     for process in psutil.process_iter():
         try:
             if os.getsid(process.pid) == session and re.search("airflow|celeryd", " ".join(process.cmdline())):

@@ -1,7 +1,7 @@
-"""This module starts Airflow's services for one home, and stops them.
+"""Starts and stops the Airflow services of a home.
 
-`yingjian run` starts them for as long as it lasts, `yingjian up` until Ctrl-C. The DAGs in `dags/` decide what runs
-when.
+`yingjian run` keeps them for its own duration, `yingjian up` until Ctrl-C. The schedules of the DAGs in `dags/` decide what
+runs when.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from yingjian.settings import Settings, SetupError, variables
 
 @contextmanager
 def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[Airflow]:
-    """Yield Airflow's services for this home.
+    """Yield a client for this home's Airflow services.
 
-    Services that run already are used, here or at YINGJIAN_AIRFLOW_URL; otherwise they are started here and stopped at
-    the end. schedule: the services stay until somebody stops them, at the port that stays the same; else they take a
-    free port. A service that dies meanwhile is started again. Raises SetupError when they do not come up, or when the
-    port is taken.
+    Running services are reused, here or at YINGJIAN_AIRFLOW_URL; otherwise services are started and stopped at the end.
+    schedule: the services stay up on their fixed port and run DAGs by schedule; otherwise they use a free port. A service that
+    dies is restarted. Raises SetupError if the services do not come up or the port is taken.
     """
     if settings.airflow_url and not schedule:
         airflow = Airflow(settings, settings.airflow_url, is_own=False)
@@ -50,7 +49,7 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
         sweep(state)
     broker.check(settings)
     ports = {"api": free_port(variables().port if schedule else 0, "YINGJIAN_PORT")}
-    if schedule:  # Officials come to services that stay; `run` ends before anybody could sign in.
+    if schedule:  # The portal is only started with services that stay up; `run` ends too soon to sign in.
         ports[PORTAL] = free_port(variables().portal_port, "YINGJIAN_PORTAL_PORT")
     environment = {**os.environ, **airflow_environment(settings, schedule=schedule, ports=ports)}
     prepare_home(settings, environment)
@@ -65,15 +64,15 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
 
 
 def services_url(settings: Settings) -> str | None:
-    """Return the URL of this home's Airflow services, running or about to run; None when there are none."""
+    """Return the URL of this home's Airflow services; None if there are none."""
     port = recorded_port(settings)
     return f"http://127.0.0.1:{port}" if port else settings.airflow_url
 
 
 def free_port(wanted: int, variable: str) -> int:
-    """Return a port that nobody listens on: the wanted one, or any if 0 is wanted."""
+    """Return a free port: the wanted one, or any if it is 0. Raises SetupError if it is taken."""
     with socket.socket() as probe:
-        # A connection of earlier services that is not quite over must not block the port.
+        # Connections of earlier services in TIME_WAIT must not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((variables().bind, wanted))

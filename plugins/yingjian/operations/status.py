@@ -1,15 +1,15 @@
-"""`yingjian status` shows one screen for a person who is woken at night.
+"""The report of `yingjian status`: one screen for somebody who is woken at night.
 
-It reads only, starts nothing and names no person.
+It only reads, starts nothing and names no person.
 
-The answer is one JSON-ready dict (`yingjian status --json`), its keys in the order of the screen:
+The result is one JSON-serialisable dict (`yingjian status --json`), with its keys in the order of the screen:
 
-- `down`: one sentence for each thing that must run and does not; the exit code is 1 when there is any.
-- `attention`: one sentence for each thing that somebody must look at, with its runbook; with `--strict` it makes the exit
+- `down`: one sentence for each thing that should run but does not; the exit code is 1 if there is any.
+- `attention`: one sentence for each thing that needs attention, with its runbook; with `--strict` it also makes the exit
   code 1.
 - `services`, `publication`, `runs`, `waiting`, `audit`, `feeds`, `quarantine`, `doubts`, `deliveries`, `is_migrated`,
-  `not_anchored`, `import_errors`, `manifest`, `disk`: the state behind it; None if it cannot be read. Times are ISO 8601
-  in Asia/Shanghai, sizes bytes, ages hours.
+  `not_anchored`, `import_errors`, `manifest`, `disk`: the underlying state; None if it cannot be read. Times are ISO 8601
+  in Asia/Shanghai, sizes are in bytes, ages in hours.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from yingjian.publishing import decision
 from yingjian.settings import Settings, SetupError
 
 SECONDS = 3  # A service must answer within this time.
-# A day is published the morning after. If it is not, somebody should have noticed by the next noon.
+# A day is published the next morning; if it is not, somebody should have noticed by noon.
 LATE = timedelta(hours=36)
 NO_ANCHOR = "the end of the audit trail is noted nowhere else, set YINGJIAN_AUDIT_ANCHOR: see docs/runbooks/watch.md"
 DOUBT_DAYS = 7  # Doubtful files and contradictions are shown for this many days.
@@ -49,14 +49,14 @@ _COMPONENTS = {name.replace("-", "_"): name for name in JOBS}
 
 
 def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
-    """Return the state of a home, as described above. `now` is the moment for the ages."""
-    # The days of a demo follow its own clock, the times in databases the machine's.
+    """Return the state of a home, as described above. `now`: reference time for ages, default the current time."""
+    # Business dates follow the home's clock, which a demo sets; timestamps in databases follow the machine's.
     business_now = now or clock.now(settings.home)
     now = (now or datetime.now(UTC)).astimezone(SHANGHAI)
     down: list[str] = []
     status: dict[str, Any] = {"at": now.isoformat(timespec="seconds"), "down": down, "attention": []}
     status["services"] = _services(settings, down)
-    # Each key is asked of one of two databases.
+    # Each key is read from one of two databases.
     queries: dict[str, tuple[str, Callable[[psycopg.Connection], Any]]] = {
         "publication": (WAREHOUSE, lambda conn: _publication(conn, now)),
         "runs": (METADATA, _runs),
@@ -102,14 +102,14 @@ def collect(settings: Settings, now: datetime | None = None) -> dict[str, Any]:
 
 
 def exit_code(status: dict[str, Any], *, strict: bool = False) -> int:
-    """Return 0 when everything that must run runs, and with `strict` nobody must look at anything; else 1."""
+    """Return 0 if nothing is down and, with `strict`, nothing needs attention; else 1."""
     return int(bool(status["down"] or (strict and status["attention"])))
 
 
 def _ask(
     what: str, uri: Callable[[], str], queries: dict[str, Callable[[psycopg.Connection], Any]], down: list[str]
 ) -> dict[str, Any]:
-    """Return the answers of a database; if it does not answer, add a sentence to `down`."""
+    """Run queries against a database and return the results; if it does not answer, add a message to `down`."""
     answers: dict[str, Any] = {}
     try:
         with psycopg.connect(
@@ -119,7 +119,7 @@ def _ask(
             options=f"-c TimeZone=Asia/Shanghai -c statement_timeout={SECONDS}s",
         ) as conn:
             for name, query in queries.items():
-                # The first run makes this table; until then its absence is no fault.
+                # The first run creates this table; until then it is expected to be missing.
                 with suppress(psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
                     answers[name] = query(conn)
     except (psycopg.Error, OSError, SetupError) as error:
@@ -128,14 +128,14 @@ def _ask(
 
 
 def _not_anchored(settings: Settings, conn: psycopg.Connection, moment: datetime) -> str | None:
-    """Return the sentence of an anchor that is missing; a trail that has just begun need not have one."""
+    """Return a message if the trail's anchor is missing; a newly started trail has some time to get one."""
     row = conn.execute("select min(happened_at) from audit.event").fetchone()
     begun = row[0] if row else None
     return anchor.missing(settings, conn, moment, begun or moment)
 
 
 def _services(settings: Settings, down: list[str]) -> dict[str, Any]:
-    """Return the services of this home: whether and where they should run, and how each is; all workers too."""
+    """Return the services of this home: whether they are expected, their URL, and each one's state, including all workers."""
     from yingjian.operations import broker
     from yingjian.operations.service import check_portal
     from yingjian.operations.service_names import PORTAL
@@ -187,7 +187,7 @@ def _publication(conn: psycopg.Connection, now: datetime) -> dict[str, Any] | No
     if row is None:
         return None
     number, day, published_at, quality, run, failed, reason, missing, is_correction = row
-    # Without the view nothing is told apart: a publication of an earlier version had none.
+    # A publication of an earlier version has no such view; then failures and warnings are not distinguished.
     critical: int | None = None
     with suppress(psycopg.errors.UndefinedTable):
         [(critical,)] = conn.execute(
@@ -219,7 +219,7 @@ def _publication(conn: psycopg.Connection, now: datetime) -> dict[str, Any] | No
 
 
 def _runs(conn: psycopg.Connection) -> list[dict[str, Any]]:
-    """Return the last run of each DAG with its failed tasks, models last; at most five."""
+    """Return each DAG's last run with up to five failed tasks, models last."""
     rows = conn.execute(
         f"""
         with last_runs as (
@@ -282,7 +282,7 @@ def _import_errors(conn: psycopg.Connection) -> list[dict[str, Any]]:
 
 
 def _audit(conn: psycopg.Connection) -> dict[str, Any] | None:
-    """Return when the last audit was, its business date, and the checks that failed."""
+    """Return the time and business date of the last audit, and its failed checks."""
     last = conn.execute(
         "select max(checked_at), max(as_of_date) from quality.check_result"
         " where checked_at = (select max(checked_at) from quality.check_result)"
@@ -306,7 +306,7 @@ def _audit(conn: psycopg.Connection) -> dict[str, Any] | None:
 
 
 def _feeds(conn: psycopg.Connection, now: datetime) -> list[dict[str, Any]]:
-    """Return each feed that ever came: its last file, its newest update, and the files that wait for a decision."""
+    """Return each known feed: its last file, its newest update, and the number of rejected files that await a decision."""
     rows = conn.execute(
         """
         select
@@ -355,7 +355,7 @@ def _quarantine(conn: psycopg.Connection) -> dict[str, Any]:
 
 
 def _doubts(conn: psycopg.Connection, now: datetime) -> dict[str, Any]:
-    """Return the files of the last DOUBT_DAYS days that may not be whole, by reason, and the contradictions, by feed."""
+    """Return counts of possibly incomplete files of the last DOUBT_DAYS days by reason, and of contradictions by feed."""
     since = now - timedelta(days=DOUBT_DAYS)
     reasons = conn.execute(
         "select code, count(*) from quality.landed_file, unnest(suspicions) as code where received_at > %s"
@@ -372,7 +372,9 @@ def _doubts(conn: psycopg.Connection, now: datetime) -> dict[str, Any]:
 
 
 def _deliveries(conn: psycopg.Connection) -> dict[str, Any]:
-    """Return the attempts of the current publication by state, and the newest publications' deliveries in words."""
+    """Return delivery attempts of the current publication by state, and a text summary of the newest
+    publications' deliveries.
+    """
     states = {
         state: count
         for state, count in conn.execute(
@@ -395,7 +397,7 @@ def _disk(settings: Settings) -> dict[str, Any]:
 
 
 def _attention(status: dict[str, Any], now: datetime) -> list[str]:
-    """Return the things that somebody must look at, most urgent first, each with its runbook."""
+    """Return what needs attention, most urgent first, each with its runbook."""
     sentences = [
         f"{item['dag']}.{item['task']} has waited for a person since {_short(item['since'])}: see docs/runbooks/{item['dag']}.md"
         for item in status["waiting"] or []
@@ -406,7 +408,7 @@ def _attention(status: dict[str, Any], now: datetime) -> list[str]:
         for run in status["runs"] or []
         if run["state"] == "failed"
     ]
-    # The first `up` or `run` makes the manifest. Both parse a stale one anew.
+    # A missing manifest is normal before the first `up` or `run`, and both re-parse a stale one.
     if status["manifest"] == "broken" or (status["manifest"] != "ok" and status["services"]["expected"]):
         sentences.append(
             f"the dbt manifest, from which Airflow reads the models, is {status['manifest']}:"
@@ -502,7 +504,7 @@ def render(status: dict[str, Any]) -> str:
 
 
 def _checks(publication: dict[str, Any]) -> str:
-    """Return the result of the checks: what failed, which stops a publication, and what warned, which does not."""
+    """Return the checks' result as text: failures block a publication, warnings do not."""
     run, missed, critical = (publication[key] for key in ("checks_run", "checks_failed", "critical_failed"))
     if critical is None:
         return f"{missed} of {run} checks failed or warned"

@@ -1,4 +1,4 @@
-"""This module starts the processes of a home's services together, and starts one again that dies."""
+"""Supervises the processes of a home's services: starts them together and restarts one that dies."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from yingjian.settings import Settings, SetupError
 
 log = logging.getLogger(__name__)
 
-# Airflow reads the logs from their files, so no service needs to serve them.
+# Logs are read from files, so no service has to serve them.
 SERVICES = {
     "api-server": ("api-server",),
     "dag-processor": ("dag-processor",),
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
-# A service that dies is started again. If it dies more often than DEATHS within DEATHS_SECONDS, it counts as down.
+# A service that dies is restarted; after more than DEATHS deaths within DEATHS_SECONDS it counts as down.
 DEATHS, DEATHS_SECONDS = 3, 600
 
 
 def commands(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """Return Airflow's command for each service of a home, and for each worker that the home starts itself."""
+    """Return Airflow's command for each service of a home, including the workers that the home starts."""
     names = [f"worker-{number}" for number in range(1, settings.workers + 1)] if settings.broker else []
     return SERVICES | {name: broker.worker_command(name) for name in names}
 
 
 class Supervisor:
-    """The supervisor starts the service processes together, restarts one that dies, and ends them with this process."""
+    """Starts the service processes, restarts any that dies, and stops them with this process."""
 
     def __init__(
         self, settings: Settings, environment: dict[str, str], ports: dict[str, int], state_file: Path
@@ -64,7 +64,7 @@ class Supervisor:
         self._thread.start()
 
     def check(self) -> None:
-        """Raise SetupError when a service does not stay up."""
+        """Raise SetupError if a service keeps dying."""
         if self._is_down:
             raise SetupError(f"the {self._is_down} does not stay up: see {self._logs / f'{self._is_down}.log'}")
 
@@ -104,13 +104,11 @@ class Supervisor:
                 if process.poll() is not None and not self._stopping.is_set():
                     try:
                         self._restart(service, process)
-                    except (
-                        Exception
-                    ) as error:  # A full disk, for instance. The service counts as dead and is tried again.
+                    except Exception as error:  # A full disk, for instance. The restart is tried again.
                         log.warning("%s was not started again: %s", service, type(error).__name__)
 
     def _restart(self, service: str, process: subprocess.Popen[bytes]) -> None:
-        """Start a service again that died, unless it died too often."""
+        """Restart a dead service, unless it has died too often."""
         now = time.monotonic()
         deaths = [then for then in self._deaths.get(service, []) if now - then < DEATHS_SECONDS]
         self._deaths[service] = [*deaths, now]
@@ -123,9 +121,9 @@ class Supervisor:
         self._spawn(service)
 
     def _revive_warehouse(self) -> None:
-        """Start the database again, because a service often dies with it.
+        """Restart the database, because a service often dies with it.
 
-        If that fails, the service's next death shows it.
+        If that fails, the service dies again, which shows it.
         """
         with suppress(SetupError):
             warehouse.ensure_running(self._settings)
