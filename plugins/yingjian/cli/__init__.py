@@ -1,4 +1,4 @@
-"""The command line: `yingjian COMMAND …`; `yingjian --help` says what there is. One module holds one group of commands."""
+"""The command line `yingjian COMMAND …`; one module holds one group of commands."""
 
 from yingjian.cli.app import main
 

@@ -1,4 +1,4 @@
-"""All commands together, and how each of them ends: its exit code, and an error as one sentence."""
+"""This module joins all commands into one command line, and turns errors into exit codes and one-sentence messages."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ from yingjian.processes import no_core_files
 from yingjian.scratch import own_folder
 from yingjian.settings import SetupError
 
-WRONG = 2  # The exit code of a command that was asked wrongly, or that the machine is not set up for.
-INTERRUPTED = 130  # A shell gives this code after Ctrl-C.
+WRONG = 2  # The exit code for wrong usage or a faulty set-up.
+INTERRUPTED = 130  # Shells use this exit code after Ctrl-C.
 
 app = terminal.group("应检: what is due to be tested")
 for module in (
@@ -62,9 +62,10 @@ for module in (backup, access, documents, settings, status):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point; returns the exit code. Errors of set-up and of the command line are one sentence on stderr."""
+    """Run the command line and return the exit code. Set-up and usage errors are printed as one sentence on stderr."""
     no_core_files()
-    os.umask(0o027)  # Nobody else reads what a home holds; the group of a shared folder may read what is put there.
+    # Files of a home are not readable by others; group access is kept for shared folders.
+    os.umask(0o027)
     try:
         with own_folder():
             return int(command()(argv, prog_name="yingjian", standalone_mode=False) or 0)
@@ -79,5 +80,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def command() -> Any:
-    """The whole command line as one command, with all that are below it."""
+    """Return the whole command line as one Click command."""
     return typer.main.get_command(app)

@@ -81,7 +81,7 @@ def list_(
             raise ValueError("--person reads one line from standard input: the document's type, a space, its number")
     with connection() as conn:
         if person:
-            # A person whose document was corrected was looked at under each of the documents.
+            # A person with a corrected document may have been viewed under each of the documents.
             documents = correction.documents_of(conn, correction.Document(id_type, id_number))
             objects = [
                 key for one in documents for key in rotation.keys_of(Settings.load(), one.id_type, one.id_number)

@@ -1,4 +1,4 @@
-"""`yingjian backup` saves a home, `restore` makes one, `backup-key` makes the key."""
+"""The commands `backup` and `restore` write and read backups of a home, and `backup-key` makes their key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands `bi …` keep dashboards, datasets and metrics for BI tools."""
+"""The commands `bi …` serve BI tools: they check, write and import dashboards, datasets and metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connection to the warehouse that commands work with."""
+"""This module opens the commands' connection to the warehouse."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def connection() -> Iterator[psycopg.Connection]:
-    """The warehouse of this home, started if need be. Raises SetupError when it is of another version."""
+    """Yield a connection to this home's warehouse, started if necessary. Raises SetupError if it has another
+    version's schema.
+    """
     from yingjian.database import warehouse
     from yingjian.operations import migration
 

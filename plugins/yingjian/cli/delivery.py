@@ -24,7 +24,7 @@ Publication = Annotated[
 
 
 def _publication(conn: psycopg.Connection, requested_id: int | None) -> tuple[int, date]:
-    """The publication asked for, or the current one, and its business date."""
+    """Return the requested or the current publication's id and business date. Raises ValueError if there is none."""
     row = conn.execute(
         """
         select publication_id, as_of_date from published.publication

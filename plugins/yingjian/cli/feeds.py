@@ -33,7 +33,7 @@ def templates(
 def schema(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="the folder to write; created if it does not exist")],
 ) -> int:
-    """Write the columns of each feed as JSON Schema, for who sends by program."""
+    """Write the columns of each feed as JSON Schema, for senders that send by program."""
     from yingjian.landing.schema import write_schemas
 
     write_schemas(out)

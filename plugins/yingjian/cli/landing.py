@@ -98,7 +98,7 @@ def correct_document(
             + ("" if withdraw else ", then the right one")
         )
     now = datetime.now(SHANGHAI).replace(tzinfo=None)
-    # A declaration must be found again, so both are written as landing writes them.
+    # Both are normalised as landing does, so that the declaration matches the landed rows.
     wrong, *right = [correction.Document(*document(id_type, id_number, now)) for id_type, id_number in lines]
     settings = Settings.load()
     secret = settings.person_secret

@@ -1,4 +1,4 @@
-"""The command `mart new` makes the files of a mart."""
+"""The command `mart new` creates the files of a new mart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ app = terminal.group("new marts", "mart")
 
 @app.callback()
 def group() -> None:
-    """Typer would leave out the name of a group's only command."""
+    """Without this callback, Typer would drop the name of the group's only command."""
 
 
 @app.command("new", epilog=terminal.example("yingjian mart new overdue_by_community"))

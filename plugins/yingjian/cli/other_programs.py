@@ -1,4 +1,4 @@
-"""`yingjian airflow …` and `yingjian dbt …` hand what follows to the other command line."""
+"""These commands pass their arguments to the original command lines of Airflow and dbt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ app = terminal.group("the command lines of Airflow and dbt")
 
 
 class Foreign(TyperCommand):
-    """A command without options of its own: whatever follows is for the other command line, `--help` and `--` too."""
+    """A command without options: all arguments, including `--help` and `--`, go to the other command line."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.args = list(args)

@@ -53,7 +53,7 @@ def export(
             conn, getpass.getuser(), "export", "quality.rejected_row", reason,
             feed=feed, sender=sender, file=xlsx.name,
         )  # fmt: skip
-        conn.commit()  # Whatever becomes of the file, that somebody wanted it is on record.
+        conn.commit()  # The event is committed first, so that the attempt is on record even if the export fails.
         rows = quarantine.export(conn, xlsx, feed, sender)
     print(f"{rows} rows written to {xlsx}; the file contains personal data: give it only to the sender")
     return 0

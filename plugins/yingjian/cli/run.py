@@ -1,4 +1,4 @@
-"""The commands `run`, `up`, `demo` and `live` have the pipeline work."""
+"""These commands run the pipeline: `run`, `up`, `demo` and `live`."""
 
 from __future__ import annotations
 

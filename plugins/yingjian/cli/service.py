@@ -1,4 +1,4 @@
-"""The commands `worker` and `service …` become one of Airflow's services."""
+"""The commands `worker` and `service …` replace the process with one of Airflow's services."""
 
 from __future__ import annotations
 
@@ -67,5 +67,5 @@ def check(name: Annotated[str, typer.Argument(parser=_service, metavar="SERVICE"
         service.check(Settings.load(), name)
     except SetupError as error:
         print(f"yingjian: {error}: see docs/runbooks/services.md", file=sys.stderr)
-        return 1  # A container's health check knows 0 and 1 only.
+        return 1  # Container health checks only define exit codes 0 and 1.
     return 0

@@ -1,4 +1,4 @@
-"""`yingjian settings …` tells of the environment variables."""
+"""The command `settings document` writes the page of environment variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands share what stands here: groups, dates, durations, examples, error sentences, a bar for long work."""
+"""Helpers shared by the commands: groups, argument parsers, examples, error messages, a progress bar."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ import typer
 
 
 def group(text: str, name: str | None = None) -> typer.Typer:
-    """A group of commands; without a name its commands stand at the top. No traceback shows values: they may be a person's."""
+    """Return a command group; without a name, its commands are top-level. Tracebacks never show local values, which may be
+    personal data.
+    """
     return typer.Typer(name=name, help=text, add_completion=False, pretty_exceptions_enable=False)
 
 
 def example(command: str) -> str:
-    """The help of a command ends with this. A test reads the command line behind the colon."""
+    """Return the last line of a command's help. A test parses the command line after the colon."""
     return f"Example: {command}"
 
 
 def day(text: str | date) -> date:
-    """A date as people write it: 2022-07-24. A default comes here as a date."""
+    """Parse a date such as 2022-07-24; a default value is a date already."""
     if isinstance(text, date):
         return text
     try:
@@ -33,7 +35,7 @@ def day(text: str | date) -> date:
 
 
 def duration(text: str | timedelta) -> timedelta:
-    """A time as people write it: 90s, 3m, 1h. A default comes here as a time."""
+    """Parse a duration such as 90s, 3m or 1h; a default value is a timedelta already."""
     if isinstance(text, timedelta):
         return text
     amount, unit = text[:-1], text[-1:]
@@ -43,12 +45,14 @@ def duration(text: str | timedelta) -> timedelta:
 
 
 def shown(text: object) -> str:
-    """A text as a terminal may show it: a control character, or a mark of writing direction, would be a command to it."""
+    """Return a text that is safe to print: control characters and bidirectional marks, which a terminal would
+    obey, become ?.
+    """
     return "".join("?" if unicodedata.category(character) in ("Cc", "Cf") else character for character in str(text))
 
 
 def sentence(error: typer.TyperException) -> str:
-    """Return one sentence that says what is wrong with a command line and where help is."""
+    """Return one sentence that says what is wrong with a command line and where to find help."""
     text = error.format_message()
     if isinstance(error, typer.BadParameter) and error.message and error.param is not None:
         option = error.param
@@ -61,10 +65,11 @@ def sentence(error: typer.TyperException) -> str:
 
 @contextmanager
 def bar(title: str, total: int | None = None) -> Iterator[Callable[..., None]]:
-    """A bar of long work on the terminal; yields a function that takes what is at work and by how much it went on.
+    """Show a progress bar; yield a function that takes the current step's text and the number of steps done since the last
+    call.
 
-    total: how many steps there are; None: only the time is shown. It stands on standard error, and nothing is shown where
-    that is no terminal: what a command prints stays as it is.
+    total: number of steps; None shows only the elapsed time. The bar is written to stderr, and only to a terminal, so a
+    command's output is unaffected.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn

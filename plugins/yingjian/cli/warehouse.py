@@ -1,4 +1,4 @@
-"""The commands `migrate` and `warehouse …` keep the warehouse's server."""
+"""The commands `migrate` and `warehouse …` manage the warehouse's server and schema."""
 
 from __future__ import annotations
 

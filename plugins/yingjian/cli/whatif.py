@@ -33,7 +33,7 @@ def whatif(
     from yingjian.modelling.dbt import BuildError
 
     settings = Settings.load()
-    with connection():  # It starts the warehouse, and refuses a home of another version.
+    with connection():  # The context starts the warehouse, and refuses one of another version.
         pass
     try:
         page, book, changes = _compare(settings, edition, day)
@@ -47,7 +47,7 @@ def whatif(
 
 
 def _compare(settings: Settings, edition: Path, day: date) -> tuple[Path, Path, Difference]:
-    """Build both, compare them, and write page and workbook."""
+    """Build the draft and the present edition, compare them, and write page and workbook."""
     from yingjian.whatif import beside, difference, report
 
     with (
@@ -61,7 +61,7 @@ def _compare(settings: Settings, edition: Path, day: date) -> tuple[Path, Path, 
 
 
 def _show(changes: Difference) -> None:
-    """Print the town's days and, of each group that differs, the week; a cell without an arrow is the same in both."""
+    """Print the town's daily counts and the week of each group that differs; a cell without an arrow is unchanged."""
     from rich.console import Console
     from rich.table import Table
 
