@@ -1,4 +1,4 @@
--- This bridge has the competent departments of each group, one by one, under the edition in force on D.
+-- This bridge has one row per group and competent department, under the edition in force on D.
 with rules as (
     select * from {{ ref('int_policy__rules') }}
     where {{ as_of_date() }} between effective_from and effective_to

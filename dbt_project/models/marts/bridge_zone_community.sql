@@ -1,4 +1,4 @@
--- This bridge has the communities of each zone, one by one.
+-- This bridge has one row per zone and community.
 with zones as (select * from {{ ref('risk_zone') }}),
 
 final as (

@@ -1,5 +1,5 @@
--- Articles 25 and 26: cases and contacts of each day (新增、解除、转阳), and which of the new cases were known contacts: the lower
--- that share, the more of the infection is still unknown.
+-- Articles 25 and 26: one row per day and community counts new, released and newly positive cases and contacts (新增、解除、转阳), and
+-- the new cases that were known contacts. A low share of known contacts means that much of the transmission is undetected.
 with events as (select * from {{ ref('int_contact__events') }}),
 
 counted as (

@@ -1,4 +1,4 @@
--- The Chinese title of each code that a column of a mart may hold.
+-- This mart has one row per coded column of a mart and code, with the Chinese title of the code.
 with titles as (select * from {{ ref('code_title') }}),
 
 final as (

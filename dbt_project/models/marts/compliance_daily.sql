@@ -1,5 +1,5 @@
--- Memberships with an obligation standing on D, and how many of them comply.
--- An obligation stands on D when it is open at the end of D or was discharged on D itself.
+-- One row per department, group, community and unit counts the memberships with an obligation standing on D, and how many of
+-- them comply. An obligation stands on D when it is open at the end of D or was discharged on D itself.
 {{ config(indexes=[{'columns': ['as_of_date']}]) }}
 
 with obligations as (select * from {{ ref('obligation') }}),
@@ -17,7 +17,7 @@ memberships as (
         bool_or(status in ('upcoming', 'overdue') or satisfied_on is not distinct from as_of_date) as is_required,
         bool_or(status = 'overdue') as is_overdue,
         bool_or(status in ('exempt', 'void') and (slot is null or due_date >= as_of_date)) as is_lifted,
-        -- Purchases and positive tubes (P19, P24) have figures of their own.
+        -- Purchases and positive tubes (P19, P24) have their own figures and stay out of the headline rate.
         bool_and(rule_family is distinct from 'follow_up') as is_headline
     from obligations
     group by as_of_date, department, group_code, group_name, community, unit, unit_key, membership_id

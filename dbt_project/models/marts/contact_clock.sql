@@ -1,4 +1,5 @@
--- Articles 25 and 26: whether each contact was isolated within the hours, and what is missing where not.
+-- Articles 25 and 26: one row per contact shows whether the person was isolated within the allowed hours and, if not, what is
+-- missing.
 {{ config(indexes=[{'columns': ['contact_key'], 'unique': true}, {'columns': ['person_key']}]) }}
 
 with clocks as (select * from {{ ref('int_contact__clocks') }}),
@@ -15,7 +16,7 @@ final as (
         deadline,
         isolated_at,
         mode,
-        -- A person who was isolated before being judged a contact has waited no time.
+        -- A person who was isolated before being judged a contact waited zero hours.
         case
             when isolated_at is not null
                 then round(extract(epoch from greatest(isolated_at, judged_at) - judged_at) / 3600, 2)::double precision

@@ -1,5 +1,5 @@
--- Articles 4, 6, 7, 8, 18, 25, 26, 30: each control of each person: where it stands on D, the tests done and missing,
--- whether it may be released and what is missing, and whether it was released too early.
+-- Articles 4, 6, 7, 8, 18, 25, 26 and 30: one row per control of a person (membership) has its state on D, the tests done and
+-- missing, whether it may be released and what is missing for that, and whether it was released too early.
 {{ config(indexes=[{'columns': ['membership_id'], 'unique': true}, {'columns': ['person_key']}]) }}
 
 with periods as (select * from {{ ref('int_control__periods') }}),
@@ -17,7 +17,8 @@ tests as (
     group by membership_id
 ),
 
--- Article 4: person, objects and environment negative, or infection excluded; only where the isolation was here.
+-- Article 4: leaving central isolation needs negative results for the person, the objects and the environment; once an
+-- infection is excluded, the last two need not be negative. This applies only if the isolation took place here.
 judged as (
     select
         periods.*,
@@ -52,7 +53,7 @@ judged as (
     left join tests on periods.membership_id = tests.membership_id
 ),
 
--- A control ends on its last day: at the end of that day it may be released.
+-- A control may be released at the end of its last day, so one that ends on D counts as complete.
 required as (
     select
         *,

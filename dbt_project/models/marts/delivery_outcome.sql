@@ -1,5 +1,5 @@
--- The deliveries of the seven days before D are counted by their outcome, so that officials see the next morning which
--- report did not arrive.
+-- This mart counts the delivery attempts of the seven days before D by publication, report, channel, audience, state and error,
+-- so that officials see the next morning which report did not arrive.
 with attempts as (select * from {{ ref('stg_delivery__attempts') }}),
 
 publications as (

@@ -1,4 +1,4 @@
--- The provisions of the plan with the units that answer for them under the edition in force on D.
+-- This dimension has one row per article of the plan, with the units that answer for it under the edition in force on D.
 with articles as (select * from {{ ref('article_title') }}),
 
 responsibilities as (select * from {{ ref('responsibility') }}),

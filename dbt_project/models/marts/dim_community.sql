@@ -1,4 +1,4 @@
--- Every community that a row of the day may name; the one without a name stands last.
+-- This dimension has one row per community that a row of another mart may name. The blank community sorts last.
 with named as (
     {% for mart in [
         'obligation', 'bridge_zone_community', 'case_contact_daily', 'contact_clock', 'control', 'disposition_daily',

@@ -1,4 +1,4 @@
--- Every day that a row may name, from the first that is listed or published to the last that is forecast.
+-- This dimension has one row per day, from the first day that is listed or published to the last that is forecast.
 with published as (select min(as_of_date) as first_day from {{ ref('stg_published__publications') }}),
 
 listed as {{ first_listed_day() }},
@@ -24,7 +24,7 @@ days as (
 numbered as (
     select
         day,
-        -- The first of January 1900 was a Monday.
+        -- 1900-01-01 was a Monday.
         (day - date '1900-01-01') % 7 + 1 as weekday
     from days
 ),

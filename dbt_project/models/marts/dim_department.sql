@@ -1,4 +1,5 @@
--- Every competent department, one by itself, that a rule of the day or a row names; the one without a name stands last.
+-- This dimension has one row per competent department that a rule in force on D or a row of another mart names. Joint entries
+-- (A、B) are split. The blank department sorts last.
 with cells as (
     {% for mart in [
         'obligation', 'bridge_group_department', 'control', 'health_monitoring', 'key_site_disinfection',

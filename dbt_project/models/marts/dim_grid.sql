@@ -1,4 +1,4 @@
--- Every grid that a row of the day may name, with its community.
+-- This dimension has one row per community and grid that a row of another mart may name.
 with named as (
     {% for mart in [
         'obligation', 'contact_clock', 'control', 'disposition_daily', 'grid_population', 'health_monitoring',

@@ -1,4 +1,4 @@
--- The population groups under the edition in force on D, in the plan's order.
+-- This dimension has one row per population group under the edition in force on D, sorted in the plan's order.
 with rules as (
     select * from {{ ref('int_policy__rules') }}
     where {{ as_of_date() }} between effective_from and effective_to

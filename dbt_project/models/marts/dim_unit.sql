@@ -1,4 +1,4 @@
--- Every unit that a row of the day names, with the communities and departments of its rows.
+-- This dimension has one row per unit that a row of another mart names, with the communities and departments of those rows.
 with named as (
     select
         unit_key,
@@ -14,7 +14,7 @@ with named as (
         department
     from {{ ref('sampling_unit_daily') }}
     union
-    -- The membership of a run that is over may be gone.
+    -- The membership of a closed episode may no longer exist, so the unit's name comes from its key.
     select
         unit_key,
         substr(unit_key, position(':' in unit_key) + 1) as unit,

@@ -1,5 +1,5 @@
--- Article 27: whether each place of each high- or medium-risk zone was disinfected as often as it must be, day by day.
--- The plan asks for it place by place: a zone whose lift was disinfected twice has not had its buildings done.
+-- Article 27: one row per zone, place and day shows whether a place in a high- or medium-risk zone was disinfected as often as
+-- required. Each place is counted by itself: disinfecting a zone's lift twice does not make up for its buildings.
 with zone_days as (select * from {{ ref('int_disinfection__zone_days') }}),
 
 zones as (select * from {{ ref('int_zone__levels') }}),

@@ -1,4 +1,5 @@
--- Each list is counted on D, by place: its items, and those that people answered, by answer (policy semantics, "Disposition").
+-- One row per list, community and grid counts the items on D, and the answered ones by answer (policy semantics,
+-- "Disposition").
 {{ config(indexes=[{'columns': ['as_of_date']}]) }}
 
 with items as (select * from {{ ref('list_item') }}),

@@ -1,4 +1,5 @@
--- Articles 9 and 34 to 38: trainings and drills of each kind and article, and how long ago the last one was.
+-- Articles 9 and 34 to 38: one row per kind of training or drill and article shows how often it was held, when last, and
+-- whether the next one is overdue.
 {{ config(indexes=[{'columns': ['drill_type', 'article'], 'unique': true}]) }}
 
 with required as (

@@ -1,4 +1,4 @@
--- Open obligations that fall due in the days after D, up to the horizon (parameter due_horizon_days, 7).
+-- This mart has one row per open obligation that falls due after D, up to the horizon (parameter due_horizon_days, 7).
 {{ config(indexes=[{'columns': ['due_date', 'community']}]) }}
 
 with obligations as (select * from {{ ref('obligation') }} where status = 'upcoming'),

@@ -1,5 +1,5 @@
--- Tests that fall due on each of the days after D in each community, if nobody is sampled meanwhile.
--- Starts from every day and community that is expected, so that nothing due shows as zero.
+-- One row per day after D and community counts the tests that fall due if nobody is sampled meanwhile. The rows come from a
+-- cross join of all days and communities, so that a day without due tests shows zero.
 with due as (select * from {{ ref('due') }}),
 
 horizon as (

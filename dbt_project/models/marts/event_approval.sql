@@ -1,5 +1,5 @@
--- Article 17: a large event needs a plan, a review by the health office, a filing with the community and an approval by the
--- command before it is held.
+-- Article 17: one row per large event. Before it is held, it needs a plan, a review by the health office, a filing with the
+-- community and an approval by the command.
 {{ config(indexes=[{'columns': ['event_id'], 'unique': true}]) }}
 
 with events as (

@@ -1,4 +1,4 @@
--- Each feed has a row with its files and rows, so that the report can say which data is missing.
+-- This mart has one row per feed with its counts of files and rows, so that the report can say which data is missing.
 {% set doubts -%}
     concat_ws(
         '；',
@@ -65,7 +65,8 @@ daily as (
     group by feed, newest_update::date
 ),
 
--- A national list replaces the one before, so that a part of it looks like areas that were lowered.
+-- Each national list is a full snapshot, so areas that a truncated list lacks look as if they had been lowered. Its volume is
+-- therefore compared from list to list.
 listed as (
     select
         'risk_areas' as feed,
@@ -111,7 +112,7 @@ last_days as (
     ) as newest
 ),
 
--- Files that brought something of D or later: what an earlier day's file lacked was told then.
+-- Only files with data of D or later are checked; doubts about earlier files were reported on their own day.
 doubtful_files as (
     select
         file_id,

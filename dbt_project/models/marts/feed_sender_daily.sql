@@ -1,4 +1,4 @@
--- Each sender of each feed has a row: what came for the day D, and since when it is silent where it usually is not.
+-- One row per feed and sender shows what arrived for D, and since when a usually regular sender has been silent.
 {{ config(indexes=[{'columns': ['as_of_date']}]) }}
 
 with files as (
@@ -30,7 +30,7 @@ sent as (
     where parts.day <= {{ as_of_date() }}
 ),
 
--- A refused row belongs to the newest day of its file.
+-- Rejected rows are counted on the newest day of their file.
 refused as (
     select
         files.feed,
@@ -75,7 +75,7 @@ refused_today as (
     group by feed, sender
 ),
 
--- Usual is what a sender did on nearly every one of the seven days up to its last one.
+-- A sender is regular if it sent new rows on nearly every one of the seven days up to its last delivery.
 habits as (
     select
         sent.feed,

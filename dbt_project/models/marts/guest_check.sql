@@ -1,4 +1,4 @@
--- Article 16: each check-in at a hotel: how soon it was reported, and whether the guest is on a list.
+-- Article 16: one row per hotel check-in shows how soon it was reported, and whether the guest is on a list.
 {{ config(indexes=[{'columns': ['guest_id'], 'unique': true}, {'columns': ['person_key']}]) }}
 
 with guests as (
@@ -28,7 +28,7 @@ known as (
     from guests
 ),
 
--- Lists of any day of the stay.
+-- A list counts if it overlaps any day of the stay.
 lists as (
     select
         known.guest_key,

@@ -1,4 +1,5 @@
--- Articles 4, 18 and 30: each day at home of each person under control: the reports that were expected and that came.
+-- Articles 4, 18 and 30: one row per membership and day of monitoring at home compares the expected health reports with those
+-- received.
 {{ config(indexes=[{'columns': ['membership_id', 'monitored_on'], 'unique': true}, {'columns': ['person_key']}]) }}
 
 with days as (

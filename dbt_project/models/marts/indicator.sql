@@ -1,4 +1,4 @@
--- The words of each figure; indicator_daily has its values.
+-- This mart has one row per figure with its title, definition and basis; its values are in indicator_daily.
 with definitions as (select * from {{ ref('indicator_definition') }}),
 
 final as (

@@ -1,5 +1,5 @@
--- Every figure on D for the town, each community, each department and each pair of them that has something.
--- A place without anything counts 0, so that a line over the days has no gaps.
+-- One row per figure and place has the figure's value on D for the town, each community, each department, and each pair of both
+-- that has data. Places without data count 0, so that time series have no gaps.
 {{ config(indexes=[{'columns': ['as_of_date', 'indicator_code']}]) }}
 
 with definitions as (select * from {{ ref('indicator_definition') }}),
@@ -47,7 +47,8 @@ counted as (
     where definitions.by_department
 ),
 
--- A total is counted from the rows themselves: neither the communities of a zone nor the departments of a group add up to it.
+-- Every row is counted both in its places and in the total. Summing places would double count: a zone can lie in several
+-- communities, and a group can have several departments.
 spread as (
     select
         counted.indicator_code,
@@ -94,7 +95,7 @@ final as (
         case when is_share then share else part end::double precision as value,
         case
             when not is_share then part
-            -- All is shown only when nothing is missing.
+            -- 100 % is shown only if nothing is missing; a share just below it is not rounded up to it.
             when part < whole then least(floor(share * scale + 0.5), scale - 1) / scale
             else floor(share * scale + 0.5) / scale
         end::double precision as value_shown,

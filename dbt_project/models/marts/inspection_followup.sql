@@ -1,4 +1,4 @@
--- Articles 5, 8 to 17, 27 and 32, section 4 (五): what an inspection found, and whether it was put right in time.
+-- Articles 5, 8 to 17, 27 and 32, section 4 (五): one row per inspection shows whether its finding was put right in time.
 {{ config(indexes=[{'columns': ['inspection_id'], 'unique': true}]) }}
 
 with inspections as (
@@ -9,7 +9,7 @@ with inspections as (
     where inspected_at < {{ as_of_date() }} + 1
 ),
 
--- An inspection with a date for mending found something, though nobody wrote what.
+-- A deadline or a date of correction implies a finding, even if the finding itself is blank.
 known as (
     select
         inspection_key,

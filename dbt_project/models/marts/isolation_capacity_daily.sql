@@ -1,4 +1,4 @@
--- Articles 8, 26 and 35: each isolation site on each day that it reported: rooms, people who run it, and how soon it opens.
+-- Articles 8, 26 and 35: one row per isolation site and reported day shows its rooms, its staff, and how soon it can open.
 {{ config(indexes=[{'columns': ['site_id', 'reported_on'], 'unique': true}]) }}
 
 with sites as (

@@ -1,5 +1,5 @@
--- Article 27: whether each running key site was disinfected as often as it must be on each day of an outbreak. The log
--- names it in 场所, in a zone or outside.
+-- Article 27: one row per running key site and day of an outbreak shows whether the site was disinfected as often as required.
+-- The disinfection log names the site in 场所, inside or outside a zone.
 with unit_days as (select * from {{ ref('int_disinfection__key_site_days') }}),
 
 entries as (

@@ -1,4 +1,4 @@
--- Articles 18, 24 and 34: how long each institution takes from the sample to the result, on each of the last days.
+-- Articles 18, 24 and 34: one row per institution and sampling day of the last days shows how long results took after sampling.
 {{ config(indexes=[{'columns': ['institution', 'sampled_on'], 'unique': true}]) }}
 
 with allowed as (
@@ -11,7 +11,7 @@ reported as (
         coalesce(reports.laboratory, '') as laboratory,
         counting.sampled_at,
         reports.tested_at,
-        -- A result of the next day was not there at 24:00 of D.
+        -- A result from after the end of D was not known on D.
         counting.result <> '待出' and coalesce(reports.tested_at < {{ as_of_date() }} + 1, true) as has_result
     from {{ ref('int_sample__counting') }} as counting
     inner join {{ ref('int_sample__records') }} as reports
@@ -19,7 +19,7 @@ reported as (
     where counting.sample_date > {{ as_of_date() }} - {{ parameter('lab_turnaround_days', as_of_date()) }}
 ),
 
--- Names that are one after folding are one institution, under its shortest spelling.
+-- Spellings that are equal after folding are one institution, shown under the shortest of them.
 institutions as (
     {{ one_spelling('reported', 'laboratory') }}
 ),

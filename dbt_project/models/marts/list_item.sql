@@ -1,6 +1,6 @@
--- Each item stands on its list on D so that somebody does something about it; the newest answer about it stands beside it
--- (policy semantics, "Disposition"). An answer counts from some days before the item's due date on: the identifier of a
--- rolling obligation comes again with each of its dates.
+-- This mart has one row per item that is on a list on D, with the newest answer about it (policy semantics, "Disposition").
+-- Only answers from some days before the due date onwards count, because a rolling obligation keeps its identifier from one due
+-- date to the next.
 {{ config(indexes=[{'columns': ['list', 'item_id'], 'unique': true}]) }}
 
 with answers as (select * from {{ ref('int_list__answers') }}),
@@ -214,7 +214,7 @@ items as (
     from {{ ref('vaccination_outstanding') }}
 ),
 
--- An answer names the kind of an item: an obligation is on two lists, every other list has a kind of its own.
+-- Answers refer to the kind of an item: obligations are on two lists, every other list has its own kind.
 kinds as (
     select
         *,
@@ -222,7 +222,7 @@ kinds as (
     from items
 ),
 
--- The newest of several answers is shown; among those of one moment the one that was written last.
+-- The latest answer counts; between answers of the same moment, the one written last.
 answered as (
     select
         kinds.list,

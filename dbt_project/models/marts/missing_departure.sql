@@ -1,5 +1,5 @@
--- Article 6: whoever leaves a post of high risk is in isolation for seven days. This model lists the ended posts after which
--- nobody put the person under A06, for the roster's owner; it makes no obligation by itself.
+-- Article 6: a person who leaves a high-risk post is isolated for seven days. This mart has one row per ended post after which
+-- nobody put the person under A06. It is for the owner of the roster and creates no obligation.
 with roster as (
     select * from {{ ref('int_membership__records') }}
     where is_roster
@@ -24,7 +24,7 @@ departures as (
     where group_code = 'A06'
 ),
 
--- The edition in force on the end says whether anybody who leaves is followed.
+-- The edition in force on the end date decides whether people who leave are followed at all.
 ended as (
     select posts.* from posts
     inner join {{ ref('int_policy__rules') }} as leaving
@@ -55,7 +55,7 @@ final as (
             select 1 from departures
             where departures.person_key = ended.person_key and departures.anchor_date >= ended.end_date
         )
-        -- Another such post on the day after the end: the person has not left.
+        -- A person with another high-risk post on the next day has not left.
         and not exists (
             select 1 from posts
             where

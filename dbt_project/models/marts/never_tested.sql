@@ -1,4 +1,5 @@
--- Articles 18 and 21: who has never been tested, so that somebody asks why. Their number by grid stands in grid_population.
+-- Articles 18 and 21: one row per person who has never been tested, so that somebody asks why. Counts by grid are in
+-- grid_population.
 {{ config(indexes=[{'columns': ['person_key'], 'unique': true}]) }}
 
 with persons as (select * from {{ ref('int_person__never_tested') }}),

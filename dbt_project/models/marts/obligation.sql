@@ -1,4 +1,4 @@
--- Every obligation that is open or was ever due as of D, explained by the article it comes from.
+-- This mart has one row per obligation that is open or was ever due as of D, with an explanation that cites its article.
 {{ config(indexes=[
     {'columns': ['obligation_id'], 'unique': true},
     {'columns': ['person_key']},

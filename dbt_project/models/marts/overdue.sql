@@ -1,4 +1,4 @@
--- Open obligations whose due date is D or earlier.
+-- This mart has one row per open obligation whose due date is D or earlier.
 {{ config(indexes=[{'columns': ['community', 'department']}]) }}
 
 with obligations as (select * from {{ ref('obligation') }})

@@ -1,6 +1,6 @@
--- Articles 18 and 21: each run of days on which an obligation was overdue, and what ended it. A slot says itself from when
--- to when it was; a rolling duty shows only its present due date, so its runs that are over are carried on from the
--- publication before.
+-- Articles 18 and 21: one row per obligation and run of overdue days shows what ended the run. A slot knows its own first and
+-- last overdue day. A rolling duty knows only its current due date, so its closed runs are carried forward from the previous
+-- publication.
 {{ config(indexes=[{'columns': ['from_date']}]) }}
 
 with obligations as (select * from {{ ref('obligation') }}),
@@ -14,7 +14,8 @@ allowed as (
     select {{ parameter('overdue_episode_days', as_of_date()) }} as shown_days
 ),
 
--- A duty of several tests goes on being overdue after a sample; a sample of a day that was known before is a correction.
+-- A rolling duty of several tests can stay overdue after a sample. A sample ends a run only if it was taken after the run
+-- began; if an older sample arrives late, the run ends as a correction.
 open_runs as (
     select
         before.*,
@@ -48,8 +49,8 @@ lifted as (
     group by open_runs.obligation_id
 ),
 
--- A run has ended where the obligation fell due after the day before, or where a sample or a lift that arrived late lies
--- between its begin and the day on which the duty fell due again.
+-- A run ends when the obligation is no longer overdue or fell due only after the previous publication's day. It also ends when
+-- a late-arriving sample or lift lies between the run's first day and the day on which the duty fell due again.
 runs as (
     select
         open_runs.*,
@@ -160,7 +161,7 @@ united as (
     where before.to_date > {{ as_of_date() }} - allowed.shown_days
 ),
 
--- A run that a slot says itself goes before one that was published.
+-- A run computed from a slot takes precedence over the published one.
 newest as (
     select distinct on (obligation_id, from_date) *
     from united

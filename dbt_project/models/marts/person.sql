@@ -1,4 +1,5 @@
--- Each person whom another mart names has a row. Only restricted.person is made from it, for the roles that may.
+-- This mart has one row per person whom another mart names. Only restricted.person is built from it, for the roles that may
+-- read personal data.
 {{ config(indexes=[{'columns': ['person_key'], 'unique': true}]) }}
 
 with obligations as (select * from {{ ref('obligation') }}),
@@ -103,7 +104,7 @@ needed as (
     select person_key from never_tested
 ),
 
--- Each attribute as it was written last by whichever feed wrote it.
+-- Each attribute takes its latest non-empty value, whichever feed wrote it.
 newest as (
     select
         identities.person_key,

@@ -1,4 +1,4 @@
--- Article 19: each purchase of a monitored drug, followed to its investigation and its test.
+-- Article 19: one row per purchase of a monitored drug follows it to its investigation and its test.
 {{ config(indexes=[{'columns': ['purchase_id'], 'unique': true}, {'columns': ['person_key']}]) }}
 
 with purchases as (select * from {{ ref('int_purchase__monitored') }}),

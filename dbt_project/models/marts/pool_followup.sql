@@ -1,4 +1,4 @@
--- Article 24: each member of a positive mixed tube, followed to the result of the single sample.
+-- Article 24: one row per member of a positive mixed tube follows the person to the result of the single resample.
 {{ config(indexes=[{'columns': ['tube_no', 'person_key'], 'unique': true}, {'columns': ['person_key']}]) }}
 
 with resamples as (select * from {{ ref('int_pool__resamples') }}),

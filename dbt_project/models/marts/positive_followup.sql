@@ -1,4 +1,5 @@
--- Articles 24 and 26: each positive person, followed from the sample to the hospital: reported and transferred in time?
+-- Articles 24 and 26: one row per positive episode of a person follows it from the sample to the hospital, and shows whether it
+-- was reported and transferred in time.
 {{ config(indexes=[{'columns': ['positive_id'], 'unique': true}, {'columns': ['person_key']}]) }}
 
 with episodes as (
@@ -6,7 +7,7 @@ with episodes as (
         *,
         {{ parameter('positive_transfer_hours', 'episodes.clock_from::date') }} as allowed_hours
     from {{ ref('int_positive__episodes') }} as episodes
-    -- Nobody is followed under an edition that no longer has everyone transferred.
+    -- Episodes under an edition that no longer has everyone transferred are left out.
     where {{ parameter('positives_are_transferred', 'episodes.clock_from::date') }} = 1
 ),
 
@@ -35,7 +36,7 @@ known as (
     left join persons on episodes.person_key = persons.person_key
 ),
 
--- A case with 入院时间 or 出院日期 was transferred, though nobody wrote when.
+-- An admission (入院时间) or a discharge (出院日期) implies a transfer, even if nobody recorded its time.
 stopped as (
     select
         *,

@@ -1,6 +1,6 @@
--- Article 31: what may be told to the public, counted and not yet protected: every part of every topic for every
--- community, zeros included, so that the parts of a topic add up to its whole and the communities to the town.
--- Stays in the build: only public_figure, which is made from it, is published.
+-- Article 31: one row per topic, figure and community counts what may be made public, before small counts are protected. Zeros
+-- are included, so that figures add up to their topic and communities to the town. The counts stay in the build; only
+-- public_figure, which protects them, is published.
 with titles as (select * from {{ ref('public_figure_title') }} where not is_whole),
 
 cases as (
@@ -27,7 +27,7 @@ controls as (
     ) as strictest
 ),
 
--- The newest round whose hours reach into D.
+-- Screening figures use the newest round that is running on D.
 rounds as (
     select * from {{ ref('screening_round') }}
     where
@@ -104,14 +104,14 @@ counted as (
     group by part.figure, vaccination.community
 ),
 
--- Every community that anything names, so that one without cases is not told from its absence.
+-- All named communities have rows, so that a missing one does not reveal that it has no cases.
 communities as (
     select community from {{ ref('grid_population') }}
     union
     select community from counted
 ),
 
--- Without a round there is nothing to say of one.
+-- The screening topic needs a running round.
 topics as (
     select distinct topic from titles
     where topic in ('infection', 'control', 'testing', 'vaccination') or (topic = 'screening' and exists (select 1 from rounds))

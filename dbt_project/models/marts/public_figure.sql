@@ -1,5 +1,5 @@
--- Article 31: what goes to the public once it is signed off. Small counts of persons are protected, and so is what
--- would give them away by subtraction (docs/decisions/protecting-small-counts.md).
+-- Article 31: one row per topic, figure and community goes to the public once it is signed off. Small counts of persons are
+-- suppressed, and so is what would reveal them by subtraction (docs/decisions/protecting-small-counts.md).
 with counts as (select * from {{ ref('public_count') }}),
 
 titles as (select * from {{ ref('public_figure_title') }}),
@@ -12,7 +12,7 @@ smallest as (
     select {{ parameter('public_count_min', as_of_date()) }} as shown_count
 ),
 
--- The town's own figures: a small part hides all parts of its topic, and their sum stays; a small sum is hidden too.
+-- In the town's own figures, a small part suppresses all parts of its topic but not their sum; a small sum is suppressed too.
 town_parts as (
     select
         topic,
@@ -33,8 +33,8 @@ town as (
     group by topic
 ),
 
--- A community with a small part is hidden with all parts of that topic. Others are hidden with it until nobody learns
--- a small count by taking what is shown from the town's: at least two, the smallest first, those without anybody last.
+-- If a community has a small part, all its figures of that topic are suppressed. More communities are suppressed with it until
+-- no small count can be derived from the town's figures: at least two, the smallest first, empty ones last.
 communities as (
     select
         topic,
@@ -79,8 +79,8 @@ small_up_to as (
     group by topic, place
 ),
 
--- With all communities hidden the town's own figures are left, which are protected by themselves: so there is a row
--- for every topic with a small community.
+-- Suppressing all communities always suffices, because the town's own figures are protected by themselves. So every topic with
+-- a small community has a row here.
 hidden as (
     select
         ordered.topic,
@@ -147,7 +147,7 @@ numbers as (
     from figures
     inner join titles on figures.topic = titles.topic and figures.figure = titles.figure
     union all
-    -- Zones are places, declared in public: they are counted as they are.
+    -- Zones are publicly declared places, so their counts need no protection.
     select
         titles.topic,
         titles.figure,
@@ -184,7 +184,7 @@ words as (
     union all
     select
         'zone',
-        -- A key or a name that looks like a number of a person is not published.
+        -- A key or a name that looks like a person's identity or phone number is not published.
         'zone:' || case
             when zones.zone_id ~ {{ person_number() }} then (row_number() over (order by zones.zone_id collate "C"))::int::text
             else zones.zone_id

@@ -1,4 +1,5 @@
--- Article 7 (日推日清): of each day's pushed records, by feed and community, how many were cleared on that day.
+-- Article 7 (日推日清): one row per feed, push date and community counts the pushed records and how many were cleared on the same
+-- day.
 with records as (select * from {{ ref('int_push__records') }} where clearance <> 'not_pushed'),
 
 feeds as (select * from {{ ref('feed') }}),

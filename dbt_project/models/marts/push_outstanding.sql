@@ -1,4 +1,4 @@
--- Article 7 (日推日清): which pushed records are not cleared by the end of D, so that somebody goes and sees to them.
+-- Article 7 (日推日清): one row per pushed record that is not cleared by the end of D, for follow-up.
 {{ config(indexes=[{'columns': ['feed', 'record_key'], 'unique': true}, {'columns': ['person_key']}]) }}
 
 with records as (select * from {{ ref('int_push__records') }} where clearance = 'open'),

@@ -1,11 +1,11 @@
--- Articles 34 to 37: each reserve team that there must be beside the people it lists.
+-- Articles 34 to 37: one row per reserve team type, level and community compares the required people with those listed.
 with requirements as (select * from {{ ref('int_readiness__requirements') }}),
 
 teams as (
     select
         team_type,
         level,
-        -- The office's teams are for the whole town, whatever the row says of a community.
+        -- The office's teams serve the whole town, so their community is ignored.
         case when level = '街道' then '' else community end as community,
         person_key,
         origin
@@ -25,7 +25,7 @@ counted as (
     group by team_type, level, community
 ),
 
--- A list that the plan does not ask for is shown too; it needs nobody.
+-- Teams that the plan does not require are shown too, with 0 people required.
 joined as (
     select
         coalesce(requirements.team_type, counted.team_type) as team_type,
@@ -64,7 +64,7 @@ final as (
         listed_office::int as listed_office,
         listed_police::int as listed_police,
         listed_health::int as listed_health,
-        -- Only the office's tracing team has a mix in the plan; for the others there is none to be wrong.
+        -- The plan prescribes a mix of origins only for the office's tracing team, so mix_ok is true for all others.
         listed_office >= coalesce(required_office, 0)
         and listed_police >= coalesce(required_police, 0)
         and listed_health >= coalesce(required_health, 0) as mix_ok,

@@ -1,4 +1,4 @@
--- Rows in quarantine that nobody has resolved, by who answers for them.
+-- One row per feed and sender counts the rows in quarantine that nobody has resolved.
 with rejected as (select * from {{ ref('stg_quality__rejected_rows') }} where resolved_at is null),
 
 final as (

@@ -1,4 +1,5 @@
--- Rows in quarantine that nobody has resolved, by feed and reason.
+-- One row per feed and reason counts the rows in quarantine that nobody has resolved. A row with several reasons counts under
+-- each.
 with rejected as (select * from {{ ref('stg_quality__rejected_rows') }} where resolved_at is null),
 
 reasons as (select * from {{ ref('rejection_reason') }}),

@@ -1,4 +1,4 @@
--- Articles 28 and 29: what people in zones asked for, and whether it was seen to within the hours of its kind.
+-- Articles 28 and 29: one row per request from people in zones shows whether it was closed within the hours of its kind.
 {{ config(indexes=[{'columns': ['request_id'], 'unique': true}]) }}
 
 with requests as (

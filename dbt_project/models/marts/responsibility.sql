@@ -1,12 +1,12 @@
--- This mart lists the units that answer for each provision of the plan (责任单位) and for each basis of an obligation under
--- the edition in force on D. The report's actions name them.
+-- This mart has one row per provision of the plan (or basis of an obligation) and responsible unit (责任单位), under the edition in
+-- force on D. The report's actions name these units.
 with responsibilities as (
     select * from {{ ref('int_policy__responsibilities') }}
     where {{ as_of_date() }} between effective_from and effective_to
 ),
 
--- An obligation cites the annex row or the words of an edition. Its units are those of the article behind it; an annex row
--- that no article names is tested by article 18.
+-- The basis of an obligation is an annex row or the wording of an edition; the units of the article behind it answer for it.
+-- Annex rows that no article names fall under article 18.
 cited as (
     select distinct
         basis,

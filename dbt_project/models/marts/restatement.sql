@@ -1,4 +1,5 @@
--- Obligations of earlier days that changed since the last publication are counted by day, group and reason.
+-- One row per restated day, group, reason and change of status counts the obligations of earlier days that changed since the
+-- last publication.
 with restated as (select * from {{ ref('int_obligation__restated') }}),
 
 reasons as (select * from {{ ref('restatement_reason') }}),

@@ -1,10 +1,10 @@
--- Article 28: each local zone, when it may be lowered, what still blocks that, and where declaration and rule
--- disagree.
+-- Article 28: one row per local zone shows when it may be lowered, what still blocks that, and how the declaration disagrees
+-- with the rule.
 with zones as (select * from {{ ref('int_zone__levels') }}),
 
 present as (select * from {{ ref('int_zone__judgements') }} where moment = 'present'),
 
--- The lowering that led to the present level, as of the day on which that level took effect.
+-- These rows judge the lowering to the present level, as of the day on which it took effect.
 lowerings as (select * from {{ ref('int_zone__judgements') }} where moment = 'lowering'),
 
 places as (select * from {{ ref('int_zone__places') }}),
@@ -18,7 +18,7 @@ residents as (
     group by zone_id
 ),
 
--- The levels of the edition in force on D: a zone may still be declared at one that is no more.
+-- The edition in force on D may have abolished a level at which a zone is still declared.
 levels as (
     select level from {{ ref('int_policy__zone_levels') }}
     where {{ as_of_date() }} between effective_from and effective_to
@@ -163,7 +163,8 @@ final as (
         case when needs_full_round and is_clear then round_complete_on end as round_complete_on,
         case when is_eligible then to_level end as eligible_level,
         case when is_eligible then may_be_lowered_on end as eligible_on,
-        -- The earliest day on which it can be lowered: with the round still open, not before tomorrow.
+        -- A zone that has its clear days but is still blocked, say by its screening round, can be lowered tomorrow at the
+        -- earliest.
         case
             when to_level is null then null
             when is_eligible then may_be_lowered_on

@@ -1,5 +1,5 @@
--- A membership is in doubt when the newest answer to any of its items says that the person has moved away, is not here, or
--- is entered wrongly (policy semantics, "Disposition"). People find that out while they go through the lists.
+-- This mart has one row per membership whose newest answer says that the person has moved away, is not in the area, or is
+-- entered wrongly (policy semantics, "Disposition"). Staff find such errors while they work through the lists.
 with memberships as (
     select * from {{ ref('int_membership__unified') }}
     where coalesce(end_date, 'infinity'::date) >= {{ as_of_date() }}
@@ -7,8 +7,8 @@ with memberships as (
 
 merged as (select * from {{ ref('int_membership__merged') }}),
 
--- An item is an obligation, a contact, a day of monitoring, or a membership itself. Other lists have items of other feeds,
--- whose keys may be the same as those of the roster.
+-- Only items that identify a membership count: obligations, contacts, days of monitoring, and memberships themselves. Items of
+-- other lists come from other feeds, and their keys can collide with those of the roster.
 dispositions as (
     select
         *,
@@ -36,12 +36,13 @@ answers as (
         dispositions.handled_at,
         dispositions.updated_at,
         obligations.due_date,
-        -- An item of the membership itself may be gone by D; an item of a merged record is known by the obligation that it is.
+        -- An answer may refer to an item that no longer exists on D. An obligation of a merged record must still exist, because
+        -- it tells into which membership the record was merged.
         dispositions.item_kind <> 'obligation' or dispositions.record_key = memberships.membership_id as may_be_gone
     from dispositions
     inner join merged on dispositions.record_key = merged.record_key
     inner join memberships on merged.membership_id = memberships.membership_id
-    -- An item of a record that was merged into another is that one's.
+    -- An obligation of a merged record is looked up under the membership that it was merged into.
     left join obligations
         on
             dispositions.item_kind = 'obligation'
@@ -49,7 +50,7 @@ answers as (
             = obligations.item_id
 ),
 
--- An answer of long before the item fell due is about an earlier one.
+-- An answer from long before the due date refers to an earlier due date of the same item.
 counting as (
     select * from answers
     where

@@ -1,4 +1,4 @@
--- Articles 24 and 34: how many persons each sampling point took in each hour of the last days.
+-- Articles 24 and 34: one row per sampling point, day and hour of the last days counts the samples and the persons sampled.
 {{ config(indexes=[{'columns': ['sampled_on', 'sampling_point']}]) }}
 
 with allowed as (
@@ -18,7 +18,7 @@ samples as (
     where counting.sample_date > {{ as_of_date() }} - allowed.shown_days
 ),
 
--- Names that are one after folding are one point, under its shortest spelling.
+-- Spellings that are equal after folding are one sampling point, shown under the shortest of them.
 points as (
     {{ one_spelling('samples', 'spelling') }}
 ),

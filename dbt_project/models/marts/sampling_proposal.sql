@@ -1,6 +1,6 @@
--- Articles 10 and 11: each unit with a running outbreak samples these persons on D + 1, community by community. A person who
--- was never sampled comes first, then the one sampled least recently, ties by person key; in the full round everyone comes
--- who has not been sampled since it began.
+-- Articles 10 and 11: one row per person whom a unit with a running outbreak should sample on D + 1, ranked within its
+-- community. Persons who were never sampled come first, then the least recently sampled; ties are broken by person key. In the
+-- full round, everyone is proposed who has not been sampled since it began.
 {{ config(indexes=[{'columns': ['person_key']}]) }}
 
 with rounds as (
@@ -17,7 +17,7 @@ last_samples as (
     from {{ ref('int_sample__person_dates') }}
 ),
 
--- Two outbreaks of grids of one community that fall together are counted from the earlier one on.
+-- Overlapping outbreaks in grids of one community are counted as one, from the earlier start.
 opened as (
     select
         *,
@@ -56,7 +56,7 @@ ranked as (
         ) as place
     from roster
     left join last_samples on roster.person_key = last_samples.person_key
-    -- Nobody is proposed who will be exempt or infected; the share is of the whole roster.
+    -- Persons who will be exempt or infected are not proposed, but the share is still taken of the whole roster.
     where
         not exists (
             select 1 from lifts

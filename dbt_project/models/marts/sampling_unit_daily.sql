@@ -1,9 +1,9 @@
--- Articles 10 and 11, annex rows 23 to 28: each unit, in each community where it has
--- people, on each day of an outbreak. In the full round everyone on
--- the roster, counted from its first day; then at least the share (20 %) of the roster every day.
+-- Articles 10 and 11, annex rows 23 to 28: one row per outbreak, unit, group, community and day compares required with actual
+-- samples. The full round requires a sample since the outbreak's first day from everyone on the roster who is not exempt or
+-- infected; after it, at least the share (20 %) of the roster is required every day.
 with unit_days as (select * from {{ ref('int_outbreak__unit_days') }}),
 
--- The share is looked up once a day and not for every unit.
+-- The share is looked up once per day instead of once per unit, to save time.
 shares as materialized (
     select
         sampling_day,

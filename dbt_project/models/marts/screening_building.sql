@@ -1,4 +1,4 @@
--- Article 24: each regional screening round building by building, for those who go from door to door.
+-- Article 24: one row per regional screening round and building, for staff who go from door to door.
 with rounds as (select * from {{ ref('int_screening__rounds') }}),
 
 persons as (select * from {{ ref('int_screening__persons') }}),

@@ -1,4 +1,4 @@
--- Article 21: who in the scope of a screening round has not been sampled, so that nobody is left out.
+-- Article 21: one row per screening round and person in its scope who has not been sampled, so that nobody is left out.
 {{ config(indexes=[{'columns': ['round_id', 'person_key'], 'unique': true}]) }}
 
 with rounds as (select * from {{ ref('int_screening__rounds') }}),

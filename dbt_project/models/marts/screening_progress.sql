@@ -1,4 +1,5 @@
--- Article 34: each screening round hour by hour, and whether its hours will do at the rate so far.
+-- Article 34: one row per screening round and hour since its start shows whether the round will finish in time at the rate so
+-- far.
 with rounds as (select * from {{ ref('int_screening__rounds') }}),
 
 persons as (select * from {{ ref('int_screening__persons') }}),
@@ -11,7 +12,7 @@ scope as (
     group by round_id
 ),
 
--- Up to the deadline, or to the end of D: the last hour may be a part of one.
+-- The hours end at the deadline or at the end of D, so the last one may be partial.
 hours as (
     select
         rounds.round_id,
@@ -26,7 +27,7 @@ hours as (
     ) as numbered (hour)
 ),
 
--- A sample on the full hour belongs to the hour that ends then.
+-- A sample exactly on the hour belongs to the hour that ends then.
 placed as (
     select
         round_id,

@@ -1,5 +1,5 @@
--- Articles 24 and 34: each regional screening round, place by place: who was sampled within the hours, and who is left.
--- A place that the notice names and that the register of residents does not have shows with nobody in scope.
+-- Articles 24 and 34: one row per regional screening round, community and grid counts who was sampled in time, late, or not
+-- yet. A place that the notice names but the register of residents lacks appears with nobody in scope.
 with rounds as (select * from {{ ref('int_screening__rounds') }}),
 
 persons as (select * from {{ ref('int_screening__persons') }}),
@@ -19,7 +19,7 @@ counted as (
     group by round_id, community, grid
 ),
 
--- The person with whose sample 95 % of a place are sampled: of 20 the 19th, of 21 the 20th.
+-- 95 % of a place are sampled with the sample of this person: the 19th of 20, the 20th of 21.
 placed as (
     select
         *,

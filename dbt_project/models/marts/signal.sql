@@ -1,5 +1,6 @@
--- Section 3 (四), articles 18, 19 and 24 (多点触发): what together calls for a look, each kind with its threshold, in one list with
--- what was done about it: purchases, fevers, positive tubes, units without tests, and several of these in one building.
+-- Section 3 (四), articles 18, 19 and 24 (多点触发): one row per early-warning signal that reached the threshold of its kind, with
+-- the newest answer to it. The kinds are repeat purchases, purchases in one grid, fevers, positive tubes, units without tests,
+-- and several of these in one building.
 {{ config(indexes=[{'columns': ['signal_id'], 'unique': true}, {'columns': ['person_key']}]) }}
 
 with repeats as (select * from {{ ref('int_signal__repeats') }}),
@@ -31,7 +32,8 @@ thresholds as (
         {{ parameter('disposition_days_before_due', as_of_date()) }} as days_before
 ),
 
--- A buyer's home is the register's and the same on every purchase. If the register has none, the last purchase's place counts.
+-- A buyer's home comes from the register and is the same on every purchase. Without a home in the register, the place of the
+-- last purchase counts.
 homes as (
     select
         person_key,
@@ -114,7 +116,7 @@ signals as (
     from tubes
     cross join thresholds
     union all
-    -- Such a signal goes on with every day; it grew on the day on which there were enough of them.
+    -- An untested unit's signal continues through D. It is new on the day on which its untested days reached the threshold.
     select
         'untested_unit' as kind,
         untested_units.unit || '/' || untested_units.community as subject,

@@ -1,4 +1,5 @@
--- Section 4 (二), articles 15, 28 and 36: each stock on each day that it was reported, measured by the days that it must last.
+-- Section 4 (二), articles 15, 28 and 36: one row per supply and reported day compares the stock with the days that it must
+-- last.
 {{ config(indexes=[{'columns': ['supply_id', 'reported_on'], 'unique': true}]) }}
 
 with supplies as (

@@ -1,4 +1,4 @@
--- Article 27: the terminal disinfection of every place listed for a case, 100 %.
+-- Article 27: one row per place listed for a case shows its terminal disinfection; the plan requires 100 %.
 with case_places as (select * from {{ ref('int_disinfection__case_places') }}),
 
 final as (

@@ -1,4 +1,5 @@
--- Article 23: whether the town is in emergency (急) or at peace (平) at the end of D, since when, and why.
+-- Article 23: a single row says whether the town is in emergency (急) or in normal times (平) at the end of D, since when, and
+-- why.
 with periods as (select * from {{ ref('int_state__periods') }}),
 
 cases as (
@@ -7,7 +8,7 @@ cases as (
     where source = '本土'
 ),
 
--- Nothing after the end of D is known, so the period that has no end is the present one.
+-- Events after the end of D are not known yet, so the period without an end is the current one.
 present as (select * from periods where to_at is null),
 
 final as (

@@ -1,4 +1,5 @@
--- Annex row 38, and A07: members for whom no frequency was set, so that nothing can be computed. They are listed, not lost.
+-- Annex row 38 and A07: one row per membership for which no frequency was set. No obligation can be computed for it, so it is
+-- listed here instead of being lost.
 with memberships as (
     select * from {{ ref('int_membership__unified') }}
     where

@@ -1,4 +1,5 @@
--- Article 22: how many of the residents of 60 and older have had their doses, by community and age band.
+-- Article 22: one row per community and age band counts the residents aged 60 and over, and how many of them have had their
+-- doses.
 with elderly as (select * from {{ ref('int_vaccination__elderly') }}),
 
 counted as (

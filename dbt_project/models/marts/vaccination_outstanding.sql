@@ -1,4 +1,5 @@
--- Article 22: who of the residents of 60 and older lacks which dose, since when, and what the feed says against it.
+-- Article 22: one row per resident aged 60 or over who lacks a dose shows which dose, since when, and the feed's reason against
+-- it, if any.
 {{ config(indexes=[{'columns': ['person_key'], 'unique': true}]) }}
 
 with elderly as (select * from {{ ref('int_vaccination__elderly') }}),

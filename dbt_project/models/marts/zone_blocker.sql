@@ -1,4 +1,5 @@
--- Article 28: who keeps a zone from being lowered once its days are clear: not sampled since day 7, or without a negative result.
+-- Article 28: one row per zone and person who keeps it from being lowered once it has its clear days: the person was not
+-- sampled since the screening began, or has no negative result.
 {{ config(indexes=[{'columns': ['person_key']}]) }}
 
 with persons as (

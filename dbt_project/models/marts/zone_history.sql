@@ -1,5 +1,5 @@
--- How long each area stood on the national list at each level, from every list up to the end of D.
--- An area that is missing from lists for less than a day (a list that was cut short) stayed on it.
+-- One row per area, level and uninterrupted stay on the national lists, from all lists up to the end of D. A stay is not
+-- interrupted while the area is missing for less than a day, as from a truncated list.
 with areas as (select * from {{ ref('stg_national__risk_areas') }} where listed_at < {{ as_of_date() }} + 1),
 
 snapshots as (

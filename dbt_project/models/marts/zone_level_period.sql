@@ -1,9 +1,10 @@
--- Article 28: how long each zone stood at each level, against the days without a new infection that the rule asks for.
+-- Article 28: one row per zone and period at one level compares its length with the days without a new infection that the rule
+-- requires.
 with runs as (select * from {{ ref('int_zone__level_runs') }}),
 
 rules as (select * from {{ ref('int_policy__zone_rules') }}),
 
--- The rule that counts is the one in force when the run ended, or on D.
+-- The rule in force when the period ended, or on D, applies.
 ended as (
     select
         runs.*,

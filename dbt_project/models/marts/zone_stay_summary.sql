@@ -1,5 +1,5 @@
--- Article 28 against the national lists: how long areas really stayed at each level. Only stays whose beginning and end the
--- lists show; one that was there on the first list may have begun before.
+-- Article 28: one row per level compares how long areas really stayed on the national lists with the rule. Only stays whose
+-- beginning and end are in the lists count; an area on the first list may have begun earlier.
 with stays as (
     select
         level,
@@ -8,7 +8,7 @@ with stays as (
     where listed_to is not null and listed_from > (select min(listed_at) from {{ ref('stg_national__risk_area_snapshots') }})
 ),
 
--- The shortest stay at the level that the rule in force on D allows.
+-- rule_days is the shortest stay at the level under the edition in force on D.
 rules as (
     select
         from_level as level,
