@@ -1,5 +1,6 @@
--- Articles 25 and 26: from a contact's 判定时间 to the isolation that stops the clock, by the end of D. The edition in force
--- on 末次接触日期 says which place stops it, and whether the category is followed at all; transport alone stops nothing.
+-- Articles 25 and 26: one row per contact has the time from 判定时间 to the isolation that stops the clock, as known by the end of
+-- D. The edition in force on 末次接触日期 says which place of isolation stops the clock, and whether the category is followed at all;
+-- transport alone does not stop it.
 {{ config(indexes=[{'columns': ['contact_key'], 'unique': true}]) }}
 
 with controls as (

@@ -1,5 +1,6 @@
--- Articles 25 and 26: what happened to cases and contacts, day by day up to D: new, discharged or released, turned positive.
--- A new case was a known contact when it was judged one before it was found, of an exposure within the days looked back.
+-- Articles 25 and 26: one row per event of a case or a contact up to D: it is new, discharged or released, or turned positive.
+-- A new case was a known contact if the person was judged a contact before the case was found, with an exposure within the
+-- lookback days.
 
 with allowed as (
     select
@@ -13,7 +14,7 @@ cases as (
         coalesce(community, '') as community,
         sample_date,
         coalesce(reported_at, sample_date::timestamp) as found_at,
-        -- Without a time of report the whole day of the sample counts as before it.
+        -- Without a report time, anything on the day of the sample still counts as earlier.
         coalesce(reported_at, sample_date::timestamp + interval '1 day') as known_before,
         discharge_date
     from {{ ref('stg_platform__cases') }}
@@ -41,7 +42,7 @@ releases as (
     group by record_key
 ),
 
--- Each case with the contacts that its person was at the time.
+-- Each case is joined to the contact records of its person within the lookback.
 known as (
     select
         cases.case_key,

@@ -1,5 +1,5 @@
--- Articles 4, 6, 7, 8, 18, 25, 26, 30: who is in which control, from when to when. One row per membership that a control
--- belongs to, in the edition of its anchor: the days of isolation and then of monitoring, counted from the anchor.
+-- Articles 4, 6, 7, 8, 18, 25, 26 and 30: one row per membership under a control has the dates of isolation and of the
+-- monitoring after it, counted from the anchor under the edition in force on the anchor date.
 {{ config(indexes=[{'columns': ['membership_id'], 'unique': true}, {'columns': ['person_key']}]) }}
 
 with memberships as (select * from {{ ref('int_membership__unified') }}),
@@ -8,7 +8,7 @@ controls as (select * from {{ ref('int_policy__controls') }}),
 
 merged as (select * from {{ ref('int_membership__merged') }}),
 
--- The contact record says where the isolation is; the first that says it counts, if several were merged.
+-- The contact record says where the isolation is. If several records were merged, the first with a value counts.
 contacts as (
     select
         merged.membership_id,
@@ -27,7 +27,7 @@ cases as (
     where sample_date <= {{ as_of_date() }}
 ),
 
--- Any of several referrals that are one membership may name the day of the exposure.
+-- Any referral that was merged into a membership may name the day of exposure.
 exposed as (
     select distinct merged.membership_id
     from {{ ref('stg_platform__referrals') }} as referrals
@@ -35,7 +35,7 @@ exposed as (
     where referrals.last_exposure_date is not null and referrals.handed_down_at < {{ as_of_date() }} + 1
 ),
 
--- A release that names any of the merged records is one of the membership.
+-- A release of any merged record applies to the membership.
 releases as (
     select
         releases.*,
@@ -75,7 +75,7 @@ population as (
         on
             memberships.edition_code = controls.edition_code
             and memberships.group_code = controls.group_code
-            -- A referral says itself how it is controlled; none of the others does.
+            -- Only referrals name their own control method.
             and coalesce(controls.control_method, '') = coalesce(memberships.control_method, '')
     left join contacts on memberships.membership_id = contacts.membership_id
 ),
@@ -91,7 +91,7 @@ controlled as (
     where controlled_from <= ends_on
 ),
 
--- A contact record tells of an exposure, and so does a referral that names its day.
+-- Contact records are exposures, and so are referrals that name the day of exposure.
 exposures as (
     select
         memberships.membership_id,
@@ -102,7 +102,7 @@ exposures as (
     where memberships.group_code in ('35', '36') or exposed.membership_id is not null
 ),
 
--- Article 8: an exposure within an isolation begins it anew. Without an isolation here there is nothing to begin anew.
+-- Article 8: an exposure during an isolation restarts it. Without an isolation here, there is nothing to restart.
 restarts as (
     select
         controlled.membership_id,
@@ -127,7 +127,7 @@ continued as (
     group by restarted_by
 ),
 
--- An infection up to a control's last day ends it, also one that was there before the control began and is not over.
+-- An infection up to the control's last day ends it, even one that began before the control and is not over.
 infections as (
     select
         controlled.membership_id,
@@ -141,8 +141,7 @@ infections as (
     group by controlled.membership_id
 ),
 
--- The newest record of the end of the central isolation decides, with its three results. A release of everything may
--- bring them too.
+-- The newest release from central isolation decides, with its three results. Without one, the newest full release counts.
 isolation_releases as (
     select
         membership_id,

@@ -1,5 +1,5 @@
--- The tests of each control (articles 4, 6, 18, 25, 26, 30): its slots up to its last day, and the result of the sample
--- that discharged each. One row per control and slot.
+-- Articles 4, 6, 18, 25, 26 and 30: one row per control and slot up to the control's last day, with the result of the sample
+-- that discharged the slot.
 with periods as (select * from {{ ref('int_control__periods') }}),
 
 slots as (
@@ -13,7 +13,7 @@ slots as (
     where rule_family in ('anchored', 'admission', 'window')
 ),
 
--- The days of a person on which not every sample was negative: few, and found by an index of them.
+-- Only the few days with a positive or pending sample need a lookup; all other samples are negative.
 not_all_negative as (
     select distinct
         person_key,
@@ -22,7 +22,7 @@ not_all_negative as (
     where result in ('阳性', '待出')
 ),
 
--- A positive sample decides the result of its day, then a negative one; otherwise the result is not there yet.
+-- A positive sample decides the result of its day, then a negative one; otherwise the result is pending.
 results as materialized (
     select
         slots.membership_id,

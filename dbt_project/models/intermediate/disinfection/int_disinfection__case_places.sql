@@ -1,5 +1,5 @@
--- Article 27: every place that the log lists for a case, and when its terminal disinfection was done.
--- Starts from the cases: one for which the log lists no place is there with an empty one.
+-- Article 27: one row per case and place that the log lists for it, with the times of its terminal disinfection. A case without
+-- a listed place has one row with a blank place.
 with cases as (
     select
         *,
@@ -13,7 +13,7 @@ entries as (
     where case_key is not null and started_at < {{ as_of_date() }} + 1
 ),
 
--- Names that are one after folding are one place; an entry without 场所 is of its 楼栋.
+-- Spellings that are equal after folding are one place; an entry without 场所 uses its 楼栋.
 named as (
     select
         *,

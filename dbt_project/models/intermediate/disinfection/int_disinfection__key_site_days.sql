@@ -1,5 +1,4 @@
--- Article 27: the days of an outbreak up to D on which a key site has people at a place where the outbreak is. One row per
--- unit and day.
+-- Article 27: one row per key site and day of an outbreak up to D on which the site has people in a place of the outbreak.
 with members as (select * from {{ ref('int_disinfection__key_site_members') }}),
 
 outbreaks as (select * from {{ ref('int_outbreak__place_periods') }}),

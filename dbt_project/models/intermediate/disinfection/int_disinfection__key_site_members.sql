@@ -1,6 +1,6 @@
--- Article 27: who works at a key site (units of annex rows 9, 12–15, 17, 23, 24 and 28), where and from when to when.
--- One row per unit, place and term; a unit is known by its folded name, as the disinfection log names it;
--- obligations have its name.
+-- Article 27: one row per unit, group, place and term in which people work at a key site (units of annex rows 9, 12–15, 17, 23,
+-- 24 and 28). `unit` is the folded name, which is matched with the disinfection log; `unit_name` is the name that obligations
+-- have.
 with roster as (select * from {{ ref('int_membership__from_roster') }}),
 
 key_sites as (
@@ -8,7 +8,7 @@ key_sites as (
     where {{ as_of_date() }} between effective_from and effective_to
 ),
 
--- A release of everything that names a record of the roster ends it, as it ends the membership (int_membership__unified).
+-- A full release of a roster record ends it, as it ends the membership (int_membership__unified).
 full_releases as (
     select
         record_key,

@@ -1,5 +1,5 @@
--- Article 27: the places that each preventive entry of the log names, in 场所 or in 楼栋. One row per entry and place, by
--- its folded name: an entry that names one place twice is done once.
+-- Article 27: one row per preventive entry of the log and place that it names in 场所 or 楼栋, by folded name. An entry that names
+-- a place twice counts once.
 with entries as (
     select * from {{ ref('stg_platform__disinfections') }}
     where disinfection_type = '预防性' and started_at < {{ as_of_date() }} + 1

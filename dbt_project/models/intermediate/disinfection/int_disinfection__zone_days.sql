@@ -1,10 +1,10 @@
--- Article 27: the days on which a zone must be disinfected: those on which it was declared high or medium, up to D.
+-- Article 27: one row per zone and day up to D on which it must be disinfected, because it was declared high or medium.
 with declarations as (
     select * from {{ ref('stg_platform__risk_zones') }}
     where effective_date <= {{ as_of_date() }}
 ),
 
--- The notice that was updated last counts among several on one day.
+-- If several notices take effect on one day, the one that was updated last counts.
 daily as (
     select *
     from (
@@ -47,7 +47,7 @@ required as (
     from days
 ),
 
--- No text asks for the disinfection of a zone of a level that the edition of the day does not have.
+-- A level that the edition of the day does not have requires no disinfection.
 final as (
     select required.* from required
     inner join {{ ref('int_policy__zone_levels') }} as levels

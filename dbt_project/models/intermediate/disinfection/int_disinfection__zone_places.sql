@@ -1,5 +1,5 @@
--- Article 27: the places of each zone: the buildings of its grids by the register, whoever lives there and however long,
--- and what the disinfection log named in the zone up to D. One row per zone and place, by its folded name.
+-- Article 27: one row per zone and place, by folded name. The places are the buildings of its grids in the register, past
+-- residents included, and the places that the disinfection log named in the zone up to D.
 with zones as (select * from {{ ref('int_zone__levels') }}),
 
 registered as (

@@ -1,11 +1,12 @@
--- Article 19: each drug as the pharmacies write it, found in the catalogue by name and dosage form; the longest name wins.
+-- Article 19: one row per drug text that pharmacies write, matched to the catalogue by name and dosage form; the longest name
+-- wins.
 with purchases as (select * from {{ ref('stg_platform__pharmacy_purchases') }}),
 
 names as (select * from {{ ref('drug_catalogue') }}),
 
 forms as (select * from {{ ref('drug_form') }}),
 
--- Thousands of purchases hold the same few texts, so that these are matched and not the purchases.
+-- Thousands of purchases share the same few texts, so only distinct texts are matched.
 drugs as (
     select distinct
         drug,

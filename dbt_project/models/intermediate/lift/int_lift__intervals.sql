@@ -1,4 +1,5 @@
--- Obligations are lifted by approved exemptions (one group, or all) and by confirmed infections (all groups).
+-- One row per interval in which a person's obligations are lifted: by an approved exemption (one group, or all) or by a
+-- confirmed infection (all groups).
 {{ config(indexes=[{'columns': ['person_key']}]) }}
 
 with exemptions as (select * from {{ ref('stg_platform__exemptions') }}),
@@ -16,7 +17,7 @@ exempt as (
 ),
 
 void as (
-    -- From the day after the sample to the day of discharge; open while there is none.
+    -- A void interval runs from the day after the sample to the day of discharge; it stays open while there is none.
     select
         person_key,
         null::text as group_code,

@@ -1,5 +1,5 @@
--- People answer about the items of lists; these are their answers up to D (policy semantics, "Disposition"). An obligation is
--- the same item on each list that has it: an answer given while it was to come stays beside it when it is overdue.
+-- One row per answer up to D to an item of a list (policy semantics, "Disposition"). An obligation is the same item on every
+-- list, so an answer given before it was due stays beside it when it is overdue.
 
 with dispositions as (
     select * from {{ ref('stg_platform__dispositions') }}

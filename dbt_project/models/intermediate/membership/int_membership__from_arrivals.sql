@@ -1,4 +1,4 @@
--- Memberships that declarations of arrival create (annex rows 31–34; articles 4 and 30).
+-- One row per membership that a declaration of arrival creates (annex rows 31–34; articles 4 and 30).
 with arrivals as (select * from {{ ref('stg_platform__arrivals') }}),
 
 snapshots as (select * from {{ ref('stg_national__risk_area_snapshots') }}),
@@ -15,7 +15,8 @@ from_abroad as (
     where origin = '境外'
 ),
 
--- The newest national list not later than the end of the day on which the person left; one that is held back may be right.
+-- Arrivals are classified by the newest national list up to the end of the day on which the person left. A newer list that is
+-- held back may be right, so it makes the classification doubtful.
 domestic as (
     select
         arrivals.*,

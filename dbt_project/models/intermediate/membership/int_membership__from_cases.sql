@@ -1,4 +1,4 @@
--- Memberships that a discharge creates (annex row 37; article 18). Co-residents come by the roster.
+-- One row per membership that a discharge creates (annex row 37; article 18). Co-residents come from the roster.
 with cases as (select * from {{ ref('stg_platform__cases') }} where discharge_date is not null)
 
 select

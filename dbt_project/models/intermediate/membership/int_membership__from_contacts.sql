@@ -1,7 +1,7 @@
--- Memberships that contact tracing creates (annex rows 35 and 36; articles 25 and 26).
+-- One row per membership that contact tracing creates (annex rows 35 and 36; articles 25 and 26).
 with contacts as (select * from {{ ref('stg_platform__contacts') }}),
 
--- Names that are one after folding are one place of isolation, under its shortest spelling.
+-- Spellings that are equal after folding are one place of isolation, shown under the shortest of them.
 places as (
     {{ one_spelling('contacts', 'isolation_place') }}
 )

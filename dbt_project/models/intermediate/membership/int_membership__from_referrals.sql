@@ -1,5 +1,5 @@
--- Memberships that lists from above create (group A07; articles 7, 18 and 30).
--- A check that finds the person gone, or the entry wrong, ends the membership on its day.
+-- One row per membership that a list from above creates (group A07; articles 7, 18 and 30). If the verification finds that the
+-- person has left or that the entry is wrong, the membership ends on that day.
 with referrals as (select * from {{ ref('stg_platform__referrals') }})
 
 select

@@ -1,7 +1,7 @@
--- Memberships that the roster of key population names (annex rows 1–38, articles 6 and 28).
+-- One row per membership that the roster of key population names (annex rows 1–38, articles 6 and 28).
 with roster as (select * from {{ ref('stg_platform__key_population') }}),
 
--- Names that are one after folding are one unit or department, under its shortest spelling.
+-- Spellings that are equal after folding are one unit or department, shown under the shortest of them.
 units as (
     {{ one_spelling('roster', 'unit') }}
 ),

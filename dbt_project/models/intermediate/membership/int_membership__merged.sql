@@ -1,4 +1,5 @@
--- This model says which records are one membership: a release that names any of them names the membership.
+-- One row per membership and record that was merged into it, its own record included. A release of any of these records applies
+-- to the membership.
 with records as (select * from {{ ref('int_membership__records') }}),
 
 winners as (select * from records where is_winner),

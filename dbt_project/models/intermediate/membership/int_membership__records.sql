@@ -1,6 +1,6 @@
--- Every record that says of a person that he or she is in a group, and which of them stands for the membership: of
--- records of the same person, group and anchor the roster's, else the one with the smallest record key (policy
--- semantics, "Memberships that other feeds create").
+-- One row per record that puts a person in a group. is_winner marks the record that stands for the membership: among records of
+-- the same person, group and anchor it is the roster's, otherwise the one with the smallest record key (policy semantics,
+-- "Memberships that other feeds create").
 with roster as (select * from {{ ref('int_membership__from_roster') }}),
 
 arrivals as (select * from {{ ref('int_membership__from_arrivals') }}),
@@ -75,7 +75,7 @@ derived as (
 
 records as (
     select
-        -- A roster may write the key of another feed's record as its own: both stay, and are kept apart.
+        -- The prefix keeps a roster record apart from a record of another feed with the same key.
         case
             when derived.membership_id is null and left(roster.membership_id, 15) <> 'key_population:' then roster.membership_id
             else 'key_population:' || roster.membership_id
@@ -114,7 +114,7 @@ records as (
     from derived
 ),
 
--- Only anchored records can be the same membership; two roster rows always are two.
+-- Only records with the same anchor are merged, and two roster rows are always two memberships.
 final as (
     select
         *,

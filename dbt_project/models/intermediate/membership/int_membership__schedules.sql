@@ -1,5 +1,5 @@
--- Some records say themselves which tests they ask for (annex row 38 by 自定频次, A07 by 检测要求): k tests in n days, or
--- day numbers, the anchor being day 1. Words that cannot be read give no row.
+-- One row per record that states its own tests (annex row 38 in 自定频次, A07 in 检测要求): either k tests in n days, or day numbers
+-- with the anchor as day 1. Wording that cannot be parsed gives no row.
 with records as (
     select * from {{ ref('int_membership__records') }}
     where

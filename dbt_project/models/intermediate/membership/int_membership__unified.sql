@@ -1,4 +1,4 @@
--- Every membership that has begun as of D, with its rule and its last day (policy semantics, "Memberships that other
+-- One row per membership that has begun as of D, with its rule and its last day (policy semantics, "Memberships that other
 -- feeds create").
 {{ config(indexes=[{'columns': ['membership_id'], 'unique': true}, {'columns': ['person_key']}]) }}
 
@@ -11,7 +11,7 @@ schedules as (select * from {{ ref('int_membership__schedules') }}),
 
 rules as (select * from {{ ref('int_policy__rules') }}),
 
--- A release of everything that names any of the merged records ends the membership.
+-- A full release of any merged record ends the membership.
 full_releases as (
     select
         merged.membership_id,
@@ -22,7 +22,8 @@ full_releases as (
     group by merged.membership_id
 ),
 
--- The k tests in n days that are a window from the first day on, and no rolling duty, where a referral asks for them.
+-- If a referral asks for k tests in n days and a window rule has the same numbers, they are a window from the first day on, not
+-- a rolling duty.
 windows as (
     select distinct
         tests_required,
@@ -62,7 +63,7 @@ ruled as (
     left join schedules on records.membership_id = schedules.membership_id and rules.rule_family = 'as_required'
     left join windows
         on schedules.tests_required = windows.tests_required and schedules.period_days = windows.period_days
-    where rules.rule_family is distinct from 'none'  -- The edition ends the duty: nobody is followed any more.
+    where rules.rule_family is distinct from 'none'  -- The edition has ended the duty, so nobody is followed.
 ),
 
 final as (
@@ -87,7 +88,7 @@ final as (
         coalesce(ruled.grid, '') as grid,
         ruled.start_date,
         ruled.anchor_date,
-        -- The first day of a window of tests: the anchor, or for a referral the day on which it was handed down.
+        -- A window of tests begins on the anchor, or for a referral on the day on which it was handed down.
         case when ruled.is_as_required then ruled.start_date else ruled.anchor_date end as window_date,
         least(ruled.end_date, full_releases.release_date) as end_date,
         ruled.control_method,

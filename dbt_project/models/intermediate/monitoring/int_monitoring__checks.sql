@@ -1,5 +1,5 @@
--- Articles 4, 18 and 30: a person's reports of a day up to D are one row: how often, the highest temperature, whether there
--- was a symptom.
+-- Articles 4, 18 and 30: one row per person and day up to D has the number of health reports, the highest temperature, and
+-- whether there was a symptom.
 
 with checks as (
     select
@@ -9,7 +9,7 @@ with checks as (
     where measured_at < {{ as_of_date() }} + 1
 ),
 
--- Two records of one moment are one report; a record that says nothing is none.
+-- Records of the same moment are one report; a record without temperature and symptoms is none.
 final as (
     select
         person_key,

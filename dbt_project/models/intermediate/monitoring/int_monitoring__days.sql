@@ -1,11 +1,12 @@
--- Articles 4, 18 and 30: the days up to D on which a person under control is at home and reports temperature and symptoms.
--- An isolation at home counts from its beginning, a central one only from the day after its last day.
+-- Articles 4, 18 and 30: one row per membership and day up to D on which a person under control is at home and reports
+-- temperature and symptoms. Isolation at home counts from its first day; after central isolation, only the days after its last
+-- day count.
 
 with periods as (select * from {{ ref('int_control__periods') }}),
 
 memberships as (select * from {{ ref('int_membership__unified') }}),
 
--- The first of the merged records that says where the isolation is counts, as for the control.
+-- The first merged record with a method of isolation counts, as in int_control__periods.
 contacts as (
     select
         merged.membership_id,
@@ -21,8 +22,8 @@ contacts as (
 
 infections as (select * from {{ ref('int_lift__intervals') }} where state = 'void'),
 
--- A person who comes on or after the last day of an isolation has none here, only the monitoring after it. A contact is at
--- home when 隔离方式 says so. An isolation that begins anew by another record is that record's: the days of both are listed.
+-- A person who arrives on or after the last day of an isolation has only the monitoring after it. A contact is at home if 隔离方式
+-- says so. If another record restarts the isolation, the days of both records are listed.
 located as (
     select
         periods.*,

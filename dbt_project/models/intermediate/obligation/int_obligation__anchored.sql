@@ -1,6 +1,6 @@
--- Rule families 2 and 4: tests on fixed days from an anchor (annex rows 29–33, 35–37; articles 4, 6, 18, 30; A07 where it
--- names days). One row per slot: a day number whose date lies within the membership, and 0 for the first test of one who
--- enters the control after its anchor on a day that has none.
+-- Rule families 2 and 4: tests on fixed days from an anchor (annex rows 29–33, 35–37; articles 4, 6, 18, 30; A07 where it names
+-- days). One row per slot: each day number whose date lies within the membership, and slot 0, the first test of a person who
+-- enters the control after its anchor on a day without a test.
 with memberships as (
     select * from {{ ref('int_membership__unified') }}
     where rule_family in ('anchored', 'admission')
@@ -16,7 +16,7 @@ named_days as (
     where day_numbers is not null
 ),
 
--- The day numbers of the rule, or those that the record names itself.
+-- Day numbers come from the rule, or from the record if it names its own.
 days as (
     select
         memberships.membership_id,
@@ -92,7 +92,7 @@ slots as (
     from entering
 ),
 
--- A slot lasts until the next one that exists; the last until the membership ends.
+-- A slot stays open until the next existing slot; the last one, until the membership ends.
 windows as (
     select
         *,

@@ -1,5 +1,5 @@
--- Rule family 5, the full round (annex rows 23–28; articles 10, 11). One slot per membership and outbreak of
--- its place: sampled once from the day of the opening on. Who joins after the round or left before its end has no slot.
+-- Rule family 5, the full round (annex rows 23–28; articles 10, 11): one row per membership and outbreak of its place requires
+-- one sample from the opening day on. A member who joins after the round or leaves before its end has no slot.
 with slots as (
     select
         *,

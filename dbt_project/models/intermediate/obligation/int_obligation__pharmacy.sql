@@ -1,5 +1,5 @@
--- Rule family 7, P19: a test after the purchase of a monitored drug (article 19).
--- One row per purchase on a day of an edition that asks for it; a counting sample from the moment of purchase discharges it.
+-- Rule family 7, P19: one row per purchase of a monitored drug on a day when the edition requires a test (article 19). A
+-- counting sample from the moment of purchase on discharges it.
 with purchases as (
     select purchases.* from {{ ref('int_purchase__monitored') }} as purchases
     inner join {{ ref('int_policy__rules') }} as rules

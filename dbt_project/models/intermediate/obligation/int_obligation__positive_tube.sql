@@ -1,5 +1,5 @@
--- Rule family 7, P24: every member of a positive mixed tube gives a single sample (article 24).
--- One row per member of a tube; a single sample taken after the tube's result discharges it.
+-- Rule family 7, P24: one row per member of a positive mixed tube, who must give a single sample (article 24). A single sample
+-- taken after the tube's result discharges it.
 with evidence as (select * from {{ ref('int_pool__resamples') }}),
 
 final as (

@@ -1,3 +1,4 @@
--- The obligations of the publication before. A table, so that the comparison is planned for the rows of one publication.
+-- One row per obligation of the previous publication. It is a table, so that PostgreSQL plans the comparison with the
+-- statistics of one publication.
 select * from {{ ref('stg_published__obligations') }}
 where publication_id = (select before.publication_id from {{ ref('int_publication__before') }} as before)

@@ -1,5 +1,5 @@
--- This model compares the obligations known now with those of the last publication, for the days up to its business date.
--- A row that only time has moved on (a slot that fell due, a membership that ended since) is no restatement.
+-- One row per obligation that differs from the last publication, for the days up to its business date. A change by the passing
+-- of time alone (a slot that fell due, a membership that ended since) is no restatement.
 with base as (
     select
         publication_id,

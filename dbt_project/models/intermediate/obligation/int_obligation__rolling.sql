@@ -11,7 +11,7 @@ persons as (select * from {{ ref('int_sample__person_dates') }}),
 
 lifts as (select * from {{ ref('int_lift__intervals') }}),
 
--- Population: the memberships with their k and n; one whose record names no frequency has none.
+-- Population: memberships with their k and n; a record without a frequency has no duty.
 population as (
     select
         *,
@@ -21,13 +21,13 @@ population as (
     where tests_required is not null
 ),
 
--- Exclusions: what lifts the duty on D, and the last interval over before D, after which it starts anew.
+-- Exclusions: the lift in force on D, and the last one that ended before D, after which the duty starts anew.
 lifted as (
     select
         population.membership_id,
         max(lifts.state) filter (
             where {{ as_of_date() }} between lifts.from_date and lifts.to_date
-        ) as state,  -- 'void' sorts after 'exempt', so it goes before it
+        ) as state,  -- 'void' takes precedence over 'exempt' because it sorts after it.
         max(lifts.to_date) filter (where lifts.to_date < {{ as_of_date() }}) as last_lifted_date
     from population
     inner join lifts

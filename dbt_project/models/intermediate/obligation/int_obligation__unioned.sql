@@ -1,6 +1,6 @@
--- Every obligation of every rule family, with what its membership and its rule say of it, and its state as of D.
--- A family says when a slot is due, when it was sampled (sampled_on), what lifts it (lifted_state) and until which day it
--- can be made up for (last_day); what that comes to is said once, here.
+-- One row per obligation of any rule family, with its membership, its rule, and its status as of D. Each family says when a
+-- slot is due, when it was sampled (sampled_on), what lifts it (lifted_state) and until when it can be made up (last_day). The
+-- status is derived from these only here.
 with memberships as (select * from {{ ref('int_membership__unified') }}),
 
 rules as (select * from {{ ref('int_policy__rules') }}),

@@ -1,6 +1,6 @@
--- Rule family 3: two tests within three days of arrival, the first on arrival (annex row 34; article 30), or of the day
--- on which a list was handed down (A07). One row per slot (1 and 2); each stays open until it is discharged or the
--- membership ends.
+-- Rule family 3: two tests within three days of arrival, the first on arrival (annex row 34; article 30), or of the day on
+-- which a list was handed down (A07). One row per slot (1 and 2); each stays open until it is discharged or the membership
+-- ends.
 with memberships as (
     select * from {{ ref('int_membership__unified') }}
     where rule_family = 'window'
@@ -15,7 +15,7 @@ spaced as (
     from memberships
 ),
 
--- The evidence is the first sample from the first day on, to the second.
+-- Slot 1 is discharged by the first sample from the window's first day on.
 first_samples as materialized (
     select
         *,
@@ -33,7 +33,7 @@ first_samples as materialized (
     ) as dated
 ),
 
--- And the first from so many hours after it on: on the day on which they are over, or on a later one.
+-- Slot 2 is discharged by the first sample at least spacing_hours after it, on the day on which these hours are over or later.
 both_samples as (
     select
         *,

@@ -1,5 +1,5 @@
--- Articles 10, 11, 23 and 27: the outbreaks of each place (community, grid) where a unit of annex rows 23 to 28, or a key
--- site, has people. One row per place and outbreak, up to the end of D.
+-- Articles 10, 11, 23 and 27: one row per outbreak, up to the end of D, of each place (community, grid) that has people of a
+-- key site or of a unit of annex rows 23 to 28.
 with places as (
     select
         community,
@@ -13,7 +13,7 @@ with places as (
     from {{ ref('int_disinfection__key_site_members') }}
 ),
 
--- An end at 0:00 of the day after D belongs to D.
+-- An end declared for 0:00 of the day after D belongs to D.
 notices as (
     select
         notice_key,
@@ -29,7 +29,7 @@ notices as (
 
 ends as (select * from notices where not is_opening),
 
--- An infection is found when it is reported; without a time of report, on the day of its sample.
+-- An infection is dated by its report time or, without one, by the day of its sample.
 cases as (
     select
         case_key,
@@ -38,7 +38,7 @@ cases as (
     where source = '本土'
 ),
 
--- A case can open an outbreak only when it is the first one since an end, wherever that end holds.
+-- Only the first case since an end, wherever that end applies, can open an outbreak.
 ended_before as (
     select
         cases.case_key,
@@ -58,7 +58,7 @@ case_openings as (
     group by end_count
 ),
 
--- A notice is for every place that it covers; without communities or grids, for all of them. A case is for the whole town.
+-- A notice applies to the communities and grids that it names, or to all if it names none. A case applies to the whole town.
 events as (
     select
         places.community,
@@ -82,7 +82,7 @@ events as (
     cross join places
 ),
 
--- At one moment an end comes before an opening. What comes while an outbreak is open opens none.
+-- At the same moment, an end sorts before an opening. An opening during an open outbreak is ignored.
 marked as (
     select
         *,
@@ -121,7 +121,8 @@ final as (
         outbreak_id,
         started_at,
         started_at::date as start_date,
-        -- The day on which it ended is its last; an end at 0:00 is the end of the day before. Null while it goes on.
+        -- end_date is the outbreak's last day, so an end at 0:00 belongs to the day before. It is null while the outbreak
+        -- continues.
         (ended_at - interval '1 microsecond')::date as end_date
     from bounded
 )

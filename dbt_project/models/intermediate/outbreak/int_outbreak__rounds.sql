@@ -1,5 +1,5 @@
--- Articles 10 and 11, annex rows 23 to 28: every membership in every outbreak of its place, with the day by
--- which its full round is due, in the edition in force when the outbreak began.
+-- Articles 10 and 11, annex rows 23 to 28: one row per membership and outbreak of its place has the day by which its full round
+-- is due, under the edition in force when the outbreak began.
 with memberships as (
     select * from {{ ref('int_membership__unified') }} where rule_family = 'outbreak'
 ),

@@ -1,5 +1,6 @@
--- Articles 10 and 11: each unit's roster in each community on each day of an outbreak up to D, and how many were sampled.
--- Who was exempt or infected on the day is on the roster, and is not asked for in the full round.
+-- Articles 10 and 11: one row per unit, group, community and day of an outbreak up to D has the size of the roster and how many
+-- were sampled. A member who is exempt or infected on the day stays on the roster, but the full round does not require a
+-- sample.
 with rounds as (select * from {{ ref('int_outbreak__rounds') }}),
 
 samples as materialized (
@@ -17,7 +18,7 @@ lifts as (select * from {{ ref('int_lift__intervals') }}),
 
 listed as materialized {{ first_listed_day() }},
 
--- A person with two records in one unit, group and community is one person there.
+-- A person with two records in one unit, group and community counts once.
 members as materialized (
     select
         rounds.unit,
@@ -38,7 +39,7 @@ members as materialized (
     group by rounds.unit, rounds.group_code, rounds.community, rounds.person_key, sampling_day
 ),
 
--- Two outbreaks of grids of one community that fall together are counted from the earlier one on.
+-- Overlapping outbreaks in grids of one community are counted as one, from the earlier start.
 earliest as (
     select
         unit,
@@ -75,7 +76,7 @@ openings as materialized (
         on earliest.community = outbreaks.community and earliest.started_at = outbreaks.started_at
 ),
 
--- The last sample up to the day, whether or not it is one of the outbreak.
+-- last_sample_date is the last one up to the day, even if it lies before the outbreak.
 sampled as materialized (
     select
         members.*,
@@ -98,7 +99,7 @@ coverage as materialized (
     from (select distinct sampling_day from members) as sampling_days
 ),
 
--- Counted by department first: few rows are left in which those that differ are looked for.
+-- Grouping by department first leaves few rows for the distinct aggregation of departments below.
 counted as (
     select
         sampled.unit,

@@ -1,5 +1,5 @@
--- The test results say who a person key is, as they wrote it last: a row for the name, which may be empty, and one for the
--- telephone number, each with the record that it comes from. Kept from build to build. Only restricted.person is made from it.
+-- One row per person and attribute (name or phone) has the latest value in the test results, with its source record; a name may
+-- be blank. The model is incremental. Only restricted.person is built from it.
 {{ config(
     materialized=kept(),
     incremental_strategy='merge',

@@ -1,5 +1,5 @@
--- Article 16: who is on a list because of a risk, from when to when: under a control of the plan, or infected. A hotel's guest
--- is looked up here.
+-- Article 16: one row per person and period on a list because of a risk, either under a control of the plan or as an infected
+-- person. Hotel guests are looked up here.
 {{ config(indexes=[{'columns': ['person_key']}]) }}
 
 with memberships as (select * from {{ ref('int_membership__unified') }}),
@@ -23,7 +23,7 @@ final as (
         memberships.start_date as from_date,
         coalesce(memberships.end_date, 'infinity'::date) as to_date
     from memberships
-    -- A referral says itself how it is controlled: 仅检测 is no control.
+    -- Referrals name their control method; 仅检测 is no control.
     inner join controls
         on
             memberships.group_code = controls.group_code

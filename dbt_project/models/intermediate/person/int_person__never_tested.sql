@@ -1,4 +1,4 @@
--- Articles 18 and 21: whoever is in the town on D and has never given a counting sample.
+-- Articles 18 and 21: one row per person who is in the town on D and has never given a counting sample.
 {{ config(indexes=[{'columns': ['person_key'], 'unique': true}]) }}
 
 with persons as (select * from {{ ref('int_population__persons') }}),

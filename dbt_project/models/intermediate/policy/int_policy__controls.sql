@@ -1,5 +1,6 @@
--- The controls of each edition, its own or an earlier one's, with the days on which it is in force. One whose group
--- the edition no longer follows begins for nobody any more; whoever came under it before serves it out.
+-- One row per control and edition, with the days on which the edition is in force; an edition inherits the controls that it
+-- does not mention. A control whose group the edition no longer follows takes in nobody new, but people already under it
+-- complete it.
 with controls as (
     select * from {{ rows_in_force('policy_control', ['control_code']) }} as held
 ),

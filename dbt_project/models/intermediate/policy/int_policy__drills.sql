@@ -1,4 +1,5 @@
--- Which articles ask for trainings or drills, and how often, in each edition: its own rows, or an earlier edition's.
+-- One row per article, kind of training or drill, and edition, with how often it must be held. An edition inherits the rows
+-- that it does not mention from an earlier one.
 with drills as (
     select * from {{ rows_in_force('policy_drill', ['article', 'drill_type']) }} as held
 ),

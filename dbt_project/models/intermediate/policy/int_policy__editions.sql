@@ -1,4 +1,5 @@
--- Each edition with the days on which it is in force: to the day before the next one's first; the first one always was.
+-- One row per edition with the days on which it is in force, up to the day before the next edition. The first edition has no
+-- first day.
 with editions as (select * from {{ ref('policy_edition') }}),
 
 final as (

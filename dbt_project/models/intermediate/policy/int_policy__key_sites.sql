@@ -1,4 +1,4 @@
--- Article 27: the groups whose units are key sites in each edition, with the days on which it is in force.
+-- Article 27: one row per group whose units are key sites and edition, with the days on which the edition is in force.
 with key_sites as (
     select * from {{ rows_in_force('policy_key_site', []) }} as held
 ),

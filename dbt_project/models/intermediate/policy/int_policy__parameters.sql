@@ -1,4 +1,4 @@
--- The numbers that rules need, in each edition, with the days on which it is in force.
+-- One row per parameter of the rules and edition, with the days on which the edition is in force.
 with parameters as (
     select * from {{ rows_in_force('policy_parameter', ['name']) }} as held
 ),

@@ -1,4 +1,5 @@
--- Within how many hours each kind of request is seen to, in each edition: its own rows, or an earlier edition's.
+-- One row per kind of request and edition, with the hours within which it must be closed. An edition inherits the rows that it
+-- does not mention from an earlier one.
 with requests as (
     select * from {{ rows_in_force('policy_request', ['category']) }} as held
 ),

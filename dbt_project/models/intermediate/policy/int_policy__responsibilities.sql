@@ -1,5 +1,4 @@
--- This model lists the units that answer for each provision in each edition (责任单位). An edition that
--- changes a provision's units lists all of them.
+-- One row per provision, responsible unit (责任单位) and edition. An edition that changes a provision's units lists all of them.
 with responsibilities as (
     select * from {{ rows_in_force('policy_responsibility', ['provision']) }} as held
 ),

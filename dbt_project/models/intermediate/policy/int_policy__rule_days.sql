@@ -1,4 +1,4 @@
--- The day numbers of each anchored rule in each edition. An edition that changes a group's days lists all of them.
+-- One row per anchored rule, day number and edition. An edition that changes a group's days lists all of them.
 with days as (
     select * from {{ rows_in_force('policy_rule_day', ['group_code']) }} as held
 ),

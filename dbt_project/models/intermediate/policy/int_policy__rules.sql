@@ -1,4 +1,4 @@
--- Each group's rule in each edition, with the days on which the edition is in force.
+-- One row per group and edition has the group's rule and the days on which the edition is in force.
 with rules as (
     select * from {{ rows_in_force('policy_rule', ['group_code']) }} as held
 ),

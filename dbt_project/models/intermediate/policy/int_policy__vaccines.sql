@@ -1,4 +1,4 @@
--- Article 22: what makes a course with each vaccine in each edition, with the days on which it is in force.
+-- Article 22: one row per vaccine and edition says which doses make a course, with the days on which the edition is in force.
 with vaccines as (
     select * from {{ rows_in_force('policy_vaccine', []) }} as held
 ),

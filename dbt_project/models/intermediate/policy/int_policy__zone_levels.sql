@@ -1,4 +1,4 @@
--- Article 28: the levels at which each edition lets a zone be declared. Replaced as a whole.
+-- Article 28: one row per edition and level at which it lets a zone be declared. An edition replaces the levels as a whole.
 with levels as (
     select * from {{ rows_in_force('policy_zone_level', []) }} as held
 ),

@@ -1,5 +1,5 @@
--- Article 28: what each edition asks for before a zone is lowered. Zone rules are replaced as a whole, because an
--- edition may do away with a level.
+-- Article 28: one row per edition and level says what is required before a zone is lowered. An edition replaces these rules as
+-- a whole, because it may abolish a level.
 with zone_rules as (
     select * from {{ rows_in_force('policy_zone_rule', []) }} as held
 ),
@@ -34,7 +34,7 @@ final as (
         needs_full_round,
         to_level,
         basis,
-        -- A zone cannot have been lowered by a rule before the rule was there.
+        -- A rule cannot have allowed a zone to be lowered before the rule existed.
         max(effective_from) filter (where is_change) over (
             partition by from_level, was_high order by effective_from
         ) as same_since_date

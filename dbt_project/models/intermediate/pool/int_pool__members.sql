@@ -1,5 +1,5 @@
--- Article 24: who is in a positive mixed tube, from when the result is there, and by when the single sample is due.
--- All mixed samples under the tube's number are its members, whatever their own result says.
+-- Article 24: one row per person and positive mixed tube has the time of the tube's result and the deadline of the single
+-- sample. All mixed samples under the tube's number are members, whatever their own result says.
 {{ config(indexes=[{'columns': ['membership_id'], 'unique': true}]) }}
 
 with residents as (select * from {{ ref('stg_platform__residents') }}),
@@ -17,8 +17,8 @@ positives as (
     where counting.result = '阳性' and not counting.is_single and counting.tube_no is not null
 ),
 
--- A tube's result is there from the first positive one on. Where no positive row says when it was tested, its update
--- stands in; where that is before the sample too, the sample itself, so that nobody is lost.
+-- A tube's result dates from its first positive test. If no positive row has a test time, the update time stands in; if that is
+-- before the sample too, the sampling time does, so that nobody is lost.
 tubes as (
     select
         tube_no,
@@ -42,7 +42,7 @@ samples as (
     from {{ ref('int_sample__counting') }}
     where not is_single and tube_no is not null
     union all
-    -- An invalid sample counts for nothing else, but its giver was in the tube.
+    -- An invalid sample does not count elsewhere, but its person was in the tube.
     select
         person_key,
         sample_key,

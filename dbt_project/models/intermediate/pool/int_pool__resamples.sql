@@ -1,4 +1,4 @@
--- Article 24: each member of a positive tube has a row with the first single sample after the tube's result.
+-- Article 24: one row per member of a positive tube has the first single sample after the tube's result.
 {{ config(indexes=[{'columns': ['membership_id'], 'unique': true}]) }}
 
 with members as (select * from {{ ref('int_pool__members') }}),

@@ -1,5 +1,5 @@
--- Article 16: who is in each grid on D, resident, floating or key person. A key person is looked after in the grid
--- where the register has him or her living; one whom the register does not have, in the grid of the record.
+-- Article 16: one row per person who is in the town on D as a resident, floating or key person. A key person belongs to the
+-- grid of the register, or to the grid of the membership if the register lacks the person.
 {{ config(indexes=[{'columns': ['person_key'], 'unique': true}]) }}
 
 with residents as (select * from {{ ref('int_population__registered') }}),
@@ -9,7 +9,7 @@ active as (
     where coalesce(end_date, 'infinity'::date) >= {{ as_of_date() }}
 ),
 
--- The membership that began last says where the person is; one with a community goes before one without.
+-- The latest membership says where the person is, but one with a community takes precedence.
 memberships as (
     select *
     from (

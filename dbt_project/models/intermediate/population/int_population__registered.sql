@@ -1,4 +1,4 @@
--- Article 16: whom the register of residents has in the town on D: the stay, from 迁入日期 to 迁出日期, includes that day.
+-- Article 16: one row per resident in the register whose stay, from 迁入日期 to 迁出日期, includes D.
 {{ config(materialized='rebuilt_view') }}
 
 select * from {{ ref('stg_platform__residents') }}

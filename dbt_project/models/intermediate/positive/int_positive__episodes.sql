@@ -1,5 +1,5 @@
--- Articles 24 and 26: each episode of a positive person. It begins with the first positive single sample, or with the case
--- that came more than the days before it; it is reported by the first case that is not older than those days.
+-- Articles 24 and 26: one row per episode of a positive person. It begins with the first positive single sample, unless the
+-- first case is more than positive_report_days older: then it begins with the case.
 
 with events as (select * from {{ ref('int_positive__events') }}),
 
@@ -26,7 +26,7 @@ allowed as (
         {{ parameter('positive_report_days', as_of_date()) }} as days_before
 ),
 
--- A case that was sampled before the last discharge, and was not discharged then, may report the positive that came after it.
+-- A case that was sampled before the last discharge, but not discharged then, may report the positive sample after it.
 earlier_cases as (
     select distinct on (samples.person_key, samples.discharges)
         samples.person_key,

@@ -1,5 +1,5 @@
--- Articles 24 and 26: a positive single sample or a case says that a person is positive; these are known by
--- the end of D. `discharges` counts the discharges before it: a positive after a discharge is another episode.
+-- Articles 24 and 26: one row per positive single sample or case that is known by the end of D. `discharges` counts the
+-- person's earlier discharges, because a positive after a discharge is another episode.
 
 with singles as (
     select * from {{ ref('int_sample__counting') }}
@@ -48,7 +48,7 @@ discharges as (
     where discharge_date <= {{ as_of_date() }}
 ),
 
--- A result or a report of after the end of D is not known yet.
+-- Results and reports from after the end of D are not known yet.
 final as (
     select
         events.person_key,

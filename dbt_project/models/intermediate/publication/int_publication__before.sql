@@ -1,4 +1,4 @@
--- The publication that this build is compared with: the newest of the latest business date up to D.
+-- This build is compared with one row: the newest publication of the latest business date up to D.
 select
     publication_id,
     as_of_date

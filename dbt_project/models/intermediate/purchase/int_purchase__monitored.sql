@@ -1,5 +1,5 @@
--- Article 19: each purchase up to D, with what the drug catalogue says of it and where its buyer lives. The category that
--- the pharmacy registered stays what counts; the catalogue says where it disagrees.
+-- Article 19: one row per purchase up to D has its match in the drug catalogue and the buyer's home. The category that the
+-- pharmacy registered counts; drug_mismatch says where the catalogue disagrees.
 {{ config(indexes=[{'columns': ['purchase_key'], 'unique': true}, {'columns': ['person_key']}]) }}
 
 with purchases as (
@@ -7,7 +7,7 @@ with purchases as (
     where purchased_at < {{ as_of_date() }} + 1
 ),
 
--- Names that are one after folding are one pharmacy, under its shortest spelling.
+-- Spellings that are equal after folding are one pharmacy, shown under the shortest of them.
 pharmacies as (
     {{ one_spelling('purchases', 'pharmacy') }}
 ),

@@ -1,5 +1,5 @@
--- Article 7: every record of a list that is pushed to the communities, when it was pushed and when it was cleared, by the
--- end of D. Arrivals and purchases: 推送时间 and 排查时间; referrals: 下发时间 and 核查时间; contacts: 判定时间 and the isolation
+-- Article 7: one row per record that is pushed to the communities says when it was pushed and when it was cleared, as known by
+-- the end of D. Arrivals and purchases use 推送时间 and 排查时间, referrals use 下发时间 and 核查时间, and contacts use 判定时间 and the isolation
 -- that stops their clock.
 with arrivals as (select * from {{ ref('stg_platform__arrivals') }}),
 
@@ -64,7 +64,7 @@ known as (
     from records
 ),
 
--- A record without a push counts under its own date, so that it is not lost.
+-- A record without a push time counts under its own date, so that it is not lost.
 final as (
     select
         feed,

@@ -1,5 +1,5 @@
--- Articles 34 to 37: the reserve teams that there must be: the office's tracing team, one in each community, and a
--- list for sampling, isolation and transfer, for which the plan gives no number.
+-- Articles 34 to 37: one row per required reserve team: the office's tracing team, those of each community, and the lists for
+-- sampling, isolation and transfer, for which the plan gives no number.
 with residents as (select * from {{ ref('int_population__registered') }}),
 
 teams as (select * from {{ ref('stg_platform__teams') }}),

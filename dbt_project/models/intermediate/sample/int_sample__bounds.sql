@@ -1,5 +1,6 @@
--- From which change of the samples to which this build reads: after the last one that both kept models have taken in.
--- Samples that somebody empties or writes by hand once the build has begun are read by the next build, which reads everything.
+-- A single row has the range of sample changes that this build reads, beginning after the last change that both incremental
+-- models have processed. Samples that are truncated or written by hand once the build has begun are left to the next build,
+-- which reads everything.
 with taken_in as (
     select min(change_id) as change_id from {{ ref('stg_intermediate__increments') }}
 ),

@@ -1,4 +1,4 @@
--- Every sample that counts, whatever its day, kept from build to build.
+-- One row per counting sample of any day; the model is incremental.
 {{ config(
     materialized=kept(),
     incremental_strategy='merge',
@@ -14,7 +14,7 @@
 ) }}
 
 {% set changes = ref('int_sample__changes') %}
-{% set repeated = ref('int_sample__repeated') %}  {#- The hook before it reads this. -#}
+{% set repeated = ref('int_sample__repeated') %}  {#- The pre-hook needs this dependency. -#}
 
 select
     person_key,

@@ -1,4 +1,5 @@
--- The samples that came, were replaced or went since the last build, in their new or their old form.
+-- One row per sample that was added, replaced or deleted since the last build: its new version if `came` is true, otherwise its
+-- old one.
 with bounds as (select * from {{ ref('int_sample__bounds') }}),
 
 changes as (

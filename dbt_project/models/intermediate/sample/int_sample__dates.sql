@@ -1,8 +1,8 @@
--- A person's distinct dates with a counting sample, newest first: the small state that obligations are computed from.
--- Several samples on one date count once.
+-- One row per person has the distinct dates of counting samples, newest first. Obligations are computed from this small state
+-- instead of the samples.
 {{ config(indexes=[{'columns': ['person_key'], 'unique': true}]) }}
 
--- PostgreSQL reads them in order from the index of the samples by person and day, and sorts nothing.
+-- PostgreSQL reads the rows in order from the index by person and day, so it needs no sort.
 select
     person_key,
     array_agg(distinct sample_date order by sample_date desc) as sample_dates

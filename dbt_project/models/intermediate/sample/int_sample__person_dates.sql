@@ -1,4 +1,4 @@
--- The distinct dates up to D on which a person gave a counting sample, newest first, as a list.
+-- One row per person has the distinct dates up to D with a counting sample as an array, newest first.
 {{ config(materialized='rebuilt_view') }}
 
 select

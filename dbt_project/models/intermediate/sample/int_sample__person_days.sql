@@ -1,4 +1,4 @@
--- The distinct dates on which a person gave a counting sample: several samples on one date count once.
+-- One row per person and date up to D with a counting sample; several samples on one date count once.
 {{ config(materialized='rebuilt_view') }}
 
 select

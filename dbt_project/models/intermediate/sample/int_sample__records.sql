@@ -1,4 +1,4 @@
--- Every test result once: of a sample that came under both documents of a corrected person, what was written last.
+-- One row per test result. If a sample came under both documents of a corrected person, only the version written last is kept.
 {{ config(materialized='rebuilt_view') }}
 
 select samples.* from {{ ref('stg_platform__test_results') }} as samples

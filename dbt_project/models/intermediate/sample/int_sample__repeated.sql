@@ -1,4 +1,5 @@
--- Samples that came under both documents of a corrected person: all but the one that was written last, with its day.
+-- One row per superseded version of a sample that came under both documents of a corrected person, with the day of the version
+-- written last.
 with corrections as (select * from {{ ref('stg_platform__document_corrections') }}),
 
 documents as (

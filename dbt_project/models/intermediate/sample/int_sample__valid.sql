@@ -1,4 +1,4 @@
--- Every nucleic-acid sample whose result is not 无效, whatever its day (policy semantics, "Tests that count"); 待出 counts.
+-- One row per nucleic-acid sample of any day whose result is not 无效; 待出 counts (policy semantics, "Tests that count").
 {{ config(materialized='rebuilt_view') }}
 
 select * from {{ ref('int_sample__records') }}

@@ -1,8 +1,8 @@
--- Article 21: the first counting sample of everyone in the scope of a round from its start on, whatever the business date;
--- null while there is none.
+-- Article 21: one row per screening round and person in its scope has the first counting sample since the round began, even one
+-- after D; it is null if there is none.
 {{ config(indexes=[{'columns': ['round_id', 'person_key'], 'unique': true}]) }}
 
--- A sample of the first day may have been taken before the round began: then the next day's is the first.
+-- A sample of the first day may precede the start of the round; then the next day's counts.
 with scope as (
     select
         scope.round_id,

@@ -1,5 +1,5 @@
--- Articles 21 and 24: everyone in the scope of a round, and when each was sampled. Starts from the register of
--- residents, so that whoever was not sampled is there.
+-- Articles 21 and 24: one row per screening round and person in its scope has the first sample as known on D. The rows come
+-- from the register of residents, so that people without a sample are included.
 {{ config(indexes=[{'columns': ['round_id', 'person_key'], 'unique': true}]) }}
 
 with scope as (select * from {{ ref('int_screening__scope') }}),

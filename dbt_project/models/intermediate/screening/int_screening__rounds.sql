@@ -1,4 +1,4 @@
--- Articles 24 and 34: the regional screening rounds that were declared up to the end of D, each with its deadline.
+-- Articles 24 and 34: one row per regional screening round declared up to the end of D, with its deadline.
 with declarations as (
     select * from {{ ref('stg_platform__declarations') }}
     where declaration_type = '区域核酸' and started_at < {{ as_of_date() }} + 1

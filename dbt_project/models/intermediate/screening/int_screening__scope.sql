@@ -1,4 +1,4 @@
--- Article 21: everyone in the scope of a screening round: who lived in its places on the day on which it began.
+-- Article 21: one row per screening round and person who lived in its places on the day on which it began.
 {{ config(indexes=[{'columns': ['round_id', 'person_key'], 'unique': true}]) }}
 
 with rounds as (select * from {{ ref('int_screening__rounds') }}),

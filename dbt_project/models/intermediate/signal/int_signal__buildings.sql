@@ -1,5 +1,6 @@
--- Section 3 (四): several signals in one building. A signal belongs to the building where its person lives: somebody who bought
--- again, has a fever, is positive, or is in a positive tube, which is one signal however many of its members live there.
+-- Section 3 (四): one row per building and run of days with several signals within the window. A signal belongs to the building
+-- where its person lives: a repeat purchase, a fever, a positive result, or a positive tube, which is one signal however many
+-- of its members live there.
 with allowed as (
     select
         {{ parameter('signal_window_days', as_of_date()) }} as window_days,

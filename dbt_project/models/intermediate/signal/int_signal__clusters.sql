@@ -1,5 +1,5 @@
--- Section 3 (四), article 19: several persons of one grid who buy monitored drugs within the days of the window. Windows of
--- one grid that share a day with purchases are one signal.
+-- Section 3 (四), article 19: one row per grid and run of days on which several persons bought monitored drugs within the
+-- window. Windows of one grid that share a day with purchases are one signal.
 with allowed as (
     select
         {{ parameter('signal_window_days', as_of_date()) }} as window_days,
@@ -35,7 +35,7 @@ days as (
     from person_days
 ),
 
--- Every day in whose window somebody bought: joined by the day, so that a grid's days are not compared each with each.
+-- Each purchase is expanded to all days whose window includes it. Joining by day avoids comparing every pair of a grid's days.
 counted as materialized (
     select
         person_days.community,

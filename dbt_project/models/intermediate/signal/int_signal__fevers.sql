@@ -1,5 +1,5 @@
--- Section 3 (四), article 18: one person with a fever, told by a health check or by a pharmacy. Feverish days that lie within
--- the days of the window of each other are one signal.
+-- Section 3 (四), article 18: one row per person and run of days with a fever, reported by a health check or a pharmacy.
+-- Feverish days within one window of each other are one signal.
 with allowed as (
     select
         {{ parameter('fever_temperature', as_of_date(), 'numeric') }} as fever_temperature,

@@ -1,4 +1,4 @@
--- Section 3 (四), article 19: one person who buys monitored drugs several times within the days of the window. Windows of
+-- Section 3 (四), article 19: one row per person and run of repeated purchases of monitored drugs within the window. Windows of
 -- one person that share a purchase are one signal.
 with allowed as (
     select

@@ -1,5 +1,5 @@
--- Section 3 (四), article 24: positive mixed tubes by the community of their members. A tube is a signal where at least so many
--- tubes of the community were positive within the days of the window that ends with it.
+-- Section 3 (四), article 24: one row per positive mixed tube and community of its members, if enough tubes of the community
+-- were positive in the window that ends with it.
 with allowed as (
     select
         {{ parameter('signal_window_days', as_of_date()) }} as window_days,

@@ -1,5 +1,5 @@
--- Section 3 (四), article 18: a unit of people who are tested regularly in which nobody was tested for days. Only members count
--- who were there on all of these days.
+-- Section 3 (四), article 18: one row per unit and community whose regularly tested people had no test for days. Only members
+-- who were there on all of these days count.
 with allowed as (
     select
         {{ parameter('untested_unit_days', as_of_date()) }} as untested_days,
@@ -31,7 +31,7 @@ members as (
     group by memberships.unit, memberships.community, memberships.person_key
 ),
 
--- A person who is exempt or infected is not tested, and that is no signal.
+-- Exempt and infected people are not tested, so they are no signal.
 standing as (
     select members.*
     from members

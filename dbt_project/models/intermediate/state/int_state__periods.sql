@@ -1,12 +1,12 @@
--- Article 23: every period of emergency (急) and of peace (平) up to the end of D.
--- An emergency begins with a local infection or a declaration, whichever comes first, and goes on until it is
--- declared over; what happens in the meantime belongs to it.
+-- Article 23: one row per period of emergency (急) or of normal times (平) up to the end of D. An emergency begins with a local
+-- infection or a declaration, whichever comes first, and lasts until it is declared over; further infections and declarations
+-- in between belong to it.
 with declarations as (
     select * from {{ ref('stg_platform__declarations') }}
     where started_at < {{ as_of_date() }} + 1
 ),
 
--- An infection is found when it is reported; without a time of report, on the day of its sample.
+-- An infection is dated by its report time or, without one, by the day of its sample.
 cases as (
     select
         case_key,
@@ -39,7 +39,7 @@ starts as (
 
 ends as (select * from declarations where declaration_type = '疫情结束'),
 
--- The end of the whole town's outbreak ends everything; that of a part ends only what was declared for that part.
+-- An end declared for the whole town ends everything; an end for a part ends only what was declared for that part.
 bounded as (
     select
         starts.from_at,
@@ -94,7 +94,7 @@ followed as (
     from emergencies
 ),
 
--- Peace before the first emergency, and after each that is over.
+-- Normal times precede the first emergency and follow each one that is over.
 peace as (
     select
         null::timestamp as from_at,

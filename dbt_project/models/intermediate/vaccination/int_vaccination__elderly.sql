@@ -1,5 +1,5 @@
--- Article 22: the residents who have reached the age on D, the highest dose that each has had by then, and what makes a
--- course with the vaccine of the first dose.
+-- Article 22: one row per resident who has reached the age on D has the highest dose so far and the doses that make a course
+-- with the vaccine of the first dose.
 with residents as (select * from {{ ref('int_population__registered') }}),
 
 vaccinations as (select * from {{ ref('stg_platform__vaccinations') }}),
@@ -40,7 +40,7 @@ doses as (
     group by person_key
 ),
 
--- The kind is known by the longest word that its name has; a name that has none counts as the default.
+-- A vaccine is recognized by the longest keyword in its name; a name without a keyword counts as the default.
 names as (
     select
         first_vaccine,

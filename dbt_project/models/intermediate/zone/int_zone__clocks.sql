@@ -1,5 +1,5 @@
--- Article 28: when each zone's clock started and what rule may lower it, as of D; and the same as of the day on which a
--- lower level took effect, by the declarations before it. One row per zone and moment (present, lowering).
+-- Article 28: one row per zone and moment has the start of the zone's clock and the rule that may lower it. The moment is D
+-- (`present`), or the day on which a lower level took effect, judged by the declarations before it (`lowering`).
 with zones as (select * from {{ ref('int_zone__levels') }}),
 
 cases as (
@@ -23,7 +23,7 @@ moments as (
         was_high
     from zones
     union all
-    -- A rise to 高 is no lowering; what was 低 has no rule that lowers it.
+    -- A rise to 高 is no lowering, and no rule lowers a zone from 低.
     select
         zone_id,
         previous_communities as communities,
@@ -56,7 +56,7 @@ clocked as (
     left join positives on moments.zone_id = positives.zone_id and moments.moment = positives.moment
 ),
 
--- A local case at the place that names no zone keeps the zone from being lowered until somebody says to which it belongs.
+-- A local case in the zone's area that names no zone blocks the lowering until somebody assigns it to one.
 unassigned as (
     select
         clocked.zone_id,
@@ -81,7 +81,8 @@ final as (
         clocked.last_positive_date,
         clocked.clock_start,
         (clocked.judged_on - clocked.clock_start) as clear_days,
-        -- No case keeps a zone whose level waits for no days, as one that the edition does not have.
+        -- An unassigned case does not block a zone whose level requires no clear days, such as a level that the edition does
+        -- not have.
         case when zone_rules.clear_days > 0 then unassigned.unassigned_case_date end as unassigned_case_date,
         zone_rules.to_level,
         zone_rules.clear_days as required_clear_days,

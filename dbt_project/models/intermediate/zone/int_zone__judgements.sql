@@ -1,5 +1,5 @@
--- Article 28: whether a zone may be lowered by the end of the day on which it is judged, and since when. One row per zone
--- and moment (present, lowering).
+-- Article 28: one row per zone and moment (present, lowering) says whether the zone may be lowered by the end of the day on
+-- which it is judged, and since when.
 with clocks as (select * from {{ ref('int_zone__clocks') }}),
 
 rounds as (select * from {{ ref('int_zone__rounds') }}),
@@ -21,7 +21,7 @@ joined as (
     left join rounds on clocks.zone_id = rounds.zone_id and clocks.moment = rounds.moment
 ),
 
--- A clock that the end of the day has not reached leaves everything that follows it blank.
+-- Without a rule, or while the round is incomplete, may_be_lowered_on is null and the zone is not eligible.
 final as (
     select
         *,

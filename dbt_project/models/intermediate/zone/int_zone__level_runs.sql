@@ -1,11 +1,11 @@
--- Article 28: the runs of a level of each local zone up to D: from when to when it stood. One row per zone and run.
--- The level comes only from the declarations; nothing here changes it.
+-- Article 28: one row per local zone and run at one level up to D, with its first and last day. The level comes only from the
+-- declarations; nothing here changes it.
 with declarations as (
     select * from {{ ref('stg_platform__risk_zones') }}
     where effective_date <= {{ as_of_date() }}
 ),
 
--- The notice that was updated last counts among several on one day.
+-- If several notices take effect on one day, the one that was updated last counts.
 ordered as (
     select
         *,
@@ -69,7 +69,7 @@ latest as (
     ) as placed
 ),
 
--- A lowering is judged by where the zone lay by the declarations before the run.
+-- A lowering is judged by the zone's area in the declarations before the run.
 placed_before as (
     select distinct on (history.zone_key, history.run_number)
         history.zone_key,

@@ -1,4 +1,4 @@
--- Article 28: the last run of each local zone says its level as of D, and since when.
+-- Article 28: one row per local zone has its level as of D, and since when, from the zone's last run.
 select
     zone_id,
     name,

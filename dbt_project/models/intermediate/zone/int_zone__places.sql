@@ -1,5 +1,6 @@
--- Article 28: what else happens at the place of each zone: zones that claim the same grid, as after a split or a merger,
--- and the last local case there, whichever zone it names. Shown beside the zone's own clock, which it does not move.
+-- Article 28: one row per zone shows what else happens in its area: zones that claim the same grid, as after a split or a
+-- merger, and the last local case there, whichever zone it names. This is shown beside the zone's own clock and does not move
+-- it.
 with zones as (select * from {{ ref('int_zone__levels') }}),
 
 cases as (

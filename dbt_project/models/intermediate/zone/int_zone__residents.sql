@@ -1,6 +1,6 @@
--- Article 28: who lives in each zone on the day on which it is judged. One row per zone, moment and resident; a case is
--- marked, not left out. A resident belongs to the zone when (community, grid) is one of its grids; a notice that names no
--- grid means the whole community, so that a missing grid never makes a zone look empty.
+-- Article 28: one row per zone, moment and person who lives there on the day on which the zone is judged; a case is marked, not
+-- left out. A resident belongs to the zone when (community, grid) is one of its grids; a notice that names no grid means the
+-- whole community, so that a missing grid never makes a zone look empty.
 with zones as (select * from {{ ref('int_zone__levels') }}),
 
 clocks as (
@@ -22,7 +22,7 @@ cases as (
     group by person_key
 ),
 
--- A lowering is judged where the zone lay before it.
+-- A lowering is judged by the zone's area before it.
 places as (
     select
         clocks.*,

@@ -1,5 +1,5 @@
--- Article 28: each resident of a zone that needs a full round from its day 7 on, and the first sample with a known result
--- on or after that day, up to the day on which the zone is judged. One row per zone, moment and resident who is not a case.
+-- Article 28: one row per zone, moment and resident who is not a case, if the zone needs a full round from its day 7 on. It has
+-- the first sample with a known result on or after that day, up to the day on which the zone is judged.
 
 with clocks as (
     select

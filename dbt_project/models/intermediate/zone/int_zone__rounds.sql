@@ -1,4 +1,4 @@
--- Article 28: the full round of screening that a zone needs from its day 7 on. One row per zone and moment that needs one.
+-- Article 28: one row per zone and moment that needs a full round of screening from its day 7 on, with the counts of the round.
 with clocks as (
     select
         zone_id,
@@ -10,7 +10,7 @@ with clocks as (
 
 persons as (select * from {{ ref('int_zone__round_persons') }}),
 
--- Complete on the latest of the first results, when each was negative; without residents on day 7.
+-- The round is complete on the latest of the first results if all are negative; without residents, on day 7.
 final as (
     select
         clocks.zone_id,
