@@ -1,6 +1,6 @@
 {% macro article_number(expression) -%}
-    {#- The number of an article of the plan as digits, whether it was written 37, 三十七, 第37条 or 第三十七条第2款; another text
-        as it is compared. -#}
+    {#- It returns the number of an article of the plan in digits, whether it was written 37, 三十七, 第37条 or 第三十七条第2款. Any
+        other text is returned as comparable_text folds it. -#}
     {%- set digits = '一二三四五六七八九' -%}
     {%- set numeral = "([0-9]+|[十" ~ digits ~ "]+)" -%}
     {%- set number -%}

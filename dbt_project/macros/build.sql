@@ -5,7 +5,7 @@
 {%- endmacro %}
 
 {% macro require_build() -%}
-    {#- Refuses to begin where this process does not own the build of this business date. -#}
+    {#- It raises an error unless this process owns the build of this business date. -#}
     {%- if is_build() and flags.WHICH in ('build', 'run', 'seed', 'snapshot', 'clone') -%}
         select publishing.require_build('{{ env_var('YINGJIAN_BUILD_TOKEN', '') }}', {{ as_of_date() }})
     {%- endif -%}

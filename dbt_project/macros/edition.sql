@@ -1,8 +1,9 @@
 {% macro rows_in_force(seed, unit) -%}
     {#-
-    The rows of a policy seed that hold in each edition: its own, and for what it does not mention those of the
-    newest edition before it that does. `unit` names the columns of what is replaced as one; without any, the whole
-    seed is. Brings the edition's code and days as in_force_edition_code, effective_from and effective_to.
+    This subquery returns the rows of a policy seed that apply in each edition: the edition's own and, for what it does not
+    mention, those of the newest earlier edition that does. `unit` names the columns of what is replaced together; if it is
+    empty, the whole seed is replaced. The subquery adds in_force_edition_code, effective_from and effective_to of the
+    edition in force.
     -#}
     (
         select * from (

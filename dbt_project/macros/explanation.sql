@@ -1,7 +1,7 @@
 {% macro explain_status() -%}
     {#-
-    The last part of an obligation's explanation, from its columns `status`, `due_date`, `days_overdue` and
-    `satisfied_on`: what was to be done by when, and how it stands.
+    This is the last part of an obligation's explanation, with the due date and the current status. It reads the columns
+    `status`, `due_date`, `days_overdue` and `satisfied_on`.
     -#}
     case status
         when 'overdue'

@@ -1,4 +1,4 @@
 {% macro generate_schema_name(custom_schema_name, node) -%}
-    {#- A model's schema is the one its folder names; nothing is prefixed. On the target dev all are in one of one's own. -#}
+    {#- A model's schema is the one that its folder names, without a prefix. On the target dev, all models share one schema. -#}
     {{ (target.schema if target.name == 'dev' else custom_schema_name or target.schema) | trim }}
 {%- endmacro %}

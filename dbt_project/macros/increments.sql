@@ -1,24 +1,24 @@
-{#- The two models that are kept from build to build and take in only what changed (docs/decisions/increments-of-samples.md). -#}
+{#- These macros serve the two incremental models of samples (docs/decisions/increments-of-samples.md). -#}
 
 {% macro kept() -%}
-    {#- The materialization of a model that is kept from build to build; the target dev makes it anew each time. -#}
+    {#- It returns the materialization: incremental on the target warehouse, rebuilt every time on any other. -#}
     {{ 'incremental' if target.name == 'warehouse' else 'table' }}
 {%- endmacro %}
 
 {% macro goes_on() -%}
-    {#- It is true where a kept model takes in only what changed. No other target asks the database for it, so that a whole
-        build's SQL is known without one. -#}
+    {#- It is true when an incremental model processes only changes. Other targets do not query the database for this, so
+        that a full build compiles without one. -#}
     {{ return(target.name == 'warehouse' and is_incremental()) }}
 {%- endmacro %}
 
 {% macro changed_files(changes) -%}
-    {#- The query returns the files of which samples came. -#}
+    {#- It selects the files whose samples were added. -#}
     select distinct came.file_id from {{ changes }} as came where came.came
 {%- endmacro %}
 
 {% macro forget_changed_samples() -%}
-    {#- The first statement deletes samples that were replaced or went, in their old form; what came again is merged. The second
-        deletes a sample that a later one under the other document of a corrected person replaces. -#}
+    {#- The first statement deletes old versions of samples that were replaced or deleted; new versions are merged later.
+        The second deletes a sample that a later version under the corrected person's other document moves to another day. -#}
     {% if goes_on() -%}
     delete from {{ this }} as kept using {{ ref('int_sample__changes') }} as changed
     where
@@ -36,7 +36,7 @@
 {%- endmacro %}
 
 {% macro note_increment() -%}
-    {#- It notes, in the transaction of the model's rows, the last change that a kept model has taken in. -#}
+    {#- It records the last change that the incremental model has processed, in the same transaction as the model's rows. -#}
     {% if target.name == 'warehouse' -%}
     insert into intermediate.increment_progress (model, definition, change_id)
     select '{{ this.schema }}.{{ this.identifier }}', '{{ project_digest() }}', through_change_id from {{ ref('int_sample__bounds') }}

@@ -1,5 +1,5 @@
 {% macro united(codes) -%}
-    {#- The rows of the queries of these names, which are the figures' codes. -#}
+    {#- It unites the rows of these CTEs, which are named by the codes of the figures. -#}
     {% for code in codes -%}
     select
         '{{ code }}' as indicator_code,

@@ -1,10 +1,10 @@
 {% macro lifted_state(person_key, group_code, due_date) -%}
     {#-
-    An obligation is lifted on a date as 'void' (a confirmed infection), else as 'exempt' (an approved exemption),
-    else it is null (policy semantics, "What lifts an obligation"; void goes before exempt).
+    It returns 'void' (a confirmed infection), 'exempt' (an approved exemption), or null for an obligation on a date. Void
+    takes precedence (policy semantics, "What lifts an obligation").
     -#}
     (
-        select max(lift.state)  -- 'void' sorts after 'exempt', so it goes before it
+        select max(lift.state)  -- 'void' takes precedence over 'exempt' because it sorts after it.
         from {{ ref('int_lift__intervals') }} as lift
         where
             lift.person_key = {{ person_key }}

@@ -3,8 +3,8 @@
 {%- endmacro %}
 
 {% macro unit_key(unit, membership_id, group_code) -%}
-    {#- Names of workplaces, of pharmacies (P19) and of sites of isolation (from the contacts feed) are three lists: the
-        same name in two of them is two units. A row without a unit has no key. -#}
+    {#- Workplaces, pharmacies (P19) and isolation sites (from the contacts feed) have separate name spaces: the same name
+        in two of them is two units. A row without a unit has no key. -#}
     case
         when {{ unit }} = '' then ''
         when {{ group_code }} = 'P19' then 'pharmacy:' || {{ unit }}

@@ -1,8 +1,8 @@
 {% macro parameter(name, on_date, type='int') -%}
     {#-
-    A number of the policy, in the edition that is in force on a date (policy semantics: policy is data).
-    What has a date of its own (a screening round, a day of a zone) takes the edition of that date, so that a new
-    edition does not move a deadline that has passed. What an edition does not mention goes on from the one before.
+    It looks up a parameter in the edition that is in force on a date (policy semantics: policy is data). Things with a date
+    of their own (a screening round, a day of a zone) use the edition of that date, so that a new edition does not move a
+    deadline that has passed. An edition inherits the parameters that it does not mention from the one before.
     -#}
     (
         select parameter.value::{{ type }}

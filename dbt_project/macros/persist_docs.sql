@@ -4,8 +4,8 @@
 {%- endmacro %}
 
 {% macro comments(relation, model) -%}
-    {#- One statement per relation; a column that is described and does not exist is an error. The Chinese title of a
-        column stands before its text, where readers and their tools find it. -#}
+    {#- It builds one statement per relation; describing a column that does not exist is an error. A column's Chinese title
+        precedes its description, where readers and their tools find it. -#}
     {%- set statements = [] -%}
     {%- if config.persist_relation_docs() and model.description -%}
         {%- do statements.append(alter_relation_comment(relation, model.description)) -%}

@@ -1,11 +1,12 @@
-{#- A build makes these tables and views anew, each in one transaction of two statements (docs/decisions/rebuilt.md). -#}
+{#- These tables and views are recreated in every build, each in one transaction of two statements
+    (docs/decisions/rebuilt.md). -#}
 
 {% materialization rebuilt_table, adapter='postgres' -%}
     {{ return({'relations': [rebuild(this.incorporate(type='table'), get_create_table_as_sql(False, this, rows_of(sql)))]}) }}
 {%- endmaterialization %}
 
 {% macro rows_of(sql) -%}
-    {#- Returns the query of a model's rows: its SQL, or what Spark computed of it (docs/spark.md). -#}
+    {#- It returns the query for a model's rows: its own SQL, or a query of the table that Spark computed (docs/spark.md). -#}
     {%- set tables = env_var('YINGJIAN_SPARK_TABLES', '') -%}
     {%- set computed = adapter.get_relation(this.database, 'spark', this.identifier ~ '__' ~ tables) if tables -%}
     {{ return('select * from ' ~ computed if computed else sql) }}

@@ -1,4 +1,4 @@
-{#- Lists of dates, the newest first, as int_sample__dates keeps them. -#}
+{#- These macros read arrays of dates, newest first, as int_sample__dates stores them. -#}
 
 {% macro up_to(dates, to_date) -%}
     {#- It keeps the dates up to a date. -#}
@@ -13,7 +13,7 @@
 {%- endmacro %}
 
 {% macro first_date(dates, from_date) -%}
-    {#- The first on or after a date; null when there is none. -#}
+    {#- It returns the first date on or after a given one, or null if there is none. -#}
     (
         select min(taken.sample_date) from unnest({{ dates }}) as taken (sample_date)
         where taken.sample_date >= {{ from_date }}
@@ -21,7 +21,7 @@
 {%- endmacro %}
 
 {% macro last_date(dates, to_date) -%}
-    {#- The last up to a date; PostgreSQL reads no further than it must. -#}
+    {#- It returns the last date up to a given one. The array is sorted, so PostgreSQL stops at the first match. -#}
     (
         select taken.sample_date from (select unnest({{ dates }}) as sample_date) as taken
         where taken.sample_date <= {{ to_date }}

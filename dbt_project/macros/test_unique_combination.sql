@@ -1,5 +1,5 @@
 {% test unique_combination(model, columns) %}
-    -- Fails with one row per combination that is there more than once, or that has a null in it.
+    -- The test fails with one row per combination that is duplicated or contains a null.
     select {{ columns | join(', ') }}
     from {{ model }}
     group by {{ columns | join(', ') }}

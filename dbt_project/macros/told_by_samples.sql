@@ -1,6 +1,6 @@
 {% macro told_by_samples(attribute, column) -%}
-    {#- Every test result gives a value of its person in a column; this selects it with the record that gives it. A name that
-        is not given is empty, so that everybody who was sampled is known. -#}
+    {#- It selects an attribute of the person from every test result, with the source record. A missing name becomes empty,
+        so that everybody who was sampled has a row. -#}
     select
         person_key,
         '{{ attribute }}' as attribute,
@@ -15,7 +15,7 @@
 {%- endmacro %}
 
 {% macro told_anew(kept, changes) -%}
-    {#- It selects the values of the persons of whom a record came or went since the last build. -#}
+    {#- It selects the values of persons whose test results were added or deleted since the last build. -#}
     with came as (
         {{ told_by_samples('name', 'name') }} and file_id = any(array({{ changed_files(changes) }}))
         union all
@@ -35,7 +35,7 @@
                 and not changed.came
     ),
 
-    -- All records of a person are read again of whom a value is gone that no record has told since.
+    -- If a person's value is gone and no newer record has replaced it, all records of the person are read again.
     lost as (
         select kept.* from kept
         where
@@ -67,6 +67,6 @@
 {%- endmacro %}
 
 {% macro forget_untold() -%}
-    {#- Deletes what no record tells any more. -#}
+    {#- It deletes values that no record supports any more. -#}
     {% if goes_on() %}delete from {{ this }} where value is null{% endif %}
 {%- endmacro %}

@@ -1,6 +1,7 @@
--- This model has the figures of infections, controls and contacts: each is a query by its code (docs/decisions/figures.md).
+-- This model computes the figures of infections, controls and contacts. Each CTE is one figure and has its code as name
+-- (docs/decisions/figures.md).
 with
--- This figure counts local infections since the emergency began; the town's alone.
+-- This figure counts local infections since the emergency began, for the town only.
 local_cases as (
     select
         null as community,
@@ -50,7 +51,7 @@ new_cases as (
     group by community
 ),
 
--- This share counts infections of D that were known as contacts before.
+-- This share counts the infections that became known on D in people already known as contacts.
 new_cases_known as (
     select
         community,
@@ -76,7 +77,7 @@ new_contacts as (
     group by community
 ),
 
--- This figure counts samples of the last three days that took too long; the town's alone.
+-- This figure counts samples of the last three days whose results took too long, for the town only.
 results_late as (
     select
         null as community,
@@ -113,7 +114,7 @@ never_tested_key as (
     group by community
 ),
 
--- This figure counts persons under a control that goes on, each counted once.
+-- This figure counts persons under a running control, each counted once.
 controlled as (
     select distinct
         community,
@@ -222,8 +223,8 @@ fevers as (
     where monitored_on = as_of_date and status = 'signal'
 ),
 
--- This share counts contacts isolated in time among those whose deadline came on D. A deadline at 24:00 of D still runs, and
--- counts on the day after.
+-- This share counts the contacts isolated in time, among those whose deadline fell on D. A deadline at 24:00 of D still runs
+-- and counts on the next day.
 contacts_in_time as (
     select
         community,
@@ -236,7 +237,7 @@ contacts_in_time as (
     group by community
 ),
 
--- This figure counts contacts who are not isolated in time, each counted once; the infected are left out.
+-- This figure counts contacts who were not isolated in time, each counted once, without the infected.
 contacts_overdue as (
     select distinct
         community,

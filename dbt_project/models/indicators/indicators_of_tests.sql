@@ -1,6 +1,7 @@
--- This model has the figures of tests that are due: each is a query by the figure's code (docs/decisions/figures.md).
+-- This model computes the figures of tests that are due. Each CTE is one figure and has its code as name
+-- (docs/decisions/figures.md).
 with
--- This figure counts memberships with something overdue, without the follow-up tests P19 and P24.
+-- This figure counts memberships with an overdue obligation, without the follow-up tests P19 and P24.
 overdue as (
     select
         community,
@@ -13,7 +14,7 @@ overdue as (
     group by community, department
 ),
 
--- This share counts memberships with nothing overdue among those required, without the follow-up tests P19 and P24.
+-- This share counts memberships without an overdue obligation among those required, without the follow-up tests P19 and P24.
 compliance as (
     select
         community,
@@ -26,7 +27,7 @@ compliance as (
     group by community, department
 ),
 
--- This figure counts memberships with an obligation that stands on D, without the follow-up tests P19 and P24.
+-- This figure counts memberships with an obligation standing on D, without the follow-up tests P19 and P24.
 required as (
     select
         community,
@@ -39,7 +40,7 @@ required as (
     group by community, department
 ),
 
--- This figure counts memberships with nothing required because something lifts it, without the follow-up tests P19 and P24.
+-- This figure counts memberships whose obligations are all lifted, without the follow-up tests P19 and P24.
 exempt as (
     select
         community,
@@ -52,7 +53,7 @@ exempt as (
     group by community, department
 ),
 
--- This figure counts persons with something overdue, each counted once.
+-- This figure counts persons with an overdue obligation, each counted once.
 overdue_persons as (
     select distinct
         community,
@@ -75,7 +76,7 @@ overdue_items as (
     group by community, department
 ),
 
--- This figure counts obligations of the last seven days that nobody can make up for any more.
+-- This figure counts obligations of the last seven days that can no longer be made up.
 missed as (
     select
         community,
@@ -114,7 +115,7 @@ needs_review as (
     group by community, department
 ),
 
--- This figure counts memberships whose frequency of tests nobody has said.
+-- This figure counts memberships for which no frequency was set.
 unscheduled as (
     select
         community,
@@ -139,7 +140,7 @@ next_day_items as (
     group by community, department
 ),
 
--- This figure counts persons of whom something falls due on D + 1, each counted once.
+-- This figure counts persons with an obligation due on D + 1, each counted once.
 next_day_persons as (
     select distinct
         community,
@@ -163,8 +164,8 @@ due_week as (
     group by community, department
 ),
 
--- This share counts persons sampled in time in the rounds whose deadline came in the last seven days. One at 24:00 of D still
--- runs.
+-- This share counts the persons sampled in time in rounds whose deadline fell in the last seven days. A deadline at 24:00 of D
+-- still runs.
 screening_coverage as (
     select
         community,
@@ -177,7 +178,7 @@ screening_coverage as (
     group by community
 ),
 
--- This figure counts persons without a sample in rounds whose deadline is over; the infected are left out.
+-- This figure counts persons without a sample in rounds whose deadline has passed, without the infected.
 screening_outstanding as (
     select
         community,
@@ -190,7 +191,7 @@ screening_outstanding as (
     group by community
 ),
 
--- This share counts samples of units on D among those required; a unit's surplus counts for nothing.
+-- This share counts samples of units on D among those required; one unit's surplus does not offset another's shortfall.
 sampling_done as (
     select
         community,

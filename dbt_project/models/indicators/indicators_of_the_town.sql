@@ -1,6 +1,7 @@
--- This model has the figures of zones, measures and data: each is a query by the figure's code (docs/decisions/figures.md).
+-- This model computes the figures of zones, measures and data. Each CTE is one figure and has its code as name
+-- (docs/decisions/figures.md).
 with
--- This figure counts zones above low, by their declaration.
+-- This figure counts zones declared above low risk.
 zones as (
     select
         array_to_string(communities, '、') as community,
@@ -13,7 +14,7 @@ zones as (
     group by communities
 ),
 
--- This figure counts zones of high risk, by their declaration.
+-- This figure counts zones declared high-risk.
 high_zones as (
     select
         array_to_string(communities, '、') as community,
@@ -26,7 +27,7 @@ high_zones as (
     group by communities
 ),
 
--- This figure counts zones of medium risk, by their declaration.
+-- This figure counts zones declared medium-risk.
 medium_zones as (
     select
         array_to_string(communities, '、') as community,
@@ -52,7 +53,7 @@ lowerable_zones as (
     group by communities
 ),
 
--- This share counts disinfections of zones on D among those required; a place's surplus counts for nothing.
+-- This share counts disinfections of zones on D among those required; one place's surplus does not offset another's shortfall.
 disinfection as (
     select
         array_to_string(communities, '、') as community,
@@ -65,7 +66,8 @@ disinfection as (
     group by communities
 ),
 
--- This share counts disinfections of key sites on D among those required; a site's surplus counts for nothing.
+-- This share counts disinfections of key sites on D among those required; one site's surplus does not offset another's
+-- shortfall.
 key_sites_disinfected as (
     select
         array_to_string(communities, '、') as community,
@@ -139,7 +141,7 @@ vaccination_outstanding as (
     group by community
 ),
 
--- This figure counts members that reserve teams lack.
+-- This figure counts the people missing from reserve teams.
 teams_short as (
     select
         community,
@@ -151,7 +153,7 @@ teams_short as (
     group by community
 ),
 
--- This figure counts findings of inspections that were not mended in time.
+-- This figure counts findings of inspections that were not put right in time.
 inspections_overdue as (
     select
         community,
@@ -164,7 +166,7 @@ inspections_overdue as (
     group by community
 ),
 
--- This figure counts free rooms of isolation sites by their newest report; the town's alone.
+-- This figure counts the free rooms of isolation sites in their newest reports, for the town only.
 rooms_free as (
     select
         null as community,
@@ -202,7 +204,7 @@ requests_open as (
     group by community, department
 ),
 
--- This figure counts requests that are open after their hours.
+-- This figure counts open requests past their deadline.
 requests_overdue as (
     select
         community,
@@ -227,7 +229,7 @@ guests_overdue as (
     where status = 'overdue'
 ),
 
--- This figure counts guests who are there and on a list, each counted once.
+-- This figure counts guests who have not checked out and are on a list, each counted once.
 guests_listed as (
     select distinct
         community,
@@ -239,7 +241,7 @@ guests_listed as (
     where is_on_list and checked_out_at is null
 ),
 
--- This figure counts events to come that lack an approval which is due.
+-- This figure counts coming events that lack an approval which is due.
 events_lacking as (
     select
         community,
@@ -252,7 +254,7 @@ events_lacking as (
     group by community
 ),
 
--- This figure counts trainings and drills that were not held in time; the town's alone.
+-- This figure counts trainings and drills that were not held in time, for the town only.
 drills_overdue as (
     select
         null as community,
@@ -276,7 +278,7 @@ answered as (
     group by community
 ),
 
--- This figure counts residents of the register.
+-- This figure counts permanent residents in the register.
 residents as (
     select
         community,
@@ -288,7 +290,7 @@ residents as (
     group by community
 ),
 
--- This figure counts floating population of the register.
+-- This figure counts the floating population in the register.
 floating as (
     select
         community,
@@ -312,7 +314,7 @@ key_persons as (
     group by community
 ),
 
--- This figure counts feeds that did not come as they should; the town's alone.
+-- This figure counts feeds with a problem, for the town only.
 feeds as (
     select
         null as community,
@@ -324,7 +326,7 @@ feeds as (
     where status <> 'ok'
 ),
 
--- This figure counts rows that landing refused; the town's alone.
+-- This figure counts rows that landing rejected, for the town only.
 rejected as (
     select
         null as community,

@@ -1,4 +1,4 @@
--- Answers come as files, and officials give them in the portal.
+-- Answers come from the feed's files and from the portal.
 with sent as (
     select
         disposition_key,

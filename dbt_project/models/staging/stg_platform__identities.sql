@@ -1,5 +1,5 @@
--- Each feed but the test results says who a person key is, as it wrote it last (those: int_person__from_samples).
--- Only restricted.person is made from it.
+-- One row per record that identifies a person, from every feed except the test results (int_person__from_samples). Only
+-- restricted.person is built from it.
 {% set feeds = {
     'key_population': ['phone', 'address', 'community', 'grid'],
     'arrivals': ['phone', 'null', 'community', 'grid'],

@@ -1,5 +1,5 @@
--- A resident number holds the date of birth (characters 7 to 14); it stands in where the register leaves the cell empty.
--- A person whose document was corrected may stand in the register under both: the row of the right one goes first.
+-- One row per person in the register. A blank date of birth is filled from the resident identity number (characters 7 to 14).
+-- If a person's document was corrected, the row under the right document takes precedence.
 with registered as (select * from {{ source('platform', 'residents') }}),
 
 wrong as (
@@ -15,8 +15,8 @@ wrong as (
         on registered.id_type = corrections.id_type and registered.id_number = corrections.id_number
 ),
 
--- Rows of wrong documents whose person has a row of the right one, or a later one of another wrong document. Joins find
--- them: a subquery for each resident looks so expensive that PostgreSQL no longer cares how it joins anything else.
+-- These are rows of wrong documents whose person has a row under the right one, or a later row under another wrong one. They
+-- are found by joins: a subquery per resident looks so expensive to PostgreSQL that it stops optimizing the other joins.
 repeated as (
     select
         wrong.file_id,

@@ -1,5 +1,6 @@
--- Triggers write here what changed in the test results. A row with only a file says that rows of that file were written; a
--- row without a file, that all must be read again; any other row is the old form of one that was replaced or deleted.
+-- Triggers log the changes of the test results here. A row with only a file means that rows of that file were written; a row
+-- without a file means that everything must be read again; any other row is the old version of one that was replaced or
+-- deleted.
 select
     change_id,
     file_id,

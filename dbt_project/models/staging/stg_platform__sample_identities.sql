@@ -1,4 +1,5 @@
--- The laboratory writes who was sampled. Only restricted.person is made from this view, and what a corrected document repeats.
+-- One row per test result has the person's identity as the laboratory wrote it. Only restricted.person, and the search for
+-- samples that a corrected document repeats, are built from it.
 select
     person_key,
     id_type,
