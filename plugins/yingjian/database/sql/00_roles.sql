@@ -1,5 +1,5 @@
--- There is one role for each service and for each kind of reader, and two roles that own things and never log in. The
--- file is repeatable. The owner of the database runs it, who may make roles and is no superuser. Rights: access.yml.
+-- This file creates one role per service and per kind of reader, and two owner roles that never log in. It is repeatable. The
+-- database owner runs it, who may create roles and is no superuser. access.yml has the rights.
 do $$
 declare
     wanted record;
@@ -41,7 +41,7 @@ begin
     for wanted in
         select * from (values
             ('build_owner', 'transformer'), ('build_owner', 'publisher'), ('view_owner', 'publisher'),
-            -- These connections are kept from readers.
+            -- Reserved connections keep the services working when readers take all the others.
             ('pg_use_reserved_connections', 'loader'), ('pg_use_reserved_connections', 'transformer'),
             ('pg_use_reserved_connections', 'auditor'), ('pg_use_reserved_connections', 'publisher'),
             ('pg_use_reserved_connections', 'reporter'), ('pg_use_reserved_connections', 'portal')
@@ -55,7 +55,7 @@ begin
         end if;
     end loop;
 
-    -- Services take turns by locks that readers may not take (bootstrap.py).
+    -- Services take turns by advisory locks, which readers may not take (bootstrap.py).
     for wanted in
         select function.oid::regprocedure as function, service.role
         from pg_proc as function
@@ -67,8 +67,8 @@ begin
         execute format('grant execute on function %s to %I', wanted.function, wanted.role);
     end loop;
 
-    -- Readers set what concerns their own session, as drivers do. A service changes no setting by a function, since a view
-    -- of dbt's could call it as the service that reads the view.
+    -- Readers may set parameters of their own session, as drivers do. A service may not use this function, because a view built
+    -- by dbt could call it with the rights of the service that reads the view.
     for wanted in
         select role from unnest(array['bi_reader', 'community_reader', 'department_reader', 'case_worker']) as named (role)
         where not has_function_privilege(role, 'set_config(text, text, boolean)', 'execute')
@@ -76,7 +76,7 @@ begin
         execute format('grant execute on function set_config(text, text, boolean) to %I', wanted.role);
     end loop;
 
-    -- Publishing makes the function by which persons are read. Nobody else but the owner writes functions.
+    -- Publishing creates the function that reads persons. Apart from the owner, no other role creates functions.
     if not has_language_privilege('publisher', 'sql', 'usage') then
         grant usage on language sql to publisher;
     end if;

@@ -2,8 +2,8 @@
 create schema if not exists reporting;
 create schema if not exists restricted;
 
--- Publishing waits for statements that began before it. The function tells it how many there are. Only the owner may
--- read who runs them and what they say.
+-- Publishing waits for statements that began before it, and this function counts them. It runs with the owner's rights, because
+-- only the owner may see other roles' statements.
 create or replace function published.older_statements(since timestamptz) returns bigint
 language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
     select count(*) from pg_stat_activity
@@ -12,8 +12,8 @@ language sql volatile security definer set search_path = pg_catalog, pg_temp as 
 $$;
 comment on function published.older_statements is 'How many statements are at work in this database that began before a moment.';
 
--- The view is replaced only if it is new or shows other columns: a replacement waits for every reader, and readers wait
--- for it.
+-- The view is replaced only if it is new or its columns changed, because a replacement waits for every reader and blocks new
+-- ones.
 do $$
 begin
     if (
@@ -79,7 +79,7 @@ begin
             previous_publication_id,
             is_correction,
             publication_id = (select current.publication_id from published.current) as is_current,
-            -- A correction of a later day does not make the day late.
+            -- A later correction must not make the day look late.
             min(published_at) over (partition by as_of_date) as first_published_at
         from published.publication
         order by as_of_date, publication_id desc
@@ -91,7 +91,7 @@ begin
 end
 $$;
 
--- Readers find the title and the text of each column in its comment, as of every mart.
+-- Column comments have the title and the description, as in every mart.
 do $$
 declare
     item record;
@@ -124,8 +124,7 @@ begin
 end
 $$;
 
--- A change that has no file_id (samples written by hand, or a table that was emptied) may concern the samples of any
--- file.
+-- A change without a file_id (samples written by hand, or a truncated table) may concern the samples of any file.
 create or replace view quality.changed_sample_file as
 with noted as (
     select file_id from staging.sample_change

@@ -1,4 +1,4 @@
--- These functions write and verify events, and refuse to change one (migrations/0003_audit.sql has the table).
+-- These functions write and verify events, which are append-only (migrations/0003_audit.sql has the table).
 create or replace function audit.hash_of(e audit.event) returns bytea
 language sql stable as $$
     select sha256(convert_to(jsonb_build_array(
@@ -8,14 +8,15 @@ language sql stable as $$
 $$;
 comment on function audit.hash_of is 'What the hash of an event must be.';
 
--- Events stay for good, so an object is never what somebody typed: a number of a person, or what a terminal would obey.
+-- Events are never deleted, so an object must not hold what somebody typed, such as a person's number or control characters
+-- that a terminal would obey.
 create or replace function audit.is_object(object text) returns boolean
 language sql immutable as $$
     select object ~ '^[0-9a-f]{64}$' or (length(object) <= 200 and object !~ '[0-9]{11}' and object !~ '[[:cntrl:]]')
 $$;
 comment on function audit.is_object is 'Whether a text may stand as the object of an event: a person_key, or a short text without long numbers.';
 
--- A service writes of what it does, for whom it does it, and no other service's decision in a person's name.
+-- A service may write only events of its own kinds, so that it cannot record another service's decision in a person's name.
 create or replace function audit.may_write(service text, action text) returns boolean
 language sql immutable as $$
     select case
@@ -52,7 +53,7 @@ begin
     if service is not null and not audit.may_write(service, action) then
         raise exception 'the service % writes no event %', service, action using errcode = 'insufficient_privilege';
     end if;
-    -- A reader that says why it looks at a person, and then leaves its transaction open, must not keep the trail.
+    -- A reader that records why it looks at a person, and then leaves its transaction open, must not block the trail.
     loop
         begin
             perform pg_advisory_xact_lock(hashtext('yingjian.audit'));
@@ -65,7 +66,7 @@ begin
     made := row(
         coalesce(last.event_id, 0) + 1, clock_timestamp(), actor, action,
         case when audit.is_object(object) then object else 'not well-formed' end, reason,
-        -- The actor is whom a service acts for, as it says. Which service says so comes from its login.
+        -- The actor is whom the service says it acts for; the service itself comes from the login.
         coalesce(details, '{}') - 'service' || case when service is null then '{}' else jsonb_build_object('service', service) end,
         coalesce(last.hash, decode(repeat('00', 32), 'hex')), ''::bytea
     );
@@ -84,7 +85,7 @@ end
 $$;
 comment on function audit.refuse is 'Trigger: events are not changed.';
 
--- Only where they are missing: a trigger that is made again looks like one that somebody changed.
+-- The triggers are created only if they are missing, because a recreated trigger looks like one that somebody changed.
 do $$
 begin
     if not exists (select from pg_trigger where tgrelid = 'audit.event'::regclass and tgname = 'event_is_append_only') then

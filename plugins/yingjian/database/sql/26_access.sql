@@ -1,12 +1,13 @@
--- These functions say which rows a reader sees, and for which persons it has recorded a reason to look. Policies of
--- published.* call them, once per query. They are in plpgsql because it keeps the plan of their query for the session.
+-- These functions decide which rows a reader sees, and for which persons it has recorded a reason to look. The row-level
+-- security policies of published.* call them, once per query. They are in plpgsql because it caches the plan of their query for
+-- the session.
 insert into access.reader (login, kind, granted_by)
 values (current_user, 'owner', 'migration'), ('bi_reader', 'office', 'migration')
 on conflict do nothing;
 
--- A login reads the parts that access.reader gives it; session_user is the login itself, which set role does not change.
--- The reporter reads for others, so its transaction carries the audience. The audience counts only while the reporter is
--- the acting role, which no reader may become: any session may set the variable.
+-- A login reads the parts that access.reader gives it; session_user is the login itself, which set role does not change. The
+-- reporter reads for others, so its transaction carries the audience. Any session can set that variable, so it counts only
+-- while the acting role is the reporter, which no reader may become.
 create or replace function access.carried_audience() returns text
 language sql stable parallel restricted as $$
     select case
@@ -99,7 +100,7 @@ end
 $$;
 comment on function access.is_of_own_part is 'Whether a person of the current publication lives, or has a duty, in the part of the town that the login reads.';
 
--- The hour is the clock's, not that of a transaction, which somebody may keep open.
+-- The hour is measured by the clock and not by the transaction, which somebody may keep open.
 create or replace function access.may_read_person(person_key text) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select exists (
@@ -132,7 +133,7 @@ comment on function access.sees_all_persons is 'Whether persons are read without
 create or replace function restricted.resolve(person_key text, reason text) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-    -- Two characters that are no digit, sign or blank, in whatever locale the server has.
+    -- A reason has at least two characters that are no digit, punctuation or blank, in any locale of the server.
     if coalesce(reason, '') !~ '[^[:digit:][:punct:][:space:]].*[^[:digit:][:punct:][:space:]]' then
         raise exception 'say why you look at this person' using errcode = 'invalid_parameter_value';
     end if;
@@ -149,7 +150,8 @@ end
 $$;
 comment on function restricted.resolve is 'Say why you look at a person; returns the number of the event in the trail. Once it is committed, restricted.person shows the person to you for an hour.';
 
--- A reader can lift every limit of its own session but the one on temporary files. The watch ends what lasts all the same.
+-- A reader can lift every limit of its own session except the one on temporary files. The watch still ends transactions that
+-- last too long (end_readers).
 create or replace function access.limit_reader(login text, connections int) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin

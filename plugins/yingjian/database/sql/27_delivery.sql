@@ -27,7 +27,7 @@ comment on column published.released.publication_id is 'The publication that rep
 comment on column published.released.as_of_date is 'Its business date.';
 comment on column published.released.decided_at is 'When it was signed off.';
 
--- The view is replaced only if it is new or has no barrier: a replacement waits for every reader.
+-- The view is replaced only if it is new or lacks the security barrier, because a replacement waits for every reader.
 do $$
 begin
     if not exists (

@@ -1,4 +1,4 @@
--- Four eyes for corrections: the database itself makes the file of a confirmed correction, and the portal cannot make one.
+-- Corrections need four eyes: the database itself creates the file of a confirmed correction, and the portal cannot create one.
 create or replace function portal.awaits_correction(number bigint) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp as $$
     select exists (

@@ -1,5 +1,5 @@
--- dbt calls these functions to ask whether it owns the build, and to note its marts
--- (plugins/yingjian/publishing/build.py has the rest).
+-- dbt calls these functions to check that it owns the build, and to register its marts (plugins/yingjian/publishing/build.py
+-- has the rest).
 create schema if not exists publishing;
 
 create or replace function publishing.require_build(given_token text, business_date date) returns void

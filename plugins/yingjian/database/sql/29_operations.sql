@@ -1,5 +1,4 @@
--- BI reads how the pipeline does its work from these views. They name no person: an alert's subject and facts stay with
--- the data team.
+-- These views show BI how the pipeline runs. They name no person: an alert's subject and facts stay with the data team.
 do $$
 declare
     wanted record;

@@ -1,4 +1,4 @@
--- Each object belongs to the role that makes it; older homes had one owner for all.
+-- Each object belongs to the role that creates it. Older homes had one owner for all, so this file reassigns their objects.
 do $$
 declare
     item record;
