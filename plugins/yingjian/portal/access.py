@@ -14,7 +14,7 @@ from yingjian.portal.accounts import Session
 from yingjian.portal.readers import Need, Reader, RefusedError, directory, is_form_of
 
 COOKIE = "yingjian_session"
-# A browser that gets this forgets the pages that it keeps for a time without a network.
+# This header makes a browser delete the pages that it keeps for offline use.
 FORGETTING = {"clear-site-data": '"storage"'}
 
 
@@ -23,11 +23,11 @@ class SignedOutError(Exception):
 
 
 class OwnPasswordError(Exception):
-    """The session began with a first password; the reader must set an own one."""
+    """The session began with a first password; the reader must set a new one."""
 
 
 class StaleFormError(Exception):
-    """A form was sent that the portal did not give to this reader, or gave long ago."""
+    """The portal did not give this form to this reader, or gave it too long ago."""
 
 
 def session(request: Request) -> Session:
@@ -93,14 +93,14 @@ def sign_in_url(request: Request, back: str | None = None) -> str:
 
 
 def own_path(back: str) -> str:
-    """Return a path within the portal, which no browser takes for another site's address."""
+    """Return the path if it stays within the portal and no browser takes it for another site's address; else /."""
     return (
         back if back.startswith("/") and not back.startswith("//") and "\\" not in back and back.isprintable() else "/"
     )
 
 
 def keep_session(request: Request, response: Response, token: str) -> None:
-    """Give the browser the token of its session; no script reads it, and no other site's form sends it."""
+    """Set the session cookie; no script reads it, and no other site's form sends it."""
     path, is_https = _place(request)
     response.set_cookie(COOKIE, token, path=path, httponly=True, samesite="lax", secure=is_https)
 

@@ -1,4 +1,4 @@
-"""Officials sign in here: passwords, growing pauses after failures, and sessions that the server keeps.
+"""Officials sign in here: passwords, growing pauses after failures, and server-side sessions.
 
 Everything runs as the role `portal`. A session's token is in the browser's cookie only; the table has its hash. Every
 sign-in, failure and sign-out is an event of the trail, which names a login only when officials.yml has it: people type
@@ -30,23 +30,23 @@ Conn = psycopg.Connection[Any]
 ROLE = "portal"
 SESSION = timedelta(hours=10)  # Officials sign in once a working day.
 IDLE = timedelta(hours=2)
-SETTING = timedelta(minutes=15)  # The time in which a first password's session must set an own one.
+SETTING = timedelta(minutes=15)  # A session of a first password must set a new one within this time.
 FIRST_DAYS = 7
 FIRST_PAUSE = timedelta(seconds=30)
-LENGTH = range(10, 201)  # A password has so many characters.
+LENGTH = range(10, 201)  # This is the permitted length of a password.
 UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
 class Bound:
-    """So many failures in a row are free; each further one doubles the pause, up to the longest."""
+    """`free` failures in a row are without a pause; each further one doubles the pause, up to `longest`."""
 
     free: int
     longest: timedelta
 
 
-# Guesses from one address wait long, and keep nobody else waiting. Guesses from many addresses meet the wider bound, whose
-# pauses the official shares: they are short, and leave 96 guesses a day.
+# Guesses from one address cause long pauses that affect no other address. Guesses from many addresses meet the wider bound,
+# whose pauses affect the official too: they are short, and leave 96 guesses a day.
 FROM_ONE = Bound(4, timedelta(hours=1))
 FROM_ALL = Bound(40, timedelta(minutes=15))
 
@@ -77,7 +77,7 @@ class UnfitPasswordError(Exception):
 
 @dataclass(frozen=True)
 class Session:
-    """A session belongs to a login. One that `sets_password` may do nothing else."""
+    """A session belongs to a login; if `sets_password` is true, it may only set a password."""
 
     login: str
     sets_password: bool
@@ -168,7 +168,7 @@ def sign_out(token: str) -> None:
 
 
 def set_password(session: Session, old: str, new: str, address: str) -> str:
-    """Set an own password, end every session of the login, and open a new one; return its token.
+    """Set a new password, end every session of the login, and open a new one; return its token.
 
     A session of a first password need not give the old one. Raises BlockedError, WrongPasswordError, UnfitPasswordError.
     """
@@ -204,7 +204,7 @@ def require_reached() -> None:
 
 
 def require_fit(login: str, password: str, old: str = "") -> None:
-    """Raise UnfitPasswordError for a password that is too short or long, made of the login or of few characters, or the old."""
+    """Raise UnfitPasswordError if a password is too short, too long or too uniform, contains the login, or equals the old one."""
     if len(password) not in LENGTH or len(set(password)) < 4:
         raise UnfitPasswordError("short")
     if login.casefold() in password.casefold():
@@ -259,14 +259,14 @@ def end_sessions(conn: Conn, login: str, because: str) -> None:
 
 
 def _count_attempt(conn: Conn, login: str, address: str) -> None:
-    """Count an attempt before its password is checked, so that guesses at once do not slip by. Raises BlockedError.
+    """Count an attempt before its password is checked, so that concurrent guesses do not slip by. Raises BlockedError.
 
-    What one of the bounds refuses counts for neither: who waits already makes nobody else wait.
+    An attempt that one bound refuses counts for neither: an address that is paused already does not pause others.
     """
     with conn.transaction():
         for source, bound in ((_source(login, address), FROM_ONE), (b"", FROM_ALL)):
             _count_for(conn, login, source, bound)
-    # The table does not grow for good: an attempt is forgotten after a day.
+    # Attempts are deleted after a day, so that the table stays small.
     conn.execute("delete from portal.attempt where last_at < clock_timestamp() - interval '1 day'")
 
 
@@ -311,7 +311,7 @@ def _failed(conn: Conn, login: str, address: str, is_known: bool) -> None:
 
 
 def _forget_attempts(conn: Conn, login: str, address: str) -> None:
-    """Begin anew for this address and for all together. Another address that guessed goes on waiting."""
+    """Reset the counts of this address and of all addresses together. Another address that guessed keeps its pause."""
     conn.execute(
         "delete from portal.attempt where login_hash = %s and source_hash in ('', %s)",
         (_digest(login), _source(login, address)),
@@ -319,7 +319,7 @@ def _forget_attempts(conn: Conn, login: str, address: str) -> None:
 
 
 def _source(login: str, address: str) -> bytes:
-    """Return a login's mark of an address; one household or office has a whole network of IPv6 addresses."""
+    """Return a hash of a login and an address. IPv6 addresses count by /64 network, because one office has a whole network."""
     with suppress(ValueError):
         known = ip_address(address)
         if known.version == 6:

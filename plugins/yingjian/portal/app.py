@@ -50,7 +50,7 @@ ROUTERS = tuple(
         quarantine, delivery, notifications,
     )
 )  # fmt: skip
-PROVIDER_SECONDS = 600  # A sign-in at the OpenID Connect provider may take so long.
+PROVIDER_SECONDS = 600  # A sign-in at the OpenID Connect provider may take this long.
 
 # The page frames stored reports; it needs no other site and no inline script.
 CONTENT_POLICY = (
@@ -71,7 +71,7 @@ HEADERS = {
 def create_app() -> FastAPI:
     """Return the portal's app."""
     app = FastAPI(title="应检", openapi_url=None, docs_url=None, redoc_url=None)
-    # This cookie keeps what the sign-in at a provider must find again; the session of a reader is the server's.
+    # This cookie holds the state of a sign-in at a provider; readers' sessions are on the server.
     app.add_middleware(
         SessionMiddleware,
         secret_key=settings().secret("portal_provider"),
@@ -100,7 +100,7 @@ class _Static(StaticFiles):
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
         response.headers["cache-control"] = "public, max-age=604800"
         if str(args[0]).endswith("worker.js"):
-            # It fetches for today's list, which lies outside its folder; a phone must not keep an old one.
+            # The service worker serves today's list, which is outside its folder; a phone must not keep an old version.
             response.headers["cache-control"] = "no-cache"
             response.headers["service-worker-allowed"] = "/"
             response.headers["content-security-policy"] = "default-src 'none'; connect-src 'self'"
@@ -166,7 +166,7 @@ def _place(error: BaseException) -> str:
 
 
 def _trouble(request: Request, error: Exception) -> Response:
-    if isinstance(error, psycopg.DataError):  # No text of a database can hold some input, such as a zero byte.
+    if isinstance(error, psycopg.DataError):  # The database cannot store some input, such as a zero byte.
         return _message(request, 400, "not_understood")
     if isinstance(error, psycopg.errors.QueryCanceled):
         return _message(request, 503, "too_much")
@@ -204,7 +204,7 @@ def _own_password(request: Request, error: Exception) -> Response:
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
     if request.url.path == f"{request.scope['root_path']}/" and error.reader.may(Need.SENDER):
-        return RedirectResponse(f"{request.scope['root_path']}/sending", 303)  # A sender has this page alone.
+        return RedirectResponse(f"{request.scope['root_path']}/sending", 303)  # Senders see only this page.
     if error.need in (Need.PERSONS, Need.QUARANTINE):
         person_key = request.path_params.get("person_key", "")
         is_key = re.fullmatch(KEY_PATTERN, person_key) is not None

@@ -26,7 +26,7 @@ from yingjian.portal.reading import Conn
 from yingjian.privacy import audit_trail
 
 DAYS = 30
-MOST = 100  # A page shows so many corrections of each kind.
+MOST = 100  # A page shows at most this many corrections of each kind.
 Rows = Sequence[dict[str, Any]]
 
 
@@ -44,7 +44,7 @@ class Corrections:
 
 
 def own(audience: Audience) -> dict[str, Any]:
-    """Return the parameters that narrow rows of senders to a part."""
+    """Return the query parameters that limit the rows of senders to a part."""
     return {"is_office": audience == OFFICE, "own": audience.name}
 
 

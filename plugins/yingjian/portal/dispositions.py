@@ -1,4 +1,4 @@
-"""An official says here what was done about items of today's list. An answer never changes what is due or counted.
+"""Officials record here how they handled items of today's list. An answer never changes what is due or counted.
 
 The rows and the event of the trail are one transaction. The event does not name the items, whose numbers may hold a
 person's key.
@@ -26,12 +26,12 @@ from yingjian.privacy import audit_trail
 from yingjian.reports import today
 
 NOTE_LENGTH = 200
-ITEMS = 50  # A person has no more items on today's list.
+ITEMS = 50  # A person has at most this many items on today's list.
 
 
 @dataclass(frozen=True)
 class Disposition:
-    """An answer about an item of a list. `line` is where a file says it; `by` is empty for the reader who gives it."""
+    """This is an answer about an item of a list. `line` is its line in a file; `by` is empty for the reader's own answer."""
 
     list: str
     item_id: str
@@ -53,7 +53,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Taken:
-    """A file that came back had `count` answers that were taken; `problem` says why it could not be read at all."""
+    """This is the result of a returned form: `count` answers were taken; `problem` says why it could not be read at all."""
 
     count: int
     refused: Sequence[Refused]
@@ -70,9 +70,9 @@ def answer(reader: Reader, items: Sequence[tuple[str, str]], result: str, note: 
 
 
 def take(reader: Reader, path: Path) -> Taken:
-    """Record the answers of a form that came back. What is wrong with a row is judged as landing judges it.
+    """Record the answers of a returned form. Its rows are checked by the rules of landing.
 
-    Landing compares times with the machine's, also in a demo: the form's hidden column has the time of a publication.
+    Times are compared with the machine's clock, also in a demo, because the form's hidden column has the time of a publication.
     A row about an item that is not on the reader's list today is refused too; the good rows of the file are taken.
     """
     feed, received_at = FEEDS[DISPOSITION_FEED], datetime.now(clock.SHANGHAI).replace(tzinfo=None)

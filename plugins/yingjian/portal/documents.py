@@ -57,8 +57,8 @@ def _audit_pages() -> dict[str, Path]:
 def models_page() -> str | None:
     """Return dbt's documentation as one page, made like `dbt docs generate --static`; None without a manifest.
 
-    This page tells the models of the last build. The data dictionary (`settings.data_dictionary`, models.html) is dbt's own
-    file of the same content with the types of the columns, which `yingjian docs` and the weekly maintenance write.
+    This page describes the models of the last build. The data dictionary (`settings.data_dictionary`, models.html) is dbt's own
+    file with the same content and the types of the columns; `yingjian docs` and the weekly maintenance write it.
     """
     manifest = settings().dbt_target / "manifest.json"
     try:

@@ -31,7 +31,7 @@ def download(path: Path, name: str, media_type: str, background: BackgroundTask 
 def write_and_send(write: Callable[[Path], tuple[Path, str]], media_type: str = XLSX) -> FileResponse:
     """Return the file that `write` makes in a folder, under the name that it gives.
 
-    Only the portal may read the folder. It goes when the file was sent, and at once when `write` raises an error.
+    Only the portal may read the folder. It is deleted once the file was sent, and at once when `write` raises an error.
     """
     folder = tempfile.TemporaryDirectory(prefix=_PREFIX)
     try:
@@ -44,7 +44,7 @@ def write_and_send(write: Callable[[Path], tuple[Path, str]], media_type: str = 
 
 @contextmanager
 def received(file: UploadFile, suffix: str = "") -> Iterator[Path]:
-    """Give the copy of a file that a reader sent, as `sent` with a suffix, for as long as the block lasts."""
+    """Yield a copy of an uploaded file, named `sent` plus a suffix; it is deleted when the block ends."""
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
         path = Path(folder) / f"sent{suffix}"
         with path.open("wb") as copy:

@@ -1,7 +1,7 @@
-"""Today's list opens with what its reader last asked for, which the browser keeps in a cookie.
+"""Today's list opens with the reader's last filter, which the browser keeps in a cookie.
 
-The cookie names places, a list, a state and an answer, and nobody. It is signed with its reader, so that nobody else who
-signs in at the same browser has it. A day and the number of a page mean nothing on the next day, and are not kept.
+The cookie names places, a list, a state and an answer, but no person. It is signed for its reader, so that nobody else who
+signs in at the same browser gets it. A day and a page number mean nothing on the next day and are not kept.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ KEPT = ("grid", "list", "state", "answer")
 
 
 def is_asked(request: Request) -> bool:
-    """Return whether an address says itself what it asks for, also where it asks for everything."""
+    """Return whether the address has a filter of its own, even an empty one."""
     return any(name in request.query_params for name in Wanted().parameters)
 
 
@@ -37,7 +37,7 @@ def keep(request: Request, response: Response, login: str, wanted: Wanted) -> No
 
 
 def read(request: Request, login: str) -> Wanted:
-    """Return what this reader last asked for; everything where the browser keeps nothing of this reader's."""
+    """Return the reader's last filter, or an empty one if the browser keeps none of this reader."""
     try:
         content = _signer().loads(request.cookies.get(COOKIE, ""), max_age=DAYS * 24 * 3600)
     except BadSignature:

@@ -81,7 +81,7 @@ def filters_of(person_list: PersonList) -> list[str]:
 def counts(conn: Conn, publication_id: int, audience: Audience) -> dict[str, int]:
     """Return the number of rows of each list in the reader's part, by mart.
 
-    A list is left out without its mart, and where the audience has no part in the mart, whatever is in it.
+    A list is left out if its mart does not exist, or if the audience may see no row of the mart.
     """
     counted, hidden = {}, hidden_marts(conn, audience)
     for person_list in LISTS:
@@ -137,7 +137,7 @@ def export(
         book.book.close()
         return count
     count = 0
-    # The mark at the front tells spreadsheets the encoding.
+    # The byte order mark tells spreadsheets the encoding.
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)

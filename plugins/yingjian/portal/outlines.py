@@ -48,7 +48,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Drawn(Generic[Of]):
-    """An outline as it is drawn: the path's data, and where its words stand."""
+    """This is an outline as it is drawn: its path data, and the position of its label."""
 
     of: Of
     path: str
@@ -58,7 +58,7 @@ class Drawn(Generic[Of]):
 
 @dataclass(frozen=True)
 class Drawing(Generic[Of]):
-    """The outlines that a reader may see, in a picture that is so wide and so high."""
+    """This is a picture of the outlines that a reader may see, with its width and height."""
 
     shapes: Sequence[Drawn[Of]]
     width: int
@@ -75,7 +75,7 @@ def read_outlines(path: Path) -> Sequence[Shape] | None:
 
 
 def fault(settings: Settings) -> str | None:
-    """Return the sentence of a file that cannot be used, or that is set and missing."""
+    """Return the error message if the file cannot be used, or if it is configured but missing; else None."""
     if settings.given_outlines and not settings.outlines.is_file():
         return f"there are no outlines {settings.outlines}, so the map shows tiles"
     try:
@@ -86,9 +86,9 @@ def fault(settings: Settings) -> str | None:
 
 
 def draw(shapes: Sequence[Shape], wanted: Mapping[Place, Of]) -> Drawing[Of] | None:
-    """Return the outlines of what is wanted, each with it, projected so that the picture holds all; None without any.
+    """Return the wanted outlines, each with its value, projected so that the picture holds all; None without any.
 
-    Degrees of longitude are as wide as they are in the middle of the picture: a town is small enough for that.
+    Longitudes are scaled for the middle latitude of the picture, which is accurate enough for a town.
     """
     pairs = [
         (shape, wanted[(shape.community, shape.grid)]) for shape in shapes if (shape.community, shape.grid) in wanted

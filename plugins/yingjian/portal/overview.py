@@ -1,7 +1,7 @@
 """This module reads what the map, the trends, the comparison and the wall display show.
 
-Every figure is one of `reports.figures`, so that it has the characters that it has in the report. The grids of a community
-have what the marts count by grid: overdue items on the list, and the answers about them.
+All figures come from `reports.figures`, so that they read as they do in the report. Grids have only what the marts count by
+grid: overdue items on the list, and the answers to them.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from yingjian.reports.today import natural
 
 DAYS = 30
 CHART_HEIGHT = 150
-# These figures colour the map; those of them that the audience has by community are offered.
+# The map can be coloured by those of these figures that the audience has by community.
 MAPPED = ("zones", "overdue_persons", "compliance")
-OF_GRIDS = "overdue_items"  # The list of overdue tests, which the marts count by grid, has these items.
+OF_GRIDS = "overdue_items"  # This figure is the colour of the grids; the marts count it by grid.
 TRENDS = (
     "overdue_persons", "compliance", "missed", "new_cases", "positives_open", "contacts_overdue", "controlled", "blocked",
     "zones", "screening_coverage", "pushes_open", "answered",
@@ -41,7 +41,7 @@ ON_SCREEN = (
 )  # fmt: skip
 SCREEN_TRENDS = ("overdue_persons", "compliance", "new_cases", "positives_open", "controlled", "zones")
 COMPARED_TRENDS = ("overdue_persons", "compliance")
-RANKS = 5  # The wall display has so many places of a ranking.
+RANKS = 5  # The wall display shows this many ranks.
 WORST = 3  # This is the darkest shade.
 TOLERANCE = 1e-9  # A share is a binary fraction, so a third of a gap may be a little more than a third.
 ZONE_LEGEND = {0: "无中高风险区", 2: "有中风险区", 3: "有高风险区"}
@@ -52,8 +52,8 @@ GRID_NOTE = "网格只统计清单上的逾期项及其处置；其他指标不�
 class Tile:
     """A tile of the map: a community, or a grid of one.
 
-    `shade` is 0 (nothing to do) to 3. `levels` marks zones: the level with their number, of a grid with the zone's name.
-    `cells` are the characters of the columns of the table beside the map.
+    `shade` is 0 (nothing to do) to 3. `levels` marks zones by their level, with their number for a community and the zone's
+    name for a grid. `cells` are the texts in the table beside the map.
     """
 
     name: str
@@ -142,11 +142,11 @@ class Overview:
 
 
 def read_overview(conn: Conn, publication_id: int, audience: Audience) -> Overview:
-    """Return the overview of a publication; inside `narrowed` for the same audience."""
+    """Return the overview of a publication. The caller is inside `narrowed` for the same audience."""
     issue = read_issue(conn, publication_id, audience, DAYS)
     figures = read_figures(conn, issue)
     communities = read_communities(conn, issue, figures)
-    # Some figures name a place that is no community of the day, such as the empty name: it has no tile.
+    # Some figures name a place that is no community of the day, such as a blank name; it gets no tile.
     places = [
         name
         for name, own in communities.items()
@@ -196,7 +196,7 @@ def read_grids(conn: Conn, overview: Overview, community: str) -> Map | None:
 
 
 def read_rankings(conn: Conn, overview: Overview) -> list[Table]:
-    """Return the report's rankings of communities and departments, which the office alone reads; inside `narrowed`."""
+    """Return the report's rankings, which only the office reads. The caller is inside `narrowed`."""
     issue = replace(overview.issue, by_day=overview.issue.by_day[-TREND_DAYS:])
     trend = [publication_id for publication_id in issue.by_day if publication_id is not None]
     ranks = read_frame(conn, overdue.QUERIES["ranks"], trend=trend)
@@ -227,7 +227,7 @@ def shades(values: Sequence[Number], better: str) -> list[int]:
 
 
 def _legend(shade: Sequence[int], figures: Sequence[Figure]) -> list[tuple[int, str]]:
-    """Return the shades that there are, each with the least and the largest value that has it."""
+    """Return the shades in use, each with its smallest and largest value."""
     legend = []
     for each in sorted(set(shade)):
         alike = [figure for own, figure in zip(shade, figures, strict=True) if own == each and figure.today is not None]

@@ -23,7 +23,7 @@ from yingjian.reports.publication import Publication
 KEY_PATTERN = "^[0-9a-f]{64}$"  # HMAC-SHA-256: an address with anything else names nobody, and is not recorded.
 SHOWN = 400  # A person has a few dozen rows of one kind; more than this are cut off.
 
-# These marts may hold a person of the own part; marts with an index on the person come first.
+# These marts may name a person of the reader's part; those with an index on the person come first.
 _FIRST = (
     "obligation",
     "control",
@@ -79,7 +79,7 @@ def is_in_part(conn: Conn, publication_id: int, person_key: str) -> bool:
         )
         if not is_about_persons:
             continue
-        # The policies show the portal every person, so where the person lives is asked here.
+        # The row-level policies show the portal every person, so the place where the person lives is checked here.
         rule = own_part(published()[mart], published()[mart].columns) if mart == "person" else "true"
         if _of_person(conn, mart, publication_id, person_key, "1", limit=1, rule=rule):
             return True

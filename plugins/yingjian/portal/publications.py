@@ -57,7 +57,7 @@ def with_rows(conn: Conn) -> list[Publication]:
 
 @dataclass(frozen=True)
 class ComparedMart:
-    """The rows of this mart can be found again in another publication.
+    """The rows of this mart can be matched between two publications.
 
     `key` identifies a row; `state` is the column that may change.
     """
@@ -123,7 +123,7 @@ def differences_by_group(conn: Conn, before: int, after: int) -> list[Difference
 
 @dataclass(frozen=True)
 class Changed:
-    """This obligation has changed: its status in the publication before and after; None if it is not in that one."""
+    """This obligation differs between two publications. `before` and `after` are its status in each, None where it is missing."""
 
     obligation_id: str
     person_key: str

@@ -1,4 +1,4 @@
-"""This module reads what the page of data quality shows: counts, and no row of anybody."""
+"""This module reads what the page of data quality shows: only counts, and no rows about persons."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def read_checks(conn: Conn, publication_id: int) -> Rows:
 
 
 def checked_title(suite: str) -> str:
-    """Return what officials call the table that a suite of checks guards; empty where they have no word for it."""
+    """Return the Chinese title of the table that a suite checks; empty if it has none."""
     schema, _, table = suite.partition(".")
     if schema == "staging":
         return FEEDS[table].title if table in FEEDS else ""

@@ -44,7 +44,7 @@ def is_own(audience: Audience, sender: str) -> bool:
 
 
 def read(conn: Conn, audience: Audience, feed: str, sender: str, reason: str, number: int) -> Desk:
-    """Return the desk of a part; the rows are those of one feed, sender or code of a reason where these are given."""
+    """Return the desk of a part; `feed`, `sender` and `reason` (a code) filter its rows unless they are empty."""
     own = corrections.own(audience)
     chosen = own | {"feed": feed, "sender": sender, "reason": reason}
     body = """
@@ -99,7 +99,7 @@ def _title(feed: str) -> str:
 
 
 def _returned(conn: Conn) -> dict[str, datetime]:
-    """Return when the last workbook went to each sender, by its name as names are compared."""
+    """Return when the last workbook was sent to each sender, by the sender's normalized name."""
     rows = records(
         conn,
         """

@@ -21,7 +21,7 @@ from yingjian.reports.differencing import SmallChange, small_changes
 
 @dataclass(frozen=True)
 class Change:
-    """A figure of the bulletin that reads otherwise in the bulletin that the public has."""
+    """This figure differs between this bulletin and the released one."""
 
     topic: str
     title: str
@@ -96,7 +96,7 @@ def bulletin(question: Question) -> Bulletin:
 
 
 def changes(before: Content, after: Content) -> list[Change]:
-    """Return the figures of the town that read otherwise, in the order of the bulletin; a missing one is a dash."""
+    """Return the town's figures that differ, in the order of the bulletin; a missing one is a dash."""
     old, new = _lines(before), _lines(after)
     return [
         Change(topic, title, old.get((topic, title), "—"), new.get((topic, title), "—"))

@@ -1,6 +1,6 @@
 """This module defines the portal's readers and what each may see. A right that is not granted here is refused.
 
-The rights of an official stand in `yingjian.people.officials` alone.
+Only `yingjian.people.officials` defines the rights of an official.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FORM_SECONDS = 12 * 3600
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader has a session of the portal. The directory lists the login as an official, one of the data team or a sender."""
+    """A reader has a session of the portal. The directory lists the login as an official, a data team member or a sender."""
 
     login: str
     official: Official | None = None
@@ -62,7 +62,7 @@ class Reader:
         if need is Need.SENDER:
             return self.sender is not None
         if need is Need.ANSWER:
-            return False  # It depends on the question: `may_answer` says it.
+            return False  # `may_answer` decides this for each question.
         return official is not None and official.may(need.value)
 
 
@@ -71,10 +71,10 @@ class Need(Enum):
 
     ENTER = "enter"  # Officials and the data team have it: figures without persons.
     PART = "part"  # Officials have it: the rows of the own part.
-    FIGURES = "figures"  # Officials of more than a grid have it: no figure is divided by grids, and no zone is one's.
+    FIGURES = "figures"  # Officials of more than a grid have it: figures and zones are not divided by grid.
     PERSONS = "persons"  # Officials with this right have it.
     QUARANTINE = "quarantine"  # Officials with this right have it.
-    ANSWER = "answer"  # Officials have it who are asked, and their deputies (`may_answer`).
+    ANSWER = "answer"  # Officials who are asked have it, and their deputies (`may_answer`).
     DATA_TEAM = "data_team"  # The data team has it.
     SENDER = "sender"  # Senders have it: their own files and rows, and nothing else.
 
@@ -86,7 +86,7 @@ def settings() -> Settings:
 
 
 def directory() -> Officials:
-    """Return the officials of the present file: a right that was taken away is gone with the next request.
+    """Return the officials of the current file, so that a revoked right is gone with the next request.
 
     Raises SetupError when the file cannot be understood: then nobody is an official.
     """

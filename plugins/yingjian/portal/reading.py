@@ -26,7 +26,7 @@ STATEMENT_SECONDS = 20
 
 @contextmanager
 def reading(audience: Audience) -> Iterator[Conn]:
-    """Open a transaction in which unqualified marts are the audience's and nothing can be written."""
+    """Open a read-only transaction in which unqualified mart names show only the audience's rows."""
     with warehouse.connect(settings(), ROLE) as conn, _bounded(conn, audience):
         yield conn
 

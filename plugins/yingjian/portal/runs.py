@@ -17,7 +17,7 @@ RUNS = 30
 class Run:
     """A DAG run has times in Asia/Shanghai.
 
-    `seconds` is None while it is at work; `failed` are its failed tasks.
+    `seconds` is None while the run goes on; `failed` are its failed tasks.
     """
 
     dag_id: str

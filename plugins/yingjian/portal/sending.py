@@ -32,7 +32,7 @@ from yingjian.portal.readers import Need, Reader, RefusedError, settings
 from yingjian.privacy import audit_trail
 from yingjian.reports.paging import Page, page_at
 
-MOST_A_DAY = 500  # Files and corrections of one login; more of them are no person's work.
+MOST_A_DAY = 500  # This limits the files and corrections of one login; no person sends more.
 ROWS = 20
 FILES = 50
 ENDINGS = (".csv", ".txt", ".xlsx", ".xls", ".ods", ".html", ".xml")

@@ -7,8 +7,8 @@ import uvicorn
 from yingjian.portal.app import create_app
 from yingjian.settings import variables
 
-# A proxy that sends a request over a connection which the server closes at that moment tells the reader of a bad gateway,
-# and does not repeat a form. So the server keeps an idle connection longer than docs/examples/Caddyfile does: two minutes.
+# If the server closes an idle connection just when a proxy reuses it, the reader gets a bad gateway, and a form is not sent
+# again. So the server keeps idle connections longer than docs/examples/Caddyfile does, which is two minutes.
 IDLE_SECONDS = 150
 
 
@@ -20,6 +20,6 @@ def serve() -> None:
         host=variables().bind,
         port=variables().portal_port,
         log_level="warning",
-        access_log=False,  # Addresses of pages are in no log.
+        access_log=False,  # Page addresses must not appear in logs.
         server_header=False,
     )

@@ -1,7 +1,7 @@
-"""A form whose session ended while it was filled in is kept for a while in the browser that filled it in.
+"""If a session ends while its reader fills in a form, the browser keeps the form for a while.
 
-The cookie is signed, no script reads it, and it goes with the next form that is saved. The form is not sent by itself: the
-reader signs in, sees what was filled in, and sends it again. Whoever else signs in at the same browser does not see it.
+The cookie is signed, no script reads it, and the next form that is saved deletes it. The form is not sent automatically: the
+reader signs in, sees what was filled in, and sends it again. Nobody else who signs in at the same browser sees it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ SECONDS = 30 * 60
 PATH = "/today"
 FORM_PATH = f"{PATH}/answers"
 UNSENT = f"{PATH}?unsent=form#paper"  # The page says there that the file has to be chosen again.
-MOST = 3_500  # A browser keeps no longer cookie.
+MOST = 3_500  # This is the longest cookie that browsers keep.
 
 
 async def keep(request: Request, response: Response) -> str | None:
     """Keep the form of a request; return the page to come back to, or None when the request is no such form.
 
-    A file is not kept, it has names in it: the page to come back to says so.
+    A file is not kept, because it contains names; the page to come back to says so.
     """
     if request.method == "POST" and request.url.path == f"{request.scope['root_path']}{FORM_PATH}":
         return UNSENT
@@ -47,7 +47,7 @@ async def keep(request: Request, response: Response) -> str | None:
 
 
 def read(request: Request, login: str) -> dict[str, Any] | None:
-    """Return what was kept of this reader's: items, result, note."""
+    """Return the reader's kept form (items, result, note), or None."""
     try:
         content: dict[str, Any] = _signer().loads(request.cookies.get(COOKIE, ""), max_age=SECONDS)
     except BadSignature:

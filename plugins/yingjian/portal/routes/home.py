@@ -159,7 +159,7 @@ def _publication(reader: Reader, publication_id: int) -> Publication:
 def choose_language(
     request: Request, language: Annotated[str, Form()], back: Annotated[str, Form(max_length=2000)] = "/"
 ) -> Response:
-    """Keep the chosen language in a cookie and go back; for everyone, on the sign-in's page too."""
+    """Keep the chosen language in a cookie and go back. This needs no session, because the sign-in page offers it too."""
     root = request.scope["root_path"]
     if language not in LANGUAGES:
         raise HTTPException(400)

@@ -73,7 +73,7 @@ def one_list(request: Request, reader: OfPart, mart: str) -> Response:
 
 @router.post("/lists/{mart}/search", dependencies=[CheckedForm])
 async def search_list(request: Request, reader: OfPart, mart: str) -> Response:
-    """Keep the search in a cookie, since addresses stand in logs, and go to the list."""
+    """Keep the search in a cookie, because addresses appear in logs, and redirect to the list."""
     person_list = _list(mart)
     form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
     asked = Asked.of(person_list, form, form.get("words", ""))
@@ -147,5 +147,5 @@ def _details(asked: Asked, read: tuple[Publication, lists.Listed] | None) -> dic
 
 
 def _asked(asked: Asked) -> dict[str, Any]:
-    """Return the filters as they are; of a search it only says that there was one, because it may be a name."""
+    """Return the filters for the trail; a search is recorded without its words, because it may be a name."""
     return {"filters": dict(asked.filters), "searched": bool(asked.search)}

@@ -18,7 +18,7 @@ from yingjian.portal.readers import Reader, settings
 router = APIRouter()
 
 Name = Annotated[str | None, Query(max_length=200)]
-# A wall display has no hands; browsers follow this header without a script.
+# Nobody reloads a wall display; browsers follow this header without a script.
 REFRESH_SECONDS = 300
 
 
@@ -106,7 +106,7 @@ def compare(request: Request, reader: OfFigures, a: Name = None, b: Name = None)
 
 @router.get("/screen")
 def screen(request: Request, reader: OfFigures) -> Response:
-    """Show state, figures, map, trends and ranking on a wall display; it names no person and loads itself again."""
+    """Show state, figures, map, trends and ranking on a wall display; it names no person and reloads itself."""
     current = None
     content: dict[str, Any] = {}
     with reading.reading(reader.audience) as conn:
@@ -137,7 +137,7 @@ def screen(request: Request, reader: OfFigures) -> Response:
 
 
 def _community(reader: Reader, own: Overview, asked: str | None) -> str | None:
-    """Return the community whose grids are shown, if any. A community's reader has but one."""
+    """Return the community whose grids are shown, if any. A reader of a community sees only that one's."""
     if asked is None:
         return reader.audience.name if reader.audience.kind == "community" else None
     if asked not in own.communities:

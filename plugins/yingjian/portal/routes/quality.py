@@ -38,6 +38,6 @@ def quality(request: Request, reader: Entering) -> Response:
 
 @router.get("/quality/rows")
 def rejected_rows(request: Request, reader: OfQuarantine) -> Response:
-    """Lead an address that somebody kept to the clerk's desk: once it had a page of its own over the same rows."""
+    """Redirect old addresses to the clerk's desk, which replaced the page of rejected rows."""
     address = request.url.query and f"?{request.url.query}"
     return RedirectResponse(f"{request.scope['root_path']}/quarantine{address}#rows", 301)

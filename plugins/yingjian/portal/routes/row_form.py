@@ -21,7 +21,7 @@ def row_page(
 ) -> Response:  # fmt: skip
     """Show the form with the faulty cells marked; `back` is the page that it belongs to.
 
-    given: the reason so far where the form asks for one, else None; problem: what is wrong with it, by its word.
+    `given` is the reason entered so far, or None if the form asks for none; `problem` is the key of what is wrong with it.
     """
     feed = FEEDS[row["feed"]]
     wrong = tried.refused[0].columns if tried and tried.refused else row["wrong_columns"] if tried is None else ()

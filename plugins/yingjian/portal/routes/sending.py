@@ -89,7 +89,7 @@ def contract(reader: OfSender, name: str) -> Response:
 
 @router.post("/returns", dependencies=[CheckedForm])
 def returned(reader: OfSender, feed: Annotated[str, Form(max_length=100)]) -> Response:
-    """Send the workbook of open rows that is mailed, too; the export is recorded before it is sent."""
+    """Send the workbook of open rows, the same that is mailed; the export is recorded before it is sent."""
     if feed not in FEEDS:
         raise HTTPException(404)
     name = sending.sender_of(reader).name
@@ -171,7 +171,7 @@ def _page(
 
 
 def _row(reader: Reader, rejected_id: int) -> dict[str, Any]:
-    """Return an open row of the sender that has cells; another sender's is none."""
+    """Return an open row of the sender that has cells. Raises HTTPException when there is none, as for another sender's row."""
     name = sending.sender_of(reader).name
     row = reading.looked(
         reader,

@@ -66,7 +66,7 @@ def password_form(request: Request, session: SignedIn) -> Response:
 
 @router.post("/password", dependencies=[CheckedForm])
 def set_password(request: Request, session: SignedIn, old: Text = "", new: Text = "", again: Text = "") -> Response:
-    """Set an own password; every other session of the login ends."""
+    """Set a new password; every other session of the login ends."""
     if new != again:
         return _password_page(request, session, 422, problem="again")
     try:

@@ -37,7 +37,7 @@ def wanted_of(
     answer: Word = "",
     number: PageNumber = 1,
 ) -> Wanted:
-    """Return what an address asks for; values that mean nothing are left out."""
+    """Return the filter in an address; invalid values are left out."""
     return Wanted(
         grid,
         list if list in today.LISTS else "",
@@ -55,7 +55,7 @@ Asked = Annotated[Wanted, Depends(wanted_of)]
 def one_page(request: Request, reader: OfPersons, wanted: Asked, saved: Word = "", unsent: Word = "") -> Response:
     """Show a page of persons in the order of danger; the look is recorded.
 
-    An address that asks for nothing shows what this reader last asked for, unless nothing of it is left today.
+    Without a filter in the address, the reader's last filter applies, unless it finds nothing today.
     """
     is_asked = last_filter.is_asked(request)
     if not is_asked:
@@ -88,7 +88,7 @@ def one_page(request: Request, reader: OfPersons, wanted: Asked, saved: Word = "
 
 @router.get("/handout")
 def handout(request: Request, reader: OfPersons, wanted: Asked) -> Response:
-    """Show everybody who is asked for as tables for paper, one for each grid; the look is recorded."""
+    """Show everybody whom the filter finds in tables for paper, one for each grid; the look is recorded."""
     publication, listed = _everybody(reader, wanted, "today_handout")
     grids = today.by_grid(listed)
     return page(
@@ -98,7 +98,7 @@ def handout(request: Request, reader: OfPersons, wanted: Asked) -> Response:
 
 @router.post("/workbook", dependencies=[CheckedForm])
 def workbook(reader: OfPersons, wanted: Asked) -> Response:
-    """Send everybody who is asked for as a form to fill in; the export is recorded before it is sent."""
+    """Send everybody whom the filter finds as a form to fill in; the export is recorded before it is sent."""
     publication, listed = _everybody(reader, wanted, "export")
 
     def write(folder: Path) -> tuple[Path, str]:
