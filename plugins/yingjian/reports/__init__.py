@@ -1,4 +1,4 @@
-"""The officials' daily report: one self-contained page per publication, and a pack for each who answers for a part of it."""
+"""This package writes the officials' daily report: a self-contained page per publication, and a pack of files per audience."""
 
 from yingjian.reports.html import render
 from yingjian.reports.packs import Pack, write_packs, write_report

@@ -1,4 +1,4 @@
-"""A file stands whole or not at all."""
+"""Files are written atomically: readers see a whole file or none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the file and put it in its place, so that nobody reads half of it."""
+    """Write a temporary file and rename it, so that nobody reads a partial file."""
     unfinished = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         write(unfinished)

@@ -1,7 +1,7 @@
-"""The audiences of the report: this module lists who gets a pack, and narrows a publication to the rows of each.
+"""This module lists the audiences that get a pack, and limits a publication to the rows of each.
 
-The report's SQL names marts without a schema. Its transaction carries an audience, and the policies of the published
-tables show that audience's rows alone: there is one set of queries, and a mart that nobody thought of shows nothing.
+The report's SQL names marts without a schema. Its transaction carries an audience, and the row-level policies of the published
+tables show only that audience's rows: one set of queries serves everybody, and a mart without a policy shows nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def audiences(conn: psycopg.Connection[Any], publication_id: int) -> list[Audien
 
 
 def unknown(conn: psycopg.Connection[Any], publication_id: int, named: Iterable[Audience]) -> list[Audience]:
-    """Return the communities and grids of `named` where the publication knows nobody: `officials.yml` may mistype them."""
+    """Return the communities and grids of `named` that the publication lacks; `officials.yml` may misspell them."""
     with narrowed(conn, OFFICE):
         grids = records(
             conn, "select community, grid from grid_population where publication_id = %(id)s", id=publication_id
@@ -50,12 +50,12 @@ def unknown(conn: psycopg.Connection[Any], publication_id: int, named: Iterable[
 
 @contextmanager
 def narrowed(conn: psycopg.Connection[Any], audience: Audience) -> Iterator[None]:
-    """A transaction in which published marts show the audience's rows alone; nothing of it remains afterwards.
+    """Open a transaction in which published marts show only the audience's rows; it is rolled back at the end.
 
-    It acts as the reporter whoever is connected: policies do not apply to a superuser or to the owner of the tables.
+    It acts as the reporter, whoever is connected, because policies do not apply to a superuser or the owner of the tables.
     """
     with conn.transaction(force_rollback=True):
-        # The function set_config is not the reporter's: a view of dbt's could widen the part with it.
+        # The reporter may not call set_config, because a view built by dbt could widen the audience with it.
         conn.execute(
             sql.SQL(
                 "set local role reporter; set local yingjian.audience = {}; set local search_path = published, pg_temp"
@@ -65,7 +65,7 @@ def narrowed(conn: psycopg.Connection[Any], audience: Audience) -> Iterator[None
 
 
 def hidden_marts(conn: psycopg.Connection[Any], audience: Audience) -> frozenset[str]:
-    """Marts that show this kind of audience nothing, whatever is in them: of those a pack says nothing at all."""
+    """Return the marts that show this kind of audience no row, whatever is in them; a pack leaves them out."""
     if audience == OFFICE:
         return frozenset()
     belonging = {mart.name: mart for mart in published().values() if mart.rows != "town"}

@@ -1,7 +1,7 @@
-"""The bulletin: what goes to the public once it is signed off (article 31), as a page and as a PDF.
+"""This module writes the bulletin (article 31), which goes to the public once it is signed off, as a page and as a PDF.
 
-Made of the rows of `public_figure` of one publication and of nothing else, so that nothing that is not protected can
-get into it. What a signatory sees before the decision is what goes out after it: the same publication, the same bytes.
+It reads only the rows of `public_figure` of one publication, so that no unprotected count can get into it. A signatory sees
+before the decision exactly what goes out after it: the same publication, the same bytes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Bulletin:
 
 @dataclass(frozen=True)
 class Line:
-    """A figure of the town: `value` as it is written, `share` of its topic's whole."""
+    """This is a figure of the town: `value` as it is printed, `share` of its topic's whole."""
 
     title: str
     value: str
@@ -71,7 +71,7 @@ class Topic:
 
 @dataclass(frozen=True)
 class Content:
-    """This class holds what the bulletin says, as it is written; `footnote` is empty where nothing is hidden.
+    """This class holds what the bulletin says, as it is printed; `footnote` is empty if nothing is hidden.
 
     `shown_from`: the smallest count that the bulletin shows (parameter `public_count_min`).
     """
@@ -181,7 +181,7 @@ def _value(row: dict[str, Any]) -> str:
 
 
 def render(content: Content) -> str:
-    """The page; every value is escaped."""
+    """Return the page; every value is escaped."""
     return environment().get_template("bulletin.html.j2").render(content=content, day=text.full_day(content.as_of_date))
 
 

@@ -1,9 +1,9 @@
-"""Charts as inline SVG: figures to markup, nothing else.
+"""This module draws charts as inline SVG.
 
-They are read on a phone, on paper and in grey, by people with colour-blindness too: every value that matters
-is written beside its mark, the day of the report differs by solid against hatched filling, and each chart has
-a title and a description for screen readers. Colours come from the page's style sheet (`currentColor` and
-classes), sizes are in the units of a 360-wide view box, so text stays legible at 375 px.
+Charts must be legible on a phone, on paper, in grey, and to colour-blind readers: every important value is printed beside its
+mark, the day of the report is solid and the others are hatched, and each chart has a title and a description for screen
+readers. Colours come from the page's style sheet (`currentColor` and classes). Sizes are in the units of a 360-wide view box,
+so that text stays legible at 375 px.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ CHARACTER = 6.4  # A digit takes this width at the charts' font size.
 def column_chart(
     chart_id: str, title: str, labels: Sequence[str], values: Sequence[int | None], *, solid: int, height: int = 170
 ) -> Markup:
-    """Columns with their values; None is a day without data, `solid` the index of the day that stands out."""
+    """Draw columns with their values; None is a day without data, `solid` is the index of the day that stands out."""
     top, bottom = 26, height - 24
     slot = WIDTH / max(len(values), 1)
     highest = max((value for value in values if value is not None), default=0) or 1
@@ -49,9 +49,9 @@ def line_chart(
     height: int = 170,
     is_count: bool = False,
 ) -> Markup:
-    """A line of shares (0 … 1), or of counts, with its last, lowest and highest value; None breaks the line.
+    """Draw a line of shares (0 … 1) or of counts, with its last, lowest and highest value; None breaks the line.
 
-    The scale of shares does not begin at zero: its ends are whole percents around the data and are written on it. That of
+    The scale of shares does not begin at zero: its ends are whole percents around the data, and are printed. The scale of
     counts begins at zero.
     """
     top, bottom, left = 26, height - 24, 34
@@ -94,7 +94,7 @@ def line_chart(
 
 
 def band_chart(chart_id: str, title: str, labels: Sequence[str], values: Sequence[int]) -> Markup:
-    """Horizontal bars with value and share of the total; the last, gravest band is solid."""
+    """Draw horizontal bars with value and share of the total; the last, gravest band is solid."""
     row, left, right = 34, 62, 108
     total, highest, shares = sum(values), max(values, default=0) or 1, parts_of_whole(values)
     marks = [_hatching(chart_id)]
@@ -112,7 +112,7 @@ def band_chart(chart_id: str, title: str, labels: Sequence[str], values: Sequenc
 
 
 def bar(value: float, highest: float) -> Markup:
-    """A thin bar under a table's name; decoration, the number stands in its own column."""
+    """Draw a thin bar under a name in a table. It is decoration; the number has its own column."""
     share = 100 * value / highest if highest else 0
     return _tag(
         "svg",
@@ -165,13 +165,13 @@ def _notable(values: Sequence[float | None]) -> set[int]:
 
 
 def _written(values: Sequence[int | None], slot: float, solid: int) -> set[int]:
-    """Indexes whose value is written: all where there is room, else the notable ones."""
+    """Return the indexes whose value is printed: all if there is room, else the notable ones."""
     longest = max((len(number(value)) for value in values if value is not None), default=0)
     return set(range(len(values))) if longest * CHARACTER <= slot else _notable(values) | {solid}
 
 
 def _labelled(index: int, count: int, slot: float) -> bool:
-    """Every label where there is room, else every other one, the last always."""
+    """Return whether a label is printed: all are if there is room, else every second or fewer, and always the last."""
     every = 1 if slot >= 34 else 2 if slot >= 17 else ceil(34 / slot)
     return (count - 1 - index) % every == 0
 
@@ -215,7 +215,7 @@ def _bar(chart_id: str, x: float, y: float, width: float, height: float, *, is_s
 
 
 def _value(x: float, y: float, content: str) -> Markup:
-    """A value over or under its mark, kept inside the picture."""
+    """Draw a value above or below its mark, kept inside the picture."""
     half = len(content) * CHARACTER / 2
     return _text(min(max(x, half), WIDTH - half), y, content, "value")
 
@@ -230,7 +230,7 @@ def _n(value: float) -> str:
 
 
 def _tag(name: str, *children: str, **attributes: str | float) -> Markup:
-    """An element; children and attribute values are escaped unless they are markup.
+    """Return an element; children and attribute values are escaped unless they are markup.
 
     `_` in an attribute's name becomes `-`; a last one, as in `class_`, is dropped.
     """

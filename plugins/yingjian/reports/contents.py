@@ -1,4 +1,4 @@
-"""This module lists the sections of the report in the order of the page, and the order in which their actions are told."""
+"""This module lists the sections of the report in the order of the page, and the order of their actions."""
 
 from yingjian.people.audience import Audience
 from yingjian.reports.sections import (
@@ -33,7 +33,7 @@ SECTIONS: tuple[Section, ...] = (
     *grids.SECTIONS,
     *quality.SECTIONS,
 )
-# The order is that of danger: an infection comes before a delay. A section that is not named here comes last.
+# The most dangerous comes first: an infection before a delay. A section that is not named here comes last.
 DANGER = (
     "state", "positives", "pools", "contacts", "early", "monitoring", "zones", "pushes", "pharmacy", "controls",
     "overdue", "screening", "outbreak", "disinfection", "forecast-7", "provisions",
@@ -43,8 +43,8 @@ QUALITY = next(section for section in SECTIONS if section.anchor == "quality")
 
 
 def sections_of(audience: Audience) -> tuple[Section, ...]:
-    """Return the sections of which an audience reads those that it has a part in; a grid has a section of its own.
+    """Return the sections that an audience may read; a grid has a section of its own.
 
-    The state and what is to be known of the data are the whole town's, and told to a grid as such.
+    The state and the notes on the data concern the whole town, and are shown to a grid as such.
     """
     return (STATE, OWN_GRID, QUALITY) if audience.kind == "grid" else SECTIONS

@@ -9,7 +9,7 @@ from yingjian.reports.text import day
 
 
 def definitions(as_of: date) -> tuple[Definition, ...]:
-    """The terms that the report's figures share; what one figure alone means stands beside it."""
+    """Return the terms that the report's figures share; a figure's own definition stands beside it."""
     day_before, week_before = day(as_of - timedelta(days=1)), day(as_of - timedelta(days=7))
     return (
         Definition(

@@ -1,7 +1,7 @@
-"""Two bulletins together tell small changes of figures that accumulate (docs/decisions/protecting-small-counts.md).
+"""Two bulletins together can reveal small changes of cumulative figures (docs/decisions/protecting-small-counts.md).
 
-A bulletin hides every small count and what gives one away. The change between two bulletins may be small all the same, and a
-change of a figure that accumulates is a count of persons: so many were vaccinated in between.
+A bulletin hides every small count and whatever would reveal one. The change between two bulletins may still be small, and a
+change of a cumulative figure is a count of persons, such as those vaccinated in between.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import psycopg
 from yingjian.database.rows import records
 from yingjian.reports.bulletin import TOPICS
 
-ACCUMULATES = ("vaccination",)  # Figures of other topics are of one day, or of who is under control on it.
+ACCUMULATES = ("vaccination",)  # Figures of other topics are of one day, or of the persons under control on it.
 _EXACT = 1e-6
 
 
@@ -31,7 +31,7 @@ class SmallChange:
 
 
 def small_changes(conn: psycopg.Connection[Any], before: int, after: int, shown_from: int) -> list[SmallChange]:
-    """Return the changes that follow from the bulletins of two publications and are too small for either.
+    """Return the changes that can be derived from the bulletins of two publications and are too small for either.
 
     shown_from: the smallest count that the later bulletin shows.
     """
@@ -64,8 +64,8 @@ def of_topic(
 ) -> list[SmallChange]:
     """Return the changes of one topic by fewer than `shown_from` persons. Rows have figure, title, community, value (None: hidden) and is_whole.
 
-    Every count of a community is an unknown of each bulletin; every figure that is shown is an equation. A change follows
-    when it is a sum of equations, whatever the counts are.
+    Every count of a community is an unknown of each bulletin, and every figure shown is an equation. A change can be derived if
+    it is a linear combination of equations, whatever the counts are.
     """
     cells = list(dict.fromkeys((row["community"], row["figure"]) for row in (*before, *after) if _is_cell(row)))
     titles = {(row["community"], row["figure"]): row for row in (*before, *after)}

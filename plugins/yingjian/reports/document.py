@@ -1,7 +1,7 @@
-"""This module holds the report as data, which each form of a pack writes with one loop over it.
+"""This module holds the report as data, from which every form of a pack is written.
 
-A document has chapters, and a chapter has blocks: sentences, figures and tables. Blocks in a tuple stand side by side
-where there is room. Cells are values; `text.cell` gives the characters that every form writes for them.
+A document has chapters, and a chapter has blocks: sentences, figures and tables. Blocks in a tuple are placed side by side if
+there is room. Cells are values; `text.cell` formats them for every form.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Row = Sequence[Cell]
 class Column:
     """A column of a table.
 
-    `of` is the column of the frame that it is filled from, `whole` the one that a share is a share of. Rows that are
-    left out are added up where a count `adds`. `alarm`: any is too many.
+    `of` is the column of the frame, `whole` the denominator of a share. Rows that are left out are summed if the column `adds`.
+    `alarm` marks a count that should be zero.
     """
 
     title: str
@@ -42,8 +42,8 @@ class Column:
 class Table:
     """Page and PDF write `rows`, then `rest`, which adds up the other rows; the spreadsheet writes `every` row instead.
 
-    All of them end with `total`, where there is one. `complete` is the spreadsheet's list that has the single rows.
-    `is_barred`: a bar below a row's name shows its first count.
+    All of them end with `total`, if there is one. `complete` names the spreadsheet's list with the single rows. With
+    `is_barred`, a bar below a row's name shows its first count.
     """
 
     title: str
@@ -157,7 +157,7 @@ class Text:
     is_note: bool = False
 
 
-FIRST_ACTIONS, FIRST_FINDINGS = 5, 3  # So many are open on the page; the others are folded.
+FIRST_ACTIONS, FIRST_FINDINGS = 5, 3  # This many are open on the page; the others are folded.
 
 Block = Text | Figure | Table
 Blocks = Sequence[Block | tuple[Block, ...]]
@@ -166,7 +166,7 @@ BlockKind = TypeVar("BlockKind", Text, Figure, Table)
 
 @dataclass(frozen=True)
 class Chapter:
-    """A section of the report as it is written."""
+    """This is a section of the report as it is printed."""
 
     anchor: str
     title: str
@@ -239,7 +239,7 @@ class Tile:
 class Finding:
     """A finding says what changed since the day before, and in `why` for what cause; `anchor` is the chapter that shows it.
 
-    `is_worse` puts a mark on it; `is_level` says that the figure is what it was, and only its causes are told.
+    `is_worse` puts a mark on it; `is_level` says that the figure is unchanged and only its causes are reported.
     """
 
     heading: str
@@ -262,9 +262,9 @@ NO_LIMIT = ""  # Neither the plan nor a parameter gives the action a deadline.
 class Action:
     """An action says what must be done today; `basis` is the article it serves, `is_urgent` puts a mark on it.
 
-    `limit` is the deadline (限时) by the rule of the action. Every action names it; `NO_LIMIT` says that there is none. `units` answer for it: the
-    responsible units (责任单位) of its articles, as the plan names them. `people` are the officials of these units (责任人),
-    each with the telephone number of the office. `mart` is that of the list that it is about, if it is about one.
+    `limit` is the deadline (限时) by the rule of the action; every action sets it, and `NO_LIMIT` says that there is none.
+    `units` are the responsible units (责任单位) of its articles, as the plan names them. `people` are the officials of these units
+    (责任人), each with the telephone number of the office. `mart` is the mart of the list that it is about, if any.
     """
 
     heading: str
@@ -283,7 +283,7 @@ class Action:
 
     @property
     def lines(self) -> list[tuple[str, str]]:
-        """Return deadline, units and persons with their words; what is not known has no line."""
+        """Return deadline, units and people with their labels; unknown ones are left out."""
         entries = (("限时", self.limit), ("责任单位", "、".join(self.units)), ("责任人", "、".join(self.people)))
         return [(word, words) for word, words in entries if words]
 
@@ -307,7 +307,7 @@ class Imprint:
 
     @property
     def lines(self) -> list[tuple[str, str]]:
-        """Return the parts that are known, each with its word."""
+        """Return the known parts, each with its label."""
         entries = (("编发单位", self.issued_by), ("签发人", self.signed_by), ("报送", "、".join(self.sent_to)))
         return [(word, words) for word, words in entries if words]
 
@@ -316,10 +316,10 @@ class Imprint:
 class Document:
     """One audience's report of one publication.
 
-    The first page is the brief: `state`, `tiles`, `outbreak` (疫情概况: a word and a sentence each), `actions`, `findings`
-    and `facts`. The chapters are its annex (附表). `edition` is the name of the plan's edition.
-    `facts` are what is to be known of the data: a word and a sentence each. `sheets` are tables that are too wide for a
-    page: only the spreadsheet has them. `hidden` are marts whose lists the audience does not see.
+    The first page is the brief: `state`, `tiles`, `outbreak` (疫情概况: pairs of label and sentence), `actions`, `findings` and
+    `facts`. The chapters are its annex (附表). `edition` is the name of the plan's edition. `facts` are notes on the data, as
+    pairs of label and sentence. `sheets` are tables that are too wide for a page: only the spreadsheet has them. `hidden` are
+    marts whose lists the audience does not see.
     """
 
     title: str

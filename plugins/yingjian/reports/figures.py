@@ -1,7 +1,7 @@
 """This module reads the figures of the report from the marts `indicator` (words) and `indicator_daily` (values).
 
-A day's value is read from the publication of that day, as it was published then; inside `narrowed` it is the
-audience's own. Nothing is counted here: the models of dbt_project/models/indicators say what each figure counts.
+A day's value is read from the publication of that day, as it was published then; inside `narrowed` it is the audience's own.
+Nothing is counted here: the models of dbt_project/models/indicators compute each figure.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Words:
     by_department: bool
 
     def is_told(self, audience: Audience) -> bool:
-        """Return whether the figure has a value for an audience; one that no place has is the town's, for everyone.
+        """Return whether the figure has a value for an audience; one that no place has is the town's and is shown to everyone.
 
         No figure is divided by grids.
         """
@@ -102,9 +102,9 @@ class Figures:
 
 
 def read_figures(conn: psycopg.Connection[Any], issue: Issue) -> Figures:
-    """Return the figures of an issue; inside `narrowed` for the same audience.
+    """Return the figures of an issue. The caller is inside `narrowed` for the same audience.
 
-    The words are those of the publication; one that is older than the mart `indicator` has the newest words.
+    The words are those of the publication; a publication that is older than the mart `indicator` gets the newest words.
     """
     ids = [publication_id for publication_id in issue.by_day if publication_id is not None]
     words = {
@@ -149,9 +149,9 @@ def read_figures(conn: psycopg.Connection[Any], issue: Issue) -> Figures:
 
 
 def read_communities(conn: psycopg.Connection[Any], issue: Issue, figures: Figures) -> dict[str, Figures]:
-    """Return the figures of each community that the audience of the issue reads; inside `narrowed` for the same audience.
+    """Return the figures of each community that the audience reads. The caller is inside `narrowed` for the same audience.
 
-    A department reads those of its own groups there. figures: those of the issue, whose words these have.
+    A department reads those of its own groups there. `figures` are those of the issue, whose words are reused.
     """
     is_department = issue.audience.kind == "department"
     words = {
@@ -180,6 +180,6 @@ def _value(row: Mapping[str, Any]) -> Value:
 
 
 def _is_whole_of(audience: Audience, community: str | None, department: str | None) -> bool:
-    """Return whether a row has all of an audience; a row without a place that a part sees is the town's, for everyone."""
+    """Return whether a row is the total of an audience; a row without a place that a part sees is the town's, for everyone."""
     own = {"community": (audience.name, None), "department": (None, audience.name)}.get(audience.kind, (None, None))
     return (community, department) in (own, (None, None))

@@ -11,14 +11,14 @@ from markupsafe import Markup
 from yingjian.reports import charts, text
 from yingjian.reports.document import FIRST_ACTIONS, FIRST_FINDINGS, Document, Figure, Table, Text
 
-TREND_HEIGHT = 132  # The charts of daily figures are so high, in units of the view box.
+TREND_HEIGHT = 132  # This is the height of the charts of daily figures, in units of the view box.
 SENTENCE_LENGTH = 20  # A column with longer words is as wide as it can be.
 DENSE_COLUMNS, WIDE_COLUMNS = 5, 8  # With more columns a table needs smaller type, or cards, on a phone.
 
 
 @cache
 def environment() -> Environment:
-    """Templates are read and compiled once for all packs; every value is escaped."""
+    """Return the environment, whose templates are compiled once for all packs; every value is escaped."""
     environment = Environment(
         loader=PackageLoader("yingjian.reports"),
         autoescape=True,
@@ -75,7 +75,7 @@ def is_words(table: Table, place: int) -> bool:
 
 
 def tone(table: Table, place: int, value: object) -> str:
-    """Return how a cell is marked: any of an alarm is bad, and so is a rise of what should be less."""
+    """Return how a cell is marked: an alarm that is not zero is bad, and so is a rise."""
     column = table.columns[place]
     if not isinstance(value, int) or not value:
         return ""

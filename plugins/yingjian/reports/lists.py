@@ -1,4 +1,4 @@
-"""The lists in the packs: persons, one row per person and duty; and units, buildings and zones. Streamed from a publication."""
+"""This module streams the packs' lists from a publication: persons (one row per person and duty), units, buildings and zones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-FETCHED = 5_000  # So many rows are in memory at once.
+FETCHED = 5_000  # At most this many rows are in memory at once.
 IDENTITY = ("姓名", "证件号码", "联系电话")
 
 # A row of `person` shows the first six and the last four characters of the document number.
@@ -25,7 +25,7 @@ MASKED_NUMBER = sql.SQL(
 
 @dataclass(frozen=True)
 class PersonList:
-    """A sheet of persons. `query` gives the columns after the identity's, and `person_key` last."""
+    """This is a sheet of persons. `query` returns the columns after the identity's, and `person_key` last."""
 
     title: str
     basis: str
@@ -35,13 +35,13 @@ class PersonList:
 
     @property
     def unordered(self) -> str:
-        """The query without its order: to count and to filter, a million rows need not be sorted."""
+        """Return the query without its order, because counting and filtering need not sort a million rows."""
         return self.query[: self.query.rindex("order by")]
 
 
 @dataclass(frozen=True)
 class PlainList:
-    """A sheet of units, buildings or zones: nobody's name, the same for every audience that sees its rows.
+    """This is a sheet of units, buildings or zones. It names nobody and is the same for every audience that sees its rows.
 
     Columns named 率 hold shares.
     """
@@ -306,8 +306,10 @@ def columns(person_list: PersonList, sees_names: bool) -> tuple[str, ...]:
 
 
 def with_identity(listed: sql.Composable, publication_id: int) -> sql.Composed:
-    """A query of rows that end with a person key, in its own order: name, masked document number and telephone, their
-    place in the list, then the rows."""
+    """Return a query that puts name, masked document number, telephone and list position before the rows of another.
+
+    The rows keep their order, and end with a person key.
+    """
     return sql.SQL(
         """
         with listed as (select row_number() over () as list_position, listed.* from ({listed}) as listed)
@@ -322,7 +324,7 @@ def with_identity(listed: sql.Composable, publication_id: int) -> sql.Composed:
 def read_list(
     conn: psycopg.Connection[Any], publication_id: int, person_list: PersonList, sees_names: bool
 ) -> Iterator[tuple[Any, ...]]:
-    """Rows in the order of `columns`; read by a server-side cursor, so memory does not follow the town."""
+    """Yield rows in the order of `columns`, read by a server-side cursor, so that memory does not grow with the town."""
     yield from streamed(conn, list_query(publication_id, person_list, sees_names), sees_names)
 
 
@@ -333,7 +335,7 @@ def list_query(publication_id: int, person_list: PersonList, sees_names: bool) -
 
 
 def streamed(conn: psycopg.Connection[Any], body: sql.Composed, has_identity: bool) -> Iterator[tuple[Any, ...]]:
-    """Rows of a list's query, without the place in the list and the person key, which are the query's own."""
+    """Yield the rows of a list's query without the list position and the person key."""
     with conn.cursor(name="person_list", row_factory=tuple_row) as cursor:
         cursor.itersize = FETCHED
         cursor.execute(body)

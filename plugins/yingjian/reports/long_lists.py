@@ -24,7 +24,7 @@ from yingjian.reports.lists import FETCHED, LISTS, PersonList, columns, list_que
 
 LONG = 100_000
 ENDINGS = ("csv", "parquet")
-# Everything else is text. The keys are PostgreSQL's names of the types.
+# The keys are PostgreSQL's names of types; every other type is text.
 TYPES: dict[str, Any] = {
     "bool": pl.Boolean,
     "int2": pl.Int64,
@@ -35,13 +35,13 @@ TYPES: dict[str, Any] = {
     "timestamp": pl.Datetime("us"),
     "timestamptz": pl.Datetime("us", "Asia/Shanghai"),
 }
-# The wide signs begin formulas too where a spreadsheet reads Chinese or Japanese input.
+# Full-width signs begin formulas too, where a spreadsheet reads Chinese or Japanese input.
 _BEGIN_FORMULAS = (*"=+-@＝＋－＠", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
 class LongList:
-    """A list that stands in files of its own: how many rows it has, and the files' names."""
+    """This is a list in files of its own, with its number of rows and the files' names."""
 
     rows: int
     files: tuple[str, ...]
@@ -62,15 +62,15 @@ def harmless(value: Any) -> Any:
 
 
 def path_of(workbook: Path, mart: str, ending: str) -> Path:
-    """Return where the list of a mart stands beside a workbook: office.xlsx → office.due.csv."""
+    """Return the path of a mart's list beside a workbook: office.xlsx → office.due.csv."""
     return workbook.with_suffix(f".{mart}.{ending}")
 
 
 def write_long_lists(conn: psycopg.Connection[Any], document: Document, workbook: Path) -> dict[str, LongList]:
-    """Write each list of more than LONG rows beside the workbook; inside `narrowed`. Returns them by mart.
+    """Write each list of more than LONG rows beside the workbook; return them by mart. The caller is inside `narrowed`.
 
-    Both files have the columns of the sheet that they stand for, in its order. Cells of the CSV file, which begins with
-    UTF-8's mark, are never formulas. Memory does not follow the lists.
+    Both files have the columns of the sheet that they replace, in its order. The CSV file begins with a UTF-8 byte order mark,
+    and its cells are never formulas. Memory does not grow with the lists.
     """
     publication_id, sees_names = document.publication.publication_id, document.audience.sees_names
     written = {}

@@ -30,7 +30,7 @@ from yingjian.reports.document import Chapter, Column, Document, Table, Text
 BODY, HEAD, TITLE = "仿宋", "黑体", "方正小标宋简体"
 BODY_SIZE, ANNEX_SIZE, TABLE_SIZE = Pt(16), Pt(12), Pt(9)
 TEXT_WIDTH, CELL_MARGINS = 156.0, 4.5  # They are in millimetres.
-# These are the ids of styles. By its name a style would be looked for among all, for each table and cell.
+# These are the ids of styles. Finding a style by its name would search all styles for each table and cell.
 CELL, GRID = "表格", "TableGrid"
 RED = RGBColor(0xC0, 0, 0)
 
@@ -57,7 +57,7 @@ def _lay_out(word_file: Official, document: Document) -> None:
     style = word_file.styles["Normal"]
     _set_font(style.element.get_or_add_rPr(), BODY)
     style.font.size = BODY_SIZE  # type: ignore[attr-defined]
-    # A style, not the runs' size: the height of an empty cell is that of its paragraph.
+    # The style has the size, not the runs, because the height of an empty cell is that of its paragraph.
     cell = word_file.styles.add_style(CELL, WD_STYLE_TYPE.PARAGRAPH)
     cell.base_style, cell.font.size = style, TABLE_SIZE
     cell.paragraph_format.space_before = cell.paragraph_format.space_after = Pt(1)
@@ -134,13 +134,14 @@ def _table(word_file: Official, table: Table) -> None:
     rows = [[column.title for column in table.columns], *rows]
     grid = word_file.add_table(rows=1, cols=len(table.columns))
     grid._tbl.tblStyle_val = GRID
-    grid.autofit = False  # Programs that lay it out by themselves give every column the same width.
+    grid.autofit = False  # With autofit, some programs give every column the same width.
     widths = _widths(rows)
     for column, width in zip(grid.columns, widths, strict=True):
         column.width = width
     _form(grid.rows[0].cells, table.columns, widths)
     form = grid.rows[0]._tr
-    # The library makes cells one by one, which takes most of the document's time: rows are the form's text with words in it.
+    # The library creates cells one by one, which takes most of the document's time, so each row is a copy of a form row with
+    # its texts.
     *cells, end = etree.tostring(form, encoding="unicode").split(_CELL_END)
     lines = ("".join(f"{cell}{_run(words)}{_CELL_END}" for cell, words in zip(cells, row, strict=True)) for row in rows)
     grid._tbl.extend(parse_xml(f"<rows>{''.join(f'{line}{end}' for line in lines)}</rows>"))
@@ -164,7 +165,8 @@ def _run(words: str) -> str:
 def _widths(rows: Sequence[Sequence[str]]) -> list[Mm]:
     """Divide the width of the page: no column gets more than its longest cell needs while another has too little.
 
-    Those with too little share by the square root of what they need, so that a long text gets more and is no pole of letters.
+    Columns with too little share the rest by the square root of what they need, so that a long text gets more and does not
+    become a narrow column of letters.
     """
     needed = [max(map(_width, cells)) for cells in zip(*rows, strict=True)]
     given = [0.0] * len(needed)
@@ -183,7 +185,7 @@ def _width(words: str) -> float:
 
 
 def _form(cells: Sequence[object], columns: Sequence[Column], widths: Sequence[Mm]) -> None:
-    """Give the cells of a row without words their widths, their style and the side of their columns."""
+    """Set width, style and alignment of the cells of an empty row."""
     for cell, column, width in zip(cells, columns, widths, strict=True):
         cell.width = width  # type: ignore[attr-defined]
         paragraph = cell.paragraphs[0]  # type: ignore[attr-defined]

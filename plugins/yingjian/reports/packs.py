@@ -27,7 +27,7 @@ from yingjian.reports.workbook import write_workbook
 
 @dataclass(frozen=True)
 class Pack:
-    """One audience's files of one publication."""
+    """This class has one audience's files of one publication."""
 
     audience: Audience
     page: Path
@@ -39,7 +39,7 @@ class Pack:
 
     @property
     def long_lists(self) -> dict[tuple[str, str], Path]:
-        """The files of lists that are too long for the workbook, by mart and ending, in the order of the lists."""
+        """Return the files of lists that are too long for the workbook, by mart and ending, in the order of the lists."""
         paths = {
             (person_list.mart, ending): path_of(self.workbook, person_list.mart, ending)
             for person_list in LISTS
@@ -49,12 +49,12 @@ class Pack:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files for the reader; `summary` is what mail says of them, as JSON."""
+        """Return the files for the reader; `summary`, which is not among them, is the text of the mail as JSON."""
         return self.page, self.workbook, self.pdf, self.official, self.picture
 
     @property
     def without_names(self) -> tuple[Path, ...]:
-        """The files without the spreadsheet, whose lists name persons in the pack of a part."""
+        """Return the files without the spreadsheet, whose lists name persons in the pack of a part."""
         return tuple(path for path in self.files if path != self.workbook)
 
 
@@ -69,7 +69,7 @@ def pack_of(audience: Audience, as_of_date: date, publication_id: int, out_dir: 
 def write_report(
     conn: psycopg.Connection[Any], publication_id: int, out_dir: Path, officials: Officials | None = None
 ) -> Path:
-    """Write the office's page as `<as_of_date>-p<publication_id>.html`; readers never see half a file.
+    """Write the office's page as `<as_of_date>-p<publication_id>.html`; readers never see a partial file.
 
     Only published rows and `officials` are read. The same publication gives the same bytes.
 
@@ -85,7 +85,7 @@ def write_report(
 
 
 def readers_of(conn: psycopg.Connection[Any], publication_id: int, officials: Officials | None) -> list[Audience]:
-    """Return the audiences of a publication's packs: a grid's if an official reads it."""
+    """Return the audiences of a publication's packs; a grid has one only if an official reads it."""
     return [*audiences(conn, publication_id), *(officials.grids if officials else ())]
 
 
@@ -98,8 +98,8 @@ def write_packs(
 ) -> list[Pack]:
     """Write every audience's pack into `<out_dir>/<as_of_date>-p<publication_id>/`; a grid's if an official reads it.
 
-    The folder is readable by its owner alone: packs of departments and communities hold names. The same publication
-    gives the same bytes. Memory follows the largest table of a page, not the lists.
+    Only its owner can read the folder, because packs of departments and communities hold names. The same publication gives the
+    same bytes. Memory grows with the largest table of a page, not with the lists.
 
     Raises:
         LookupError: there is no such publication, or its rows were pruned.

@@ -1,4 +1,4 @@
-"""A list is shown page by page. This module alone says which rows stand on a page and how many pages there are."""
+"""This module paginates lists: it says which rows are on a page and how many pages there are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Other = TypeVar("Other")
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """A page of a list: `count` are the rows of all pages, `size` those of a full page; `number` begins at 1."""
+    """This is a page of a list: `count` is the number of rows on all pages, `size` that of a full page; `number` begins at 1."""
 
     rows: Sequence[Row]
     count: int
@@ -31,16 +31,16 @@ class Page(Generic[Row]):
 
     @property
     def skipped(self) -> int:
-        """Return how many rows stand on the pages before."""
+        """Return the number of rows on the pages before."""
         return (self.number - 1) * self.size
 
     @property
     def limit(self) -> sql.Composed:
-        """Return the end of a query that gives the rows of this page."""
+        """Return the limit and offset of a query for the rows of this page."""
         return sql.SQL(" limit {} offset {}").format(sql.Literal(self.size), sql.Literal(self.skipped))
 
     def of(self, rows: Sequence[Other]) -> Page[Other]:
-        """Return this page with its rows, or with what was made of each of them."""
+        """Return this page with other rows, such as objects made of its own."""
         return replace(self, rows=rows)  # type: ignore[arg-type, return-value]
 
 
@@ -61,7 +61,7 @@ def read_page(
 ) -> Page[dict[str, Any]]:
     """Return a page of the rows of `select columns body order by order`; `body` begins with `from`.
 
-    `order` leaves no ties, else pages overlap.
+    `order` must leave no ties, or pages overlap.
     """
     [counted] = records(conn, sql.SQL("select count(*) as count ") + _sql(body), **parameters)
     page = page_at(asked, counted["count"], size)

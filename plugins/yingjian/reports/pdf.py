@@ -16,16 +16,16 @@ import typst
 from yingjian.reports import text
 from yingjian.reports.document import FIRST_ACTIONS, Chapter, Document, Table, Text
 
-SHANGHAI = timezone(timedelta(hours=8))  # Typst takes no zone of a database, only a fixed offset.
+SHANGHAI = timezone(timedelta(hours=8))  # Typst takes no name of a time zone, only a fixed offset.
 FONTS = "pylopdf_fonts_zh_cn"
-SENTENCE_LENGTH = 12  # A column with longer words needs room.
+SENTENCE_LENGTH = 12  # A column with longer texts needs more room.
 WIDE_COLUMNS = 6  # A table with more columns, or with sentences, is as wide as the page.
 PICTURE_DOTS = 144  # The picture is 780 dots wide: two for each point of a phone.
 
 
 @cache
 def _compiler() -> typst.Compiler:
-    """Fonts are read once for all packs; only the project's own are used."""
+    """Return the compiler, which reads the fonts once for all packs and uses only the project's own."""
     return typst.Compiler(
         font_paths=typst.Fonts(font_paths=[str(files(FONTS))], include_system_fonts=False),
         ignore_system_fonts=True,
@@ -46,7 +46,7 @@ def write_picture(document: Document, path: Path) -> None:
 
 
 def typeset(template: str, content: dict[str, Any], published_at: datetime) -> bytes:
-    """The PDF of `templates/<template>.typ`, which finds `content` as JSON under its own name."""
+    """Return the PDF of `templates/<template>.typ`, which gets `content` as JSON under the template's name."""
     pdf = _compiler().compile(
         input=_template(template),
         format="pdf",
@@ -62,7 +62,7 @@ def _template(name: str) -> bytes:
 
 
 def content(document: Document) -> dict[str, Any]:
-    """Return what the template sets: text only, as every form writes it."""
+    """Return the content of the template: only text, formatted as in every form."""
     publication = document.publication
     return {
         "title": document.title,
@@ -106,7 +106,7 @@ def _lines(lines: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def _blocks(chapter: Chapter) -> Iterator[dict[str, Any]]:
-    """Yield the sentences and tables of a chapter; its daily figures are one table, the charts are the page's alone."""
+    """Yield the sentences and tables of a chapter; its daily figures are one table, because only the page has charts."""
     if daily := chapter.daily_table:
         yield _table(daily)
     for part in chapter.printed():

@@ -47,7 +47,7 @@ class Publication:
 
     @property
     def mark(self) -> str:
-        """Return what stands beside the report's title when the day had been published before."""
+        """Return the mark beside the report's title if the day had been published before."""
         return "（更正版）" if self.is_correction else ""
 
     @property
@@ -108,7 +108,7 @@ class Issue:
 def read_issue(
     conn: psycopg.Connection[Any], publication_id: int, audience: Audience = OFFICE, trend_days: int = TREND_DAYS
 ) -> Issue:
-    """Return the publication and those of the days of the trend; inside `narrowed` for the same audience.
+    """Return the publication and those of the trend's days. The caller is inside `narrowed` for the same audience.
 
     Raises:
         LookupError: there is no such publication, or its rows were pruned.
@@ -156,7 +156,7 @@ def _publication(conn: psycopg.Connection[Any], publication_id: int) -> Publicat
 
 
 def _with_rows(conn: psycopg.Connection[Any], publication_ids: Iterable[int]) -> frozenset[int]:
-    """Return those that still have their rows: a row per feed until they are pruned, those of persons until they are over."""
+    """Return the publications that still have both their rows per feed and their rows about persons."""
     query = """
         select distinct publication_id from feed_quality
         where publication_id = any(%(ids)s) and (

@@ -27,7 +27,7 @@ from yingjian.reports.text import day, number
 def read_document(
     conn: psycopg.Connection[Any], publication_id: int, audience: Audience = OFFICE, officials: Officials | None = None
 ) -> Document:
-    """Return the report of a publication; inside `narrowed` for the same audience.
+    """Return the report of a publication. The caller is inside `narrowed` for the same audience.
 
     Raises:
         LookupError: there is no such publication, or its rows were pruned.
@@ -46,10 +46,10 @@ def document(
     responsible: Mapping[str, Sequence[str]],
     officials: Officials,
 ) -> Document:
-    """Return the report of what was read. responsible: units by provision of the plan."""
+    """Return the report of the sections' readings. `responsible` has the units by provision of the plan."""
     everything = [section.content(reading) for section, reading in readings]
     is_grid = issue.audience.kind == "grid"
-    # The state and the quality of the data are the whole town's: their figures and changes are not the grid's.
+    # The state and the quality of the data concern the whole town, so their figures and changes are not a grid's.
     written = [part for part in everything if part.section is OWN_GRID] if is_grid else everything
     publication, plan = issue.publication, editions.plan(issue.publication.policy_edition)
     findings = [finding for part in written for finding in part.findings] if issue.before else []
@@ -119,7 +119,7 @@ def _imprint(issue: Issue, town: str, officials: Officials) -> Imprint:
 
 
 def _failed(readings: Sequence[tuple[Section, Reading]]) -> tuple[int, int]:
-    """Return how many checks must hold and did not, and how many only give a hint."""
+    """Return the number of failed mandatory checks, and of failed checks that only give a hint."""
     (checks,) = (reading["checks"] for section, reading in readings if section.anchor == "quality")
     failed = int((checks["severity"] == "fail").sum())
     return failed, len(checks) - failed
@@ -145,7 +145,7 @@ def _compared(issue: Issue, is_worse: bool) -> str:
 def _actions(
     publication: Publication, readings: Sequence[tuple[Section, Reading]], written: Sequence[Written]
 ) -> list[Action]:
-    """Return the day's work: what is urgent first, then in the order of danger; never empty."""
+    """Return the day's actions: urgent ones first, then in the order of danger; never empty."""
     order = {anchor: place for place, anchor in enumerate(DANGER)}
     parts = sorted(written, key=lambda part: order.get(part.section.anchor, len(order)))
     answers = {
@@ -167,7 +167,7 @@ def _actions(
 
 
 def _scope(issue: Issue) -> list[tuple[str, str]]:
-    """Return whose rows a part's report has, and what is not of parts."""
+    """Return a note on the scope of a part's report, with the sections that are not divided by parts."""
     audience = issue.audience
     if not audience.name:
         return []

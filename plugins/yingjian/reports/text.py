@@ -1,4 +1,4 @@
-"""This module gives the characters of figures, the same on the page, in the spreadsheet, in the PDF and in mail."""
+"""This module writes figures the same way on the page, in the spreadsheet, in the PDF and in mail."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from math import floor
 
 NOTHING = "—"
 WEEKDAYS = "一二三四五六日"
-THAT_DAY = "当日"  # This is the deadline of what must be looked into on the day on which it is known.
+THAT_DAY = "当日"  # This is the deadline for what must be looked into on the day when it becomes known.
 DAY_IS_OVER = "当日24时，已逾期"  # This is the deadline of what had to be done on the day of the report.
 
 
@@ -24,7 +24,7 @@ def share(part: float | None, whole: float | None = 1) -> float | None:
     """
     if part is None or not whole:
         return None
-    # The decimal digits are those that a person would round; 0.29 × 1000 in binary fractions is less than 290.
+    # Decimal digits are rounded as a person would round; 0.29 × 1000 in binary fractions is less than 290.
     tenths = floor(Fraction(str(part)) / Fraction(str(whole)) * 1000 + Fraction(1, 2))
     return (999 if tenths == 1000 and part < whole else tenths) / 1000
 
@@ -38,7 +38,7 @@ def percent(part: float | None, whole: float | None = 1) -> str:
 def parts_of_whole(values: Sequence[int]) -> list[float]:
     """Return the values as percent of their sum with one decimal, so that they add to 100.0; zeros where the sum is 0.
 
-    What rounding down leaves goes to the values with the largest remainders.
+    The remainder of rounding down goes to the values with the largest fractions.
     """
     whole = sum(values)
     tenths = [value * 1000 // whole if whole else 0 for value in values]
@@ -49,7 +49,7 @@ def parts_of_whole(values: Sequence[int]) -> list[float]:
 
 
 def name(value: str) -> str:
-    """A name inside a sentence: several departments that are competent together are one (甲、乙 → 甲／乙)."""
+    """Return a name for a sentence, in which several departments that are competent together are one (甲、乙 → 甲／乙)."""
     return value.replace("、", "／")
 
 
@@ -84,7 +84,7 @@ def late(word: str, first: date | None) -> str:
 
 
 def cell(value: str | float | date | None, kind: str = "") -> str:
-    """Return the characters of a table's cell, whose column is of this kind; without one, of the value's own."""
+    """Return the text of a table's cell by the kind of its column or, without one, by the type of the value."""
     if value is None:
         return NOTHING
     if isinstance(value, str):
@@ -99,7 +99,7 @@ def cell(value: str | float | date | None, kind: str = "") -> str:
 
 
 def change(value: int | None) -> str:
-    """A difference with its direction, so that it does not need colour."""
+    """Return a difference with its direction, so that it does not depend on colour."""
     if value is None:
         return NOTHING
     return f"▲{value:,}" if value > 0 else f"▼{-value:,}" if value < 0 else "持平"
@@ -118,9 +118,9 @@ _CHINESE_DIGITS = "零一二三四五六七八九"
 
 
 def articles(basis: str) -> list[int]:
-    """The articles that a citation names, in its order: 第4、25条 → 4, 25; 第34至37条 → 34 … 37; 第二十六条 → 26.
+    """Return the articles that a citation names, in its order: 第4、25条 → 4, 25; 第34至37条 → 34 … 37; 第二十六条 → 26.
 
-    Rows of the annex (附件第8项) are none, and neither are articles of another text (二十条第三条, 新十条第一条, 试行第二条).
+    Rows of the annex (附件第8项) and articles of another text (二十条第三条, 新十条第一条, 试行第二条) are left out.
     """
     numbers: list[int] = []
     for cited in re.findall(r"(?:^|(?<=[、，；和及（(\s]))第([\d、至–一二三四五六七八九十]+)条", basis):

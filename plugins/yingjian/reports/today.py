@@ -1,4 +1,4 @@
-"""Today's list: every item that a person of the audience's part waits for on the day after D, in the order of danger.
+"""Today's list has every item of a person in the audience's part that needs action on the day after D, most dangerous first.
 
 The portal shows it as cards, the hand-out of a grid as a table; both read it here, inside `narrowed`.
 """
@@ -22,9 +22,9 @@ from yingjian.reports.lists import MASKED_NUMBER
 from yingjian.reports.paging import Page, page_at
 from yingjian.reports.publication import Publication
 
-# Each query gives item_id, person_key, community, grid, the day and the moment of the limit (null where the day is all),
-# whether it has passed, the group of the annex for an obligation, and the explanation, which begins with the article. An obligation that has
-# a clock of its own stands on that list alone.
+# Each query returns item_id, person_key, community, grid, the day and the time of the deadline (null if only the day counts),
+# whether it has passed, the annex group of an obligation, and the explanation, which begins with the article. An obligation
+# with a clock of its own is only on the list of that clock.
 _OBLIGATIONS = """
     select obligation_id, person_key, community, grid, due_date, null::timestamp, {late}, group_name, explanation
     from {mart} as duty
@@ -95,14 +95,14 @@ LISTS: Mapping[str, tuple[str, str]] = {
     ),
     "due": ("今日应检", _OBLIGATIONS.format(mart="due", late="false", more="and days_until_due = 1")),
 }
-PERSONS = 25  # A page has so many persons.
+PERSONS = 25  # A page has this many persons.
 STATES = ("late", "running")
 NO_ANSWER = "none"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """This is what a reader asks today's list for. An empty value asks for everything.
+    """This is a reader's filter of today's list. An empty value means everything.
 
     `grid` is a community and a grid joined by a slash, or a community alone; `state` is one of STATES; `answer` is a code
     of the answers, or `none` for items that nobody answered.
@@ -126,7 +126,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Answer:
-    """The newest answer about an item; who gave it and the note are known of the portal's own."""
+    """This is the newest answer about an item; who gave it, and the note, are known only for answers given in the portal."""
 
     result: str
     handled_at: datetime
@@ -136,7 +136,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Item:
-    """An item of a list: `limit` is a moment, or a day of which the end counts; a form shows `number`, which says nothing."""
+    """This is an item of a list: `limit` is a time, or a day whose end counts; a form shows `number`, which reveals nothing."""
 
     list: str
     item_id: str
@@ -154,7 +154,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Listed:
-    """A person of today's list with every item about this person that was asked for."""
+    """This is a person of today's list with all items about this person that the filter finds."""
 
     person_key: str
     name: str | None
@@ -168,7 +168,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Today:
-    """A page of today's list; `items` are those of all persons that were asked for, `answered` those with an answer."""
+    """This is a page of today's list; `items` and `answered` count the items, and those answered, on all pages."""
 
     page: Page[Listed]
     items: int
@@ -183,7 +183,7 @@ def natural(words: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", words)]
 
 
-# In SQL each number is as wide as eight digits, so that the text sorts as the number does.
+# SQL pads each number to eight digits, so that the text sorts as the number does.
 _NATURAL = r"""
     regexp_replace(
         regexp_replace(community || '/' || grid, '(\d+)', '00000000\1', 'g'), '\d*(\d{{8}})(?!\d)', '\1', 'g'
@@ -192,7 +192,7 @@ _NATURAL = r"""
 
 
 def read_today(conn: psycopg.Connection[Any], publication: Publication, wanted: Wanted) -> Today:
-    """Return a page of today's list in the audience's part; inside `narrowed`."""
+    """Return a page of today's list in the audience's part. The caller is inside `narrowed`."""
     items, given = _items(publication, wanted)
     counted = records(conn, items + sql.SQL(_COUNT), **given)[0]
     page = page_at(wanted.page, counted["persons"], PERSONS)
@@ -209,9 +209,10 @@ def read_today(conn: psycopg.Connection[Any], publication: Publication, wanted: 
 def read_everybody(
     conn: psycopg.Connection[Any], publication: Publication, wanted: Wanted | None = None
 ) -> Sequence[Listed]:
-    """Return all persons of today's list in the audience's part, for a sheet; inside `narrowed`.
+    """Return all persons of today's list in the audience's part, for a sheet. The caller is inside `narrowed`.
 
-    Without `wanted` it is a pack's: only what the publication knows, so that the same publication gives the same bytes.
+    Without `wanted` it is a pack's list, which has only what the publication knows, so that the same publication gives the same
+    bytes.
     """
     items, given = _items(publication, wanted or Wanted(), has_later_answers=wanted is not None)
     query = items + sql.SQL(_PAGE).format(masked=MASKED_NUMBER, limit=sql.SQL(""))
@@ -219,7 +220,7 @@ def read_everybody(
 
 
 def by_grid(listed: Sequence[Listed]) -> list[tuple[tuple[str, str], list[Listed]]]:
-    """Return the persons by community and grid, in the natural order; of each the order of danger is kept."""
+    """Return the persons by community and grid, in the natural order; the order of danger is kept within each."""
     places: dict[tuple[str, str], list[Listed]] = {}
     for person in listed:
         places.setdefault((person.community, person.grid), []).append(person)
@@ -235,7 +236,7 @@ def _items(
 ) -> tuple[sql.Composed, dict[str, Any]]:
     """Return the beginning of a query and its parameters.
 
-    Answers of the portal count from the end of D on; the publication has those before.
+    Answers of the portal after the end of D are added; the publication has the earlier ones.
     """
     community, _, grid = wanted.grid.partition("/")
     given = {
@@ -257,7 +258,7 @@ def _items(
 def listed_items(
     conn: psycopg.Connection[Any], publication_id: int, items: Set[tuple[str, str]]
 ) -> set[tuple[str, str]]:
-    """Return those of some items (list, item) that stand on today's list in the audience's part; inside `narrowed`."""
+    """Return those of the items (list, item) that are on today's list in the audience's part. The caller is inside `narrowed`."""
     query = sql.SQL(
         """
         select listed.c1 as list, listed.c2 as item_id
@@ -282,7 +283,7 @@ class Clock:
 
 
 def running_clocks(conn: psycopg.Connection[Any], publication_id: int, lists: Sequence[str]) -> list[Clock]:
-    """Return the items of some lists whose moment has not passed by the publication, soonest first; inside `narrowed`."""
+    """Return the items of some lists whose deadline has not passed, soonest first. The caller is inside `narrowed`."""
     union = sql.SQL(" union all ").join(
         sql.SQL("select {}::text, listed.* from ({}) as listed").format(sql.Literal(mart), _query(mart, publication_id))
         for mart in lists
@@ -298,7 +299,7 @@ def running_clocks(conn: psycopg.Connection[Any], publication_id: int, lists: Se
 
 
 def _danger(mart: str) -> int:
-    """Return the place of a list in the order of danger: the report tells its actions in the same order."""
+    """Return the place of a list in the order of danger; the report has its actions in the same order."""
     anchor = published()[mart].report
     return DANGER.index(anchor) if anchor in DANGER else len(DANGER)
 

@@ -22,8 +22,8 @@ from yingjian.reports.long_lists import LONG, LongList
 from yingjian.reports.publication import Publication
 from yingjian.reports.today import Listed, read_everybody
 
-SHEET_ROWS = 1_048_575  # A sheet has so many rows below its header.
-# A cell of these kinds shows the characters that `text.cell` writes, and stays a number or a day.
+SHEET_ROWS = 1_048_575  # A sheet has at most this many rows below its header.
+# A cell of these kinds looks as `text.cell` writes it, and stays a number or a date.
 CODES = {
     "count": "#,##0",
     "share": "0.0%",
@@ -65,7 +65,7 @@ class Book:
         self._wrapped = self.book.add_format({"num_format": "@", "text_wrap": True, "valign": "top"})
 
     def sheet(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-        """Write rows under a header, on a further sheet where one is full; returns the number of rows."""
+        """Write rows under a header, on a further sheet when one is full; return the number of rows."""
         total, part, sheet, line = 0, 1, self.start(name, header), 0
         kinds = ["share" if words.endswith("率") else "" for words in header]
         for row in rows:
@@ -80,7 +80,7 @@ class Book:
         return total
 
     def listing(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-        """Write a sheet for rows, and none where there are no rows; returns the number of rows."""
+        """Write a sheet for rows, or none if there are no rows; return the number of rows."""
         left = iter(rows)
         first = next(left, None)
         return 0 if first is None else self.sheet(name, header, itertools.chain([first], left))
@@ -139,7 +139,7 @@ class Book:
         return sheet
 
     def finish(self, sheet: Worksheet, header: Sequence[str], lines: int) -> None:
-        """Make the columns as wide as what stands in them: a program shows ### for a time that does not fit."""
+        """Make the columns as wide as their contents, because a program shows ### for a time that does not fit."""
         for place, _ in enumerate(header):
             sheet.set_column(place, place, self._widths[place])
         sheet.autofilter(0, 0, max(lines, 1), len(header) - 1)
@@ -148,8 +148,8 @@ class Book:
 def write_today(book: Book, publication: Publication, listed: Iterable[Listed]) -> int:
     """Write today's list as a form: an item a row, with empty columns for the answer; return the number of rows.
 
-    The sheet goes back as a file of the feed dispositions. Its last columns, which are hidden, are that feed's: an answer
-    that is sent again, corrected, takes the place of the first. No sheet is written without rows.
+    The sheet comes back as a file of the feed dispositions. Its last columns, which are hidden, are that feed's, so that an
+    answer that is corrected and sent again replaces the first. No sheet is written without rows.
     """
     rows = (
         (
@@ -179,7 +179,7 @@ def write_today(book: Book, publication: Publication, listed: Iterable[Listed]) 
 
 
 def _short(number: str) -> str:
-    """Return a number of fixed length for an item's own, which may be longer than the feed's key may be."""
+    """Return a hash of an item's number, which may be longer than the feed's key allows."""
     return hashlib.sha256(number.encode()).hexdigest()[:32]
 
 
@@ -208,11 +208,11 @@ def _for_paper(sheet: Worksheet) -> None:
 def write_workbook(
     conn: psycopg.Connection[Any], document: Document, long_lists: Mapping[str, LongList], path: Path
 ) -> dict[str, int]:
-    """Write the spreadsheet of a pack; inside `narrowed`. Returns rows by list.
+    """Write the spreadsheet of a pack; return the rows by list. The caller is inside `narrowed`.
 
-    A list of `long_lists` stands in files of its own, and its sheet says so.
+    A list in `long_lists` has files of its own, and its sheet says so.
 
-    Memory does not follow the lists: their rows come by a server-side cursor and go to disk one by one.
+    Memory does not grow with the lists: their rows come by a server-side cursor and go to disk one by one.
     """
     book, publication_id = Book(path, document.publication.published_at), document.publication.publication_id
     _summary(book, document)
@@ -255,7 +255,7 @@ def _elsewhere(book: Book, title: str, long_list: LongList) -> int:
 
 
 def _summary(book: Book, document: Document) -> None:
-    """The five-minute reading: state, what got worse, what must be done by whom, what is to be known of the data."""
+    """Write the five-minute summary: state, what got worse, what must be done by whom, and the notes on the data."""
     publication, sheet = document.publication, book.plain("摘要")
     for place, width in enumerate((16, 14, 90, 22, 40, 24, 40)):
         sheet.set_column(place, place, width)
@@ -344,7 +344,7 @@ def _daily(book: Book, document: Document) -> None:
 
 
 def _chapter(book: Book, chapter: Chapter) -> None:
-    """A sheet for a chapter that has more than sentences and daily figures."""
+    """Write a sheet for a chapter that has more than sentences and daily figures."""
     if not any(isinstance(part, Table) for part in chapter.printed()):
         return
     sheet = book.plain(sheet_name(chapter))
@@ -361,6 +361,6 @@ def _chapter(book: Book, chapter: Chapter) -> None:
 
 
 def sheet_name(chapter: Chapter) -> str:
-    """A list may have the chapter's own title."""
+    """Return the name of a chapter's sheet, with a suffix if a list has the same title."""
     taken = {one_list.title for one_list in (*LISTS, *PLAIN_LISTS)}
     return f"{chapter.title}汇总" if chapter.title in taken else chapter.title

@@ -1,4 +1,4 @@
-"""These sections tell what leads to persons: lists pushed to communities (article 7), positive tubes (24), purchases of drugs and signals (19)."""
+"""These sections report leads to persons: pushed lists (article 7), positive tubes (24), drug purchases and signals (19)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def lists(clearance: DataFrame, as_of: date) -> DataFrame:
 
 
 def _pushes(reading: Reading) -> Content:
-    """Tell the lists pushed on D and in the week before, and what is still open."""
+    """Report the lists pushed on D and in the week before, and what is still open."""
     clearance = reading["clearance"]
     if not len(clearance):
         return Content(["近7日没有推送名单。"])
@@ -72,7 +72,7 @@ POOLS = {
 
 
 def _pools(reading: Reading) -> Content:
-    """Tell the members of positive mixed tubes of the last week, and older ones without a result."""
+    """Report the members of positive mixed tubes of the last week, and older ones without a result."""
     tubes = reading["tubes"]
     if not len(tubes):
         return Content(["近7日没有混管阳性。"])
@@ -119,12 +119,12 @@ SIGNALS = {
     "untested_unit": "单位无人检测",
     "building_cluster": "楼栋多个信号",
 }
-# A new signal of these kinds calls for an action by itself; one of purchases by one person does not.
+# A new signal of these kinds creates an action; a repeated purchase by one person does not, and a grid cluster has its own.
 NEW_SIGNALS = ("fever", "positive_tube", "untested_unit", "building_cluster")
 
 
 def _pharmacy(reading: Reading) -> Content:
-    """Tell the purchases of monitored drugs of the last week, and signals of the last days."""
+    """Report the purchases of monitored drugs of the last week, and signals of the last days."""
     purchase_rows, signals = reading["purchases"], reading["signals"]
     if not len(purchase_rows) and not len(signals):
         return Content(["近7日没有监测药品的购药登记，也没有预警信号。"])

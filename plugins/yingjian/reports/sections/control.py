@@ -1,4 +1,4 @@
-"""These sections tell isolation and health monitoring (articles 4, 6, 8, 18, 25, 26, 30), and the hours within which contacts are isolated."""
+"""These sections report isolation and health monitoring (articles 4, 6, 8, 18, 25, 26, 30), and the clocks of contacts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CONTACT_TITLES = {"密接": "密切接触者", "次密接": "次密切接触者"
 
 
 def _controls(reading: Reading) -> Content:
-    """Tell who is under control, who may be released, and who was released too early."""
+    """Report who is under control, who may be released, and who was released too early."""
     controls = reading["controls"]
     if not len(controls):
         return Content(["没有在管的隔离和健康监测人员。"])
@@ -61,7 +61,7 @@ def _controls(reading: Reading) -> Content:
 
 
 def _releases(reading: Reading, controls: DataFrame) -> Iterator[Action]:
-    """Yield the actions on the controls that have any, by the articles of those."""
+    """Yield the actions on controls, each with the articles of the controls concerned."""
     for heading, name, code, says, is_urgent in (
         ("核查提前解除", "early", "released_early", "近7日有 {} 人提前或缺检测解除，核实并补齐", True),
         ("补齐解除条件", "blocked", "blocked", "{} 人期满但缺检测、结果或三阴性，补齐后方可解除", True),
@@ -90,7 +90,7 @@ MONITORING = {
 
 
 def _monitoring(reading: Reading) -> Content:
-    """Tell whose reports of temperature and symptoms on D are too few, and who has a fever."""
+    """Report the people with too few health reports on D, and those with a fever."""
     monitored = reading["monitored"]
     if not len(monitored):
         return Content(["当日没有居家健康监测人员。"])
@@ -128,7 +128,7 @@ CONTACTS = {
 
 
 def _contacts(reading: Reading) -> Content:
-    """Tell the contacts judged in the last week, and older ones who are not isolated."""
+    """Report the contacts judged in the last week, and older ones who are not isolated."""
     contacts = reading["contacts"]
     if not len(contacts):
         return Content(["近7日没有新判定的密接、次密接。"])

@@ -1,4 +1,4 @@
-"""This section tells the tests that fall due in the days ahead (article 18), no further samples assumed, and open items (article 30)."""
+"""This section reports tests due in the days ahead if nobody is sampled (article 18), and open items (article 30)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUERIES = {
 
 
 def ahead(due: DataFrame, as_of: date) -> DataFrame:
-    """Return the tests due by community on the days ahead, a column d1 … d7 for each, most first."""
+    """Return the tests due by community on the days ahead, with a column per day (d1 … d7), the largest sum first."""
     days = {as_of + timedelta(days=number): f"d{number}" for number in range(1, DAYS + 1)}
     named = due.assign(community=due["community"].replace("", BLANK).fillna(BLANK))
     places = named.pivot_table(index="community", columns="due_date", values="tests", aggfunc="sum", fill_value=0)

@@ -1,4 +1,4 @@
-"""These sections tell what communities and grids did about the lists (articles 18, 21), and who lives in them (16)."""
+"""These sections report what communities and grids did about the lists (articles 18, 21), and who lives in them (16)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ RESULTS = (
     "notified", "sampled", "appointed", "not_reached", "refused", "moved_away", "not_here", "wrong_data",
     "exemption_requested",
 )  # fmt: skip
-# A list is called as in the spreadsheet; of the controls only those stand in the list of answers that are over.
+# Lists have the titles of the spreadsheet. The list of controls has another, because only controls that are over can be
+# answered.
 TITLES = {listed.mart: listed.title for listed in LISTS} | {
     "control": "期满或提前解除",
     "pharmacy_followup": "购药待检",
@@ -44,7 +45,7 @@ TITLES = {listed.mart: listed.title for listed in LISTS} | {
 
 
 def answered(reading: Reading) -> dict[str, str]:
-    """Return what people did about each list, in words by the list's mart; nothing where nobody has answered yet."""
+    """Return a sentence on the answers to each list, by its mart; empty if nobody has answered yet."""
     answers, labels = reading["answers"], published()["disposition_daily"].labels
     if not total(answers, "answered"):
         return {}
@@ -69,7 +70,7 @@ def answers_table(title: str, lists: DataFrame, note: str = "") -> Table:
 
 
 def _dispositions(reading: Reading) -> Content:
-    """Tell how many items of each list were answered on D."""
+    """Report how many items of each list were answered on D."""
     lists = reading["lists"]
     if not len(lists):
         return Content(["各清单没有待办事项。"])
@@ -94,7 +95,7 @@ POPULATION = {
 
 
 def _population(reading: Reading) -> Content:
-    """Tell the residents, floating and key persons, by community."""
+    """Report the residents, floating and key persons, by community."""
     places = reading["places"]
     if not len(places):
         return Content(["没有居民登记数据。"])

@@ -1,4 +1,4 @@
-"""These sections tell peace or emergency (article 23), positive persons (24, 26), and the early signs of an outbreak (18, 21, 25)."""
+"""These sections report the town's state (article 23), positive persons (24, 26), and early signs of an outbreak (18, 21, 25)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ STAGES = {"not_reported": "未报告", "not_transferred": "已报告未转运"}
 
 
 def _positives(reading: Reading) -> Content:
-    """Positive persons are reported and transferred: those open, and those of the last week."""
+    """Report positive persons: the open ones, and those of the last week."""
     positives = reading["positives"]
     if not len(positives):
         return Content(["近7日没有阳性人员，也没有未报告、未转运的。"])
@@ -116,7 +116,7 @@ EARLY = {
 
 
 def _early(reading: Reading) -> Content:
-    """Tell new cases and contacts of D, laboratories' hours, and who was never tested."""
+    """Report new cases and contacts of D, laboratories' hours, and who was never tested."""
     (moved,), untested = rows(reading["moved"]), reading["untested"]
     cases, known, contacts, never_tested, key_persons = (
         reading.count(code)

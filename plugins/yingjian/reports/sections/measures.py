@@ -1,4 +1,4 @@
-"""These sections tell disinfection (article 27), vaccination of residents of 60 and over (22), and reserve teams (34 to 37)."""
+"""These sections report disinfection (article 27), vaccination of residents of 60 and over (22), and reserve teams (34 to 37)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DISINFECTION = {
 
 
 def _disinfection(reading: Reading) -> Content:
-    """Tell the places of zones above low and key sites on D, and the places of cases."""
+    """Report the places of zones above low and key sites on D, and the places of cases."""
     zones, sites, cases = reading["zones"], reading["sites"], reading["cases"]
     short_places, short_sites = total(zones, "short"), int((sites["shortfall"] > 0).sum())
     undone = reading.count("terminal")
@@ -105,7 +105,7 @@ VACCINATION = {
 
 
 def _vaccination(reading: Reading) -> Content:
-    """Tell the doses of residents of 60 and over, 80 and over apart, by community."""
+    """Report the doses of residents of 60 and over, 80 and over apart, by community."""
     residents = reading["residents"]
     if not len(residents):
         return Content(["居民登记中没有60周岁及以上的居民。"])

@@ -1,4 +1,4 @@
-"""This section tells overdue tests (articles 18, 21): who has not been tested in time, since when, why that changed, and where."""
+"""This section reports overdue tests (articles 18, 21): who is overdue, since when, why that changed, and where."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ BANDS = (("1天", 1, 1), ("2–3天", 2, 3), ("4–7天", 4, 7), ("8天以上", 
 LONG_OVERDUE_DAYS = BANDS[-1][1]
 PLACES = 60  # communities, departments and groups that the page lists
 UNITS = 10
-# An item of the report's day that was not overdue the day before is new, one of the day before that is not overdue any
-# more is cleared; new - cleared is the change. The causes are in the order in which they are told.
+# An item that is overdue on the report's day but was not the day before is new; one that was overdue the day before but is not
+# any more is cleared. The change is new minus cleared. The causes are in the order of the report.
 NEW = {
     "fell_due": "当日到期未采",
     "joined": "新纳入即到期",
@@ -39,7 +39,7 @@ CAUSES = NEW | CLEARED
 DIMENSIONS = {"community": "社区", "department": "主管部门", "group_name": "重点人群"}
 
 QUERIES = {
-    # An older publication does not say which rows the headline counts.
+    # An older publication has no is_headline, so null counts as true.
     "compliance": """
         select publication_id, department, community, unit, concat_ws(' ', group_code, group_name) as group_name,
             sum(required)::bigint as required, sum(compliant)::bigint as compliant, sum(overdue)::bigint as overdue
@@ -154,7 +154,7 @@ def ranking(ranks: DataFrame, by_day: Sequence[int | None]) -> DataFrame:
 
 
 def rankings(reading: Reading) -> list[Table]:
-    """Return the ranking of communities and of departments for the office, which compares them; a part has but itself."""
+    """Return the ranking of communities and of departments, for the office alone; a part has nothing to compare."""
     if reading.issue.audience.name:
         return []
     tables = []
@@ -262,7 +262,10 @@ def _blocks(reading: Reading, items: int, breakdowns: tuple[DataFrame, ...], *, 
 def _breakdown(
     title: str, column: str, parts_shown: DataFrame, *, is_whole: bool = False, limit: int = PLACES, complete: str = ""
 ) -> Table:
-    """Communities are all listed, each looks for its own line; of the rest only those that are or were not clear."""
+    """Return the overdue memberships by a column.
+
+    All communities are listed, because each looks for its own line; of other parts, only those that have or had overdue tests.
+    """
     is_shown = None if is_whole else parts_shown["overdue"] > 0
     if is_shown is not None and limit == PLACES:
         is_shown |= parts_shown["overdue_before"] > 0
@@ -345,7 +348,7 @@ def _actions(reading: Reading, places: DataFrame, departments: DataFrame) -> Ite
 
 
 def _most(places: DataFrame) -> str:
-    """Return those with most overdue; none where there is but one, which is the reader's own."""
+    """Return the places with the most overdue; empty if there is only one, which is the reader's own."""
     most = places[places["overdue"] > 0][:NAMED]
     if len(places) < 2 or not len(most):
         return ""
@@ -365,7 +368,7 @@ def _long_overdue(days: DataFrame) -> Iterator[Action]:
 
 
 def _finding(reading: Reading, moves: Mapping[str, DataFrame]) -> Finding:
-    """That the overdue items fell is told the same way as that they rose."""
+    """Return the finding on overdue items, with the same wording for a fall and a rise."""
     items = reading.count("overdue_items")
     more = items - reading.count("overdue_items", reading.issue.before)
     words = f"{number(items)} 项，比前一日" + (
@@ -390,7 +393,7 @@ def _named_causes(causes: Mapping[str, int], kinds: Mapping[str, str]) -> str:
 
 
 def _risen(places: DataFrame, column: str) -> str:
-    """Return the places with the largest rise, and the cause of most of their new items; nothing where there is but one."""
+    """Return the places with the largest rise, and the main cause of their new items; empty if there is only one place."""
     most = places[places["net"] > 0][:NAMED]
     if not len(most) or len(places) == 1:
         return ""

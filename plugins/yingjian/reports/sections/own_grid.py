@@ -1,7 +1,7 @@
-"""This section is the report of a grid: what stands on its lists, what was done about it, and who lives there (articles 16, 18, 21).
+"""This section is a grid's report: items on its lists, what was done about them, and who lives there (articles 16, 18, 21).
 
-The figures of `indicator_daily` are of places that are larger, so none of them is told to a grid. What is told here is
-counted from the rows of the grid alone.
+The figures of `indicator_daily` are not divided by grids, so a grid sees none of them. Everything here is counted from the rows
+of the grid.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ BASES = {listed.mart: listed.basis for listed in LISTS} | {
     "pharmacy_followup": "第19条", "request_followup": "第28、29条", "signal": "第18、19、24条", "missing_departure": "第6条",
 }  # fmt: skip
 BASIS = "第18、21条"
-NOT_OPEN = ("due",)  # Nothing of this list is late, so it is no work of the day.
+NOT_OPEN = ("due",)  # Nothing on this list is late, so it needs no action today.
 URGENT = ("positive_followup", "pool_followup", "contact_clock")
 
 
 def _write(danger: tuple[str, ...], reading: Reading) -> Content:
-    """Tell each list with its answers; `danger` are the anchors of sections in the order in which their work is told."""
+    """Report each list with its answers; `danger` has the anchors of sections in the order of their actions."""
     listed = sorted(rows(reading["lists"]), key=lambda row: _place(danger, row.list))
     before = {row.list: row.items for row in rows(reading["before"])}
     frame = reading["lists"]
@@ -75,7 +75,7 @@ def _actions(listed: list[Any]) -> Iterator[Action]:
         words = f"{number(row.items)} 项，已反馈 {number(row.answered)} 项、未反馈 {number(left)} 项。"
         yield Action(
             TITLES.get(row.list, row.list), words, BASES.get(row.list, BASIS), is_urgent=row.list in URGENT and left > 0,
-            limit=NO_LIMIT, mart=row.list,  # Each item of the list says until when.
+            limit=NO_LIMIT, mart=row.list,  # Each item has its own deadline.
         )  # fmt: skip
     if not open_lists:
         yield Action("今日名单", "没有待办事项。", BASIS, limit=NO_LIMIT)

@@ -127,7 +127,7 @@ def _events(row: Any, count: Count) -> Iterator[str | Action]:
 
 
 def _drills(row: Any, count: Count) -> Iterator[str | Action]:
-    """The page is silent where nobody reports any."""
+    """Yield the line on drills, or nothing if nobody reports any."""
     if row.held:
         yield f"方案要求的培训、演练 {number(row.required)} 项，到期未开展 {number(count('drills_overdue'))} 项。"
         if count("drills_overdue"):

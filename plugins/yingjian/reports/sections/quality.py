@@ -1,4 +1,4 @@
-"""This section tells of the data (article 20): what arrived, what was rejected, which checks did not hold, and what was restated."""
+"""This section reports on the data (article 20): arrivals, rejected rows, failed checks, and restatements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from yingjian.reports.frames import NAMED, by, rows, some, table, total
 from yingjian.reports.sections.section import Content, Reading, Section
 from yingjian.reports.text import day, number
 
-ROWS = 10**6  # Counts of data are listed whole: there are not more kinds of data than a page can show.
+ROWS = 10**6  # These tables are never cut, because all feeds and checks fit on a page.
 RESTATED = 30
 MESSAGE_LENGTH = 160
 SEVERITIES = {"fail": "必检项", "warn": "业务提示"}
@@ -76,7 +76,7 @@ def _write(reading: Reading) -> Content:
 
 
 def _risen(reading: Reading) -> dict[str, list[tuple[str, int]]]:
-    """Name the kinds of data that do not come any more as they should, and those of which more rows were rejected."""
+    """Return the feeds that newly have a problem, and those with more rejected rows than the day before."""
     before = {feed.feed: feed for feed in rows(reading["feeds_before"])}
     feeds = rows(reading["feeds"])
     failed = [(feed.title, 1) for feed in feeds if feed.status != "ok" and _was(before, feed, "status", "ok") == "ok"]
@@ -92,7 +92,7 @@ def _was(before: dict[str, Any], feed: Any, name: str, default: Any) -> Any:
 
 
 def status(feed: Any) -> str:
-    """Nothing is dropped silently: rows read = staged + rejected + superseded."""
+    """Return a feed's status, with a note unless rows read = staged + rejected + superseded: nothing is dropped silently."""
     name = STATUSES.get(feed.status, str(feed.status))
     is_balanced = feed.rows_read == feed.rows_staged + feed.rows_rejected + feed.rows_superseded
     return name if is_balanced else f"{name}，行数不平"
@@ -171,13 +171,13 @@ def _checks(checks: DataFrame, run: str) -> str:
 
 
 def must_hold(reading: Reading) -> str:
-    """Return how many checks must hold, with the unit; empty for a publication whose checks were not kept."""
+    """Return the number of mandatory checks, with the unit; empty if the publication's checks were not kept."""
     count = total(reading["must_hold"], "checks")
     return f" {number(count)} 项" if count else ""
 
 
 def checked(reading: Reading) -> str:
-    """Return what the checks of the data and the hints for the work say: 必检项 98 项全部通过；业务提示 15 项."""
+    """Return a summary of the mandatory checks and the hints: 必检项 98 项全部通过；业务提示 15 项."""
     failed = int((reading["checks"]["severity"] == "fail").sum())
     hints = len(reading["checks"]) - failed
     words = f"必检项 {number(failed)} 项未通过" if failed else f"必检项{must_hold(reading)}全部通过"

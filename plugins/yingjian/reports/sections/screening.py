@@ -1,4 +1,4 @@
-"""These sections tell regional screening (articles 21, 24, 34) and the sampling of units in an outbreak (articles 10, 11, annex rows 23 to 28)."""
+"""These sections report regional screening (articles 21, 24, 34) and unit sampling in outbreaks (10, 11, annex rows 23–28)."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ PHASES = {"full_round": ("全员检测", "完成全员检测"), "daily": ("每�
 
 
 def _outbreak(reading: Reading) -> Content:
-    """Tell the units on D in an outbreak, community by community, and how many persons are proposed for D + 1."""
+    """Report the units on D in an outbreak, community by community, and how many persons are proposed for D + 1."""
     units = reading["units"]
     if not len(units):
         return Content(["没有疫情，不抽检。"])

@@ -1,4 +1,4 @@
-"""This module says what a section of the report declares: what it reads, and how it is written from that."""
+"""This module defines a section of the report: what it reads, and how its content is written from that."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from yingjian.reports.publication import Issue
 
 @dataclass(frozen=True)
 class Reading:
-    """A reading is what was read for a section: a frame for each of its queries, its daily figures, and every figure."""
+    """A reading has the data of a section: a frame for each of its queries, its daily figures, and every figure."""
 
     issue: Issue
     frames: Mapping[str, DataFrame]
@@ -49,20 +49,19 @@ class Reading:
         return self.value(code, publication_id).part
 
     def changes(self, difference: Callable[[int], tuple[str, str]]) -> list[Change]:
-        """Return what a headline figure is against the day before and against last week; nothing of a day without publication."""
+        """Return the changes of a headline figure since the day before and last week; a day without a publication is left out."""
         earlier = (("比前一日", self.issue.before), ("比上周", self.issue.week_before))
         return [Change(against, *difference(number)) for against, number in earlier if number]
 
 
 @dataclass(frozen=True)
 class Content:
-    """A content is what a section says of one publication.
+    """This is the content of a section for one publication.
 
-    The chapter has the sentences `said`, the daily figures, and the `blocks`. `findings` and `improved` compare with the
-    day before; without them the section's figures that moved are told. `risen` names by the key of a figure where it rose,
-    where that is not a community. `facts` are what is to be known of the data,
-    `outbreak` is what the brief says of cases and contacts, `is_emergency` that the town is in the state 急,
-    `sheets` are tables for the spreadsheet alone.
+    The chapter has the sentences `said`, the daily figures, and the `blocks`. `findings` and `improved` compare with the day
+    before; without them, the section's figures that changed are reported. `risen` names, by the key of a figure, the places
+    where it rose if they are not communities. `facts` are notes on the data, `outbreak` is the brief's text on cases and
+    contacts, `is_emergency` says that the town is in the state 急, and `sheets` are tables for the spreadsheet alone.
     """
 
     said: Sequence[str] = ()
@@ -83,11 +82,10 @@ class Content:
 class Section:
     """A section has an `anchor` on the page, `basis` articles and annex rows, `marts` it is written from.
 
-    `queries` are SQL over the marts by the name of their frame, for lists and tables; they may use `id`, `before` (the publication of the day
-    before, 0 where there is none), `ids` (these and the one of a week before), `trend` (those of the last 14 days), `day` (the business date), and `blank`
-    (what stands for a name that is missing). `figures` are the codes of its daily figures. `write` makes the content of
-    what was read. `nav` and `heading` are other names for it in the table of contents and
-    among the findings.
+    `queries` are SQL over the marts, by the name of their frame. They may use `id`, `before` (the publication of the day
+    before, or 0), `ids` (these two and that of a week before), `trend` (those of the last 14 days), `day` (the business date),
+    and `blank` (the text for a missing name). `figures` are the codes of its daily figures. `write` makes the content from a
+    reading. `nav` and `heading` are other names for the section in the table of contents and among the findings.
     """
 
     anchor: str
@@ -101,7 +99,7 @@ class Section:
     heading: str = ""
 
     def is_for(self, issue: Issue) -> bool:
-        """Return whether the audience has a part in any of its marts; else nothing at all is said of it."""
+        """Return whether the audience has a part in any of its marts; otherwise the section is left out."""
         return not issue.hidden.issuperset(self.marts)
 
     def read(self, conn: psycopg.Connection[Any], issue: Issue, figures: Figures) -> Reading:
@@ -147,7 +145,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Written:
-    """A section as it is written."""
+    """This is a section as it is printed."""
 
     section: Section
     content: Content
@@ -157,5 +155,5 @@ class Written:
 
 
 def tone(difference: int) -> str:
-    """Return how a change of a figure is marked of which less is better."""
+    """Return how the change of a figure is marked that should be small."""
     return "" if not difference else "bad" if difference > 0 else "good"

@@ -1,4 +1,4 @@
-"""This section tells risk zones (article 28): their level, since when, and what still blocks lowering it."""
+"""This section reports risk zones (article 28): their level, since when, and what still blocks lowering it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ COLUMNS = (
 
 
 def shown(zones: DataFrame) -> DataFrame:
-    """Return the zones that are shown, gravest first; a zone that became low is 已解除 for its days, and then leaves."""
+    """Return the zones that are shown, gravest first; a zone that was lowered to 低 is shown as 已解除 for some days."""
     zones_shown = zones[(zones["level"] != "低") | zones["is_lowered"]].copy()
     zones_shown["shown_level"] = zones_shown["level"].where(~zones_shown["is_lowered"].astype(bool), "已解除")
     zones_shown["round"] = [_round(zone) for zone in rows(zones_shown)]
@@ -46,7 +46,7 @@ def shown(zones: DataFrame) -> DataFrame:
 
 
 def changed(zones: DataFrame, publication_id: int, before: int) -> DataFrame:
-    """Return the zones that are not as the day before, gravest first; a zone that was low and is low is none.
+    """Return the zones that changed since the day before, gravest first; a zone that stays low is left out.
 
     `kind`: declared, raised, positive (a new local case) or lowered; `level_before` is missing where there was no zone.
     """
@@ -87,7 +87,7 @@ def _round(zone: Any) -> str:
 
 
 def _condition(zone: Any) -> str:
-    """Return whether the zone may be lowered, or from when; what blocks it; and what the notice has otherwise."""
+    """Return whether the zone may be lowered, or from when; what blocks it; and how the notice differs from the rule."""
     if zone.eligible_level:
         first = f"✓ {f'{day(zone.eligible_on)}起' if zone.eligible_on else ''}可降为{zone.eligible_level}风险区"
     else:
