@@ -87,7 +87,7 @@ def test_a_share_that_is_not_rounded_as_it_is_printed_differs(
     unrounded = "max(value + 0.0006) filter (where indicator_code = 'compliance')"
     found = findings(reader, reporter, with_sql(known["figures_community"], "compliance", unrounded))
     assert len({finding.audience for finding in found}) > 2
-    assert all(finding.expected.endswith("%") and finding.found.endswith("%") for finding in found)
+    assert all(finding.expected.endswith("%") and finding.actual.endswith("%") for finding in found)
 
 
 def test_a_metric_without_a_meaning_is_named(
@@ -96,7 +96,7 @@ def test_a_metric_without_a_meaning_is_named(
     (found,) = findings(reader, reporter, with_sql(known["overdue"], "overdue_rows", "sum(colour)"))
     assert found == Finding("overdue", "the metric overdue_rows", "", "a number", 'column "colour" does not exist')
     (found,) = findings(reader, reporter, with_sql(known["overdue"], "overdue_rows", "max(unit)"))
-    assert found.what == "the metric overdue_rows" and found.found == "something else"
+    assert found.what == "the metric overdue_rows" and found.actual == "something else"
 
 
 def test_a_column_that_is_not_the_warehouse_s_is_named(
@@ -107,7 +107,7 @@ def test_a_column_that_is_not_the_warehouse_s_is_named(
     columns |= {"suite": Column("suite", "套件", "text"), "colour": Column("colour", "颜色", "text")}
     columns["failing_rows"] = Column("failing_rows", "涉及行数", "text")
     found = findings(reader, reporter, replace(checks, columns=columns))
-    assert {finding.what: (finding.expected, finding.found) for finding in found} == {
+    assert {finding.what: (finding.expected, finding.actual) for finding in found} == {
         "the title of suite": ("检查套件", "套件"),
         "the column colour": ("text", "none"),
         "the column failing_rows": ("text", "bigint"),
@@ -118,7 +118,7 @@ def test_what_bi_reader_may_not_read_is_named(
     reader: psycopg.Connection[Any], reporter: psycopg.Connection[Any], known: dict[str, Dataset]
 ) -> None:
     (found, *_) = findings(reader, reporter, replace(known["overdue"], sql="select * from restricted.person"))
-    assert found.what == "its query" and "permission denied" in found.found
+    assert found.what == "its query" and "permission denied" in found.actual
 
 
 def test_each_row_of_a_dataset_says_of_which_publication_it_is(

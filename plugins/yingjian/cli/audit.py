@@ -101,7 +101,7 @@ def list_(
 def rotate_person_key(
     reason: Annotated[str, typer.Option("--reason", help="the reason, recorded in the audit trail")],
 ) -> int:
-    """Go over to another secret of the person keys: every key is made anew."""
+    """Rotate the secret of the person keys; every key is derived again."""
     import getpass
 
     from yingjian.privacy import rotation

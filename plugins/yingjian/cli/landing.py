@@ -77,7 +77,7 @@ def correct_document(
     reason: Annotated[str, typer.Option("--reason", help="the reason, recorded in the audit trail")],
     withdraw: Annotated[bool, typer.Option("--withdraw", help="withdraw the correction of the wrong document")] = False,
 ) -> int:
-    """Join what was sent under a wrong document to its person: on standard input the wrong one, then the right one.
+    """Assign rows with a wrong document number to the right person. Standard input has the wrong document, then the right one.
 
     Each stands on a line of its own, type and number with a blank between them.
     """

@@ -98,7 +98,7 @@ def resolve(
     ids: Annotated[list[int], typer.Argument(metavar="ID", help="first column of the exported spreadsheet")],
     reason: Annotated[str, typer.Option("--reason")],
 ) -> int:
-    """Say what became of open rows."""
+    """Mark open rows as resolved, with a reason."""
     from yingjian.landing import quarantine
 
     with connection() as conn:

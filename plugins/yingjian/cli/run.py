@@ -37,7 +37,7 @@ def run(
 
 @app.command("up", epilog=terminal.example("yingjian up"))
 def up() -> int:
-    """Serve Airflow's UI, its scheduler and the warehouse until Ctrl-C."""
+    """Serve Airflow, the officials' portal and the warehouse until Ctrl-C."""
     from yingjian.operations.run import serve
 
     serve(Settings.load(), _say)
@@ -67,7 +67,7 @@ def live(
         timedelta, typer.Option("--day-every", parser=terminal.duration, metavar="TIME", help="default: 3m")
     ] = timedelta(minutes=3),
 ) -> int:
-    """Let a demo go on: everything happens by itself until Ctrl-C."""
+    """Let the demo run on its own until Ctrl-C."""
     from yingjian.operations import demo as towns
     from yingjian.operations.run import serve
 

@@ -22,7 +22,7 @@ def status(
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="exit with 1 also if something needs attention")] = False,
 ) -> int:
-    """Show what is up, published and waiting; the exit code is 1 when what must run does not."""
+    """Show what is up, published and waiting; the exit code is 1 if a required service is down."""
     import json
 
     from yingjian.operations import status

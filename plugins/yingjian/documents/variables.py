@@ -12,9 +12,9 @@ from yingjian.environment import Environment
 HEAD = """# Settings
 
 `yingjian settings document` writes this page from `plugins/yingjian/environment.py`; `tests/unit/test_settings.py` compares both.
-An empty variable counts as not set. A secret may stand in a file: the variable with `_FILE` at its end names it, as in
-`YINGJIAN_PERSON_KEY_FILE`. A wrong value is one sentence that names the variable, and nothing is begun. `.env.example`
-has what containers need besides: ports, folders of the host and limits of memory.
+An empty variable counts as not set. A secret can be read from a file: append `_FILE` to the variable's name, as in
+`YINGJIAN_PERSON_KEY_FILE`. A wrong value stops the program at its start with one sentence that names the variable.
+`.env.example` also has the variables of the containers: ports, host folders and memory limits.
 """
 
 
