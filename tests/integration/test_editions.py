@@ -129,7 +129,7 @@ def town(home_factory: Callable[[str], Settings], tmp_path_factory: pytest.TempP
                 for day in ("2022-12-07", "2023-01-08")
             ],
             "requests": [
-                {"编号": day, "类别": "就医", "受理时间": f"{day} 08:00:00", **UPDATED} for day in ("2023-01-07", "2023-01-08")
+                {"编号": f"q-{day}", "类别": "就医", "受理时间": f"{day} 08:00:00", **UPDATED} for day in ("2023-01-07", "2023-01-08")
             ],
             "disinfections": [
                 {"编号": "d", "风险区编号": "high", "场所": "电梯", "类型": "预防性", "开始时间": "2022-11-10 08:00:00", **UPDATED},
@@ -307,7 +307,7 @@ def test_no_duty_outlives_the_text_that_asks_for_it(town: Settings) -> None:
     assert support.query(town, "select membership_id from build.missing_departure") == [("left-2023-01-07",)]
     requests = "select request_id, due_at::text, status from build.request_followup order by 1"
     assert support.query(town, requests) == [
-        ("2023-01-07", "2023-01-07 12:00:00", "overdue"), ("2023-01-08", None, "waiting"),
+        ("q-2023-01-07", "2023-01-07 12:00:00", "overdue"), ("2023-01-08", None, "waiting"),
     ]  # fmt: skip
     contacts = "select max(judged_at)::date::text from build.contact_clock"
     assert support.query(town, contacts) == [("2023-01-07",)]
