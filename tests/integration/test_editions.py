@@ -307,7 +307,7 @@ def test_no_duty_outlives_the_text_that_asks_for_it(town: Settings) -> None:
     assert support.query(town, "select membership_id from build.missing_departure") == [("left-2023-01-07",)]
     requests = "select request_id, due_at::text, status from build.request_followup order by 1"
     assert support.query(town, requests) == [
-        ("q-2023-01-07", "2023-01-07 12:00:00", "overdue"), ("2023-01-08", None, "waiting"),
+        ("q-2023-01-07", "2023-01-07 12:00:00", "overdue"), ("q-2023-01-08", None, "waiting"),
     ]  # fmt: skip
     contacts = "select max(judged_at)::date::text from build.contact_clock"
     assert support.query(town, contacts) == [("2023-01-07",)]
