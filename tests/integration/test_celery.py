@@ -109,7 +109,7 @@ def workers_stopped(home: Settings) -> Iterator[None]:
             kill_machine(int(path.name.removeprefix("printed-")))
 
 
-def wait_for(condition: Callable[[], bool], seconds: int = 200) -> None:
+def wait_for(condition: Callable[[], bool], seconds: int = 600) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if condition():
