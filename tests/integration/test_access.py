@@ -706,7 +706,7 @@ def test_a_grid_and_its_community_are_two_parts_of_one_group(
     monkeypatch.setenv("YINGJIAN_HOME", str(town.settings.home))
     grant = ["access", "grant", "m-two", "--grid", f"{town.community}/{town.grid}", "--community", town.community]
     assert cli.main([*grant, "--reason", "到岗"]) == 0
-    password = re.search(r"this once: (\S+)", capsys.readouterr().out)
+    password = re.search(r"shown only once\): (\S+)", capsys.readouterr().out)
     assert password
     assert cli.main(["access", "list"]) == 0
     assert f"m-two  {town.community}、{town.community} {town.grid}\n" in capsys.readouterr().out
