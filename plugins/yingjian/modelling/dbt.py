@@ -269,8 +269,10 @@ def _run(
     from dbt.cli.main import dbtRunner
 
     from yingjian.modelling.connections import keep_connections
+    from yingjian.modelling.events import skip_unread_events
 
     keep_connections()
+    skip_unread_events()
     # dbt's console output is the log. A debug log file with every statement would add a tenth to the build time.
     with _environment(dbt_environment(settings)):
         return dbtRunner(manifest, [on_event] if on_event else []).invoke(["--log-level-file", "none", *arguments])
