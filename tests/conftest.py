@@ -54,9 +54,13 @@ class Once(Protocol):
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
-    """Make a folder once for all workers of this session: the first one makes it, and the others wait for it."""
+    """Make a folder once for all workers of this session: the first one makes it, and the others wait for it.
+
+    With YINGJIAN_TEST_TOWNS, it is made once for all sessions with that folder, as in `.ci/run`.
+    """
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    base = Path(os.environ.get("YINGJIAN_TEST_TOWNS") or base)
 
     def once(name: str, make: Callable[[Path], object]) -> Path:
         folder, is_made = base / name, base / f"{name}.made"
