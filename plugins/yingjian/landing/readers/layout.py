@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -19,7 +19,7 @@ from yingjian.names import BLANKS
 TITLE_LINES = 5  # A spreadsheet may carry up to five title lines above its header.
 MAX_COLUMNS = 2000
 _NAME_CHARACTERS = 100  # Header cells are cut to this length before matching.
-
+_NO_BLANKS = str.maketrans(dict.fromkeys(BLANKS))
 
 _MARKS = re.compile(r"^[*＊]+|[*＊]+$|[（(](?:必填|选填)[)）]$")
 
@@ -210,12 +210,17 @@ def _synonyms() -> dict[tuple[str, str], str]:
         return {(row["feed"], row["header"]): row["column"] for row in csv.DictReader(file)}
 
 
+@lru_cache(1000)
+def _name(cell: str) -> str:
+    return _MARKS.sub("", as_text(cell.translate(_NO_BLANKS)))
+
+
 def _names(cells: Sequence[str], feed: Feed) -> list[str]:
     """Return normalised header texts: without blanks and marks for required cells, and with synonyms replaced.
 
     A synonym is not replaced if the file already has a column with the real name.
     """
-    texts = [_MARKS.sub("", as_text("".join(c for c in cell[:_NAME_CHARACTERS] if c not in BLANKS))) for cell in cells]
+    texts = [_name(cell[:_NAME_CHARACTERS]) for cell in cells]
     known = feed.synonyms
     tables = _synonyms()
     return [
