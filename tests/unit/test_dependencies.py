@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 
 import pytest
@@ -35,6 +36,10 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+distributions_by_package = cache(packages_distributions)  # It reads the files of every installed package.
+
+
+@cache
 def imported(source: str) -> set[str]:
     """The top-level packages that a module's source imports, wherever the import stands."""
     names: set[str] = set()
@@ -48,7 +53,7 @@ def imported(source: str) -> set[str]:
 
 def undeclared(names: set[str], *groups: str) -> set[str]:
     """The packages of which no distribution is declared; one that is not installed counts by its own name."""
-    distributions, known = packages_distributions(), declared(*groups)
+    distributions, known = distributions_by_package(), declared(*groups)
     return {name for name in names if not known & {normal(one) for one in distributions.get(name, [name])}}
 
 
@@ -77,7 +82,7 @@ def test_the_program_may_not_import_what_only_tests_declare() -> None:
 
 
 def test_every_declared_package_is_imported_or_listed() -> None:
-    distributions = packages_distributions()
+    distributions = distributions_by_package()
     files = (path for place in ("plugins", "dags", "tests") for path in (PROJECT_ROOT / place).rglob("*.py"))
     names = set().union(*(imported(path.read_text(encoding="utf-8")) for path in files)) | {"hatchling"}
     used = {normal(distribution) for name in names for distribution in distributions.get(name, [name])}
