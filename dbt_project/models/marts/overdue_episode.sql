@@ -22,8 +22,8 @@ open_runs as (
         obligations.person_key,
         obligations.status,
         obligations.satisfied_on,
-        obligations.slot is null and obligations.status = 'overdue' and obligations.due_date > before.from_date
-            as fell_due_again,
+        obligations.slot is null as is_rolling,
+        obligations.status = 'overdue' and obligations.due_date > before.from_date as fell_due_again,
         obligations.due_date as due_again_on,
         case
             when obligations.slot is null and obligations.last_sample_date > before.from_date
@@ -45,12 +45,13 @@ lifted as (
             and (lifts.group_code is null or open_runs.group_code = lifts.group_code)
             and open_runs.from_date < lifts.from_date
             and open_runs.due_again_on > lifts.from_date
-    where open_runs.fell_due_again
+    where open_runs.fell_due_again and open_runs.is_rolling
     group by open_runs.obligation_id
 ),
 
 -- A run ends when the obligation is no longer overdue or fell due only after the previous publication's day. It also ends when
--- a late-arriving sample or lift lies between the run's first day and the day on which the duty fell due again.
+-- a late-arriving sample or lift lies between the run's first day and the day on which the duty fell due again, and when the
+-- obligation fell due later than was known and no sample since the run's first day is the reason.
 runs as (
     select
         open_runs.*,
@@ -59,7 +60,7 @@ runs as (
         and open_runs.due_again_on <= open_runs.as_of_date
         and not (
             open_runs.fell_due_again
-            and (open_runs.sampled_since < open_runs.due_again_on or lifted.lifted_on is not null) is true
+            and (coalesce(open_runs.sampled_since < open_runs.due_again_on, true) or lifted.lifted_on is not null)
         ) as goes_on
     from open_runs
     left join lifted on open_runs.obligation_id = lifted.obligation_id
@@ -118,7 +119,10 @@ united as (
         community,
         grid,
         from_date,
-        greatest(from_date, coalesce(sampled_on - 1, lifted_on - 1, as_of_date)) as to_date,
+        greatest(
+            from_date,
+            coalesce(sampled_on - 1, lifted_on - 1, case when fell_due_again then due_again_on - 1 end, as_of_date)
+        ) as to_date,
         case
             when status is null then 'ended'
             when status in ('exempt', 'void') then 'lifted'
