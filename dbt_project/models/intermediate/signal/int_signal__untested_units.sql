@@ -13,6 +13,7 @@ samples as (
     from {{ ref('int_sample__person_dates') }}
 ),
 
+-- Exempt and infected people are not tested, so they are no signal.
 members as (
     select
         memberships.unit,
@@ -28,33 +29,31 @@ members as (
         and memberships.unit <> ''
         and coalesce(memberships.end_date, 'infinity'::date) >= {{ as_of_date() }}
         and memberships.start_date <= {{ as_of_date() }} - allowed.untested_days + 1
+        and not exists (
+            select 1 from {{ ref('int_lift__intervals') }} as lift
+            where
+                lift.person_key = memberships.person_key
+                and (lift.group_code is null or lift.group_code = memberships.group_code)
+                and {{ as_of_date() }} between lift.from_date and lift.to_date
+        )
     group by memberships.unit, memberships.community, memberships.person_key
 ),
 
--- Exempt and infected people are not tested, so they are no signal.
-standing as (
-    select members.*
-    from members
-    where
-        not exists (
-            select 1 from {{ ref('int_lift__intervals') }} as lift
-            where
-                lift.person_key = members.person_key
-                and lift.group_code is null
-                and {{ as_of_date() }} between lift.from_date and lift.to_date
-        )
-),
-
+-- The days begin after the last sample, but not before the unit had enough of these members.
 units as (
     select
-        standing.unit,
-        standing.community,
-        case when min(standing.grid) = max(standing.other_grid) then min(standing.grid) else '' end as grid,
+        members.unit,
+        members.community,
+        case when min(members.grid) = max(members.other_grid) then min(members.grid) else '' end as grid,
         count(*)::int as persons,
-        coalesce(max(samples.last_sample_date) + 1, min(standing.start_date)) as first_on
-    from standing
-    left join samples on standing.person_key = samples.person_key
-    group by standing.unit, standing.community
+        greatest(
+            max(samples.last_sample_date) + 1,
+            (array_agg(members.start_date order by members.start_date))[allowed.least]
+        ) as first_on
+    from members
+    cross join allowed
+    left join samples on members.person_key = samples.person_key
+    group by members.unit, members.community, allowed.least
 ),
 
 final as (
