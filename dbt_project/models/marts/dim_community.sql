@@ -12,6 +12,10 @@ with named as (
     {% endfor %}
     select community from {{ ref('readiness') }}
     where level = '社区'
+    union
+    select places.community
+    from {{ ref('key_site_disinfection') }} as sites
+    cross join lateral unnest(sites.communities) as places (community)
 ),
 
 final as (

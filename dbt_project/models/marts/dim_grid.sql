@@ -3,8 +3,8 @@ with named as (
     {% for mart in [
         'obligation', 'contact_clock', 'control', 'disposition_daily', 'grid_population', 'health_monitoring',
         'missing_departure', 'overdue_episode', 'pharmacy_followup', 'pool_followup', 'positive_followup',
-        'request_followup', 'roster_correction', 'screening_round', 'signal', 'terminal_disinfection',
-        'unscheduled', 'vaccination_outstanding', 'zone_blocker',
+        'request_followup', 'roster_correction', 'sampling_proposal', 'screening_round', 'signal',
+        'terminal_disinfection', 'unscheduled', 'vaccination_outstanding', 'zone_blocker',
     ] %}
     select
         community,
