@@ -1,6 +1,6 @@
 -- This mart has one row per item that is on a list on D, with the newest answer about it (policy semantics, "Disposition").
 -- Only answers from some days before the due date onwards count, because a rolling obligation keeps its identifier from one due
--- date to the next.
+-- date to the next. To an item without a due date, every answer counts.
 {{ config(indexes=[{'columns': ['list', 'item_id'], 'unique': true}]) }}
 
 with answers as (select * from {{ ref('int_list__answers') }}),
@@ -236,7 +236,7 @@ answered as (
         on
             kinds.item_kind = answers.item_kind
             and kinds.item_id = answers.item_id
-            and answers.handled_at >= kinds.due_date - allowed.days_before
+            and coalesce(answers.handled_at >= kinds.due_date - allowed.days_before, true)
     group by kinds.list, kinds.item_id
 ),
 
