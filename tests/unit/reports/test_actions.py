@@ -116,7 +116,7 @@ def test_feeds_that_are_missing_and_items_to_confirm():
     made = document(
         feeds=frame("feeds", feed(status="missing"), feed(feed="x", title="密接")), counts={NOW: {"needs_review": 1234}}
     )
-    assert sentences(made)["补报数据"] == "1 类数据缺报、滞后或被退回：病例。"
+    assert sentences(made)["补报数据"] == "1 类数据缺报、滞后、偏少、存疑或被退回：病例。"
     assert sentences(made)["核实来源"].startswith("1,234 项待核实")
 
 

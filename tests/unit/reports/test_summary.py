@@ -142,7 +142,7 @@ def test_what_is_missing_late_rejected_or_failed_is_named():
         rejections=frame("rejections", ("核酸检测", "校验位错误", 60)),
         checks=frame("checks", ("名册少了一半", "fail", 3), ("b", "warn", 1)),
     )
-    assert box(made)["报送"] == "2 类缺报、滞后、偏少或被退回：病例（缺报）、消毒记录（滞后）。"
+    assert box(made)["报送"] == "2 类缺报、滞后、偏少、存疑或被退回：病例（缺报）、消毒记录（滞后）。"
     assert box(made)["退回"] == "累计 96 行，比前一日 ▲6；待更正最多：核酸检测·校验位错误 60。"
     assert box(made)["检查"] == "必检项 1 项未通过：名册少了一半；业务提示 1 项：b。"
 
@@ -202,5 +202,5 @@ def test_a_feed_that_the_day_did_not_wait_for_any_longer_is_named_first():
         feed(feed="test_results", title="核酸检测结果"),
     )
     late = document(of=issue(missing_feeds=["test_results"]), feeds=feeds)
-    assert box(late)["报送"].startswith("2 类缺报、滞后、偏少或被退回：核酸检测结果（截稿时当日数据未到）、")
+    assert box(late)["报送"].startswith("2 类缺报、滞后、偏少、存疑或被退回：核酸检测结果（截稿时当日数据未到）、")
     assert "核酸检测结果" not in box(document(feeds=feeds))["报送"]

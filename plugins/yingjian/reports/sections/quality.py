@@ -68,7 +68,7 @@ def _write(reading: Reading) -> Content:
         blocks.append(Text(f"{status(feed)} {feed.title}" + (f"：{message}" if message else "")))
     actions = []
     if late:
-        words = f"{len(late)} 类数据缺报、滞后或被退回：{some([feed.title for feed in late])}。"
+        words = f"{len(late)} 类数据缺报、滞后、偏少、存疑或被退回：{some([feed.title for feed in late])}。"
         actions.append(Action("补报数据", words, "第20条", limit=NO_LIMIT))
     return Content(
         blocks=[*blocks, *_tables(reading)], actions=actions, risen=_risen(reading), facts=list(_facts(reading))
@@ -149,7 +149,7 @@ def _arrival(feeds: DataFrame, missing: set[str]) -> str:
         f"{feed.title}（{'截稿时当日数据未到' if feed.feed in missing else STATUSES.get(feed.status, feed.status)}）"
         for feed in sorted(late, key=lambda feed: feed.feed not in missing)
     ])  # fmt: skip
-    return f"{len(late)} 类缺报、滞后、偏少或被退回：{named}。"
+    return f"{len(late)} 类缺报、滞后、偏少、存疑或被退回：{named}。"
 
 
 def _rejected(reading: Reading) -> str:
