@@ -32,10 +32,13 @@ areas as (select * from {{ ref('stg_national__risk_areas') }}),
 
 contradictions as (select * from {{ ref('stg_quality__contradictions') }}),
 
+day_before as (select * from {{ ref('int_publication__day_before') }}),
+
 previous as (
     select max(published_at) as published_at from {{ ref('stg_published__publications') }}
 ),
 
+-- A file that was rejected before the day before D was published was reported then. It must not hide what its feed lacks now.
 counted as (
     select
         files.feed,
@@ -48,10 +51,14 @@ counted as (
         sum(files.rows_repaired) as rows_repaired,
         max(files.newest_update) as newest_update,
         count(*) filter (where files.status in ('rejected', 'unknown_feed')) as rejected_files,
-        string_agg(files.file_name || '：' || files.reason, '；' order by files.file_id)
-            filter (where files.status in ('rejected', 'unknown_feed')) as reasons
+        string_agg(files.file_name || '：' || files.reason, '；' order by files.file_id) filter (
+            where
+                files.status in ('rejected', 'unknown_feed')
+                and (day_before.published_at is null or files.received_at > day_before.published_at)
+        ) as reasons
     from files
     cross join previous
+    cross join day_before
     group by files.feed
 ),
 
@@ -174,7 +181,7 @@ judged as (
         coalesce(contradicted.contradictions, 0) as contradictions,
         contradicted.changed_results,
         case
-            when counted.rejected_files > 0 then 'rejected'
+            when counted.reasons is not null then 'rejected'
             when coalesce(counted.rows_read, 0) = 0 and feeds.is_expected then 'missing'
             when counted.newest_update < {{ as_of_date() }} - feeds.stale_after_days + 1 then 'stale'
             when last_days.is_held then 'thin'

@@ -10,16 +10,29 @@ parts as (select * from {{ ref('stg_quality__file_parts') }}),
 
 rejected_rows as (select * from {{ ref('stg_quality__rejected_rows') }}),
 
+day_before as (select * from {{ ref('int_publication__day_before') }}),
+
 allowed as (
     select
         {{ parameter('sender_usual_days', as_of_date()) }} as usual_days,
         {{ parameter('sender_missed_days', as_of_date()) }} as missed_days
 ),
 
+written as (
+    select coalesce(sender, '') as sender from parts
+    union
+    select coalesce(sender, '') as sender from rejected_rows
+),
+
+-- Spellings that are equal after folding are one sender, shown under the shortest of them.
+spellings as (
+    {{ one_spelling('written', 'sender') }}
+),
+
 sent as (
     select
         files.feed,
-        coalesce(parts.sender, '') as sender,
+        spellings.name as sender,
         parts.file_id,
         parts.day,
         parts.rows,
@@ -27,21 +40,30 @@ sent as (
         files.received_at
     from parts
     inner join files on parts.file_id = files.file_id
+    inner join spellings on coalesce(parts.sender, '') = spellings.spelling
     where parts.day <= {{ as_of_date() }}
 ),
 
--- Rejected rows are counted on the newest day of their file.
+-- Rejected rows are counted on the newest day of their file's valid rows. A file without any counts on the first day that is
+-- published after its receipt.
 refused as (
     select
         files.feed,
-        coalesce(rejected_rows.sender, '') as sender,
-        files.file_id,
-        files.newest_update::date as day,
-        count(*) as rejected
+        spellings.name as sender,
+        count(*) filter (
+            where
+                files.newest_update::date = {{ as_of_date() }}
+                or (
+                    files.newest_update is null
+                    and (day_before.published_at is null or files.received_at > day_before.published_at)
+                )
+        ) as rejected
     from rejected_rows
+    cross join day_before
     inner join files on rejected_rows.file_id = files.file_id
-    where files.newest_update::date <= {{ as_of_date() }}
-    group by files.feed, coalesce(rejected_rows.sender, ''), files.file_id, files.newest_update::date
+    inner join spellings on coalesce(rejected_rows.sender, '') = spellings.spelling
+    where files.newest_update is null or files.newest_update::date <= {{ as_of_date() }}
+    group by files.feed, spellings.name
 ),
 
 lasts as (
@@ -61,16 +83,6 @@ today as (
         count(distinct file_id) as files,
         sum(rows) as rows
     from sent
-    where day = {{ as_of_date() }}
-    group by feed, sender
-),
-
-refused_today as (
-    select
-        feed,
-        sender,
-        sum(rejected) as rejected
-    from refused
     where day = {{ as_of_date() }}
     group by feed, sender
 ),
@@ -106,7 +118,7 @@ final as (
         senders.sender,
         coalesce(today.files, 0)::int as files,
         coalesce(today.rows, 0)::bigint as rows,
-        coalesce(refused_today.rejected, 0)::bigint as rejected,
+        coalesce(refused.rejected, 0)::bigint as rejected,
         lasts.last_on,
         lasts.last_at,
         case
@@ -117,7 +129,7 @@ final as (
     cross join allowed
     left join lasts on senders.feed = lasts.feed and senders.sender = lasts.sender
     left join today on senders.feed = today.feed and senders.sender = today.sender
-    left join refused_today on senders.feed = refused_today.feed and senders.sender = refused_today.sender
+    left join refused on senders.feed = refused.feed and senders.sender = refused.sender
     left join habits on senders.feed = habits.feed and senders.sender = habits.sender
 )
 
