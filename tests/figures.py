@@ -36,13 +36,11 @@ FIGURES = {
     "medium_zones": ("risk_zone", "count(*)", "", "level = '中'"),
     "lowerable_zones": ("risk_zone", "count(eligible_level)", "", "true"),
     "local_cases": ("town_state", "sum(local_cases)", "", "true"),
-    "positives_overdue": ("positive_followup", "count(*)", "", "status = 'overdue'"),
-    "positives_open": ("positive_followup", "count(*)", "", OPEN),
+    "positives_overdue": ("positive_followup", "count(distinct person_key)", "", "status = 'overdue'"),
+    "positives_open": ("positive_followup", "count(distinct person_key)", "", OPEN),
     "new_cases": ("case_contact_daily", "sum(new_cases)", "", "day = as_of_date"),
     "new_cases_known": ("case_contact_daily", "sum(known_contacts)", "sum(new_cases)", "day = as_of_date"),
-    "new_contacts": (
-        "case_contact_daily", "sum(close_contacts_new) + sum(secondary_contacts_new)", "", "day = as_of_date",
-    ),
+    "new_contacts": ("contact_clock", "count(distinct person_key)", "", "judged_at::date = as_of_date"),
     "results_late": ("lab_turnaround_daily", "sum(late)", "", "sampled_on >= as_of_date - 2"),
     "never_tested": ("never_tested", "count(*)", "", "true"),
     "never_tested_key": ("never_tested", "count(*)", "", "is_key_person"),
@@ -51,7 +49,7 @@ FIGURES = {
         "deadline >= as_of_date - 6 and deadline < as_of_date + 1",
     ),
     "screening_outstanding": (
-        "screening_round", "sum(outstanding) - sum(outstanding_infected)", "", "deadline < as_of_date + 1",
+        "screening_outstanding", "count(distinct person_key)", "", "deadline < as_of_date + 1 and not is_infected",
     ),
     "sampling_done": (
         "sampling_unit_daily", "sum(required - shortfall)", "sum(required)", "sampling_day = as_of_date",

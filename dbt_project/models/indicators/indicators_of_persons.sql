@@ -12,30 +12,28 @@ local_cases as (
     from {{ ref('town_state') }}
 ),
 
--- This figure counts positive persons who were not reported or transferred in time.
+-- This figure counts positive persons who were not reported or transferred in time, each counted once.
 positives_overdue as (
-    select
+    select distinct
         community,
         null as department,
-        null as counted_once,
-        count(*) as part,
+        person_key as counted_once,
+        1 as part,
         null as whole
     from {{ ref('positive_followup') }}
     where status = 'overdue'
-    group by community
 ),
 
--- This figure counts positive persons who are not reported or not transferred.
+-- This figure counts positive persons who are not reported or not transferred, each counted once.
 positives_open as (
-    select
+    select distinct
         community,
         null as department,
-        null as counted_once,
-        count(*) as part,
+        person_key as counted_once,
+        1 as part,
         null as whole
     from {{ ref('positive_followup') }}
     where status in ('waiting', 'overdue')
-    group by community
 ),
 
 -- This figure counts infections that became known on D.
@@ -64,17 +62,16 @@ new_cases_known as (
     group by community
 ),
 
--- This figure counts contacts who were judged on D.
+-- This figure counts persons who were judged contacts on D, each counted once.
 new_contacts as (
-    select
+    select distinct
         community,
         null as department,
-        null as counted_once,
-        sum(close_contacts_new + secondary_contacts_new) as part,
+        person_key as counted_once,
+        1 as part,
         null as whole
-    from {{ ref('case_contact_daily') }}
-    where day = as_of_date
-    group by community
+    from {{ ref('contact_clock') }}
+    where judged_at >= as_of_date
 ),
 
 -- This figure counts samples of the last three days whose results took too long, for the town only.

@@ -178,17 +178,16 @@ screening_coverage as (
     group by community
 ),
 
--- This figure counts persons without a sample in rounds whose deadline has passed, without the infected.
+-- This figure counts persons without a sample in rounds whose deadline has passed, each counted once, without the infected.
 screening_outstanding as (
-    select
+    select distinct
         community,
         null as department,
-        null as counted_once,
-        sum(outstanding - outstanding_infected) as part,
+        person_key as counted_once,
+        1 as part,
         null as whole
-    from {{ ref('screening_round') }}
-    where deadline < as_of_date + 1
-    group by community
+    from {{ ref('screening_outstanding') }}
+    where is_overdue and not is_infected
 ),
 
 -- This share counts samples of units on D among those required; one unit's surplus does not offset another's shortfall.

@@ -1,5 +1,6 @@
 -- Articles 25 and 26: one row per day and community counts new, released and newly positive cases and contacts (新增、解除、转阳), and
--- the new cases that were known contacts. A low share of known contacts means that much of the transmission is undetected.
+-- the new cases that were known contacts. A contact of several cases is one person. A low share of known contacts means that much
+-- of the transmission is undetected.
 with events as (select * from {{ ref('int_contact__events') }}),
 
 counted as (
@@ -11,7 +12,7 @@ counted as (
         count(*) filter (where kind = 'case' and event = 'released')::int as discharged,
         {% for kind in ['close_contact', 'secondary_contact'] %}
         {% for event in ['new', 'released', 'positive'] %}
-        count(*) filter (where kind = '{{ kind }}' and event = '{{ event }}')::int
+        (count(distinct person_key) filter (where kind = '{{ kind }}' and event = '{{ event }}'))::int
             as {{ kind }}s_{{ event }}{{ ',' if not (loop.last and kind == 'secondary_contact') }}
         {% endfor %}
         {% endfor %}

@@ -46,6 +46,7 @@ releases as (
 known as (
     select
         cases.case_key,
+        cases.person_key,
         cases.found_at,
         contacts.contact_key,
         contacts.kind,
@@ -66,6 +67,7 @@ final as (
         'case' as kind,
         'new' as event,
         case_key as record_key,
+        person_key,
         case_key in (select known.case_key from known where known.is_known_before) as is_known_contact
     from cases
     union all
@@ -75,6 +77,7 @@ final as (
         'case' as kind,
         'released' as event,
         case_key as record_key,
+        person_key,
         false as is_known_contact
     from cases
     where discharge_date <= {{ as_of_date() }}
@@ -85,6 +88,7 @@ final as (
         kind,
         'new' as event,
         contact_key as record_key,
+        person_key,
         false as is_known_contact
     from contacts
     union all
@@ -94,6 +98,7 @@ final as (
         contacts.kind,
         'released' as event,
         contacts.contact_key as record_key,
+        contacts.person_key,
         false as is_known_contact
     from contacts
     inner join releases on 'contacts:' || contacts.contact_key = releases.record_key
@@ -104,10 +109,11 @@ final as (
         kind,
         'positive' as event,
         contact_key as record_key,
+        person_key,
         false as is_known_contact
     from known
     where is_known_before
-    group by contact_key, kind, community
+    group by contact_key, person_key, kind, community
 )
 
 select * from final
