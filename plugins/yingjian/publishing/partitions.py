@@ -54,11 +54,10 @@ def attach_partition(conn: psycopg.Connection, mart: str, publication_id: int) -
     """Attach `build.<mart>` to `published.<mart>` as a partition; no row is copied."""
     partition = f"{mart}_p{publication_id}"
     names = {"mart": sql.Identifier(mart), "partition": sql.Identifier(partition), "id": sql.Literal(publication_id)}
-    missing = [name for name in columns_of(conn, "published", mart) if name not in columns_of(conn, "build", mart)]
     conn.execute(sql.SQL("alter table build.{mart} add publication_id bigint not null default {id}").format(**names))
-    for name in missing:
-        if name != "publication_id":
-            kind, _ = columns_of(conn, "published", mart)[name]
+    build = columns_of(conn, "build", mart)
+    for name, (kind, _) in columns_of(conn, "published", mart).items():
+        if name not in build:
             conn.execute(
                 sql.SQL("alter table build.{} add {} {}").format(names["mart"], sql.Identifier(name), sql.SQL(kind))
             )

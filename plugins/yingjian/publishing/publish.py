@@ -82,14 +82,7 @@ def publish(
         with conn.transaction():
             if not builds.end(conn, build, "published"):
                 raise builds.NotOwnerError("the run was taken for dead, and another one builds: nothing is published")
-            _insert_publication(
-                conn,
-                publication_id,
-                build,
-                verdict_of_audit,
-                code_version,
-                release,
-            )
+            _insert_publication(conn, publication_id, build, verdict_of_audit, code_version, release)
             _note_policy(conn, publication_id, code_version)
             conn.execute(
                 """
