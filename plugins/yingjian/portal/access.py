@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Depends, Form, Request
-from fastapi.responses import Response
 
 from yingjian.portal import accounts
 from yingjian.portal.accounts import Session
@@ -99,16 +98,11 @@ def own_path(back: str) -> str:
     )
 
 
-def keep_session(request: Request, response: Response, token: str) -> None:
-    """Set the session cookie; no script reads it, and no other site's form sends it."""
-    path, is_https = _place(request)
-    response.set_cookie(COOKIE, token, path=path, httponly=True, samesite="lax", secure=is_https)
-
-
-def forget_session(request: Request, response: Response) -> None:
-    path, is_https = _place(request)
-    response.delete_cookie(COOKIE, path=path, httponly=True, samesite="lax", secure=is_https)
-
-
-def _place(request: Request) -> tuple[str, bool]:
-    return f"{request.scope['root_path']}/", request.url.scheme == "https"
+def cookie_attributes(request: Request, path: str = "/", samesite: str = "lax") -> dict[str, Any]:
+    """Return the attributes of a cookie for a path of the portal; no script reads it, and no other site's form sends it."""
+    return {
+        "path": f"{request.scope['root_path']}{path}",
+        "httponly": True,
+        "samesite": samesite,
+        "secure": request.url.scheme == "https",
+    }

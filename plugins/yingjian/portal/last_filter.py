@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from yingjian.portal.access import cookie_attributes
 from yingjian.portal.readers import settings
 from yingjian.reports.today import Wanted
 
@@ -25,15 +26,8 @@ def is_asked(request: Request) -> bool:
 
 def keep(request: Request, response: Response, login: str, wanted: Wanted) -> None:
     content = {name: value for name in KEPT if (value := getattr(wanted, name))}
-    response.set_cookie(
-        COOKIE,
-        _signer().dumps({"login": login, **content}),
-        DAYS * 24 * 3600,
-        path=f"{request.scope['root_path']}/today",
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
+    cookie = _signer().dumps({"login": login, **content})
+    response.set_cookie(COOKIE, cookie, DAYS * 24 * 3600, **cookie_attributes(request, "/today"))
 
 
 def read(request: Request, login: str) -> Wanted:

@@ -12,6 +12,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from yingjian.portal.access import cookie_attributes
 from yingjian.portal.readers import login_of_form, settings
 
 COOKIE = "yingjian_kept"
@@ -41,8 +42,7 @@ async def keep(request: Request, response: Response) -> str | None:
     }
     cookie = _signer().dumps(content)
     if login is not None and len(cookie) <= MOST:
-        response.set_cookie(COOKIE, cookie, SECONDS, path=_path(request), httponly=True, samesite="lax",
-                            secure=request.url.scheme == "https")  # fmt: skip
+        response.set_cookie(COOKIE, cookie, SECONDS, **cookie_attributes(request, PATH))
     return str(form.get("back", PATH))
 
 
@@ -56,13 +56,7 @@ def read(request: Request, login: str) -> dict[str, Any] | None:
 
 
 def forget(request: Request, response: Response) -> None:
-    response.delete_cookie(
-        COOKIE, path=_path(request), httponly=True, samesite="lax", secure=request.url.scheme == "https"
-    )
-
-
-def _path(request: Request) -> str:
-    return f"{request.scope['root_path']}{PATH}"
+    response.delete_cookie(COOKIE, **cookie_attributes(request, PATH))
 
 
 def _signer() -> URLSafeTimedSerializer:

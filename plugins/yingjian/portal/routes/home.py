@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, RedirectResponse, Response
 
 from yingjian.people.audience import Audience
 from yingjian.portal import lists, publications, questions, reading
-from yingjian.portal.access import Entering, OfPart, own_path
+from yingjian.portal.access import Entering, OfPart, cookie_attributes, own_path
 from yingjian.portal.files import CSV, XLSX, download
 from yingjian.portal.headline import read_headline
 from yingjian.portal.limits import PageNumber
@@ -160,17 +160,8 @@ def choose_language(
     request: Request, language: Annotated[str, Form()], back: Annotated[str, Form(max_length=2000)] = "/"
 ) -> Response:
     """Keep the chosen language in a cookie and go back. This needs no session, because the sign-in page offers it too."""
-    root = request.scope["root_path"]
     if language not in LANGUAGES:
         raise HTTPException(400)
-    response = RedirectResponse(root + own_path(back), 303)
-    response.set_cookie(
-        LANGUAGE_COOKIE,
-        language,
-        max_age=365 * 24 * 3600,
-        path=f"{root}/",
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
+    response = RedirectResponse(request.scope["root_path"] + own_path(back), 303)
+    response.set_cookie(LANGUAGE_COOKIE, language, 365 * 24 * 3600, **cookie_attributes(request))
     return response

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 
 from yingjian.portal import lists, publications, reading
-from yingjian.portal.access import CheckedForm, OfPart
+from yingjian.portal.access import CheckedForm, OfPart, cookie_attributes
 from yingjian.portal.files import CSV, XLSX, write_and_send
 from yingjian.portal.lists import Asked
 from yingjian.portal.pages import page, query
@@ -78,17 +78,11 @@ async def search_list(request: Request, reader: OfPart, mart: str) -> Response:
     form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
     asked = Asked.of(person_list, form, form.get("words", ""))
     handle = secrets.token_hex(4) if asked.search else None
-    root = request.scope["root_path"]
-    response = RedirectResponse(f"{root}/lists/{mart}{query(asked.parameters, page=None, search=handle)}", 303)
+    address = f"/lists/{mart}{query(asked.parameters, page=None, search=handle)}"
+    response = RedirectResponse(request.scope["root_path"] + address, 303)
     if handle:
-        response.set_cookie(
-            SEARCH_COOKIE,
-            f"{handle}.{quote(asked.search)}",
-            path=f"{root}/lists",
-            httponly=True,
-            samesite="strict",
-            secure=request.url.scheme == "https",
-        )
+        cookie = f"{handle}.{quote(asked.search)}"
+        response.set_cookie(SEARCH_COOKIE, cookie, **cookie_attributes(request, "/lists", "strict"))
     return response
 
 

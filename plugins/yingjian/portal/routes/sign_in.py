@@ -13,16 +13,7 @@ from joserfc.errors import JoseError
 from starlette.concurrency import run_in_threadpool
 
 from yingjian.portal import accounts
-from yingjian.portal.access import (
-    COOKIE,
-    FORGETTING,
-    CheckedForm,
-    SignedIn,
-    forget_session,
-    keep_session,
-    own_path,
-    reader,
-)
+from yingjian.portal.access import COOKIE, FORGETTING, CheckedForm, SignedIn, cookie_attributes, own_path, reader
 from yingjian.portal.pages import page
 from yingjian.portal.provider import login_of, provider
 from yingjian.portal.readers import settings
@@ -55,7 +46,7 @@ def sign_in(request: Request, login: Text = "", password: Text = "", next: Text 
 def sign_out(request: Request) -> Response:
     accounts.sign_out(request.cookies[COOKIE])
     response = RedirectResponse(f"{request.scope['root_path']}/sign-in", 303, headers=FORGETTING)
-    forget_session(request, response)
+    response.delete_cookie(COOKIE, **cookie_attributes(request))
     return response
 
 
@@ -125,7 +116,7 @@ def _address(request: Request) -> str:
 
 def _signed_in(request: Request, token: str, next: str) -> Response:
     response = RedirectResponse(request.scope["root_path"] + own_path(next), 303)
-    keep_session(request, response, token)
+    response.set_cookie(COOKIE, token, **cookie_attributes(request))
     return response
 
 
