@@ -21,7 +21,7 @@ from yingjian.landing.readers.xlsx_file import SHEET_LINES
 from yingjian.portal import publications, reading
 from yingjian.portal.accounts import ROLE
 from yingjian.portal.limits import SHOWN_LINES
-from yingjian.portal.readers import Need, Reader, RefusedError, settings
+from yingjian.portal.readers import Need, Reader, RefusedError, now, settings
 from yingjian.privacy import audit_trail
 from yingjian.reports import today
 
@@ -62,7 +62,7 @@ class Taken:
 
 def answer(reader: Reader, items: Sequence[tuple[str, str]], result: str, note: str) -> None:
     """Record one answer about some items (list, item) of the reader's part. Raises RefusedError when one is not in it."""
-    answers = [Disposition(mart, item, result, _now(), note=note) for mart, item in items]
+    answers = [Disposition(mart, item, result, now(), note=note) for mart, item in items]
     publication_id, theirs = _not_listed(reader, answers)
     if theirs:
         raise RefusedError(Need.PERSONS, reader)
@@ -147,10 +147,6 @@ def _record(reader: Reader, publication_id: int, answers: Sequence[Disposition],
             conn, reader.login, action, f"publication {publication_id}",
             items=len(answers), lists=sorted({each.list for each in answers}), results=sorted({each.result for each in answers}),
         )  # fmt: skip
-
-
-def _now() -> datetime:
-    return clock.now(settings().home).replace(tzinfo=None)
 
 
 def _place(sheet: str, line: int) -> str:

@@ -17,7 +17,7 @@ from psycopg.rows import tuple_row
 
 from yingjian.people.audience import Audience
 from yingjian.portal.limits import PAGE_ROWS
-from yingjian.portal.reading import Conn
+from yingjian.portal.reading import Conn, is_readable
 from yingjian.reports.audiences import hidden_marts
 from yingjian.reports.lists import LISTS, PersonList, columns, streamed, with_identity
 from yingjian.reports.long_lists import LONG, harmless, is_long
@@ -85,9 +85,7 @@ def counts(conn: Conn, publication_id: int, audience: Audience) -> dict[str, int
     """
     counted, hidden = {}, hidden_marts(conn, audience)
     for person_list in LISTS:
-        if person_list.mart in hidden:
-            continue
-        if conn.execute("select to_regclass(%s) is not null", (person_list.mart,)).fetchone() == (True,):
+        if person_list.mart not in hidden and is_readable(conn, "published", person_list.mart):
             row = conn.execute(
                 sql.SQL("select count(*) from ({}) as listed").format(
                     _rows(person_list, publication_id, in_order=False)

@@ -199,7 +199,7 @@ def _of_person(
     limit: int = SHOWN,
     rule: str = "true",
 ) -> list[dict[str, Any]]:
-    if not records(conn, "select 1 as one where to_regclass(%(mart)s) is not null", mart=mart):
+    if not is_readable(conn, "published", mart):
         return []
     query = sql.SQL(
         f"select {what} from {{mart}} where publication_id = %(id)s and person_key = %(key)s and ({rule})"  # type: ignore[arg-type]

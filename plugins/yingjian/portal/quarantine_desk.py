@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from yingjian.database.rows import records
-from yingjian.landing import returns
 from yingjian.landing.feeds import FEEDS
 from yingjian.names import comparable
 from yingjian.people.audience import OFFICE, Audience
@@ -87,11 +85,6 @@ def read(conn: Conn, audience: Audience, feed: str, sender: str, reason: str, nu
         [row | {"title": _title(row["feed"])} for row in _silent(conn)],
         proposals,
     )
-
-
-def write_returns(conn: Conn, sender: str, folder: Path, feed: str) -> list[Path]:
-    """Write the workbook that is mailed to a sender."""
-    return returns.write_returns(conn, sender, folder, sending.today(), feed)
 
 
 def _title(feed: str) -> str:

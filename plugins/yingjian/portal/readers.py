@@ -6,12 +6,14 @@ Only `yingjian.people.officials` defines the rights of an official.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from functools import cache
 from pathlib import Path
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from yingjian import clock
 from yingjian.delivery.sign_off import who_may
 from yingjian.people import officials
 from yingjian.people.audience import OFFICE, Audience
@@ -83,6 +85,11 @@ class Need(Enum):
 def settings() -> Settings:
     """Return the settings of this process, which has one home."""
     return Settings.load()
+
+
+def now() -> datetime:
+    """Return the current time of the home as wall time of Asia/Shanghai, without a time zone."""
+    return clock.now(settings().home).replace(tzinfo=None)
 
 
 def directory() -> Officials:

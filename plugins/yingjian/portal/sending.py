@@ -13,13 +13,13 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 from psycopg.rows import dict_row
 
-from yingjian import clock, reference
+from yingjian import reference
 from yingjian.database import warehouse
 from yingjian.landing import decisions, manifest, returns, trial
 from yingjian.landing.errors import REASONS
@@ -28,7 +28,7 @@ from yingjian.landing.trial import Trial
 from yingjian.people.officials import Official
 from yingjian.portal import reading
 from yingjian.portal.accounts import ROLE
-from yingjian.portal.readers import Need, Reader, RefusedError, settings
+from yingjian.portal.readers import Need, Reader, RefusedError, now, settings
 from yingjian.privacy import audit_trail
 from yingjian.reports.paging import Page, page_at
 
@@ -217,15 +217,11 @@ def refused_rows(conn: reading.Conn, sender: Official, number: int) -> tuple[Pag
     ]), counts  # fmt: skip
 
 
-def today() -> date:
-    return _now().date()
-
-
 def _try(reader: Reader, sender: str, feed: Feed, path: Path) -> Trial:
     with reading.reading(reader.audience) as conn:
         decided = decisions.applied(conn, feed)
     with _turn:
-        return trial.try_file(path, decided, "", sender, _now())
+        return trial.try_file(path, decided, "", sender, now())
 
 
 def _in_time(row: dict[str, Any]) -> bool | None:
@@ -236,7 +232,3 @@ def _in_time(row: dict[str, Any]) -> bool | None:
     received_at: datetime = row["received_at"]
     deadline = datetime.combine(row["newest_update"].date() + timedelta(days=1), time.fromisoformat(hour))
     return received_at <= deadline
-
-
-def _now() -> datetime:
-    return clock.now(settings().home).replace(tzinfo=None)

@@ -5,7 +5,6 @@ A correction waits for a second official before landing gets it.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, HTTPException, Query, Request
@@ -17,11 +16,11 @@ from yingjian.landing.errors import REASONS
 from yingjian.landing.feeds import FEEDS
 from yingjian.portal import corrections, quarantine_desk, reading, sending
 from yingjian.portal.access import CheckedForm, OfQuarantine
-from yingjian.portal.files import write_and_send
 from yingjian.portal.limits import REASON_LENGTH, PageNumber
 from yingjian.portal.pages import page
 from yingjian.portal.readers import Need, Reader, RefusedError
 from yingjian.portal.routes.row_form import row_page
+from yingjian.portal.routes.sending import send_returns
 
 router = APIRouter(prefix="/quarantine")
 
@@ -72,20 +71,7 @@ def returned(
         raise HTTPException(404)
     if not quarantine_desk.is_own(reader.audience, sender):
         raise RefusedError(Need.QUARANTINE, reader)
-
-    def write(folder: Path) -> tuple[Path, str]:
-        paths = reading.looked(
-            reader,
-            "export",
-            lambda conn: quarantine_desk.write_returns(conn, sender, folder, feed),
-            lambda _: "quality.rejected_row",
-            details=lambda _: {"feed": feed, "sender": sender},
-        )
-        if not paths:
-            raise HTTPException(404)
-        return paths[0], paths[0].name
-
-    return write_and_send(write)
+    return send_returns(reader, sender, feed, {"feed": feed, "sender": sender})
 
 
 @router.get("/rows/{rejected_id}")

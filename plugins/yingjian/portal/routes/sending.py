@@ -18,7 +18,7 @@ from yingjian.portal.access import CheckedForm, OfSender
 from yingjian.portal.files import received, write_and_send
 from yingjian.portal.limits import SHOWN_LINES, UPLOAD_BYTES, PageNumber
 from yingjian.portal.pages import page
-from yingjian.portal.readers import Reader
+from yingjian.portal.readers import Reader, now
 from yingjian.portal.routes.row_form import row_page
 
 router = APIRouter(prefix="/sending")
@@ -92,29 +92,15 @@ def returned(reader: OfSender, feed: Annotated[str, Form(max_length=100)]) -> Re
     """Send the workbook of open rows, the same that is mailed; the export is recorded before it is sent."""
     if feed not in FEEDS:
         raise HTTPException(404)
-    name = sending.sender_of(reader).name
-
-    def write(folder: Path) -> tuple[Path, str]:
-        paths = reading.looked(
-            reader,
-            "export",
-            lambda conn: returns.write_returns(conn, name, folder, sending.today(), feed),
-            lambda _: "quality.rejected_row",
-            details=lambda _: {"feed": feed},
-        )
-        if not paths:
-            raise HTTPException(404)
-        return paths[0], paths[0].name
-
-    return write_and_send(write)
+    return send_returns(reader, sending.sender_of(reader).name, feed, {"feed": feed})
 
 
 @router.get("/rows/{rejected_id}")
 def row_form(request: Request, reader: OfSender, rejected_id: int) -> Response:
     """Show a refused row as a form with the faulty cells marked; the look is recorded."""
     row = _row(reader, rejected_id)
-    feed = FEEDS[row["feed"]]
-    return _form(request, reader, row, [row["cells"].get(column.source, "") for column in feed.columns])
+    cells = [row["cells"].get(column.source, "") for column in FEEDS[row["feed"]].columns]
+    return row_page(request, reader, row, cells, "/sending")
 
 
 @router.post("/rows/{rejected_id}", dependencies=[CheckedForm])
@@ -135,7 +121,25 @@ def correct_row(
         tried = Trial(problem="一天内报送的文件过多，请明天再报或联系数据团队")
     if sending.is_good(tried):
         return RedirectResponse(f"{request.scope['root_path']}/sending?corrected=true", 303)
-    return _form(request, reader, row, cell, 422, tried)
+    return row_page(request, reader, row, cell, "/sending", 422, tried)
+
+
+def send_returns(reader: Reader, sender: str, feed: str, details: dict[str, Any]) -> Response:
+    """Send the workbook of a sender's open rows of a feed; the trail records the export with `details` before it is sent."""
+
+    def write(folder: Path) -> tuple[Path, str]:
+        paths = reading.looked(
+            reader,
+            "export",
+            lambda conn: returns.write_returns(conn, sender, folder, now().date(), feed),
+            lambda _: "quality.rejected_row",
+            details=lambda _: details,
+        )
+        if not paths:
+            raise HTTPException(404)
+        return paths[0], paths[0].name
+
+    return write_and_send(write)
 
 
 def _page(
@@ -184,10 +188,3 @@ def _row(reader: Reader, rejected_id: int) -> dict[str, Any]:
         raise HTTPException(404)
     sending.feed_of(reader, row["feed"])
     return row
-
-
-def _form(
-    request: Request, reader: Reader, row: dict[str, Any], cells: list[str], status: int = 200,
-    tried: Trial | None = None,
-) -> Response:  # fmt: skip
-    return row_page(request, reader, row, cells, "/sending", status, tried)
