@@ -206,7 +206,7 @@ def read_rankings(conn: Conn, overview: Overview) -> list[Table]:
 def read_state(conn: Conn, overview: Overview) -> tuple[bool, str]:
     """Return whether the town is in emergency, and the report's sentence without its reason, which names a case."""
     content = STATE.write(STATE.read(conn, overview.issue, overview.figures))
-    return content.is_emergency, "".join(content.said).partition("：")[0]
+    return content.is_emergency, "".join(content.sentences).partition("：")[0]
 
 
 def chart(figure: Figure, prefix: str = "trend") -> Markup:

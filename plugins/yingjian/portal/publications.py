@@ -10,19 +10,14 @@ from psycopg import sql
 from pydantic import Field
 
 from yingjian.database.rows import records, rows
-from yingjian.portal.reading import Conn
+from yingjian.portal.reading import Conn, is_readable
 from yingjian.reports import paging
 from yingjian.reports.paging import Page
-from yingjian.reports.publication import Publication
+from yingjian.reports.publication import COLUMNS, Publication
 
 PublicationId = Annotated[int, Field(ge=0, lt=2**63)]
 
-_COLUMNS = """
-    publication_id, as_of_date, timezone('Asia/Shanghai', published_at) as published_at, policy_edition, quality_status,
-    checks_run, checks_failed, input_files, input_rows, code_version, release_reason, released_by, missing_feeds,
-    is_correction
-"""
-_PUBLICATION = f"select {_COLUMNS} from published.publication "
+_PUBLICATION = f"select {COLUMNS} from published.publication "
 
 
 def current(conn: Conn) -> Publication | None:
@@ -41,7 +36,7 @@ def get(conn: Conn, publication_id: int) -> Publication | None:
 def read_page(conn: Conn, number: int, size: int, day: date | None = None) -> Page[Publication]:
     """Return a page of publications, newest business date first; `day` limits them to one business date."""
     body = "from published.publication where %(day)s::date is null or as_of_date = %(day)s"
-    page = paging.read_page(conn, _COLUMNS, body, "as_of_date desc, publication_id desc", number, size, day=day)
+    page = paging.read_page(conn, COLUMNS, body, "as_of_date desc, publication_id desc", number, size, day=day)
     return page.of([Publication(**row) for row in page.rows])
 
 
@@ -101,7 +96,7 @@ def differences(conn: Conn, before: int, after: int) -> list[Difference]:
     """Return the differences by mart, in the reader's part."""
     differing = []
     for compared in COMPARED:
-        if _exists(conn, compared.mart):
+        if is_readable(conn, "published", compared.mart):
             body = sql.SQL("select {counts} from {sides}").format(counts=_counts(compared), sides=_sides(compared))
             differing.append(Difference(compared.mart, **records(conn, body, before=before, after=after)[0]))
     return differing
@@ -201,7 +196,3 @@ def _counts(compared: ComparedMart) -> sql.Composed:
             as same
         """
     ).format(says_else=_says_else(compared))
-
-
-def _exists(conn: Conn, mart: str) -> bool:
-    return bool(records(conn, "select to_regclass(%(mart)s) is not null as is_there", mart=mart)[0]["is_there"])

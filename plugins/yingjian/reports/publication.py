@@ -19,6 +19,12 @@ from yingjian.people.audience import OFFICE, Audience
 from yingjian.reports.audiences import hidden_marts
 
 TREND_DAYS = 14
+# A `Publication` is made of these columns of `published.publication`.
+COLUMNS = """
+    publication_id, as_of_date, timezone('Asia/Shanghai', published_at) as published_at, policy_edition, quality_status,
+    checks_run, checks_failed, input_files, input_rows, code_version, release_reason, released_by, missing_feeds,
+    is_correction
+"""
 
 
 def issue_number(as_of_date: date) -> str:
@@ -137,19 +143,8 @@ def read_responsible(conn: psycopg.Connection[Any], publication_id: int) -> dict
 
 
 def _publication(conn: psycopg.Connection[Any], publication_id: int) -> Publication:
-    publications = rows(
-        conn,
-        Publication,
-        """
-        select
-            publication_id, as_of_date, published_at at time zone 'Asia/Shanghai' as published_at, policy_edition,
-            quality_status, checks_run, checks_failed, input_files, input_rows, code_version,
-            release_reason, released_by, missing_feeds, is_correction
-        from publication
-        where publication_id = %(id)s
-        """,
-        id=publication_id,
-    )
+    query = f"select {COLUMNS} from publication where publication_id = %(id)s"
+    publications = rows(conn, Publication, query, id=publication_id)
     if not publications:
         raise LookupError(f"there is no publication {publication_id}")
     return publications[0]

@@ -54,7 +54,7 @@ def document(
     publication, plan = issue.publication, editions.plan(issue.publication.policy_edition)
     findings = [finding for part in written for finding in part.findings] if issue.before else []
     improved = [words for part in written for words in part.improved] if issue.before else []
-    state = "".join(sentence for part in everything if part.section is STATE for sentence in part.content.said)
+    state = "".join(sentence for part in everything if part.section is STATE for sentence in part.content.sentences)
     uncited = Document(
         title=f"{plan.town}应检尽检日报",
         publication=publication,

@@ -6,7 +6,7 @@ The portal shows it as cards, the hand-out of a grid as a table; both read it he
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -252,7 +252,7 @@ def _items(
         "lists": list(LISTS),
     }
     answers = sql.SQL(_LAST_ANSWERS if has_later_answers else _NO_ANSWERS)
-    return sql.SQL(_ITEMS).format(union=_union(publication.publication_id), said=answers), given
+    return sql.SQL(_ITEMS).format(union=_union(publication.publication_id), answers=answers), given
 
 
 def listed_items(
@@ -284,17 +284,13 @@ class Clock:
 
 def running_clocks(conn: psycopg.Connection[Any], publication_id: int, lists: Sequence[str]) -> list[Clock]:
     """Return the items of some lists whose deadline has not passed, soonest first. The caller is inside `narrowed`."""
-    union = sql.SQL(" union all ").join(
-        sql.SQL("select {}::text, listed.* from ({}) as listed").format(sql.Literal(mart), _query(mart, publication_id))
-        for mart in lists
-    )
     query = sql.SQL(
         """
         select c1 as list, c2 as item_id, coalesce(c4, '') as community, c7 as limit_at
         from ({}) as listed (c1, c2, c3, c4, c5, c6, c7, c8)
         where c7 is not null and not c8 order by c7, c1, c2
         """
-    ).format(union)
+    ).format(_union(publication_id, lists))
     return [Clock(row["list"], row["item_id"], row["community"], row["limit_at"]) for row in records(conn, query)]
 
 
@@ -304,14 +300,14 @@ def _danger(mart: str) -> int:
     return DANGER.index(anchor) if anchor in DANGER else len(DANGER)
 
 
-def _query(mart: str, publication_id: int) -> sql.Composed:
-    return sql.SQL(LISTS[mart][1]).format(id=sql.Literal(publication_id))  # type: ignore[arg-type]
-
-
-def _union(publication_id: int) -> sql.Composed:
+def _union(publication_id: int, lists: Iterable[str] = LISTS) -> sql.Composed:
+    """Return the query of the items of some lists, each after the name of its list."""
     return sql.SQL(" union all ").join(
-        sql.SQL("select {}::text, listed.* from ({}) as listed").format(sql.Literal(mart), _query(mart, publication_id))
-        for mart in LISTS
+        sql.SQL("select {}::text, listed.* from ({}) as listed").format(
+            sql.Literal(mart),
+            sql.SQL(LISTS[mart][1]).format(id=sql.Literal(publication_id)),  # type: ignore[arg-type]
+        )
+        for mart in lists
     )
 
 
@@ -327,19 +323,19 @@ _ITEMS = """
         left join published.person on person.publication_id = %(id)s and person.person_key = item.person_key
         where item.person_key is not null
     ),
-    said as ({said}),
+    later_answer as ({answers}),
     answered as (
-        select placed.*, coalesce(said.result, known.result) as result, coalesce(said.handled_at, known.handled_at) as handled_at,
-            said.handled_by, said.remark
+        select placed.*, coalesce(later_answer.result, known.result) as result,
+            coalesce(later_answer.handled_at, known.handled_at) as handled_at, later_answer.handled_by, later_answer.remark
         from placed
         left join disposition as known
             on known.publication_id = %(id)s and known.list = placed.list and known.item_id = placed.item_id
         left join lateral (
-            select said.* from said
-            where said.item_id = placed.item_id
-            and said.kind = case when placed.list in ('due', 'overdue') then 'obligation' else placed.list end
-            order by said.handled_at desc, said.disposition_id desc limit 1
-        ) as said on true
+            select later_answer.* from later_answer
+            where later_answer.item_id = placed.item_id
+            and later_answer.kind = case when placed.list in ('due', 'overdue') then 'obligation' else placed.list end
+            order by later_answer.handled_at desc, later_answer.disposition_id desc limit 1
+        ) as later_answer on true
     ),
     wanted as (
         select * from answered

@@ -188,8 +188,8 @@ def test_vaccination_by_age_and_by_community_lowest_share_first():
     )
     lacking = DataFrame([(2,)], columns=["excluded"])
     written = content("vaccination", {"vaccination_outstanding": 7}, residents=residents, lacking=lacking)
-    assert written.content.said[0] == "60-79 周岁居民 20 人：覆盖 90.0%，全程 85.0%，加强 45.0%。"
-    assert written.content.said[-1] == "应接种未接种 7 人，其中禁忌或拒种 2 人。"
+    assert written.content.sentences[0] == "60-79 周岁居民 20 人：覆盖 90.0%，全程 85.0%，加强 45.0%。"
+    assert written.content.sentences[-1] == "应接种未接种 7 人，其中禁忌或拒种 2 人。"
     table = only_table(written.chapter)
     assert [table.written(row) for row in table.rows] == [
         ["乙", "10", "9", "8", "1", "10.0%"],
@@ -215,8 +215,8 @@ def test_units_that_fall_short_are_counted_once_and_named():
         columns=names,
     )  # fmt: skip
     written = content("outbreak", {"sampling_proposed": 40}, units=units)
-    assert written.content.said[0] == "每日抽检20%：2 个单位，应检 30 人，已检 26 人，不足的单位 1 个。"
-    assert written.content.said[-1] == "次日建议抽检 40 人，久未采样的在前。"
+    assert written.content.sentences[0] == "每日抽检20%：2 个单位，应检 30 人，已检 26 人，不足的单位 1 个。"
+    assert written.content.sentences[-1] == "次日建议抽检 40 人，久未采样的在前。"
     assert written.content.actions[0].text == "1 个单位当日不足：一小 缺 3、一小 缺 1。"
 
 

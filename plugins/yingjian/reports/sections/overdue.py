@@ -219,7 +219,7 @@ def _write(reading: Reading) -> Content:
     moves = {column: moved(reading["movement"], column) for column in ("", *DIMENSIONS)}
     steps = has_before and bool(items or reading.count("overdue_items", issue.before))
     return Content(
-        said=[] if items else ["没有逾期未检的项目。"],
+        sentences=[] if items else ["没有逾期未检的项目。"],
         blocks=_blocks(reading, items, (places, departments, groups, units), steps=steps),
         actions=list(_actions(reading, places, departments)),
         tiles=_tiles(reading),

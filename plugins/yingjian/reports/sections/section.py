@@ -58,13 +58,13 @@ class Reading:
 class Content:
     """This is the content of a section for one publication.
 
-    The chapter has the sentences `said`, the daily figures, and the `blocks`. `findings` and `improved` compare with the day
+    The chapter has the `sentences`, the daily figures, and the `blocks`. `findings` and `improved` compare with the day
     before; without them, the section's figures that changed are reported. `risen` names, by the key of a figure, the places
     where it rose if they are not communities. `facts` are notes on the data, `outbreak` is the brief's text on cases and
     contacts, `is_emergency` says that the town is in the state 急, and `sheets` are tables for the spreadsheet alone.
     """
 
-    said: Sequence[str] = ()
+    sentences: Sequence[str] = ()
     blocks: Blocks = ()
     actions: Sequence[Action] = ()
     tiles: Sequence[Tile] = ()
@@ -120,7 +120,7 @@ class Section:
             for figure in reading.figures
         ]
         figures = tuple(daily) if content.has_figures else ()
-        blocks: list[Block | tuple[Block, ...]] = [Text(sentence) for sentence in content.said]
+        blocks: list[Block | tuple[Block, ...]] = [Text(sentence) for sentence in content.sentences]
         blocks += [figures] if figures else []
         for block in content.blocks:
             parts = block if isinstance(block, tuple) else (block,)

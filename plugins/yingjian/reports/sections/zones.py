@@ -120,7 +120,7 @@ def _write(reading: Reading) -> Content:
     complete = "其余见表格“风险区”。" if len(zones_shown) > LISTED else ""
     listed = table("等级以通告为准", COLUMNS, zones_shown, limit=LISTED, unit="个风险区", note=complete)
     return Content(
-        said=[sentence] if len(zones_shown) else ["今日无风险区。"],
+        sentences=[sentence] if len(zones_shown) else ["今日无风险区。"],
         blocks=[listed],
         has_figures=bool(len(zones_shown)),
         actions=list(_actions(zones_shown)),
