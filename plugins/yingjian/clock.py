@@ -63,6 +63,11 @@ def now(home: Path) -> datetime:
     return clock.at(datetime.now(UTC)) if clock else datetime.now(SHANGHAI)
 
 
+def midnight(moment: datetime) -> datetime:
+    """Return the start of a moment's day in Asia/Shanghai."""
+    return moment.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def last_day(home: Path) -> date:
     """Return the newest business date that has ended."""
     return now(home).date() - timedelta(days=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -69,8 +69,4 @@ NOBODY_CHOSE = Choices()
 def read_choices(conn: psycopg.Connection[Any]) -> Choices:
     """Return the stored choices of all officials."""
     query = "select login, wants, quiet_from, quiet_to, hours_before from portal.notification"
-    return Choices({row.login: _tidy(row) for row in rows(conn, Choice, query)})
-
-
-def _tidy(choice: Choice) -> Choice:
-    return Choice(choice.login, tuple(choice.wants), choice.quiet_from, choice.quiet_to, choice.hours_before)
+    return Choices({row.login: replace(row, wants=tuple(row.wants)) for row in rows(conn, Choice, query)})

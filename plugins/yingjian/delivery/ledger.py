@@ -26,6 +26,7 @@ IS_SUPERSEDED = """exists (
     inner join published.publication as mine on mine.publication_id = %(id)s
     where (newer.as_of_date, newer.publication_id) > (mine.as_of_date, mine.publication_id)
 )"""
+IS_OPEN = "(state in ('planned', 'sending') or (state = 'failed' and will_retry))"
 INTERRUPTED = "发送过程被中断，无法确认是否送达；不会自动重发，请核实后人工处理"
 
 
@@ -150,12 +151,12 @@ def open_attempts(
         return [
             number
             for (number,) in conn.execute(
-                """
+                f"""
                 select attempt_id from delivery.attempt
-                where publication_id is not distinct from %s and what = %s and occasion = %s and not_before <= clock_timestamp()
-                and (state in ('planned', 'sending') or (state = 'failed' and will_retry))
+                where publication_id is not distinct from %s and what = %s and occasion = %s
+                and not_before <= clock_timestamp() and {IS_OPEN}
                 order by attempt_id
-                """,
+                """,  # type: ignore[arg-type]
                 (publication_id, what, occasion),
             )
         ]
@@ -186,12 +187,12 @@ def _read(conn: psycopg.Connection[Any], attempt_id: int) -> Attempt | None:
     with _durably(conn):
         rows = records(
             conn,
-            """
+            f"""
             select
                 attempt_id, publication_id, what, occasion, official, channel, number, target, audience_kind, audience,
                 state
             from delivery.attempt
-            where attempt_id = %(id)s and (state in ('planned', 'sending') or (state = 'failed' and will_retry))
+            where attempt_id = %(id)s and {IS_OPEN}
             """,
             id=attempt_id,
         )
@@ -206,11 +207,11 @@ def sending(conn: psycopg.Connection[Any], attempt: Attempt, reference: str) -> 
     with _durably(conn):
         return (
             conn.execute(
-                """
+                f"""
                 update delivery.attempt
                 set state = 'sending', sending_at = clock_timestamp(), tries = tries + 1, reference = %s
-                where attempt_id = %s and (state in ('planned', 'sending') or (state = 'failed' and will_retry))
-                """,
+                where attempt_id = %s and {IS_OPEN}
+                """,  # type: ignore[arg-type]
                 (reference, attempt.attempt_id),
             ).rowcount
             > 0
@@ -330,12 +331,11 @@ def open_occasions(conn: psycopg.Connection[Any], what: str) -> list[str]:
         return [
             occasion
             for (occasion,) in conn.execute(
-                """
+                f"""
                 select occasion from delivery.attempt
-                where what = %s and not_before <= clock_timestamp()
-                and (state in ('planned', 'sending') or (state = 'failed' and will_retry))
+                where what = %s and not_before <= clock_timestamp() and {IS_OPEN}
                 group by occasion order by min(attempt_id)
-                """,
+                """,  # type: ignore[arg-type]
                 (what,),
             )
         ]

@@ -92,7 +92,6 @@ def check(settings: Settings, name: str) -> None:
 
 
 def _check_api_server() -> None:
-
     url = f"http://127.0.0.1:{variables().port}/api/v2/monitor/health"
     try:
         health = httpx.get(url, timeout=SECONDS, trust_env=False).raise_for_status().json()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-import psycopg
-
 from yingjian import clock, reference
 from yingjian.database import warehouse
 from yingjian.database.airflow_database import BUSINESS_DATE, ask_airflow
@@ -46,8 +44,10 @@ def read_in_messages(officials: Officials) -> list[Recipient]:
 def why(settings: Settings, day: date) -> str:
     """Return, in Chinese for officials, why a day is not published."""
     with warehouse.connect(settings, "reporter") as conn:
-        state = _build_state(conn, day)
-    if state == "asking":
+        build = conn.execute(
+            "select state from publishing.build where as_of_date = %s order by build_id desc limit 1", (day,)
+        ).fetchone()
+    if build and build[0] == "asking":
         return "质量检查未通过，等待有权人员决定是否放行"
     runs = ask_airflow(
         settings,
@@ -80,10 +80,3 @@ def why(settings: Settings, day: date) -> str:
     if run_state == "success":
         return "质量检查未通过，有权人员决定不放行"
     return "数据处理尚未完成"
-
-
-def _build_state(conn: psycopg.Connection, day: date) -> str | None:
-    row = conn.execute(
-        "select state from publishing.build where as_of_date = %s order by build_id desc limit 1", (day,)
-    ).fetchone()
-    return row[0] if row else None

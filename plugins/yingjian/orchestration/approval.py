@@ -196,8 +196,7 @@ class ReleaseByHand(ApprovalByRight):
         return tasks.why_build_is_lost(settings, subject["run_id"])
 
     def ends_at(self, context: Any, asked_at: datetime) -> datetime:
-        midnight = asked_at.astimezone(clock.SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
-        return midnight + timedelta(days=1)
+        return clock.midnight(asked_at) + timedelta(days=1)
 
     def tell(self, what: str, occasion: str, link: str, context: Any, *, deputies: bool) -> dict[str, int]:
         day = tasks.business_date(context)

@@ -43,11 +43,11 @@ class BusinessDays(CronDataIntervalTimetable):
         demo = clock.demo_clock(settings.home)
         if demo and not demo.speed:
             return None
-        today = _midnight(clock.now(settings.home))
+        today = clock.midnight(clock.now(settings.home))
         start = today - DAY
         if last_automated_data_interval is not None:
             oldest = today - settings.catch_up_days * DAY
-            start = max(_midnight(last_automated_data_interval.end.astimezone(clock.SHANGHAI)), oldest)
+            start = max(clock.midnight(last_automated_data_interval.end), oldest)
         end = start + DAY
         run_after = demo.when(end) if demo else end
         return DagRunInfo(pendulum.instance(run_after or end), _interval(start))
@@ -55,11 +55,7 @@ class BusinessDays(CronDataIntervalTimetable):
     def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:
         demo = clock.demo_clock(Settings.load().home)
         moment = demo.at(run_after) if demo else run_after
-        return _interval(_midnight(moment.astimezone(clock.SHANGHAI)) - DAY)
-
-
-def _midnight(moment: datetime) -> datetime:
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        return _interval(clock.midnight(moment) - DAY)
 
 
 def _interval(start: datetime) -> DataInterval:

@@ -92,7 +92,7 @@ def not_started(view: View) -> list[Notice]:
     """Report that the daily run of yesterday has not started."""
     day = view.now.date() - timedelta(days=1)
     (has_data,) = view.row("select exists (select from quality.landed_file where status = 'staged')")
-    if not has_data or view.now - _midnight(view.now) < STARTS_WITHIN:
+    if not has_data or view.now - clock.midnight(view.now) < STARTS_WITHIN:
         return []
     (is_asked,) = view.row("select exists (select from publishing.build where as_of_date >= %s)", day)
     [(has_run, is_paused)] = view.runs(
@@ -443,10 +443,6 @@ def turn(settings: Settings) -> dict[str, int]:
         raise SetupError(f"the watch could not look: {', '.join(broken)}")
     log.info("the watch: %s looks, %s notices, %s told", len(looks), len(notices_seen), notices_told)
     return {"looks": len(looks), "notices": len(notices_seen), "told": notices_told}
-
-
-def _midnight(now: datetime) -> datetime:
-    return now.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _time(moment: datetime) -> str:
