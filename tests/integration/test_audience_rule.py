@@ -12,6 +12,7 @@ from tests.readers import protect_town
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.marts import Mart
 from yingjian.people.audience import OFFICE, Audience
+from yingjian.privacy import protection
 from yingjian.privacy.protection import protect
 from yingjian.reports.audiences import hidden_marts, narrowed
 from yingjian.settings import Settings
@@ -171,6 +172,18 @@ def test_a_login_sees_the_rows_of_all_its_parts(login: str, conn: psycopg.Connec
     for carried in ("", "office:", "community:丙"):
         conn.execute("select set_config('yingjian.audience', %s, true)", (carried,))
         assert rows(conn, "seen") == LOGINS[login][1]
+
+
+def test_policies_of_an_earlier_version_are_replaced(conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = "select polname, polcmd from pg_policy where polrelid = 'published.by_place'::regclass order by 1"
+    conn.execute("set role yingjian_owner")
+    with monkeypatch.context() as earlier:
+        policies = tuple(statement.replace("for select", "for all") for statement in protection._POLICIES)
+        earlier.setattr(protection, "_POLICIES", policies)
+        protect(conn, PLACE, PLACE.columns)
+        assert conn.execute(kinds).fetchall() == [("readers", "*"), ("services", "*")]
+    protect(conn, PLACE, PLACE.columns)
+    assert conn.execute(kinds).fetchall() == [("readers", "r"), ("services", "r")]
 
 
 def test_a_column_that_is_not_there_yet_shows_nothing(database: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -34,6 +35,14 @@ _CONDITIONS = {
         f" and (community || '{IN_COMMUNITY}' || grid) = any ((select access.names_of('grid'))::text[]))"
     ),
 }
+
+_POLICIES: tuple[LiteralString, ...] = (
+    "alter table {mart} enable row level security",
+    "drop policy if exists readers on {mart}",
+    "drop policy if exists services on {mart}",
+    "create policy readers on {mart} for select to {readers} using ({rule})",
+    "create policy services on {mart} for select to {services} using (true)",
+)
 
 
 def row_rule(mart: Mart, columns: Collection[str]) -> str:
@@ -63,8 +72,14 @@ def own_part(mart: Mart, columns: Collection[str]) -> str:
 
 def protect(conn: psycopg.Connection, mart: Mart, columns: Collection[str]) -> None:
     """Create the policies of `published.<mart>`; if they are up to date, nothing is locked and nothing changes."""
-    rule = row_rule(mart, columns)
-    digest = hashlib.sha256(f"{rule} {READERS} {SERVICES}".encode()).hexdigest()[:16]
+    names = {
+        "mart": sql.Identifier("published", mart.name),
+        "readers": sql.SQL(", ").join(map(sql.Identifier, READERS)),
+        "services": sql.SQL(", ").join(map(sql.Identifier, SERVICES)),
+        "rule": sql.SQL(row_rule(mart, columns)),
+    }
+    statements = [sql.SQL(statement).format(**names) for statement in _POLICIES]
+    digest = hashlib.sha256("".join(statement.as_string() for statement in statements).encode()).hexdigest()[:16]
     row = conn.execute(
         """
         select obj_description(policy.oid, 'pg_policy') from pg_policy as policy
@@ -75,19 +90,6 @@ def protect(conn: psycopg.Connection, mart: Mart, columns: Collection[str]) -> N
     ).fetchone()
     if row and row[0] == digest:
         return
-    names = {
-        "mart": sql.Identifier("published", mart.name),
-        "readers": sql.SQL(", ").join(map(sql.Identifier, READERS)),
-        "services": sql.SQL(", ").join(map(sql.Identifier, SERVICES)),
-        "rule": sql.SQL(rule),
-        "digest": sql.Literal(digest),
-    }
-    for statement in (
-        "alter table {mart} enable row level security",
-        "drop policy if exists readers on {mart}",
-        "drop policy if exists services on {mart}",
-        "create policy readers on {mart} for select to {readers} using ({rule})",
-        "create policy services on {mart} for select to {services} using (true)",
-        "comment on policy readers on {mart} is {digest}",
-    ):
-        conn.execute(sql.SQL(statement).format(**names))
+    for statement in statements:
+        conn.execute(statement)
+    conn.execute(sql.SQL("comment on policy readers on {mart} is {digest}").format(**names, digest=sql.Literal(digest)))
