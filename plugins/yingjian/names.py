@@ -13,10 +13,11 @@ BLANKS = (
 )
 EDGES = "、,;。.·"
 LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")  # All logins have this form, here and in the database.
-# The pattern matches a resident's number of 18 or 15 digits, or the number of a mobile telephone. Python, polars and
-# PostgreSQL read it alike. A match inside a longer run of digits does not count.
+# The pattern matches a resident's number of 18 or 15 digits, which holds a birth date, or the number of a mobile telephone.
+# Python, polars and PostgreSQL read it alike. A match inside a longer run of digits does not count.
 PERSON_NUMBER = (
-    "([1-9][0-9]{16}[0-9Xx]|[1-9][0-9]{7}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[0-9]{3}"
+    "([1-9][0-9]{5}((18|19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9Xx]"
+    "|[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[0-9]{3})"
     "|(0{0,2}86[ -]?|0)?1[3-9][0-9][ -]?[0-9]{4}[ -]?[0-9]{4})"
 )
 HAS_PERSON_NUMBER = f"(^|[^0-9]){PERSON_NUMBER}([^0-9]|$)"  # The dbt macro `person_number` has the same text.

@@ -37,10 +37,15 @@ MADE_A_DATE = (
     r"(?i)^(?:[12]\d{3}[-/]\d{1,2}[-/]\d{1,2}(?:\s*\d{1,2}:\d{2}(?::\d{2})?)?|(?:[12]\d{3}年)?\d{1,2}月\d{1,2}日|[12]\d{3}年\d{1,2}月"
     rf"|\d{{1,2}}-{_MONTHS}|{_MONTHS}-\d{{1,2}})$"
 )
-# A passport or permit number inside a place or organisation name. Drug approval numbers have the same form; they are excluded,
-# since they begin with a year (19 or 20) or follow 字.
+# A passport or permit number inside a place or organisation name. Approval numbers of drugs have the same form; most begin with
+# a year (19 or 20) or follow 字.
 _TRAVEL_DOCUMENT = "(?:[DEGP][0-9]{8}|E[A-HJ-NP-Z][0-9]{7}|[HM](?:1[0-8]|2[1-9]|[03-9][0-9])[0-9]{6}(?:[0-9]{2})?)"
 HAS_TRAVEL_DOCUMENT = f"[^0-9A-Za-z字]{_TRAVEL_DOCUMENT}(?:[^0-9A-Za-z]|$)|^{_TRAVEL_DOCUMENT}[^0-9A-Za-z]"
+# Codes of goods and events have that form, too. They follow a word such as 批号, or hold a date; a name that says 护照 or 证 is not
+# searched for dates.
+CODE_OF_GOODS = "(?:准字|批准文号|批号|批次|型号|货号)[^0-9A-Za-z]{0,3}[A-Z]{1,2}[0-9]+"
+DATED_CODE = "[A-Z]{1,2}20[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+SAYS_DOCUMENT = "护照|证"
 # Dates outside these years are rejected, except for the end-of-time date (year 9999).
 FIRST_YEAR, LAST_YEAR, NO_END = "1880", "2100", "9999"
 MOBILE = "^1[3-9][0-9]{9}$"  # A mobile number that needs no repair.
@@ -391,13 +396,14 @@ def _text_problems(column: Column, value: pl.Series) -> list[Problem]:
         )
     if column.is_name:
         distinct = value.unique().drop_nulls()
-        # A grid's code may look like a passport number.
-        numbers = f"{HAS_PERSON_NUMBER}|{HAS_TRAVEL_DOCUMENT}" if column.kind == "text" else HAS_PERSON_NUMBER
-        for pattern, words in (
-            (numbers, "此列不得填写手机号或证件号码"),
-            (MADE_A_DATE, "名称被电子表格改成日期，请将该列设为文本格式后重新填写"),
+        has_number = distinct.str.contains(HAS_PERSON_NUMBER)
+        if column.kind == "text":  # A grid's code may look like a passport number.
+            has_number |= _has_travel_document(distinct)
+        for is_wrong, words in (
+            (has_number, "此列不得填写手机号或证件号码"),
+            (distinct.str.contains(MADE_A_DATE), "名称被电子表格改成日期，请将该列设为文本格式后重新填写"),
         ):
-            wrong = distinct.filter(distinct.str.contains(pattern))
+            wrong = distinct.filter(is_wrong)
             if len(wrong):
                 problems.append(Problem("unknown_code", column.source, value.is_in(wrong.implode()), words))
     if column.kind == "tests":
@@ -408,6 +414,14 @@ def _text_problems(column: Column, value: pl.Series) -> list[Problem]:
             Problem("unknown_code", column.source, ~is_known, "应为“第1、4、7天”、“3天1检”、“1周2检”或“每日”")
         )
     return problems
+
+
+def _has_travel_document(names: pl.Series) -> pl.Series:
+    """Return whether each name holds the number of a passport or permit beside other text; codes of goods and dates are none."""
+    others = names.str.replace_all(CODE_OF_GOODS, "0")
+    undated = others.str.replace_all(DATED_CODE, "0")
+    others = others.zip_with(names.str.contains(SAYS_DOCUMENT), undated)
+    return others.str.contains(HAS_TRAVEL_DOCUMENT)
 
 
 def _document_problems(source: str, id_type: pl.Series, number: pl.Series, received_at: datetime) -> list[Problem]:

@@ -87,6 +87,10 @@ def test_a_year_that_no_date_has(text: str, is_odd: bool) -> None:
     [
         ("某公司E12345678", True), ("护照:EA1234567", True), ("H60123456 王某", True), ("某公司(M6012345678)", True),
         ("E12345678", False), ("国药准字H20003263", False), ("感冒片(H20003263)", False), ("A12345678号楼", False),
+        ("阿莫西林 国药准字 H35021234", False), ("感冒片（批准文号：H35021234）", False), ("口罩 批号P22070101", False),
+        ("防护服 型号:D12345678", False), ("第三期培训D20220701", False), ("E20220701-演练", False), ("某楼P20220701号", False),
+        ("某公司E20221301", True), ("护照E20220701 某", True), ("培训D20220701 E12345678", True),
+        ("批号P22070101 E12345678", True), ("某公司 E2022070", False),
     ],
 )  # fmt: skip
 def test_a_travel_document_within_the_name_of_a_body(text: str, is_document: bool) -> None:
