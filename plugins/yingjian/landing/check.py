@@ -41,8 +41,8 @@ MADE_A_DATE = (
 # a year (19 or 20) or follow 字.
 _TRAVEL_DOCUMENT = "(?:[DEGP][0-9]{8}|E[A-HJ-NP-Z][0-9]{7}|[HM](?:1[0-8]|2[1-9]|[03-9][0-9])[0-9]{6}(?:[0-9]{2})?)"
 HAS_TRAVEL_DOCUMENT = f"[^0-9A-Za-z字]{_TRAVEL_DOCUMENT}(?:[^0-9A-Za-z]|$)|^{_TRAVEL_DOCUMENT}[^0-9A-Za-z]"
-# Codes of goods and events have that form, too. They follow a word such as 批号, or hold a date; a name that says 护照 or 证 is not
-# searched for dates.
+# Codes of goods and events have that form, too. They follow a word such as 批号, or hold a date; a name that says 护照 or 证 is
+# not searched for dates.
 CODE_OF_GOODS = "(?:准字|批准文号|批号|批次|型号|货号)[^0-9A-Za-z]{0,3}[A-Z]{1,2}[0-9]+"
 DATED_CODE = "[A-Z]{1,2}20[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 SAYS_DOCUMENT = "护照|证"

@@ -95,7 +95,7 @@ def stage_table(
         where file_id = %s
         """,
         (
-            table.encoding, list(table.layout.extra_columns), newest_update, rows_read, rows_rejected,
+            table.encoding, [*table.layout.extra_columns, *table.passed_over], newest_update, rows_read, rows_rejected,
             balance.staged, balance.superseded, rows_repaired, file_id,
         ),
     )  # fmt: skip

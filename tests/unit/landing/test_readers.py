@@ -1029,12 +1029,78 @@ def test_a_formula_of_an_xml_spreadsheet_without_a_result(tmp_path: Path) -> Non
     assert read.cells == [*cells[:5], "#N/A", *cells[6:]]
 
 
-def test_an_old_spreadsheet_whose_errors_cannot_be_placed_is_refused(tmp_path: Path) -> None:
-    content = (FILES / "errors.xls").read_bytes()
+def test_bytes_behind_an_old_spreadsheet_are_none_of_its_records(tmp_path: Path) -> None:
     path = tmp_path / "a.xls"
-    path.write_bytes(content + b"\x09\x08\x10\x00\x00\x06\x10\x00")
-    with pytest.raises(FileRejectedError, match="电子表格中有错误值"):
-        records(path)
+    path.write_bytes((FILES / "errors.xls").read_bytes() + b"\x09\x08\x10\x00\x00\x06\x10\x00")
+    assert records(path) == records(FILES / "errors.xls")
+
+
+@pytest.mark.parametrize("kind", ["xls", "ods"])
+def test_a_serial_number_of_an_old_or_open_workbook_that_counts_from_1904_is_no_date(kind: str) -> None:
+    [read] = records(FILES / f"serials_of_1904.{kind}")
+    assert [read.cells[i] for i in (0, 4, 5)] == ["43283", "43283（1904年日期系统）", "2022-07-04"]
+
+
+def test_a_serial_number_of_an_xml_spreadsheet_that_counts_from_1904_is_no_date(tmp_path: Path) -> None:
+    excel = (
+        '<x:ExcelWorkbook xmlns:x="urn:schemas-microsoft-com:office:excel"><x:Date1904/></x:ExcelWorkbook><Worksheet'
+    )
+    row = xml_row(ROW.replace("2022-07-01,", "43283,"), kinds={4: "Number"})
+    book = xml_book(xml_row(HEADER), row)
+    for text, cell in ((book, "43283"), (book.replace("<Worksheet", excel, 1), "43283（1904年日期系统）")):
+        assert [read.cells[4] for read in records(write(tmp_path, text.encode()))] == [cell]
+
+
+@pytest.mark.parametrize("kind", ["xls", "ods"])
+def test_zeros_in_front_of_a_number_that_its_format_shows_in_an_old_or_open_workbook(kind: str) -> None:
+    read = records(FILES / f"formats.{kind}")
+    # The formats are 000000, then 000-000, none, and 000000.
+    assert [r.cells[0] for r in read] == ["012345", "000000", "1234567", "1.5", "12345", "12345", "-5"]
+    assert {r.cells[7] for r in read} == {"000007"}
+
+
+@pytest.mark.parametrize("kind", ["xls", "ods"])
+def test_zeros_of_formulas_below_the_last_record_of_an_old_or_open_workbook_are_none(kind: str) -> None:
+    """Numbers, dates and times of empty cells, empty texts and an error stand there; the last record has such a zero, too."""
+    table = open_table(FILES / f"formats.{kind}", FEED)
+    assert [(chunk.lines[-1], chunk.cells["reason"][-1], chunk.broken) for chunk in table.chunks] == [(8, "0", [])]
+    assert table.passed_over == ["第9至12行（只有公式）"]
+    assert not any(sheets.ZERO in "".join([r.raw, *r.cells]) for r in records(FILES / f"formats.{kind}"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "lines", "passed_over"),
+    [
+        ([ROW, "=0,,=0", "=0,=0"], [2], "第3至4行（只有公式）"), ([ROW, "=0,=1/0", "", "=0"], [2], "第3至5行（只有公式）"),
+        ([ROW, "=0", ROW, "=0"], [2, 3, 4], "第5至5行（只有公式）"), ([ROW, "=0,0"], [2, 3], None), (["=0", "=0"], [2, 3], None),
+        ([ROW, "=0,,=5"], [2, 3], None), ([ROW, "=0", "制表人：某"], [2, 3, 4], None), ([ROW, "0,0"], [2, 3], None),
+    ],
+)  # fmt: skip
+def test_zeros_of_formulas_below_the_last_record_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[str], lines: list[int], passed_over: str | None
+) -> None:
+    """A zero that somebody typed, another result, and a row above the last record stay; so do the rows of a sheet without any."""
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as book:
+        sheet = book.add_worksheet()
+        for line, text in enumerate([HEADER, *rows]):
+            for column, cell in enumerate(text.split(",")):
+                result = "#N/A" if cell == "=1/0" else int(cell[1:]) if cell.startswith("=") else 0
+                sheet.write(line, column, int(cell) if cell == "0" else cell, None, *([result] if "=" in cell else []))
+
+    def cell(text: str) -> str:
+        if text.startswith("="):
+            kind, result = ("Error", "#N/A") if text == "=1/0" else ("Number", text[1:])
+            return f'<Cell ss:Formula="{text}"><Data ss:Type="{kind}">{result}</Data></Cell>'
+        return f'<Cell><Data ss:Type="String">{text}</Data></Cell>'
+
+    book_rows = ["<Row>" + "".join(map(cell, text.split(","))) + "</Row>" for text in rows]
+    (tmp_path / "a.xml").write_text(xml_book(xml_row(HEADER), *book_rows), encoding="utf-8")
+    for name in ("a.xlsx", "a.xml"):
+        for size in (1, 20_000):
+            monkeypatch.setattr(xlsx_file, "BATCH_ROWS", size)
+            table = open_table(tmp_path / name, FEED)
+            assert [line for chunk in table.chunks for line in chunk.lines] == lines
+            assert table.passed_over == ([passed_over] if passed_over else [])
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ class Chunk:
 
     cells: one text column per column of the feed, named as in staging; lines: line number of each row; raw: text of each row as
     sent; broken: records with the wrong number of cells or with undecodable bytes; layout: positions of the columns; place: the
-    sheet, if the file has several; delimiter: the delimiter of the raw texts, if each is one complete CSV record.
+    sheet, if the file has several; delimiter: the delimiter of the raw texts, if each is one complete CSV record; is_ahead: a
+    flag per row, whether it holds nothing but errors and zeros of formulas; None if no formula is known.
     """
 
     lines: pl.Series = field(repr=False)
@@ -50,6 +51,7 @@ class Chunk:
     layout: Layout = field(repr=False)
     place: str = ""
     delimiter: str | None = None
+    is_ahead: pl.Series | None = field(default=None, repr=False)
 
     @property
     def rows(self) -> int:
@@ -79,28 +81,36 @@ class Chunk:
         return self._of(~self.cells.select(is_row.fill_null(False)).to_series())
 
     def divided(self) -> tuple[Chunk, Chunk | None]:
-        """Split off the rows below the last one that somebody filled in: they hold nothing but formula errors."""
-        if self.cells.height == 0 or not self.cells.tail(1).select(_is_prefilled()).item():
+        """Split off the rows below the last one that somebody filled in: they hold nothing but errors and zeros of formulas."""
+        if self.cells.height == 0 or any(record.line > self.lines[-1] for record in self.broken):
             return self, None
-        if any(record.line > self.lines[-1] for record in self.broken):
+        if self.is_ahead is None and not self.cells.tail(1).select(is_prefilled(pl.all())).item():
             return self, None
-        typed = (~self.cells.select(_is_prefilled()).to_series()).arg_true()
+        is_ahead = self.is_ahead if self.is_ahead is not None else self.cells.select(is_prefilled(pl.all())).to_series()
+        typed = (~is_ahead).arg_true()
         is_above = pl.int_range(self.cells.height, eager=True) < (typed[-1] + 1 if len(typed) else 0)
+        if is_above.all():
+            return self, None
         return self._of(is_above), replace(self._of(~is_above), broken=[])
 
     def _of(self, is_of: pl.Series) -> Chunk:
         if is_of.all():
             return self
-        return replace(self, lines=self.lines.filter(is_of), cells=self.cells.filter(is_of), raw=self.raw.filter(is_of))
+        is_ahead = None if self.is_ahead is None else self.is_ahead.filter(is_of)
+        return replace(
+            self, lines=self.lines.filter(is_of), cells=self.cells.filter(is_of), raw=self.raw.filter(is_of),
+            is_ahead=is_ahead,
+        )  # fmt: skip
 
 
 def _is_given(name: str) -> pl.Expr:
     return (pl.col(name).str.strip_chars(BLANKS) != "").fill_null(False)
 
 
-def _is_prefilled() -> pl.Expr:
+def is_prefilled(cells: pl.Expr) -> pl.Expr:
+    """Return whether all cells of a row are blank or hold the error of a formula."""
     error = r"^#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!)$"
-    return pl.all_horizontal(pl.all().str.strip_chars(BLANKS).str.contains(f"^$|{error}").fill_null(True))
+    return pl.all_horizontal(cells.str.strip_chars(BLANKS).str.contains(f"^$|{error}").fill_null(True))
 
 
 def is_blank(cells: Iterable[str]) -> bool:

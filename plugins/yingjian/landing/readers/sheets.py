@@ -2,8 +2,9 @@
 
 A file of a few hundred bytes (one cell at each corner of a sheet) can make a spreadsheet library allocate half a terabyte, and
 the process is killed without an exception. Here only the subprocess dies. It imports nothing of the project, so that it starts
-fast. The protocol is JSON lines on stdout: first a list of `[sheet, its first rows]`; then, for each sheet number read from
-stdin, batches of rows (see `columns`) and a final null. All cells are text.
+fast. The protocol is JSON lines on stdout: first a list of `[sheet, whether it counts days from 1904, leading blank rows, its
+first rows]`; then, for each sheet number read from stdin, batches of rows (see `columns`) and a final null. All cells are text;
+the zero of a formula ends with ZERO.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import json
 import posixpath
 import re
 import resource
+import struct
 import sys
 import zipfile
-from bisect import bisect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, time
 from itertools import chain, islice
@@ -36,6 +37,9 @@ MAX_MERGED = 10_000  # Only so many merged ranges of a sheet are filled, and so 
 HEAD_ROWS, HEAD_COLUMNS, HEAD_CELL = 7, 2001, 200  # There may be five title lines and a two-row header.
 MAX_ROWS, MAX_CELLS = 1 << 20, 1 << 14  # The .xlsx format allows no more.
 ML = "{urn:schemas-microsoft-com:office:spreadsheet}"
+DATES_OF_1904 = "{urn:schemas-microsoft-com:office:excel}Date1904"
+# This noncharacter, which no XML may contain, marks a zero that a formula has computed: perhaps from an empty cell.
+ZERO = "\uffff"
 EXACT_INTEGERS = 10**15  # Spreadsheets keep 15 significant digits; a longer number has been rounded.
 
 
@@ -44,7 +48,7 @@ def main(path: str, kind: str, batch_rows: str) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # A core dump would hold personal data; see settings.
     sheets = {"html": html_tables, "xml": xml_sheets}.get(kind, workbook_sheets)(path)
-    say([[sheet.name, *head(sheet)] for sheet in sheets])
+    say([[sheet.name, sheet.is_1904, *head(sheet)] for sheet in sheets])
     for number in sys.stdin:
         rows = texts(sheets[int(number)])
         while batch := some(rows, int(batch_rows)):
@@ -58,10 +62,9 @@ def workbook_sheets(path: str) -> list[Sheet]:
         workbook = python_calamine.CalamineWorkbook.from_filelike(file)
         if len(workbook.sheet_names) > MAX_SHEETS:
             raise TooMuchTextError
-        worksheets = [s.name for s in workbook.sheets_metadata if s.typ == python_calamine.SheetTypeEnum.WorkSheet]
         # Calamine releases the GIL, so both run in parallel.
         with ThreadPoolExecutor(1) as pool:
-            notes = pool.submit(notes_of, path, worksheets)
+            notes = pool.submit(notes_of, path, workbook.sheet_names)
             sheets = [workbook.get_sheet_by_name(name) for name in workbook.sheet_names]
         return [BookSheet(sheet, notes.result().get(sheet.name, Notes())) for sheet in sheets]
 
@@ -69,13 +72,16 @@ def workbook_sheets(path: str) -> list[Sheet]:
 class Notes:
     """Facts about a sheet that calamine does not report.
 
-    shown: line -> column -> text, for cells that calamine returns differently from what a person sees; merged: first and last
-    cell of each merged range. All indexes start at 0.
+    shown: line -> column -> text, for cells that calamine returns differently from what a person sees; zeros: line -> columns of
+    zeros that formulas computed; merged: first and last cell of each merged range. All indexes start at 0. is_1904: whether days
+    are counted from 1904.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_1904: bool = False) -> None:
         self.shown: dict[int, dict[int, str]] = {}
+        self.zeros: dict[int, list[int]] = {}
         self.merged: list[tuple[tuple[int, int], tuple[int, int]]] = []
+        self.is_1904 = is_1904
 
     def show(self, line: int, column: int, text: str) -> None:
         if line >= MAX_ROWS or column >= MAX_CELLS:
@@ -89,7 +95,7 @@ class BookSheet:
     def __init__(self, sheet: python_calamine.CalamineSheet, notes: Notes) -> None:
         self.name, self.start = sheet.name, sheet.start
         self.merged_cell_ranges = sheet.merged_cell_ranges or notes.merged
-        self.shown = notes.shown
+        self.shown, self.zeros, self.is_1904 = notes.shown, notes.zeros, notes.is_1904
         self._sheet = sheet
 
     def iter_rows(self) -> Iterator[list[Any]]:
@@ -107,32 +113,34 @@ class BookSheet:
 ERROR_CELLS = (b't="e"', b"t='e'")
 # An XML parser needs half a minute for the cells of 100,000 rows, so regular expressions pre-filter the few forms that programs
 # write. _ODD matches an .xlsx cell with an error value or one of the given styles. _UNCOMPUTED matches a formula without a
-# value, unless its result is declared as text.
+# value, unless its result is declared as text, and _ZERO_RESULT one whose value is the number zero.
 _ODD = (
     rb"<(?:\w+:)?c\b(?=[^>]*\s(?:t=[\"']e[\"']|s=[\"'](?:%s)[\"']))(?P<attributes>[^>]*[^/>])>"
     rb"(?P<content>.*?)</(?:\w+:)?c>"
 )
-_UNCOMPUTED = re.compile(
-    rb"<(?:\w+:)?c\b(?![^>]*\bt=[\"']str)(?P<attributes>[^>]*)><(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*"
-    rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</"
+_FORMULA = (
+    rb"<(?:\w+:)?c\b(?![^>]*\bt=[\"']%s)(?P<attributes>[^>]*)><(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*"
 )
+_UNCOMPUTED = re.compile(_FORMULA % b"str" + rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</")
+_ZERO_RESULT = re.compile(_FORMULA % b"[sbe]" + rb"<(?:\w+:)?v>0</")
 _ROW_NUMBER, _ROW_END = re.compile(rb"row\b[^>]*?\sr=[\"']([0-9]{1,7})[\"']"), re.compile(rb"</(?:\w+:)?row>")
 _CELL, _VALUE = re.compile(rb"<(?:\w+:)?c\b"), re.compile(rb"<(?:\w+:)?v\b[^>]*>([^<]*)</")
 _ATTRIBUTE, _REFERENCE = re.compile(rb"\s(\w+)=[\"']([^\"']*)"), re.compile(rb"\sr=[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
 # A program wrote the formula and no spreadsheet has computed it yet; landing rejects it as an error value.
 NO_RESULT = "#N/A"
-_ZEROS = re.compile("0{2,}")
+_ZEROS, _ZEROS_IN_FRONT = re.compile("0{2,}"), re.compile("0[0-9]{1,14}")
 _ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!)")
 
 
-def notes_of(path: str, worksheets: list[str]) -> dict[str, Notes]:
-    """Return the notes of each sheet by name; worksheets: the names of all sheets except charts.
+def notes_of(path: str, names: list[str]) -> dict[str, Notes]:
+    """Return the notes of each sheet by name; names: all sheets in their order.
 
-    Calamine returns error values and uncomputed formulas as empty cells, drops leading zeros that come from an .xlsx number
-    format, and ignores merged cells of an .ods. XML is parsed only if a byte search finds one of these.
+    Calamine returns error values and uncomputed formulas as empty cells, drops leading zeros that come from a number format,
+    does not tell which cells have formulas, and ignores merged cells of an .ods. XML is parsed only if a byte search finds one
+    of these.
     """
     if not zipfile.is_zipfile(path):
-        return xls_notes(path, worksheets)
+        return xls_notes(path, names)
     with zipfile.ZipFile(path) as archive:
         parts = {name.replace("\\", "/").lower(): name for name in archive.namelist()}
         if "xl/workbook.xml" in parts:
@@ -140,40 +148,122 @@ def notes_of(path: str, worksheets: list[str]) -> dict[str, Notes]:
         return ods_notes(archive, parts["content.xml"]) if "content.xml" in parts else {}
 
 
-# BIFF records of an .xls: start of a worksheet; cell with an error value; formula whose result is an error.
-XLS_RECORDS = re.compile(
-    rb"(?P<sheet>\x09\x08[\x08\x10]\x00\x00[\x05\x06]\x10\x00)"
-    rb"|\x05\x02\x08\x00(?P<cell>.{4})..(?P<error>[\x00\x07\x0f\x17\x1d\x24\x2a])\x01"
-    rb"|\x06\x00[\x16-\xff].(?P<formula>.{4})..\x02.(?P<result>[\x00\x07\x0f\x17\x1d\x24\x2a])...\xff\xff",
-    re.S,
-)
+# Records of an .xls ([MS-XLS]): end of a part; the date system, formats, styles and sheets of the workbook; cells with numbers,
+# one error, or a formula.
+XLS_END, XLS_DATES, XLS_FORMAT, XLS_STYLE, XLS_SHEET = 0x000A, 0x0022, 0x041E, 0x00E0, 0x0085
+XLS_NUMBER, XLS_SHORT, XLS_SHORTS, XLS_ERROR, XLS_FORMULA = 0x0203, 0x027E, 0x00BD, 0x0205, 0x0006
+XLS_CELLS = frozenset((XLS_NUMBER, XLS_SHORT, XLS_SHORTS, XLS_ERROR, XLS_FORMULA))
 XLS_ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
+BIFF8 = b"\x00\x06"
 
 
-def xls_notes(path: str, worksheets: list[str]) -> dict[str, Notes]:
-    """Return the error cells of an .xls. Raises UnplacedErrorsError if they cannot be assigned to sheets by their order."""
+def xls_notes(path: str, names: list[str]) -> dict[str, Notes]:
     with open(path, "rb") as file:
-        content = file.read()
-    records = list(XLS_RECORDS.finditer(content))
-    sheets = [record.start() for record in records if record["sheet"]]
-    errors = [record for record in records if not record["sheet"]]
-    if errors and (len(sheets) != len(worksheets) or errors[0].start() < sheets[0]):
-        raise UnplacedErrorsError
-    notes = {name: Notes() for name in worksheets}
-    for record in errors:
-        place = record["cell"] or record["formula"]
-        text = XLS_ERRORS[ord(record["error"] or record["result"])]
-        name = worksheets[bisect(sheets, record.start()) - 1]
-        notes[name].show(int.from_bytes(place[:2], "little"), int.from_bytes(place[2:], "little"), text)
+        stream = xls_stream(file.read())
+    is_1904, codes, styles, places = False, {}, [], []
+    # A format's text follows its number and length; BIFF8 has a longer length and a byte of flags.
+    text_from = 5 if stream[4:6] == BIFF8 else 3
+    for kind, data in xls_records(stream, 0):
+        if kind == XLS_DATES:
+            is_1904 = data[0] == 1
+        elif kind == XLS_FORMAT:
+            codes[data[:2]] = data[text_from:].replace(b"\0", b"").decode("latin-1")
+        elif kind == XLS_STYLE:
+            styles.append(data[2:4])
+        elif kind == XLS_SHEET:
+            places.append(int.from_bytes(data[:4], "little"))
+    digits = {number: len(code) for number, code in codes.items() if _ZEROS.fullmatch(code)}
+    padded = {style: digits[number] for style, number in enumerate(styles) if number in digits}
+    return {
+        name: xls_sheet_notes(stream, place, padded, Notes(is_1904)) for name, place in zip(names, places, strict=True)
+    }
+
+
+def xls_sheet_notes(stream: bytes, place: int, padded: dict[int, int], notes: Notes) -> Notes:
+    for kind, data in xls_records(stream, place):
+        if kind not in XLS_CELLS:
+            continue
+        line, column, style = struct.unpack_from("<3H", data)
+        if kind == XLS_ERROR or (kind == XLS_FORMULA and data[12:14] == b"\xff\xff"):
+            is_error, code = (data[7] == 1, data[6]) if kind == XLS_ERROR else (data[6] == 2, data[8])
+            if is_error:
+                notes.show(line, column, XLS_ERRORS.get(code, NO_RESULT))
+            continue
+        numbers = [(style, data[6:])]
+        if kind == XLS_SHORTS:
+            numbers = [(int.from_bytes(data[i : i + 2], "little"), data[i + 2 :]) for i in range(4, len(data) - 2, 6)]
+        for place_in_row, (style, number) in enumerate(numbers, column):
+            if style in padded or kind == XLS_FORMULA:
+                value = short_number(number) if kind in (XLS_SHORT, XLS_SHORTS) else struct.unpack_from("<d", number)[0]
+                if kind == XLS_FORMULA and value == 0:
+                    notes.zeros.setdefault(line, []).append(place_in_row)
+                if (text := padded_text(value, padded.get(style, 0))) is not None:
+                    notes.show(line, place_in_row, text)
     return notes
+
+
+def short_number(data: bytes) -> float:
+    """Return a number that an .xls keeps in four bytes: an integer or the upper half of a double, perhaps times a hundred."""
+    [whole] = struct.unpack_from("<i", data)
+    value = whole >> 2 if whole & 2 else struct.unpack("<d", bytes(4) + struct.pack("<i", whole & ~3))[0]
+    return float(value) / 100 if whole & 1 else float(value)
+
+
+def xls_records(stream: bytes, place: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the kind and content of each record from a place to the end of that part of the workbook."""
+    while place + 4 <= len(stream):
+        kind, length = struct.unpack_from("<2H", stream, place)
+        if kind == XLS_END:
+            return
+        yield kind, stream[place + 4 : place + 4 + length]
+        place += 4 + length
+
+
+def xls_stream(content: bytes) -> bytes:
+    """Return the workbook in an .xls, which is a small file system of chained sectors ([MS-CFB])."""
+
+    def sector(number: int) -> bytes:
+        return content[(number + 1) * size : (number + 2) * size]
+
+    def numbers(data: bytes) -> tuple[int, ...]:
+        return struct.unpack_from(f"<{len(data) // 4}I", data)
+
+    def chain(first: int, table: tuple[int, ...], part: Callable[[int], bytes] = sector) -> bytes:
+        parts: list[bytes] = []
+        while first < len(table) and len(parts) < len(table):
+            parts.append(part(first))
+            first = table[first]
+        return b"".join(parts)
+
+    size, small = (1 << int.from_bytes(content[place : place + 2], "little") for place in (30, 32))
+    directory, _, small_below, small_table, _, more, _, *tables = struct.unpack_from("<116I", content, 48)
+    while more < NO_SECTOR and len(tables) * size < len(content):
+        *further, more = numbers(sector(more))
+        tables += further
+    table = numbers(b"".join(sector(number) for number in tables if number < NO_SECTOR))
+    entries = chain(directory, table)
+    files = {}
+    for entry in (entries[place : place + 128] for place in range(0, len(entries), 128)):
+        name = entry[: max(0, int.from_bytes(entry[64:66], "little") - 2)].decode("utf-16-le", "replace")
+        files[name.lower()] = struct.unpack_from("<2I", entry, 116)
+    first, length = files.get("workbook") or files["book"]
+    if length >= small_below:
+        return chain(first, table)[:length]
+    smalls = chain(files["root entry"][0], table)
+    return chain(first, numbers(chain(small_table, table)), lambda n: smalls[n * small : (n + 1) * small])[:length]
+
+
+NO_SECTOR = 0xFFFFFFFA  # Higher numbers end a chain.
 
 
 def xlsx_notes(archive: zipfile.ZipFile, parts: dict[str, str]) -> dict[str, Notes]:
     padded = zero_formats(archive, parts)
+    with archive.open(parts["xl/workbook.xml"]) as file:
+        is_1904 = re.search(rb"\sdate1904=[\"'](?:1|true)", file.read(BLOCK_BYTES)) is not None
     notes: dict[str, Notes] = {}
     for name, part in sheet_parts(archive, parts):
         with archive.open(part) as file:
-            notes[name] = xlsx_sheet_notes(file, padded)
+            notes[name] = xlsx_sheet_notes(file, padded, Notes(is_1904))
     return notes
 
 
@@ -208,22 +298,22 @@ def xml_root(archive: zipfile.ZipFile, part: str) -> Any:
     return etree.fromstring(archive.read(part), parser)
 
 
-def has_any(archive: zipfile.ZipFile, part: str, signs: tuple[bytes, ...]) -> bool:
-    """Return whether an archive member contains one of the given byte strings."""
+def has_sign(archive: zipfile.ZipFile, part: str, sign: re.Pattern[bytes]) -> bool:
+    """Return whether a pattern matches in an archive member; a match has at most SIGN_BYTES."""
     rest = b""
     with archive.open(part) as file:
         while block := file.read(BLOCK_BYTES):
             block = rest + block
-            if any(sign in block for sign in signs):
+            if sign.search(block):
                 return True
-            rest = block[-max(map(len, signs)) :]
+            rest = block[-SIGN_BYTES:]
     return False
 
 
-def xlsx_sheet_notes(file: IO[bytes], padded: dict[str, int]) -> Notes:
+def xlsx_sheet_notes(file: IO[bytes], padded: dict[str, int], notes: Notes) -> Notes:
     signs = (*ERROR_CELLS, *(f's="{style}"'.encode() for style in padded))
     odd = re.compile(_ODD % "|".join(padded).encode(), re.S)
-    notes, lines, rest, row_end = Notes(), 0, b"", b"</row>"
+    lines, rest, row_end = 0, b"", b"</row>"
     while block := file.read(BLOCK_BYTES):
         block = rest + block
         if row_end not in block and (other := _ROW_END.search(block)):
@@ -234,13 +324,17 @@ def xlsx_sheet_notes(file: IO[bytes], padded: dict[str, int]) -> Notes:
             continue
         has_odd = any(sign in whole for sign in signs)
         has_uncomputed = may_have_uncomputed(whole) and _UNCOMPUTED.search(whole)
-        if not has_odd and not has_uncomputed:
+        has_zero = _ZERO_RESULT.search(whole) if b"v>0</" in whole and (b"<f" in whole or b":f" in whole) else None
+        if not has_odd and not has_uncomputed and not has_zero:
             lines += whole.count(b"<row") or whole.count(row_end) + 1
             continue
         for row in whole.split(row_end):
             lines += max(1, row.count(b"<row"))  # A row without cells may be self-closing.
             for cell in _UNCOMPUTED.finditer(row) if has_uncomputed else ():
                 notes.show(*place_of(cell, row, lines - 1), NO_RESULT)
+            for cell in _ZERO_RESULT.finditer(row) if has_zero else ():
+                zero_line, column = place_of(cell, row, lines - 1)
+                notes.zeros.setdefault(zero_line, []).append(column)
             for cell in odd.finditer(row) if has_odd else ():
                 if (text := odd_text(cell, padded)) is not None:
                     notes.show(*place_of(cell, row, lines - 1), text)
@@ -274,49 +368,75 @@ def odd_text(cell: re.Match[bytes], padded: dict[str, int]) -> str | None:
         number = float(value) if attributes.get("t", "n") == "n" else -1.0
     except ValueError:
         return None
-    is_whole = number.is_integer() and 0 <= number < EXACT_INTEGERS
-    return str(int(number)).zfill(padded.get(attributes["s"], 0)) if is_whole else None
+    return padded_text(number, padded.get(attributes["s"], 0))
+
+
+def padded_text(number: float, digits: int) -> str | None:
+    """Return a whole number with the zeros in front that its format shows; None for any other number."""
+    is_whole = digits and number.is_integer() and 0 <= number < EXACT_INTEGERS
+    return str(int(number)).zfill(digits) if is_whole else None
 
 
 TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
-ODS_SIGNS = (b'value-type="error"', b"number-rows-spanned", b">#")
+# These values stand for zero: a number, a date in either system, and a time.
+ODS_ZEROS = ("0", "1899-12-30", "1904-01-01", "PT00H00M00S")
+# The pattern finds an error, merged cells, zeros in front of a number, days that are counted from 1904, and a formula's zero.
+ODS_SIGN = re.compile(
+    rb'value-type="error"|number-rows-spanned|>#|"float"[^>]*>\s*<text:p>0[0-9]|null-date[^>]*"1904'
+    rb'|formula="[^>]*value="(?:%s)"' % "|".join(ODS_ZEROS).encode()
+)
+SIGN_BYTES = 4096
 
 
 def ods_notes(archive: zipfile.ZipFile, part: str) -> dict[str, Notes]:
     from lxml import etree
 
     notes: dict[str, Notes] = {}
-    if not has_any(archive, part, ODS_SIGNS):
+    if not has_sign(archive, part, ODS_SIGN):
         return notes
-    current, line = Notes(), 0
-    tags = [TABLE + "table", TABLE + "table-row"]
+    current, line, is_1904 = Notes(), 0, False
+    tags = [TABLE + "table", TABLE + "table-row", TABLE + "null-date"]
     with archive.open(part) as file:
         for event, element in etree.iterparse(
             file, ("start", "end"), tag=tags, recover=True, huge_tree=True, resolve_entities=False, no_network=True
         ):
-            if element.tag == TABLE + "table":
+            if element.tag == TABLE + "null-date":
+                is_1904 = (element.get(TABLE + "date-value") or "").startswith("1904")
+            elif element.tag == TABLE + "table":
                 if event == "start":
-                    current, line = notes.setdefault(element.get(TABLE + "name") or "", Notes()), 0
+                    current, line = notes.setdefault(element.get(TABLE + "name") or "", Notes(is_1904)), 0
             elif event == "end":
-                note_ods_row(element, line, current)
-                line += count_of(element, TABLE + "number-rows-repeated", 1)
+                repeated = count_of(element, TABLE + "number-rows-repeated", 1)
+                note_ods_row(element, range(line, line + repeated), current)
+                line += repeated
                 forget(element)
     return notes
 
 
-def note_ods_row(row: Any, line: int, notes: Notes) -> None:
+def note_ods_row(row: Any, lines: range, notes: Notes) -> None:
+    """Note the cells of a row, which stands in one line or is repeated in several."""
     column = 0
     for cell in row.iterchildren(TABLE + "table-cell", TABLE + "covered-table-cell"):
         width = count_of(cell, TABLE + "number-columns-repeated", 1)
         height = count_of(cell, TABLE + "number-rows-spanned", 1)
         if height > 1:
-            notes.merged.append(((line, column), (line + height - 1, column)))
+            notes.merged.append(((lines[0], column), (lines[0] + height - 1, column)))
+        values, has_formula = cell.values(), cell.get(TABLE + "formula") is not None
+        text = "".join(cell.itertext("{*}p")).strip() if has_formula or "float" in values else ""
+        shown, is_zero = None, False
         # A computed error is marked by a value type or only by the displayed text, depending on the program.
-        if cell.get(TABLE + "formula") is not None:
-            text = "".join(cell.itertext("{*}p")).strip()
-            if _ERROR.fullmatch(text) or any(value == "error" for value in cell.values()):
-                for place in range(column, min(column + width, MAX_CELLS)):
-                    notes.show(line, place, text if _ERROR.fullmatch(text) else NO_RESULT)
+        if has_formula and (_ERROR.fullmatch(text) or "error" in values):
+            shown = text if _ERROR.fullmatch(text) else NO_RESULT
+        else:
+            is_zero = has_formula and not {*ODS_ZEROS}.isdisjoint(values)
+            if _ZEROS_IN_FRONT.fullmatch(text) and str(int(text)) in values:
+                shown = text
+        for line in lines if shown is not None or is_zero else ():
+            for place in range(column, min(column + width, MAX_CELLS)):
+                if shown is not None:
+                    notes.show(line, place, shown)
+                if is_zero:
+                    notes.zeros.setdefault(line, []).append(place)
         column += width
 
 
@@ -342,7 +462,7 @@ def forget(element: Any) -> None:
 class HtmlTable:
     """An HTML table with the interface of a sheet. A merged cell's text appears in each of its rows, in its first column."""
 
-    start = (0, 0)
+    start, is_1904 = (0, 0), False
 
     def __init__(self, name: str, table: Any) -> None:
         self.name = name
@@ -423,15 +543,15 @@ class XmlSheet:
 
     start = (0, 0)
 
-    def __init__(self, name: str, path: str, number: int) -> None:
-        self.name = name
+    def __init__(self, name: str, path: str, number: int, is_1904: bool) -> None:
+        self.name, self.is_1904 = name, is_1904
         self._path = path
         self._number = number
 
     def iter_rows(self) -> Iterator[list[Any]]:
         number, line = -1, 0
         merged: dict[int, tuple[int, Any]] = {}
-        for event, element in xml_elements(self._path, "Worksheet", "Row"):
+        for event, element in xml_elements(self._path, ML + "Worksheet", ML + "Row"):
             if element.tag == ML + "Worksheet":
                 number += event == "start"
                 if number > self._number or (event == "end" and number == self._number):
@@ -447,9 +567,12 @@ class XmlSheet:
 
 def xml_sheets(path: str) -> list[Sheet]:
     sheets: list[Sheet] = []
-    for event, element in xml_elements(path, "Worksheet", "Row"):
-        if event == "start" and element.tag == ML + "Worksheet":
-            sheets.append(XmlSheet(element.get(ML + "Name") or "", path, len(sheets)))
+    is_1904 = False
+    for event, element in xml_elements(path, ML + "Worksheet", ML + "Row", DATES_OF_1904):
+        if element.tag == DATES_OF_1904:
+            is_1904 = True
+        elif event == "start" and element.tag == ML + "Worksheet":
+            sheets.append(XmlSheet(element.get(ML + "Name") or "", path, len(sheets), is_1904))
             if len(sheets) > MAX_SHEETS:
                 raise TooMuchTextError
         elif event == "end":
@@ -457,10 +580,9 @@ def xml_sheets(path: str) -> list[Sheet]:
     return sheets
 
 
-def xml_elements(path: str, *names: str) -> Iterator[tuple[str, Any]]:
+def xml_elements(path: str, *tags: str) -> Iterator[tuple[str, Any]]:
     from lxml import etree  # This import is slow and few files need it.
 
-    tags = [ML + name for name in names]
     yield from etree.iterparse(
         path, events=("start", "end"), tag=tags, resolve_entities=False, load_dtd=False, no_network=True
     )
@@ -488,7 +610,9 @@ def xml_cells(row: Any, line: int, merged: dict[int, tuple[int, Any]]) -> list[A
         if data is None:
             cells.append("" if cell.get(ML + "Formula") is None else NO_RESULT)
         else:
-            cells.append(xml_value(data.get(ML + "Type"), "".join(data.itertext())))
+            value = xml_value(data.get(ML + "Type"), "".join(data.itertext()))
+            is_zero = value == 0 and cell.get(ML + "Formula") is not None
+            cells.append(f"0{ZERO}" if is_zero else value)
         if down := merged_cells(cell, "MergeDown"):
             below[len(cells) - 1] = line + down, cells[-1]
         cells += [""] * merged_cells(cell, "MergeAcross")
@@ -570,10 +694,6 @@ class DamagedPageError(Exception):
     """Raised for a page whose table tags are not properly nested."""
 
 
-class UnplacedErrorsError(Exception):
-    """Raised for an .xls with error cells that cannot be assigned to its sheets."""
-
-
 class TooMuchTextError(Exception):
     """Raised when a row or the whole file exceeds the limits."""
 
@@ -589,6 +709,7 @@ def texts(sheet: Sheet) -> Iterator[list[str]]:
     covered = merged_downwards(sheet)
     above: list[str] = []
     shown: dict[int, dict[int, str]] = getattr(sheet, "shown", {})
+    zeros: dict[int, list[int]] = getattr(sheet, "zeros", {})
     # In a spreadsheet, missing cells at the end of a row are empty. An HTML row writes all its cells, so none are removed
     # there.
     is_whole = isinstance(sheet, HtmlTable)
@@ -600,6 +721,9 @@ def texts(sheet: Sheet) -> Iterator[list[str]]:
         for column, text in shown.get(line, {}).items():
             cells += [""] * (column + 1 - len(cells))
             cells[column] = text
+        for column in zeros.get(line, ()):
+            if column < len(cells) and cells[column]:
+                cells[column] += ZERO
         for column in covered.get(line, ()):
             if column < len(cells):  # A merged cell may lie beyond the last cell with data.
                 cells[column] = above[column]

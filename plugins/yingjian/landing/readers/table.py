@@ -20,7 +20,7 @@ from yingjian.landing.feeds import Feed
 from yingjian.landing.readers.csv_file import read_csv
 from yingjian.landing.readers.kinds import HEAD, kind_of, utf16_of
 from yingjian.landing.readers.layout import Chunk, Layout
-from yingjian.landing.readers.xlsx_file import Reader, read_xlsx
+from yingjian.landing.readers.xlsx_file import SHEET_LINES, Reader, read_xlsx
 
 _BLOCK = 1 << 22
 _PAGE_END = 1 << 16
@@ -31,7 +31,7 @@ class Table:
     """A tabular file: its encoding, its column layout, and its records in chunks, ordered by line.
 
     encoding: the text encoding, or the kind of spreadsheet; has_lines: whether a missing newline at the end is meaningful;
-    is_cut: whether it is an HTML page that was cut off.
+    is_cut: whether it is an HTML page that was cut off; passed_over: what was left out, as far as the chunks have been read.
     """
 
     encoding: str
@@ -39,6 +39,7 @@ class Table:
     chunks: Iterator[Chunk] = field(repr=False)
     has_lines: bool = True
     is_cut: bool = False
+    passed_over: list[str] = field(default_factory=list)
 
 
 AHEAD_BYTES = 64 << 20  # Larger spreadsheets are not prefetched, so that they have the memory to themselves.
@@ -61,11 +62,12 @@ def open_table(path: Path, feed: Feed, reader: Reader | None = None) -> Table:
     """
     table = _open(path, feed, reader)
     example = {column.name: templates.example(column, feed) for column in feed.columns}
-    return replace(table, chunks=_without_prefilled(chunk.filled(feed).without(example) for chunk in table.chunks))
+    chunks = (chunk.filled(feed).without(example) for chunk in table.chunks)
+    return replace(table, chunks=_without_prefilled(chunks, table.passed_over))
 
 
-def _without_prefilled(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-    """Drop the rows below a sheet's last record that hold only formula errors."""
+def _without_prefilled(chunks: Iterable[Chunk], passed_over: list[str]) -> Iterator[Chunk]:
+    """Drop the rows below a sheet's last record that hold only errors and zeros of formulas, and name them in `passed_over`."""
     for _, of_sheet in groupby(chunks, key=attrgetter("place")):
         below: list[Chunk] = []
         has_records = False
@@ -78,6 +80,9 @@ def _without_prefilled(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
             below += [prefilled] if prefilled is not None else []
         if not has_records:
             yield from below
+        elif below:
+            lines = [chunk.lines[at] % SHEET_LINES for chunk, at in ((below[0], 0), (below[-1], -1))]
+            passed_over.append(f"{below[0].place}第{lines[0]}至{lines[1]}行（只有公式）")
 
 
 def _open(path: Path, feed: Feed, reader: Reader | None) -> Table:

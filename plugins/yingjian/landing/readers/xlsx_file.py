@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -29,6 +28,7 @@ from yingjian.landing.readers.layout import (
     has_records,
     header_words,
     is_header,
+    is_prefilled,
     is_record,
     later_layout,
     make_layout,
@@ -59,7 +59,7 @@ def read_xlsx(
     without_header: list[tuple[int, str, list[list[str]]]] = []
     ignored: list[str] = []
     problem = FileRejectedError(NO_SHEET.get(kind, "电子表格中没有工作表"))
-    for number, (name, blank, head) in enumerate(reader.heads):
+    for number, (name, is_1904, blank, head) in enumerate(reader.heads):
         try:
             last_row, header = find_header(head[: TITLE_LINES + 2], feed)
         except FileRejectedError as error:
@@ -75,7 +75,7 @@ def read_xlsx(
             ignored.append(f"工作表“{label(name)}”")
             continue
         above = tuple(blank + line for line, row in enumerate(head[:last_row], 1) if is_record(row, layout, feed))
-        tables.append(_Table(number, label(name), blank + last_row + 1, above, layout))
+        tables.append(_Table(number, label(name), is_1904, blank + last_row + 1, above, layout))
     if not tables:
         raise problem
     for number, name, head in without_header:
@@ -97,11 +97,13 @@ def read_xlsx(
 class _Table:
     """A sheet with rows of the feed.
 
-    header_line: 0 if the sheet has no header and continues the one before; above: lines of records above the header.
+    is_1904: whether it counts days from 1904; header_line: 0 if the sheet has no header and continues the one before; above:
+    lines of records above the header.
     """
 
     number: int
     name: str
+    is_1904: bool
     header_line: int
     above: tuple[int, ...]
     layout: Layout
@@ -120,7 +122,7 @@ def _chunks(reader: Reader, tables: list[_Table], feed: Feed, is_padded: bool) -
                     _require_text(rows, its_layout)
                 numbered = rows.with_columns(pl.col("line") + i * SHEET_LINES)
                 chunk = _chunk(numbered, its_layout, feed, is_padded)
-                if reader.is_1904:
+                if table.is_1904:
                     chunk = replace(chunk, cells=chunk.cells.with_columns(_days_of_1904(feed)))
                 yield replace(chunk, place=place)
 
@@ -153,15 +155,6 @@ def _days_of_1904(feed: Feed) -> Iterator[pl.Expr]:
             yield pl.col(column.name).str.replace(r"^\s*(\d{1,5}(?:\.\d+)?)\s*$", "$1（1904年日期系统）")
 
 
-def _counts_from_1904(path: Path) -> bool:
-    """Return whether an .xlsx uses the 1904 date system; a damaged file is left to its reader."""
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open("xl/workbook.xml") as part:
-            return re.search(rb"\sdate1904=[\"'](?:1|true)", part.read(1 << 20)) is not None
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError, NotImplementedError, RuntimeError, EOFError, zlib.error):
-        return False
-
-
 def _sections(
     batches: Iterator[pl.DataFrame], layout: Layout, feed: Feed, place: str
 ) -> Iterator[tuple[pl.DataFrame, Layout]]:
@@ -186,21 +179,27 @@ def _chunk(rows: pl.DataFrame, layout: Layout, feed: Feed, is_padded: bool) -> C
     """
     rows = rows.filter(pl.any_horizontal(False, _is_given(_cells())))
     columns = rows.columns[2:]
+    rows = rows.with_columns(pl.lit("").alias(str(i)) for i in range(len(columns), layout.width))
     has_more = pl.any_horizontal(False, *(_is_given(pl.col(name)) for name in columns[layout.width :]))
     has_less = pl.lit(not is_padded) & (pl.col("width") < layout.required)
     is_broken = rows.select(has_more | has_less).to_series()
+    is_ahead = None
+    if rows.select(pl.any_horizontal(False, _cells().str.ends_with(sheets.ZERO).any())).item():
+        own = pl.col([str(position) for position in layout.positions if position is not None])
+        without_zeros = own.str.replace(f".*{sheets.ZERO}$", "")
+        is_ahead = rows.filter(~is_broken).select(is_prefilled(without_zeros)).to_series()
+        rows = rows.with_columns(_cells().str.strip_suffix(sheets.ZERO))
     broken = [
         Record(line, cells, ",".join(cells))
         for line, cells in ((row[0], _sent(row)) for row in rows.filter(is_broken).iter_rows())
     ]
-    missing = [pl.lit("").alias(str(i)) for i in range(len(columns), layout.width)]
-    whole = rows.filter(~is_broken).with_columns(missing).select("line", *map(str, range(layout.width)))
+    whole = rows.filter(~is_broken).select("line", *map(str, range(layout.width)))
     cells = whole.select(
         (pl.lit(None, pl.String) if position is None else pl.col(str(position)).replace("", None)).alias(column.name)
         for column, position in zip(feed.columns, layout.positions, strict=True)
     )
     raw = whole.select(pl.concat_str(_cells(), separator=",").alias("raw"))
-    return Chunk(whole["line"], cells, raw["raw"], broken, layout)
+    return Chunk(whole["line"], cells, raw["raw"], broken, layout, is_ahead=is_ahead)
 
 
 def _cells() -> pl.Expr:
@@ -238,7 +237,6 @@ def _require_modest(path: Path) -> None:
 # Error names of `sheets.py` -> message for the sender.
 _REASONS = {
     "PasswordError": "这是有密码的电子表格，无法读取；请去掉密码后重新报送",
-    "UnplacedErrorsError": "电子表格中有错误值（如#N/A），无法确定其位置；请更正错误值，或另存为.xlsx后重新报送",
 }
 
 
@@ -257,7 +255,6 @@ class Reader:
 
     def __init__(self, path: Path, kind: str) -> None:
         _require_modest(path)
-        self.is_1904 = _counts_from_1904(path)
         # -I isolates the interpreter: only installed packages, no PYTHON* variables. The environment is empty because variables
         # may hold passwords, and stderr is discarded because a crash message may quote the file.
         self._process = subprocess.Popen(
@@ -267,9 +264,9 @@ class Reader:
         )  # fmt: skip
 
     @cached_property
-    def heads(self) -> list[tuple[str, int, list[list[str]]]]:
-        """Return each sheet's name, its number of leading blank rows, and its next rows."""
-        return cast("list[tuple[str, int, list[list[str]]]]", self._hear())
+    def heads(self) -> list[tuple[str, bool, int, list[list[str]]]]:
+        """Return each sheet's name, whether it counts days from 1904, its number of leading blank rows, and its next rows."""
+        return cast("list[tuple[str, bool, int, list[list[str]]]]", self._hear())
 
     def __enter__(self) -> Self:
         return self
