@@ -24,6 +24,7 @@ MAX_BYTES = 16 << 30
 MAX_MEMBERS, MAX_DIRECTORY_BYTES = 10_000, 64 << 20
 MAX_RATIO, RATIO_FROM_BYTES = 200, 256 << 20
 _BLOCK = 1 << 20
+_IS_UTF8 = 0x800
 # A zip file with one of these members is a document, not an archive.
 DOCUMENT_PARTS = frozenset({"[Content_Types].xml", "OFD.xml", "Index/Document.iwa"})
 ODF = "application/vnd.oasis.opendocument"
@@ -81,13 +82,30 @@ def opened(path: Path) -> Iterator[list[Member]]:
         if len(files) > MAX_MEMBERS or sum(info.file_size for info in files) > MAX_BYTES:
             raise FileRejectedError("压缩文件解开后过大或成员过多，疑似异常文件，未读取")
         for info in files:
-            name = label(as_text(info.filename))
-            if PurePosixPath(name).name.startswith((".", "~$")) or "__MACOSX" in name:
+            name = label(as_text(_member_name(info)))
+            if is_system_file(PurePosixPath(name).name) or "__MACOSX" in name:
                 continue
             seen[name] += 1
             unique = name if seen[name] == 1 else f"{name}#{seen[name]}"
             members.append(Member(unique, info.compress_size, partial(archive.open, info)))
         yield members
+
+
+def _member_name(info: zipfile.ZipInfo) -> str:
+    """Return a member's name. Programs that do not mark it as UTF-8 mostly write UTF-8 or GBK, which zipfile reads as cp437."""
+    if info.flag_bits & _IS_UTF8:
+        return info.filename
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return info.filename.encode("cp437").decode(encoding)
+        except UnicodeError:
+            continue
+    return info.filename
+
+
+def is_system_file(name: str) -> bool:
+    """Return whether the operating system or an office program made a file for itself."""
+    return name.startswith((".", "~$")) or name.lower() in ("thumbs.db", "desktop.ini")
 
 
 def require_modest_directory(path: Path) -> None:

@@ -28,6 +28,7 @@ from urllib.parse import quote, unquote, unquote_to_bytes, urlparse
 import httpx
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
+from yingjian.landing.archives import is_system_file
 from yingjian.landing.errors import label
 from yingjian.landing.feeds import FEEDS, RISK_AREAS
 from yingjian.settings import SetupError, variables
@@ -120,7 +121,7 @@ def _finished(files: list[LandingFile]) -> list[LandingFile]:
     finished = [
         file
         for file in files
-        if not file.name.startswith((".", "~$"))
+        if not is_system_file(file.name)
         and not file.name.lower().endswith(UNFINISHED)
         and (
             not marked.isdisjoint((file.location, file.location.rpartition(".")[0]))
