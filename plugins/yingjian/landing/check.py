@@ -215,7 +215,7 @@ _CONVERSIONS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "time": lambda text: repair.timestamp(text).dt.strftime(repair.ISO_MOMENT),
     "number": repair.number,
     "id_number": repair.document_number,
-    "group": lambda text: repair.fold(text).str.to_uppercase().str.replace(repair.POINT_ZERO, "$1"),
+    "group": repair.group,
     "frequency": repair.frequency,
     "tests": repair.required_tests,
     "code": repair.fold,
@@ -224,6 +224,7 @@ _CONVERSIONS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "place": repair.place,
     "places": repair.places,
 }
+_VALUES = ("date", "time", "number", "code")  # A cell of these kinds holds a single value.
 _SAMPLE = 1000
 # Cells that match these patterns need no repair. Plain text is visible ASCII and common Chinese characters, with no blank or
 # apostrophe at its edges and no full-width characters.
@@ -269,6 +270,7 @@ def _repaired(texts: pl.Series, column: Column) -> pl.DataFrame:
     return (
         pl.DataFrame({"raw": texts})
         .with_columns(clean=repair.clean(pl.col("raw")))
+        .with_columns(clean=repair.value_or_none(pl.col("clean")) if column.kind in _VALUES else pl.col("clean"))
         .with_columns(value=_conversion(column)(pl.col("clean")))
         .select(
             "raw", "value", given=pl.col("clean").is_not_null(), repaired=is_repaired,
@@ -295,7 +297,7 @@ def _is_final(raw: pl.Series, column: Column) -> pl.Series:
             layout = repair.ISO_DATE if is_day else repair.ISO_TIME
             return is_written & raw.str.to_datetime(layout, strict=False, time_unit="us").is_not_null()
         case "id_number" | "group":
-            return raw.str.contains("^[0-9A-Z]+$")
+            return raw.str.contains("^[0-9A-Z]+$" if column.kind == "id_number" else "^[1-9A-Z][0-9A-Z]*$")
         case "code":
             return raw.is_in(column.codes)
         case "text" if column.is_phone:
@@ -364,7 +366,9 @@ def _column_problems(
             unknown = Problem("unknown_code", column.source, has_text & ~value.is_in(column.codes), words)
             return [*(Problem(code, column.source, flags) for code, flags in problems), unknown]
         case "id_type":
-            problems.append(("unknown_code", has_text & ~value.is_in(ID_TYPES)))
+            words = f"{REASONS['unknown_code']}（应为{'、'.join(ID_TYPES)}之一）"
+            unknown = Problem("unknown_code", column.source, has_text & ~value.is_in(ID_TYPES), words)
+            return [*(Problem(code, column.source, flags) for code, flags in problems), unknown]
         case "group":
             problems.append(("unknown_group", has_text & ~value.is_in(column.codes)))
         case "id_number":

@@ -52,6 +52,9 @@ _NO_FAULT = "^(?:无|没有|未见|未发现)(?:问题|异常|禁忌|隐患)?[�
 NOTHING_SAID = f"{NOTHING}|{_NO_FAULT}"
 
 
+# Tables and databases write these in a cell without a date, number or code. A word such as 不详 says more than that.
+_NO_VALUE = r"(?i)^(?:[-‐–—－_/／\\＼]+|无|暂无|没有|[(（<]?null[)）>]?|none|nil|n/a|\\n)$"
+
 POINT_ZERO = r"^(\d{1,15})\.0$"  # Programs that store integers as floats write them so.
 
 
@@ -59,6 +62,11 @@ def key(text: pl.Expr) -> pl.Expr:
     """Normalise a record key, so that feeds that refer to each other's records agree; null for words such as 无."""
     folded = fold(text).str.replace(POINT_ZERO, "$1")
     return pl.when(~folded.str.contains(NOTHING)).then(folded)
+
+
+def value_or_none(text: pl.Expr) -> pl.Expr:
+    """Return the text; null if it is a sign for an empty cell."""
+    return pl.when(~text.str.contains(_NO_VALUE)).then(text)
 
 
 def text_or_none(text: pl.Expr) -> pl.Expr:
@@ -166,10 +174,20 @@ def _from_parts(parts: pl.Expr) -> pl.Expr:
     return text.str.to_datetime(ISO_MOMENT, strict=False, time_unit="us")
 
 
+_THOUSANDS = r"^\d{1,3}(?:,\d{3})+(?:\.\d+)?$"
+
+
 def number(text: pl.Expr) -> pl.Expr:
-    """Parse a finite decimal number, as text; null if it is none."""
-    value = fold(text).cast(pl.Float64, strict=False)
+    """Parse a finite decimal number, as text, perhaps with commas between thousands; null if it is none."""
+    folded = fold(text)
+    plain = pl.when(folded.str.contains(_THOUSANDS)).then(folded.str.replace_all(",", "")).otherwise(folded)
+    value = plain.cast(pl.Float64, strict=False)
     return pl.when(value.is_finite()).then(value.cast(pl.String))
+
+
+def group(text: pl.Expr) -> pl.Expr:
+    """Write the number of a group in one form: half-width, upper case, without zeros in front or a spreadsheet's .0."""
+    return fold(text).str.to_uppercase().str.replace(POINT_ZERO, "$1").str.replace(r"^0+(\d)", "$1")
 
 
 def frequency(text: pl.Expr) -> pl.Expr:

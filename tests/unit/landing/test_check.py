@@ -100,6 +100,8 @@ def test_a_travel_document_within_the_name_of_a_body(text: str, is_document: boo
 
 def test_a_group_that_a_program_took_for_a_fraction() -> None:
     assert checked("key_population", member(人群编号="8.0"))["group_code"] == "8"
+    assert checked("key_population", member(人群编号="08"))["group_code"] == "8"
+    assert codes("key_population", member(人群编号="00")) == {"unknown_group"}
     assert codes("key_population", member(人群编号="8.5")) == {"unknown_group"}
 
 
@@ -123,6 +125,37 @@ def test_a_good_row_has_no_reason() -> None:
     row = checked("test_results", sample("S1"))
     assert row["reason_codes"] == []
     assert row["is_repaired"] is False
+
+
+@pytest.mark.parametrize("text", ["-", "——", "－", "/", "无", "NULL", "(null)", "None", "\\N", "N/A"])
+def test_a_sign_for_an_empty_cell_is_no_value(text: str) -> None:
+    """The cell is empty, so a required value is missing."""
+    row = checked("key_population", member(移出日期=text))
+    assert (row["reason_codes"], row["end_date"], row["is_repaired"]) == ([], None, True)
+    purchase = ROWS["pharmacy_purchases"]
+    assert codes("pharmacy_purchases", purchase | {"体温": text, "推送时间": text}) == set()
+    assert codes("contacts", ROWS["contacts"] | {"隔离方式": text}) == set()
+    assert codes("key_population", member(起始日期=text)) == {"missing_value"}
+    assert codes("pharmacy_purchases", purchase | {"药品类别": text}) == {"missing_value"}
+
+
+@pytest.mark.parametrize("text", ["#N/A", "########", "不详", "未出院", "0", "2022"])
+def test_other_signs_and_words_are_no_date(text: str) -> None:
+    assert codes("key_population", member(移出日期=text)) == {"bad_date"}
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("12,000", "12000.0"), ("1，234，567.5", "1234567.5"), ("1,20", None), ("1,2000", None), (",000", None)],
+)
+def test_commas_between_thousands_are_nothing(text: str, number: str | None) -> None:
+    row = checked("supplies", ROWS["supplies"] | {"库存": text})
+    assert (row["stock"], row["reason_codes"]) == (number, [] if number else ["bad_number"])
+
+
+def test_a_type_of_document_that_there_is_none_of_is_answered_with_the_types() -> None:
+    words = checked("key_population", member(证件类型="身份证"))["words"]
+    assert words == ["代码不在允许范围（应为" + "、".join(ID_TYPES) + "之一）"]
 
 
 def test_an_answer_without_a_time_has_the_time_of_receipt() -> None:

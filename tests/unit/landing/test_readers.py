@@ -1168,6 +1168,9 @@ def test_a_merged_cell_of_an_open_spreadsheet_stands_in_each_of_its_rows(tmp_pat
         "小计",
         "制表人：某某,审核：某某",
         "备注: 以上为今日数据",
+        "第1页 共2页",
+        "第 2/2 页",
+        "共3页",
         "合计",
     ],
 )
@@ -1182,7 +1185,7 @@ def test_a_line_of_totals_is_no_cut_row_and_says_so(tmp_path: Path, line: str) -
         assert codes == ["ragged_row"] and words.startswith("a.csv第3行：这是") and "无需更正" in words
 
 
-@pytest.mark.parametrize("line", ["E2,居民", "合计01,居民身份证", "注意", "共青团"])
+@pytest.mark.parametrize("line", ["E2,居民", "合计01,居民身份证", "注意", "共青团", "第1页街,居民"])
 def test_a_row_that_was_cut_is_no_line_of_totals(tmp_path: Path, line: str) -> None:
     [chunk] = open_table(write(tmp_path, "\n".join([HEADER, ROW, line]).encode()), FEED).chunks
     assert stage_table._is_cut(chunk)
