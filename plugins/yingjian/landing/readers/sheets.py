@@ -16,7 +16,7 @@ import resource
 import struct
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, time
 from itertools import chain, islice
@@ -158,8 +158,7 @@ BIFF8 = b"\x00\x06"
 
 
 def xls_notes(path: str, names: list[str]) -> dict[str, Notes]:
-    with open(path, "rb") as file:
-        stream = xls_stream(file.read())
+    stream = xls_stream(path)
     is_1904, codes, styles, places = False, {}, [], []
     # A format's text follows its number and length; BIFF8 has a longer length and a byte of flags.
     text_from = 5 if stream[4:6] == BIFF8 else 3
@@ -219,41 +218,13 @@ def xls_records(stream: bytes, place: int) -> Iterator[tuple[int, bytes]]:
         place += 4 + length
 
 
-def xls_stream(content: bytes) -> bytes:
-    """Return the workbook in an .xls, which is a small file system of chained sectors ([MS-CFB])."""
+def xls_stream(path: str) -> bytes:
+    """Return the workbook in an .xls, which is a small file system."""
+    import olefile
 
-    def sector(number: int) -> bytes:
-        return content[(number + 1) * size : (number + 2) * size]
-
-    def numbers(data: bytes) -> tuple[int, ...]:
-        return struct.unpack_from(f"<{len(data) // 4}I", data)
-
-    def chain(first: int, table: tuple[int, ...], part: Callable[[int], bytes] = sector) -> bytes:
-        parts: list[bytes] = []
-        while first < len(table) and len(parts) < len(table):
-            parts.append(part(first))
-            first = table[first]
-        return b"".join(parts)
-
-    size, small = (1 << int.from_bytes(content[place : place + 2], "little") for place in (30, 32))
-    directory, _, small_below, small_table, _, more, _, *tables = struct.unpack_from("<116I", content, 48)
-    while more < NO_SECTOR and len(tables) * size < len(content):
-        *further, more = numbers(sector(more))
-        tables += further
-    table = numbers(b"".join(sector(number) for number in tables if number < NO_SECTOR))
-    entries = chain(directory, table)
-    files = {}
-    for entry in (entries[place : place + 128] for place in range(0, len(entries), 128)):
-        name = entry[: max(0, int.from_bytes(entry[64:66], "little") - 2)].decode("utf-16-le", "replace")
-        files[name.lower()] = struct.unpack_from("<2I", entry, 116)
-    first, length = files.get("workbook") or files["book"]
-    if length >= small_below:
-        return chain(first, table)[:length]
-    smalls = chain(files["root entry"][0], table)
-    return chain(first, numbers(chain(small_table, table)), lambda n: smalls[n * small : (n + 1) * small])[:length]
-
-
-NO_SECTOR = 0xFFFFFFFA  # Higher numbers end a chain.
+    with olefile.OleFileIO(path) as file:
+        data: bytes = file.openstream("Workbook" if file.exists("Workbook") else "Book").read()
+        return data
 
 
 def xlsx_notes(archive: zipfile.ZipFile, parts: dict[str, str]) -> dict[str, Notes]:
