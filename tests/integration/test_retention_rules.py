@@ -25,7 +25,8 @@ KEYS = {"residents": "person_key"} | {
     feed: f"{feed.removesuffix('s')}_key" for feed in ("arrivals", "contacts", "referrals", "cases", "guests", "health_checks", "disinfections", "exemptions")
 } | {
     "key_population": "record_key", "test_results": "sample_key", "declarations": "notice_key", "risk_zones": "notice_key",
-    "pharmacy_purchases": "purchase_key", "releases": "release_key",
+    "pharmacy_purchases": "purchase_key", "releases": "release_key", "dispositions": "disposition_key",
+    "inspections": "inspection_key", "drills": "drill_key", "supplies": "item", "isolation_sites": "site_name",
 }  # fmt: skip
 Rows = list[tuple[str, str, dict[str, Any]]]
 
@@ -200,6 +201,33 @@ CASES: dict[str, tuple[Rows, set[str]]] = {
         ],
         {"stay", "first"} | NEW,
     ),
+    "a release and an answer stay as long as the person's records": (
+        [
+            member("N-over", before(60), id_number="N", **STANDS), member("open", before(30), **STANDS),
+            ("releases", "r", {"record_key": "N-over", "release_type": "全部管控", "release_date": GONE, "id_number": "N", **STANDS}),
+            ("dispositions", "answer", {"item_key": "p-over/1/rolling", "handled_at": GONE}),
+            ("dispositions", "of-another", {"item_key": "N-over/1/rolling", "handled_at": GONE}),
+        ],
+        {"N-over", "open", "r", "answer"},
+    ),
+    "the last report of each stays": (
+        [
+            *(("supplies", f"{of}-{n}", {"supply_key": of, "reported_on": before(n)}) for of, n in (("A", 9), ("A", 0), ("B", 5))),
+            *(("isolation_sites", f"{of}-{n}", {"site_key": of, "reported_on": before(n)}) for of, n in (("X", 9), ("X", 0), ("Y", 5))),
+            *(
+                ("drills", f"{kind}{article}-{n}", {"drill_type": kind, "article": article, "held_on": before(n)})
+                for kind, article, n in (("演练", None, 9), ("演练", None, 0), ("演练", "9", 3), ("培训", None, 5))
+            ),
+        ],
+        {"A-0", "B-5", "X-0", "Y-5", "演练None-0", "演练9-3", "培训None-5"},
+    ),
+    "the two newest valid samples of a person on a list stay": (
+        [
+            member("stay", before(60), **STANDS), taken("third", before(9), "p"), taken("second", before(8), "p"),
+            ("test_results", "void", {"sampled_at": before(7), "result": "无效", **STANDS}), taken("first", before(6), "p"),
+        ],
+        {"stay", "second", "first"},
+    ),
     "evidence stays from the day on which a record begins": (
         [
             member("stay", before(5), **STANDS),
@@ -226,6 +254,17 @@ def test_what_stays(conn: psycopg.Connection, rows: Rows, kept: set[str]) -> Non
     assert stay(conn, rows) == kept
 
 
+def put_open(conn: psycopg.Connection, mart: str, **cells: Any) -> int:
+    """Put a row into the current publication; return the publication's id."""
+    ((publication_id,),) = conn.execute("select publication_id from published.current").fetchall()
+    partition = f"published.{mart}_p{publication_id}"
+    needed = "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and attnotnull and attname <> 'publication_id'"
+    for (column,) in conn.execute(needed, (partition,)).fetchall():
+        conn.execute(f"alter table {partition} alter column {column} drop not null")  # type: ignore[arg-type]
+    metadata.put(conn, partition, publication_id=publication_id, **cells)
+    return int(publication_id)
+
+
 @pytest.mark.parametrize(
     ("mart", "cells"),
     [
@@ -235,14 +274,62 @@ def test_what_stays(conn: psycopg.Connection, rows: Rows, kept: set[str]) -> Non
 )  # fmt: skip
 def test_who_has_something_open_stays(conn: psycopg.Connection, mart: str, cells: dict[str, Any]) -> None:
     """A row of the current publication keeps the person's record, which is over."""
-    ((publication_id,),) = conn.execute("select publication_id from published.current").fetchall()
-    partition = f"published.{mart}_p{publication_id}"
-    needed = "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and attnotnull and attname <> 'publication_id'"
-    for (column,) in conn.execute(needed, (partition,)).fetchall():
-        conn.execute(f"alter table {partition} alter column {column} drop not null")  # type: ignore[arg-type]
-    metadata.put(conn, partition, publication_id=publication_id, person_key="open", **cells)
+    publication_id = put_open(conn, mart, person_key="open", **cells)
     rows = [member("open", before(60), GONE), member("other", before(60), GONE)]
     assert stay(conn, rows, publication_id) == {"open"}
+
+
+@pytest.mark.parametrize(
+    ("mart", "cells", "rows"),
+    [
+        ("control", {"status": "due", "released_on": GONE, "person_key": "open"}, [member("open", before(60), GONE)]),
+        ("control", {"status": "infected", "person_key": "open"}, [member("open", before(60), GONE)]),
+        ("obligation", {"status": "missed", "person_key": "open"}, [member("open", before(60), GONE)]),
+    ],
+)  # fmt: skip
+def test_what_is_not_open_keeps_nobody(conn: psycopg.Connection, mart: str, cells: dict[str, Any], rows: Rows) -> None:
+    assert stay(conn, rows, put_open(conn, mart, **cells)) == set()
+
+
+OPEN_ITEMS: dict[str, tuple[str, dict[str, Any], Rows, set[str]]] = {
+    "a positive person's samples, from the day of the sample": (
+        "positive_followup",
+        {"status": "waiting", "person_key": "p", "sampled_at": before(3, "23:00"), "due_at": before(2, "01:00")},
+        [taken("of-the-day", before(3), "p"), taken("before", before(4), "p")], {"of-the-day"},
+    ),
+    "the samples of a tube": (
+        "pool_followup", {"status": "overdue", "person_key": "x", "tube_no": "T"},
+        [("test_results", "in-tube", {"sampled_at": GONE, "tube_no": "T"}), taken("other", GONE, "p")], {"in-tube"},
+    ),
+    "the answer about an item that is still listed": (
+        "disposition", {"item_id": "I-1"},
+        [("dispositions", "listed", {"item_key": "I-1", "handled_at": GONE}), ("dispositions", "not", {"item_key": "I-2", "handled_at": GONE})],
+        {"listed"},
+    ),
+    "a finding": (
+        "inspection_followup", {"status": "overdue", "inspection_id": "open"},
+        [("inspections", "open", {"inspected_at": GONE}), ("inspections", "passed", {"inspected_at": GONE})], {"open"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("mart", "cells", "rows", "kept"), OPEN_ITEMS.values(), ids=OPEN_ITEMS)
+def test_what_an_open_item_needs_stays(
+    conn: psycopg.Connection, mart: str, cells: dict[str, Any], rows: Rows, kept: set[str]
+) -> None:
+    assert stay(conn, rows, put_open(conn, mart, **cells)) == kept
+
+
+def test_a_sample_of_the_same_number_is_not_another_persons(conn: psycopg.Connection) -> None:
+    rows = [
+        member("stay", before(60), **STANDS),
+        *(
+            ("test_results", "same", {"sampled_at": GONE, "result": "阴性", "id_number": person, "person_key": person})
+            for person in "pq"
+        ),
+    ]
+    assert stay(conn, rows) == {"stay", "same"}  # type: ignore[arg-type]
+    assert conn.execute("select person_key from staging.test_results").fetchall() == [("p",)]
 
 
 def test_changes_of_samples_wait_for_the_slowest_reader(conn: psycopg.Connection) -> None:
@@ -260,3 +347,126 @@ def test_changes_of_samples_wait_for_the_slowest_reader(conn: psycopg.Connection
         )
         retention._forget_changes(conn)
         assert conn.execute("select min(change_id) from staging.sample_change").fetchone() == (left,)
+
+
+def test_the_day_of_a_moment_is_that_of_shanghai(conn: psycopg.Connection) -> None:
+    """The first moment of the last day that stays, and the moment before it, in a session of another time zone."""
+    conn.execute("set local time zone 'UTC'")
+    conn.execute(
+        "truncate quality.rejected_row, quality.contradiction, portal.sending, portal.correction, delivery.attempt cascade"
+    )
+    ((file_id,),) = conn.execute("select max(file_id) from quality.landed_file").fetchall()
+    lines = count(2)
+    for name, moment in (("kept", f"{LAST_KEPT} 00:00+08"), ("gone", f"{GONE} 23:59:59+08")):
+        metadata.put(
+            conn, "quality.rejected_row", file_id=file_id, feed="requests", file_name="x", line=next(lines), sender=name,
+            record_key="key", reason_codes=["bad_code"], reason="x", raw_text="row", cells="{}", typed="{}", rejected_at=moment,
+        )  # fmt: skip
+        metadata.put(
+            conn, "quality.contradiction", file_id=file_id, line=next(lines), feed="requests", record_key=name,
+            other_file_id=file_id, other_line=2, columns=["x"], found_at=moment,
+        )  # fmt: skip
+        metadata.put(
+            conn, "portal.sending", login=name, sender=name, feed="requests", suffix="", size_bytes=1, sent_at=moment
+        )
+        metadata.put(
+            conn, "staging.document_correction", id_type="护照", id_number=name, person_key=name, right_id_type="护照",
+            right_id_number="right", declared_at=moment,
+        )  # fmt: skip
+        for official, state, moments in (
+            ("sent", "sent", {"not_before": "2000-01-01", "ended_at": moment}), ("shared", "shared", {"not_before": moment}),
+        ):  # fmt: skip
+            metadata.put(
+                conn, "delivery.attempt", what="absence", occasion=name, official=official, channel="mail", number=1,
+                target="one@example.org", reference="<1@example.org>", audience_kind="office", audience="", state=state, **moments,
+            )  # fmt: skip
+    metadata.put(conn, "delivery.attempt", what="absence", official="waits", channel="mail", number=1, target="two@example.org",
+                 audience_kind="office", audience="", state="planned", not_before="2000-01-01")  # fmt: skip
+    conn.execute("insert into portal.sent_file (sending_id, content) select sending_id, 'x' from portal.sending")
+    conn.execute("alter table portal.correction disable trigger user")
+    conn.execute(
+        """
+        insert into portal.correction (rejected_id, feed, sender, content, reason, login, name)
+        select rejected_id, feed, sender, 'x', 'x', 'clerk', '经办' from quality.rejected_row
+        """
+    )
+
+    before = dict.fromkeys(("rejected_row", "document_correction", "pulled", "delivery_addresses"), LAST_KEPT)
+    done = [
+        *retention._rejected(conn, before),
+        *retention._corrections(conn, before),
+        retention._delete_sent(conn, before),
+    ]
+    done += retention._addresses(conn, before)
+    assert {deletion.what: (deletion.rows, deletion.rows_kept) for deletion in done} == {
+        "rejected_row": (2, 0), "portal_correction": (1, 0), "document_correction": (1, 0), "portal_sent_file": (1, 0),
+        "delivery_addresses": (2, 0),
+    }  # fmt: skip
+    for query in (
+        "select sender from quality.rejected_row where coalesce(nullif(raw_text, ''), record_key, cells::text, typed::text) is not null",
+        "select record_key from quality.contradiction where record_key is not null",
+        "select sender from portal.correction",
+        "select id_number from staging.document_correction",
+        "select login from portal.sending inner join portal.sent_file using (sending_id)",
+        "select distinct occasion from delivery.attempt where target like '%@%' and official <> 'waits'",
+        "select distinct occasion from delivery.attempt where reference is not null",
+    ):
+        assert conn.execute(query).fetchall() == [("kept",)], query  # type: ignore[arg-type]
+    waits = conn.execute("select target from delivery.attempt where official = 'waits'").fetchone()
+    assert waits == ("two@example.org",)
+    assert [deletion.rows for deletion in retention._addresses(conn, before)] == [0], "the address went already"
+
+
+def test_a_correction_stays_with_a_row_of_either_document(conn: psycopg.Connection) -> None:
+    for number in ("wrong", "right", "none"):
+        metadata.put(
+            conn, "staging.document_correction", id_type="护照", id_number=number, person_key=number, right_id_type="护照",
+            right_id_number=f"of-{number}", declared_at=f"{GONE} 12:00+08",
+        )  # fmt: skip
+    for line, number in enumerate(("wrong", "of-right"), 2):
+        metadata.put(
+            conn, "staging.residents", file_id=0, line=line, id_type="护照", id_number=number, person_key=number
+        )
+    [deletion] = retention._corrections(conn, {"document_correction": LAST_KEPT})
+    assert (deletion.rows, deletion.rows_kept) == (1, 2)
+    left = conn.execute("select id_number from staging.document_correction order by 1").fetchall()
+    assert left == [("right",), ("wrong",)]
+
+
+class Uncommitted:
+    """A connection whose commits do nothing, so that the test can take everything back."""
+
+    def __init__(self, conn: psycopg.Connection) -> None:
+        self._conn = conn
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._conn, name)
+
+    def commit(self) -> None:
+        pass
+
+
+def test_rows_of_persons_go_with_their_publication_unless_it_is_the_current_one(conn: psycopg.Connection) -> None:
+    """The rows of a mart that is no longer made go too; figures stay."""
+    conn.execute(
+        "create table published.former (publication_id bigint, person_key text) partition by list (publication_id)"
+    )
+    for number, day in {9001: GONE, 9002: LAST_KEPT, 9003: GONE}.items():
+        metadata.put(
+            conn, "published.publication", publication_id=number, as_of_date=day, policy_edition="9", quality_status="passed",
+            checks_run=1, checks_failed=0, input_files=1, input_rows=1, code_version="test", run_key=str(number),
+        )  # fmt: skip
+        for mart in ("former", "compliance_daily"):
+            partition = f"published.{mart}_p{number}"
+            conn.execute(f"create table {partition} partition of published.{mart} for values in ({number})")  # type: ignore[arg-type]
+    conn.execute("insert into published.former values (9001, 'somebody')")
+    [deletion] = retention._published(Uncommitted(conn), {"published_persons": LAST_KEPT}, 9003)  # type: ignore[arg-type]
+    assert (deletion.what, deletion.rows) == ("published.former", 1)
+    left = conn.execute(
+        "select relname from pg_class where relname ~ '_p900\\d$' and relkind = 'r' order by 1"
+    ).fetchall()
+    assert [name for (name,) in left] == [
+        "compliance_daily_p9001", "compliance_daily_p9002", "compliance_daily_p9003", "former_p9002", "former_p9003",
+    ]  # fmt: skip
+    recorded = "select what, before_date, rows_deleted from quality.deletion order by deletion_id desc limit 1"
+    assert conn.execute(recorded).fetchone() == ("published.former", LAST_KEPT, 1)

@@ -19,7 +19,6 @@ from psycopg import sql
 
 from yingjian.clock import SHANGHAI
 from yingjian.database import locks
-from yingjian.modelling.marts import published
 from yingjian.privacy import correction
 from yingjian.privacy.audit_trail import record
 
@@ -514,7 +513,10 @@ def _files(before: Mapping[str, date], reports: Path, pulled: Path, shared: Path
 
 
 def _published(conn: psycopg.Connection[Any], before: Mapping[str, date], current: int) -> list[Deletion]:
-    """Drop partitions with a row per person of publications of old business dates; aggregates are kept."""
+    """Drop partitions with a row per person of publications of old business dates; aggregates are kept.
+
+    The partitions of marts that this version no longer has are dropped, too.
+    """
     if "published_persons" not in before:
         return []
     day = before["published_persons"]
@@ -526,11 +528,10 @@ def _published(conn: psycopg.Connection[Any], before: Mapping[str, date], curren
         inner join pg_class as mart on mart.oid = inhparent
         inner join pg_attribute on attrelid = mart.oid and attname = 'person_key'
         inner join published.publication on partition.relname = mart.relname || '_p' || publication_id
-        where mart.relnamespace = 'published'::regnamespace and mart.relname = any(%s)
-        and as_of_date < %s and publication_id <> %s
+        where mart.relnamespace = 'published'::regnamespace and as_of_date < %s and publication_id <> %s
         order by publication_id, mart.relname
         """,
-        ([mart.name for mart in published().values() if not mart.is_history], day, current),
+        (day, current),
     ).fetchall()
     conn.commit()
     deletions = []
@@ -547,7 +548,10 @@ def _published(conn: psycopg.Connection[Any], before: Mapping[str, date], curren
 
 
 def _addresses(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> list[Deletion]:
-    """Remove the addresses of old deliveries; the official, the state and the times are kept."""
+    """Remove the addresses of old deliveries; the official, the state and the times are kept.
+
+    A shared attempt, which is never made, has no end; it counts from the time at which it was due.
+    """
     if "delivery_addresses" not in before:
         return []
     day = before["delivery_addresses"]
@@ -555,7 +559,8 @@ def _addresses(conn: psycopg.Connection[Any], before: Mapping[str, date]) -> lis
         emptied = conn.execute(
             """
             update delivery.attempt set target = 'deleted ' || attempt_id, reference = null
-            where (ended_at at time zone 'Asia/Shanghai')::date < %s and target not like 'deleted %%'
+            where (case state when 'shared' then not_before else ended_at end at time zone 'Asia/Shanghai')::date < %s
+            and target not like 'deleted %%'
             """,
             (day,),
         ).rowcount
