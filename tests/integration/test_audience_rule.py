@@ -184,6 +184,11 @@ def test_policies_of_an_earlier_version_are_replaced(conn: psycopg.Connection, m
         assert conn.execute(kinds).fetchall() == [("readers", "*"), ("services", "*")]
     protect(conn, PLACE, PLACE.columns)
     assert conn.execute(kinds).fetchall() == [("readers", "r"), ("services", "r")]
+    roles = "select polname, polroles::regrole[]::text[] from pg_policy where polrelid = 'published.by_place'::regclass"
+    assert {name: set(of) for name, of in conn.execute(roles).fetchall()} == {
+        "readers": {"view_owner", "reporter"},
+        "services": {"transformer", "loader"},
+    }
 
 
 def test_a_column_that_is_not_there_yet_shows_nothing(database: str) -> None:
