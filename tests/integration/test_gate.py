@@ -299,7 +299,7 @@ def test_the_rows_that_are_checked_stay_in_the_database(lean: Settings, monkeypa
 
     with warehouse.connect(failing) as conn:
         conn.execute("update published.publication set last_change_id = null")
-        conn.execute("update build.obligation set explanation = repeat('1', 18)")
+        conn.execute("update build.obligation set explanation = '350503194205022751'")
     ((samples, obligations),) = support.query(
         failing, "select (select count(*) from quality.changed_test_results), (select count(*) from build.obligation)"
     )
