@@ -613,6 +613,27 @@ def test_nobody_is_read_without_a_reason_or_outside_the_own_part(town: Town) -> 
         conn.execute("select restricted.resolve(%s, '流调')", (mine,))
 
 
+def test_a_look_deletes_the_login_s_old_looks_and_no_others(town: Town) -> None:
+    mine = person_of(town, f"community = '{town.community}'")
+    with warehouse.connect(town.settings) as owner:
+        owner.execute("delete from access.look")
+        owner.execute(
+            """
+            insert into access.look (login, person_key, looked_at, asked_in)
+            select login, person_key, clock_timestamp() - age, '1' from (
+                values ('m-case', 'looked at lately', interval '0'), ('m-case', 'looked at before', '2 hours'),
+                ('m-office', %(mine)s, '0'), ('m-office', 'looked at before', '2 hours')
+            ) as made (login, person_key, age)
+            """,
+            {"mine": mine},
+        )
+    with town.as_("m-case") as conn:
+        conn.execute("select restricted.resolve(%s, '流调')", (mine,))
+    assert set(support.query(town.settings, "delete from access.look returning login, person_key")) == {
+        ("m-case", "looked at lately"), ("m-case", mine), ("m-office", mine), ("m-office", "looked at before"),
+    }  # fmt: skip
+
+
 def test_a_grid_reads_whom_it_has_and_nobody_of_the_same_grid_elsewhere(town: Town) -> None:
     """The numbers of grids come again in each community."""
     duty = "select person_key from reporting.obligation"

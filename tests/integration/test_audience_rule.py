@@ -44,6 +44,18 @@ TABLES = """
     insert into published.in_grids values
         ('a1', '甲', '1'), ('a2', '甲', '2'), ('a', '甲', ''), ('an', '甲', null), ('b1', '乙', '1'), ('n1', null, '1'), ('e1', '', '1');
 """
+# The current publication, 2, and an earlier one have these persons and duties.
+PERSONS = """
+    create table published.current (publication_id bigint);
+    insert into published.current values (2);
+    create table published.person (publication_id bigint, person_key text, community text, grid text);
+    insert into published.person values
+        (2, 'a1', '甲', '1'), (2, 'a', '甲', ''), (2, 'b1', '乙', '1'), (2, 'e1', '', '1'), (2, 'c2', '丙', '2'),
+        (2, 'moved', '丁', '1'), (1, 'moved', '甲', '1'), (2, 'treated', '丁', '1'), (2, 'works', '丁', '1');
+    create table published.obligation (publication_id bigint, person_key text, community text, grid text, department text);
+    insert into published.obligation values
+        (2, 'treated', '', '', '教育局、卫健局'), (2, 'works', '甲', '1', ''), (1, 'c2', '甲', '1', '教育局');
+"""
 EVERY_ROW = {
     "by_place": "a b c d e",
     "by_several": "a ab b c d e",
@@ -93,9 +105,19 @@ LOGINS = {
         },
     ),
     "grids": ([("grid", "甲 1"), ("grid", "乙 1"), ("grid", "丙 1")], NOTHING | {"in_grids": "a1 b1"}),
+    "half_grids": ([("grid", "甲 "), ("grid", " 1")], NOTHING),
     "namesake": ([("community", "卫健局")], NOTHING),
     "office": ([("office", "")], EVERY_ROW),
     "nothing": ([], dict.fromkeys(EVERY_ROW, "")),
+}
+OWN_PERSONS = {
+    "one": "a a1 works",
+    "two": "a a1 b1 treated works",
+    "grids": "a1 b1 works",
+    "half_grids": "",
+    "namesake": "",
+    "office": "a a1 b1 c2 e1 moved treated works",
+    "nothing": "",
 }
 
 
@@ -108,12 +130,13 @@ def database(bare_server: Settings) -> str:
     with psycopg.connect(server.uri("yingjian_owner", "audience_rule")) as conn:
         conn.execute("create schema published")
         conn.execute(TABLES)
+        conn.execute(PERSONS)
         protect_town(conn)
         conn.execute("create schema seen; grant usage, create on schema seen to view_owner")
         conn.execute("grant usage on schema published to view_owner")
         conn.execute("grant select on all tables in schema published to view_owner")
         conn.execute("grant execute on all functions in schema access to view_owner, community_reader")
-        conn.execute("grant usage on schema seen to community_reader")
+        conn.execute("grant usage on schema seen, access to community_reader")
         for mart in MARTS:
             protect(conn, mart, mart.columns)
             name = sql.Identifier(mart.name)
@@ -172,6 +195,34 @@ def test_a_login_sees_the_rows_of_all_its_parts(login: str, conn: psycopg.Connec
     for carried in ("", "office:", "community:丙"):
         conn.execute("select set_config('yingjian.audience', %s, true)", (carried,))
         assert rows(conn, "seen") == LOGINS[login][1]
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_a_login_may_look_at_the_persons_of_all_its_parts_in_the_current_publication(
+    login: str, conn: psycopg.Connection
+) -> None:
+    persons = [key for (key,) in conn.execute("select distinct person_key from published.person order by 1")]
+    conn.execute(sql.SQL("set session authorization {}").format(sql.Identifier(f"rule-{login}")))
+    own = conn.execute("select key from unnest(%s::text[]) as key where access.is_of_own_part(key)", (persons,))
+    assert " ".join(key for (key,) in own) == OWN_PERSONS[login]
+
+
+def test_a_login_reads_whom_it_looked_at_itself_lately_in_its_own_part(conn: psycopg.Connection) -> None:
+    """The view of persons asks both functions, so that an error in one of them would not show in its rows."""
+    conn.execute(
+        """
+        insert into access.look (login, person_key, looked_at, asked_in)
+        select 'rule-' || login, person_key, clock_timestamp() - age, '1' from (
+            values ('one', 'a1', interval '0'), ('one', 'a', '61 minutes'), ('one', 'b1', '0'),
+            ('two', 'a1', '0'), ('two', 'works', '0')
+        ) as made (login, person_key, age)
+        """
+    )
+    persons = [key for (key,) in conn.execute("select distinct person_key from published.person")]
+    conn.execute('set session authorization "rule-one"')
+    may_read = "select key from unnest(%s::text[]) as key where access.may_read_person(key)"
+    assert conn.execute(may_read, (persons,)).fetchall() == [("a1",)]
+    assert conn.execute("select access.persons_looked_at()").fetchall() == [("a1",)]
 
 
 def test_policies_of_an_earlier_version_are_replaced(conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:

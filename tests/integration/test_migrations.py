@@ -13,6 +13,8 @@ from tests.support import query
 from yingjian import cli
 from yingjian.database import schema, warehouse
 from yingjian.operations import backup_databases, migration, status
+from yingjian.privacy import grants, protection
+from yingjian.publishing import reader_views
 from yingjian.settings import Settings, SetupError
 
 
@@ -101,6 +103,18 @@ def test_reading_changes_nothing_and_says_what_to_run(
     assert cli.main(["migrate"]) == 0
     assert cli.main(["quarantine", "list"]) == 0
     assert query(fresh_home, "select to_regclass('quality.note') is null") == [(False,)]
+
+
+def test_a_version_that_makes_rights_or_views_otherwise_is_another_one(
+    fresh_home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "newer.py").touch()
+    with warehouse.connect(fresh_home) as conn:
+        assert migration.is_migrated(conn)
+        for module in (grants, protection, reader_views):
+            with monkeypatch.context() as newer:
+                newer.setattr(module, "__file__", str(tmp_path / "newer.py"))
+                assert not migration.is_migrated(conn), module.__name__
 
 
 def test_an_empty_database_says_so_too(
