@@ -7,16 +7,14 @@ with allowed as (
 
 reported as (
     select
-        counting.sample_date as sampled_on,
-        coalesce(reports.laboratory, '') as laboratory,
-        counting.sampled_at,
-        reports.tested_at,
+        sample_date as sampled_on,
+        coalesce(laboratory, '') as laboratory,
+        sampled_at,
+        tested_at,
         -- A result from after the end of D was not known on D.
-        counting.result <> '待出' and coalesce(reports.tested_at < {{ as_of_date() }} + 1, true) as has_result
-    from {{ ref('int_sample__counting') }} as counting
-    inner join {{ ref('int_sample__records') }} as reports
-        on counting.sample_key = reports.sample_key and counting.person_key = reports.person_key
-    where counting.sample_date > {{ as_of_date() }} - {{ parameter('lab_turnaround_days', as_of_date()) }}
+        result <> '待出' and coalesce(tested_at < {{ as_of_date() }} + 1, true) as has_result
+    from {{ ref('int_sample__counting') }}
+    where sample_date > {{ as_of_date() }} - {{ parameter('lab_turnaround_days', as_of_date()) }}
 ),
 
 -- Spellings that are equal after folding are one institution, shown under the shortest of them.

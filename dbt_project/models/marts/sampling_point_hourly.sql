@@ -10,11 +10,9 @@ samples as (
         counting.person_key,
         counting.sample_date as sampled_on,
         extract(hour from counting.sampled_at)::int as hour,
-        coalesce(reports.sampling_point, '') as spelling
+        coalesce(counting.sampling_point, '') as spelling
     from {{ ref('int_sample__counting') }} as counting
     cross join allowed
-    inner join {{ ref('int_sample__records') }} as reports
-        on counting.sample_key = reports.sample_key and counting.person_key = reports.person_key
     where counting.sample_date > {{ as_of_date() }} - allowed.shown_days
 ),
 

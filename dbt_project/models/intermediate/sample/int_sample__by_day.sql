@@ -21,8 +21,10 @@ select
     sample_key,
     sampled_at,
     sample_date,
+    sampling_point,
     is_single,
     tube_no,
+    laboratory,
     tested_at,
     result
 from {{ ref('int_sample__valid') }}
