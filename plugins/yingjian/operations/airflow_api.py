@@ -21,6 +21,9 @@ from yingjian.settings import Settings, SetupError
 
 FINISHED = frozenset({"success", "failed"})
 READY_SECONDS = 180
+POLL_SECONDS = 0.5
+# A run waits if it does in this many polls in a row, since between two tasks nothing is active either.
+POLLS_WAITING = 3
 # `yingjian run` starts only when no earlier run of these DAGs is unfinished; other DAGs may run in parallel.
 ENDED_BEFORE_A_RUN = (Dag.LANDING, Dag.DAILY, Dag.MAINTENANCE)
 # In these tasks a run waits for a time or a person, possibly for hours; the command line does not wait for that.
@@ -167,10 +170,11 @@ class Airflow:
         conf: dict[str, Any] | None = None,
         on_task: Callable[[TaskResult], None] = lambda task: None,
     ) -> RunResult:
-        """Trigger a DAG for the data interval of `day` (Asia/Shanghai) and wait until it ends.
+        """Trigger a DAG for the data interval of `day` (Asia/Shanghai) and wait until it ends, as `wait_for` does."""
+        return self.wait_for(dag_id, self.start_dag(dag_id, day, conf), on_task)
 
-        on_task: called once per task when it succeeds or fails. A run that only waits for a person or a time is left waiting.
-        """
+    def start_dag(self, dag_id: str, day: date, conf: dict[str, Any] | None = None) -> str:
+        """Trigger a DAG for the data interval of `day` (Asia/Shanghai); return the run's id."""
         start = datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
         run = self._request(
             "POST",
@@ -182,11 +186,19 @@ class Airflow:
                 "conf": conf or {},
             },
         )
-        run_id = run["dag_run_id"]
-        seen_waiting = False
+        return str(run["dag_run_id"])
+
+    def wait_for(
+        self, dag_id: str, run_id: str, on_task: Callable[[TaskResult], None] = lambda task: None
+    ) -> RunResult:
+        """Wait until a run ends, or only waits for a person or a time.
+
+        on_task: called once per task when it succeeds or fails.
+        """
+        polls_waiting = 0
         reported: set[str] = set()
         while True:
-            time.sleep(1)
+            time.sleep(POLL_SECONDS)
             path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
             state = self._get(path)["state"]
             is_over = state in FINISHED
@@ -201,10 +213,9 @@ class Airflow:
                 is_waiting = self._get(f"{path}/taskInstances/{WAITS_AT[dag_id]}")["state"] in WAITING
                 tasks = self._tasks(dag_id, run_id) if is_waiting else []
                 is_waiting = is_waiting and not any(task.state in AT_WORK for task in tasks)
-                # The run must be waiting in two polls in a row, since between two tasks nothing is active either.
-                if is_waiting and seen_waiting:
+                polls_waiting = polls_waiting + 1 if is_waiting else 0
+                if polls_waiting == POLLS_WAITING:
                     return RunResult(dag_id, run_id, "awaiting", tasks)
-                seen_waiting = is_waiting
 
     def _newest(self, path: str) -> list[TaskResult]:
         """Return the tasks of a run that ended most recently, ordered by end."""

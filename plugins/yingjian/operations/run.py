@@ -130,8 +130,10 @@ def _deliver(
     with warehouse.connect(settings) as conn:
         row = conn.execute("select publication_id from published.publication where run_key = %s", (run_id,)).fetchone()
     conf = {"publication_id": row[0] if row else None}
-    for dag_id in (name for name, is_wanted in wanted.items() if is_wanted):
-        result = airflow.run_dag(dag_id, day, conf)
+    # The two do not wait for each other.
+    started = {dag_id: airflow.start_dag(dag_id, day, conf) for dag_id, is_wanted in wanted.items() if is_wanted}
+    for dag_id, started_id in started.items():
+        result = airflow.wait_for(dag_id, started_id)
         stopwatch.mark(f"{dag_id} {day}", _seconds_by_step(result.tasks))
         sentence = {
             (Dag.DELIVERY, "success"): "delivered",
