@@ -106,7 +106,8 @@ def timestamp(text: pl.Expr) -> pl.Expr:
 
 
 def _timestamps(texts: pl.Series) -> pl.Series:
-    # Each step is materialised: in a single expression, polars would repeat the first steps for every part of a date.
+    # Each step is materialised: in a single expression, polars would repeat the first steps for every part of a date, and plan for
+    # longer than it works.
     frame = pl.DataFrame({"text": texts}).select(folded=fold(pl.col("text")))
     hours = frame["folded"].str.extract_groups(_RANGE).struct
     start, end = (hours.field(name).cast(pl.Int64) for name in ("from", "to"))
@@ -134,10 +135,14 @@ def _timestamps(texts: pl.Series) -> pl.Series:
     since_1899 = pl.lit("1899-12-30").str.to_datetime("%Y-%m-%d", time_unit="us") + pl.duration(
         seconds=(pl.col("serial") * 86400).round(0).cast(pl.Int64)
     )
-    local = pl.coalesce(_from_parts(pl.col("parts")), _from_parts(pl.col("compact")), since_1899)
-    here = local + pl.duration(minutes=HERE_MINUTES - pl.col("minutes"))
-    moment = pl.when(pl.col("zone").struct.field("local").is_null()).then(local).otherwise(here)
-    return frame.select(pl.when(moment.dt.year().is_between(1000, 9999)).then(moment)).to_series()
+    frame = frame.with_columns(
+        local=pl.coalesce(_from_parts(pl.col("parts")), _from_parts(pl.col("compact")), since_1899)
+    )
+    here = pl.col("local") + pl.duration(minutes=HERE_MINUTES - pl.col("minutes"))
+    frame = frame.with_columns(
+        moment=pl.when(pl.col("zone").struct.field("local").is_null()).then("local").otherwise(here)
+    )
+    return frame.select(pl.when(pl.col("moment").dt.year().is_between(1000, 9999)).then("moment")).to_series()
 
 
 HERE_MINUTES = 8 * 60  # Asia/Shanghai is so far east of Greenwich, without summer time since 1991.
