@@ -102,9 +102,13 @@ def test_time_and_room_are_limited(as_reader: Connect) -> None:
 
 
 def test_who_holds_the_trail_is_ended(guarded: Settings, as_reader: Connect) -> None:
-    """The reader lifted its limits, looked at a person, and leaves its transaction open."""
+    """The reader lifted its limits, looked at a person, and leaves its transaction open.
+
+    The trail waits for as long as a test can.
+    """
     conn = as_reader()
     with warehouse.connect(guarded) as owner:
+        owner.execute("alter function audit.record set lock_timeout to '0.2s'")
         owner.execute(f"grant execute on function audit.record to {conn.info.user}")  # type: ignore[arg-type]
         owner.execute(f"grant usage on schema audit to {conn.info.user}")  # type: ignore[arg-type]
     conn.execute(
@@ -122,6 +126,7 @@ def test_who_holds_the_trail_is_ended(guarded: Settings, as_reader: Connect) -> 
         with warehouse.connect(guarded) as owner:
             owner.execute(f"revoke execute on function audit.record from {conn.info.user}")  # type: ignore[arg-type]
             owner.execute(f"revoke usage on schema audit from {conn.info.user}")  # type: ignore[arg-type]
+            owner.execute("alter function audit.record set lock_timeout to '5s'")
 
 
 def test_the_watch_ends_readers_and_nobody_else(guarded: Settings, as_reader: Connect) -> None:

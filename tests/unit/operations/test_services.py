@@ -25,6 +25,7 @@ def test_a_failure_to_start_a_service_again_does_not_end_the_watch(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(supervisor, "commands", lambda settings: {"triggerer": ("no-such-service",)})
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     monkeypatch.setattr(warehouse, "ensure_running", no_space)
     (tmp_path / "airflow").mkdir()
     settings = Settings.load({"YINGJIAN_HOME": str(tmp_path)})
