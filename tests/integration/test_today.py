@@ -11,16 +11,23 @@ from urllib.parse import unquote
 
 import httpx
 import openpyxl
+import psycopg
 import pytest
 from openpyxl.worksheet.worksheet import Worksheet
+from psycopg import sql
 
 from tests import support
+from tests.integration.test_models import PAIRS_PER_ROW, pairs_per_row
 from tests.portal import Portal
 from yingjian import clock
 from yingjian.database import warehouse
 from yingjian.landing import item_number
 from yingjian.landing.feeds import DISPOSITIONS
-from yingjian.reports.today import natural
+from yingjian.people.audience import OFFICE
+from yingjian.portal import publications
+from yingjian.reports import today
+from yingjian.reports.audiences import narrowed
+from yingjian.reports.today import Wanted, natural
 from yingjian.reports.workbook import ANSWER, ITEM_COLUMNS, TODAY, TODAY_COLUMNS
 from yingjian.settings import Settings
 
@@ -112,6 +119,44 @@ def test_filters_leave_what_they_say(portal, client):
     first, second = (set(ITEM.findall(grid.get(f"/today?page={number}").text)) for number in (1, 2))
     assert first and second and not first & second
     assert len(re.findall('<li class="card someone', every)) == 25
+
+
+def test_no_item_is_compared_with_every_answer_or_every_mixed_sample(portal, monkeypatch):
+    """PostgreSQL expects few items and thousands come; the query of a page took seconds in a town of 100,000."""
+    plans: list[dict[str, Any]] = []
+
+    def explained(conn: psycopg.Connection, query: sql.Composed, **given: Any) -> list[dict[str, Any]]:
+        plans.append(
+            conn.execute(sql.SQL("explain (analyze, format json) ") + query, given).fetchall()[0][0][0]["Plan"]
+        )
+        return records(conn, query, **given)
+
+    records = today.records
+    monkeypatch.setattr(today, "records", explained)
+    with warehouse.connect(portal.settings) as conn, conn.transaction(force_rollback=True):
+        for statement in (
+            """
+            insert into published.disposition_p2 (
+                publication_id, as_of_date, list, item_id, department, community, grid, answers, result, handled_at
+            )
+            select 2, as_of_date, 'overdue', obligation_id || '/past', '', '', '', 1, '已通知', as_of_date
+            from published.overdue_p2 limit 200
+            """,
+            """
+            insert into published.pool_followup_p2
+            select (jsonb_populate_record(null::published.pool_followup_p2, to_jsonb(known) || jsonb_build_object(
+                'tube_no', 'tube ' || number, 'membership_id', 'somebody ' || number, 'status', 'waiting'
+            ))).* from generate_series(1, 200) as number, (select * from published.pool_followup_p2 limit 1) as known
+            """,
+            "analyze published.disposition_p2, published.pool_followup_p2",
+        ):
+            conn.execute(statement)
+        with narrowed(conn, OFFICE):
+            publication = publications.current(conn)
+            assert publication
+            read = today.read_today(conn, publication, Wanted())
+    assert read.items > 200 and len(plans) == 3
+    assert [most for plan in plans if (most := max(pairs_per_row(plan), default=0.0)) > PAIRS_PER_ROW] == []
 
 
 def test_an_answer_is_shown_at_once_and_on_record_without_the_item(portal, client):

@@ -24,15 +24,15 @@ from yingjian.reports.publication import Publication
 
 # Each query returns item_id, person_key, community, grid, the day and the time of the deadline (null if only the day counts),
 # whether it has passed, the annex group of an obligation, and the explanation, which begins with the article. An obligation
-# with a clock of its own is only on the list of that clock.
+# with a clock of its own is only on the list of that clock. PostgreSQL hashes the subquery of `not in`; with `not exists` it
+# compared each obligation with each follow-up.
 _OBLIGATIONS = """
     select obligation_id, person_key, community, grid, due_date, null::timestamp, {late}, group_name, explanation
     from {mart} as duty
     where publication_id = {{id}} {more}
-    and not exists (
-        select from pool_followup as followed
-        where followed.publication_id = {{id}} and followed.membership_id = duty.membership_id
-        and followed.status in ('waiting', 'overdue')
+    and membership_id not in (
+        select followed.membership_id from pool_followup as followed
+        where followed.publication_id = {{id}} and followed.status in ('waiting', 'overdue')
     )
     and not (duty.group_code = 'P19' and exists (
         select from pharmacy_followup as followed
@@ -328,8 +328,12 @@ _ITEMS = """
         select placed.*, coalesce(later_answer.result, known.result) as result,
             coalesce(later_answer.handled_at, known.handled_at) as handled_at, later_answer.handled_by, later_answer.remark
         from placed
-        left join disposition as known
-            on known.publication_id = %(id)s and known.list = placed.list and known.item_id = placed.item_id
+        -- The limit makes PostgreSQL look up each item by the index; it expects few items and would compare each with each answer.
+        left join lateral (
+            select disposition.result, disposition.handled_at from disposition
+            where disposition.publication_id = %(id)s and disposition.list = placed.list
+            and disposition.item_id = placed.item_id limit 1
+        ) as known on true
         left join lateral (
             select later_answer.* from later_answer
             where later_answer.item_id = placed.item_id
