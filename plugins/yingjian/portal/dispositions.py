@@ -63,7 +63,7 @@ class Taken:
 def answer(reader: Reader, items: Sequence[tuple[str, str]], result: str, note: str) -> None:
     """Record one answer about some items (list, item) of the reader's part. Raises RefusedError when one is not in it."""
     answers = [Disposition(mart, item, result, now(), note=note) for mart, item in items]
-    publication_id, theirs = _not_listed(reader, answers)
+    publication_id, _, theirs = _parted(reader, answers)
     if theirs:
         raise RefusedError(Need.PERSONS, reader)
     _record(reader, publication_id, answers, "disposition")
@@ -100,26 +100,28 @@ def take(reader: Reader, path: Path) -> Taken:
             ]  # fmt: skip
     except FileRejectedError as error:
         return Taken(0, [], str(error))
-    publication_id, theirs = _not_listed(reader, answers)
+    publication_id, own, theirs = _parted(reader, answers)
     refused += [
         (each.line, Refused(_place("", each.line), "项目编号", "不在您今日的名单上，可能属于他人或已办结"))
         for each in theirs
     ]
-    own = [each for each in answers if each not in theirs]
     if own:
         _record(reader, publication_id, own, "disposition_file")
     refused.sort(key=lambda refusal: refusal[0])
     return Taken(len(own), [each for _, each in refused[:SHOWN_LINES]])
 
 
-def _not_listed(reader: Reader, answers: Sequence[Disposition]) -> tuple[int, list[Disposition]]:
-    """Return the publication, and the answers about items that are not on the reader's list of it."""
+def _parted(reader: Reader, answers: Sequence[Disposition]) -> tuple[int, Sequence[Disposition], Sequence[Disposition]]:
+    """Return the publication, the answers about items on the reader's list of it, and the other answers."""
     with reading.reading(reader.audience) as conn:
         publication = publications.current(conn)
         if publication is None:
             raise RefusedError(Need.PERSONS, reader)
         listed = today.listed_items(conn, publication.publication_id, {(each.list, each.item_id) for each in answers})
-    return publication.publication_id, [each for each in answers if (each.list, each.item_id) not in listed]
+    parts: dict[bool, list[Disposition]] = {True: [], False: []}
+    for each in answers:
+        parts[(each.list, each.item_id) in listed].append(each)
+    return publication.publication_id, parts[True], parts[False]
 
 
 def _record(reader: Reader, publication_id: int, answers: Sequence[Disposition], action: str) -> None:
