@@ -77,25 +77,29 @@ def is_due(choice: Choice, mart: str, deadline: datetime, now: datetime) -> bool
 
 def _note(conn: psycopg.Connection[Any], login: str, clocks: list[today.Clock], occasion: str) -> bool:
     """Record the clocks of which an official is reminded on this occasion; return whether there is a new one."""
-    is_new = False
+    digests = [hashlib.sha256(f"{clock.item_id}\n{clock.limit.isoformat()}".encode()).digest() for clock in clocks]
     with conn.transaction():
-        for clock in clocks:
-            digest = hashlib.sha256(f"{clock.item_id}\n{clock.limit.isoformat()}".encode()).digest()
-            noted = conn.execute(
-                """
-                insert into delivery.reminder as told (official, list, clock, community, deadline, occasion)
-                values (%s, %s, %s, %s, %s, %s)
-                on conflict (official, list, clock) do update set occasion = excluded.occasion
-                where not exists (
-                    select from delivery.attempt
-                    where what = %s and occasion = told.occasion and official = told.official
-                )
-                """,
-                (login, clock.list, digest, clock.community, clock.limit, occasion, WHAT),
+        noted = conn.execute(
+            """
+            insert into delivery.reminder as told (official, list, clock, community, deadline, occasion)
+            select %(official)s, list, clock, community, deadline, %(occasion)s
+            from unnest(%(lists)s::text[], %(clocks)s::bytea[], %(communities)s::text[], %(deadlines)s::timestamp[])
+                as soon (list, clock, community, deadline)
+            on conflict (official, list, clock) do update set occasion = excluded.occasion
+            where told.occasion not in (
+                select attempt.occasion from delivery.attempt
+                where attempt.what = %(what)s and attempt.official = %(official)s
             )
-            is_new |= noted.rowcount > 0
+            """,
+            {
+                "official": login, "occasion": occasion, "what": WHAT, "clocks": digests,
+                "lists": [clock.list for clock in clocks],
+                "communities": [clock.community for clock in clocks],
+                "deadlines": [clock.limit for clock in clocks],
+            },
+        )  # fmt: skip
     conn.commit()
-    return is_new
+    return noted.rowcount > 0
 
 
 @dataclass(frozen=True)

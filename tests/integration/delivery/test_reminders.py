@@ -17,8 +17,10 @@ from yingjian import clock
 from yingjian.clock import SHANGHAI
 from yingjian.delivery import courier, ledger
 from yingjian.delivery.errors import Undelivered
+from yingjian.delivery.reminders import plan
 from yingjian.orchestration import delivery_tasks, reminders
-from yingjian.people.officials import Officials
+from yingjian.people.officials import Officials, read_officials
+from yingjian.reports import today
 from yingjian.settings import Settings
 
 BEFORE = datetime(2022, 7, 24, 16, tzinfo=SHANGHAI)  # Two contacts of the town must be isolated by 17:00.
@@ -89,6 +91,22 @@ def test_a_clock_that_was_noted_and_never_planned_is_told(
             reminders.remind(desk)
     clock.set_demo_clock(desk.home, BEFORE.replace(minute=10))
     assert reminders.remind(desk) == {"sent": 1}
+
+
+def test_the_clocks_of_a_mass_test_are_noted_with_one_statement(
+    desk: Settings, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round of a town has as many clocks as people, and each run reads them for each official."""
+    choose(conn, "grid", "clock:mail")
+    deadline = BEFORE.replace(hour=17, tzinfo=None)
+    running = [today.Clock("screening_outstanding", f"round/{number}", "北峰社区", deadline) for number in range(300)]
+    monkeypatch.setattr(today, "running_clocks", lambda *_: running)
+    statements, execute = [], conn.execute
+    monkeypatch.setattr(conn, "execute", lambda query, *given: statements.append(query) or execute(query, *given))
+    officials = read_officials(desk.officials)
+    assert plan(conn, officials, BEFORE) == 1 and plan(conn, officials, BEFORE) == 0
+    assert execute("select count(*) from delivery.reminder").fetchone() == (len(running),)
+    assert len(statements) < 40
 
 
 def test_the_pack_follows_the_choice(
