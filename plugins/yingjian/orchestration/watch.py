@@ -343,7 +343,6 @@ def failures(view: View) -> list[Notice]:
             "select key, subject, runbook, facts, link from operations.notice where about = 'failure' and ended_at is null"
         )
     }
-    lasting = [notice for notice in told_failures.values() if not _is_mended(view, notice)]
     run_rows = view.conn.execute(
         "select distinct split_part(key, ':', 1) || '/' || (fact ->> 1) from operations.notice,"
         " jsonb_array_elements(facts) as fact where about = 'failure' and fact ->> 0 = 'run'"
@@ -368,21 +367,27 @@ def failures(view: View) -> list[Notice]:
         for dag, run, task, tries, ended in rows
         if f"{dag}.{task}/{run}" not in told_runs
     ]  # fmt: skip
-    return lasting + [notice for notice in untold if not _is_mended(view, notice)]
+    return _not_mended(view, [*told_failures.values(), *untold])
 
 
-def _is_mended(view: View, notice: Notice) -> bool:
-    """Return whether the task has succeeded since, or has no record any more."""
-    dag, _, task = notice.key.partition(":")[0].partition(".")
+def _not_mended(view: View, failed: list[Notice]) -> list[Notice]:
+    """Return the failures whose task has not succeeded since, and still has a record."""
+    tasks = [notice.key.partition(":")[0].partition(".")[::2] for notice in failed]
     rows = view.runs(
         """
-        select state from task_instance where dag_id = %s and task_id = %s and state in ('success', 'failed')
-        order by end_date desc nulls last limit 1
+        select dag_id, task_id from (
+            select distinct on (dag_id, task_id) dag_id, task_id, state from task_instance
+            where state in ('success', 'failed')
+            and (dag_id, task_id) in (select * from unnest(%s::text[], %s::text[]))
+            order by dag_id, task_id, end_date desc nulls last
+        ) as ended
+        where state = 'failed'
         """,
-        dag,
-        task,
+        [dag for dag, _ in tasks],
+        [task for _, task in tasks],
     )
-    return not rows or rows[0][0] == "success"
+    still_failing = set(rows)
+    return [notice for notice, task in zip(failed, tasks, strict=True) if task in still_failing]
 
 
 ABOUT_TIME: tuple[Look, ...] = (

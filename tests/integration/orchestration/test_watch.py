@@ -307,6 +307,19 @@ def test_failures_that_no_callback_told_of(see: Any, airflow: psycopg.Connection
     assert see(watch.failures) == [], "it worked since"
 
 
+def test_a_night_of_failures_takes_as_many_statements_as_one(
+    see: Any, airflow: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All models fail when the warehouse is away."""
+    statements, execute = [], airflow.execute
+    put_run(airflow, "daily", "r", "failed")
+    monkeypatch.setattr(airflow, "execute", lambda query, *given: statements.append(query) or execute(query, *given))
+    for number in range(30):
+        put_task(airflow, "daily", "r", f"task{number}", "failed", end_date=ago(hours=1))
+    statements.clear()
+    assert len(see(watch.failures)) == 30 and len(statements) == 2
+
+
 def test_a_failure_is_told_once_and_is_over_when_the_task_works_again(
     told: Settings, conn: psycopg.Connection, airflow: psycopg.Connection, hook: Hook
 ) -> None:
