@@ -106,8 +106,8 @@ def timestamp(text: pl.Expr) -> pl.Expr:
 
 
 def _timestamps(texts: pl.Series) -> pl.Series:
-    # Each step is materialised: in a single expression, polars would repeat the first steps for every part of a date, and plan for
-    # longer than it works.
+    # Each step is materialised: in a single expression, polars would repeat the first steps for every part of a date, and plan
+    # for longer than it works.
     frame = pl.DataFrame({"text": texts}).select(folded=fold(pl.col("text")))
     hours = frame["folded"].str.extract_groups(_RANGE).struct
     start, end = (hours.field(name).cast(pl.Int64) for name in ("from", "to"))

@@ -174,7 +174,7 @@ class Airflow:
         return self.wait_for(dag_id, self.start_dag(dag_id, day, conf), on_task)
 
     def start_dag(self, dag_id: str, day: date, conf: dict[str, Any] | None = None) -> str:
-        """Trigger a DAG for the data interval of `day` (Asia/Shanghai); return the run's id."""
+        """Start a run of a DAG for the data interval of `day` (Asia/Shanghai); return its id."""
         start = datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
         run = self._request(
             "POST",
