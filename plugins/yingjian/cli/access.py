@@ -33,7 +33,7 @@ def grant(
     department: Departments = None,
     office: Office = False,
     persons: Persons = False,
-) -> int:
+) -> None:
     """Let a login read a part of the town; without one, what officials.yml says of it."""
     import getpass
 
@@ -53,7 +53,6 @@ def grant(
     print(f"{login} reads {'、'.join(part.title for part in parts) or 'persons'}")
     if password:
         print(f"password (shown only once): {password}")
-    return 0
 
 
 @app.command("revoke", epilog=terminal.example("yingjian access revoke m-new --reason 离岗"))
@@ -65,7 +64,7 @@ def revoke(
     department: Departments = None,
     office: Office = False,
     persons: Persons = False,
-) -> int:
+) -> None:
     """Take a part of the town from a login; without one, everything."""
     import getpass
 
@@ -75,7 +74,6 @@ def revoke(
     with connection() as conn:
         gone = access.revoke(conn, login, parts, persons, getpass.getuser(), reason)
     print(f"{login} {'was dropped' if gone else 'has fewer rights now'}: see `yingjian access list`")
-    return 0
 
 
 def _parts(
@@ -95,7 +93,7 @@ def _parts(
 
 
 @app.command("list", epilog=terminal.example("yingjian access list"))
-def list_() -> int:
+def list_() -> None:
     """List logins and what they read."""
     from yingjian.privacy import access
 
@@ -103,14 +101,13 @@ def list_() -> int:
         for reader in access.readers(conn):
             parts = "、".join(part.title for part in reader.parts)
             print(f"{reader.login}  {parts}{'  persons' if reader.persons else ''}")
-    return 0
 
 
 @app.command("grids", epilog=terminal.example("yingjian access grids --hide --reason 单位与网格交叉人数过少"))
 def grids(
     reason: Reason,
     is_shown: Annotated[bool, typer.Option("--show/--hide", help="whether both are visible", show_default=False)],
-) -> int:
+) -> None:
     """Decide whether logins of the office, the BI tool's too, see grid and building in rows of persons."""
     import getpass
 
@@ -119,26 +116,23 @@ def grids(
     with connection() as conn:
         access.choose_grids(conn, is_shown, getpass.getuser(), reason)
     print(f"grid and building in rows of people are {'visible to' if is_shown else 'hidden from'} the office's logins")
-    return 0
 
 
 @app.command("passwords", epilog=terminal.example("yingjian access passwords"))
-def passwords() -> int:
+def passwords() -> None:
     """Give the services' roles the passwords that are set now."""
     from yingjian.database import roles, warehouse
 
     with connection() as conn:
         roles.set_passwords(conn, Settings.load(), set(warehouse.ROLES))
     print(f"passwords set: {', '.join(warehouse.ROLES)}")
-    return 0
 
 
 @app.command("document", epilog=terminal.example("yingjian access document"))
-def document() -> int:
+def document() -> None:
     """Write docs/access.md."""
     from yingjian.privacy import access
 
     path = Settings.load().root / access.DOCUMENT
     path.write_text(access.document(access.read_table()), encoding="utf-8")
     print(path)
-    return 0

@@ -62,7 +62,10 @@ for module in (backup, access, documents, settings, status):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line and return the exit code. Set-up and usage errors are printed as one sentence on stderr."""
+    """Run the command line and return the exit code: what the command returns, or 0 if that is nothing.
+
+    Set-up and usage errors are printed as one sentence on stderr.
+    """
     no_core_files()
     # Files of a home are not readable by others; group access is kept for shared folders.
     os.umask(0o027)

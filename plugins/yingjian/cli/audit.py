@@ -70,7 +70,7 @@ def list_(
             "--person", help="who looked up a person; reads the document's type and number from standard input"
         ),
     ] = False,
-) -> int:
+) -> None:
     """List events, the newest last."""
     from yingjian.privacy import audit_trail, correction, rotation
 
@@ -94,13 +94,12 @@ def list_(
                 f"  {event.reason or '-'}  {details}"
             )
             print(terminal.shown(line.rstrip()))
-    return 0
 
 
 @app.command("rotate-person-key", epilog=terminal.example("yingjian rotate-person-key --reason 年度更换"))
 def rotate_person_key(
     reason: Annotated[str, typer.Option("--reason", help="the reason, recorded in the audit trail")],
-) -> int:
+) -> None:
     """Rotate the secret of the person keys; every key is derived again."""
     import getpass
 
@@ -116,4 +115,3 @@ def rotate_person_key(
         print("set YINGJIAN_PERSON_KEY to the new secret before the next landing, and store the old one offline")
     else:
         print(f"the old secret is secrets/person_key_{outcome.before}.json: move it to offline storage")
-    return 0

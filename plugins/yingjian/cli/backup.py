@@ -14,14 +14,13 @@ app = terminal.group("backups")
 
 
 @app.command("backup", epilog=terminal.example("yingjian backup /backups/2022-07-24.yjb"))
-def backup(out: Annotated[Path, typer.Argument(metavar="OUT")]) -> int:
+def backup(out: Annotated[Path, typer.Argument(metavar="OUT")]) -> None:
     """Write the home and its databases as one encrypted file."""
     from yingjian.operations import backup
 
     with terminal.bar(f"writing {out}"):
         manifest = backup.backup(Settings.load(), out, variables().backup_key)
     print(f"{out}: publication {manifest.publication or 'none'}, {manifest.rows:,} rows")
-    return 0
 
 
 @app.command(
@@ -30,7 +29,7 @@ def backup(out: Annotated[Path, typer.Argument(metavar="OUT")]) -> int:
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE")],
     home: Annotated[Path, typer.Option("--home", metavar="NEW", help="a folder that is empty or does not exist")],
-) -> int:
+) -> None:
     """Make a home from a backup: all of it, or nothing."""
     from yingjian.operations import restore as restoring
 
@@ -39,13 +38,11 @@ def restore(
     print(
         f"{home}: publication {manifest.publication or 'none'}, {manifest.rows:,} rows; set YINGJIAN_HOME to this folder"
     )
-    return 0
 
 
 @app.command("backup-key", epilog=terminal.example("yingjian backup-key"))
-def backup_key() -> int:
+def backup_key() -> None:
     """Make a new key for backups."""
     from yingjian.operations.backup_keys import make_key
 
     print(make_key(), end="")
-    return 0

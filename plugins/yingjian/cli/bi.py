@@ -41,18 +41,17 @@ def check() -> int:
 @app.command("bundle", epilog=terminal.example("yingjian bi bundle dashboards.zip"))
 def bundle(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="the zip archive to write")], login: Login = "bi_reader"
-) -> int:
+) -> None:
     """Write the dashboards as an import of Superset; it holds no password."""
     settings = Settings.load()
     out.write_bytes(_bundle(settings, login))
     print(out)
-    return 0
 
 
 @app.command("import", epilog=terminal.example("yingjian bi import http://127.0.0.1:8088"))
 def import_(
     url: Annotated[str, typer.Argument(metavar="URL", help="the URL of Superset")], login: Login = "bi_reader"
-) -> int:
+) -> None:
     """Bring the dashboards into a Superset, as its admin with YINGJIAN_BI_ADMIN_PASSWORD. A second import changes nothing."""
     from yingjian.bi import superset
     from yingjian.bi.bundle import OFFICE_LOGIN
@@ -67,17 +66,15 @@ def import_(
     password = warehouse.password(settings, OFFICE_LOGIN) if login == OFFICE_LOGIN else given.bi_login_password
     superset.import_bundle(url, archive, given.bi_admin_password, password or "")
     print(f"dashboards imported into {url}")
-    return 0
 
 
 @app.command("semantic", epilog=terminal.example("yingjian bi semantic semantic-layer"))
-def semantic(out: Annotated[Path, typer.Argument(metavar="OUT", help="the folder to write")]) -> int:
+def semantic(out: Annotated[Path, typer.Argument(metavar="OUT", help="the folder to write")]) -> None:
     """Write the figures as semantic models of MetricFlow, a dbt project that reads as bi_reader."""
     from yingjian.bi import datasets, semantic
 
     settings = Settings.load()
     print(semantic.write(datasets.load(settings.root, _manifest(settings)), out))
-    return 0
 
 
 def _bundle(settings: Settings, login: str) -> bytes:

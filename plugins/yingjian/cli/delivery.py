@@ -38,7 +38,7 @@ def _publication(conn: psycopg.Connection, requested_id: int | None) -> tuple[in
 
 
 @app.command("list", epilog=terminal.example("yingjian delivery list --publication 12"))
-def list_(publication: Publication = None) -> int:
+def list_(publication: Publication = None) -> None:
     """List every delivery of a publication, and what became of it."""
     from yingjian.delivery import ledger
 
@@ -51,7 +51,6 @@ def list_(publication: Publication = None) -> int:
             f"{row['attempt_id']:6}  {row['what']}  {row['official']}  {row['channel']}  {state}  {row['error'] or ''}"
         )
     print(f"{len(rows):6}  deliveries of publication {publication_id} of {day}")
-    return 0
 
 
 @app.command("retry", epilog=terminal.example("yingjian delivery retry 31 32"))
@@ -85,7 +84,7 @@ def bounces(
         Path | None,
         typer.Option("--maildir", metavar="FOLDER", help="default: the mailbox of the connection imap_default"),
     ] = None,
-) -> int:
+) -> None:
     """Read the mails that came back, over IMAP or from a Maildir."""
     from yingjian.delivery import bounces
 
@@ -100,4 +99,3 @@ def bounces(
             with bounces.imap() as box:
                 news = bounces.read_bounces(conn, box)
     print(f"{news} newly bounced mails")
-    return 0

@@ -9,7 +9,7 @@ app = terminal.group("documents")
 
 
 @app.command("docs", epilog=terminal.example("yingjian docs"))
-def docs() -> int:
+def docs() -> None:
     """Write the data dictionary: every table and column."""
     from yingjian.database import warehouse
     from yingjian.modelling.dbt import write_docs
@@ -17,11 +17,10 @@ def docs() -> int:
     settings = Settings.load()
     warehouse.ensure_running(settings)
     print(write_docs(settings))
-    return 0
 
 
 @app.command("coverage", epilog=terminal.example("yingjian coverage"))
-def coverage() -> int:
+def coverage() -> None:
     """Write docs/coverage.md and dbt's exposures, from the metadata of the models."""
     from yingjian.documents import coverage
     from yingjian.modelling import exposures
@@ -29,13 +28,11 @@ def coverage() -> int:
     root = Settings.load().root
     print(coverage.write(root))
     print(exposures.write(root))
-    return 0
 
 
 @app.command("licences", epilog=terminal.example("yingjian licences"))
-def licences() -> int:
+def licences() -> None:
     """Write docs/licences.md."""
     from yingjian.documents import licences
 
     print(licences.write(Settings.load().root))
-    return 0

@@ -20,32 +20,29 @@ def feeds() -> None:
 @app.command("templates", epilog=terminal.example("yingjian feeds templates templates"))
 def templates(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="the folder to write; created if it does not exist")],
-) -> int:
+) -> None:
     """Write a workbook for each feed, which a sender fills in."""
     from yingjian.landing.templates import write_templates
 
     write_templates(out)
     print(out)
-    return 0
 
 
 @app.command("schema", epilog=terminal.example("yingjian feeds schema schemas"))
 def schema(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="the folder to write; created if it does not exist")],
-) -> int:
+) -> None:
     """Write the columns of each feed as JSON Schema, for senders that send by program."""
     from yingjian.landing.schema import write_schemas
 
     write_schemas(out)
     print(out)
-    return 0
 
 
 @app.command("reasons", epilog=terminal.example("yingjian feeds reasons"))
-def reasons() -> int:
+def reasons() -> None:
     """Write docs/reasons.md."""
     from yingjian.documents import reasons as page
     from yingjian.settings import Settings
 
     print(page.write(Settings.load().root))
-    return 0

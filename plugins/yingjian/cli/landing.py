@@ -43,7 +43,7 @@ def accept(
             "--list", metavar="HOUR", help='accept the list of HOUR ("2022-11-26 08"), although it lost most areas'
         ),
     ] = None,
-) -> int:
+) -> None:
     """Record a changed layout as a decision; the feed's files are read again."""
     import getpass
 
@@ -58,7 +58,7 @@ def accept(
         with connection() as conn:
             decisions.accept_list(conn, national_list, reason, getpass.getuser())
         print(f"{feed}: decision recorded; the next build uses the list of {national_list}")
-        return 0
+        return
     header = None
     if rename is not None:
         kind, (header, is_given, source) = "rename", rename.partition("=")
@@ -69,14 +69,13 @@ def accept(
     with connection() as conn:
         files = decisions.accept(conn, feed, kind, source, header, reason, getpass.getuser())
     print(f"{feed}: decision recorded; {files} rejected files will be read again at the next landing")
-    return 0
 
 
 @app.command("correct-document", epilog=terminal.example("yingjian landing correct-document --reason 派出所来函更正"))
 def correct_document(
     reason: Annotated[str, typer.Option("--reason", help="the reason, recorded in the audit trail")],
     withdraw: Annotated[bool, typer.Option("--withdraw", help="withdraw the correction of the wrong document")] = False,
-) -> int:
+) -> None:
     """Assign rows with a wrong document number to the right person. Standard input has the wrong document, then the right one.
 
     Each stands on a line of its own, type and number with a blank between them.
@@ -112,4 +111,3 @@ def correct_document(
     print(
         f"from the next build on, {rows:,} rows count for {'a person of their own' if withdraw else 'the right person'}"
     )
-    return 0

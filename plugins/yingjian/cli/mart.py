@@ -18,7 +18,9 @@ def group() -> None:
 
 
 @app.command("new", epilog=terminal.example("yingjian mart new overdue_by_community"))
-def new(name: Annotated[str, typer.Argument(metavar="NAME", help="the name of the mart, a table of reporting")]) -> int:
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="the name of the mart, a table of reporting")],
+) -> None:
     """Write a model, its YAML and its checks, which build as they stand; then change them."""
     from yingjian.modelling import new_mart
 
@@ -28,4 +30,3 @@ def new(name: Annotated[str, typer.Argument(metavar="NAME", help="the name of th
     print(
         f"Next: make model M={name}, or yingjian dbt build --target dev --select +{name}. Then CONTRIBUTING.md, Add a mart."
     )
-    return 0

@@ -16,16 +16,15 @@ app.add_typer(officials)
 
 
 @app.command("portal", epilog=terminal.example("yingjian portal"))
-def portal() -> int:
+def portal() -> None:
     """Serve the officials' pages as this process, for containers and systemd; `up` starts it too."""
     from yingjian.portal.service import serve
 
     serve()
-    return 0
 
 
 @officials.command("invite", epilog=terminal.example("yingjian official invite grid-1"))
-def invite(login: Annotated[str, typer.Argument(metavar="LOGIN")]) -> int:
+def invite(login: Annotated[str, typer.Argument(metavar="LOGIN")]) -> None:
     """Give a login a first password, which signs in once within a week; an earlier one and its sessions end."""
     import getpass
 
@@ -42,11 +41,10 @@ def invite(login: Annotated[str, typer.Argument(metavar="LOGIN")]) -> int:
         password = accounts.invite(conn, login, getpass.getuser())
     print(f"{login} signs in at {settings.portal_url} and chooses a new password")
     print(f"first password (shown only once, valid for {accounts.FIRST_DAYS} days): {password}")
-    return 0
 
 
 @officials.command("list", epilog=terminal.example("yingjian official list"))
-def list_accounts() -> int:
+def list_accounts() -> None:
     """List every login that may sign in to the portal, with the state of its password."""
     from yingjian.people.officials import ADMIN, read_officials
     from yingjian.portal import accounts
@@ -57,4 +55,3 @@ def list_accounts() -> int:
     senders = filter(directory.sender, directory.senders_by_login)
     for login in (*directory.by_login, *directory.data_team, ADMIN, *senders):
         print(f"{login:<16}{states.get(login, 'not invited')}")
-    return 0

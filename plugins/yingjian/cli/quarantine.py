@@ -19,7 +19,7 @@ Sender = Annotated[
 
 
 @app.command("list", epilog=terminal.example("yingjian quarantine list --feed test_results"))
-def list_(feed: Feed = None, sender: Sender = None) -> int:
+def list_(feed: Feed = None, sender: Sender = None) -> None:
     """List open rows by feed, sender, file and reason, and files rejected whole."""
     from yingjian.landing import quarantine
     from yingjian.operations.refusals import count_of_open
@@ -32,7 +32,6 @@ def list_(feed: Feed = None, sender: Sender = None) -> int:
     for of_feed, from_sender, file_name, codes, count in rows:
         print(f"{count:8,}  {of_feed}  {from_sender or '-'}  {file_name}  {codes}")
     print(count_of_open(rows, files))
-    return 0
 
 
 @app.command("export", epilog=terminal.example("yingjian quarantine export --sender 第1检测机构 --xlsx rows.xlsx"))
@@ -41,7 +40,7 @@ def export(
     feed: Feed = None,
     sender: Sender = None,
     reason: Annotated[str, typer.Option("--reason", help="the reason, recorded in the audit trail")] = "交报送单位更正",
-) -> int:
+) -> None:
     """Write open rows as a spreadsheet for their sender (personal data)."""
     import getpass
 
@@ -56,14 +55,13 @@ def export(
         conn.commit()  # The event is committed first, so that the attempt is on record even if the export fails.
         rows = quarantine.export(conn, xlsx, feed, sender)
     print(f"{rows} rows written to {xlsx}; the file contains personal data: give it only to the sender")
-    return 0
 
 
 @app.command("contradictions", epilog=terminal.example("yingjian quarantine contradictions --keys"))
 def contradictions(
     feed: Feed = None,
     keys: Annotated[bool, typer.Option("--keys", help="list the individual records too")] = False,
-) -> int:
+) -> None:
     """List versions of a record with the same 更新时间 and different values, by feed, columns and files."""
     from yingjian.landing import quarantine
 
@@ -79,18 +77,16 @@ def contradictions(
     print(
         f"{sum(count for *_, count in rows):,} versions were replaced by another with the same 更新时间 and different values"
     )
-    return 0
 
 
 @app.command("retry", epilog=terminal.example("yingjian quarantine retry --feed contacts"))
-def retry(feed: Feed = None) -> int:
+def retry(feed: Feed = None) -> None:
     """Let files that were rejected whole be read again at the next landing."""
     from yingjian.landing import quarantine
 
     with connection() as conn:
         files = quarantine.retry(conn, feed)
     print(f"{files} files will be read again at the next landing")
-    return 0
 
 
 @app.command("resolve", epilog=terminal.example("yingjian quarantine resolve 17 18 --reason 已更正重报"))

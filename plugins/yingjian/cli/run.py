@@ -36,12 +36,11 @@ def run(
 
 
 @app.command("up", epilog=terminal.example("yingjian up"))
-def up() -> int:
+def up() -> None:
     """Serve Airflow, the officials' portal and the warehouse until Ctrl-C."""
     from yingjian.operations.run import serve
 
     serve(Settings.load(), _say)
-    return 0
 
 
 @app.command("demo", epilog=terminal.example("yingjian demo"))
@@ -66,7 +65,7 @@ def live(
     day_every: Annotated[
         timedelta, typer.Option("--day-every", parser=terminal.duration, metavar="TIME", help="default: 3m")
     ] = timedelta(minutes=3),
-) -> int:
+) -> None:
     """Let the demo run on its own until Ctrl-C."""
     from yingjian.operations import demo as towns
     from yingjian.operations.run import serve
@@ -79,7 +78,6 @@ def live(
     )
     town = towns.Live(settings, day_every, _say)
     serve(settings, _say, town.start, town.stop)
-    return 0
 
 
 def _run_days(settings: Settings, days: list[date], landing: str) -> bool:

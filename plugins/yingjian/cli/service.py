@@ -16,8 +16,8 @@ app = terminal.group("Airflow's services")
 services = terminal.group("run one of Airflow's services as this process, for containers and systemd", "service")
 
 
-def _become(name: str) -> Callable[[], int]:
-    def become() -> int:
+def _become(name: str) -> Callable[[], None]:
+    def become() -> None:
         from yingjian.operations import service
 
         service.become(Settings.load(), name)
@@ -40,7 +40,7 @@ def _service(text: str) -> str:
 
 
 @services.command("init", epilog=terminal.example("yingjian service init"))
-def init() -> int:
+def init() -> None:
     """Make the databases and the home, once before the services."""
     from yingjian.operations import service
     from yingjian.orchestration import notices
@@ -49,7 +49,6 @@ def init() -> int:
     service.init(settings)
     if sentence := notices.unset(settings):
         print(f"{sentence} (docs/runbooks/watch.md)")
-    return 0
 
 
 for _name in NAMES:

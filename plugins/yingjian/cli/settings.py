@@ -14,9 +14,8 @@ def settings() -> None:
 
 
 @app.command("document", epilog=terminal.example("yingjian settings document"))
-def document() -> int:
+def document() -> None:
     """Write docs/settings.md."""
     from yingjian.documents import variables
 
     print(variables.write(Settings.load().root))
-    return 0

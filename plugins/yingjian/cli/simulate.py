@@ -21,7 +21,7 @@ def simulate(
     days: Annotated[int, typer.Option("--days", metavar="K")],
     seed: Annotated[int, typer.Option("--seed", metavar="S")] = 1,
     last_day: Annotated[date, typer.Option("--last-day", parser=terminal.day, metavar="D")] = date(2022, 7, 24),
-) -> int:
+) -> None:
     """Write a landing folder of realistic exports."""
     from yingjian import simulate
 
@@ -30,4 +30,3 @@ def simulate(
         counts = simulate.write_landing(out, persons, days, seed, last_day)
     seconds = time.perf_counter() - start
     print(f"{out}: {counts.rows:,} rows, {counts.files:,} files, {seconds:.1f} s, {counts.rows / seconds:,.0f} rows/s")
-    return 0

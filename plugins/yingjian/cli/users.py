@@ -15,7 +15,7 @@ app = terminal.group("who may sign in")
 @app.command("users", epilog=terminal.example("yingjian users --passwords"))
 def users(
     passwords: Annotated[bool, typer.Option("--passwords", help="print the passwords of Airflow's users too")] = False,
-) -> int:
+) -> None:
     """List who may sign in: officials and senders to the portal, the data team to Airflow and the portal (officials.yml)."""
     from yingjian.operations import airflow_users
     from yingjian.people.officials import read_officials
@@ -31,4 +31,3 @@ def users(
     for login in directory.senders_by_login:
         if sender := directory.sender(login):
             print(f"{login:<16}portal: {sender.name}  sends {', '.join(sorted(sender.feeds))}")
-    return 0

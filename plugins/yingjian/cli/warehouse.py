@@ -15,13 +15,13 @@ app.add_typer(warehouse_group)
 
 
 @warehouse_group.command("start", epilog=terminal.example("yingjian warehouse start"))
-def start() -> int:
+def start() -> None:
     """Start the embedded server, and migrate."""
-    return migrate()
+    migrate()
 
 
 @app.command("migrate", epilog=terminal.example("yingjian migrate"))
-def migrate() -> int:
+def migrate() -> None:
     """Bring the warehouse's tables, views and rights to this version."""
     from yingjian.database import warehouse
     from yingjian.operations import migration
@@ -29,13 +29,12 @@ def migrate() -> int:
     settings = Settings.load()
     warehouse.ensure_running(settings)
     migration.migrate(settings)
-    return 0
 
 
 @warehouse_group.command("uri", epilog=terminal.example("yingjian warehouse uri --role bi_reader"))
 def uri(
     role: Annotated[str, typer.Option("--role", help="a role, such as bi_reader; default: the owner")] = "owner",
-) -> int:
+) -> None:
     """Print the connection URI for psql, a BI tool or a driver."""
     from yingjian.database import warehouse
     from yingjian.operations import migration
@@ -47,11 +46,10 @@ def uri(
         with warehouse.connect(settings) as conn:
             migration.require_migrated(conn)
     print(connection_uri)
-    return 0
 
 
 @warehouse_group.command("bootstrap", epilog=terminal.example("yingjian warehouse bootstrap"))
-def bootstrap() -> int:
+def bootstrap() -> None:
     """Make the owner, Airflow's role and the databases, once per server, as the superuser of YINGJIAN_SUPERUSER."""
     from urllib.parse import urlparse
 
@@ -78,13 +76,11 @@ def bootstrap() -> int:
         first.bootstrap(conn, warehouse.owner_password(settings), warehouse.password(settings, first.AIRFLOW_ROLE))
     migration.migrate(settings)
     print("created the owner, Airflow's role and both databases; the superuser is no longer needed")
-    return 0
 
 
 @warehouse_group.command("stop", epilog=terminal.example("yingjian warehouse stop"))
-def stop() -> int:
+def stop() -> None:
     """Stop the embedded server."""
     from yingjian.database.embedded import EmbeddedPostgres
 
     EmbeddedPostgres(Settings.load()).stop()
-    return 0
