@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,8 +36,6 @@ def grant(
     persons: Persons = False,
 ) -> None:
     """Let a login read a part of the town; without one, what officials.yml says of it."""
-    import getpass
-
     from yingjian.people.officials import read_officials
     from yingjian.privacy import access
 
@@ -66,8 +65,6 @@ def revoke(
     persons: Persons = False,
 ) -> None:
     """Take a part of the town from a login; without one, everything."""
-    import getpass
-
     from yingjian.privacy import access
 
     parts = _parts(community, grid, department, office)
@@ -109,8 +106,6 @@ def grids(
     is_shown: Annotated[bool, typer.Option("--show/--hide", help="whether both are visible", show_default=False)],
 ) -> None:
     """Decide whether logins of the office, the BI tool's too, see grid and building in rows of persons."""
-    import getpass
-
     from yingjian.privacy import access
 
     with connection() as conn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from datetime import UTC, date, datetime
 from typing import Annotated
@@ -25,8 +26,6 @@ def verify(
     ] = None,
 ) -> int:
     """Check that no event was changed or removed."""
-    import getpass
-
     from yingjian.orchestration import anchor
     from yingjian.privacy import audit_trail
 
@@ -101,8 +100,6 @@ def rotate_person_key(
     reason: Annotated[str, typer.Option("--reason", help="the reason, recorded in the audit trail")],
 ) -> None:
     """Rotate the secret of the person keys; every key is derived again."""
-    import getpass
-
     from yingjian.privacy import rotation
 
     settings = Settings.load()

@@ -12,11 +12,6 @@ from yingjian.cli import terminal
 app = terminal.group("templates and schemas for senders", "feeds")
 
 
-@app.callback()
-def feeds() -> None:
-    """The feeds, and what their senders need."""
-
-
 @app.command("templates", epilog=terminal.example("yingjian feeds templates templates"))
 def templates(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="the folder to write; created if it does not exist")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from typing import Annotated
 
@@ -11,11 +12,6 @@ from yingjian.cli import terminal
 from yingjian.cli.connections import connection
 
 app = terminal.group("decisions about what is landed", "landing")
-
-
-@app.callback()
-def landing() -> None:
-    """Decisions about what is landed are kept here."""
 
 
 @app.command(
@@ -45,8 +41,6 @@ def accept(
     ] = None,
 ) -> None:
     """Record a changed layout as a decision; the feed's files are read again."""
-    import getpass
-
     from yingjian.landing import decisions
     from yingjian.landing.feeds import RISK_AREAS
 
@@ -80,7 +74,6 @@ def correct_document(
 
     Each stands on a line of its own, type and number with a blank between them.
     """
-    import getpass
     from datetime import datetime
 
     from yingjian.clock import SHANGHAI

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import Annotated
 
 import typer
@@ -26,8 +27,6 @@ def portal() -> None:
 @officials.command("invite", epilog=terminal.example("yingjian official invite grid-1"))
 def invite(login: Annotated[str, typer.Argument(metavar="LOGIN")]) -> None:
     """Give a login a first password, which signs in once within a week; an earlier one and its sessions end."""
-    import getpass
-
     from yingjian.people.officials import read_officials
     from yingjian.portal import accounts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -42,8 +43,6 @@ def export(
     reason: Annotated[str, typer.Option("--reason", help="the reason, recorded in the audit trail")] = "交报送单位更正",
 ) -> None:
     """Write open rows as a spreadsheet for their sender (personal data)."""
-    import getpass
-
     from yingjian.landing import quarantine
     from yingjian.privacy import audit_trail
 
