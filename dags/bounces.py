@@ -8,15 +8,13 @@ from airflow.sdk import CronTriggerTimetable, dag, task
 
 from yingjian.clock import SHANGHAI
 from yingjian.orchestration import delivery_tasks
-from yingjian.orchestration.common import START, TASKS
+from yingjian.orchestration.common import EVERY_DAG, TASKS
 
 
 @dag(
     schedule=CronTriggerTimetable("30 12,23 * * *", timezone=SHANGHAI.key),
-    start_date=START,
-    catchup=False,
+    **EVERY_DAG,
     max_active_runs=1,
-    tags=["yingjian"],
     default_args={
         **TASKS,
         "retries": 2,

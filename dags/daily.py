@@ -14,7 +14,7 @@ from cosmos.constants import DbtResourceType, ExecutionMode, LoadMode, SeedRende
 from yingjian.orchestration import model_tasks, tasks
 from yingjian.orchestration.approval import ReleaseByHand
 from yingjian.orchestration.build import ClaimBuild
-from yingjian.orchestration.common import PACKS, PUBLICATION, START, TASKS
+from yingjian.orchestration.common import EVERY_DAG, PACKS, PUBLICATION, TASKS
 from yingjian.orchestration.feeds import WaitForFeeds
 from yingjian.orchestration.timetable import BusinessDays
 from yingjian.orchestration.tries import tried_again
@@ -27,13 +27,12 @@ DBT_TARGET = Path(os.environ.get("YINGJIAN_HOME") or ROOT / ".yingjian") / "dbt"
 
 @dag(
     schedule=BusinessDays(),
-    start_date=START,
+    **EVERY_DAG,
     catchup=True,  # The timetable limits how many missed days are caught up.
     max_active_runs=8,  # Runs build one at a time (claim_build), but one that waits for a person must not block others.
     params={
         "date": Param(None, type=["null", "string"], format="date", title="业务日期 / business date, empty: yesterday")
     },
-    tags=["yingjian"],
     default_args={
         **TASKS,
         **tried_again(),

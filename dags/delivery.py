@@ -6,17 +6,15 @@ from airflow.providers.standard.sensors.date_time import DateTimeSensor
 from airflow.sdk import Param, dag, task
 
 from yingjian.orchestration import delivery_tasks, tasks
-from yingjian.orchestration.common import PACKS, START, TASKS_THAT_SEND
+from yingjian.orchestration.common import EVERY_DAG, PACKS, TASKS_THAT_SEND
 from yingjian.pipeline import Task
 
 
 @dag(
     schedule=[PACKS],
-    start_date=START,
-    catchup=False,
+    **EVERY_DAG,
     max_active_runs=8,  # A run that waits for its hour must not delay the delivery of a newer publication.
     params={"publication_id": Param(None, type=["null", "integer"], title="发布编号 / publication to deliver")},
-    tags=["yingjian"],
     default_args=TASKS_THAT_SEND,
     doc_md="""
     ### Send each official their pack

@@ -10,18 +10,16 @@ from airflow.sdk import DeltaTriggerTimetable, TriggerRule, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from yingjian.orchestration import tasks
-from yingjian.orchestration.common import STAGING, START, TASKS
+from yingjian.orchestration.common import EVERY_DAG, STAGING, TASKS
 from yingjian.pipeline import Dag
 from yingjian.settings import Settings
 
 
 @dag(
     schedule=DeltaTriggerTimetable(Settings.load().landing_every),
-    start_date=START,
-    catchup=False,
+    **EVERY_DAG,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),
-    tags=["yingjian"],
     default_args={
         **TASKS,
         "retries": 1,

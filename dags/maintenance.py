@@ -8,7 +8,7 @@ from airflow.sdk import CronTriggerTimetable, dag, task
 
 from yingjian.clock import SHANGHAI
 from yingjian.orchestration import housekeeping, tasks
-from yingjian.orchestration.common import START, TASKS
+from yingjian.orchestration.common import EVERY_DAG, TASKS
 from yingjian.settings import Settings
 
 KEEP_PUBLICATIONS = 40
@@ -16,10 +16,8 @@ KEEP_PUBLICATIONS = 40
 
 @dag(
     schedule=CronTriggerTimetable("0 4 * * 0", timezone=SHANGHAI.key),
-    start_date=START,
-    catchup=False,
+    **EVERY_DAG,
     max_active_runs=1,
-    tags=["yingjian"],
     default_args={
         **TASKS,
         "retries": 1,

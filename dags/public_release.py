@@ -6,20 +6,18 @@ from airflow.sdk import Param, dag, task
 
 from yingjian.orchestration import delivery_tasks, tasks
 from yingjian.orchestration.approval import SignOff
-from yingjian.orchestration.common import PACKS, START, TASKS_THAT_SEND
+from yingjian.orchestration.common import EVERY_DAG, PACKS, TASKS_THAT_SEND
 from yingjian.pipeline import Task
 
 
 @dag(
     schedule=[PACKS],
-    start_date=START,
-    catchup=False,
+    **EVERY_DAG,
     max_active_runs=8,  # A run that waits for a person must not delay the sign-off of a newer publication.
     params={
         "publication_id": Param(None, type=["null", "integer"], title="发布编号 / publication to release"),
         "time_limit_hours": Param(10, type="number", exclusiveMinimum=0, title="审签时限（小时）/ time limit"),
     },
-    tags=["yingjian"],
     default_args=TASKS_THAT_SEND,
     doc_md="""
     ### Release public figures after sign-off

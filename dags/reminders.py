@@ -8,16 +8,14 @@ from airflow.sdk import CronTriggerTimetable, dag, task
 
 from yingjian.clock import SHANGHAI
 from yingjian.orchestration import reminders as loop
-from yingjian.orchestration.common import START, TASKS
+from yingjian.orchestration.common import EVERY_DAG, TASKS
 from yingjian.settings import Settings
 
 
 @dag(
     schedule=CronTriggerTimetable("*/10 * * * *", timezone=SHANGHAI.key),
-    start_date=START,
-    catchup=False,
+    **EVERY_DAG,
     max_active_runs=1,
-    tags=["yingjian"],
     default_args={
         **TASKS,
         "retries": 1,

@@ -6,7 +6,7 @@ from airflow.sdk import CronTriggerTimetable, dag, task
 
 from yingjian.clock import SHANGHAI
 from yingjian.orchestration import senders as loop
-from yingjian.orchestration.common import START, TASKS_THAT_SEND
+from yingjian.orchestration.common import EVERY_DAG, TASKS_THAT_SEND
 from yingjian.settings import Settings
 
 AT = Settings.load().delivery_time
@@ -14,10 +14,8 @@ AT = Settings.load().delivery_time
 
 @dag(
     schedule=CronTriggerTimetable(f"{AT.minute} {AT.hour} * * *", timezone=SHANGHAI.key),
-    start_date=START,
-    catchup=False,
+    **EVERY_DAG,
     max_active_runs=1,
-    tags=["yingjian"],
     default_args=TASKS_THAT_SEND,
     doc_md="""
     ### Return quarantined rows to their senders
