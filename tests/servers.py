@@ -1,4 +1,4 @@
-"""Servers on loopback that speak the real protocols: mail with TLS and a login, Redis and SFTP with a password."""
+"""Servers on loopback that speak the real protocols: HTTP, mail with TLS and a login, Redis and SFTP with a password."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,33 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers HTTP requests, and logs none of them."""
+
+    def body(self) -> Any:
+        """Return the request's JSON."""
+        return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def answer(self, content: bytes = b"", status: int = 200, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in (headers | {"Content-Length": str(len(content))}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def serve(handler: type[Handler], tls: ssl.SSLContext | None = None) -> ThreadingHTTPServer:
+    """Start a server for HTTP, or with `tls` for HTTPS, which runs in a thread until it is shut down."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
 
 
 class Dsn(SMTP):

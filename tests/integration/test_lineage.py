@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
 from tests import support
 from tests.conftest import HomeFactory
+from tests.servers import Handler, serve
 from yingjian.modelling import dbt as building
 from yingjian.modelling import lineage
 from yingjian.settings import Settings, SetupError
@@ -29,20 +28,14 @@ class Endpoint:
         self.status = 201
         endpoint = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Lineage(Handler):
             def do_POST(self) -> None:
                 assert self.path == "/api/v1/lineage"
-                body = self.rfile.read(int(self.headers["content-length"]))
-                endpoint.events.append(json.loads(body))
-                self.send_response(endpoint.status)
-                self.end_headers()
+                endpoint.events.append(self.body())
+                self.answer(status=endpoint.status)
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.server = serve(Lineage)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
 @pytest.fixture

@@ -9,11 +9,9 @@ import os
 import random
 import shutil
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
@@ -22,7 +20,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.servers import SftpServer
+from tests.servers import Handler, SftpServer, serve
 from tests.support import query, sample, write_feed
 from yingjian.database import warehouse
 from yingjian.landing import locations
@@ -93,7 +91,7 @@ class _Api:
         self.asked: list[str] = []
         api = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Pages(Handler):
             def do_GET(self) -> None:
                 parsed = urlparse(self.path)
                 feed = parsed.path.rsplit("/", 1)[-1]
@@ -109,18 +107,9 @@ class _Api:
                 page = api.records[feed][start : start + 10]
                 body = json.dumps({"records": page, "next": str(start + len(page)) if page else None}).encode()
                 body = api.answer or body
-                self.send_response(200)
-                if body.startswith(b"\x1f\x8b"):
-                    self.send_header("Content-Encoding", "gzip")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.answer(body, **({"Content-Encoding": "gzip"} if body.startswith(b"\x1f\x8b") else {}))
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = serve(Pages)
         self.uri = f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def fill(self, folder: Path) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from collections import namedtuple
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import psycopg
@@ -16,6 +14,7 @@ import pytest
 
 from tests import metadata, support
 from tests.conftest import WORLD_DAY
+from tests.servers import Handler, serve
 from yingjian import cli
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
@@ -48,18 +47,12 @@ def airflow(home: Settings) -> Iterator[dict[str, object]]:
     """The home's API server says this of its components; a test may change it."""
     health: dict[str, object] = dict(HEALTHY)
 
-    class Api(BaseHTTPRequestHandler):
+    class Api(Handler):
         def do_GET(self) -> None:
             assert self.path == "/api/v2/monitor/health"
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(json.dumps(health).encode())
+            self.answer(json.dumps(health).encode())
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Api)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = serve(Api)
     record_services(home, server.server_port)
     yield health
     server.shutdown()

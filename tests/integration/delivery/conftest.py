@@ -6,10 +6,8 @@ import json
 import shutil
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
@@ -19,7 +17,7 @@ import pytest
 import trustme
 
 from tests.readers import protect_town
-from tests.servers import MailServer, TlsController, free_port, server_context, smtp_connection
+from tests.servers import Handler, MailServer, TlsController, free_port, serve, server_context, smtp_connection
 from tests.unit.reports import town
 from yingjian.database import roles, schema
 from yingjian.database.embedded import EmbeddedPostgres
@@ -237,30 +235,21 @@ def robot_server(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> Iterat
     """The fixture starts an HTTPS server; the connections `wecom_office` and `dingtalk_office` lead to it."""
     state = RobotServer()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Service(Handler):
         def do_POST(self) -> None:
             parsed = urlparse(self.path)
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = self.body()
             query = {name: values[0] for name, values in parse_qs(parsed.query).items()}
             state.requests.append({"path": parsed.path, "query": query, "body": body})
             if state.silent:
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
             status, code = state.answers.pop(0) if state.answers else (200, 0)
-            answer = json.dumps({"errcode": code, "errmsg": "x"}).encode() if code is not None else b"<html>"
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+            answer = {"errcode": code, "errmsg": "x"}
+            self.answer(json.dumps(answer).encode() if code is not None else b"<html>", status)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.socket = tls.wrap_socket(server.socket, server_side=True)
-    state.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    server = serve(Service, tls)
+    state.port = server.server_port
     for kind, extra in (("wecom", {}), ("dingtalk", {"secret": SECRET})):
         monkeypatch.setenv(
             f"AIRFLOW_CONN_{kind.upper()}_OFFICE",

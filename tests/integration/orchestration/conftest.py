@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ import pytest
 from tests import metadata
 from tests.conftest import running_copy
 from tests.integration.delivery.conftest import authority, mail_server, robot_server, tls  # noqa: F401
+from tests.servers import Handler, serve
 from yingjian.database import warehouse
 from yingjian.settings import Settings
 
@@ -63,25 +61,16 @@ def hook() -> Iterator[Hook]:
     """An HTTP server that takes alerts and heartbeats."""
     state = Hook()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Service(Handler):
         def do_POST(self) -> None:
-            state.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self._answer()
+            state.posted.append(self.body())
+            self.answer(status=state.status)
 
         def do_GET(self) -> None:
             state.fetched.append(self.path)
-            self._answer()
+            self.answer(status=state.status)
 
-        def _answer(self) -> None:
-            self.send_response(state.status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = serve(Service)
     state.url = f"http://127.0.0.1:{server.server_port}"
     yield state
     server.shutdown()

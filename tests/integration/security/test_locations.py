@@ -7,15 +7,13 @@ import json
 import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import asyncssh
 import pytest
 
-from tests.servers import SftpServer
+from tests.servers import Handler, SftpServer, serve
 from tests.support import sample, write_feed
 from yingjian.landing import archives, locations
 from yingjian.operations import airflow_home
@@ -245,24 +243,16 @@ class Endless:
     def __init__(self, cursors: Iterator[Any]) -> None:
         self.asked = 0
 
-        class Handler(BaseHTTPRequestHandler):
+        class Pages(Handler):
             def do_GET(handler) -> None:
                 if "/test_results?" not in handler.path:
                     handler.send_error(404)
                     return
                 self.asked += 1
                 records = [{"样本编号": f"S{self.asked}"}]
-                body = json.dumps({"records": records, "next": next(cursors)}).encode()
-                handler.send_response(200)
-                handler.send_header("Content-Length", str(len(body)))
-                handler.end_headers()
-                handler.wfile.write(body)
+                handler.answer(json.dumps({"records": records, "next": next(cursors)}).encode())
 
-            def log_message(handler, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = serve(Pages)
         self.uri = f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def problems(self, cache: Path) -> str:

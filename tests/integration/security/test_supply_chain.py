@@ -6,12 +6,11 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
 
+from tests.servers import Handler, serve
 from yingjian.settings import PROJECT_ROOT
 
 KNOWN = {"id": "MADE-UP-1", "modified": "2022-07-20T00:00:00Z", "summary": "made up"}
@@ -21,28 +20,19 @@ KNOWN = {"id": "MADE-UP-1", "modified": "2022-07-20T00:00:00Z", "summary": "made
 def database(knows: str | None) -> Iterator[str]:
     """A vulnerability database like OSV's, which knows one vulnerability of the packages whose query has this text."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Database(Handler):
         def do_POST(self) -> None:
-            queries = json.loads(self.rfile.read(int(self.headers["content-length"])))["queries"]
+            queries = self.body()["queries"]
             found = [{"vulns": [KNOWN]} if knows and knows in json.dumps(query) else {} for query in queries]
-            self._answer({"results": found if knows else []})
+            self._give({"results": found if knows else []})
 
         def do_GET(self) -> None:
-            self._answer(KNOWN | {"affected": []})
+            self._give(KNOWN | {"affected": []})
 
-        def _answer(self, content: dict[str, Any]) -> None:
-            body = json.dumps(content).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+        def _give(self, content: dict[str, Any]) -> None:
+            self.answer(json.dumps(content).encode(), **{"Content-Type": "application/json"})
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
+    server = serve(Database)
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     server.server_close()
