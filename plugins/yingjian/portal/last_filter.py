@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from fastapi import Request
 from fastapi.responses import Response
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature
 
 from yingjian.portal.access import cookie_attributes
-from yingjian.portal.readers import settings
+from yingjian.portal.readers import signer
 from yingjian.reports.today import Wanted
 
 COOKIE = "yingjian_filter"
@@ -26,20 +26,16 @@ def is_asked(request: Request) -> bool:
 
 def keep(request: Request, response: Response, login: str, wanted: Wanted) -> None:
     content = {name: value for name in KEPT if (value := getattr(wanted, name))}
-    cookie = _signer().dumps({"login": login, **content})
+    cookie = signer("filter").dumps({"login": login, **content})
     response.set_cookie(COOKIE, cookie, DAYS * 24 * 3600, **cookie_attributes(request, "/today"))
 
 
 def read(request: Request, login: str) -> Wanted:
     """Return the reader's last filter, or an empty one if the browser keeps none of this reader."""
     try:
-        content = _signer().loads(request.cookies.get(COOKIE, ""), max_age=DAYS * 24 * 3600)
+        content = signer("filter").loads(request.cookies.get(COOKIE, ""), max_age=DAYS * 24 * 3600)
     except BadSignature:
         return Wanted()
     if content.get("login") != login:
         return Wanted()
     return Wanted(**{name: content.get(name, "") for name in KEPT})
-
-
-def _signer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(settings().secret("portal_forms"), salt="yingjian.portal.filter")

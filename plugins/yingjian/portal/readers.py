@@ -126,19 +126,20 @@ class RefusedError(Exception):
 
 
 @cache
-def _signer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(settings().secret("portal_forms"), salt="yingjian.portal.form")
+def signer(purpose: str) -> URLSafeTimedSerializer:
+    """Return what signs texts for browsers; a text that was signed for one purpose is not valid for another."""
+    return URLSafeTimedSerializer(settings().secret("portal_forms"), salt=f"yingjian.portal.{purpose}")
 
 
 def form_token(login: str) -> str:
     """Return the token for a form of this reader. Without it another site could send the form in the reader's name."""
-    return _signer().dumps(login)
+    return signer("form").dumps(login)
 
 
 def login_of_form(token: str) -> str | None:
     """Return the reader to whom the portal once gave this token, however long ago; None when it never did."""
     try:
-        return str(_signer().loads(token))
+        return str(signer("form").loads(token))
     except BadSignature:
         return None
 
@@ -146,6 +147,6 @@ def login_of_form(token: str) -> str | None:
 def is_form_of(login: str, token: str) -> bool:
     """Return whether the portal gave this token to this reader within the last hours."""
     try:
-        return bool(_signer().loads(token, max_age=FORM_SECONDS) == login)
+        return bool(signer("form").loads(token, max_age=FORM_SECONDS) == login)
     except BadSignature:
         return False

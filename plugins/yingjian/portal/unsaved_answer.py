@@ -10,10 +10,10 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature
 
 from yingjian.portal.access import cookie_attributes
-from yingjian.portal.readers import login_of_form, settings
+from yingjian.portal.readers import login_of_form, signer
 
 COOKIE = "yingjian_kept"
 SECONDS = 30 * 60
@@ -40,7 +40,7 @@ async def keep(request: Request, response: Response) -> str | None:
         "result": str(form.get("result", "")),
         "note": str(form.get("note", "")),
     }
-    cookie = _signer().dumps(content)
+    cookie = signer("kept").dumps(content)
     if login is not None and len(cookie) <= MOST:
         response.set_cookie(COOKIE, cookie, SECONDS, **cookie_attributes(request, PATH))
     return str(form.get("back", PATH))
@@ -49,7 +49,7 @@ async def keep(request: Request, response: Response) -> str | None:
 def read(request: Request, login: str) -> dict[str, Any] | None:
     """Return the reader's kept form (items, result, note), or None."""
     try:
-        content: dict[str, Any] = _signer().loads(request.cookies.get(COOKIE, ""), max_age=SECONDS)
+        content: dict[str, Any] = signer("kept").loads(request.cookies.get(COOKIE, ""), max_age=SECONDS)
     except BadSignature:
         return None
     return content if content.get("login") == login else None
@@ -57,7 +57,3 @@ def read(request: Request, login: str) -> dict[str, Any] | None:
 
 def forget(request: Request, response: Response) -> None:
     response.delete_cookie(COOKIE, **cookie_attributes(request, PATH))
-
-
-def _signer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(settings().secret("portal_forms"), salt="yingjian.portal.kept")

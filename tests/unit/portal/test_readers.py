@@ -17,9 +17,9 @@ from yingjian.settings import Settings
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     settings = Settings.load({"YINGJIAN_HOME": str(tmp_path)})
     monkeypatch.setattr(readers, "settings", lambda: settings)
-    readers._signer.cache_clear()
+    readers.signer.cache_clear()
     yield settings  # type: ignore[misc]
-    readers._signer.cache_clear()
+    readers.signer.cache_clear()
 
 
 def official(*rights: str, audience: Audience = OFFICE) -> Official:
