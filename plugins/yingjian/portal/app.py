@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from yingjian.portal import reading, unsaved_answer
 from yingjian.portal.access import FORGETTING, OwnPasswordError, SignedOutError, StaleFormError, own_path, sign_in_url
-from yingjian.portal.pages import STATIC, page
+from yingjian.portal.pages import STATIC, page, redirect
 from yingjian.portal.persons import KEY_PATTERN
 from yingjian.portal.readers import Need, RefusedError, settings
 from yingjian.portal.routes import (
@@ -198,13 +198,13 @@ async def _signed_out(request: Request, error: Exception) -> Response:
 
 
 def _own_password(request: Request, error: Exception) -> Response:
-    return RedirectResponse(f"{request.scope['root_path']}/password", 303)
+    return redirect(request, "/password")
 
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
     if request.url.path == f"{request.scope['root_path']}/" and error.reader.may(Need.SENDER):
-        return RedirectResponse(f"{request.scope['root_path']}/sending", 303)  # Senders see only this page.
+        return redirect(request, "/sending")  # Senders see only this page.
     if error.need in (Need.PERSONS, Need.QUARANTINE):
         person_key = request.path_params.get("person_key", "")
         is_key = re.fullmatch(KEY_PATTERN, person_key) is not None

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from yingjian.modelling import editions
@@ -83,6 +83,11 @@ def _environment() -> Environment:
     environment.globals["edition_name"] = editions.version
     environment.tests["moment"] = lambda value: isinstance(value, date)
     return environment
+
+
+def redirect(request: Request, path: str, status_code: int = 303) -> RedirectResponse:
+    """Return a redirection to a page of the portal."""
+    return RedirectResponse(request.scope["root_path"] + path, status_code)
 
 
 def cell(value: Any) -> str:

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi import Path as Segment
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from yingjian.portal import questions
 from yingjian.portal.access import CheckedForm, Entering
 from yingjian.portal.limits import REASON_LENGTH
-from yingjian.portal.pages import page
+from yingjian.portal.pages import page, redirect
 from yingjian.portal.readers import Need, Reader, RefusedError, may_answer
 from yingjian.publishing.decision import (
     PATHS,
@@ -70,7 +70,7 @@ def _decide(request: Request, reader: Reader, right: str, question_id: int, choi
         return _show(request, reader, right, question_id, 409, problem="not_open")
     except NotDecidedError:  # The right was taken away between the two looks.
         raise RefusedError(Need.ANSWER, reader) from None
-    return RedirectResponse(f"{request.scope['root_path']}/{PATHS[right]}/{question_id}", 303)
+    return redirect(request, f"/{PATHS[right]}/{question_id}")
 
 
 def _question(reader: Reader, right: str, question_id: int) -> tuple[Question, Answer | None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Form, HTTPException, Request
-from fastapi.responses import FileResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, Response
 
 from yingjian.people.audience import Audience
 from yingjian.portal import lists, publications, questions, reading
@@ -15,7 +15,7 @@ from yingjian.portal.access import Entering, OfPart, cookie_attributes, own_path
 from yingjian.portal.files import CSV, XLSX, download
 from yingjian.portal.headline import read_headline
 from yingjian.portal.limits import PageNumber
-from yingjian.portal.pages import LANGUAGE_COOKIE, page
+from yingjian.portal.pages import LANGUAGE_COOKIE, page, redirect
 from yingjian.portal.publications import PublicationId
 from yingjian.portal.readers import Need, Reader, settings
 from yingjian.portal.words import LANGUAGES
@@ -46,7 +46,7 @@ def home(
 ) -> Response:
     """Show today's figures of the reader's part and the reports by date; for the data team its runs come first."""
     if not reader.may(Need.PART):
-        return RedirectResponse(f"{request.scope['root_path']}/operations", 303)
+        return redirect(request, "/operations")
     with reading.reading(reader.audience) as conn:
         current = publications.current(conn)
         listed = publications.read_page(conn, number, REPORTS, day)
@@ -162,6 +162,6 @@ def choose_language(
     """Keep the chosen language in a cookie and go back. This needs no session, because the sign-in page offers it too."""
     if language not in LANGUAGES:
         raise HTTPException(400)
-    response = RedirectResponse(request.scope["root_path"] + own_path(back), 303)
+    response = redirect(request, own_path(back))
     response.set_cookie(LANGUAGE_COOKIE, language, 365 * 24 * 3600, **cookie_attributes(request))
     return response

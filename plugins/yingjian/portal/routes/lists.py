@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from urllib.parse import quote, unquote
 
 from fastapi import APIRouter, Form, HTTPException, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from yingjian.portal import lists, publications, reading
 from yingjian.portal.access import CheckedForm, OfPart, cookie_attributes
 from yingjian.portal.files import CSV, XLSX, write_and_send
 from yingjian.portal.lists import Asked
-from yingjian.portal.pages import page, query
+from yingjian.portal.pages import page, query, redirect
 from yingjian.reports.lists import PersonList
 from yingjian.reports.publication import Publication
 
@@ -79,7 +79,7 @@ async def search_list(request: Request, reader: OfPart, mart: str) -> Response:
     asked = Asked.of(person_list, form, form.get("words", ""))
     handle = secrets.token_hex(4) if asked.search else None
     address = f"/lists/{mart}{query(asked.parameters, page=None, search=handle)}"
-    response = RedirectResponse(request.scope["root_path"] + address, 303)
+    response = redirect(request, address)
     if handle:
         cookie = f"{handle}.{quote(asked.search)}"
         response.set_cookie(SEARCH_COOKIE, cookie, **cookie_attributes(request, "/lists", "strict"))

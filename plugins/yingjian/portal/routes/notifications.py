@@ -6,13 +6,13 @@ from datetime import time
 from typing import Annotated
 
 from fastapi import APIRouter, Form, HTTPException, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from yingjian.delivery import choices
 from yingjian.delivery.messages import CHOICE_PAGE
 from yingjian.portal import notifications
 from yingjian.portal.access import CheckedForm, OfPart
-from yingjian.portal.pages import page
+from yingjian.portal.pages import page, redirect
 
 router = APIRouter()
 
@@ -48,4 +48,4 @@ def choose(
         notifications.choose(reader, wants, quiet_from, quiet_to, hours_before)
     except ValueError:
         raise HTTPException(400) from None
-    return RedirectResponse(f"{request.scope['root_path']}{CHOICE_PAGE}?saved=true", 303)
+    return redirect(request, f"{CHOICE_PAGE}?saved=true")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from yingjian.people.audience import OFFICE
 from yingjian.portal import publications, reading
 from yingjian.portal.access import Entering, OfQuarantine
-from yingjian.portal.pages import page
+from yingjian.portal.pages import page, redirect
 from yingjian.portal.quality import checked_title, read_checks, read_quality
 
 router = APIRouter()
@@ -40,4 +40,4 @@ def quality(request: Request, reader: Entering) -> Response:
 def rejected_rows(request: Request, reader: OfQuarantine) -> Response:
     """Redirect old addresses to the clerk's desk, which replaced the page of rejected rows."""
     address = request.url.query and f"?{request.url.query}"
-    return RedirectResponse(f"{request.scope['root_path']}/quarantine{address}#rows", 301)
+    return redirect(request, f"/quarantine{address}#rows", 301)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, HTTPException, Query, Request
 from fastapi import Path as Segment
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from yingjian.landing import templates
 from yingjian.landing.errors import REASONS
@@ -17,7 +17,7 @@ from yingjian.landing.feeds import FEEDS
 from yingjian.portal import corrections, quarantine_desk, reading, sending
 from yingjian.portal.access import CheckedForm, OfQuarantine
 from yingjian.portal.limits import REASON_LENGTH, PageNumber
-from yingjian.portal.pages import page
+from yingjian.portal.pages import page, redirect
 from yingjian.portal.readers import Need, Reader, RefusedError
 from yingjian.portal.routes.row_form import row_page
 from yingjian.portal.routes.sending import send_returns
@@ -103,7 +103,7 @@ def propose(
         return row_page(request, reader, row, cell, "/quarantine", 409, given=reason, problem="not_open")
     if not sending.is_good(tried):
         return row_page(request, reader, row, cell, "/quarantine", 422, tried, given=reason)
-    return RedirectResponse(f"{request.scope['root_path']}/quarantine?proposed=true", 303)
+    return redirect(request, "/quarantine?proposed=true")
 
 
 @router.get("/corrections/{correction_id}")
@@ -132,7 +132,7 @@ def answer(
         corrections.answer(reader, proposal, is_agreed=choice == "agree", reason=reason)
     except corrections.NotOpenError:
         return _correction_page(request, reader, _proposal(reader, correction_id), 409, "not_open")
-    return RedirectResponse(f"{request.scope['root_path']}/quarantine/corrections/{correction_id}", 303)
+    return redirect(request, f"/quarantine/corrections/{correction_id}")
 
 
 def _row(reader: Reader, rejected_id: int) -> dict[str, Any]:

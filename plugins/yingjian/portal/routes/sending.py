@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, HTTPException, Request, UploadFile
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from yingjian.landing import returns, templates
 from yingjian.landing.feeds import FEEDS
@@ -17,7 +17,7 @@ from yingjian.portal import reading, sending
 from yingjian.portal.access import CheckedForm, OfSender
 from yingjian.portal.files import received, write_and_send
 from yingjian.portal.limits import SHOWN_LINES, UPLOAD_BYTES, PageNumber
-from yingjian.portal.pages import page
+from yingjian.portal.pages import page, redirect
 from yingjian.portal.readers import Reader, now
 from yingjian.portal.routes.row_form import row_page
 
@@ -120,7 +120,7 @@ def correct_row(
     except sending.TooManyError:
         tried = Trial(problem="一天内报送的文件过多，请明天再报或联系数据团队")
     if sending.is_good(tried):
-        return RedirectResponse(f"{request.scope['root_path']}/sending?corrected=true", 303)
+        return redirect(request, "/sending?corrected=true")
     return row_page(request, reader, row, cell, "/sending", 422, tried)
 
 

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from yingjian.portal import accounts
 from yingjian.portal.access import COOKIE, FORGETTING, CheckedForm, SignedIn, cookie_attributes, own_path, reader
-from yingjian.portal.pages import page
+from yingjian.portal.pages import page, redirect
 from yingjian.portal.provider import login_of, provider
 from yingjian.portal.readers import settings
 
@@ -115,7 +115,7 @@ def _address(request: Request) -> str:
 
 
 def _signed_in(request: Request, token: str, next: str) -> Response:
-    response = RedirectResponse(request.scope["root_path"] + own_path(next), 303)
+    response = redirect(request, own_path(next))
     response.set_cookie(COOKIE, token, **cookie_attributes(request))
     return response
 

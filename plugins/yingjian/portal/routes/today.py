@@ -9,14 +9,14 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, UploadFile
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from yingjian.landing.feeds import DISPOSITIONS
 from yingjian.portal import accounts, dispositions, last_filter, publications, reading, unsaved_answer
 from yingjian.portal.access import COOKIE, CheckedForm, OfPersons, own_path
 from yingjian.portal.files import received, write_and_send
 from yingjian.portal.limits import UPLOAD_BYTES, PageNumber
-from yingjian.portal.pages import page
+from yingjian.portal.pages import page, redirect
 from yingjian.portal.readers import Reader
 from yingjian.reports import today
 from yingjian.reports.publication import Publication
@@ -140,7 +140,7 @@ def give_answer(
     dispositions.answer(reader, items, result, " ".join(note.split())[: dispositions.NOTE_LENGTH])
     here, _, card = own_path(back).partition("#")
     address = f"{here}{'&' if '?' in here else '?'}saved={quote(result)}#{card}"
-    response = RedirectResponse(request.scope["root_path"] + address, 303)
+    response = redirect(request, address)
     unsaved_answer.forget(request, response)
     return response
 
