@@ -87,10 +87,8 @@ def events(
 
 def anchor(conn: psycopg.Connection[Any], key: bytes, moment: datetime) -> str:
     """Return the end of the trail as a line of JSON, authenticated with `key`, to be stored where this machine cannot edit it."""
-    row = conn.execute(
-        "select event_id, encode(hash, 'hex') from audit.event order by event_id desc limit 1"
-    ).fetchone() or (0, "")
-    trail_end = {"at": moment.isoformat(timespec="seconds"), "event": row[0], "hash": row[1]}
+    event_id, own_hash = _last_event(conn)
+    trail_end = {"at": moment.isoformat(timespec="seconds"), "event": event_id, "hash": own_hash}
     return json.dumps(trail_end | {"code": _code(trail_end, key)})
 
 
@@ -106,12 +104,21 @@ def against(conn: psycopg.Connection[Any], lines: Iterable[str], key: bytes) -> 
             return number, f"anchor {number} is none"
         if not hmac.compare_digest(str(code), _code(trail_end, key)):
             return number, f"anchor {number} was not made with this home's secret"
-        row = conn.execute(
-            "select encode(hash, 'hex') from audit.event where event_id = %s", (trail_end["event"],)
-        ).fetchone()
-        if trail_end["event"] and (row is None or row[0] != trail_end["hash"]):
+        if trail_end["event"] and not _is_kept(conn, trail_end):
             return number, f"event {trail_end['event']} is gone or another one than at {trail_end['at']}"
     return number, None
+
+
+def _last_event(conn: psycopg.Connection[Any]) -> tuple[int, str]:
+    """Return id and hash of the last event; 0 and an empty hash if there is none."""
+    query = "select event_id, encode(hash, 'hex') from audit.event order by event_id desc limit 1"
+    return conn.execute(query).fetchone() or (0, "")
+
+
+def _is_kept(conn: psycopg.Connection[Any], trail_end: dict[str, Any]) -> bool:
+    """Return whether the event of a recorded end of the trail still has the recorded hash."""
+    query = "select 1 from audit.event where event_id = %(event)s and encode(hash, 'hex') = %(hash)s"
+    return conn.execute(query, trail_end).fetchone() is not None
 
 
 def _code(trail_end: dict[str, Any], key: bytes) -> str:
@@ -200,23 +207,17 @@ def verify(conn: psycopg.Connection[Any], end_file: Path) -> Verdict:
             if broken:
                 break
             before = own_hash
-    last = conn.execute(
-        "select event_id, encode(hash, 'hex') from audit.event order by event_id desc limit 1"
-    ).fetchone()
-    events = int(last[0]) if last else 0
+    events, last_hash = _last_event(conn)
     if broken:
         return Verdict(events, int(broken[0]), str(broken[1]))
     if conn.execute(_IS_GUARDED).fetchone() != (True,):
         return Verdict(events, events, "from there on events can be changed: a trigger that forbids it is gone or off")
     if end_file.exists():
         end = json.loads(end_file.read_text())
-        row = conn.execute(
-            "select encode(hash, 'hex') from audit.event where event_id = %s", (end["event"],)
-        ).fetchone()
-        if row is None or row[0] != end["hash"]:
+        if not _is_kept(conn, end):
             return Verdict(events, int(end["event"]), "an event that was verified before is gone or another one")
-    if last:
+    if events:
         unfinished = end_file.with_suffix(".new")
-        unfinished.write_text(json.dumps({"event": events, "hash": last[1]}))
+        unfinished.write_text(json.dumps({"event": events, "hash": last_hash}))
         unfinished.replace(end_file)
     return Verdict(events)
