@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import httpx
@@ -24,13 +25,13 @@ def tell(alerts: Alerts, message: Message, content: Mapping[str, Any]) -> tuple[
     content: the JSON for the webhook. Raises Undelivered when every configured channel failed. Reasons and errors contain
     no address and no URL, because the URL of a webhook is a secret.
     """
-    ways: list[Callable[[], None]] = [lambda to=address: _mail(to, message) for address in alerts.mail]  # type: ignore[misc]
+    ways: list[Callable[[], None]] = [partial(_mail, address, message) for address in alerts.mail]
     if alerts.wecom:
-        ways.append(lambda: _robot(WeCom(), alerts.wecom, message))
+        ways.append(partial(_robot, WeCom, alerts.wecom, message))
     if alerts.dingtalk:
-        ways.append(lambda: _robot(DingTalk(), alerts.dingtalk, message))
+        ways.append(partial(_robot, DingTalk, alerts.dingtalk, message))
     if alerts.webhook:
-        ways.append(lambda: _post(alerts.webhook, content))
+        ways.append(partial(_post, alerts.webhook, content))
     failures = []
     for way in ways:
         try:
@@ -63,16 +64,17 @@ def _mail(address: str, message: Message) -> None:
         mail.close()
 
 
-def _robot(robot: Robot, connection: str | None, message: Message) -> None:
+def _robot(kind: type[Robot], connection: str, message: Message) -> None:
+    robot = kind()
     try:
-        robot.send(connection or "", message)
+        robot.send(connection, message)
     finally:
         robot.close()
 
 
-def _post(url: str | None, content: Mapping[str, Any]) -> None:
+def _post(url: str, content: Mapping[str, Any]) -> None:
     try:
-        response = httpx.post(url or "", json=content, timeout=TIMEOUT_SECONDS)
+        response = httpx.post(url, json=content, timeout=TIMEOUT_SECONDS)
     except httpx.HTTPError as error:
         raise NotSent(f"the webhook did not answer ({type(error).__name__})", again=True) from None
     if response.status_code >= 300:
