@@ -69,7 +69,7 @@ class Message:
         )  # fmt: skip
         return environment.get_template("message.html.j2").render(message=self, change=CHANGE)
 
-    def markdown(self, tasks: int = 0) -> str:
+    def markdown(self, tasks: int) -> str:
         """Return the text for group robots: the figures, the first `tasks` tasks and the link."""
         lines = [f"**{self.subject}**", *(f"> {label}：**{value}**" for label, value in self.facts)]
         if self.tasks and tasks:

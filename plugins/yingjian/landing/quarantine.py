@@ -174,7 +174,7 @@ def contradictions(conn: psycopg.Connection[Any], feed: str | None = None) -> li
     ).fetchall()
 
 
-def contradicting_records(conn: psycopg.Connection[Any], feed: str | None = None) -> list[tuple[Any, ...]]:
+def contradicting_records(conn: psycopg.Connection[Any], feed: str | None) -> list[tuple[Any, ...]]:
     """Return the contradictions one by one: (feed, record_key, columns, file_id, line, other_file_id, other_line)."""
     return conn.execute(
         """

@@ -50,7 +50,7 @@ def unset(settings: Settings) -> str | None:
     return None if settings.alerts.is_anybody_told else UNSET
 
 
-def ui_link(settings: Settings, path: str = "/") -> str:
+def ui_link(settings: Settings, path: str) -> str:
     """Return a link to a page of Airflow's UI; empty if its base URL is unknown."""
     from airflow.sdk.configuration import conf
 

@@ -203,7 +203,7 @@ def require_reached() -> None:
         conn.execute("select 1")
 
 
-def require_fit(login: str, password: str, old: str = "") -> None:
+def require_fit(login: str, password: str, old: str) -> None:
     """Raise UnfitPasswordError if a password is too short, too long or too uniform, contains the login, or equals the old one."""
     if len(password) not in LENGTH or len(set(password)) < 4:
         raise UnfitPasswordError("short")

@@ -50,14 +50,14 @@ class Outbreak:
         people: pl.DataFrame,
         scale: Scale,
         appointments: Appointments,
-        monitoring: Monitoring | None = None,
+        monitoring: Monitoring,
     ) -> None:
         self._exports = exports
         self._rng = rng
         self._people = people
         self._scale = scale
         self._appointments = appointments
-        self._monitoring = monitoring or Monitoring(exports, rng)
+        self._monitoring = monitoring
         self._household, self._unit = people["household"].to_numpy(), people["unit"].to_numpy()
         self._place = people["community"].to_physical().cast(pl.Int32).to_numpy() * len(GRIDS) + (
             people["grid"].to_physical().cast(pl.Int32).to_numpy()

@@ -11,6 +11,7 @@ import pytest
 
 from yingjian.landing.check import has_valid_check_digit
 from yingjian.simulate.exports import Exports
+from yingjian.simulate.monitoring import Monitoring
 from yingjian.simulate.outbreak import Outbreak
 from yingjian.simulate.people import GROUPS, make_people, make_strangers
 from yingjian.simulate.sampling import Appointments
@@ -65,7 +66,8 @@ def test_units_are_small_and_large_and_of_one_group_and_community(people: pl.Dat
 
 def test_an_outbreak_of_some_hundred_cases(people: pl.DataFrame, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
-    outbreak = Outbreak(Exports(tmp_path, 3), rng, people, CITY, Appointments(rng))
+    exports = Exports(tmp_path, 3)
+    outbreak = Outbreak(exports, rng, people, CITY, Appointments(rng), Monitoring(exports, rng))
     cases = outbreak.cases
     assert 100 <= cases.height <= 500 and cases["row"].n_unique() == cases.height
     assert cases["zone"].n_unique() == CITY.zones == cases["is_first"].sum()

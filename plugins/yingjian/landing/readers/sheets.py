@@ -377,7 +377,7 @@ def ods_notes(archive: zipfile.ZipFile, part: str) -> dict[str, Notes]:
                 if event == "start":
                     current, line = notes.setdefault(element.get(TABLE + "name") or "", Notes(is_1904)), 0
             elif event == "end":
-                repeated = count_of(element, TABLE + "number-rows-repeated", 1)
+                repeated = count_of(element, TABLE + "number-rows-repeated")
                 note_ods_row(element, range(line, line + repeated), current)
                 line += repeated
                 forget(element)
@@ -388,8 +388,8 @@ def note_ods_row(row: Any, lines: range, notes: Notes) -> None:
     """Note the cells of a row, which stands in one line or is repeated in several."""
     column = 0
     for cell in row.iterchildren(TABLE + "table-cell", TABLE + "covered-table-cell"):
-        width = count_of(cell, TABLE + "number-columns-repeated", 1)
-        height = count_of(cell, TABLE + "number-rows-spanned", 1)
+        width = count_of(cell, TABLE + "number-columns-repeated")
+        height = count_of(cell, TABLE + "number-rows-spanned")
         if height > 1:
             notes.merged.append(((lines[0], column), (lines[0] + height - 1, column)))
         values, has_formula = cell.values(), cell.get(TABLE + "formula") is not None
@@ -411,9 +411,10 @@ def note_ods_row(row: Any, lines: range, notes: Notes) -> None:
         column += width
 
 
-def count_of(element: Any, name: str, otherwise: int) -> int:
+def count_of(element: Any, name: str) -> int:
+    """Return the number in an attribute; 1 if there is none."""
     text = element.get(name) or ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else otherwise
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
 
 
 def column_number(letters: str) -> int:

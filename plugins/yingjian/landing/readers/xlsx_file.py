@@ -43,9 +43,7 @@ NO_SHEET = {"html": "网页中没有表格（表格可能在另外的文件里�
 MAX_UNPACKED = 4 << 30  # Bytes of XML; a sheet full to its last row has less than 1 GiB.
 
 
-def read_xlsx(
-    path: Path, feed: Feed, kind: str = "xlsx", reader: Reader | None = None
-) -> tuple[Layout, Iterator[Chunk]]:
+def read_xlsx(path: Path, feed: Feed, kind: str, reader: Reader | None) -> tuple[Layout, Iterator[Chunk]]:
     """Return layout and chunks of a spreadsheet of `feed`: every sheet with its header or with continuation rows, hidden ones
     too.
 
