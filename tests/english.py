@@ -199,19 +199,19 @@ def findings(source: str, path: str) -> list[Finding]:
     return [Finding(path, line, " ".join(text.split()), why) for line, text in texts if (why := reason(text))]
 
 
-def files(root: Path = ROOT) -> Iterator[Path]:
+def files() -> Iterator[Path]:
     for place in PLACES:
-        for path in sorted((root / place).rglob("*")) if (root / place).is_dir() else [root / place]:
-            if path.suffix in {".py", ".sql"} and not LEFT_OUT & set(path.relative_to(root).parts):
+        for path in sorted((ROOT / place).rglob("*")) if (ROOT / place).is_dir() else [ROOT / place]:
+            if path.suffix in {".py", ".sql"} and not LEFT_OUT & set(path.relative_to(ROOT).parts):
                 yield path
 
 
-def all_findings(root: Path = ROOT) -> list[Finding]:
+def all_findings() -> list[Finding]:
     """Return the findings of the whole repository."""
     return [
         finding
-        for path in files(root)
-        for finding in findings(path.read_text(encoding="utf-8"), path.relative_to(root).as_posix())
+        for path in files()
+        for finding in findings(path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix())
     ]
 
 

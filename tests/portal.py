@@ -412,17 +412,12 @@ def ask_release(portal: Portal) -> int:
         )  # fmt: skip
 
 
-def ask_sign_off(settings: Settings, publication_id: int = 2, run_id: str = "sign-off") -> int:
-    """Ask, as a run, whether to release the public figures of a publication; return the id of the question."""
+def ask_sign_off(settings: Settings) -> int:
+    """Ask, as a run, whether to release the public figures of publication 2; return the id of the question."""
     with warehouse.connect(settings) as conn:
-        row = conn.execute(
-            "select as_of_date from published.publication where publication_id = %s", (publication_id,)
-        ).fetchone()
-        assert row
+        ((day,),) = conn.execute("select as_of_date from published.publication where publication_id = 2").fetchall()
         now = datetime.now(UTC)
-        return decision.ask(
-            conn, decision.SIGN_OFF, run_id, row[0], now, now + timedelta(hours=8), publication_id=publication_id
-        )
+        return decision.ask(conn, decision.SIGN_OFF, "sign-off", day, now, now + timedelta(hours=8), publication_id=2)
 
 
 def _wait(portal: Portal, is_over: Callable[[], int | None]) -> None:

@@ -395,7 +395,7 @@ def test_a_marker_may_stand_in_the_place_of_the_ending(home: Settings, tmp_path:
     assert query(home, KEYS) == [("a.csv",), ("b.csv",)]
 
 
-def as_kind(folder: Path, kind: str, name: str, rows: list[dict[str, str]], encoding: str = "utf-8") -> Path:
+def as_kind(folder: Path, kind: str, name: str, rows: list[dict[str, str]]) -> Path:
     """The function writes an export in one of the formats."""
     path = folder / "test_results" / f"{name}.{kind}"
     if kind == "xlsx":
@@ -407,7 +407,7 @@ def as_kind(folder: Path, kind: str, name: str, rows: list[dict[str, str]], enco
             path.name,
         )
         return path
-    source = write_feed(folder / "made", "test_results", rows, "x.csv", encoding)
+    source = write_feed(folder / "made", "test_results", rows, "x.csv")
     if kind == "zip":
         return packed(folder, path.name, {f"{name}.csv": source.read_bytes()})
     path.parent.mkdir(exist_ok=True)

@@ -181,18 +181,18 @@ def test_a_corrected_document_keeps_its_old_key_nowhere(town: Settings, monkeypa
     assert cli.main(["landing", "correct-document", "--reason", "派出所来函更正"]) == 0
     kept = {key for (key,) in support.query(town, "select person_key from staging.document_correction")}
     assert wrong[2] in kept, "the correction itself names it"
-    of_residents = exported_keys(town, "residents")
+    of_residents = exported_keys(town)
     export(town)
-    assert exported_keys(town, "residents") == {
+    assert exported_keys(town) == {
         key for (key,) in support.query(town, "select distinct person_key from staging.residents")
     }
     assert wrong[2] not in of_residents
 
 
-def exported_keys(settings: Settings, feed: str) -> set[str]:
+def exported_keys(settings: Settings) -> set[str]:
     return {
         key
-        for path in (settings.spark / "sources" / "staging" / feed).glob("*.parquet")
+        for path in (settings.spark / "sources" / "staging" / "residents").glob("*.parquet")
         for key in pl.read_parquet(path)["person_key"]
     }
 
@@ -216,7 +216,7 @@ def test_a_rotated_key_is_exported_no_more_and_waits_for_spark(town: Settings) -
     assert not before & texts(town)
     assert support.query(town, "select count(*) from pg_tables where schemaname = 'spark'") == [(0,)]
     export(town)
-    assert exported_keys(town, "residents") and not before & texts(town)
+    assert exported_keys(town) and not before & texts(town)
 
 
 def test_nothing_stays_where_postgresql_is_the_engine(town: Settings) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -38,9 +37,11 @@ def paths(text: str) -> set[str]:
     }
 
 
-def missing_paths(text: str, root: Path = PROJECT_ROOT) -> set[str]:
+def missing_paths(text: str) -> set[str]:
     """The paths of a text of which the repository has none."""
-    return {path for path in paths(text) if not any(root.glob(re.sub(rf"\b{PLACEHOLDER}\b", "*", path).rstrip("/")))}
+    return {
+        path for path in paths(text) if not any(PROJECT_ROOT.glob(re.sub(rf"\b{PLACEHOLDER}\b", "*", path).rstrip("/")))
+    }
 
 
 def code(text: str) -> str:

@@ -42,9 +42,9 @@ def at(
     return tell
 
 
-def put_day(airflow: psycopg.Connection, state: str = "running") -> None:
+def put_day(airflow: psycopg.Connection) -> None:
     start = datetime.combine(DAY, datetime.min.time(), clock.SHANGHAI)
-    put_run(airflow, "daily", "day", state, data_interval_start=start, data_interval_end=start + timedelta(days=1))
+    put_run(airflow, "daily", "day", "running", data_interval_start=start, data_interval_end=start + timedelta(days=1))
 
 
 def test_one_line_once_at_the_hour(at: Callable[[datetime], dict[str, int]], mail_server: MailServer) -> None:
