@@ -11,6 +11,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -242,6 +243,12 @@ def rebuild(settings: Settings, run_id: str = RUN, *, is_audited: bool = True, p
 def query(settings: Settings, text: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
     with warehouse.connect(settings) as conn:
         return conn.execute(text, parameters).fetchall()  # type: ignore[arg-type]
+
+
+def single(conn: psycopg.Connection, text: str) -> Any:
+    """Return the single value that a query gives."""
+    ((value,),) = conn.execute(text.encode()).fetchall()
+    return value
 
 
 def marts(settings: Settings) -> dict[str, list[tuple]]:  # type: ignore[type-arg]

@@ -1,13 +1,14 @@
-"""A home of a test module's own, whose staging each test finds empty; and the environment of Spark."""
+"""A home of a test module's own, whose staging each test finds empty; a town's rows; and the environment of Spark."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests import support
@@ -24,6 +25,14 @@ def home(shared_home: Settings) -> Settings:
     """The module's home with empty staging; the server is the module's."""
     support.empty_staging(shared_home)
     return shared_home
+
+
+@pytest.fixture
+def conn(town_database: str) -> Iterator[psycopg.Connection]:
+    """A connection to the rows of a made-up town, whose changes are undone."""
+    with psycopg.connect(town_database) as connection:
+        yield connection
+        connection.rollback()
 
 
 @pytest.fixture(scope="module")

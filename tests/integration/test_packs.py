@@ -2,7 +2,6 @@
 
 import re
 import stat
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pypdf
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.support import single
 from tests.unit.reports import town
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Official, Officials
@@ -24,13 +24,6 @@ DEPARTMENT = Audience("department", "卫健局")
 GRID = Audience.of_grid(town.COMMUNITIES[0], "01网格")
 CHOSEN = [OFFICE, COMMUNITY, DEPARTMENT, GRID]
 PERSON = re.compile(r"王测试|key-\d|\d{17}[\dX]|(?<!\d)1[3-9]\d{9}(?!\d)")
-
-
-@pytest.fixture
-def conn(town_database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(town_database) as connection:
-        yield connection
-        connection.rollback()
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +47,6 @@ def table(pack: Pack, name: str, title: str) -> list[dict[str, object]]:
     start = next(place for place, row in enumerate(rows) if row[0] == title)
     end = next(place for place, row in enumerate(rows) if place > start and row[0] == "合计")
     return [dict(zip(rows[start + 1], row, strict=True)) for row in rows[start + 2 : end]]
-
-
-def count(conn: psycopg.Connection, query: str) -> int:
-    row = conn.execute(query.encode()).fetchone()
-    assert row is not None
-    return row[0]
 
 
 def words(path: Path, between: str = "") -> str:
@@ -89,8 +76,8 @@ def test_the_files_are_the_owner_s_alone_and_named_without_persons(packs):
 
 def test_the_spreadsheet_s_sums_are_those_of_the_marts(conn, packs):
     overdue = sheet(packs[OFFICE], "逾期未检")
-    assert len(overdue) == count(conn, "select count(*) from published.overdue where publication_id = 12")
-    assert sum(row["逾期天数"] for row in overdue) == count(
+    assert len(overdue) == single(conn, "select count(*) from published.overdue where publication_id = 12")
+    assert sum(row["逾期天数"] for row in overdue) == single(
         conn, "select sum(days_overdue)::int from published.overdue where publication_id = 12"
     )
     for title in ("按社区", "按主管部门", "按重点人群", "逾期最多的 10 个工作单位"):
@@ -102,7 +89,7 @@ def assert_sums_of_compliance(
     conn: psycopg.Connection, rows: list[dict[str, object]], overdue: str, required: str
 ) -> None:
     for column, mart in ((required, "required"), (overdue, "overdue")):
-        assert sum(row[column] for row in rows) == count(
+        assert sum(row[column] for row in rows) == single(
             conn, f"select sum({mart})::int from published.compliance_daily where publication_id = 12 and is_headline"
         ), column
 
@@ -130,7 +117,7 @@ def test_a_community_s_pack_has_its_rows_with_names_and_nobody_else_s(conn, pack
     for name, mart in ((found.title, found.mart) for found in LISTS if found.title in unfiltered):
         rows = sheet(packs[COMMUNITY], name)
         assert {row["社区"] for row in rows} <= {"招丰社区"}
-        assert len(rows) == count(
+        assert len(rows) == single(
             conn, f"select count(*) from published.{mart} where publication_id = 12 and community = '招丰社区'"
         )
     for found in LISTS:
@@ -154,14 +141,14 @@ def test_a_grid_s_pack_has_its_people_and_only_figures_of_the_grid(conn, packs):
         else:
             assert rows == [], "a list whose rows have no grid is not a grid's"
     late = sheet(packs[GRID], "逾期未检")
-    assert len(late) == count(conn, f"select count(*) from published.overdue where {here}") > 0
+    assert len(late) == single(conn, f"select count(*) from published.overdue where {here}") > 0
     assert all(row["姓名"].startswith("王测试") for row in late)
     assert not {"单位统计", "风险区", "每日指标"} & set(book.sheetnames)
     page = packs[GRID].page.read_text(encoding="utf-8")
     assert set(re.findall(r'<section id="([\w-]+)" class="chapter"', page)) == {"own-grid"}
     assert "各项数字都是本网格的" in page and "应检尽检率" not in page.partition("<h2>口径与依据")[0]
     assert not [other for other in town.COMMUNITIES[1:] if other in page.replace("北峰社区卫生服务中心", "")]
-    items = count(conn, f"select items from published.disposition_daily where {here} and list = 'overdue'")
+    items = single(conn, f"select items from published.disposition_daily where {here} and list = 'overdue'")
     assert f"逾期未检{items}项" in words(packs[GRID].pdf)
 
 
@@ -220,7 +207,7 @@ def test_a_list_without_rows_has_no_sheet(packs):
 
 
 def test_a_department_s_days_ahead_are_its_own(conn, packs):
-    due = count(conn, "select count(*)::int from published.due where publication_id = 12 and department = '卫健局'")
+    due = single(conn, "select count(*)::int from published.due where publication_id = 12 and department = '卫健局'")
     forecast = pdf_table(packs[DEPARTMENT].pdf, "按社区", "社区 7/25")
     assert sum(forecast.pop()[1]) == due > 0
 
@@ -277,19 +264,19 @@ def pdf_table(path: Path, title: str, head: str) -> list[tuple[str, list[int]]]:
 
 
 def test_the_sums_of_the_pdf_are_those_of_the_marts(conn, packs):
-    persons = count(conn, "select count(distinct person_key)::int from published.overdue where publication_id = 12")
+    persons = single(conn, "select count(distinct person_key)::int from published.overdue where publication_id = 12")
     assert f"逾期人数{persons}人" in words(packs[OFFICE].pdf)
     communities = pdf_table(packs[OFFICE].pdf, "按社区", "社区 逾期")
     assert communities.pop()[0] == "合计"
     assert {name for name, _ in communities} == set(town.COMMUNITIES)
     for place, mart in enumerate(("overdue", "required")):
-        assert sum(numbers[place] for _, numbers in communities) == count(
+        assert sum(numbers[place] for _, numbers in communities) == single(
             conn, f"select sum({mart})::int from published.compliance_daily where publication_id = 12 and is_headline"
         )
     forecast = pdf_table(packs[OFFICE].pdf, "按社区", "社区 7/25")
     assert forecast.pop()[0] == "合计"
     for day in range(7):
-        assert sum(numbers[day] for _, numbers in forecast) == count(
+        assert sum(numbers[day] for _, numbers in forecast) == single(
             conn,
             "select sum(tests_due)::int from published.due_forecast "
             f"where publication_id = 12 and due_date = date '2022-07-25' + {day}",
@@ -333,7 +320,7 @@ def test_new_less_cleared_is_the_change_by_every_name(conn, packs):
     rows = sheet(packs[OFFICE], "逾期增减")
     (total,) = (row for row in rows if row["分组"] == "合计")
     items = "select count(*)::int from published.overdue where publication_id = "
-    assert total["净增"] == count(conn, items + "12") - count(conn, items + "11")
+    assert total["净增"] == single(conn, items + "12") - single(conn, items + "11")
     for name in ("社区", "主管部门", "重点人群"):
         parts = [row for row in rows if row["分组"] == name]
         for column in ("新增", "消除", "净增", "当日到期未采", "当日补采", "未补采转为漏检"):
@@ -378,4 +365,4 @@ def test_a_file_name_takes_what_senders_write():
 def test_a_joint_competence_is_in_both_packs(conn):
     for name in ("商务局", "市场监管局"):
         with narrowed(conn, Audience("department", name)):
-            assert count(conn, "select count(*) from overdue where group_code = '13'") > 0
+            assert single(conn, "select count(*) from overdue where group_code = '13'") > 0

@@ -1,13 +1,13 @@
 """A report from published rows in a real PostgreSQL."""
 
 import re
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 import psycopg
 import pytest
 
 from tests.figures import fill
+from tests.support import single
 from tests.unit.reports import town
 from yingjian.people.audience import OFFICE
 from yingjian.reports import write_report
@@ -23,23 +23,15 @@ from yingjian.reports.sections.section import Reading
 DAY_BEFORE = town.PUBLICATION_ID - 1
 
 
-@pytest.fixture
-def conn(town_database: str) -> Iterator[psycopg.Connection]:
-    """A connection whose changes are undone."""
-    with psycopg.connect(town_database) as connection:
-        yield connection
-        connection.rollback()
-
-
 def read(conn: psycopg.Connection, publication_id: int = town.PUBLICATION_ID) -> Document:
     with narrowed(conn, OFFICE):
         return read_document(conn, publication_id)
 
 
-def read_section(conn: psycopg.Connection, anchor: str, publication_id: int = town.PUBLICATION_ID) -> Reading:
+def read_section(conn: psycopg.Connection, anchor: str) -> Reading:
     (section,) = (section for section in SECTIONS if section.anchor == anchor)
     with narrowed(conn, OFFICE):
-        issue = read_issue(conn, publication_id)
+        issue = read_issue(conn, town.PUBLICATION_ID)
         return section.read(conn, issue, read_figures(conn, issue))
 
 
@@ -58,12 +50,6 @@ def sentences(document: Document) -> dict[str, str]:
 
 def causes(conn: psycopg.Connection) -> dict[str, int]:
     return overdue.by_cause(read_section(conn, "overdue")["movement"])
-
-
-def single(conn: psycopg.Connection, query: str) -> int:
-    row = conn.execute(query.encode()).fetchone()
-    assert row is not None
-    return row[0]
 
 
 def test_the_file_is_named_by_date_and_publication_and_small(conn, tmp_path):

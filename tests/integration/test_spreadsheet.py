@@ -4,7 +4,6 @@ import csv
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import openpyxl
@@ -12,6 +11,7 @@ import psycopg
 import pytest
 from openpyxl.cell import Cell
 
+from tests.support import single
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.reports import Pack, write_packs
 
@@ -51,13 +51,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("spreadsheets")
 
 
-@pytest.fixture
-def conn(town_database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(town_database) as connection:
-        yield connection
-        connection.rollback()
-
-
 @pytest.fixture(scope="module")
 def packs(town_database: str, folder: Path) -> dict[Audience, Pack]:
     with psycopg.connect(town_database) as conn:
@@ -82,21 +75,18 @@ def test_every_sheet_is_there_and_has_its_rows(packs, sheets):
 
 
 def test_the_sums_are_those_of_the_marts(conn, sheets):
-    def mart(query: str) -> int:
-        return conn.execute(query.encode()).fetchone()[0]  # type: ignore[index]
-
     def total(name: str, column: str) -> int:
         return sum(int(row[column]) for row in sheets[name])
 
     of_day = "from published.{} where publication_id = 12"
-    assert len(sheets["逾期未检"]) == mart("select count(*) " + of_day.format("overdue"))
-    assert total("逾期未检", "逾期天数") == mart("select sum(days_overdue)::int " + of_day.format("overdue"))
-    assert total("未来7日应检", "还有几天") == mart("select sum(days_until_due)::int " + of_day.format("due"))
+    assert len(sheets["逾期未检"]) == single(conn, "select count(*) " + of_day.format("overdue"))
+    assert total("逾期未检", "逾期天数") == single(conn, "select sum(days_overdue)::int " + of_day.format("overdue"))
+    assert total("未来7日应检", "还有几天") == single(conn, "select sum(days_until_due)::int " + of_day.format("due"))
     for column, name in (("应检人次", "required"), ("达标人次", "compliant"), ("逾期人次", "overdue")):
-        expected = mart(f"select sum({name})::int " + of_day.format("compliance_daily") + " and is_headline")
+        expected = single(conn, f"select sum({name})::int " + of_day.format("compliance_daily") + " and is_headline")
         assert total("单位统计", column) == expected
-    assert total("抽检单位", "缺") == mart(
-        "select sum(shortfall)::int " + of_day.format("sampling_unit_daily") + " and sampling_day = as_of_date"
+    assert total("抽检单位", "缺") == single(
+        conn, "select sum(shortfall)::int " + of_day.format("sampling_unit_daily") + " and sampling_day = as_of_date"
     )
 
 
