@@ -9,6 +9,7 @@ an answer.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from typing import Any, ClassVar
@@ -238,20 +239,18 @@ class SignOff(ApprovalByRight):
         delivery_tasks.expire(tasks.publication_of(context), context["run_id"])
 
 
+@dataclass(eq=False, repr=False)
 class QuestionTrigger(PollingTrigger):
-    """Fires when a question is answered or moot, or at `wake_at`.
+    """Fires when a question is answered or moot, or at `wake_at` (ISO time).
 
-    The operator reads the outcome from the warehouse.
+    The operator reads the outcome from the warehouse. asker: path of the operator's class; subject: arguments of its
+    `superseded_by`.
     """
 
-    arguments = ("question_id", "asker", "subject", "wake_at")
-
-    def __init__(self, question_id: int, asker: str, subject: dict[str, Any], wake_at: str) -> None:
-        """Store the arguments. asker: path of the operator's class; subject: arguments of its `superseded_by`; wake_at: ISO
-        time.
-        """
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.question_id, self.asker, self.subject, self.wake_at = question_id, asker, subject, wake_at
+    question_id: int
+    asker: str
+    subject: dict[str, Any]
+    wake_at: str
 
     def is_over(self) -> bool:
         settings = Settings.load()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -110,16 +111,13 @@ class ClaimBuild(BaseOperator):
         self.log.info("the schema build is this run's")
 
 
+@dataclass(eq=False, repr=False)
 class TurnTrigger(PollingTrigger):
     """Fires when the run owns the schema `build`."""
 
-    arguments = ("run_id", "day")
+    run_id: str
+    day: str
     seconds = POLL_SECONDS
-
-    def __init__(self, run_id: str, day: str) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.run_id = run_id
-        self.day = day
 
     def look(self) -> dict[str, Any] | None:
         is_owner = take_turn(Settings.load(), self.run_id, date.fromisoformat(self.day))

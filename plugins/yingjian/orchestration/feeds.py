@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -168,15 +168,12 @@ def reason_to_skip(settings: Settings, day: date) -> str | None:
     return None
 
 
+@dataclass(eq=False, repr=False)
 class FeedsTrigger(PollingTrigger):
     """Fires when every required feed has arrived for a day, or at the deadline."""
 
-    arguments = ("day",)
-
-    def __init__(self, day: str) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.day = day
-        self._last_missing: list[str] | None = None
+    day: str
+    _last_missing: list[str] | None = field(default=None, init=False)
 
     def look(self) -> dict[str, Any] | None:
         settings, day = Settings.load(), date.fromisoformat(self.day)

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import psycopg
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 
+@dataclass(eq=False, repr=False)
 class PollingTrigger(BaseTrigger):
     """A trigger that fires once `look` returns the payload of its event.
 
-    arguments: names of the attributes that are serialised for the triggerer; seconds: the polling interval.
+    Its fields are serialised for the triggerer. seconds: the polling interval.
     """
 
-    arguments: ClassVar[tuple[str, ...]]
     seconds: ClassVar[float] = 5.0
 
+    def __post_init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        return f"{type(self).__module__}.{type(self).__qualname__}", {
-            name: getattr(self, name) for name in self.arguments
-        }
+        arguments = {field.name: getattr(self, field.name) for field in fields(self) if field.init}
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     def look(self) -> dict[str, Any] | None:
         """Return the event's payload, or None to keep polling. It runs in a thread."""
