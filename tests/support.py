@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import multiprocessing
 import os
+import random
 import shutil
 import subprocess
 from contextlib import redirect_stdout
@@ -88,6 +90,21 @@ def copy_home(source: Settings, folder: Path) -> Settings:
 
 def land_folder(settings: Settings, folder: Path) -> LandingSummary:
     return land(str(folder), warehouse.connector(settings, "loader"), settings.person_secret, settings.pulled)
+
+
+def kill_landings(settings: Settings, folder: Path, times: int, seed: int) -> None:
+    """Land a folder of test results several times, and kill the processes at random moments; none may leave half a file."""
+    rng, kills = random.Random(seed), 0
+    for _ in range(times):
+        child = multiprocessing.get_context("fork").Process(target=land_folder, args=(settings, folder))
+        child.start()
+        child.join(rng.uniform(0.02, 0.4))
+        kills += child.is_alive()
+        child.kill()
+        child.join()
+        staged = query(settings, "select coalesce(sum(rows_staged), 0) from quality.landed_file")
+        assert query(settings, "select count(*) from staging.test_results") == staged, "no half file"
+    assert kills > 0
 
 
 def empty_staging(settings: Settings) -> None:

@@ -5,13 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import itertools
-import multiprocessing
 import os
-import random
 import shutil
-import signal
 import stat
-import time
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import support
-from tests.support import land_folder, query, sample, write_feed
+from tests.support import kill_landings, land_folder, query, sample, write_feed
 from yingjian.landing import archives, decisions, quarantine
 from yingjian.landing.feeds import FEEDS
 from yingjian.settings import Settings
@@ -446,18 +442,7 @@ def test_killed_at_any_moment_and_run_again(home: Settings, tmp_path: Path, kind
     for i in range(8):
         as_kind(tmp_path, kind, str(i), [sample(f"S{i}-{j}") for j in range(200)])
     shutil.rmtree(tmp_path / "made", ignore_errors=True)
-    rng, kills = random.Random(7), 0
-    for _ in range(6):
-        child = multiprocessing.get_context("fork").Process(target=land_folder, args=(home, tmp_path))
-        child.start()
-        time.sleep(rng.uniform(0.02, 0.3))
-        if child.is_alive():
-            os.kill(child.pid or 0, signal.SIGKILL)
-            kills += 1
-        child.join()
-        staged = query(home, "select coalesce(sum(rows_staged), 0) from quality.landed_file")[0][0]
-        assert query(home, "select count(*) from staging.test_results") == [(staged,)], "no half file"
-    assert kills > 0
+    kill_landings(home, tmp_path, 6, seed=7)
     land_folder(home, tmp_path)
     assert query(home, "select count(*) from staging.test_results") == [(1600,)]
     assert query(home, "select sum(rows_read) from quality.landed_file") == [(1600,)]

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import random
 import shutil
-import signal
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support import IDENTITY, land_folder, query, sample, write_feed
+from tests.support import IDENTITY, kill_landings, land_folder, query, sample, write_feed
 from yingjian.database import warehouse
 from yingjian.landing.feeds import FEEDS
 from yingjian.landing.readers import csv_file
@@ -239,20 +235,7 @@ def test_killed_at_any_moment_and_run_again(home: Settings, tmp_path: Path) -> N
     """Landing processes are killed at random moments; the sums are those of an undisturbed landing."""
     for i in range(12):
         write_feed(tmp_path, "test_results", [sample(f"S{i}-{j}") for j in range(400)], f"{i:02d}.csv")
-    rng = random.Random(5)
-    context = multiprocessing.get_context("fork")
-    kills = 0
-    for _ in range(12):
-        child = context.Process(target=land_folder, args=(home, tmp_path))
-        child.start()
-        time.sleep(rng.uniform(0.02, 0.4))
-        if child.is_alive():
-            os.kill(child.pid or 0, signal.SIGKILL)
-            kills += 1
-        child.join()
-        staged = query(home, "select coalesce(sum(rows_staged), 0) from quality.landed_file")[0][0]
-        assert query(home, "select count(*) from staging.test_results") == [(staged,)], "no half file"
-    assert kills > 0
+    kill_landings(home, tmp_path, 12, seed=5)
     land_folder(home, tmp_path)
     assert query(home, "select count(*), sum(rows_read) from quality.landed_file") == [(12, 4800)]
     assert query(home, "select count(*) from staging.test_results") == [(4800,)]
