@@ -40,24 +40,9 @@ INTERRUPTED = 130  # Shells use this exit code after Ctrl-C.
 
 app = terminal.group("应检: what is due to be tested")
 for module in (
-    run,
-    service,
-    portal,
-    other_programs,
-    warehouse,
-    simulate,
-    whatif,
-    landing,
-    feeds,
-    quarantine,
-    delivery,
-    audit,
-    users,
-    bi,
-    mart,
-):
-    app.add_typer(module.app)
-for module in (backup, access, documents, settings, status):
+    run, service, portal, other_programs, warehouse, simulate, whatif, landing, feeds, quarantine, delivery, audit, users, bi,
+    mart, backup, access, documents, settings, status,
+):  # fmt: skip
     app.add_typer(module.app)
 
 
