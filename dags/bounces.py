@@ -15,11 +15,7 @@ from yingjian.orchestration.common import EVERY_DAG, TASKS
     schedule=CronTriggerTimetable("30 12,23 * * *", timezone=SHANGHAI.key),
     **EVERY_DAG,
     max_active_runs=1,
-    default_args={
-        **TASKS,
-        "retries": 2,
-        "retry_delay": timedelta(minutes=5),
-    },
+    default_args={**TASKS, "retries": 2, "retry_delay": timedelta(minutes=5)},
     doc_md="""
     ### Read bounced mail
     Reads the sender's mailbox twice a day, at 12:30 and 23:30 (Asia/Shanghai). Does nothing without the connection

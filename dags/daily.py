@@ -33,11 +33,7 @@ DBT_TARGET = Path(os.environ.get("YINGJIAN_HOME") or ROOT / ".yingjian") / "dbt"
     params={
         "date": Param(None, type=["null", "string"], format="date", title="业务日期 / business date, empty: yesterday")
     },
-    default_args={
-        **TASKS,
-        **tried_again(),
-        "retry_delay": timedelta(seconds=10),
-    },
+    default_args={**TASKS, **tried_again(), "retry_delay": timedelta(seconds=10)},
     doc_md="""
     ### Build and publish one business date
     Starts at midnight (Asia/Shanghai) and waits for the required feeds (seed `feed`) until YINGJIAN_FEED_DEADLINE. To build

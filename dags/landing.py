@@ -20,11 +20,7 @@ from yingjian.settings import Settings
     **EVERY_DAG,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),
-    default_args={
-        **TASKS,
-        "retries": 1,
-        "retry_delay": timedelta(seconds=10),
-    },
+    default_args={**TASKS, "retries": 1, "retry_delay": timedelta(seconds=10)},
     doc_md="""
     ### Land new files
     Checks the landing location (YINGJIAN_LANDING) every few minutes (YINGJIAN_LANDING_MINUTES). Each file is loaded in one

@@ -18,11 +18,7 @@ KEEP_PUBLICATIONS = 40
     schedule=CronTriggerTimetable("0 4 * * 0", timezone=SHANGHAI.key),
     **EVERY_DAG,
     max_active_runs=1,
-    default_args={
-        **TASKS,
-        "retries": 1,
-        "retry_delay": timedelta(minutes=1),
-    },
+    default_args={**TASKS, "retries": 1, "retry_delay": timedelta(minutes=1)},
     doc_md="""
     ### Delete old data and verify the audit trail
     Personal data is deleted when its retention period is over (seed `retention_rule`). The record of every publication is

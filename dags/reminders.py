@@ -16,11 +16,7 @@ from yingjian.settings import Settings
     schedule=CronTriggerTimetable("*/10 * * * *", timezone=SHANGHAI.key),
     **EVERY_DAG,
     max_active_runs=1,
-    default_args={
-        **TASKS,
-        "retries": 1,
-        "retry_delay": timedelta(minutes=2),
-    },
+    default_args={**TASKS, "retries": 1, "retry_delay": timedelta(minutes=2)},
     doc_md="""
     ### Remind officials of deadlines
     Every ten minutes, reminds the officials who chose so in the portal (我的通知) of deadlines that are near: positives,

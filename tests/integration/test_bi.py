@@ -222,10 +222,7 @@ def test_the_bundle_is_written_by_the_command(
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [
-        ([], "YINGJIAN_BI_ADMIN_PASSWORD"),
-        (["--login", "zhaofeng"], "YINGJIAN_BI_LOGIN_PASSWORD"),
-    ],
+    [([], "YINGJIAN_BI_ADMIN_PASSWORD"), (["--login", "zhaofeng"], "YINGJIAN_BI_LOGIN_PASSWORD")],
 )
 def test_an_import_asks_for_the_secrets(
     world: Settings,

@@ -87,10 +87,7 @@ def test_dev_builds_ones_own_mart_over_what_is_published(town: Settings) -> None
     assert support.marts(town) == before, "nothing of what is published changed"
     progress = "select count(*) from intermediate.increment_progress where model like 'dev_%%'"
     assert query(town, progress) == [(0,)]
-    with (
-        warehouse.connect(town, "transformer") as conn,
-        pytest.raises(Exception, match="permission denied"),
-    ):
+    with warehouse.connect(town, "transformer") as conn, pytest.raises(Exception, match="permission denied"):
         conn.execute("delete from dev_tester.int_sample__by_day")
 
 

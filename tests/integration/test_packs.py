@@ -165,10 +165,7 @@ def test_an_official_s_part_that_the_publication_does_not_know_is_named(conn):
         "insert into published.grid_population select (jsonb_populate_record(null::published.grid_population, %s)).*",
         (Jsonb(row),),
     )
-    mistyped = [
-        Audience("community", "招丰社区居委会"),
-        Audience.of_grid(town.COMMUNITIES[0], "1网格"),
-    ]
+    mistyped = [Audience("community", "招丰社区居委会"), Audience.of_grid(town.COMMUNITIES[0], "1网格")]
     assert unknown(conn, 12, [*CHOSEN, *mistyped]) == mistyped
 
 

@@ -222,12 +222,7 @@ def test_an_official_sees_the_rows_of_the_own_part(portal, clients):
 
 
 def test_names_only_for_those_with_the_right_and_masked_numbers(portal, clients):
-    for login, sees in (
-        ("case-worker", True),
-        ("grid", True),
-        ("director", False),
-        ("clerk", False),
-    ):
+    for login, sees in (("case-worker", True), ("grid", True), ("director", False), ("clerk", False)):
         text = get(clients[login], "/lists/overdue").text
         assert bool(names_in(portal, text)) == sees, login
         assert bool(re.search(r"\d{6}\*{8}\d{3}[\dX]", text)) == sees

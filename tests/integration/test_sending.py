@@ -387,10 +387,7 @@ def test_an_official_corrects_and_a_second_one_confirms(sender, home, inbox):
     happened = events(home)
     assert [
         event[:2] for event in happened if event[1].startswith("correction_") and event[1] != "correction_view"
-    ] == [
-        ("case-worker", "correction_proposed"),
-        ("second", "correction_confirmed"),
-    ]
+    ] == [("case-worker", "correction_proposed"), ("second", "correction_confirmed")]
     assert ("case-worker", "quarantine_refused") in {event[:2] for event in happened}
     assert not {value for value in (WRONG, RIGHT, "与证件核对") if value in str(happened)}
 

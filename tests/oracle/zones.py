@@ -5,12 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from tests.oracle.policy import (
-    DISINFECTIONS_PER_DAY,
-    LOWERED_LATE_DAYS,
-    MEDIUM_AFTER_HIGH_DAYS,
-    ROUND_AFTER_DAYS,
-)
+from tests.oracle.policy import DISINFECTIONS_PER_DAY, LOWERED_LATE_DAYS, MEDIUM_AFTER_HIGH_DAYS, ROUND_AFTER_DAYS
 from tests.oracle.reader import fold
 from tests.oracle.records import FOREVER, Book, Record
 

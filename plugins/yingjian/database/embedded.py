@@ -21,14 +21,7 @@ from pathlib import Path
 
 import psutil
 import psycopg
-from tenacity import (
-    RetryError,
-    Retrying,
-    retry_if_exception_type,
-    retry_if_result,
-    stop_after_delay,
-    wait_fixed,
-)
+from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from yingjian.database.bootstrap import AIRFLOW_ROLE, OWNER_ROLE, bootstrap
 from yingjian.processes import no_core_files

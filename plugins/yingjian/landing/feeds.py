@@ -148,10 +148,7 @@ def _past(source: str, name: str, *, required: bool = False) -> Column:
     return Column(source, name, "time", required, is_past=True)
 
 
-_DOCUMENT = (
-    Column("证件类型", "id_type", "id_type", True),
-    Column("证件号码", "id_number", "id_number", True),
-)
+_DOCUMENT = (Column("证件类型", "id_type", "id_type", True), Column("证件号码", "id_number", "id_number", True))
 _IDENTITY = (_text("姓名", "person_name"), *_DOCUMENT, Column("手机号", "phone", is_phone=True))
 _UPDATED = _past("更新时间", "updated_at", required=True)
 _RESULTS = ("阴性", "阳性")

@@ -77,11 +77,7 @@ def write(root: Path, name: str) -> list[Path]:
     if not re.fullmatch(r"[a-z][a-z0-9_]{1,40}", name, re.ASCII):
         raise ValueError(f"{name} cannot be a mart's name: give small letters, digits and underscores")
     marts = root / "dbt_project" / "models" / "marts"
-    texts = {
-        marts / f"{name}.sql": SQL,
-        marts / f"{name}.yml": YAML,
-        root / "expectations" / f"{name}.yml": CHECKS,
-    }
+    texts = {marts / f"{name}.sql": SQL, marts / f"{name}.yml": YAML, root / "expectations" / f"{name}.yml": CHECKS}
     if there := [path for path in texts if path.exists()]:
         raise ValueError(f"there is a mart {name} already: {', '.join(str(path.relative_to(root)) for path in there)}")
     for path, text in texts.items():

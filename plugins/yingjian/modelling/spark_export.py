@@ -232,10 +232,7 @@ def _rows(
         sql.SQL(", ").join(map(sql.Identifier, table.columns)),
         table.source.identifier,
         sql.SQL(" or ").join(
-            [
-                *([sql.SQL("{} is null").format(part)] if None in keys else []),
-                sql.SQL("{} = any(%s)").format(part),
-            ]
+            [*([sql.SQL("{} is null").format(part)] if None in keys else []), sql.SQL("{} = any(%s)").format(part)]
         ),
     )
     yielded = False

@@ -190,10 +190,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "日报首页的长图，内容与日报首页相同。",
         "The first page of the report as a picture; it says what that page says.",
     ),
-    "preview_not_stored": (
-        "内容尚未生成，生成后在此显示。",
-        "It is not written yet and is shown here once it is.",
-    ),
+    "preview_not_stored": ("内容尚未生成，生成后在此显示。", "It is not written yet and is shown here once it is."),
     "preview_nobody": ("没有人接收这一范围的消息。", "Nobody receives messages of this part."),
     "waiting_title": ("等待答复", "Waiting for an answer"),
     # The pages of decisions use these words.
@@ -280,10 +277,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "report_title": ("{day} 日报", "Report of {day}"),
     "report_frame": ("日报正文", "The report"),
     "open_alone": ("单独打开", "Open by itself"),
-    "page_missing": (
-        "本期没有为您的范围保存日报页面。",
-        "No page was stored for your part of this publication.",
-    ),
+    "page_missing": ("本期没有为您的范围保存日报页面。", "No page was stored for your part of this publication."),
     # The pages of lists use these words.
     "lists_title": ("名单", "Lists"),
     "lists_intro": (
@@ -677,10 +671,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "The query took too long. Narrow it and try again.",
     ),
     "message_no_warehouse": ("数据库暂时无法连接，请稍后再试。", "The warehouse does not answer: try again later."),
-    "message_set_up": (
-        "系统设置有误，请联系数据团队。",
-        "The set-up is wrong: tell the data team.",
-    ),
+    "message_set_up": ("系统设置有误，请联系数据团队。", "The set-up is wrong: tell the data team."),
     "message_unexpected": (
         "出现意外错误，已记录，请联系数据团队。",
         "Something unexpected happened; it is in the log.",

@@ -38,12 +38,7 @@ STORED_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; f
 
 
 @router.get("/")
-def home(
-    request: Request,
-    reader: Entering,
-    day: date | None = None,
-    number: PageNumber = 1,
-) -> Response:
+def home(request: Request, reader: Entering, day: date | None = None, number: PageNumber = 1) -> Response:
     """Show today's figures of the reader's part and the reports by date; for the data team its runs come first."""
     if not reader.may(Need.PART):
         return redirect(request, "/operations")

@@ -26,14 +26,7 @@ def all_publications(request: Request, reader: Entering, number: PageNumber = 1)
         current = publications.current(conn)
         listed = publications.read_page(conn, number, PUBLICATIONS)
         comparable = publications.with_rows(conn)
-    return page(
-        request,
-        reader,
-        "publications.html.j2",
-        current=current,
-        listed=listed,
-        comparable=comparable,
-    )
+    return page(request, reader, "publications.html.j2", current=current, listed=listed, comparable=comparable)
 
 
 @router.get("/publications/changes")

@@ -25,12 +25,7 @@ router = APIRouter(prefix="/sending")
 
 
 @router.get("")
-def own_files(
-    request: Request,
-    reader: OfSender,
-    number: PageNumber = 1,
-    corrected: bool = False,
-) -> Response:
+def own_files(request: Request, reader: OfSender, number: PageNumber = 1, corrected: bool = False) -> Response:
     """Show the form, the sender's files and its open rows; the look at the rows is recorded."""
     return _page(request, reader, number, is_corrected=corrected)
 
