@@ -148,7 +148,7 @@ def test_no_item_is_compared_with_every_answer_or_every_mixed_sample(portal, mon
                 'tube_no', 'tube ' || number, 'membership_id', 'somebody ' || number, 'status', 'waiting'
             ))).* from generate_series(1, 200) as number, (select * from published.pool_followup_p2 limit 1) as known
             """,
-            "analyze",
+            "analyze published.disposition_p2, published.pool_followup_p2",
         ):
             conn.execute(statement)
         with narrowed(conn, OFFICE):
@@ -156,7 +156,9 @@ def test_no_item_is_compared_with_every_answer_or_every_mixed_sample(portal, mon
             assert publication
             read = today.read_today(conn, publication, Wanted())
     assert read.items > 200 and len(plans) == 3
-    assert [most for plan in plans if (most := max(pairs_per_row(plan), default=0.0)) > PAIRS_PER_ROW] == []
+    # So few persons may be compared without an index.
+    compared = [max(pairs_per_row(plan, unless_by="person_key"), default=0.0) for plan in plans]
+    assert [pairs for pairs in compared if pairs > PAIRS_PER_ROW] == []
 
 
 def test_an_answer_is_shown_at_once_and_on_record_without_the_item(portal, client):
