@@ -114,7 +114,7 @@ def daily() -> None:
 
     @task(
         outlets=[PACKS],
-        doc_md="Writes a pack for the office, each department and community, and each grid that has an official.",
+        doc_md="Writes a pack for the office, and each department, community and grid that has an official.",
     )
     def packs(publication_id: int, outlet_events: Any = None) -> dict[str, int]:
         outlet_events[PACKS].extra = {"publication_id": publication_id}

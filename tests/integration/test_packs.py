@@ -18,6 +18,7 @@ from yingjian.people.officials import Official, Officials
 from yingjian.reports import Pack, write_packs
 from yingjian.reports.audiences import audiences, narrowed, unknown
 from yingjian.reports.lists import LISTS
+from yingjian.reports.packs import readers_of
 
 COMMUNITY = Audience("community", "招丰社区")
 DEPARTMENT = Audience("department", "卫健局")
@@ -152,11 +153,16 @@ def test_a_grid_s_pack_has_its_people_and_only_figures_of_the_grid(conn, packs):
     assert f"逾期未检{items}项" in words(packs[GRID].pdf)
 
 
-def test_only_grids_with_an_official_have_a_pack(conn, tmp_path, monkeypatch):
-    monkeypatch.setattr("yingjian.reports.packs.audiences", lambda *_: [COMMUNITY])
-    worker = Officials({"w": Official("w", "网格员", GRID)})
-    assert [pack.audience for pack in write_packs(conn, 12, tmp_path, officials=worker)] == [COMMUNITY, GRID]
-    assert [pack.audience for pack in write_packs(conn, 12, tmp_path)] == [COMMUNITY]
+def test_the_office_and_the_parts_with_an_official_have_a_pack(conn):
+    def officials(*audiences: Audience) -> Officials:
+        return Officials({str(place): Official(str(place), "联络员", one) for place, one in enumerate(audiences)})
+
+    assert readers_of(conn, 12, officials(GRID, COMMUNITY, COMMUNITY)) == [OFFICE, COMMUNITY, GRID]
+    assert readers_of(conn, 12, officials(DEPARTMENT)) == [OFFICE, DEPARTMENT]
+    for nobody in (None, Officials()):
+        assert readers_of(conn, 12, nobody) == audiences(conn, 12), (
+            "without officials, every part has a pack, but no grid"
+        )
 
 
 def test_an_official_s_part_that_the_publication_does_not_know_is_named(conn):

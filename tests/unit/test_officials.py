@@ -89,7 +89,7 @@ def test_a_grid_is_named_with_its_community(tmp_path: Path) -> None:
         two,
         Audience("community", "第1社区"),
     ]
-    assert officials.grids == [one, two]
+    assert officials.audiences == [Audience("community", "第1社区"), one, two]
     assert (one.title, one.part, one.sees_names) == ("第1社区 网格2", "网格", True)
     others = [
         Audience.of_grid("第1社区_网", "2"),

@@ -78,6 +78,23 @@ def retry(
     return 0 if result.state == "success" else 1
 
 
+@app.command("packs", epilog=terminal.example("yingjian delivery packs --publication 12"))
+def packs(publication: Publication = None) -> None:
+    """Write the packs of every department and community, also of those that no official reads."""
+    from yingjian.database import warehouse
+    from yingjian.people.officials import read_officials
+    from yingjian.reports import write_packs
+    from yingjian.reports.audiences import audiences
+
+    settings = Settings.load()
+    with connection() as conn:
+        publication_id, day = _publication(conn, publication)
+    with warehouse.connect(settings, "reporter") as conn:
+        everyone = audiences(conn, publication_id)
+        written = write_packs(conn, publication_id, settings.reports, everyone, read_officials(settings.officials))
+    print(f"{len(written)} packs of publication {publication_id} of {day}: {written[0].page.parent}")
+
+
 @app.command("bounces", epilog=terminal.example("yingjian delivery bounces --maildir Maildir"))
 def bounces(
     maildir: Annotated[

@@ -85,10 +85,9 @@ class Officials:
     data_team: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def grids(self) -> list[Audience]:
-        """Return the grids that have an official, by name: only these get a pack."""
-        audiences = {one.audience for one in self.by_login.values() if one.audience.kind == "grid"}
-        return sorted(audiences, key=lambda audience: audience.name)
+    def audiences(self) -> list[Audience]:
+        """Return the parts of the town that have an official, by kind and name."""
+        return sorted({one.audience for one in self.by_login.values()}, key=lambda one: (one.kind, one.name))
 
     @property
     def senders(self) -> Officials:

@@ -85,8 +85,16 @@ def write_report(
 
 
 def readers_of(conn: psycopg.Connection[Any], publication_id: int, officials: Officials | None) -> list[Audience]:
-    """Return the audiences of a publication's packs; a grid has one only if an official reads it."""
-    return [*audiences(conn, publication_id), *(officials.grids if officials else ())]
+    """Return the audiences of a publication's packs: the office, and each part of the town that an official reads.
+
+    Without officials, every department and community has a pack, but no grid.
+    """
+    everyone = audiences(conn, publication_id)
+    if not officials or not officials.by_login:
+        return everyone
+    read = officials.audiences
+    grids = [audience for audience in read if audience.kind == "grid"]
+    return [*(audience for audience in everyone if audience == OFFICE or audience in read), *grids]
 
 
 def write_packs(
@@ -96,7 +104,7 @@ def write_packs(
     chosen: Sequence[Audience] | None = None,
     officials: Officials | None = None,
 ) -> list[Pack]:
-    """Write every audience's pack into `<out_dir>/<as_of_date>-p<publication_id>/`; a grid's if an official reads it.
+    """Write the packs of `chosen`, or of `readers_of`, into `<out_dir>/<as_of_date>-p<publication_id>/`.
 
     Only its owner can read the folder, because packs of departments and communities hold names. The same publication gives the
     same bytes. Memory grows with the largest table of a page, not with the lists.

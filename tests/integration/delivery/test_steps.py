@@ -21,6 +21,7 @@ from yingjian.delivery import ledger
 from yingjian.delivery.errors import Undelivered
 from yingjian.orchestration import delivery_tasks, tasks
 from yingjian.publishing import decision
+from yingjian.reports.audiences import audiences
 from yingjian.settings import Settings, SetupError
 
 RUN = "manual__2022-07-25"
@@ -259,6 +260,12 @@ def test_the_command_line(
     shown = capsys.readouterr().out
     assert "pack  deputy  mail  sent" in shown and f"4  deliveries of publication {PUBLICATION} of 2022-07-24" in shown
     assert "@" not in shown
+
+    assert cli.main(["delivery", "packs", *asked]) == 0
+    folder = Path(capsys.readouterr().out.split(": ")[1].strip())
+    everyone = audiences(conn, PUBLICATION)
+    conn.rollback()
+    assert len(everyone) > 3 and all((folder / f"{one.code}.pdf").is_file() for one in everyone)
 
     [(reference,)] = conn.execute(
         "select reference from delivery.attempt where official = 'deputy' and channel = 'mail'"
