@@ -8,10 +8,12 @@ allocator, is an exception: jemalloc stops it before a fork and restarts it afte
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 from yingjian.operations.service_names import PORTAL
 from yingjian.processes import end_with, no_core_files
@@ -46,14 +48,29 @@ GARBAGE_AFTER = 10_000
 SUPERVISED_BY = "--supervised-by"
 
 
-def main() -> None:
+def main() -> NoReturn:
     no_core_files()
     gc.set_threshold(GARBAGE_AFTER)
     if sys.argv[1] == SUPERVISED_BY:
         end_with(int(sys.argv[2]))
         del sys.argv[1:3]
+    status: object = 0
     with own_folder():
-        _serve()
+        try:
+            _serve()
+        except SystemExit as end:
+            status = end.code
+    _exit(status)
+
+
+def _exit(status: object) -> NoReturn:
+    """End the process as `sys.exit` does, but without freeing its million objects one by one, which takes three seconds."""
+    if isinstance(status, str):
+        print(status, file=sys.stderr)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status if isinstance(status, int) else int(status is not None))
 
 
 def _serve() -> None:

@@ -53,11 +53,11 @@ def make_town(settings: Settings, say: Callable[[str], None]) -> Path:
                 landing.rmdir()
             (Path(making) / "landing").rename(landing)
     if not settings.officials.exists():
-        settings.officials.write_text(_officials(settings), encoding="utf-8")
+        settings.officials.write_text(example_officials(settings), encoding="utf-8")
     return landing
 
 
-def _officials(settings: Settings) -> str:
+def example_officials(settings: Settings) -> str:
     """Return the example officials, with delivery to the shared folder, since the made-up addresses have no mailboxes."""
     example = yaml.safe_load((settings.root / "docs" / "officials.example.yml").read_text(encoding="utf-8"))
     for official in example["officials"]:

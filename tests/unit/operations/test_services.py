@@ -67,3 +67,21 @@ def test_a_service_does_not_outlive_who_started_it() -> None:
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode and "which started this service, is gone" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "error"), [("None", 0, ""), ("sys.exit(3)", 3, ""), ("sys.exit('No port.')", 1, "No port.\n")]
+)
+def test_a_service_runs_its_exit_handlers_and_frees_no_objects(
+    tmp_path: Path, end: str, status: int, error: str
+) -> None:
+    program = (
+        "import atexit, sys; from yingjian.operations import airflow_service as service;"
+        "kept = type('Kept', (), {'__del__': lambda self: print('freed')})();"
+        f"atexit.register(print, 'handled'); service._serve = lambda: {end}; sys.argv = ['x', 'scheduler']; service.main()"
+    )
+    environment = {**os.environ, "YINGJIAN_HOME": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (status, "handled\n", error)
