@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from yingjian.modelling.marts import published
 from yingjian.people.audience import Audience
-from yingjian.reports import text
+from yingjian.reports.content import text
 from yingjian.settings import PROJECT_ROOT
 
 HEADLINE = "group_code not in ('P19', 'P24')"

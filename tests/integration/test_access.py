@@ -20,7 +20,7 @@ from yingjian.modelling.marts import published
 from yingjian.operations import migration
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.privacy import access, grants
-from yingjian.reports.audiences import narrowed
+from yingjian.reports.content.audiences import narrowed
 from yingjian.settings import PROJECT_ROOT, Settings
 
 TABLE = access.read_table()

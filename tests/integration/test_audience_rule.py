@@ -14,7 +14,7 @@ from yingjian.modelling.marts import Mart
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.privacy import protection
 from yingjian.privacy.protection import protect
-from yingjian.reports.audiences import hidden_marts, narrowed
+from yingjian.reports.content.audiences import hidden_marts, narrowed
 from yingjian.settings import Settings
 
 PLACE = Mart("by_place", ("community", "department"), "reporting", audience=("community", "department"))
@@ -258,7 +258,7 @@ def test_a_column_that_is_not_there_yet_shows_nothing(database: str) -> None:
 def test_marts_without_a_part_of_the_audience_are_hidden(
     conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("yingjian.reports.audiences.published", lambda: {mart.name: mart for mart in MARTS})
+    monkeypatch.setattr("yingjian.reports.content.audiences.published", lambda: {mart.name: mart for mart in MARTS})
     hidden = {
         "office": set(),
         "community": {"by_department", "of_office"},

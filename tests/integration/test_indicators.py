@@ -14,9 +14,9 @@ from tests.conftest import WORLD_DAY
 from yingjian.database import warehouse
 from yingjian.modelling.marts import published
 from yingjian.people.audience import OFFICE, Audience
-from yingjian.reports.audiences import audiences, narrowed
-from yingjian.reports.document import Document, Figure, Text
-from yingjian.reports.report import read_document
+from yingjian.reports.content.audiences import audiences, narrowed
+from yingjian.reports.content.document import Document, Figure, Text
+from yingjian.reports.content.report import read_document
 from yingjian.settings import Settings
 
 COUNT = r"([\d,]+)"

@@ -14,11 +14,13 @@ import pytest
 from tests import figures
 from tests.unit.reports import town
 from yingjian.people.audience import OFFICE
-from yingjian.reports import lists, workbook, write_packs
-from yingjian.reports.audiences import narrowed
-from yingjian.reports.report import read_document
-from yingjian.reports.sections.overdue import PLACES
-from yingjian.reports.workbook import write_workbook
+from yingjian.reports import write_packs
+from yingjian.reports.content import lists
+from yingjian.reports.content.audiences import narrowed
+from yingjian.reports.content.report import read_document
+from yingjian.reports.content.sections.overdue import PLACES
+from yingjian.reports.render import workbook
+from yingjian.reports.render.workbook import write_workbook
 
 pytestmark = pytest.mark.beyond
 

@@ -17,9 +17,9 @@ from yingjian.database import warehouse
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.portal import outlines
 from yingjian.portal.overview import COMPARED_TRENDS, ON_SCREEN, SCREEN_TRENDS, TRENDS
-from yingjian.reports.audiences import narrowed
-from yingjian.reports.document import Document, Figure, Table
-from yingjian.reports.report import read_document
+from yingjian.reports.content.audiences import narrowed
+from yingjian.reports.content.document import Document, Figure, Table
+from yingjian.reports.content.report import read_document
 
 TREND = re.compile(
     r"<figcaption><span>([^<]+)</span> <b>([^<]+)</b> <span[^>]*>([^<]+)</span></figcaption>\s*(?:<svg[^>]*id=|<svg|<p)"

@@ -16,8 +16,8 @@ from tests.unit.reports import town
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Official, Officials
 from yingjian.reports import Pack, write_packs
-from yingjian.reports.audiences import audiences, narrowed, unknown
-from yingjian.reports.lists import LISTS
+from yingjian.reports.content.audiences import audiences, narrowed, unknown
+from yingjian.reports.content.lists import LISTS
 from yingjian.reports.packs import readers_of
 
 COMMUNITY = Audience("community", "招丰社区")

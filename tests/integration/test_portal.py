@@ -24,9 +24,9 @@ from yingjian.people.audience import Audience
 from yingjian.portal.access import COOKIE
 from yingjian.portal.quality import checked_title
 from yingjian.privacy import audit_trail
-from yingjian.reports.audiences import narrowed
-from yingjian.reports.long_lists import path_of
+from yingjian.reports.content.audiences import narrowed
 from yingjian.reports.packs import pack_of
+from yingjian.reports.render.long_lists import path_of
 
 LOGINS = ("director", "case-worker", "health", "grid", "clerk", "operator", "grid-worker")
 OFFICIALS = {"director", "case-worker", "health", "grid", "clerk", "grid-worker"}

@@ -11,14 +11,14 @@ from tests.support import single
 from tests.unit.reports import town
 from yingjian.people.audience import OFFICE
 from yingjian.reports import write_report
-from yingjian.reports.audiences import narrowed
-from yingjian.reports.contents import SECTIONS
-from yingjian.reports.document import Chapter, Document, Figure, Table, Text
-from yingjian.reports.figures import read_figures
-from yingjian.reports.publication import read_issue
-from yingjian.reports.report import read_document
-from yingjian.reports.sections import overdue, zones
-from yingjian.reports.sections.section import Reading
+from yingjian.reports.content.audiences import narrowed
+from yingjian.reports.content.contents import SECTIONS
+from yingjian.reports.content.document import Chapter, Document, Figure, Table, Text
+from yingjian.reports.content.figures import read_figures
+from yingjian.reports.content.publication import read_issue
+from yingjian.reports.content.report import read_document
+from yingjian.reports.content.sections import overdue, zones
+from yingjian.reports.content.sections.section import Reading
 
 DAY_BEFORE = town.PUBLICATION_ID - 1
 

@@ -25,10 +25,10 @@ from yingjian.landing import item_number
 from yingjian.landing.feeds import DISPOSITIONS
 from yingjian.people.audience import OFFICE
 from yingjian.portal import publications
-from yingjian.reports import today
-from yingjian.reports.audiences import narrowed
-from yingjian.reports.today import Wanted, natural
-from yingjian.reports.workbook import ANSWER, ITEM_COLUMNS, TODAY, TODAY_COLUMNS
+from yingjian.reports.content import today
+from yingjian.reports.content.audiences import narrowed
+from yingjian.reports.content.today import Wanted, natural
+from yingjian.reports.render.workbook import ANSWER, ITEM_COLUMNS, TODAY, TODAY_COLUMNS
 from yingjian.settings import Settings
 
 TOKEN = re.compile(r'name="form_token" value="([^"]+)"')

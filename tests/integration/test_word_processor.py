@@ -11,10 +11,10 @@ import psycopg
 import pytest
 
 from yingjian.people.audience import OFFICE
-from yingjian.reports.audiences import narrowed
-from yingjian.reports.document import Table
-from yingjian.reports.official import write_official
-from yingjian.reports.report import read_document
+from yingjian.reports.content.audiences import narrowed
+from yingjian.reports.content.document import Table
+from yingjian.reports.content.report import read_document
+from yingjian.reports.render.official import write_official
 
 WRITER = Path("/usr/lib/libreoffice/program/libswlo.so")
 

@@ -14,11 +14,11 @@ from tests import support
 from tests.skips import needs_shared
 from yingjian.documents import coverage
 from yingjian.modelling.marts import published
-from yingjian.reports.contents import SECTIONS
+from yingjian.reports.content.contents import SECTIONS
 from yingjian.settings import PROJECT_ROOT
 
 DOCUMENT = support.SHARED / "document" / "beifeng-plan-second-edition.txt"
-TEMPLATE = PROJECT_ROOT / "plugins" / "yingjian" / "reports" / "templates" / "report.html.j2"
+TEMPLATE = PROJECT_ROOT / "plugins" / "yingjian" / "reports" / "render" / "templates" / "report.html.j2"
 READ = ("dbt_project/models", "dbt_project/seeds", "docs", "expectations", "tests")
 
 

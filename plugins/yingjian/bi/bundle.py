@@ -19,7 +19,7 @@ import yaml
 
 from yingjian.bi.dashboards import Chart, Dashboard
 from yingjian.bi.datasets import Column, Dataset, Metric
-from yingjian.reports.frames import BLANK
+from yingjian.reports.content.frames import BLANK
 
 OFFICE_LOGIN = "bi_reader"
 NAMESPACE = UUID("1f6a2a8e-7c0e-5d0e-9b0c-6a5d2e0c7f11")

@@ -16,9 +16,9 @@ from psycopg import sql
 from yingjian.bi.dashboards import Dashboard
 from yingjian.bi.datasets import SCHEMA, Dataset, Metric
 from yingjian.people.audience import OFFICE, Audience
-from yingjian.reports.audiences import audiences, narrowed
-from yingjian.reports.figures import read_figures
-from yingjian.reports.publication import read_issue
+from yingjian.reports.content.audiences import audiences, narrowed
+from yingjian.reports.content.figures import read_figures
+from yingjian.reports.content.publication import read_issue
 
 Reader = psycopg.Connection[Any]
 

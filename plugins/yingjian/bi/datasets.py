@@ -27,7 +27,7 @@ from typing import Any
 import yaml
 
 from yingjian.modelling.marts import HISTORY_COLUMNS, marts
-from yingjian.reports.frames import BLANK
+from yingjian.reports.content.frames import BLANK
 
 SCHEMA = "reporting"
 KINDS = ("office", "community", "department")

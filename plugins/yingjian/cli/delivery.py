@@ -84,7 +84,7 @@ def packs(publication: Publication = None) -> None:
     from yingjian.database import warehouse
     from yingjian.people.officials import read_officials
     from yingjian.reports import write_packs
-    from yingjian.reports.audiences import audiences
+    from yingjian.reports.content.audiences import audiences
 
     settings = Settings.load()
     with connection() as conn:

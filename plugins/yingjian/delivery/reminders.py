@@ -21,8 +21,8 @@ from yingjian.delivery.ledger import Attempt
 from yingjian.delivery.messages import CHOICE_PAGE, MARK, Message, token
 from yingjian.delivery.recipients import Recipient, reminded
 from yingjian.people.officials import Official, Officials
-from yingjian.reports import text, today
-from yingjian.reports.audiences import narrowed
+from yingjian.reports.content import text, today
+from yingjian.reports.content.audiences import narrowed
 
 WHAT = "clock"
 # These lists have a clock. True: the plan makes it urgent (第二十五、二十六条: 立即转运, 8小时内应隔尽隔), even in quiet hours.

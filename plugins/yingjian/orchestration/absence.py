@@ -12,7 +12,7 @@ from yingjian.delivery.recipients import Recipient, recipients
 from yingjian.orchestration import delivery_tasks, feeds
 from yingjian.people.officials import Officials
 from yingjian.pipeline import MODEL_TASK, Dag, Task
-from yingjian.reports import text
+from yingjian.reports.content import text
 from yingjian.settings import Settings
 
 # After this time the message is useless, for example on a machine switched on in the evening.

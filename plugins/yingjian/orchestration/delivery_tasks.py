@@ -200,7 +200,7 @@ def tell_releasers(what: str, day: date, occasion: str, link: str, failed: list[
     """Send officials who may release a failed build, and their deputies, a request, a reminder, or the notice of expiry."""
     from yingjian.delivery.messages import Letter
     from yingjian.delivery.recipients import askable
-    from yingjian.reports import text
+    from yingjian.reports.content import text
 
     title = f"{text.day(day)}日报质量检查未通过"
     subject, note = {

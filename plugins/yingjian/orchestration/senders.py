@@ -19,7 +19,7 @@ from yingjian.landing import returns, sender_month
 from yingjian.landing.feeds import FEEDS
 from yingjian.orchestration import delivery_tasks
 from yingjian.people.officials import Official
-from yingjian.reports import text
+from yingjian.reports.content import text
 from yingjian.settings import Settings
 
 

@@ -237,7 +237,7 @@ def packs(publication_id: int) -> dict[str, int]:
     from collections import Counter
 
     from yingjian.people.officials import read_officials
-    from yingjian.reports.audiences import unknown
+    from yingjian.reports.content.audiences import unknown
     from yingjian.reports.packs import readers_of
 
     settings = Settings.load()

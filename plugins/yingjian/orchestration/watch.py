@@ -24,7 +24,7 @@ from yingjian.people.audience import OFFICE
 from yingjian.pipeline import MODEL_TASK, REFUSED, Dag
 from yingjian.privacy import audit_trail
 from yingjian.publishing import decision
-from yingjian.reports.audiences import narrowed
+from yingjian.reports.content.audiences import narrowed
 from yingjian.settings import Settings, SetupError
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from yingjian.portal.accounts import ROLE
 from yingjian.portal.limits import SHOWN_LINES
 from yingjian.portal.readers import Need, Reader, RefusedError, now, settings
 from yingjian.privacy import audit_trail
-from yingjian.reports import today
+from yingjian.reports.content import today
 
 NOTE_LENGTH = 200
 ITEMS = 50  # A person has at most this many items on today's list.

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from yingjian.people.audience import Audience
 from yingjian.portal.reading import Conn
-from yingjian.reports.figures import Number, read_figures
-from yingjian.reports.publication import Issue, Publication
+from yingjian.reports.content.figures import Number, read_figures
+from yingjian.reports.content.publication import Issue, Publication
 
 CODES = ("required", "compliance", "overdue_persons", "high_zones", "medium_zones", "lowerable_zones")
 

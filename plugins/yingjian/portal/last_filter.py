@@ -12,7 +12,7 @@ from itsdangerous import BadSignature
 
 from yingjian.portal.access import cookie_attributes
 from yingjian.portal.readers import signer
-from yingjian.reports.today import Wanted
+from yingjian.reports.content.today import Wanted
 
 COOKIE = "yingjian_filter"
 DAYS = 30

@@ -18,12 +18,12 @@ from psycopg.rows import tuple_row
 from yingjian.people.audience import Audience
 from yingjian.portal.limits import PAGE_ROWS
 from yingjian.portal.reading import Conn, is_readable
-from yingjian.reports.audiences import hidden_marts
-from yingjian.reports.lists import LISTS, PersonList, columns, streamed, with_identity
-from yingjian.reports.long_lists import LONG, harmless, is_long
-from yingjian.reports.paging import Page, page_at
-from yingjian.reports.publication import Publication
-from yingjian.reports.workbook import Book
+from yingjian.reports.content.audiences import hidden_marts
+from yingjian.reports.content.lists import LISTS, PersonList, columns, streamed, with_identity
+from yingjian.reports.content.paging import Page, page_at
+from yingjian.reports.content.publication import Publication
+from yingjian.reports.render.long_lists import LONG, harmless, is_long
+from yingjian.reports.render.workbook import Book
 
 OPTIONS = 300  # A filter shows this many choices; the search finds the others.
 FILTERED = ("社区", "主管部门", "重点人群", "管控", "状态", "可否解除", "类别", "轮次", "风险区")

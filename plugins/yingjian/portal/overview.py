@@ -16,16 +16,16 @@ from yingjian.database.rows import records
 from yingjian.modelling.marts import published
 from yingjian.people.audience import Audience
 from yingjian.portal.reading import Conn
-from yingjian.reports import charts
-from yingjian.reports.contents import STATE
-from yingjian.reports.document import Figure, Table
-from yingjian.reports.figures import Figures, Number, Words, read_communities, read_figures
-from yingjian.reports.frames import BLANK, read_frame
-from yingjian.reports.publication import TREND_DAYS, Issue, read_issue
-from yingjian.reports.sections import overdue
-from yingjian.reports.sections.section import Reading
-from yingjian.reports.text import NOTHING, number
-from yingjian.reports.today import natural
+from yingjian.reports.content.contents import STATE
+from yingjian.reports.content.document import Figure, Table
+from yingjian.reports.content.figures import Figures, Number, Words, read_communities, read_figures
+from yingjian.reports.content.frames import BLANK, read_frame
+from yingjian.reports.content.publication import TREND_DAYS, Issue, read_issue
+from yingjian.reports.content.sections import overdue
+from yingjian.reports.content.sections.section import Reading
+from yingjian.reports.content.text import NOTHING, number
+from yingjian.reports.content.today import natural
+from yingjian.reports.render import charts
 
 DAYS = 30
 CHART_HEIGHT = 150

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from yingjian.modelling import editions
 from yingjian.portal.readers import Need, Reader, form_token
 from yingjian.portal.words import LANGUAGES, code, event, label, say
-from yingjian.reports import text
+from yingjian.reports.content import text
 
 STATIC = Path(__file__).parent / "static"
 LANGUAGE_COOKIE = "yingjian_language"

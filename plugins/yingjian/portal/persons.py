@@ -17,8 +17,8 @@ from yingjian.database.rows import records
 from yingjian.modelling.marts import published
 from yingjian.portal.reading import Conn, is_readable
 from yingjian.privacy.protection import own_part
-from yingjian.reports.lists import MASKED_NUMBER
-from yingjian.reports.publication import Publication
+from yingjian.reports.content.lists import MASKED_NUMBER
+from yingjian.reports.content.publication import Publication
 
 KEY_PATTERN = "^[0-9a-f]{64}$"  # HMAC-SHA-256: an address with anything else names nobody, and is not recorded.
 SHOWN = 400  # A person has a few dozen rows of one kind; more than this are cut off.

@@ -11,9 +11,9 @@ from pydantic import Field
 
 from yingjian.database.rows import records, rows
 from yingjian.portal.reading import Conn, is_readable
-from yingjian.reports import paging
-from yingjian.reports.paging import Page
-from yingjian.reports.publication import COLUMNS, Publication
+from yingjian.reports.content import paging
+from yingjian.reports.content.paging import Page
+from yingjian.reports.content.publication import COLUMNS, Publication
 
 PublicationId = Annotated[int, Field(ge=0, lt=2**63)]
 

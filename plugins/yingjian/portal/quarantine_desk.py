@@ -18,7 +18,7 @@ from yingjian.portal import corrections, sending
 from yingjian.portal.corrections import Corrections
 from yingjian.portal.limits import PAGE_ROWS
 from yingjian.portal.reading import Conn, is_readable
-from yingjian.reports.paging import Page, read_page
+from yingjian.reports.content.paging import Page, read_page
 
 Rows = Sequence[dict[str, Any]]
 

@@ -15,7 +15,7 @@ from yingjian.database import warehouse
 from yingjian.people.audience import Audience
 from yingjian.portal.readers import Need, Reader, settings
 from yingjian.privacy import audit_trail
-from yingjian.reports.audiences import narrowed
+from yingjian.reports.content.audiences import narrowed
 
 Conn = psycopg.Connection[Any]
 Found = TypeVar("Found")

@@ -30,7 +30,7 @@ from yingjian.portal import reading
 from yingjian.portal.accounts import ROLE
 from yingjian.portal.readers import Need, Reader, RefusedError, now, settings
 from yingjian.privacy import audit_trail
-from yingjian.reports.paging import Page, page_at
+from yingjian.reports.content.paging import Page, page_at
 
 MOST_A_DAY = 500  # This limits the files and corrections of one login; no person sends more.
 ROWS = 20

@@ -7,7 +7,7 @@ from typing import Any
 from yingjian.database.rows import records
 from yingjian.portal.limits import PAGE_ROWS
 from yingjian.portal.reading import Conn
-from yingjian.reports.paging import Page, read_page
+from yingjian.reports.content.paging import Page, read_page
 
 ZONES = 300
 Rows = list[dict[str, Any]]

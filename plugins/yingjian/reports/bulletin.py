@@ -16,10 +16,10 @@ import psycopg
 
 from yingjian.database.rows import records
 from yingjian.modelling import editions
-from yingjian.reports import text
-from yingjian.reports.atomic_file import write_whole
-from yingjian.reports.html import environment
-from yingjian.reports.pdf import typeset
+from yingjian.reports.content import text
+from yingjian.reports.render.atomic_file import write_whole
+from yingjian.reports.render.html import environment
+from yingjian.reports.render.pdf import typeset
 
 HIDDEN = "＊"
 FOOTNOTE = f"{HIDDEN} 为保护个人信息，1至{{most}}人的数字及可据以推算的数字不公布。"

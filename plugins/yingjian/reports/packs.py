@@ -14,15 +14,15 @@ import psycopg
 
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Officials
-from yingjian.reports.atomic_file import write_whole
-from yingjian.reports.audiences import audiences, narrowed
-from yingjian.reports.html import render
-from yingjian.reports.lists import LISTS
-from yingjian.reports.long_lists import ENDINGS, path_of, write_long_lists
-from yingjian.reports.official import write_official
-from yingjian.reports.pdf import write_pdf, write_picture
-from yingjian.reports.report import read_document
-from yingjian.reports.workbook import write_workbook
+from yingjian.reports.content.audiences import audiences, narrowed
+from yingjian.reports.content.lists import LISTS
+from yingjian.reports.content.report import read_document
+from yingjian.reports.render.atomic_file import write_whole
+from yingjian.reports.render.html import render
+from yingjian.reports.render.long_lists import ENDINGS, path_of, write_long_lists
+from yingjian.reports.render.official import write_official
+from yingjian.reports.render.pdf import write_pdf, write_picture
+from yingjian.reports.render.workbook import write_workbook
 
 
 @dataclass(frozen=True)

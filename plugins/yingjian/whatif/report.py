@@ -12,9 +12,9 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from yingjian.clock import SHANGHAI
-from yingjian.reports import text
-from yingjian.reports.atomic_file import write_whole
-from yingjian.reports.workbook import Book
+from yingjian.reports.content import text
+from yingjian.reports.render.atomic_file import write_whole
+from yingjian.reports.render.workbook import Book
 from yingjian.whatif.difference import DIMENSIONS, Difference, Pair, Row
 from yingjian.whatif.draft import Draft
 
@@ -58,7 +58,7 @@ def render(draft: Draft, day: date, difference: Difference, written_at: datetime
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=ChoiceLoader([PackageLoader("yingjian.whatif"), PackageLoader("yingjian.reports")]),
+        loader=ChoiceLoader([PackageLoader("yingjian.whatif"), PackageLoader("yingjian.reports.render")]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

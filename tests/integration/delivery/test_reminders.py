@@ -20,7 +20,7 @@ from yingjian.delivery.errors import Undelivered
 from yingjian.delivery.reminders import plan
 from yingjian.orchestration import delivery_tasks, reminders
 from yingjian.people.officials import Officials, read_officials
-from yingjian.reports import today
+from yingjian.reports.content import today
 from yingjian.settings import Settings
 
 BEFORE = datetime(2022, 7, 24, 16, tzinfo=SHANGHAI)  # Two contacts of the town must be isolated by 17:00.

@@ -21,7 +21,7 @@ from yingjian.delivery import ledger
 from yingjian.delivery.errors import Undelivered
 from yingjian.orchestration import delivery_tasks, tasks
 from yingjian.publishing import decision
-from yingjian.reports.audiences import audiences
+from yingjian.reports.content.audiences import audiences
 from yingjian.settings import Settings, SetupError
 
 RUN = "manual__2022-07-25"

@@ -9,7 +9,7 @@ import pytest
 
 from yingjian.database import warehouse
 from yingjian.people.audience import Audience
-from yingjian.reports.audiences import narrowed
+from yingjian.reports.content.audiences import narrowed
 from yingjian.settings import Settings
 
 

@@ -12,7 +12,7 @@ from yingjian.delivery.recipients import recipients, reminded
 from yingjian.delivery.reminders import CLOCKS, is_due
 from yingjian.people.audience import OFFICE
 from yingjian.people.officials import Channel, Official, Officials
-from yingjian.reports import today
+from yingjian.reports.content import today
 
 
 def at(hour: int, minute: int = 0, day: int = 25) -> datetime:

@@ -14,7 +14,7 @@ from yingjian.people.officials import Official
 from yingjian.portal import dispositions, publications, reading
 from yingjian.portal.dispositions import Disposition
 from yingjian.portal.readers import Reader
-from yingjian.reports import today
+from yingjian.reports.content import today
 
 ROWS = 40
 

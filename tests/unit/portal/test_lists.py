@@ -6,7 +6,7 @@ import pytest
 
 from yingjian.portal.lists import BY_MART, Asked, filters_of
 from yingjian.portal.pages import cell, query
-from yingjian.reports.long_lists import harmless
+from yingjian.reports.render.long_lists import harmless
 
 OVERDUE = BY_MART["overdue"]
 

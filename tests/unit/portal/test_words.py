@@ -12,7 +12,7 @@ from yingjian.database.schema import MIGRATIONS
 from yingjian.landing.feeds import DISPOSITIONS
 from yingjian.portal import persons, publications, words
 from yingjian.portal.pages import STATIC
-from yingjian.reports.lists import IDENTITY, LISTS
+from yingjian.reports.content.lists import IDENTITY, LISTS
 from yingjian.settings import PROJECT_ROOT
 
 TEMPLATES = STATIC.parent / "templates"

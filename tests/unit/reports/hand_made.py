@@ -10,12 +10,12 @@ from pandas import DataFrame
 from tests.figures import definitions
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Officials
-from yingjian.reports import report, text
-from yingjian.reports.contents import SECTIONS
-from yingjian.reports.document import Document, Figure
-from yingjian.reports.figures import Figures, Value, Words
-from yingjian.reports.publication import TREND_DAYS, Issue, Publication
-from yingjian.reports.sections.section import Reading, Section
+from yingjian.reports.content import report, text
+from yingjian.reports.content.contents import SECTIONS
+from yingjian.reports.content.document import Document, Figure
+from yingjian.reports.content.figures import Figures, Value, Words
+from yingjian.reports.content.publication import TREND_DAYS, Issue, Publication
+from yingjian.reports.content.sections.section import Reading, Section
 
 DAY = date(2022, 7, 24)
 NOW, BEFORE, WEEK_BEFORE = 12, 11, 5

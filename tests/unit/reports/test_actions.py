@@ -10,9 +10,9 @@ from tests.unit.reports.hand_made import NO_DUTY, NOW, document, feed, figure, f
 from yingjian.modelling import editions
 from yingjian.people.audience import OFFICE
 from yingjian.people.officials import Official, Officials
-from yingjian.reports.contents import DANGER, SECTIONS
-from yingjian.reports.document import NO_LIMIT, Action
-from yingjian.reports.sections.grids import RESULTS
+from yingjian.reports.content.contents import DANGER, SECTIONS
+from yingjian.reports.content.document import NO_LIMIT, Action
+from yingjian.reports.content.sections.grids import RESULTS
 
 
 def sentences(made) -> dict[str, str]:

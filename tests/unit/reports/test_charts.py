@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from yingjian.reports import charts
+from yingjian.reports.render import charts
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -5,8 +5,8 @@ from datetime import date, datetime
 import pytest
 from pandas import DataFrame
 
-from yingjian.reports.document import Chapter, Column, Figure, Table, Text
-from yingjian.reports.frames import LISTED, most, table
+from yingjian.reports.content.document import Chapter, Column, Figure, Table, Text
+from yingjian.reports.content.frames import LISTED, most, table
 
 COLUMNS = (
     Column("社区", "place", "text"), Column("未采", "left"), Column("率", "left", "share", whole="all"),

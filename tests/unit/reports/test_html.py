@@ -18,9 +18,9 @@ from tests.unit.reports.hand_made import (
     issue,
     zone,
 )
-from yingjian.reports.document import FIRST_ACTIONS, Table
-from yingjian.reports.html import render
-from yingjian.reports.sections import forecast, overdue
+from yingjian.reports.content.document import FIRST_ACTIONS, Table
+from yingjian.reports.content.sections import forecast, overdue
+from yingjian.reports.render.html import render
 
 VOID = {"meta", "link", "br"}
 

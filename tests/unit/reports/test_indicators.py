@@ -8,10 +8,10 @@ import pytest
 from tests.figures import definitions
 from tests.unit.reports.hand_made import BEFORE, NOW, WORDS, figure, issue
 from yingjian.people.audience import OFFICE, Audience
-from yingjian.reports.contents import SECTIONS
-from yingjian.reports.figures import Figures, Value
-from yingjian.reports.sections import section as section_module
-from yingjian.reports.text import articles
+from yingjian.reports.content.contents import SECTIONS
+from yingjian.reports.content.figures import Figures, Value
+from yingjian.reports.content.sections import section as section_module
+from yingjian.reports.content.text import articles
 
 
 def test_every_figure_of_the_page_stands_once_and_has_words_a_section_and_an_article():

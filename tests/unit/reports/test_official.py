@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from yingjian.reports.official import TEXT_WIDTH, _width, _widths
+from yingjian.reports.render.official import TEXT_WIDTH, _width, _widths
 
 
 def millimetres(rows: list[list[str]]) -> list[float]:

@@ -9,10 +9,10 @@ from pandas import DataFrame
 from tests.unit.reports.hand_made import BEFORE, feed, figure, frame, issue, numbers, reading
 from yingjian.people.audience import Audience
 from yingjian.people.officials import Officials
-from yingjian.reports import report
-from yingjian.reports.contents import OWN_GRID, QUALITY, SECTIONS, STATE, sections_of
-from yingjian.reports.document import Document, Figure, Table
-from yingjian.reports.sections.section import Reading
+from yingjian.reports.content import report
+from yingjian.reports.content.contents import OWN_GRID, QUALITY, SECTIONS, STATE, sections_of
+from yingjian.reports.content.document import Document, Figure, Table
+from yingjian.reports.content.sections.section import Reading
 
 GRID = Audience.of_grid("甲社区", "网格2")
 COLUMNS = "list items answered refused doubtful"

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from yingjian.portal.pages import STATIC
-from yingjian.reports.paging import page_at
+from yingjian.reports.content.paging import page_at
 from yingjian.settings import PROJECT_ROOT
 
 

@@ -7,11 +7,11 @@ from pandas import DataFrame
 
 from tests.unit.reports.hand_made import BEFORE, DAY, NOW, frame, issue, reading, section, zone
 from yingjian.modelling import editions
-from yingjian.reports import today
-from yingjian.reports.document import Table
-from yingjian.reports.lists import LISTS
-from yingjian.reports.sections import clues, forecast, overdue, screening, zones
-from yingjian.reports.sections.grids import TITLES
+from yingjian.reports.content import today
+from yingjian.reports.content.document import Table
+from yingjian.reports.content.lists import LISTS
+from yingjian.reports.content.sections import clues, forecast, overdue, screening, zones
+from yingjian.reports.content.sections.grids import TITLES
 from yingjian.settings import PROJECT_ROOT
 
 

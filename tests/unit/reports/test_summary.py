@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.reports.hand_made import BEFORE, NOW, document, feed, figure, frame, issue, reading, section, zone
 from yingjian.people.audience import Audience
-from yingjian.reports.document import Table
+from yingjian.reports.content.document import Table
 
 OF = issue(before=BEFORE)
 CONTACTS = frame("due")  # No rows: then a section says only what its figures tell.

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import pytest
 
-from yingjian.reports import text
+from yingjian.reports.content import text
 
 
 def test_numbers_have_thousands_separators():

@@ -1,9 +1,9 @@
 """These tests cover the natural order of places, the order of danger of today's list, and its hand-out by grid."""
 
 from yingjian.modelling.marts import published
-from yingjian.reports import today
-from yingjian.reports.contents import DANGER
-from yingjian.reports.today import LISTS, Listed, by_grid, natural
+from yingjian.reports.content import today
+from yingjian.reports.content.contents import DANGER
+from yingjian.reports.content.today import LISTS, Listed, by_grid, natural
 
 
 def someone(community: str, grid: str, key: str = "p") -> Listed:

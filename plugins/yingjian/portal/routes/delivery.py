@@ -17,7 +17,7 @@ from yingjian.portal.access import OfPart
 from yingjian.portal.pages import page
 from yingjian.portal.readers import Reader, directory, settings
 from yingjian.portal.routes.home import STORED_POLICY
-from yingjian.reports.publication import Publication
+from yingjian.reports.content.publication import Publication
 
 router = APIRouter()
 

@@ -19,8 +19,8 @@ from yingjian.portal.pages import LANGUAGE_COOKIE, page, redirect
 from yingjian.portal.publications import PublicationId
 from yingjian.portal.readers import Need, Reader, settings
 from yingjian.portal.words import LANGUAGES
+from yingjian.reports.content.publication import Publication
 from yingjian.reports.packs import pack_of
-from yingjian.reports.publication import Publication
 
 router = APIRouter()
 

@@ -15,8 +15,8 @@ from yingjian.portal.access import CheckedForm, OfPart, cookie_attributes
 from yingjian.portal.files import CSV, XLSX, write_and_send
 from yingjian.portal.lists import Asked
 from yingjian.portal.pages import page, query, redirect
-from yingjian.reports.lists import PersonList
-from yingjian.reports.publication import Publication
+from yingjian.reports.content.lists import PersonList
+from yingjian.reports.content.publication import Publication
 
 router = APIRouter()
 

@@ -14,7 +14,7 @@ from yingjian.portal.pages import page
 from yingjian.portal.persons import KEY_PATTERN, Person
 from yingjian.portal.readers import Need, RefusedError
 from yingjian.privacy import audit_trail
-from yingjian.reports.publication import Publication
+from yingjian.reports.content.publication import Publication
 
 router = APIRouter()
 

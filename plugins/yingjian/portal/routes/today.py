@@ -18,10 +18,10 @@ from yingjian.portal.files import received, write_and_send
 from yingjian.portal.limits import UPLOAD_BYTES, PageNumber
 from yingjian.portal.pages import page, redirect
 from yingjian.portal.readers import Reader
-from yingjian.reports import today
-from yingjian.reports.publication import Publication
-from yingjian.reports.today import Listed, Today, Wanted
-from yingjian.reports.workbook import TODAY, Book, write_today
+from yingjian.reports.content import today
+from yingjian.reports.content.publication import Publication
+from yingjian.reports.content.today import Listed, Today, Wanted
+from yingjian.reports.render.workbook import TODAY, Book, write_today
 
 router = APIRouter(prefix="/today")
 

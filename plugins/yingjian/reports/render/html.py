@@ -8,8 +8,9 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from yingjian.reports import charts, text
-from yingjian.reports.document import FIRST_ACTIONS, FIRST_FINDINGS, Document, Figure, Table, Text
+from yingjian.reports.content import text
+from yingjian.reports.content.document import FIRST_ACTIONS, FIRST_FINDINGS, Document, Figure, Table, Text
+from yingjian.reports.render import charts
 
 TREND_HEIGHT = 132  # This is the height of the charts of daily figures, in units of the view box.
 SENTENCE_LENGTH = 20  # A column with longer words is as wide as it can be.
@@ -20,7 +21,7 @@ DENSE_COLUMNS, WIDE_COLUMNS = 5, 8  # With more columns a table needs smaller ty
 def environment() -> Environment:
     """Return the environment, whose templates are compiled once for all packs; every value is escaped."""
     environment = Environment(
-        loader=PackageLoader("yingjian.reports"),
+        loader=PackageLoader("yingjian.reports.render"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

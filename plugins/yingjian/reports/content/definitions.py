@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from yingjian.reports.document import Definition
-from yingjian.reports.text import day
+from yingjian.reports.content.document import Definition
+from yingjian.reports.content.text import day
 
 
 def definitions(as_of: date) -> tuple[Definition, ...]:

@@ -7,11 +7,11 @@ from typing import Any
 
 from pandas import DataFrame, Series
 
-from yingjian.reports import text
-from yingjian.reports.document import NO_LIMIT, Action, Column, Finding, Tile
-from yingjian.reports.frames import rows, some, table
-from yingjian.reports.sections.section import Content, Reading, Section, tone
-from yingjian.reports.text import day, number
+from yingjian.reports.content import text
+from yingjian.reports.content.document import NO_LIMIT, Action, Column, Finding, Tile
+from yingjian.reports.content.frames import rows, some, table
+from yingjian.reports.content.sections.section import Content, Reading, Section, tone
+from yingjian.reports.content.text import day, number
 
 LISTED = 60
 LEVELS = {"高": 3, "中": 2, "低": 1}

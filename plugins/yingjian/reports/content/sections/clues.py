@@ -7,11 +7,11 @@ from datetime import date
 
 from pandas import DataFrame
 
-from yingjian.reports import text
-from yingjian.reports.document import NO_LIMIT, Action, Column
-from yingjian.reports.frames import by, most, rows, some, table, total
-from yingjian.reports.sections.section import Content, Reading, Section
-from yingjian.reports.text import number, time_of_day
+from yingjian.reports.content import text
+from yingjian.reports.content.document import NO_LIMIT, Action, Column
+from yingjian.reports.content.frames import by, most, rows, some, table, total
+from yingjian.reports.content.sections.section import Content, Reading, Section
+from yingjian.reports.content.text import number, time_of_day
 
 PUSHES = {
     "clearance": """

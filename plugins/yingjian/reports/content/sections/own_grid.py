@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from yingjian.modelling.marts import published
-from yingjian.reports import text
-from yingjian.reports.document import NO_LIMIT, Action, Change, Finding, Tile
-from yingjian.reports.frames import rows, total
-from yingjian.reports.lists import LISTS
-from yingjian.reports.sections.grids import DISPOSITIONS, TITLES, answers_table
-from yingjian.reports.sections.section import Content, Reading, Section, tone
-from yingjian.reports.text import number
+from yingjian.reports.content import text
+from yingjian.reports.content.document import NO_LIMIT, Action, Change, Finding, Tile
+from yingjian.reports.content.frames import rows, total
+from yingjian.reports.content.lists import LISTS
+from yingjian.reports.content.sections.grids import DISPOSITIONS, TITLES, answers_table
+from yingjian.reports.content.sections.section import Content, Reading, Section, tone
+from yingjian.reports.content.text import number
 
 ANCHOR = "own-grid"
 QUERIES = {

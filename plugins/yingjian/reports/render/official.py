@@ -24,8 +24,8 @@ from docx.shared import Mm, Pt, RGBColor
 from docx.text.paragraph import Paragraph
 from lxml import etree
 
-from yingjian.reports import text
-from yingjian.reports.document import Chapter, Column, Document, Table, Text
+from yingjian.reports.content import text
+from yingjian.reports.content.document import Chapter, Column, Document, Table, Text
 
 BODY, HEAD, TITLE = "仿宋", "黑体", "方正小标宋简体"
 BODY_SIZE, ANNEX_SIZE, TABLE_SIZE = Pt(16), Pt(12), Pt(9)

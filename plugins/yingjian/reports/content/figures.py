@@ -14,10 +14,10 @@ import psycopg
 
 from yingjian.database.rows import records
 from yingjian.people.audience import OFFICE, Audience
-from yingjian.reports import text
-from yingjian.reports.document import Figure
-from yingjian.reports.frames import BLANK, NAMED
-from yingjian.reports.publication import Issue
+from yingjian.reports.content import text
+from yingjian.reports.content.document import Figure
+from yingjian.reports.content.frames import BLANK, NAMED
+from yingjian.reports.content.publication import Issue
 
 Number = int | float | None
 

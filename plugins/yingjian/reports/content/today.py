@@ -17,10 +17,10 @@ from psycopg import sql
 from yingjian.database.rows import records
 from yingjian.landing import item_number
 from yingjian.modelling.marts import published
-from yingjian.reports.contents import DANGER
-from yingjian.reports.lists import MASKED_NUMBER
-from yingjian.reports.paging import Page, page_at
-from yingjian.reports.publication import Publication
+from yingjian.reports.content.contents import DANGER
+from yingjian.reports.content.lists import MASKED_NUMBER
+from yingjian.reports.content.paging import Page, page_at
+from yingjian.reports.content.publication import Publication
 
 # Each query returns item_id, person_key, community, grid, the day and the time of the deadline (null if only the day counts),
 # whether it has passed, the annex group of an obligation, and the explanation, which begins with the article. An obligation

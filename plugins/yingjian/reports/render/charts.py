@@ -11,7 +11,7 @@ from math import ceil, floor
 
 from markupsafe import Markup, escape
 
-from yingjian.reports.text import number, parts_of_whole, percent
+from yingjian.reports.content.text import number, parts_of_whole, percent
 
 WIDTH = 360
 CHARACTER = 6.4  # A digit takes this width at the charts' font size.

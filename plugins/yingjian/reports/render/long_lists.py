@@ -18,9 +18,9 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from yingjian.reports.atomic_file import write_whole
-from yingjian.reports.document import Document
-from yingjian.reports.lists import FETCHED, LISTS, PersonList, columns, list_query, read_list
+from yingjian.reports.content.document import Document
+from yingjian.reports.content.lists import FETCHED, LISTS, PersonList, columns, list_query, read_list
+from yingjian.reports.render.atomic_file import write_whole
 
 LONG = 100_000
 ENDINGS = ("csv", "parquet")

@@ -1,7 +1,7 @@
 """This module lists the sections of the report in the order of the page, and the order of their actions."""
 
 from yingjian.people.audience import Audience
-from yingjian.reports.sections import (
+from yingjian.reports.content.sections import (
     clues,
     control,
     forecast,
@@ -15,7 +15,7 @@ from yingjian.reports.sections import (
     screening,
     zones,
 )
-from yingjian.reports.sections.section import Section
+from yingjian.reports.content.sections.section import Section
 
 STATE, *_INFECTION = infection.SECTIONS
 DISPOSITIONS, *_ = grids.SECTIONS

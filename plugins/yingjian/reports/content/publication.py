@@ -16,7 +16,7 @@ import psycopg
 
 from yingjian.database.rows import records, rows
 from yingjian.people.audience import OFFICE, Audience
-from yingjian.reports.audiences import hidden_marts
+from yingjian.reports.content.audiences import hidden_marts
 
 TREND_DAYS = 14
 # A `Publication` is made of these columns of `published.publication`.

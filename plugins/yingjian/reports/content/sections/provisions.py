@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from yingjian.reports.document import NO_LIMIT, Action
-from yingjian.reports.frames import rows
-from yingjian.reports.sections.section import Content, Reading, Section
-from yingjian.reports.text import late, number, passed
+from yingjian.reports.content.document import NO_LIMIT, Action
+from yingjian.reports.content.frames import rows
+from yingjian.reports.content.sections.section import Content, Reading, Section
+from yingjian.reports.content.text import late, number, passed
 
 Count = Callable[[str], int]  # It returns a figure by its code.
 QUERIES = {

@@ -11,8 +11,8 @@ import psycopg
 from pandas import DataFrame, Series
 from psycopg.rows import tuple_row
 
-from yingjian.reports import text
-from yingjian.reports.document import Cell, Column, Row, Table
+from yingjian.reports.content import text
+from yingjian.reports.content.document import Cell, Column, Row, Table
 
 # A report makes thousands of frames of a few rows, for which Arrow's arrays of text cost twice as much as Python's.
 pandas.set_option("mode.string_storage", "python")

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 from pandas import DataFrame, Series
 
-from yingjian.reports.document import Action, Column
-from yingjian.reports.frames import by, rows, some, table
-from yingjian.reports.sections.section import Content, Reading, Section
-from yingjian.reports.text import DAY_IS_OVER, group, notice, number, passed, percent, time_of_day
+from yingjian.reports.content.document import Action, Column
+from yingjian.reports.content.frames import by, rows, some, table
+from yingjian.reports.content.sections.section import Content, Reading, Section
+from yingjian.reports.content.text import DAY_IS_OVER, group, notice, number, passed, percent, time_of_day
 
 COUNTS = ["in_scope", "sampled_in_time", "sampled_late", "outstanding"]
 SCREENING = {

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from pandas import DataFrame
 
-from yingjian.reports import text
-from yingjian.reports.document import NO_LIMIT, Action, Column
-from yingjian.reports.frames import by, most, rows, table, total
-from yingjian.reports.sections.section import Content, Reading, Section
-from yingjian.reports.text import articles, citation, day, number
+from yingjian.reports.content import text
+from yingjian.reports.content.document import NO_LIMIT, Action, Column
+from yingjian.reports.content.frames import by, most, rows, table, total
+from yingjian.reports.content.sections.section import Content, Reading, Section
+from yingjian.reports.content.text import articles, citation, day, number
 
 CONTROLS = {
     "controls": """

@@ -13,8 +13,8 @@ from typing import Any
 
 import typst
 
-from yingjian.reports import text
-from yingjian.reports.document import FIRST_ACTIONS, Chapter, Document, Table, Text
+from yingjian.reports.content import text
+from yingjian.reports.content.document import FIRST_ACTIONS, Chapter, Document, Table, Text
 
 SHANGHAI = timezone(timedelta(hours=8))  # Typst takes no name of a time zone, only a fixed offset.
 FONTS = "pylopdf_fonts_zh_cn"
@@ -58,7 +58,7 @@ def typeset(template: str, content: dict[str, Any], published_at: datetime) -> b
 
 
 def _template(name: str) -> bytes:
-    return files("yingjian.reports").joinpath(f"templates/{name}.typ").read_bytes()
+    return files("yingjian.reports.render").joinpath(f"templates/{name}.typ").read_bytes()
 
 
 def content(document: Document) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from yingjian.landing.feeds import DISPOSITIONS, RECEIPT_IF_EMPTY
-from yingjian.reports import text
-from yingjian.reports.document import Chapter, Document, Figure, Row, Table, Text
-from yingjian.reports.lists import IDENTITY, LISTS, PLAIN_LISTS, columns, read_list, read_plain_list
-from yingjian.reports.long_lists import LONG, LongList
-from yingjian.reports.publication import Publication
-from yingjian.reports.today import Listed, read_everybody
+from yingjian.reports.content import text
+from yingjian.reports.content.document import Chapter, Document, Figure, Row, Table, Text
+from yingjian.reports.content.lists import IDENTITY, LISTS, PLAIN_LISTS, columns, read_list, read_plain_list
+from yingjian.reports.content.publication import Publication
+from yingjian.reports.content.today import Listed, read_everybody
+from yingjian.reports.render.long_lists import LONG, LongList
 
 SHEET_ROWS = 1_048_575  # A sheet has at most this many rows below its header.
 # A cell of these kinds looks as `text.cell` writes it, and stays a number or a date.

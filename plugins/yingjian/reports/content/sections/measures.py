@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from pandas import DataFrame
 
-from yingjian.reports.document import NO_LIMIT, Action, Column
-from yingjian.reports.frames import by, rows, some, table, total
-from yingjian.reports.sections.section import Content, Reading, Section
-from yingjian.reports.text import DAY_IS_OVER, number, percent
+from yingjian.reports.content.document import NO_LIMIT, Action, Column
+from yingjian.reports.content.frames import by, rows, some, table, total
+from yingjian.reports.content.sections.section import Content, Reading, Section
+from yingjian.reports.content.text import DAY_IS_OVER, number, percent
 
 DISINFECTION = {
     "zones": """

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from yingjian.reports import text
+from yingjian.reports.content import text
 
 if TYPE_CHECKING:
     from yingjian.people.audience import Audience
-    from yingjian.reports.publication import Publication
+    from yingjian.reports.content.publication import Publication
 
 Cell = str | int | float | date | None
 Kind = Literal["text", "count", "share", "change", "date", "time"]

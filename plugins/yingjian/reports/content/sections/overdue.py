@@ -8,11 +8,22 @@ from typing import Any
 import pandas as pd
 from pandas import DataFrame
 
-from yingjian.reports import text
-from yingjian.reports.document import NO_LIMIT, Action, Block, Blocks, Column, Figure, Finding, Table, Text, Tile
-from yingjian.reports.frames import BLANK, NAMED, by, rows, table, total
-from yingjian.reports.sections.section import Content, Reading, Section, tone
-from yingjian.reports.text import day, name, number, percent
+from yingjian.reports.content import text
+from yingjian.reports.content.document import (
+    NO_LIMIT,
+    Action,
+    Block,
+    Blocks,
+    Column,
+    Figure,
+    Finding,
+    Table,
+    Text,
+    Tile,
+)
+from yingjian.reports.content.frames import BLANK, NAMED, by, rows, table, total
+from yingjian.reports.content.sections.section import Content, Reading, Section, tone
+from yingjian.reports.content.text import day, name, number, percent
 
 BANDS = (("1天", 1, 1), ("2–3天", 2, 3), ("4–7天", 4, 7), ("8天以上", 8, 10**6))
 LONG_OVERDUE_DAYS = BANDS[-1][1]

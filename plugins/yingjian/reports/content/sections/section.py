@@ -11,10 +11,10 @@ import psycopg
 from pandas import DataFrame
 
 from yingjian.modelling import editions
-from yingjian.reports.document import Action, Block, Blocks, Change, Chapter, Figure, Finding, Table, Text, Tile
-from yingjian.reports.figures import Figures, Value
-from yingjian.reports.frames import read_frame
-from yingjian.reports.publication import Issue
+from yingjian.reports.content.document import Action, Block, Blocks, Change, Chapter, Figure, Finding, Table, Text, Tile
+from yingjian.reports.content.figures import Figures, Value
+from yingjian.reports.content.frames import read_frame
+from yingjian.reports.content.publication import Issue
 
 
 @dataclass(frozen=True)

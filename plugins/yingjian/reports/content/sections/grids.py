@@ -5,11 +5,11 @@ from __future__ import annotations
 from pandas import DataFrame
 
 from yingjian.modelling.marts import published
-from yingjian.reports.document import Column, Table
-from yingjian.reports.frames import rows, table, total
-from yingjian.reports.lists import LISTS
-from yingjian.reports.sections.section import Content, Reading, Section
-from yingjian.reports.text import number, percent
+from yingjian.reports.content.document import Column, Table
+from yingjian.reports.content.frames import rows, table, total
+from yingjian.reports.content.lists import LISTS
+from yingjian.reports.content.sections.section import Content, Reading, Section
+from yingjian.reports.content.text import number, percent
 
 DISPOSITIONS = {
     "lists": """

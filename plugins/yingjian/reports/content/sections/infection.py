@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from yingjian.reports import text
-from yingjian.reports.document import NO_LIMIT, Action, Column, Finding
-from yingjian.reports.frames import by, rows, table
-from yingjian.reports.sections.section import Content, Reading, Section
-from yingjian.reports.text import number, percent
+from yingjian.reports.content import text
+from yingjian.reports.content.document import NO_LIMIT, Action, Column, Finding
+from yingjian.reports.content.frames import by, rows, table
+from yingjian.reports.content.sections.section import Content, Reading, Section
+from yingjian.reports.content.text import number, percent
 
 STATE = {
     "state": """

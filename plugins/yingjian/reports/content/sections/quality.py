@@ -7,10 +7,10 @@ from typing import Any
 
 from pandas import DataFrame
 
-from yingjian.reports.document import NO_LIMIT, Action, Block, Column, Text
-from yingjian.reports.frames import NAMED, by, rows, some, table, total
-from yingjian.reports.sections.section import Content, Reading, Section
-from yingjian.reports.text import day, number
+from yingjian.reports.content.document import NO_LIMIT, Action, Block, Column, Text
+from yingjian.reports.content.frames import NAMED, by, rows, some, table, total
+from yingjian.reports.content.sections.section import Content, Reading, Section
+from yingjian.reports.content.text import day, number
 
 ROWS = 10**6  # These tables are never cut, because all feeds and checks fit on a page.
 RESTATED = 30

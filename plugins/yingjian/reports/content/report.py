@@ -11,17 +11,17 @@ import psycopg
 from yingjian.modelling import editions
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Officials
-from yingjian.reports import text
-from yingjian.reports.contents import DANGER, DISPOSITIONS, OWN_GRID, STATE, sections_of
-from yingjian.reports.definitions import definitions
-from yingjian.reports.document import NO_LIMIT, Action, Document, Figure, Imprint
-from yingjian.reports.figures import read_figures
-from yingjian.reports.frames import NAMED
-from yingjian.reports.publication import Issue, Publication, read_issue, read_responsible
-from yingjian.reports.sections.grids import answered
-from yingjian.reports.sections.quality import checked
-from yingjian.reports.sections.section import Reading, Section, Written
-from yingjian.reports.text import day, number
+from yingjian.reports.content import text
+from yingjian.reports.content.contents import DANGER, DISPOSITIONS, OWN_GRID, STATE, sections_of
+from yingjian.reports.content.definitions import definitions
+from yingjian.reports.content.document import NO_LIMIT, Action, Document, Figure, Imprint
+from yingjian.reports.content.figures import read_figures
+from yingjian.reports.content.frames import NAMED
+from yingjian.reports.content.publication import Issue, Publication, read_issue, read_responsible
+from yingjian.reports.content.sections.grids import answered
+from yingjian.reports.content.sections.quality import checked
+from yingjian.reports.content.sections.section import Reading, Section, Written
+from yingjian.reports.content.text import day, number
 
 
 def read_document(

@@ -7,11 +7,11 @@ from datetime import date, timedelta
 
 from pandas import DataFrame
 
-from yingjian.reports import text
-from yingjian.reports.document import NO_LIMIT, Action, Block, Column, Figure, Text, Tile
-from yingjian.reports.frames import BLANK, most, table, total
-from yingjian.reports.sections.section import Content, Reading, Section
-from yingjian.reports.text import day, number
+from yingjian.reports.content import text
+from yingjian.reports.content.document import NO_LIMIT, Action, Block, Column, Figure, Text, Tile
+from yingjian.reports.content.frames import BLANK, most, table, total
+from yingjian.reports.content.sections.section import Content, Reading, Section
+from yingjian.reports.content.text import day, number
 
 DAYS = 7
 PLACES = 60
