@@ -17,17 +17,18 @@ LAYERS = (
 )  # fmt: skip
 
 
-def imported(source: str) -> Iterator[tuple[int, str]]:
-    """Line and package or module below `yingjian` of every import in a module's source, wherever it stands."""
+def imported_names(source: str) -> Iterator[tuple[int, str]]:
+    """Line and whole name below `yingjian` of every import in a module's source, wherever it stands."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module == "yingjian":
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("yingjian."):
-            yield node.lineno, node.module.split(".")[1]
-        elif isinstance(node, ast.Import):
-            yield from (
-                (node.lineno, alias.name.split(".")[1]) for alias in node.names if alias.name.startswith("yingjian.")
-            )
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            names = (f"{module}{alias.name}" for alias in node.names)
+            yield from ((node.lineno, name) for name in names if name.startswith("yingjian."))
+
+
+def imported(source: str) -> Iterator[tuple[int, str]]:
+    """It gives line and package or module below `yingjian` of every import in a module's source."""
+    yield from ((line, name.split(".")[1]) for line, name in imported_names(source))
 
 
 def upward_imports(own: str, source: str) -> list[str]:
@@ -77,6 +78,37 @@ def test_every_import_names_a_layer(layer: str) -> None:
 def test_an_import_upwards_is_found(source: str) -> None:
     assert upward_imports("landing", source) == [f"line {source.count(chr(10)) + 1}: landing imports reports"]
     assert upward_imports("portal", source) == []
+
+
+def forms_imported(source: str) -> list[str]:
+    """The function gives the imports of `reports` in a module that are not of `reports.content`."""
+    return [
+        f"line {line}: {name}"
+        for line, name in imported_names(source)
+        if name.split(".")[1] == "reports" and name.split(".")[2:3] != ["content"]
+    ]
+
+
+def test_what_a_report_says_imports_no_form_of_it() -> None:
+    paths = sorted((PACKAGE / "reports" / "content").rglob("*.py"))
+    assert paths
+    assert [f"{path.name}: {wrong}" for path in paths for wrong in forms_imported(path.read_text())] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("from yingjian.reports.render.pdf import write_pdf", "yingjian.reports.render.pdf.write_pdf"),
+        ("from yingjian.reports.render import pdf", "yingjian.reports.render.pdf"),
+        ("from yingjian.reports import write_packs", "yingjian.reports.write_packs"),
+        ("import yingjian.reports.render.pdf", "yingjian.reports.render.pdf"),
+        ("from yingjian import reports", "yingjian.reports"),
+    ],
+)
+def test_an_import_of_a_form_is_found(source: str, name: str) -> None:
+    own = "from yingjian.reports.content import text\nfrom yingjian.reports.content.text import day\n"
+    assert forms_imported(own) == []
+    assert forms_imported(own + source) == [f"line 3: {name}"]
 
 
 def test_packages_begin_with_no_logic() -> None:
