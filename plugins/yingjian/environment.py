@@ -1,7 +1,7 @@
 """This module defines every environment variable of Yingjian: its name, meaning, default and valid values.
 
-`yingjian settings document` writes docs/settings.md from the class Environment. `yingjian.settings` imports it only when it
-reads the variables, so that `yingjian --help` does not load pydantic-settings.
+`yingjian settings document` writes docs/generated/settings.md from the class Environment. `yingjian.settings` imports it only
+when it reads the variables, so that `yingjian --help` does not load pydantic-settings.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""docs/coverage.md: complete, up to date, in the words of the plan, and able to fail."""
+"""docs/generated/coverage.md: complete, up to date, in the words of the plan, and able to fail."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def found(models: list[coverage.Model], notes: dict[int, dict[str, str]] | None 
 
 def test_every_article_and_annex_row_has_a_line(models: list[coverage.Model]) -> None:
     assert found(models) == []
-    text = (PROJECT_ROOT / "docs" / "coverage.md").read_text(encoding="utf-8")
+    text = (PROJECT_ROOT / "docs" / "generated" / "coverage.md").read_text(encoding="utf-8")
     articles, _, rest = text.partition("## Rows of the annex")
     rows, _, _ = rest.partition("## Models and their tests")
     for part in (articles, rows):
@@ -55,12 +55,12 @@ def test_every_article_and_annex_row_has_a_line(models: list[coverage.Model]) ->
 
 
 def test_the_committed_page_is_the_one_that_would_be_written(copy: Path) -> None:
-    committed = (PROJECT_ROOT / "docs" / "coverage.md").read_text(encoding="utf-8")
+    committed = (PROJECT_ROOT / "docs" / "generated" / "coverage.md").read_text(encoding="utf-8")
     assert coverage.write(copy).read_text(encoding="utf-8") == committed, "run: yingjian coverage"
 
 
 def test_a_change_of_metadata_changes_the_page_or_is_refused(copy: Path) -> None:
-    before = (copy / "docs" / "coverage.md").read_text(encoding="utf-8")
+    before = (copy / "docs" / "generated" / "coverage.md").read_text(encoding="utf-8")
     readiness = copy / "dbt_project/models/marts/readiness.yml"
     change(readiness, "title: 备勤队伍", "title: 备勤名单")
     assert coverage.write(copy).read_text(encoding="utf-8") != before

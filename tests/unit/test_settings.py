@@ -17,7 +17,7 @@ NAMES = {str(field.alias) for field in Environment.model_fields.values()}
 
 
 def test_the_page_of_the_variables_is_that_of_the_class() -> None:
-    assert (PROJECT_ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == page.text()
+    assert (PROJECT_ROOT / "docs" / "generated" / "settings.md").read_text(encoding="utf-8") == page.text()
     assert all(field.description and field.description.endswith(".") for field in Environment.model_fields.values())
 
 

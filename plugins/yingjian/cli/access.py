@@ -125,7 +125,7 @@ def passwords() -> None:
 
 @app.command("document", epilog=terminal.example("yingjian access document"))
 def document() -> None:
-    """Write docs/access.md."""
+    """Write docs/generated/access.md."""
     from yingjian.privacy import access
 
     path = Settings.load().root / access.DOCUMENT

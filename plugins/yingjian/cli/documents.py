@@ -21,7 +21,7 @@ def docs() -> None:
 
 @app.command("coverage", epilog=terminal.example("yingjian coverage"))
 def coverage() -> None:
-    """Write docs/coverage.md and dbt's exposures, from the metadata of the models."""
+    """Write docs/generated/coverage.md and dbt's exposures, from the metadata of the models."""
     from yingjian.documents import coverage
     from yingjian.modelling import exposures
 
@@ -32,7 +32,7 @@ def coverage() -> None:
 
 @app.command("licences", epilog=terminal.example("yingjian licences"))
 def licences() -> None:
-    """Write docs/licences.md."""
+    """Write docs/generated/licences.md."""
     from yingjian.documents import licences
 
     print(licences.write(Settings.load().root))

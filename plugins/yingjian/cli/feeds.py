@@ -36,7 +36,7 @@ def schema(
 
 @app.command("reasons", epilog=terminal.example("yingjian feeds reasons"))
 def reasons() -> None:
-    """Write docs/reasons.md."""
+    """Write docs/generated/reasons.md."""
     from yingjian.documents import reasons as page
     from yingjian.settings import Settings
 

@@ -15,7 +15,7 @@ def settings() -> None:
 
 @app.command("document", epilog=terminal.example("yingjian settings document"))
 def document() -> None:
-    """Write docs/settings.md."""
+    """Write docs/generated/settings.md."""
     from yingjian.documents import variables
 
     print(variables.write(Settings.load().root))

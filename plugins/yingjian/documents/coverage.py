@@ -1,4 +1,4 @@
-"""This module writes docs/coverage.md: the models and tests of each article and each annex row of the plan.
+"""This module writes docs/generated/coverage.md: the models and tests of each article and each annex row of the plan.
 
 The metadata of the models are the source: `config.meta` in a model's YAML names the `articles` and `annex_rows` that it
 serves (numbers, or ranges such as "1-22"), a Chinese `title` and, where officials read it, the section of the `report`.
@@ -28,7 +28,7 @@ PLAN = "beifeng-2"
 HEAD = """# The plan, article by article
 
 Written by `yingjian coverage` from the metadata of the models (`config.meta`) and
-[coverage_notes.yml](coverage_notes.yml); not to be edited by hand. `tests`: dbt unit tests + suites
+[coverage_notes.yml](../coverage_notes.yml); not to be edited by hand. `tests`: dbt unit tests + suites
 of checks + test files of each model; its name leads to them, one by one.
 """
 
@@ -50,11 +50,11 @@ class Model:
 
 
 def write(root: Path) -> Path:
-    """Write docs/coverage.md; return its path. Raises ValueError, which lists every gap and contradiction."""
+    """Write docs/generated/coverage.md; return its path. Raises ValueError, which lists every gap and contradiction."""
     models, notes = read_models(root), read_notes(root)
     if sentences := problems(models, notes):
-        raise ValueError("docs/coverage.md: " + "; ".join(sentences))
-    path = root / "docs" / "coverage.md"
+        raise ValueError("docs/generated/coverage.md: " + "; ".join(sentences))
+    path = root / "docs" / "generated" / "coverage.md"
     path.write_text(page(models, notes, read_groups(root)), encoding="utf-8")
     return path
 
@@ -174,12 +174,12 @@ def page(models: list[Model], notes: dict[int, dict[str, str]], groups: dict[int
 def _section(model: Model) -> list[str]:
     served = [f"article {n}" for n in model.articles] + [f"annex row {n}" for n in model.annex_rows]
     tests = [f"dbt unit test `{name}`" for name in model.unit_tests]
-    tests += [f"[{path}](../{path})" for path in (model.checks, *model.tests) if path]
+    tests += [f"[{path}](../../{path})" for path in (model.checks, *model.tests) if path]
     return [
         f"### {model.name}",
         f"{model.title}. {model.description}",
         "",
-        f"- [{model.path}](../{model.path}), for {', '.join(served)}",
+        f"- [{model.path}](../../{model.path}), for {', '.join(served)}",
         *(f"- {test}" for test in tests),
         "",
     ]

@@ -1,4 +1,4 @@
-"""This module writes docs/licences.md: the licence of each run-time dependency, from the packages' metadata."""
+"""This module writes docs/generated/licences.md: the licence of each run-time dependency, from the packages' metadata."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def licence(package: Distribution) -> str:
 
 
 def write(root: Path) -> Path:
-    """Write docs/licences.md; return its path."""
-    path = root / "docs" / "licences.md"
+    """Write docs/generated/licences.md; return its path."""
+    path = root / "docs" / "generated" / "licences.md"
     path.write_text(text(), encoding="utf-8")
     return path
 

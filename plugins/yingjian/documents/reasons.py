@@ -1,4 +1,4 @@
-"""This module writes docs/reasons.md: every reason code with an example, and the message that the sender reads.
+"""This module writes docs/generated/reasons.md: every reason code with an example, and the message that the sender reads.
 
 The messages are not written here: each example is run through landing's own checks.
 """
@@ -81,8 +81,8 @@ LINES = [
 
 
 def write(root: Path) -> Path:
-    """Write docs/reasons.md; return its path."""
-    path = root / "docs" / "reasons.md"
+    """Write docs/generated/reasons.md; return its path."""
+    path = root / "docs" / "generated" / "reasons.md"
     path.write_text(text(), encoding="utf-8")
     return path
 

@@ -1,4 +1,4 @@
-"""This module writes docs/settings.md, the table of the environment variables, from the class that defines them."""
+"""This module writes docs/generated/settings.md, the table of the environment variables, from the class that defines them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ An empty variable counts as not set. A secret can be read from a file: append `_
 
 
 def write(root: Path) -> Path:
-    """Write docs/settings.md; return its path."""
-    path = root / "docs" / "settings.md"
+    """Write docs/generated/settings.md; return its path."""
+    path = root / "docs" / "generated" / "settings.md"
     path.write_text(text(), encoding="utf-8")
     return path
 

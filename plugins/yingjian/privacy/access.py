@@ -21,7 +21,7 @@ from yingjian.people.audience import Audience
 from yingjian.privacy.audit_trail import record, require_reason
 
 TABLE = Path(__file__).parent / "access.yml"
-DOCUMENT = Path("docs") / "access.md"
+DOCUMENT = Path("docs") / "generated" / "access.md"
 
 # These privileges, by kind of object, are what `owns` means in access.yml.
 PRIVILEGES = {

@@ -1,7 +1,7 @@
 """This module grants the roles the rights of the table of rights (access.yml), and revokes every other right.
 
-The table is the single source: docs/access.md is generated from it, and a test logs in as each role and tries every right.
-Only dbt grants rights of its own, on relations that it creates between two migrations (dbt_project.yml).
+The table is the single source: docs/generated/access.md is generated from it, and a test logs in as each role and tries every
+right. Only dbt grants rights of its own, on relations that it creates between two migrations (dbt_project.yml).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from yingjian.settings import PROJECT_ROOT
 
 
 def test_the_page_is_what_landing_says() -> None:
-    assert (PROJECT_ROOT / "docs" / "reasons.md").read_text(encoding="utf-8") == reasons.text()
+    assert (PROJECT_ROOT / "docs" / "generated" / "reasons.md").read_text(encoding="utf-8") == reasons.text()
 
 
 def test_every_code_has_an_example() -> None:
