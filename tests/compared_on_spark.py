@@ -1,6 +1,6 @@
 """This module lists the SQL constructs (of the models and of tests/spark_queries.py) and table types that were compared on Spark.
 
-`python -m tests.compared_on_spark` regenerates both files; tests/integration/test_spark.py compares the rows of both engines,
+`python -m tests.compared_on_spark` regenerates both files; tests/integration/modelling/test_spark.py compares the rows of both engines,
 and fails if the files are out of date.
 """
 

@@ -1,6 +1,6 @@
 """These queries use common constructs and types of PostgreSQL that no model needs yet; both engines must answer alike.
 
-`python -m tests.spark_queries FOLDER` writes Spark's answers to FOLDER/<name>.parquet; tests/integration/test_spark.py compares
+`python -m tests.spark_queries FOLDER` writes Spark's answers to FOLDER/<name>.parquet; tests/integration/modelling/test_spark.py compares
 them with PostgreSQL's. It runs in the environment of Spark, which has no pytest.
 """
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import DESK, Visit, needs_chromium
 from tests.browser.test_today import PHONE, SMALL, fits
-from tests.integration.test_sending import RIGHT, WRONG, file_of, row, waiting
+from tests.integration.portal.test_sending import RIGHT, WRONG, file_of, row, waiting
 from tests.portal import Portal, running_senders
 from tests.support import empty_staging, land_folder, write_feed
 from yingjian.portal.access import COOKIE

@@ -1,4 +1,4 @@
-"""Spark's SQL of the models is translated, never guessed: the fast part of what tests/integration/test_spark.py compares.
+"""Spark's SQL of the models is translated, never guessed: the fast part of what tests/integration/modelling/test_spark.py compares.
 
 What sqlglot alone translates wrongly without a word has a case here each, and every construct of a model was compared.
 """

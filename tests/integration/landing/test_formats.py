@@ -136,7 +136,7 @@ def cells(key: str, **other: str) -> list[str]:
     return [sample(key, **other).get(name, "") for name in HEADER]
 
 
-FILES = Path(__file__).parents[1] / "unit" / "landing" / "files"
+FILES = Path(__file__).parents[2] / "unit" / "landing" / "files"
 
 
 def test_a_file_is_what_its_content_says(home: Settings, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
-from tests.integration.test_run import OFFICIALS, mail  # noqa: F401
+from tests.integration.operations.test_run import OFFICIALS, mail  # noqa: F401
 from tests.servers import MailServer
 from yingjian import clock
 from yingjian.clock import SHANGHAI

@@ -23,8 +23,8 @@ import pytest
 
 from tests import support
 from tests.conftest import HomeFactory
-from tests.integration.test_by_itself import SPEED, Home, shows
-from tests.integration.test_spark import Rows, in_order
+from tests.integration.modelling.test_spark import Rows, in_order
+from tests.integration.operations.test_by_itself import SPEED, Home, shows
 from yingjian import clock, simulate
 from yingjian.database import warehouse
 from yingjian.database.airflow_database import ask_airflow

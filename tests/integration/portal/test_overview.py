@@ -267,6 +267,6 @@ def test_english_for_those_who_choose_it(portal, month):
 
 def test_what_the_pages_name_are_figures():
     codes = {*TRENDS, *ON_SCREEN, *SCREEN_TRENDS, *COMPARED_TRENDS}
-    seed = Path(__file__).parents[2] / "dbt_project/seeds/reference/indicator_definition.csv"
+    seed = Path(__file__).parents[3] / "dbt_project/seeds/reference/indicator_definition.csv"
     known = {line.split(",")[0] for line in seed.read_text(encoding="utf-8").splitlines()[1:]}
     assert codes <= known

@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 from tests import support
-from tests.integration.test_editions import contact, land, member, zone
+from tests.integration.modelling.test_editions import contact, land, member, zone
 from yingjian import cli
 from yingjian.database import warehouse
 from yingjian.settings import Settings

@@ -23,7 +23,7 @@ import pytest
 from tests import support
 from tests.conftest import WORLD_DAY
 from tests.faults import Reader, polling
-from tests.integration.test_embedded import kill_server
+from tests.integration.database.test_embedded import kill_server
 from tests.stages import PACKS
 from tests.support import IDENTITY, query, write_feed
 from yingjian import cli

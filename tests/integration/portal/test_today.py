@@ -17,7 +17,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from psycopg import sql
 
 from tests import support
-from tests.integration.test_models import PAIRS_PER_ROW, pairs_per_row
+from tests.integration.modelling.test_models import PAIRS_PER_ROW, pairs_per_row
 from tests.portal import Portal
 from yingjian import clock
 from yingjian.database import warehouse

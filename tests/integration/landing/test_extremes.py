@@ -13,7 +13,7 @@ import pytest
 
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
-from tests.integration.test_old_dates import kinds_of_rows
+from tests.integration.landing.test_old_dates import kinds_of_rows
 from yingjian.clock import SHANGHAI
 from yingjian.database import warehouse
 from yingjian.landing.feeds import FEEDS, Column, Feed

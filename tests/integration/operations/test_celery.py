@@ -24,7 +24,7 @@ from kombu import Connection
 
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
-from tests.integration.test_run import OFFICIALS, mail  # noqa: F401
+from tests.integration.operations.test_run import OFFICIALS, mail  # noqa: F401
 from tests.servers import MailServer, RedisServer
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres

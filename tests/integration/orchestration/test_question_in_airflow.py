@@ -13,7 +13,7 @@ import pytest
 
 from tests import support
 from tests.conftest import WORLD_DAY, HomeFactory
-from tests.integration.test_run import OFFICIALS, mail, wait_for  # noqa: F401
+from tests.integration.operations.test_run import OFFICIALS, mail, wait_for  # noqa: F401
 from tests.servers import MailServer
 from yingjian.database import warehouse
 from yingjian.operations import airflow_api, services
