@@ -20,7 +20,7 @@ from tests import support
 from tests.portal import Portal, running_portal
 from tests.provider import Provider, running_provider
 from tests.readers import protect_town
-from tests.unit.reports import town
+from tests.towns import town
 from yingjian import simulate
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.settings import PROJECT_ROOT, Settings

@@ -19,7 +19,7 @@ from yingjian.settings import Settings
 
 
 def protect_town(conn: psycopg.Connection) -> None:
-    """Give a made-up town's tables (tests/unit/reports/town.py) the roles, functions and policies of a warehouse."""
+    """Give a made-up town's tables (tests/towns/town.py) the roles, functions and policies of a warehouse."""
     conn.execute("create schema if not exists restricted")
     for path in (
         schema.SQL_FOLDER / "00_roles.sql",

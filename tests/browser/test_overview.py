@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import DESK, needs_chromium
-from tests.month import published_month
+from tests.towns.month import published_month
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import ARTIFACTS, needs_chromium
-from tests.unit.reports import town
+from tests.towns import town
 from yingjian.reports import write_report
 
 pytestmark = [needs_chromium, pytest.mark.slow]

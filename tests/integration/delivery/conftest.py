@@ -18,7 +18,7 @@ import trustme
 
 from tests.readers import protect_town
 from tests.servers import Handler, MailServer, TlsController, free_port, serve, server_context, smtp_connection
-from tests.unit.reports import town
+from tests.towns import town
 from yingjian.database import roles, schema
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.database.schema import MIGRATIONS, SQL_FOLDER

@@ -19,7 +19,7 @@ import trustme
 
 from tests.integration.delivery.conftest import PUBLICATION, states
 from tests.servers import free_port
-from tests.unit.reports import town
+from tests.towns import town
 from yingjian.delivery import bounces, courier
 from yingjian.people.officials import Officials
 from yingjian.settings import SetupError

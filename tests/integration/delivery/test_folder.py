@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.integration.delivery.conftest import PUBLICATION
-from tests.unit.reports import town
+from tests.towns import town
 from yingjian.delivery import courier
 from yingjian.delivery.errors import NotSent
 from yingjian.delivery.folder import Folder

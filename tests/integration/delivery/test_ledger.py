@@ -17,7 +17,7 @@ import pytest
 
 from tests.integration.delivery.conftest import DIRECTORY, PUBLICATION, directory, states
 from tests.servers import MailServer
-from tests.unit.reports import town
+from tests.towns import town
 from yingjian.delivery import courier, ledger
 from yingjian.delivery.courier import Delivered
 from yingjian.delivery.errors import MaybeSent, NotSent
@@ -152,7 +152,7 @@ def test_a_killed_sender_leaves_an_uncertain_mail_and_the_rest_is_sent_once(
         from yingjian.delivery.mail import Mail
         from yingjian.delivery.messages import Composer
         from yingjian.people.officials import read_officials
-        from tests.unit.reports import town
+        from tests.towns import town
         officials = read_officials(Path({str(tmp_path / "officials.yml")!r}))
         with psycopg.connect({published!r}) as conn:
             courier.plan(conn, {PUBLICATION}, "pack", officials, courier.due_at(town.LAST_DAY, time(7)))

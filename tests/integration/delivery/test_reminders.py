@@ -12,7 +12,7 @@ from tests.integration.delivery.conftest import DIRECTORY, PUBLICATION, RobotSer
 from tests.integration.delivery.test_mail import PERSON, body, to
 from tests.integration.delivery.test_steps import home  # noqa: F401  # The fixture is theirs, too.
 from tests.servers import MailServer
-from tests.unit.reports import town
+from tests.towns import town
 from yingjian import clock
 from yingjian.clock import SHANGHAI
 from yingjian.delivery import courier, ledger

@@ -15,7 +15,7 @@ import pytest
 
 from tests.integration.delivery.conftest import KEY, PUBLICATION, SECRET, RobotServer, states
 from tests.servers import free_port
-from tests.unit.reports import town
+from tests.towns import town
 from yingjian.delivery import courier
 from yingjian.delivery.courier import Delivered
 from yingjian.delivery.messages import Composer

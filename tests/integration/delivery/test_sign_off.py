@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.integration.delivery.conftest import DIRECTORY, PUBLICATION, directory
-from tests.unit.reports import town
+from tests.towns import town
 from yingjian.delivery import sign_off
 from yingjian.people.officials import Officials
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.month import published_month
 from tests.portal import Portal
+from tests.towns.month import published_month
 from yingjian.database import warehouse
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.portal import outlines

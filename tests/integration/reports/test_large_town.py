@@ -12,7 +12,7 @@ import pypdf
 import pytest
 
 from tests import figures
-from tests.unit.reports import town
+from tests.towns import town
 from yingjian.people.audience import OFFICE
 from yingjian.reports import write_packs
 from yingjian.reports.content import lists

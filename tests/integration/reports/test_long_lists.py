@@ -12,7 +12,7 @@ import polars as pl
 import psycopg
 import pytest
 
-from tests.unit.reports import town
+from tests.towns import town
 from yingjian.delivery.messages import Message, _long_lists
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.reports import Pack, write_packs

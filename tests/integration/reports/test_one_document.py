@@ -23,7 +23,7 @@ import pytest
 from openpyxl.cell import Cell
 from openpyxl.worksheet.worksheet import Worksheet
 
-from tests.unit.reports import town
+from tests.towns import town
 from yingjian.delivery.ledger import Attempt
 from yingjian.delivery.mail import compose as mail_bytes
 from yingjian.delivery.messages import TASKS, Composer

@@ -12,7 +12,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from tests.support import single
-from tests.unit.reports import town
+from tests.towns import town
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Official, Officials
 from yingjian.reports import Pack, write_packs

@@ -8,7 +8,7 @@ import pytest
 
 from tests.figures import fill
 from tests.support import single
-from tests.unit.reports import town
+from tests.towns import town
 from yingjian.people.audience import OFFICE
 from yingjian.reports import write_report
 from yingjian.reports.content.audiences import narrowed

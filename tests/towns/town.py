@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from tests import figures
-from tests.unit.reports import town_topics
+from tests.towns import town_topics
 from yingjian.settings import PROJECT_ROOT
 
 LAST_DAY = date(2022, 7, 24)
