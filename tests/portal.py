@@ -30,7 +30,7 @@ from yingjian.people.audience import OFFICE, Audience
 from yingjian.portal import accounts
 from yingjian.portal.access import COOKIE
 from yingjian.publishing import decision
-from yingjian.reports import write_packs, write_report
+from yingjian.reports.packs import write_packs, write_report
 from yingjian.settings import Settings
 
 READY_SECONDS = 120

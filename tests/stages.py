@@ -18,7 +18,7 @@ from yingjian.database import warehouse
 from yingjian.modelling.dbt import invoke, shown
 from yingjian.orchestration import tasks
 from yingjian.publishing import build as builds
-from yingjian.reports import packs
+from yingjian.reports.content import audiences
 from yingjian.settings import Settings
 
 # Each stage stops at a call of a function: its module, its name, and which call of it.
@@ -90,8 +90,8 @@ def main(stage: str, argument: str = "") -> None:
         case "publish" | "switch":
             tasks.publish(WORLD_DAY, argument)
         case "report":
-            all_readers = packs.readers_of
-            packs.readers_of = lambda *given: all_readers(*given)[:PACKS]
+            all_readers = audiences.readers_of
+            audiences.readers_of = lambda *given: all_readers(*given)[:PACKS]
             tasks.report(int(argument))
             tasks.packs(int(argument))
 

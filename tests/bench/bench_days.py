@@ -114,7 +114,7 @@ class Town:
 
 def run_day(settings: Settings, day: date) -> dict[str, float]:
     """Land, build, audit, publish and report a business date as the DAGs do; return the seconds by step."""
-    from yingjian.reports import write_report
+    from yingjian.reports.packs import write_report
 
     seconds: dict[str, float] = {}
 

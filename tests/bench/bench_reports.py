@@ -28,7 +28,7 @@ from yingjian.modelling.dbt import build
 from yingjian.modelling.marts import published
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.publishing.publish import publish
-from yingjian.reports import write_packs
+from yingjian.reports.packs import write_packs
 from yingjian.settings import Settings
 
 PERSONS = (100_000, 1_000_000)

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import ARTIFACTS, needs_chromium
 from tests.towns import town
-from yingjian.reports import write_report
+from yingjian.reports.packs import write_report
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 

@@ -83,8 +83,8 @@ def packs(publication: Publication = None) -> None:
     """Write the packs of every department and community, also of those that no official reads."""
     from yingjian.database import warehouse
     from yingjian.people.officials import read_officials
-    from yingjian.reports import write_packs
     from yingjian.reports.content.audiences import audiences
+    from yingjian.reports.packs import write_packs
 
     settings = Settings.load()
     with connection() as conn:

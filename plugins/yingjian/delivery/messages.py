@@ -17,11 +17,10 @@ from yingjian.delivery.choices import NOBODY_CHOSE, Choices
 from yingjian.delivery.ledger import Attempt
 from yingjian.people.audience import Audience
 from yingjian.people.officials import Official, Officials
-from yingjian.reports import write_packs
 from yingjian.reports.bulletin import Bulletin, Content, bulletin_of, read_content, write_bulletin
 from yingjian.reports.content import text
 from yingjian.reports.content.publication import issue_number
-from yingjian.reports.packs import Pack, pack_of
+from yingjian.reports.packs import Pack, pack_of, write_packs
 
 MARK = "【应检】"
 CHOICE_PAGE = "/notifications"  # This is the portal's page on which officials select their messages.

@@ -222,7 +222,7 @@ def publication_of(context: Any) -> int:
 def report(publication_id: int) -> str:
     """Write the report of a publication; return its path."""
     from yingjian.people.officials import read_officials
-    from yingjian.reports import write_report
+    from yingjian.reports.packs import write_report
 
     settings = Settings.load()
     settings.reports.mkdir(parents=True, exist_ok=True)
@@ -237,8 +237,7 @@ def packs(publication_id: int) -> dict[str, int]:
     from collections import Counter
 
     from yingjian.people.officials import read_officials
-    from yingjian.reports.content.audiences import unknown
-    from yingjian.reports.packs import readers_of
+    from yingjian.reports.content.audiences import readers_of, unknown
 
     settings = Settings.load()
     officials = read_officials(settings.officials)
@@ -266,7 +265,7 @@ def _tell_packs(publication_id: int, written: int, of: int) -> None:
 
 
 def _pack(publication_id: int, officials: Officials, audience: Audience) -> None:
-    from yingjian.reports import write_packs
+    from yingjian.reports.packs import write_packs
 
     settings = Settings.load()
     with warehouse.connect(settings, "reporter") as conn:

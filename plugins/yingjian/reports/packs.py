@@ -14,7 +14,7 @@ import psycopg
 
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Officials
-from yingjian.reports.content.audiences import audiences, narrowed
+from yingjian.reports.content.audiences import narrowed, readers_of
 from yingjian.reports.content.lists import LISTS
 from yingjian.reports.content.report import read_document
 from yingjian.reports.render.atomic_file import write_whole
@@ -82,19 +82,6 @@ def write_report(
     path = out_dir / f"{document.publication.as_of_date:%Y-%m-%d}-p{publication_id}.html"
     _write_text(path, render(document))
     return path
-
-
-def readers_of(conn: psycopg.Connection[Any], publication_id: int, officials: Officials | None) -> list[Audience]:
-    """Return the audiences of a publication's packs: the office, and each part of the town that an official reads.
-
-    Without officials, every department and community has a pack, but no grid.
-    """
-    everyone = audiences(conn, publication_id)
-    if not officials or not officials.by_login:
-        return everyone
-    read = officials.audiences
-    grids = [audience for audience in read if audience.kind == "grid"]
-    return [*(audience for audience in everyone if audience == OFFICE or audience in read), *grids]
 
 
 def write_packs(

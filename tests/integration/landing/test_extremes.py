@@ -17,7 +17,7 @@ from tests.integration.landing.test_old_dates import kinds_of_rows
 from yingjian.clock import SHANGHAI
 from yingjian.database import warehouse
 from yingjian.landing.feeds import FEEDS, Column, Feed
-from yingjian.reports import write_report
+from yingjian.reports.packs import write_report
 from yingjian.settings import Settings
 
 WIDE = "𠮷"  # This character takes four bytes in UTF-8.

@@ -33,7 +33,7 @@ from yingjian.modelling import engine
 from yingjian.modelling.dbt import BuildError, NodeResult
 from yingjian.modelling.marts import QUALITY_CHECK, published
 from yingjian.people.officials import read_officials
-from yingjian.reports import write_report
+from yingjian.reports.packs import write_report
 from yingjian.settings import Settings
 
 pytestmark = pytest.mark.beyond

@@ -28,7 +28,7 @@ from yingjian.database.bootstrap import AIRFLOW_ROLE, bootstrap
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.operations import backup, backup_databases, backup_keys, migration, restore
 from yingjian.privacy import audit_trail
-from yingjian.reports import write_report
+from yingjian.reports.packs import write_report
 from yingjian.settings import Settings, SetupError
 
 KEY = backup_keys.make_key()

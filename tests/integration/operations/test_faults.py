@@ -29,7 +29,8 @@ from tests.support import IDENTITY, query, write_feed
 from yingjian import cli
 from yingjian.database import embedded, warehouse
 from yingjian.database.embedded import EmbeddedPostgres
-from yingjian.reports.packs import readers_of, write_packs, write_report
+from yingjian.reports.content.audiences import readers_of
+from yingjian.reports.packs import write_packs, write_report
 from yingjian.settings import PROJECT_ROOT, Settings
 
 STAGES = ("landing", "models", "audit", "publish", "switch", "report")

@@ -15,7 +15,7 @@ from yingjian import clock
 from yingjian.database import warehouse
 from yingjian.orchestration import tasks
 from yingjian.privacy import audit_trail, retention
-from yingjian.reports import write_report
+from yingjian.reports.packs import write_report
 from yingjian.settings import Settings
 
 pytestmark = pytest.mark.slow

@@ -14,11 +14,11 @@ import pytest
 from tests import figures
 from tests.towns import town
 from yingjian.people.audience import OFFICE
-from yingjian.reports import write_packs
 from yingjian.reports.content import lists
 from yingjian.reports.content.audiences import narrowed
 from yingjian.reports.content.report import read_document
 from yingjian.reports.content.sections.overdue import PLACES
+from yingjian.reports.packs import write_packs
 from yingjian.reports.render import workbook
 from yingjian.reports.render.workbook import write_workbook
 

@@ -15,7 +15,7 @@ import pytest
 from tests.towns import town
 from yingjian.delivery.messages import Message, _long_lists
 from yingjian.people.audience import OFFICE, Audience
-from yingjian.reports import Pack, write_packs
+from yingjian.reports.packs import Pack, write_packs
 from yingjian.reports.render import long_lists
 
 pytestmark = pytest.mark.slow

@@ -29,10 +29,10 @@ from yingjian.delivery.mail import compose as mail_bytes
 from yingjian.delivery.messages import TASKS, Composer
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Official
-from yingjian.reports import Pack, write_packs
 from yingjian.reports.content.audiences import narrowed
 from yingjian.reports.content.document import FIRST_ACTIONS, Chapter, Document, Figure, Table
 from yingjian.reports.content.report import read_document
+from yingjian.reports.packs import Pack, write_packs
 from yingjian.reports.render import pdf
 from yingjian.reports.render.workbook import sheet_name
 

@@ -15,10 +15,9 @@ from tests.support import single
 from tests.towns import town
 from yingjian.people.audience import OFFICE, Audience
 from yingjian.people.officials import Official, Officials
-from yingjian.reports import Pack, write_packs
-from yingjian.reports.content.audiences import audiences, narrowed, unknown
+from yingjian.reports.content.audiences import audiences, narrowed, readers_of, unknown
 from yingjian.reports.content.lists import LISTS
-from yingjian.reports.packs import readers_of
+from yingjian.reports.packs import Pack, write_packs
 
 COMMUNITY = Audience("community", "招丰社区")
 DEPARTMENT = Audience("department", "卫健局")

@@ -10,7 +10,6 @@ from tests.figures import fill
 from tests.support import single
 from tests.towns import town
 from yingjian.people.audience import OFFICE
-from yingjian.reports import write_report
 from yingjian.reports.content.audiences import narrowed
 from yingjian.reports.content.contents import SECTIONS
 from yingjian.reports.content.document import Chapter, Document, Figure, Table, Text
@@ -19,6 +18,7 @@ from yingjian.reports.content.publication import read_issue
 from yingjian.reports.content.report import read_document
 from yingjian.reports.content.sections import overdue, zones
 from yingjian.reports.content.sections.section import Reading
+from yingjian.reports.packs import write_report
 
 DAY_BEFORE = town.PUBLICATION_ID - 1
 

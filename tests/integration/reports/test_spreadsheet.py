@@ -13,7 +13,7 @@ from openpyxl.cell import Cell
 
 from tests.support import single
 from yingjian.people.audience import OFFICE, Audience
-from yingjian.reports import Pack, write_packs
+from yingjian.reports.packs import Pack, write_packs
 
 SOFFICE = os.environ.get("YINGJIAN_SOFFICE") or shutil.which("soffice")
 COMMUNITY = Audience("community", "招丰社区")

@@ -16,6 +16,7 @@ from psycopg import sql
 from yingjian.database.rows import records
 from yingjian.modelling.marts import published
 from yingjian.people.audience import OFFICE, Audience
+from yingjian.people.officials import Officials
 
 
 def audiences(conn: psycopg.Connection[Any], publication_id: int) -> list[Audience]:
@@ -35,6 +36,19 @@ def audiences(conn: psycopg.Connection[Any], publication_id: int) -> list[Audien
         )
     named = {Audience(row["kind"], row["name"]) for row in places if row["name"]}
     return [OFFICE, *sorted(named, key=lambda audience: (audience.kind, audience.name))]
+
+
+def readers_of(conn: psycopg.Connection[Any], publication_id: int, officials: Officials | None) -> list[Audience]:
+    """Return the audiences of a publication's packs: the office, and each part of the town that an official reads.
+
+    Without officials, every department and community has a pack, but no grid.
+    """
+    everyone = audiences(conn, publication_id)
+    if not officials or not officials.by_login:
+        return everyone
+    read = officials.audiences
+    grids = [audience for audience in read if audience.kind == "grid"]
+    return [*(audience for audience in everyone if audience == OFFICE or audience in read), *grids]
 
 
 def unknown(conn: psycopg.Connection[Any], publication_id: int, named: Iterable[Audience]) -> list[Audience]:
