@@ -63,6 +63,10 @@ def airflow_environment(settings: Settings, *, schedule: bool, ports: dict[str, 
         # A task that cannot reach the API on start fails without a log; on a busy machine this may take longer than the default
         # of five seconds.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+        # A worker that looks a moment before its task's process ends looks again only with the next heartbeat, and a stop of the
+        # services waits for it. As with Airflow's defaults (every 5 seconds, 3 times), heartbeats may fail for 15 seconds.
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+        "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "15",
         "AIRFLOW__API__EXPOSE_CONFIG": "False",
         "AIRFLOW__API__EXPOSE_STACKTRACE": "False",
         "AIRFLOW__API__SECRET_KEY": settings.secret("airflow_api"),
