@@ -18,6 +18,8 @@ from yingjian.settings import TELEMETRY_OFF
 
 log = logging.getLogger(__name__)
 
+SITE = "audit"
+
 
 @dataclass(frozen=True)
 class CheckResult:
@@ -107,7 +109,8 @@ def _validate(uri: str, suites: list[Suite], docs: Path | None) -> dict[str, lis
         for definition in definitions:
             _run(definition, suites, outcome)
         if docs is not None:
-            context.build_data_docs()
+            # Without a name, Great Expectations also writes a site of its own into the temporary folder.
+            context.build_data_docs(site_names=[SITE])
     finally:
         source.get_engine().dispose()
     return outcome
@@ -139,7 +142,7 @@ def _add_docs_site(context: Any, docs: Path) -> None:
     shutil.rmtree(docs, ignore_errors=True)
     docs.mkdir(parents=True)
     context.add_data_docs_site(
-        site_name="audit",
+        site_name=SITE,
         site_config={
             "class_name": "SiteBuilder",
             "show_how_to_buttons": False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -414,7 +415,7 @@ def make_copy(settings: Settings, name: str, template: str) -> Settings:
 
 
 @pytest.mark.slow
-def test_a_poisoned_mart_is_not_published(built: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_poisoned_mart_is_not_published(built: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Yesterday's publication stays; only a person with a reason releases the build, and the publication says so.
 
     Nothing that a task hands on counts: the verdict is the audit's, the decision a row about this build.
@@ -428,7 +429,10 @@ def test_a_poisoned_mart_is_not_published(built: Settings, monkeypatch: pytest.M
     support.build_marts(built, WORLD_DAY)
     with warehouse.connect(built) as conn:
         conn.execute("update build.obligation set unit = '13812345678' where group_code = '9'")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     audited = tasks.audit(WORLD_DAY, support.RUN)
+    assert (built.data_docs / "index.html").is_file()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()], "the audit leaves no temporary files"
     assert audited["passed"] is False
     assert audited["critical"] == ["build.obligation: 报表字段中出现证件号码或手机号"]
     assert tasks.is_released(support.RUN) is False
