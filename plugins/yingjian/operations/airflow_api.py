@@ -198,7 +198,6 @@ class Airflow:
         polls_waiting = 0
         reported: set[str] = set()
         while True:
-            time.sleep(POLL_SECONDS)
             path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
             state = self._get(path)["state"]
             is_over = state in FINISHED
@@ -216,6 +215,7 @@ class Airflow:
                 polls_waiting = polls_waiting + 1 if is_waiting else 0
                 if polls_waiting == POLLS_WAITING:
                     return RunResult(dag_id, run_id, "awaiting", tasks)
+            time.sleep(POLL_SECONDS)
 
     def _newest(self, path: str) -> list[TaskResult]:
         """Return the tasks of a run that ended most recently, ordered by end."""

@@ -122,15 +122,15 @@ def _deliver(
     """Run the delivery and the public release of a published day, if anybody would receive or sign."""
     officials = read_officials(settings.officials)
     wanted = {
-        Dag.DELIVERY: bool(recipients(officials, "pack")),
         Dag.PUBLIC_RELEASE: bool(officials.who_may_answer("sign_off") or recipients(officials, "bulletin")),
+        Dag.DELIVERY: bool(recipients(officials, "pack")),
     }
     if not any(wanted.values()):
         return
     with warehouse.connect(settings) as conn:
         row = conn.execute("select publication_id from published.publication where run_key = %s", (run_id,)).fetchone()
     conf = {"publication_id": row[0] if row else None}
-    # The two do not wait for each other.
+    # The two run at the same time. Delivery ends while the public release is found to wait for a person, which takes longer.
     started = {dag_id: airflow.start_dag(dag_id, day, conf) for dag_id, is_wanted in wanted.items() if is_wanted}
     for dag_id, started_id in started.items():
         result = airflow.wait_for(dag_id, started_id)
