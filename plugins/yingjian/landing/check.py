@@ -108,16 +108,16 @@ def type_and_check(raw: pl.DataFrame, feed: Feed, received_at: datetime) -> Chec
         if column.is_receipt_if_empty
     }
     typed = pl.DataFrame([item.value.alias(name) for name, item in converted.items()])
-    given = {name: item.given for name, item in converted.items()}
-    problems = [
-        problem for column in feed.columns for problem in _column_problems(column, feed, typed, given, received_at)
-    ]
-    problems += _row_problems(feed, typed, given, received_at)
-    problems = [problem.sealed() for problem in problems]
-    is_bad = _any([problem.flags for problem in problems], raw.height)
+    problems = [problem for column in feed.columns for problem in _column_problems(column, feed, typed, received_at)]
+    problems += _row_problems(feed, typed, received_at)
+    rows = typed.with_columns(item.given.alias(_GIVEN + name) for name, item in converted.items())
+    # One query for all problems: in a small file, a query for each would take longer than the work in it.
+    flags = rows.select(problem.flags.fill_null(False).alias(str(i)) for i, problem in enumerate(problems))
+    found = [(problem, its) for problem, its in zip(problems, flags, strict=True) if its.any()]
+    is_bad = _any([its for _, its in found], raw.height)
     is_repaired = _any([item.repaired for item in converted.values()], raw.height)
     is_as_sent = ~_any([item.changed for item in converted.values()], raw.height)
-    return Checked(typed, is_bad, is_repaired, is_as_sent, _reasons(problems, is_bad))
+    return Checked(typed, is_bad, is_repaired, is_as_sent, _reasons(found, is_bad))
 
 
 def typed(raw: pl.DataFrame, feed: Feed) -> pl.DataFrame:
@@ -126,7 +126,14 @@ def typed(raw: pl.DataFrame, feed: Feed) -> pl.DataFrame:
 
 
 def _converted(raw: pl.DataFrame, feed: Feed) -> dict[str, _Converted]:
-    converted = {column.name: _convert(raw[column.name], column) for column in feed.columns}
+    given = raw.select(pl.all().is_not_null())
+    # One query for all columns, for the same reason; in a repetitive column, only each distinct text is tested.
+    distinct = {column.name: raw[column.name].unique() for column in feed.columns if _is_repetitive(raw[column.name])}
+    is_final = raw.select(_is_final(column) for column in feed.columns if column.name not in distinct)
+    converted = {
+        column.name: _convert(raw[column.name], given[column.name], column, distinct.get(column.name), is_final)
+        for column in feed.columns
+    }
     if feed.has_person:
         converted |= _one_document(converted["id_type"], converted["id_number"])
     return converted
@@ -234,27 +241,35 @@ _PLAIN_TEXT = r"^[!-&(-<>-~\u4e00-\u9fff](?:[ -~\u4e00-\u9fff]*[!-&(-~\u4e00-\u9
 _PLAIN_PLACE = r"^[0-9A-Za-z()#\u4e00-\u9fff-]+$"
 
 
-def _convert(raw: pl.Series, column: Column) -> _Converted:
+def _is_repetitive(raw: pl.Series) -> bool:
+    head = raw.head(_SAMPLE)
+    return len(head) == _SAMPLE and head.n_unique() * 2 < _SAMPLE
+
+
+def _convert(
+    raw: pl.Series, given: pl.Series, column: Column, distinct: pl.Series | None, finals: pl.DataFrame
+) -> _Converted:
     """Convert a column; cells already in final form skip repair, and in a repetitive column each distinct text is converted
     once.
+
+    given: whether each cell holds something; distinct: the texts of a repetitive column, else None; finals: the columns that
+    are not repetitive, with a flag per cell whether it is in final form.
     """
-    never = pl.repeat(False, len(raw), eager=True)
-    head = raw.head(_SAMPLE)
-    is_repetitive = head.n_unique() * 2 < len(head)
-    texts = raw.unique() if is_repetitive else raw
-    is_final = (_is_final(texts, column) | texts.is_null()).fill_null(False)
+    texts = raw if distinct is None else distinct
+    is_final = finals[column.name] if distinct is None else distinct.to_frame().select(_is_final(column)).to_series()
     others = None if is_final.all() else _repaired(texts.filter(~is_final), column)
+    never = given & False
     if others is None or not (others["changed"].any() or others["repaired"].any()):
-        return _Converted(raw, raw.is_not_null(), never, never)
-    if is_repetitive:
+        return _Converted(raw, given, never, never)
+    if distinct is not None:
         rows = pl.DataFrame({"raw": raw}).join(others, on="raw", how="left", maintain_order="left")
         return _Converted(
             rows.select(pl.when(pl.col("given").is_null()).then("raw").otherwise("value")).to_series(),
-            rows["given"].fill_null(raw.is_not_null()), rows["repaired"].fill_null(False), rows["changed"].fill_null(False),
+            rows["given"].fill_null(given), rows["repaired"].fill_null(False), rows["changed"].fill_null(False),
         )  # fmt: skip
     places = (~is_final).arg_true()
     return _Converted(
-        raw.clone().scatter(places, others["value"]), raw.is_not_null().scatter(places, others["given"]),
+        raw.clone().scatter(places, others["value"]), given.clone().scatter(places, others["given"]),
         never.clone().scatter(places, others["repaired"]), never.clone().scatter(places, others["changed"]),
     )  # fmt: skip
 
@@ -287,8 +302,15 @@ def _conversion(column: Column) -> Callable[[pl.Expr], pl.Expr]:
     return repair.key if column.is_key else _CONVERSIONS[column.kind]
 
 
-def _is_final(raw: pl.Series, column: Column) -> pl.Series:
-    """Return a flag per cell: repair would certainly not change it. This is a cheap test that may miss some cells."""
+def _is_final(column: Column) -> pl.Expr:
+    """Return a flag per cell: it is empty, or repair would certainly not change it. This is a cheap test that may miss some
+    cells.
+    """
+    raw = pl.col(column.name)
+    return (_is_final_text(raw, column) | raw.is_null()).fill_null(False).alias(column.name)
+
+
+def _is_final_text(raw: pl.Expr, column: Column) -> pl.Expr:
     match column.kind:
         case "date" | "time":
             is_day = column.kind == "date"
@@ -299,7 +321,7 @@ def _is_final(raw: pl.Series, column: Column) -> pl.Series:
         case "id_number" | "group":
             return raw.str.contains("^[0-9A-Z]+$" if column.kind == "id_number" else "^[1-9A-Z][0-9A-Z]*$")
         case "code":
-            return raw.is_in(column.codes)
+            return raw.is_in(list(column.codes))
         case "text" if column.is_phone:
             return raw.str.contains(MOBILE)
         case "text" | "id_type":
@@ -313,154 +335,155 @@ def _is_final(raw: pl.Series, column: Column) -> pl.Series:
         case "places":
             return raw.str.contains(_PLAIN_PLACE) & ~raw.str.contains(f"{repair.NO_PLACE}|{repair.ALL_PLACES}")
         case "number" | "frequency" | "tests":
-            return pl.repeat(False, len(raw), eager=True)
+            return pl.lit(False)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Rows with one kind of fault: the reason code, the header text concerned, a flag per row, and a message if the code's own
-    is not enough.
+    """Rows with one kind of fault: the reason code, the header text concerned, a flag per row (null counts as false), and a
+    message if the code's own is not enough.
     """
 
     code: str
     source: str
-    flags: pl.Series
+    flags: pl.Expr
     words: str = ""
 
-    def sealed(self) -> Problem:
-        return Problem(self.code, self.source, self.flags.fill_null(False), self.words or REASONS[self.code])
+
+_GIVEN = "given "
 
 
-def _column_problems(
-    column: Column, feed: Feed, typed: pl.DataFrame, given: dict[str, pl.Series], received_at: datetime
-) -> list[Problem]:
-    value, has_text = typed[column.name], given[column.name]
-    problems: list[tuple[str, pl.Series]] = []
+def _given(name: str) -> pl.Expr:
+    """Return whether a cell of a column held something, even if it could not be typed."""
+    return pl.col(_GIVEN + name)
+
+
+def _column_problems(column: Column, feed: Feed, typed: pl.DataFrame, received_at: datetime) -> list[Problem]:
+    value, has_text, source = pl.col(column.name), _given(column.name), column.source
+    problems = []
     if column.name in feed.key:
-        problems.append(("no_key", value.is_null()))
+        problems.append(Problem("no_key", source, value.is_null()))
     elif column.required:
         is_folded = column.kind in ("text", "place", "places")  # Cleaning may leave its text empty.
-        problems.append(("missing_value", value.is_null() if is_folded else ~has_text))
+        problems.append(Problem("missing_value", source, value.is_null() if is_folded else ~has_text))
     match column.kind:
         case "text" | "place" | "places" | "frequency" | "tests":
-            return [Problem(code, column.source, flags) for code, flags in problems] + _text_problems(column, value)
+            problems += _text_problems(column, typed[column.name])
         case "date" | "time":
-            problems.append(("bad_date", has_text & value.is_null()))
+            problems.append(Problem("bad_date", source, has_text & value.is_null()))
             is_odd = value < FIRST_YEAR
             if column.is_past:
-                problems.append(("future_time", value > f"{received_at + LATE:{repair.ISO_TIME}}"))
+                problems.append(Problem("future_time", source, value > f"{received_at + LATE:{repair.ISO_TIME}}"))
             else:
                 is_odd |= (value >= f"{int(LAST_YEAR) + 1}") & (value < NO_END)
-            words = f"年份不在{FIRST_YEAR}至{LAST_YEAR}年"
-            odd = Problem("bad_date", column.source, is_odd, words)
-            return [*(Problem(code, column.source, flags) for code, flags in problems), odd]
+            problems.append(Problem("bad_date", source, is_odd, f"年份不在{FIRST_YEAR}至{LAST_YEAR}年"))
         case "number":
             number = value.cast(pl.Float64, strict=False)
-            is_whole = (number == number.round()) if column.is_whole else pl.repeat(True, len(number), eager=True)
-            is_wrong = has_text & ~(number.is_between(column.low, column.high) & is_whole).fill_null(False)
-            problems.append(("bad_number", is_wrong))
+            is_right = number.is_between(column.low, column.high)
+            if column.is_whole:
+                is_right &= number == number.round()
+            is_wrong = has_text & ~is_right.fill_null(False)
+            problems.append(Problem("bad_number", source, is_wrong))
             if column.codes:
-                problems.append(("unknown_code", is_wrong))
-        case "code":
-            words = f"{REASONS['unknown_code']}（应为{'、'.join(column.codes)}之一）"
-            unknown = Problem("unknown_code", column.source, has_text & ~value.is_in(column.codes), words)
-            return [*(Problem(code, column.source, flags) for code, flags in problems), unknown]
-        case "id_type":
-            words = f"{REASONS['unknown_code']}（应为{'、'.join(ID_TYPES)}之一）"
-            unknown = Problem("unknown_code", column.source, has_text & ~value.is_in(ID_TYPES), words)
-            return [*(Problem(code, column.source, flags) for code, flags in problems), unknown]
+                problems.append(Problem("unknown_code", source, is_wrong))
+        case "code" | "id_type":
+            codes = column.codes if column.kind == "code" else ID_TYPES
+            words = f"{REASONS['unknown_code']}（应为{'、'.join(codes)}之一）"
+            problems.append(Problem("unknown_code", source, has_text & ~value.is_in(list(codes)), words))
         case "group":
-            problems.append(("unknown_group", has_text & ~value.is_in(column.codes)))
+            problems.append(Problem("unknown_group", source, has_text & ~value.is_in(list(column.codes))))
         case "id_number":
-            return [
-                *(Problem(code, column.source, flags) for code, flags in problems),
-                *_document_problems(column.source, typed["id_type"], value, received_at),
-            ]
-    return [Problem(code, column.source, flags) for code, flags in problems]
+            problems += _document_problems(source, typed, received_at)
+    return problems
 
 
-def _text_problems(column: Column, value: pl.Series) -> list[Problem]:
-    problems = [
-        Problem(
-            "too_long", column.source, value.str.len_chars() > column.max_characters,
-            f"文字超过{column.max_characters}字",
-        )
-    ]  # fmt: skip
+def _text_problems(column: Column, values: pl.Series) -> list[Problem]:
+    value, source = pl.col(column.name), column.source
+    is_long = value.str.len_chars() > column.max_characters
+    problems = [Problem("too_long", source, is_long, f"文字超过{column.max_characters}字")]
     if column.is_phone:
-        problems.append(
-            Problem("scientific", column.source, value.str.contains(ROUNDED), "手机号被电子表格改成科学计数")
-        )
+        words = "手机号被电子表格改成科学计数"
+        problems.append(Problem("scientific", source, value.str.contains(ROUNDED), words))
     if column.is_key:
-        problems.append(Problem("rounded_key", column.source, value.str.contains(ROUNDED)))
-        if value.str.starts_with("#").any():
-            is_error = value.str.contains(SPREADSHEET_ERROR)
-            problems.append(Problem("rounded_key", column.source, is_error, "编号是电子表格的错误值"))
-        problems.append(
-            Problem("rounded_key", column.source, value.str.contains(MADE_A_DATE), "编号被电子表格改成日期")
-        )
+        problems += [
+            Problem("rounded_key", source, value.str.contains(ROUNDED)),
+            Problem("rounded_key", source, value.str.contains(SPREADSHEET_ERROR), "编号是电子表格的错误值"),
+            Problem("rounded_key", source, value.str.contains(MADE_A_DATE), "编号被电子表格改成日期"),
+        ]
     if column.is_name:
-        distinct = value.unique().drop_nulls()
-        has_number = distinct.str.contains(HAS_PERSON_NUMBER)
+        names = values.unique().drop_nulls().to_frame("name")
+        has_number = pl.col("name").str.contains(HAS_PERSON_NUMBER)
+        is_date = pl.col("name").str.contains(MADE_A_DATE)
         if column.kind == "text":  # A grid's code may look like a passport number.
-            has_number |= _has_travel_document(distinct)
-        for is_wrong, words in (
-            (has_number, "此列不得填写手机号或证件号码"),
-            (distinct.str.contains(MADE_A_DATE), "名称被电子表格改成日期，请将该列设为文本格式后重新填写"),
+            names = names.with_columns(others=pl.col("name").str.replace_all(CODE_OF_GOODS, "0"))
+            has_number |= _has_travel_document(pl.col("name"), pl.col("others"))
+        faults = names.select(has_number=has_number, is_date=is_date)
+        for fault, words in (
+            ("has_number", "此列不得填写手机号或证件号码"),
+            ("is_date", "名称被电子表格改成日期，请将该列设为文本格式后重新填写"),
         ):
-            wrong = distinct.filter(is_wrong)
+            wrong = names["name"].filter(faults[fault])
             if len(wrong):
-                problems.append(Problem("unknown_code", column.source, value.is_in(wrong.implode()), words))
+                problems.append(Problem("unknown_code", source, value.is_in(wrong.implode()), words))
     if column.kind == "tests":
         days = value.str.extract_all(r"\d+")
         are_days = value.str.contains(DAY_NUMBERS) & (days.list.n_unique() == days.list.len())
         is_known = are_days | value.str.contains(FREQUENCY)
-        problems.append(
-            Problem("unknown_code", column.source, ~is_known, "应为“第1、4、7天”、“3天1检”、“1周2检”或“每日”")
-        )
+        problems.append(Problem("unknown_code", source, ~is_known, "应为“第1、4、7天”、“3天1检”、“1周2检”或“每日”"))
     return problems
 
 
-def _has_travel_document(names: pl.Series) -> pl.Series:
-    """Return whether each name holds the number of a passport or permit beside other text; codes of goods and dates are none."""
-    others = names.str.replace_all(CODE_OF_GOODS, "0")
+def _has_travel_document(name: pl.Expr, others: pl.Expr) -> pl.Expr:
+    """Return whether each name holds the number of a passport or permit beside other text; codes of goods and dates are none.
+
+    others: the names without codes of goods.
+    """
     undated = others.str.replace_all(DATED_CODE, "0")
-    others = others.zip_with(names.str.contains(SAYS_DOCUMENT), undated)
-    return others.str.contains(HAS_TRAVEL_DOCUMENT)
+    return pl.when(name.str.contains(SAYS_DOCUMENT)).then(others).otherwise(undated).str.contains(HAS_TRAVEL_DOCUMENT)
 
 
-def _document_problems(source: str, id_type: pl.Series, number: pl.Series, received_at: datetime) -> list[Problem]:
-    is_resident = (id_type == RESIDENT_ID).fill_null(False) & number.is_not_null()
+def _document_problems(source: str, typed: pl.DataFrame, received_at: datetime) -> list[Problem]:
+    id_type, number = pl.col("id_type"), pl.col("id_number")
+    is_resident = (id_type == RESIDENT_ID) & number.is_not_null()
     # Since 2023 a foreigner's permanent residence card uses the resident number format.
-    is_numbered = is_resident | ((id_type == FOREIGN_ID) & number.str.contains("^9[0-9]{16}[0-9X]$")).fill_null(False)
+    is_foreign = (id_type == FOREIGN_ID) & number.str.contains("^9[0-9]{16}[0-9X]$")
+    rows = typed.select(
+        "id_type", "id_number",
+        is_resident=is_resident.fill_null(False),
+        is_numbered=is_resident.fill_null(False) | is_foreign.fill_null(False),
+        is_scientific=number.str.contains(r"^\d(\.\d*)?E\+?\d+$").fill_null(False),
+    )  # fmt: skip
+    numbers, is_numbered, is_scientific = rows["id_number"], rows["is_numbered"], rows["is_scientific"]
     is_wrong, is_unborn = is_numbered.clone(), is_numbered & False
     if is_numbered.any():
-        is_valid, is_born = _judge_numbers(number.filter(is_numbered), int(f"{received_at:%Y%m%d}"))
+        is_valid, is_born = _judge_numbers(numbers.filter(is_numbered), int(f"{received_at:%Y%m%d}"))
         is_wrong = is_wrong.scatter(is_numbered.arg_true(), ~is_valid)
         is_unborn = is_unborn.scatter(is_numbered.arg_true(), is_valid & ~is_born)
-    is_scientific = number.str.contains(r"^\d(\.\d*)?E\+?\d+$").fill_null(False)
     if is_scientific.any():
         # A spreadsheet writes scientific notation with a sign or a decimal point, so 1E234567 is a passport number.
-        is_passport = (id_type == PASSPORT).fill_null(False) & number.str.contains(r"^\dE\d+$").fill_null(False)
+        is_passport = (rows["id_type"] == PASSPORT).fill_null(False) & numbers.str.contains(r"^\dE\d+$").fill_null(
+            False
+        )
         is_scientific &= ~is_passport
     # A spreadsheet keeps 15 significant digits: the last three of an 18-digit number become zeros.
-    is_cut = _matches(number, is_wrong, r"^\d{15}000$")
+    is_cut = _matches(numbers, is_wrong, r"^\d{15}000$")
     # The column was rounded. One in eleven rounded numbers has a valid check digit by chance, so valid ones are rejected too.
     if is_cut.any():
-        is_cut = _matches(number, is_resident, r"^\d{15}000$")
-    is_old = _matches(number, is_wrong, r"^\d{15}$")
+        is_cut = _matches(numbers, rows["is_resident"], r"^\d{15}000$")
+    is_old = _matches(numbers, is_wrong, r"^\d{15}$")
     problems = [
-        Problem("scientific", source, is_scientific),
-        Problem("scientific", source, is_cut, "证件号码末三位被电子表格改成000（只保留15位有效数字）"),
-        Problem("check_digit", source, is_old, "15位旧身份证号码，请填18位"),
-        Problem("check_digit", source, is_wrong & ~is_scientific & ~is_old),
-        Problem("bad_date", source, is_unborn, "证件号码中的出生日期不存在或晚于报送时间"),
+        Problem("scientific", source, pl.lit(is_scientific)),
+        Problem("scientific", source, pl.lit(is_cut), "证件号码末三位被电子表格改成000（只保留15位有效数字）"),
+        Problem("check_digit", source, pl.lit(is_old), "15位旧身份证号码，请填18位"),
+        Problem("check_digit", source, pl.lit(is_wrong & ~is_scientific & ~is_old)),
+        Problem("bad_date", source, pl.lit(is_unborn), "证件号码中的出生日期不存在或晚于报送时间"),
     ]
-    others = id_type.unique().drop_nulls()
+    others = set(rows["id_type"].unique())
     problems += [
         Problem(
             "unknown_code",
             source,
-            (id_type == kind) & ~is_scientific & ~(number.str.contains(pattern) & number.str.contains("[1-9]")),
+            (id_type == kind) & ~pl.lit(is_scientific) & ~(number.str.contains(pattern) & number.str.contains("[1-9]")),
             f"{kind}号码不合格式",
         )
         for kind, pattern in DOCUMENT_PATTERNS.items()
@@ -473,7 +496,7 @@ def _matches(number: pl.Series, among: pl.Series, pattern: str) -> pl.Series:
     return among & number.str.contains(pattern) if among.any() else among
 
 
-def _row_problems(feed: Feed, typed: pl.DataFrame, given: dict[str, pl.Series], received_at: datetime) -> list[Problem]:
+def _row_problems(feed: Feed, typed: pl.DataFrame, received_at: datetime) -> list[Problem]:
     """Return the problems that involve more than one column: time order, and the feed's own conditions."""
     problems = []
     for later, earlier in ((feed.column(later), feed.column(earlier)) for later, earlier in feed.order):
@@ -482,50 +505,50 @@ def _row_problems(feed: Feed, typed: pl.DataFrame, given: dict[str, pl.Series], 
         if is_before.any():  # A date without a time was read as midnight.
             is_same_day = typed[later.name].str.slice(0, 10) == typed[earlier.name].str.slice(0, 10)
             lacks_time = is_before & is_same_day & typed[later.name].str.ends_with(" 00:00:00")
-            problems.append(Problem("time_order", later.source, lacks_time, f"{words}；只有日期时请填写时刻"))
+            problems.append(Problem("time_order", later.source, pl.lit(lacks_time), f"{words}；只有日期时请填写时刻"))
             is_before &= ~lacks_time
-        problems.append(Problem("time_order", later.source, is_before, words))
-    return problems + _OWN_CONDITIONS.get(feed.name, _no_conditions)(typed, given, received_at)
+        problems.append(Problem("time_order", later.source, pl.lit(is_before), words))
+    return problems + _OWN_CONDITIONS.get(feed.name, _no_conditions)(received_at)
 
 
-def _no_conditions(_: pl.DataFrame, __: dict[str, pl.Series], ___: datetime) -> list[Problem]:
+def _no_conditions(_: datetime) -> list[Problem]:
     return []
 
 
-def _of_test_results(typed: pl.DataFrame, _: dict[str, pl.Series], received_at: datetime) -> list[Problem]:
-    return [Problem("future_sample", "采样时间", typed["sampled_at"] > f"{received_at:{repair.ISO_TIME}}")]
+def _of_test_results(received_at: datetime) -> list[Problem]:
+    return [Problem("future_sample", "采样时间", pl.col("sampled_at") > f"{received_at:{repair.ISO_TIME}}")]
 
 
-def _of_key_population(typed: pl.DataFrame, given: dict[str, pl.Series], _: datetime) -> list[Problem]:
-    group = typed["group_code"]
-    is_frequency = typed["custom_frequency"].str.contains(FREQUENCY)
+def _of_key_population(_: datetime) -> list[Problem]:
+    group = pl.col("group_code")
+    is_frequency = pl.col("custom_frequency").str.contains(FREQUENCY)
     return [
-        Problem("missing_anchor", "锚定日期", group.is_in(list(ANCHORED_GROUPS)) & ~given["anchor_date"]),
+        Problem("missing_anchor", "锚定日期", group.is_in(list(ANCHORED_GROUPS)) & ~_given("anchor_date")),
         Problem("unknown_code", "自定频次", (group == "38") & ~is_frequency),
     ]
 
 
-def _of_arrivals(typed: pl.DataFrame, given: dict[str, pl.Series], _: datetime) -> list[Problem]:
-    is_abroad = typed["origin"] == "境外"
+def _of_arrivals(_: datetime) -> list[Problem]:
+    is_abroad = pl.col("origin") == "境外"
     return [
-        Problem("missing_value", "入境日期", is_abroad & ~given["entry_date"]),
-        Problem("missing_value", "离开日期", ~is_abroad & ~given["left_date"]),
+        Problem("missing_value", "入境日期", is_abroad & ~_given("entry_date")),
+        Problem("missing_value", "离开日期", ~is_abroad & ~_given("left_date")),
     ]
 
 
-def _of_vaccinations(typed: pl.DataFrame, given: dict[str, pl.Series], __: datetime) -> list[Problem]:
+def _of_vaccinations(_: datetime) -> list[Problem]:
     """Require dose, vaccine and date unless the person is exempt or refuses (article 22)."""
     sources = {"dose": "剂次", "vaccine": "疫苗", "vaccinated_date": "接种日期"}
-    is_excluded = typed["exclusion"].is_not_null()
-    return [Problem("missing_value", source, ~is_excluded & ~given[name]) for name, source in sources.items()]
+    is_excluded = pl.col("exclusion").is_not_null()
+    return [Problem("missing_value", source, ~is_excluded & ~_given(name)) for name, source in sources.items()]
 
 
-def _of_referrals(_: pl.DataFrame, given: dict[str, pl.Series], __: datetime) -> list[Problem]:
-    is_undated = given["verification_result"] & ~given["verified_at"]
+def _of_referrals(_: datetime) -> list[Problem]:
+    is_undated = _given("verification_result") & ~_given("verified_at")
     return [Problem("missing_value", "核查时间", is_undated, "有核查结果而缺少核查时间")]
 
 
-_OWN_CONDITIONS: dict[str, Callable[[pl.DataFrame, dict[str, pl.Series], datetime], list[Problem]]] = {
+_OWN_CONDITIONS: dict[str, Callable[[datetime], list[Problem]]] = {
     "test_results": _of_test_results,
     "key_population": _of_key_population,
     "arrivals": _of_arrivals,
@@ -542,15 +565,19 @@ def _any(flags: list[pl.Series], height: int) -> pl.Series:
     return result
 
 
-def _reasons(problems: list[Problem], is_bad: pl.Series) -> pl.DataFrame:
-    """Return one row per bad row, with its distinct codes, header texts and messages in the order of the checks."""
+def _reasons(found: list[tuple[Problem, pl.Series]], is_bad: pl.Series) -> pl.DataFrame:
+    """Return one row per bad row, with its distinct codes, header texts and messages in the order of the checks.
+
+    found: the problems that some row has, with their flags.
+    """
     texts = pl.List(pl.String)
     schema: dict[str, pl.DataType | type[pl.DataType]] = {
         "index": pl.Int64, "codes": texts, "columns": texts, "words": texts,
     }  # fmt: skip
-    if not is_bad.any():
+    if not found:
         return pl.DataFrame(schema=schema)
-    flags = pl.DataFrame([problem.flags.filter(is_bad).alias(str(i)) for i, problem in enumerate(problems)])
+    problems = [problem for problem, _ in found]
+    flags = pl.DataFrame([its.filter(is_bad).alias(str(i)) for i, (_, its) in enumerate(found)])
 
     def collected(names: list[str]) -> pl.Expr:
         each = [pl.when(pl.col(str(i))).then(pl.lit(name)) for i, name in enumerate(names)]
@@ -560,5 +587,5 @@ def _reasons(problems: list[Problem], is_bad: pl.Series) -> pl.DataFrame:
         index=pl.lit(is_bad.arg_true().cast(pl.Int64)),
         codes=collected([problem.code for problem in problems]),
         columns=collected([problem.source for problem in problems]),
-        words=collected([problem.words for problem in problems]),
+        words=collected([problem.words or REASONS[problem.code] for problem in problems]),
     )
