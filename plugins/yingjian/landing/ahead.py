@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def ahead(items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[Result]:
-    """Yield the result of `work` for each item, in order; a thread works on the next item while the caller uses the result."""
+def ahead(
+    items: Iterable[Item], work: Callable[[Item], Result], thread: ThreadPoolExecutor
+) -> Generator[Result, None, None]:
+    """Yield the result of `work` for each item, in order; `thread`, a pool of one, works on the next item while the caller uses
+    the result. Close the generator if an item may remain: it then waits for the thread.
+    """
     remaining = iter(items)
 
     def following() -> Iterator[Result]:
@@ -19,8 +23,10 @@ def ahead(items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[Res
             yield work(item)
             return
 
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(list, following())
+    coming = thread.submit(list, following())
+    try:
         while results := coming.result():
-            coming = pool.submit(list, following())
+            coming = thread.submit(list, following())
             yield from results
+    finally:
+        wait([coming])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -54,16 +55,18 @@ def land(location: str, connect: Callable[[], psycopg.Connection], person_secret
     summary = LandingSummary()
     place = open_location(location, cache)
     files = place.find()
-    with connect() as conn:
+    with connect() as conn, ThreadPoolExecutor(1) as opening, ThreadPoolExecutor(1) as preparing:
         sent = uploads.Uploads(conn)
         known = manifest.known_files(conn)
         feeds = {name: decisions.applied(conn, feed) for name, feed in FEEDS.items()}
         conn.commit()
-        landing = _Landing(conn, feeds, person_secret, summary)
+        landing = _Landing(conn, feeds, person_secret, summary, preparing)
         found, uploaded = (landing.new(each, known) for each in (files, sent.find()))
         # Portal uploads are read through this connection, so only this thread may read them; the others are prefetched by a
         # thread.
-        opened = chain(ahead(found, partial(_Opened, place.local)), map(partial(_Opened, sent.local), uploaded))
+        opened = chain(
+            ahead(found, partial(_Opened, place.local), opening), map(partial(_Opened, sent.local), uploaded)
+        )
         for one in opened:
             try:
                 with one:
@@ -113,12 +116,15 @@ class _Opened:
 
 @dataclass
 class _Landing:
-    """The state of one landing: connection, feeds with accepted layout changes, person key secret, and counts."""
+    """The state of one landing: connection, feeds with accepted layout changes, person key secret, counts, and the thread that
+    prepares rows.
+    """
 
     conn: psycopg.Connection
     feeds: dict[str, Feed]
     person_secret: bytes = field(repr=False)
     summary: LandingSummary
+    preparing: ThreadPoolExecutor = field(repr=False)
 
     def new(self, files: Iterable[LandingFile], known: set[tuple[str, str, int, datetime]]) -> list[LandingFile]:
         """Return the files to open: those not on record yet. Files that must not be opened are rejected here."""
@@ -205,7 +211,9 @@ class _Landing:
             else:
                 feed = self.feeds[file.feed]
                 person_key.require(conn, self.person_secret)
-                stage_table(conn, file, path, feed, file_id, received_at, self.person_secret, opened.reader)
+                stage_table(
+                    conn, file, path, feed, file_id, received_at, self.person_secret, self.preparing, opened.reader
+                )
                 quarantine.clear_corrected(conn, feed, file_id)
                 uploads.settle_correction(conn, file_id)
             _count(conn, file_id, summary)

@@ -6,6 +6,8 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
@@ -37,8 +39,12 @@ def stage_table(
     file_id: int,
     received_at: datetime,
     person_secret: bytes,
+    thread: ThreadPoolExecutor,
     reader: Reader | None = None,
 ) -> None:
+    """Stage a table. thread: it prepares the rows; the same one for all files, since polars keeps the compiled patterns of each
+    thread.
+    """
     table = open_table(path, feed, reader)
     places = zip(feed.columns, table.layout.positions, strict=True)
     incoming = Incoming(conn, feed, file_id, [column.name for column, place in places if place is None])
@@ -55,20 +61,21 @@ def stage_table(
     def prepare(chunk: Chunk) -> _Prepared:
         return _prepare(chunk, feed, incoming, file.name, local_receipt, persons, items)
 
-    for chunk in ahead(table.chunks, prepare):
-        rows_read += chunk.read
-        rows_repaired += chunk.repaired
-        rows_rejected += len(chunk.problems)
-        failures.update(chunk.failures)
-        newest_update = max(filter(None, (newest_update, chunk.newest_update)), default=None)
-        is_cut = chunk.is_cut
-        widths.update(chunk.widths)
-        has_old_dates |= chunk.has_old_dates
-        corrected += chunk.corrected
-        if chunk.parts:
-            incoming.write(chunk.block, chunk.parts)
-        if chunk.problems:
-            write_rejected(conn, file_id, feed.name, file.name, chunk.problems)
+    with closing(ahead(table.chunks, prepare, thread)) as chunks:
+        for chunk in chunks:
+            rows_read += chunk.read
+            rows_repaired += chunk.repaired
+            rows_rejected += len(chunk.problems)
+            failures.update(chunk.failures)
+            newest_update = max(filter(None, (newest_update, chunk.newest_update)), default=None)
+            is_cut = chunk.is_cut
+            widths.update(chunk.widths)
+            has_old_dates |= chunk.has_old_dates
+            corrected += chunk.corrected
+            if chunk.parts:
+                incoming.write(chunk.block, chunk.parts)
+            if chunk.problems:
+                write_rejected(conn, file_id, feed.name, file.name, chunk.problems)
     require_unchanged_meaning(feed, failures, rows_read)
     # In a shifted row, a person's name may stand in the sender's column. So a rejected row keeps its sender only if that sender
     # has a valid row, in this file or an earlier one.
