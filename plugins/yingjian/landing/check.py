@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -238,6 +239,7 @@ _SAMPLE = 1000
 _WRITTEN_DATE = "^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}$"
 _WRITTEN_TIME = f"{_WRITTEN_DATE[:-1]} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}$"
 _PLAIN_TEXT = r"^[!-&(-<>-~\u4e00-\u9fff](?:[ -~\u4e00-\u9fff]*[!-&(-~\u4e00-\u9fff])?$"
+_CLEAN = r"^[0-9](?:[ 0-9A-Za-z.:/-]*[0-9A-Za-z.:/-])?$"  # Dates and numbers that `repair.clean` would not change.
 _PLAIN_PLACE = r"^[0-9A-Za-z()#\u4e00-\u9fff-]+$"
 
 
@@ -282,15 +284,16 @@ def _repaired(texts: pl.Series, column: Column) -> pl.DataFrame:
         is_repaired |= (pl.col("clean") != pl.col("value")).fill_null(False)
     if column.kind == "number":
         is_repaired &= pl.col("raw") != ""
-    return (
-        pl.DataFrame({"raw": texts})
-        .with_columns(clean=repair.clean(pl.col("raw")))
-        .with_columns(clean=repair.value_or_none(pl.col("clean")) if column.kind in _VALUES else pl.col("clean"))
-        .with_columns(value=_conversion(column)(pl.col("clean")))
-        .select(
-            "raw", "value", given=pl.col("clean").is_not_null(), repaired=is_repaired,
-            changed=pl.col("value").ne_missing(pl.col("raw")),
-        )
+    rows = pl.DataFrame({"raw": texts})
+    if texts.str.contains(_CLEAN).all():
+        rows = rows.with_columns(clean="raw")
+    else:
+        rows = rows.with_columns(clean=repair.clean(pl.col("raw")))
+        if column.kind in _VALUES:
+            rows = rows.with_columns(clean=repair.value_or_none(pl.col("clean")))
+    return rows.with_columns(value=_conversion(column)(pl.col("clean"))).select(
+        "raw", "value", given=pl.col("clean").is_not_null(), repaired=is_repaired,
+        changed=pl.col("value").ne_missing(pl.col("raw")),
     )  # fmt: skip
 
 
@@ -302,6 +305,7 @@ def _conversion(column: Column) -> Callable[[pl.Expr], pl.Expr]:
     return repair.key if column.is_key else _CONVERSIONS[column.kind]
 
 
+@cache
 def _is_final(column: Column) -> pl.Expr:
     """Return a flag per cell: it is empty, or repair would certainly not change it. This is a cheap test that may miss some
     cells.
