@@ -263,11 +263,13 @@ class Incoming:
         data = io.BytesIO()
         if raw_rows is not None:
             texts = rows.select(raw_rows.text.alias("text"), *added).filter(raw_rows.is_same)
-            texts.write_csv(data, include_header=False, separator=delimiter, quote_style="never")
+            if texts.height:
+                texts.write_csv(data, include_header=False, separator=delimiter, quote_style="never")
             rows = rows.filter(~raw_rows.is_same)
-        rows.select(*columns, *added).write_csv(
-            data, include_header=False, separator=delimiter, quote_style="necessary"
-        )
+        if rows.height:
+            rows.select(*columns, *added).write_csv(
+                data, include_header=False, separator=delimiter, quote_style="necessary"
+            )
         return Block((*columns, *added), delimiter, data.getvalue())
 
     def write(self, block: Block, parts: Mapping[Part, int]) -> None:

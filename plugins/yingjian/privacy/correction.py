@@ -104,6 +104,8 @@ def _read_samples_anew(conn: psycopg.Connection[Any]) -> None:
 def right_keys(conn: psycopg.Connection[Any], secret: bytes) -> dict[str, str]:
     """Return the replacement key of each corrected document, by the document's own key."""
     rows = conn.execute("select person_key, right_id_type, right_id_number from staging.document_correction").fetchall()
+    if not rows:
+        return {}
     keys = person_key.keys_of_documents(secret, [(id_type, id_number) for _, id_type, id_number in rows])
     return {wrong: right for (wrong, *_), right in zip(rows, keys, strict=True)}
 
