@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import psycopg
@@ -46,24 +47,25 @@ def record(
     conn: psycopg.Connection, file: LandingFile, sha256: str | None, status: str, reason: str | None
 ) -> tuple[int, datetime]:
     """Record a file and return (file_id, received_at); a retried file keeps its row."""
-    again = conn.execute(
-        """
-        update quality.landed_file
-        set status = %s, reason = %s, sha256 = %s, received_at = now(), is_to_retry = false
-        where feed = %s and location = %s and size_bytes = %s and modified_at = %s and is_to_retry
-        returning file_id, received_at
-        """,
-        (status, reason, sha256, file.feed, file.location, file.size, file.modified_at),
-    ).fetchone()
-    if again is not None:
-        return again
     row = conn.execute(
         """
-        insert into quality.landed_file (feed, file_name, location, modified_at, size_bytes, sha256, status, reason)
-        values (%s, %s, %s, %s, %s, %s, %s, %s)
-        returning file_id, received_at
+        with again as (
+            update quality.landed_file
+            set status = %(status)s, reason = %(reason)s, sha256 = %(sha256)s, received_at = now(), is_to_retry = false
+            where feed = %(feed)s and location = %(location)s and size_bytes = %(size)s and modified_at = %(modified_at)s
+            and is_to_retry
+            returning file_id, received_at
+        ),
+        new as (
+            insert into quality.landed_file (feed, file_name, location, modified_at, size_bytes, sha256, status, reason)
+            select
+                %(feed)s, %(name)s, %(location)s, %(modified_at)s, %(size)s::bigint, %(sha256)s, %(status)s, %(reason)s
+            where not exists (select from again)
+            returning file_id, received_at
+        )
+        select file_id, received_at from again union all select file_id, received_at from new
         """,
-        (file.feed, file.name, file.location, file.modified_at, file.size, sha256, status, reason),
+        asdict(file) | {"sha256": sha256, "status": status, "reason": reason},
     ).fetchone()
     assert row is not None
     return row

@@ -68,6 +68,10 @@ def clear_corrected(conn: psycopg.Connection, feed: Feed, file_id: int) -> int:
     A row is resolved if staging has a newer version of its record: a later updated_at, or the same one from a later file. A row
     without a key is resolved if a later file at the same location replaces its own.
     """
+    if not conn.execute(
+        "select from quality.rejected_row where feed = %s and resolved_at is null limit 1", (feed.name,)
+    ).rowcount:
+        return 0
     without_key = conn.execute(
         f"""
         update quality.rejected_row as rejected

@@ -79,17 +79,18 @@ def stage_table(
     require_unchanged_meaning(feed, failures, rows_read)
     # In a shifted row, a person's name may stand in the sender's column. So a rejected row keeps its sender only if that sender
     # has a valid row, in this file or an earlier one.
-    conn.execute(
-        """
-        update quality.rejected_row set sender = null
-        where file_id = %s and not (sender = any(%s)) and sender not in (
-            select part.sender from quality.file_part as part
-            inner join quality.landed_file as file on part.file_id = file.file_id
-            where file.feed = %s and part.sender is not null
+    if rows_rejected:
+        conn.execute(
+            """
+            update quality.rejected_row set sender = null
+            where file_id = %s and not (sender = any(%s)) and sender not in (
+                select part.sender from quality.file_part as part
+                inner join quality.landed_file as file on part.file_id = file.file_id
+                where file.feed = %s and part.sender is not null
+            )
+            """,
+            (file_id, sorted(incoming.senders()), feed.name),
         )
-        """,
-        (file_id, sorted(incoming.senders()), feed.name),
-    )
     if corrected:
         quarantine.settle_returned(conn, feed, file_id, corrected)
     balance = incoming.balance()
@@ -265,8 +266,9 @@ def _identified(problems: list[Rejected], chunk: Chunk, feed: Feed) -> list[Reje
 
 def _parts(good: pl.DataFrame, feed: Feed) -> dict[Part, int]:
     sender = pl.lit(None, pl.String) if feed.sender is None else pl.col(feed.sender.name)
-    counted = good.group_by(sender.alias("sender"), pl.col("updated_at").str.slice(0, 10).alias("day")).len()
-    return {(sender, day): rows for sender, day, rows in counted.iter_rows()}
+    part = pl.struct(sender.alias("sender"), pl.col("updated_at").str.slice(0, 10).alias("day")).alias("part")
+    counted = good.select(part.value_counts()).to_series()
+    return {(row["part"]["sender"], row["part"]["day"]): row["count"] for row in counted}
 
 
 def _is_cut(chunk: Chunk) -> bool:
