@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import random
 from datetime import datetime
 
 import polars as pl
@@ -289,6 +290,31 @@ def test_every_form_of_a_date(text: str) -> None:
 )
 def test_every_form_of_a_time(text: str, expected: datetime | None) -> None:
     assert pl.select(repair.timestamp(pl.lit(text))).item() == expected
+
+
+def test_a_time_is_the_same_whatever_else_stands_in_its_column() -> None:
+    """A column of times in usual forms is read in fewer steps."""
+    rng = random.Random(1)
+    days = [
+        f"{rng.choice(['2022', '0999', '9999'])}{mark}{rng.randrange(14)}{mark}{rng.randrange(33):02}"
+        for mark in "-/." * 40
+    ]
+    times = ["", " 8:05", " 08:05", " 24:00", " 8:60", " 8:05:07", " 23:59:60", " 23:59:61"]
+    texts = pl.Series([day + rng.choice(times) for day in days])
+    assert texts.str.contains(repair._USUAL).all()
+    others = pl.Series(["2022年7月1日", "2022-07-01 08:00+08:00"])
+    parsed = [pl.select(repair.timestamp(pl.lit(each))).to_series() for each in (texts, pl.concat([texts, others]))]
+    assert parsed[0].to_list() == parsed[1].head(len(days)).to_list()
+    assert 0 < parsed[0].null_count() < len(days)
+
+
+def test_what_counts_as_clean_is_not_changed_by_cleaning() -> None:
+    rng = random.Random(1)
+    texts = pl.Series(["".join(rng.choices("0189AaZz.:/- '＇１\u3000", k=rng.randrange(1, 6))) for _ in range(20_000)])
+    texts = texts.filter(texts.str.contains(check._CLEAN))
+    assert len(texts) > 1000
+    cleaned = texts.to_frame("raw").select(repair.value_or_none(repair.clean(pl.col("raw")))).to_series()
+    assert cleaned.to_list() == texts.to_list()
 
 
 def test_a_fraction_of_a_second_tells_which_version_is_newer() -> None:
