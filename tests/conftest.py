@@ -22,6 +22,7 @@ from tests.provider import Provider, running_provider
 from tests.readers import protect_town
 from tests.towns import town
 from yingjian import simulate
+from yingjian.database import schema
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.settings import PROJECT_ROOT, Settings
 
@@ -138,11 +139,16 @@ def fresh_home(home_factory: HomeFactory) -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def bare_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A server whose database `yingjian` is empty, for tests that make their own tables in a database of their own."""
+    """A server with the roles, whose database `yingjian` is empty, for tests that make their own tables in a database of their
+    own.
+    """
     settings = Settings.load({"YINGJIAN_HOME": str(tmp_path_factory.mktemp("bare"))})
-    EmbeddedPostgres(settings).ensure_running()
+    server = EmbeddedPostgres(settings)
+    server.ensure_running()
+    with psycopg.connect(server.uri("yingjian_owner")) as conn:
+        schema.run_file(conn, schema.SQL_FOLDER / "00_roles.sql")
     yield settings
-    EmbeddedPostgres(settings).stop()
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -25,8 +25,6 @@ def settings(bare_server: Settings) -> Iterator[Settings]:
 
 def test_nothing_connects_without_tls_where_it_is_required(bare_server: Settings, settings: Settings) -> None:
     with psycopg.connect(EmbeddedPostgres(bare_server).uri("postgres", "postgres"), autocommit=True) as conn:
-        if conn.execute("select to_regrole('transformer') is null").fetchone() == (True,):
-            conn.execute("create role transformer login")
         conn.execute(f"alter role transformer login password '{warehouse.password(settings, 'transformer')}'")  # type: ignore[arg-type]
         conn.execute("grant connect on database yingjian to transformer")
     for uri in (warehouse.uri(settings), warehouse.uri(settings, "loader"), warehouse.airflow_uri(settings)):
