@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests import english
+from yingjian.modelling import new_mart
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,10 @@ def test_the_lint_fails_on_new_findings_in_sql() -> None:
         (1, "begins with Of"),
         (3, "has no verb"),
     ]
+
+
+def test_a_generated_mart_has_no_findings() -> None:
+    assert english.findings(new_mart.SQL, "dbt_project/models/marts/new.sql") == []
 
 
 def test_the_list_shrinks_with_the_code() -> None:

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 SQL = """\
--- What is overdue in each community.
+-- This model counts the overdue items of each community.
 with overdue as (select * from {{ ref('overdue') }}),
 
 final as (
