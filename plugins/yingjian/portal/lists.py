@@ -1,6 +1,6 @@
 """The portal searches, filters, sorts and pages the report's lists of persons, and exports the same rows as a file.
 
-The lists are those of `reports.lists`: one query serves the portal and the pack. A list's columns are named by their
+The lists are those of `reports.content.lists`: one query serves the portal and the pack. A list's columns are named by their
 Chinese titles, in the address too. A search may be for a name, so it never stands in an address.
 """
 

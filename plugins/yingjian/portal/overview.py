@@ -1,7 +1,7 @@
 """This module reads what the map, the trends, the comparison and the wall display show.
 
-All figures come from `reports.figures`, so that they read as they do in the report. Grids have only what the marts count by
-grid: overdue items on the list, and the answers to them.
+All figures come from `reports.content.figures`, so that they read as they do in the report. Grids have only what the marts count
+by grid: overdue items on the list, and the answers to them.
 """
 
 from __future__ import annotations
