@@ -277,7 +277,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "report_title": ("{day} 日报", "Report of {day}"),
     "report_frame": ("日报正文", "The report"),
     "open_alone": ("单独打开", "Open by itself"),
-    "page_missing": ("本期没有为您的范围保存日报页面。", "No page was stored for your part of this publication."),
+    "page_missing": (
+        "本期没有为您的范围保存日报页面；有账号后，从下一期起有。",
+        "No page was stored for your part of this publication; with an account, you get one from the next publication on.",
+    ),
     # The pages of lists use these words.
     "lists_title": ("名单", "Lists"),
     "lists_intro": (
