@@ -70,37 +70,37 @@ sampling as (select * from {{ ref('sampling_proposal') }}),
 
 needed as (
     select person_key from obligations
-    union
+    union all
     select person_key from unscheduled
-    union
+    union all
     select person_key from screening
-    union
+    union all
     select person_key from sampling
-    union
+    union all
     select person_key from blockers
-    union
+    union all
     select person_key from controls
-    union
+    union all
     select person_key from contacts
-    union
+    union all
     select person_key from pushes
-    union
+    union all
     select person_key from purchases
-    union
+    union all
     select person_key from {{ ref('missing_departure') }}
-    union
+    union all
     select person_key from {{ ref('roster_correction') }}
-    union
+    union all
     select person_key from vaccinations
-    union
+    union all
     select person_key from positives
-    union
+    union all
     select person_key from monitoring
-    union
+    union all
     select person_key from guests
-    union
+    union all
     select person_key from signals
-    union
+    union all
     select person_key from never_tested
 ),
 
@@ -117,8 +117,8 @@ newest as (
         ) filter (where identities.{{ attribute }} <> ''))[1] as {{ attribute }}{{ ',' if not loop.last }}
         {% endfor %}
     from identities
-    inner join needed on identities.person_key = needed.person_key
     left join corrections on identities.id_type = corrections.id_type and identities.id_number = corrections.id_number
+    where identities.person_key in (select needed.person_key from needed)
     group by identities.person_key
 ),
 
