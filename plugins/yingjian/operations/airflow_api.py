@@ -14,6 +14,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_a
 
 from yingjian.clock import SHANGHAI
 from yingjian.database import warehouse
+from yingjian.operations.airflow_home import are_dags_read
 from yingjian.operations.airflow_users import password
 from yingjian.people.officials import ADMIN
 from yingjian.pipeline import Dag, Task
@@ -85,7 +86,7 @@ class Airflow:
         return password(self._settings, ADMIN)
 
     def wait_until_ready(self) -> None:
-        """Wait until the API answers and all DAGs are parsed. Raises SetupError on timeout."""
+        """Wait until the API answers and Airflow has read all DAGs. Raises SetupError on timeout."""
         passing = retry_if_exception_type((httpx.HTTPError, ValueError, _NotReadyError))
         try:
             for attempt in Retrying(stop=stop_after_delay(READY_SECONDS), wait=wait_fixed(0.3), retry=passing):
@@ -94,7 +95,8 @@ class Airflow:
                     self._login()
                     missing = [dag for dag in Dag if self._client.get(f"/api/v2/dags/{dag}").status_code != 200]
                     scheduler = self._client.get("/api/v2/monitor/health").json().get("scheduler", {}).get("status")
-                    if missing or scheduler != "healthy":
+                    is_old = self._is_own and not are_dags_read(self._settings)
+                    if missing or is_old or scheduler != "healthy":
                         raise _NotReadyError
             return
         except RetryError:

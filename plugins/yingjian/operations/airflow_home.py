@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 
 from yingjian.clock import SHANGHAI, demo_clock
 from yingjian.database import warehouse
+from yingjian.database.airflow_database import ask_airflow
 from yingjian.modelling import lineage
 from yingjian.operations import broker
 from yingjian.operations.airflow_users import users, write_passwords
+from yingjian.pipeline import Dag
 from yingjian.settings import TELEMETRY_OFF, Settings, SetupError, variables
 
 
@@ -140,3 +144,17 @@ def _database_identity(settings: Settings) -> str:
     except psycopg.Error as error:
         variable = "YINGJIAN_AIRFLOW_DATABASE" if settings.airflow_database else "YINGJIAN_WAREHOUSE"
         raise server.explained(error, uri, variable) from None
+
+
+def are_dags_read(settings: Settings) -> bool:
+    """Return whether Airflow has read every DAG since a file changed on which the DAGs depend.
+
+    These are the code, the packages' versions, and dbt's manifest, which names the model tasks. A file whose time lies in the
+    future says nothing.
+    """
+    code = (path for folder in ("dags", "plugins") for path in (settings.root / folder).rglob("*.py"))
+    files = (settings.root / "uv.lock", settings.dbt_target / "manifest.json", *code)
+    changed = max(at for at in (path.stat().st_mtime for path in files) if at <= time.time())
+    since = datetime.fromtimestamp(changed, UTC)
+    rows = ask_airflow(settings, "select dag_id from dag where last_parsed_time > %s", (since,))
+    return set(Dag) <= {dag_id for (dag_id,) in rows}

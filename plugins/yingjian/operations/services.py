@@ -13,10 +13,10 @@ from contextlib import contextmanager
 
 from yingjian.operations import broker
 from yingjian.operations.airflow_api import Airflow
-from yingjian.operations.airflow_home import airflow_environment, prepare_home
+from yingjian.operations.airflow_home import airflow_environment, are_dags_read, prepare_home
 from yingjian.operations.service_names import PORTAL
 from yingjian.operations.service_processes import is_alive, read_state, recorded_port, state_file_of, sweep
-from yingjian.operations.supervisor import Supervisor
+from yingjian.operations.supervisor import LATER, Supervisor
 from yingjian.settings import Settings, SetupError, variables
 
 
@@ -54,10 +54,11 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
     environment = {**os.environ, **airflow_environment(settings, schedule=schedule, ports=ports)}
     prepare_home(settings, environment)
     supervisor = Supervisor(settings, environment, ports, state_file)
-    supervisor.start()
+    supervisor.start(without=LATER if are_dags_read(settings) else ())
     try:
         airflow = Airflow(settings, f"http://127.0.0.1:{ports['api']}", supervisor.check)
         airflow.wait_until_ready()
+        supervisor.start()
         yield airflow
     finally:
         supervisor.stop()

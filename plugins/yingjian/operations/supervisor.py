@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,11 +30,13 @@ SERVICES = {
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
+# A day waits for the other services, but not for these, if Airflow has read the DAGs on an earlier start.
+LATER = ("dag-processor", "triggerer")
 # A service that dies is restarted; after more than DEATHS deaths within DEATHS_SECONDS it counts as down.
 DEATHS, DEATHS_SECONDS = 3, 600
 # Within this many seconds of SIGTERM, a service ends what it is doing. A triggerer has nothing to end: after a restart, its
 # triggers ask the database again. It often takes ten seconds to see that its child has ended.
-SECONDS_TO_STOP, TRIGGERER_SECONDS_TO_STOP = 10, 2
+SECONDS_TO_STOP, TRIGGERER_SECONDS_TO_STOP = 10, 1
 
 
 def commands(settings: Settings) -> dict[str, tuple[str, ...]]:
@@ -60,11 +63,13 @@ class Supervisor:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def start(self) -> None:
+    def start(self, *, without: Collection[str] = ()) -> None:
+        """Start the services that have not been started yet, except those of `without`."""
         self._logs.mkdir(parents=True, exist_ok=True)
-        for service in self._commands:
+        for service in self._commands.keys() - self._processes.keys() - set(without):
             self._spawn(service)
-        self._thread.start()
+        if not self._thread.is_alive():
+            self._thread.start()
 
     def check(self) -> None:
         """Raise SetupError if a service keeps dying."""
