@@ -10,7 +10,6 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-import polars as pl
 import psycopg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -45,11 +44,6 @@ def revealed(conn: psycopg.Connection[Any]) -> Mapped:
             return number
 
     return item_id
-
-
-def reveal(rows: pl.DataFrame, item_id: Mapped) -> pl.DataFrame:
-    """Return typed rows of the feed `dispositions` with form numbers replaced by item ids."""
-    return rows.with_columns(pl.col("item_key").map_elements(item_id, return_dtype=pl.String))
 
 
 def _cipher(conn: psycopg.Connection[Any]) -> AESSIV:

@@ -187,7 +187,7 @@ def _prepare(
     if persons is not None:
         good = good.with_columns(persons.of(good))
     if items is not None:
-        good = item_number.reveal(good, items)
+        good = good.with_columns(pl.col("item_key").map_elements(items, return_dtype=pl.String))
     columns, raw_rows = chunk.layout.names(feed), None
     if chunk.delimiter and columns and items is None:
         raw_rows = RawRows(chunk.raw.filter(is_good), checked.is_as_sent.filter(is_good), columns, chunk.delimiter)

@@ -251,9 +251,9 @@ def packs(publication_id: int) -> dict[str, int]:
     with ExitStack() as stack:
         each: Callable[..., Iterator[None]] = map
         if not current_process().daemon:  # A Celery worker is a daemon process, which may not start children.
-            # Processes are spawned, not forked, because imported libraries may have started threads. Each exits when this task
-            # dies (end_with).
-            pool = ProcessPoolExecutor(PACKS_AT_ONCE, get_context("spawn"), end_with, (os.getpid(),))
+            # Processes are forked, since the scheduler has imported what they need and nothing has started a thread
+            # (airflow_service.IN_THE_DAY). Each exits when this task dies (end_with).
+            pool = ProcessPoolExecutor(PACKS_AT_ONCE, get_context("fork"), end_with, (os.getpid(),))
             each = stack.enter_context(pool).map
         for number, _ in enumerate(each(partial(_pack, publication_id, officials), chosen), 1):
             _tell_packs(publication_id, number, len(chosen))
