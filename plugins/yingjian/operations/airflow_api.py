@@ -93,6 +93,8 @@ class Airflow:
                 with attempt:
                     self.check()
                     self._login()
+                    # The first request of this kind takes two seconds; so it is not the first task that waits for it.
+                    self._client.get("/execution/health").raise_for_status()
                     missing = [dag for dag in Dag if self._client.get(f"/api/v2/dags/{dag}").status_code != 200]
                     scheduler = self._client.get("/api/v2/monitor/health").json().get("scheduler", {}).get("status")
                     is_old = self._is_own and not are_dags_read(self._settings)

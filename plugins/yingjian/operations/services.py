@@ -16,7 +16,7 @@ from yingjian.operations.airflow_api import Airflow
 from yingjian.operations.airflow_home import airflow_environment, are_dags_read, prepare_home
 from yingjian.operations.service_names import PORTAL
 from yingjian.operations.service_processes import is_alive, read_state, recorded_port, state_file_of, sweep
-from yingjian.operations.supervisor import LATER, Supervisor
+from yingjian.operations.supervisor import LATER, SECONDS_LATER, Supervisor
 from yingjian.settings import Settings, SetupError, variables
 
 
@@ -58,7 +58,7 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
     try:
         airflow = Airflow(settings, f"http://127.0.0.1:{ports['api']}", supervisor.check)
         airflow.wait_until_ready()
-        supervisor.start()
+        supervisor.start_rest(0 if schedule else SECONDS_LATER)
         yield airflow
     finally:
         supervisor.stop()

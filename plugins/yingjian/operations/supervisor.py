@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -30,8 +31,9 @@ SERVICES = {
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
-# A day waits for the other services, but not for these, if Airflow has read the DAGs on an earlier start.
-LATER = ("dag-processor", "triggerer")
+# A day does not need these if Airflow has read the DAGs on an earlier start and nothing waits deferred. Most days of a command
+# have ended before they start.
+LATER, SECONDS_LATER = ("dag-processor", "triggerer"), 60
 # A service that dies is restarted; after more than DEATHS deaths within DEATHS_SECONDS it counts as down.
 DEATHS, DEATHS_SECONDS = 3, 600
 # Within this many seconds of SIGTERM, a service ends what it is doing. A triggerer has nothing to end: after a restart, its
@@ -60,16 +62,21 @@ class Supervisor:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._deaths: dict[str, list[float]] = {}
         self._is_down: str | None = None
+        self._rest_at = math.inf
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def start(self, *, without: Collection[str] = ()) -> None:
-        """Start the services that have not been started yet, except those of `without`."""
+        """Start the services; those of `without` wait for `start_rest`."""
         self._logs.mkdir(parents=True, exist_ok=True)
-        for service in self._commands.keys() - self._processes.keys() - set(without):
-            self._spawn(service)
-        if not self._thread.is_alive():
-            self._thread.start()
+        for service in self._commands:
+            if service not in without:
+                self._spawn(service)
+        self._thread.start()
+
+    def start_rest(self, seconds: float) -> None:
+        """Start the services that have not been started, after this many seconds."""
+        self._rest_at = time.monotonic() + seconds
 
     def check(self) -> None:
         """Raise SetupError if a service keeps dying."""
@@ -109,12 +116,18 @@ class Supervisor:
 
     def _watch(self) -> None:
         while not self._is_down and not self._stopping.wait(0.5):
-            for service, process in list(self._processes.items()):
-                if process.poll() is not None and not self._stopping.is_set():
-                    try:
-                        self._restart(service, process)
-                    except Exception as error:  # A full disk, for instance. The restart is tried again.
-                        log.warning("%s was not started again: %s", service, type(error).__name__)
+            for service in self._commands:
+                try:
+                    self._watch_one(service, self._processes.get(service))
+                except Exception as error:  # A full disk, for instance. The start is tried again.
+                    log.warning("%s was not started: %s", service, type(error).__name__)
+
+    def _watch_one(self, service: str, process: subprocess.Popen[bytes] | None) -> None:
+        if process is None:
+            if time.monotonic() >= self._rest_at:
+                self._spawn(service)
+        elif process.poll() is not None and not self._stopping.is_set():
+            self._restart(service, process)
 
     def _restart(self, service: str, process: subprocess.Popen[bytes]) -> None:
         """Restart a dead service, unless it has died too often."""
