@@ -23,8 +23,6 @@ from yingjian.settings import Settings, SetupError
 FINISHED = frozenset({"success", "failed"})
 READY_SECONDS = 180
 POLL_SECONDS = 0.5
-# A run waits if it does in this many polls in a row, since between two tasks nothing is active either.
-POLLS_WAITING = 3
 # `yingjian run` starts only when no earlier run of these DAGs is unfinished; other DAGs may run in parallel.
 ENDED_BEFORE_A_RUN = (Dag.LANDING, Dag.DAILY, Dag.MAINTENANCE)
 # In these tasks a run waits for a time or a person, possibly for hours; the command line does not wait for that.
@@ -34,7 +32,7 @@ WAITS_AT: dict[str, Task] = {
     Dag.PUBLIC_RELEASE: Task.SIGN_OFF,
 }
 WAITING = frozenset({"deferred", "up_for_reschedule"})
-AT_WORK = frozenset({"scheduled", "queued", "running", "restarting", "up_for_retry"})
+ENDED = FINISHED | {"skipped", "upstream_failed", "removed"}
 
 
 @dataclass(frozen=True)
@@ -199,7 +197,6 @@ class Airflow:
 
         on_task: called once per task when it succeeds or fails.
         """
-        polls_waiting = 0
         reported: set[str] = set()
         while True:
             path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
@@ -212,14 +209,23 @@ class Airflow:
                     on_task(task)
             if is_over:
                 return RunResult(dag_id, run_id, state, tasks)
-            if dag_id in WAITS_AT:
-                is_waiting = self._get(f"{path}/taskInstances/{WAITS_AT[dag_id]}")["state"] in WAITING
-                tasks = self._tasks(dag_id, run_id) if is_waiting else []
-                is_waiting = is_waiting and not any(task.state in AT_WORK for task in tasks)
-                polls_waiting = polls_waiting + 1 if is_waiting else 0
-                if polls_waiting == POLLS_WAITING:
-                    return RunResult(dag_id, run_id, "awaiting", tasks)
+            if self._is_waiting(dag_id, run_id):
+                return RunResult(dag_id, run_id, "awaiting", self._tasks(dag_id, run_id))
             time.sleep(POLL_SECONDS)
+
+    def _is_waiting(self, dag_id: str, run_id: str) -> bool:
+        """Return whether a task waits for a time or a person, and everything that does not follow it has ended."""
+        waiting = WAITS_AT.get(dag_id)
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{waiting}"
+        if waiting is None or self._get(path)["state"] not in WAITING:
+            return False
+        tasks = self._get(f"/api/v2/dags/{dag_id}/tasks")["tasks"]
+        following = {task["task_id"]: set(task["downstream_task_ids"]) for task in tasks}
+        after, ahead = {waiting}, following[waiting]
+        while ahead:
+            after |= ahead
+            ahead = set().union(*(following[task_id] for task_id in ahead)) - after
+        return all(task.task_id in after or task.state in ENDED for task in self._tasks(dag_id, run_id))
 
     def _newest(self, path: str) -> list[TaskResult]:
         """Return the tasks of a run that ended most recently, ordered by end."""
