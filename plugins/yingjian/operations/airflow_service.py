@@ -36,7 +36,7 @@ IN_EVERY_CHILD = (
 )
 # Builds, audits, reports and packs need these, whose import takes three seconds of CPU time. Polars is left out, since it starts
 # threads on import.
-IN_THE_DAY = ("dbt.adapters.postgres", "dbt.cli.main", "great_expectations", "yingjian.reports.packs")
+IN_THE_DAY = ("dbt.adapters.postgres", "dbt.cli.main", "yingjian.quality.expectations", "yingjian.reports.packs")
 RUNNING_TASKS = ("celery", "scheduler")
 FORKING = (*RUNNING_TASKS, "dag-processor")
 # The imports create a million long-lived objects; collecting garbage after every 700 allocations would cost a tenth of the

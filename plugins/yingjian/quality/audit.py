@@ -77,7 +77,7 @@ def audit(
 def _validate(uri: str, suites: list[Suite], docs: Path | None) -> dict[str, list[bool]]:
     """Return, by suite, whether each of its checks holds, in their order."""
     os.environ.update(TELEMETRY_OFF)
-    import great_expectations as gx
+    from yingjian.quality.expectations import gx
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
