@@ -104,7 +104,7 @@ def compiled(settings: Settings, schema: str, day: date) -> list[Model]:
                 "--quiet", "--no-write-json", "compile", *target, "--full-refresh",
                 "--no-introspect", "--no-populate-cache", "--select", "resource_type:model", *_seeds_and_models(day),
             ],
-            manifest=_parsed(settings, *target),
+            manifest=read_project(settings, *target),
         )  # fmt: skip
     if not result.success:
         raise BuildError(f"dbt could not compile the models: {result.exception or 'the log says why'}")
@@ -204,7 +204,7 @@ def invoke(settings: Settings, *arguments: str, on_event: Callable[[Any], None] 
     dbt is given the parsed project: otherwise it would re-parse everything whenever `--vars` changes, which is every day.
     """
     with _environment(full_refresh(settings)):
-        return _run(settings, arguments, on_event, _parsed(settings))
+        return _run(settings, arguments, on_event, read_project(settings))
 
 
 def full_refresh(settings: Settings) -> dict[str, str]:
@@ -240,7 +240,7 @@ def standing_nodes(settings: Settings) -> list[str]:
     """
     nodes = [
         node
-        for node in _parsed(settings).nodes.values()
+        for node in read_project(settings).nodes.values()
         if node.resource_type == "seed"
         or (node.resource_type == "model" and node.original_file_path.startswith(STAGING_MODELS))
     ]
@@ -281,7 +281,7 @@ def _run(
 _manifests: dict[tuple[str, ...], tuple[tuple[str, str], Any]] = {}
 
 
-def _parsed(settings: Settings, *target: str) -> Any:
+def read_project(settings: Settings, *target: str) -> Any:
     """Return dbt's current manifest of the project, cached in the process until the project changes.
 
     target: dbt's options for a target other than the default.

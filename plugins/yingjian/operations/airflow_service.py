@@ -12,13 +12,14 @@ import atexit
 import gc
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
 from yingjian.operations.service_names import PORTAL
 from yingjian.processes import end_with, no_core_files
 from yingjian.scratch import own_folder
-from yingjian.settings import TELEMETRY_OFF
+from yingjian.settings import TELEMETRY_OFF, Settings
 
 # Needed by every child that parses a DAG file or runs a task.
 IN_EVERY_CHILD = (
@@ -92,6 +93,16 @@ def import_before_forks(service: str) -> None:
     os.environ.update(TELEMETRY_OFF)
     for module in IN_EVERY_CHILD + (IN_THE_DAY if service in RUNNING_TASKS else ()):
         import_module(module)
+    if service in RUNNING_TASKS:
+        _read_models()
+
+
+def _read_models() -> None:
+    """Read dbt's project, which takes a second, so that no build has to, until the project changes."""
+    from yingjian.modelling import dbt
+
+    with suppress(Exception):  # A build reads it again and says what is wrong.
+        dbt.read_project(Settings.load())
 
 
 if __name__ == "__main__":
