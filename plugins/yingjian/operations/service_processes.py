@@ -21,6 +21,11 @@ def recorded_port(settings: Settings, service: str = "api") -> int | None:
     return state["ports"].get(service) if state and is_alive(state["owner"]) else None
 
 
+def services_to_come(settings: Settings) -> list[str]:
+    """Return the services of this home that its `yingjian run` has not started yet (supervisor.LATER)."""
+    return list((read_state(state_file_of(settings)) or {}).get("later", []))
+
+
 def _started(pid: int) -> float | None:
     """Return a process's start time in seconds since boot; None if it has ended.
 

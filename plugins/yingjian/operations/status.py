@@ -139,7 +139,7 @@ def _services(settings: Settings, down: list[str]) -> dict[str, Any]:
     from yingjian.operations import broker
     from yingjian.operations.service import check_portal
     from yingjian.operations.service_names import PORTAL
-    from yingjian.operations.service_processes import recorded_port
+    from yingjian.operations.service_processes import recorded_port, services_to_come
     from yingjian.operations.services import services_url
 
     url = services_url(settings)
@@ -159,7 +159,11 @@ def _services(settings: Settings, down: list[str]) -> dict[str, Any]:
         except SetupError as error:
             states[PORTAL] = "down"
             down.append(f"{error}: see docs/runbooks/services.md")
+    to_come = services_to_come(settings)
     for key, service in _COMPONENTS.items():
+        if service in to_come:
+            states[service] = "starts later"
+            continue
         states[service] = (health.get(key) or {}).get("status") or "down"
         if states[service] != "healthy":
             down.append(f"Airflow's {service} does not work: see docs/runbooks/services.md")

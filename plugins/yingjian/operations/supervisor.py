@@ -37,7 +37,7 @@ LATER, SECONDS_LATER = ("dag-processor", "triggerer"), 60
 # A service that dies is restarted; after more than DEATHS deaths within DEATHS_SECONDS it counts as down.
 DEATHS, DEATHS_SECONDS = 3, 600
 # Within this many seconds of SIGTERM, a service ends what it is doing. A triggerer has nothing to end: after a restart, its
-# triggers ask the database again. It often takes ten seconds to see that its child has ended.
+# triggers ask the database again. If it does not end at once, it often takes ten seconds to see that its child has ended.
 SECONDS_TO_STOP, TRIGGERER_SECONDS_TO_STOP = 10, 1
 
 
@@ -109,6 +109,7 @@ class Supervisor:
             "ports": self._ports,
             "landing": self._settings.landing,
             "services": [identity_of(process.pid) for process in self._processes.values()],
+            "later": [name for name in self._commands if name not in self._processes],
         }
         temporary = self._state_file.with_suffix(".new")
         temporary.write_text(json.dumps(state))

@@ -58,11 +58,12 @@ def airflow(home: Settings) -> Iterator[dict[str, object]]:
     server.shutdown()
 
 
-def record_services(home: Settings, port: int) -> None:
+def record_services(home: Settings, port: int, *later: str) -> None:
     """As a supervisor that is this very process would have recorded them."""
     import os
 
-    state = {"owner": service_processes.identity_of(os.getpid()), "ports": {"api": port}, "services": []}
+    owner = service_processes.identity_of(os.getpid())
+    state = {"owner": owner, "ports": {"api": port}, "services": [], "later": later}
     (home.home / "airflow").mkdir(exist_ok=True)
     (home.home / "airflow" / "services.json").write_text(json.dumps(state))
 
@@ -170,6 +171,13 @@ def test_a_service_is_down(home: Settings, airflow: dict[str, object], component
     values = status.collect(home)
     assert values["down"] == [f"Airflow's {component.replace('_', '-')} does not work: see docs/runbooks/services.md"]
     assert status.exit_code(values) == 1
+
+
+def test_a_service_that_starts_later_is_not_down(home: Settings, airflow: dict[str, object]) -> None:
+    airflow["triggerer"] = {"status": None}
+    record_services(home, service_processes.recorded_port(home) or 0, "triggerer")
+    values = status.collect(home)
+    assert values["down"] == [] and values["services"]["states"]["triggerer"] == "starts later"
 
 
 def test_the_api_server_is_down(home: Settings) -> None:

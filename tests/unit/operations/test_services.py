@@ -15,6 +15,7 @@ from yingjian import clock
 from yingjian.database import warehouse
 from yingjian.operations import airflow_home, supervisor
 from yingjian.operations.airflow_service import SUPERVISED_BY
+from yingjian.operations.service_processes import services_to_come, state_file_of
 from yingjian.settings import Settings, SetupError
 
 
@@ -37,6 +38,28 @@ def test_a_failure_to_start_a_service_again_does_not_end_the_watch(
             for _ in range(600):
                 started.check()
                 time.sleep(0.1)
+    finally:
+        started.stop()
+
+
+def test_services_that_nothing_waits_for_start_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "service"
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    (tmp_path / "airflow").mkdir()
+    settings = Settings.load({"YINGJIAN_HOME": str(tmp_path)})
+    started = supervisor.Supervisor(settings, dict(os.environ), {}, state_file_of(settings))
+    started.start(without=supervisor.LATER)
+    try:
+        assert services_to_come(settings) == list(supervisor.LATER)
+        assert started._processes.keys() == set(supervisor.SERVICES) - set(supervisor.LATER)
+        started.start_rest(0)
+        for _ in range(600):
+            if not services_to_come(settings):
+                break
+            time.sleep(0.1)
+        assert started._processes.keys() == set(supervisor.SERVICES)
     finally:
         started.stop()
 
