@@ -16,7 +16,7 @@ from yingjian.operations.airflow_api import Airflow
 from yingjian.operations.airflow_home import airflow_environment, are_dags_read, prepare_home
 from yingjian.operations.service_names import PORTAL
 from yingjian.operations.service_processes import is_alive, read_state, recorded_port, state_file_of, sweep
-from yingjian.operations.supervisor import LATER, SECONDS_LATER, Supervisor
+from yingjian.operations.supervisor import LATER, Supervisor
 from yingjian.settings import Settings, SetupError, variables
 
 
@@ -54,11 +54,10 @@ def running_services(settings: Settings, *, schedule: bool = False) -> Iterator[
     environment = {**os.environ, **airflow_environment(settings, schedule=schedule, ports=ports)}
     prepare_home(settings, environment)
     supervisor = Supervisor(settings, environment, ports, state_file)
-    supervisor.start(without=LATER if are_dags_read(settings) else ())
+    supervisor.start(later=() if schedule or not are_dags_read(settings) else LATER)
     try:
         airflow = Airflow(settings, f"http://127.0.0.1:{ports['api']}", supervisor.check)
         airflow.wait_until_ready()
-        supervisor.start_rest(0 if schedule else SECONDS_LATER)
         yield airflow
     finally:
         supervisor.stop()

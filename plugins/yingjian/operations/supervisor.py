@@ -31,8 +31,8 @@ SERVICES = {
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
-# A day does not need these if Airflow has read the DAGs on an earlier start and nothing waits deferred. Most days of a command
-# have ended before they start.
+# A command's day does not need these if Airflow has read the DAGs on an earlier start and nothing waits deferred. Most have
+# ended before these start (docs/decisions/services-that-start-later.md).
 LATER, SECONDS_LATER = ("dag-processor", "triggerer"), 60
 # A service that dies is restarted; after more than DEATHS deaths within DEATHS_SECONDS it counts as down.
 DEATHS, DEATHS_SECONDS = 3, 600
@@ -62,21 +62,18 @@ class Supervisor:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._deaths: dict[str, list[float]] = {}
         self._is_down: str | None = None
-        self._rest_at = math.inf
+        self._later_from = math.inf
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def start(self, *, without: Collection[str] = ()) -> None:
-        """Start the services; those of `without` wait for `start_rest`."""
+    def start(self, *, later: Collection[str] = ()) -> None:
+        """Start the services; those of `later` start after SECONDS_LATER."""
         self._logs.mkdir(parents=True, exist_ok=True)
+        self._later_from = time.monotonic() + SECONDS_LATER
         for service in self._commands:
-            if service not in without:
+            if service not in later:
                 self._spawn(service)
         self._thread.start()
-
-    def start_rest(self, seconds: float) -> None:
-        """Start the services that have not been started, after this many seconds."""
-        self._rest_at = time.monotonic() + seconds
 
     def check(self) -> None:
         """Raise SetupError if a service keeps dying."""
@@ -125,7 +122,7 @@ class Supervisor:
 
     def _watch_one(self, service: str, process: subprocess.Popen[bytes] | None) -> None:
         if process is None:
-            if time.monotonic() >= self._rest_at:
+            if time.monotonic() >= self._later_from:
                 self._spawn(service)
         elif process.poll() is not None and not self._stopping.is_set():
             self._restart(service, process)

@@ -50,11 +50,11 @@ def test_services_that_nothing_waits_for_start_later(tmp_path: Path, monkeypatch
     (tmp_path / "airflow").mkdir()
     settings = Settings.load({"YINGJIAN_HOME": str(tmp_path)})
     started = supervisor.Supervisor(settings, dict(os.environ), {}, state_file_of(settings))
-    started.start(without=supervisor.LATER)
+    started.start(later=supervisor.LATER)
     try:
         assert services_to_come(settings) == list(supervisor.LATER)
         assert started._processes.keys() == set(supervisor.SERVICES) - set(supervisor.LATER)
-        started.start_rest(0)
+        started._later_from = time.monotonic()
         for _ in range(600):
             if not services_to_come(settings):
                 break
