@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,12 @@ def test_a_module_is_imported_on_use(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "seldom_used" / "part.py").write_text("value = 8\n")
     monkeypatch.syspath_prepend(tmp_path)
     import_on_use("seldom_used", "json")
-    import seldom_used  # type: ignore[import-not-found]
-
+    seldom_used = import_module("seldom_used")
     assert not hasattr(sys, "seldom_used")
     assert seldom_used.value == 7 and hasattr(sys, "seldom_used")
-    from seldom_used.part import value  # type: ignore[import-not-found]
-
-    assert value == 8 and seldom_used.value == 7, "the deferred module still works where somebody kept it"
+    assert import_module("seldom_used.part").value == 8 and seldom_used.value == 7, (
+        "the deferred module still works where somebody kept it"
+    )
     assert sys.modules["json"].loads("1") == 1, "a module that was imported before stays"
     del sys.seldom_used  # type: ignore[attr-defined]
 
