@@ -22,17 +22,24 @@
         {{ told_by_samples('phone', 'phone') }} and file_id = any(array({{ changed_files(changes) }}))
     ),
 
+    changed as (
+        select came.person_key from came
+        union all
+        select changes.person_key from {{ changes }} as changes where not changes.came
+    ),
+
     kept as (
         select
             kept.*,
-            changed.file_id is not null as is_gone
+            gone.file_id is not null as is_gone
         from {{ kept }} as kept
-        left join {{ changes }} as changed
+        left join {{ changes }} as gone
             on
-                kept.person_key = changed.person_key
-                and kept.file_id = changed.file_id
-                and kept.line = changed.line
-                and not changed.came
+                kept.person_key = gone.person_key
+                and kept.file_id = gone.file_id
+                and kept.line = gone.line
+                and not gone.came
+        where kept.person_key in (select changed.person_key from changed)
     ),
 
     -- If a person's value is gone and no newer record has replaced it, all records of the person are read again.
@@ -46,18 +53,12 @@
                     and (came.updated_at, came.file_id, came.line) > (kept.updated_at, kept.file_id, kept.line)
                     and (came.value <> '' or kept.value = '')
             )
-    ),
-
-    told_anew as (
-        select person_key from came
-        union all
-        select person_key from lost
     )
 
     select * from came
         union all
         select person_key, attribute, id_type, id_number, value, updated_at, file_id, line from kept
-        where not is_gone and person_key in (select told_anew.person_key from told_anew)
+        where not is_gone
         union all
         {{ told_by_samples('name', 'name') }} and person_key in (select lost.person_key from lost where lost.attribute = 'name')
         union all

@@ -18,9 +18,19 @@ full_releases as (
     group by record_key
 ),
 
+-- Each name is folded once, since many records have the same one.
+units as materialized (select distinct unit from roster),
+
+folded_units as materialized (
+    select
+        unit,
+        {{ comparable_text('unit') }} as folded
+    from units
+),
+
 final as (
     select distinct
-        {{ comparable_text('roster.unit') }} as unit,
+        folded_units.folded as unit,
         roster.unit as unit_name,
         roster.group_code,
         coalesce(roster.department, '') as department,
@@ -33,7 +43,8 @@ final as (
     from roster
     left join full_releases on roster.membership_id = full_releases.record_key
     inner join key_sites on roster.group_code = key_sites.group_code
-    where {{ comparable_text('roster.unit') }} is not null and roster.start_date <= {{ as_of_date() }}
+    inner join folded_units on roster.unit = folded_units.unit
+    where folded_units.folded is not null and roster.start_date <= {{ as_of_date() }}
 )
 
 select * from final

@@ -2,7 +2,8 @@
 -- residents included, and the places that the disinfection log named in the zone up to D.
 with zones as (select * from {{ ref('int_zone__levels') }}),
 
-registered as (
+-- Without `materialized`, PostgreSQL would fold the building of every resident.
+registered as materialized (
     select distinct
         community,
         grid,

@@ -32,25 +32,28 @@ tubes as (
 
 positive_tubes as (select * from tubes where result_at < {{ as_of_date() }} + 1),
 
+-- Each half is joined with the tubes by itself, so that the index by tube is used.
 samples as (
     select
-        person_key,
-        sample_key,
-        tube_no,
-        sampled_at,
-        sample_date
-    from {{ ref('int_sample__counting') }}
-    where not is_single and tube_no is not null
+        counting.person_key,
+        counting.sample_key,
+        counting.tube_no,
+        counting.sampled_at,
+        counting.sample_date
+    from {{ ref('int_sample__counting') }} as counting
+    inner join positive_tubes on counting.tube_no = positive_tubes.tube_no
+    where not counting.is_single
     union all
     -- An invalid sample does not count elsewhere, but its person was in the tube.
     select
-        person_key,
-        sample_key,
-        tube_no,
-        sampled_at,
-        sample_date
-    from {{ ref('int_sample__records') }}
-    where result = '无效' and not is_single and tube_no is not null and sample_date <= {{ as_of_date() }}
+        records.person_key,
+        records.sample_key,
+        records.tube_no,
+        records.sampled_at,
+        records.sample_date
+    from {{ ref('int_sample__records') }} as records
+    inner join positive_tubes on records.tube_no = positive_tubes.tube_no
+    where records.result = '无效' and not records.is_single and records.sample_date <= {{ as_of_date() }}
 ),
 
 members as (

@@ -32,19 +32,30 @@ places as (
     inner join zones on clocks.zone_id = zones.zone_id
 ),
 
-registered as (
-    select
+areas as (
+    select distinct
         places.zone_id,
         places.moment,
         places.judged_on,
+        places.grids,
+        area.community
+    from places
+    cross join lateral unnest(places.communities) as area (community)
+),
+
+registered as (
+    select
+        areas.zone_id,
+        areas.moment,
+        areas.judged_on,
         residents.person_key,
         coalesce(residents.moved_in_date, '-infinity'::date) as moved_in_date,
         coalesce(residents.moved_out_date, 'infinity'::date) as moved_out_date
-    from places
+    from areas
     inner join residents
         on
-            residents.community = any(places.communities)
-            and (residents.grid = any(places.grids) or cardinality(places.grids) = 0)
+            areas.community = residents.community
+            and (residents.grid = any(areas.grids) or cardinality(areas.grids) = 0)
 ),
 
 final as (
