@@ -22,12 +22,6 @@
         {{ told_by_samples('phone', 'phone') }} and file_id = any(array({{ changed_files(changes) }}))
     ),
 
-    changed as (
-        select came.person_key from came
-        union all
-        select changes.person_key from {{ changes }} as changes where not changes.came
-    ),
-
     kept as (
         select
             kept.*,
@@ -39,7 +33,7 @@
                 and kept.file_id = gone.file_id
                 and kept.line = gone.line
                 and not gone.came
-        where kept.person_key in (select changed.person_key from changed)
+        where kept.person_key in (select changed.person_key from {{ changes }} as changed)
     ),
 
     -- If a person's value is gone and no newer record has replaced it, all records of the person are read again.
