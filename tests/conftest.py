@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import psutil
 import psycopg
 import pytest
 
@@ -29,7 +31,29 @@ from yingjian.settings import PROJECT_ROOT, Settings
 pytest_plugins = ["tests.skips"]
 
 WORLD_DAY = date(2022, 7, 20)
+IN_MEMORY, BYTES_IN_MEMORY = Path("/dev/shm"), 8 << 30
 FIRST = ("test_run.py", "test_faults.py", "test_cases.py", "test_against_marts.py", "test_gate.py", "unit")
+
+
+# Most of a session's million objects stay until its end. Collecting garbage among them after every 700 allocations took a tenth
+# of the time.
+gc.set_threshold(50_000)
+
+
+def pytest_configure() -> None:
+    """Put the homes of the session into memory if there is room.
+
+    Each has a server's thousand files. Ext4 looks at every inode that was deleted within the last minutes when it allocates one,
+    which took a sixth of the time.
+    """
+    if "PYTEST_DEBUG_TEMPROOT" not in os.environ and _room_in_memory() >= BYTES_IN_MEMORY:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(IN_MEMORY)
+
+
+def _room_in_memory() -> int:
+    if not (IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK)):
+        return 0
+    return min(shutil.disk_usage(IN_MEMORY).free, psutil.virtual_memory().available)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -124,6 +124,13 @@ def metadata(home: Settings, text: str) -> list[tuple]:  # type: ignore[type-arg
         return conn.execute(text).fetchall()  # type: ignore[arg-type]
 
 
+def is_time_to_try_again(home: Settings) -> bool:
+    """A task that waits some minutes before its next try waits no longer; the function tells whether there is one."""
+    with psycopg.connect(warehouse.airflow_uri(home)) as conn:
+        text = "update task_instance set end_date = end_date - interval '1 hour' where state = 'up_for_retry'"
+        return conn.execute(text).rowcount > 0
+
+
 def answering(home: Settings) -> list[str]:
     return [name for name in status.collect(home)["services"]["states"] if name.startswith("worker-")]
 
@@ -135,8 +142,8 @@ def executed(home: Settings, worker: subprocess.Popen[bytes]) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def soon_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Airflow waits five minutes for a sign of a task's worker; here it waits one."""
-    monkeypatch.setenv("AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT", "60")
+    """Airflow waits five minutes for a sign of a task's worker; here it waits half a minute."""
+    monkeypatch.setenv("AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT", "30")
 
 
 def test_a_worker_killed_while_it_builds(
@@ -197,7 +204,9 @@ def test_a_worker_killed_while_it_delivers(
         workers = {start(home, "worker").pid, start(home, "worker").pid}
         wait_for(lambda: len(answering(home)) == 2)
         [(publication,)] = support.query(home, "select publication_id from reporting.publication")
-        run = airflow.run_dag("delivery", WORLD_DAY, {"publication_id": publication})
+        run_id = airflow.start_dag("delivery", WORLD_DAY, {"publication_id": publication})
+        wait_for(lambda: is_time_to_try_again(home))
+        run = airflow.wait_for("delivery", run_id)
         assert len(killed) == 1 and killed[0] in workers
         assert run.state == "failed", "somebody is to ask whether the uncertain mail arrived"
     assert mail.recipients == ["director@example.org", "grid@example.org"]
