@@ -273,11 +273,12 @@ def server_options(port: int) -> dict[str, str]:
     """Return the settings of postgresql.conf, and those that depend on this machine's memory and cores."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     cores = os.cpu_count() or 2
-    return shared_options() | {
+    measured = shared_options()
+    return measured | {
         "port": str(port),
         "listen_addresses": HOST,
         "unix_socket_directories": "",
-        "shared_buffers": f"{min(memory // 16, 1024 * _MEBIBYTE) // _MEBIBYTE}MB",
+        "shared_buffers": f"{min(memory // 16 // _MEBIBYTE, int(measured['shared_buffers'].removesuffix('MB')))}MB",
         # The planner counts on this much memory in the caches of the system and the server.
         "effective_cache_size": f"{memory // 2 // _MEBIBYTE}MB",
         "max_parallel_workers": str(cores),
