@@ -102,10 +102,12 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 
 @pytest.fixture(scope="session")
 def empty_home(once: Once) -> Settings:
-    """A home with all tables and a parsed project: for copies only."""
+    """A home with all tables, also Airflow's, and a parsed project: for copies only."""
 
     def make(folder: Path) -> None:
-        support.parse_project(support.make_home(folder, durable=False))
+        settings = support.make_home(folder, durable=False)
+        support.parse_project(settings)
+        support.prepare_airflow(settings)
 
     return support.home_for_copies(once("empty_home", make))
 

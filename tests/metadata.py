@@ -1,31 +1,12 @@
-"""This module creates Airflow's metadata database with Airflow's own migrations, and inserts rows as its services do."""
+"""This module inserts rows into Airflow's metadata database as its services do."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import uuid
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
-
-
-def migrate(uri: str, home: Path) -> None:
-    """Create Airflow's tables in an empty database; `home` is a folder for Airflow's own files."""
-    driver = uri.replace("postgresql:", "postgresql+psycopg:", 1)
-    environment = {
-        **os.environ,
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": driver,
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": driver.replace("+psycopg:", "+psycopg_async:", 1),
-    }
-    command = [sys.executable, "-m", "airflow", "db", "migrate"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def put(conn: psycopg.Connection, table: str, **values: Any) -> None:

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import psycopg
 
+from tests.servers import free_port
 from yingjian import quality
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
@@ -26,7 +27,7 @@ from yingjian.landing.land import LandingSummary, land
 from yingjian.modelling import dbt as building
 from yingjian.modelling import dbt_project
 from yingjian.modelling.marts import QUALITY_CHECK, published
-from yingjian.operations import migration
+from yingjian.operations import airflow_home, migration
 from yingjian.people.officials import read_officials
 from yingjian.publishing import build as builds
 from yingjian.publishing import decision
@@ -70,6 +71,12 @@ def parse_project(settings: Settings) -> None:
     making.replace(PARSED)
 
 
+def prepare_airflow(settings: Settings) -> None:
+    """Create Airflow's home and its tables, as the services do when they start."""
+    environment = airflow_home.airflow_environment(settings, schedule=False, ports={"api": free_port()})
+    airflow_home.prepare_home(settings, {**os.environ, **environment})
+
+
 def home_for_copies(folder: Path) -> Settings:
     """Return a home whose server is stopped, so that it can be copied."""
     settings = Settings.load({"YINGJIAN_HOME": str(folder)})
@@ -80,7 +87,7 @@ def home_for_copies(folder: Path) -> Settings:
 def copy_home(source: Settings, folder: Path) -> Settings:
     """Copy a home and start the copy's server; the server of `source` is stopped."""
     EmbeddedPostgres(source).stop()
-    for part in ("postgres", "secrets", "dbt"):
+    for part in ("postgres", "secrets", "dbt", "airflow"):
         subprocess.run(["cp", "-a", str(source.home / part), str(folder)], check=True)
     (folder / "postgres" / "port").unlink()  # Copies have the same passwords, so two on one port could be confused.
     settings = Settings.load({"YINGJIAN_HOME": str(folder)})

@@ -28,7 +28,6 @@ from tests.integration.operations.test_by_itself import SPEED, Home, shows
 from yingjian import clock, simulate
 from yingjian.database import warehouse
 from yingjian.database.airflow_database import ask_airflow
-from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling import engine
 from yingjian.modelling.dbt import BuildError, NodeResult
 from yingjian.modelling.marts import QUALITY_CHECK, published
@@ -91,22 +90,16 @@ class Town:
 def town(tmp_path_factory: pytest.TempPathFactory, home_factory: HomeFactory, spark_python: Path) -> Iterator[Town]:
     exports = tmp_path_factory.mktemp("exports")
     simulate.write_landing(exports, persons=250, days=12, seed=7, last_day=SECOND)
-    home, reference = Home(tmp_path_factory.mktemp("spark"), exports), home_factory("reference")
+    home = Home(replace(home_factory("spark"), engine="spark", given_spark_python=str(spark_python)), exports)
     home.settings.officials.write_text(OFFICIALS, encoding="utf-8")
-    home.settings = replace(
-        home.settings, engine="spark", given_spark_python=str(spark_python),
-        given_person_key=reference.secret("person_key"),
-    )  # fmt: skip
-    yield Town(home, reference)
+    yield Town(home, home_factory("reference"))
     home.down()
-    EmbeddedPostgres(home.settings).stop()
 
 
 @pytest.fixture(autouse=True)
-def on_spark(town: Town, monkeypatch: pytest.MonkeyPatch, interpreted: None) -> None:
+def on_spark(monkeypatch: pytest.MonkeyPatch, interpreted: None) -> None:
     monkeypatch.setenv("YINGJIAN_ENGINE", "spark")
     monkeypatch.setenv("YINGJIAN_SPARK_MASTER", "local[2]")
-    monkeypatch.setenv("YINGJIAN_PERSON_KEY", town.settings.given_person_key or "")
 
 
 @contextmanager

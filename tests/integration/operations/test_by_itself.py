@@ -61,11 +61,10 @@ def mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer
 
 
 class Home:
-    """The fixture makes a home and its landing location, and runs `yingjian up` on it."""
+    """A home and its landing location, with `yingjian up` at work."""
 
-    def __init__(self, folder: Path, exports: Path) -> None:
-        self.settings = Settings.load({"YINGJIAN_HOME": str(folder / "home")})
-        self.settings.home.mkdir()
+    def __init__(self, settings: Settings, exports: Path) -> None:
+        self.settings = settings
         self.settings.officials.write_text(OFFICIALS, encoding="utf-8")
         self.exports = exports
         self.process: subprocess.Popen[bytes] | None = None
@@ -148,7 +147,8 @@ class Home:
 
 @pytest.fixture
 def home(tmp_path: Path, exports: Path) -> Iterator[Home]:
-    home = Home(tmp_path, exports)
+    (tmp_path / "home").mkdir()
+    home = Home(Settings.load({"YINGJIAN_HOME": str(tmp_path / "home")}), exports)
     yield home
     home.down()
     EmbeddedPostgres(home.settings).stop()

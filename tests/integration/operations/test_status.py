@@ -250,8 +250,7 @@ def test_what_somebody_must_look_at(home: Settings, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.slow
-def test_a_dag_that_airflow_cannot_read(home: Settings, airflow: dict[str, object], tmp_path: Path) -> None:
-    metadata.migrate(warehouse.airflow_uri(home), tmp_path)
+def test_a_dag_that_airflow_cannot_read(home: Settings, airflow: dict[str, object]) -> None:
     assert status.collect(home)["down"] == []
     with psycopg.connect(warehouse.airflow_uri(home)) as conn:
         trace = "Traceback (most recent call last):\n  File ...\nValueError: Expecting value: line 1"

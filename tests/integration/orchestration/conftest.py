@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests import metadata
 from tests.conftest import running_copy
 from tests.integration.delivery.conftest import authority, mail_server, robot_server, tls  # noqa: F401
 from tests.servers import Handler, serve
@@ -20,9 +19,8 @@ from yingjian.settings import Settings
 
 @pytest.fixture(scope="session")
 def watched(empty_home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A home with Airflow's metadata database; tests leave nothing in it."""
+    """A running copy of the empty home; tests leave nothing in it."""
     with running_copy(empty_home, tmp_path_factory.mktemp("watched")) as settings:
-        metadata.migrate(warehouse.airflow_uri(settings), tmp_path_factory.mktemp("airflow"))
         yield settings
 
 
