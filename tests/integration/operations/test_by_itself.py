@@ -61,7 +61,7 @@ def mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer
 
 
 class Home:
-    """A home and its landing location, with `yingjian up` at work."""
+    """This is a home and its landing location, with `yingjian up` at work."""
 
     def __init__(self, settings: Settings, exports: Path) -> None:
         self.settings = settings

@@ -53,7 +53,7 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def home(home_factory: HomeFactory, redis: RedisServer, simulated_landing: Path) -> Settings:
-    """A home with a broker."""
+    """This home has a broker."""
     return replace(home_factory("celery"), broker=redis.url, workers=0, landing=str(simulated_landing))
 
 
