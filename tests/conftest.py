@@ -17,6 +17,7 @@ from typing import Protocol
 import psutil
 import psycopg
 import pytest
+from dbt_common.behavior_flags import BehaviorFlagRendered
 
 from tests import support
 from tests.portal import Portal, running_portal
@@ -38,6 +39,9 @@ FIRST = ("test_run.py", "test_faults.py", "test_cases.py", "test_against_marts.p
 # Most of a session's million objects stay until its end. Collecting garbage among them after every 700 allocations took a tenth
 # of the time.
 gc.set_threshold(50_000)
+# For each flag of an adapter, dbt looks for the module that declares it: at every frame of the stack, and in every loaded module.
+# Under pytest, both are many, so each run of dbt took half a second longer.
+BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt")  # type: ignore[method-assign]
 
 
 def pytest_configure() -> None:

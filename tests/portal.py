@@ -19,7 +19,7 @@ import httpx
 import psycopg
 import yaml
 
-from tests import metadata, support
+from tests import support
 from tests.provider import CLIENT, SECRET
 from tests.servers import free_port
 from yingjian.database import warehouse
@@ -121,7 +121,6 @@ def running_portal(world: Settings, home: Path, issuer: str) -> Iterator[Portal]
         write_packs(conn, 2, settings.reports, audiences)
     _data_docs(settings)
     airflow = EmbeddedPostgres(world).uri("airflow", "airflow")
-    metadata.migrate(airflow, home)
     with psycopg.connect(airflow) as conn:
         _runs(conn)
     question = _question(settings)

@@ -150,7 +150,7 @@ def begin_build(conn: psycopg.Connection, run_id: str, day: date) -> builds.Buil
 def dbt(settings: Settings, *arguments: str, check: bool = True, token: str = "") -> DbtRun:
     """Run a dbt command in this process, as the daily run does. token: proves that the command owns the build."""
     with redirect_stdout(io.StringIO()) as out, building.shown(token):
-        result = building.invoke(settings, *arguments)
+        result = building.invoke(settings, "--no-write-json", *arguments)
     done = DbtRun(bool(result.success), out.getvalue())
     assert not check or done.success, f"{result.exception} {done.stdout[-4000:]}"
     return done
