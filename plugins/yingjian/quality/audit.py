@@ -85,14 +85,16 @@ def _validate(uri: str, suites: list[Suite], docs: Path | None) -> dict[str, lis
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
-    # A source's connection validates one table at a time.
+    # A source's connection validates one table at a time. Each source is added with all of its tables, because every change of a
+    # source rewrites the context's configuration.
     sources = [
         context.data_sources.add_postgres(
             f"warehouse {number}",
             connection_string=warehouse.driver_uri(uri).replace("$", r"\$"),
             create_temp_table=False,
+            assets=[_asset(suite) for suite in suites[number::AT_ONCE]],
         )
-        for number in range(1, AT_ONCE + 1)
+        for number in range(AT_ONCE)
     ]
     definitions = {suite.name: _definition(context, source, suite) for suite, source in zip(suites, cycle(sources))}
     if docs is not None:
@@ -116,14 +118,26 @@ def _validate(uri: str, suites: list[Suite], docs: Path | None) -> dict[str, lis
     return outcome
 
 
+def _asset(suite: Suite) -> Any:
+    from great_expectations.core.batch_definition import BatchDefinition
+    from great_expectations.datasource.fluent.sql_datasource import TableAsset
+
+    return TableAsset(
+        name=suite.name,
+        type="table",
+        table_name=suite.table,
+        schema_name=suite.schema,
+        batch_definitions=[BatchDefinition(name="whole")],
+    )
+
+
 def _definition(context: Any, source: Any, suite: Suite) -> Any:
     from yingjian.quality.expectations import gx
 
-    asset = source.add_table_asset(suite.name, table_name=suite.table, schema_name=suite.schema)
     return context.validation_definitions.add(
         gx.ValidationDefinition(
             name=suite.name,
-            data=asset.add_batch_definition(name="whole"),
+            data=source.get_asset(suite.name).get_batch_definition("whole"),
             suite=context.suites.add(
                 gx.ExpectationSuite(name=suite.name, expectations=[_expectation(check) for check in suite.checks])
             ),
