@@ -15,6 +15,16 @@ def put(conn: psycopg.Connection, table: str, **values: Any) -> None:
     conn.execute(f"insert into {table} ({names}) values ({places})", list(values.values()))  # type: ignore[arg-type]
 
 
+def put_dag(conn: psycopg.Connection, dag_id: str, last_parsed_time: datetime) -> None:
+    """Insert a DAG that Airflow has read at this time."""
+    conn.execute("insert into dag_bundle (name) values ('dags-folder') on conflict do nothing")
+    put(
+        conn, "dag", dag_id=dag_id, last_parsed_time=last_parsed_time, bundle_name="dags-folder", is_paused=False, is_stale=False,
+        timetable_type="", partition_mapper_info="{}", max_active_tasks=1, max_consecutive_failed_dag_runs=0,
+        has_task_concurrency_limits=False,
+    )  # fmt: skip
+
+
 def put_run(conn: psycopg.Connection, dag_id: str, run_id: str, state: str = "running", **values: Any) -> None:
     """Insert a run of a DAG; `values` are further columns of dag_run."""
     moment = values.pop("start_date", datetime.now(UTC))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests import metadata
 from yingjian.database import warehouse
 from yingjian.operations.airflow_home import are_dags_read
 from yingjian.pipeline import Dag
@@ -27,9 +29,9 @@ def home(fresh_home: Settings, tmp_path: Path) -> Settings:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         changed(path, -HOUR)
-    with psycopg.connect(warehouse.airflow_uri(settings)) as conn:  # As Airflow keeps them.
-        conn.execute("create table dag (dag_id text, last_parsed_time timestamptz)")
-        conn.cursor().executemany("insert into dag values (%s, now())", [(dag,) for dag in Dag])
+    with psycopg.connect(warehouse.airflow_uri(settings)) as conn:
+        for dag in Dag:
+            metadata.put_dag(conn, dag, datetime.now(UTC))
     return settings
 
 
@@ -38,7 +40,10 @@ def changed(path: Path, seconds: float) -> None:
     os.utime(path, (time.time() + seconds,) * 2)
 
 
-def test_before_airflow_has_a_database(fresh_home: Settings) -> None:
+def test_before_airflow_has_read_any_or_has_tables(fresh_home: Settings) -> None:
+    assert not are_dags_read(fresh_home)
+    with psycopg.connect(warehouse.airflow_uri(fresh_home)) as conn:
+        conn.execute("drop table dag cascade")
     assert not are_dags_read(fresh_home)
 
 

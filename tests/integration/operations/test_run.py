@@ -13,6 +13,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -192,6 +193,7 @@ def test_a_failed_audit_waits_for_a_person(
     home: Settings, world: Settings, tmp_path: Path, mail: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever has the right releases it, nobody else; and the public figures are signed off by a deputy, not by a stranger."""
+    monkeypatch.setenv("TMPDIR", str(temporary_files(home)))
     monkeypatch.setattr(supervisor, "SECONDS_LATER", 0)  # The triggerer, which sees the answers, need not start late.
     with warehouse.connect(home) as conn:
         conn.execute(
@@ -201,12 +203,13 @@ def test_a_failed_audit_waits_for_a_person(
     landing = tmp_path / "landing"
     landing.mkdir()
     marked.write(landing)  # Lands with this run, is published by hand, is looked for below.
-    done = run(home, landing)
-    assert done.returncode == 1
-    assert "not published: the audit failed" in done.stderr and "answer in the portal" in done.stderr
-    assert support.marts(home) == support.marts(world)
 
-    with services.running_services(home) as airflow:
+    # The command uses the services that run already.
+    with services.running_services(replace(home, landing=str(landing))) as airflow:
+        done = run(home, landing)
+        assert done.returncode == 1
+        assert "not published: the audit failed" in done.stderr and "answer in the portal" in done.stderr
+        assert support.marts(home) == support.marts(world)
 
         def is_over(dag_id: str, run_id: str) -> bool:
             return airflow._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"] in airflow_api.FINISHED

@@ -189,21 +189,18 @@ def test_the_api_server_is_down(home: Settings) -> None:
 
 def test_what_somebody_must_look_at(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every reason, each with the runbook that says what to do."""
-    with psycopg.connect(warehouse.airflow_uri(home)) as conn:  # As Airflow keeps them.
-        conn.execute(
-            """
-            create table dag_run (id int, dag_id text, run_id text, state text, queued_at timestamptz,
-                start_date timestamptz, end_date timestamptz, data_interval_start timestamptz, conf jsonb);
-            create table task_instance (id int, dag_id text, run_id text, task_id text, state text, start_date timestamptz);
-            insert into dag_run values
-                (1, 'daily', 'r1', 'success', '2022-07-20', '2022-07-20', '2022-07-20', '2022-07-18 16:00+00', '{}'),
-                (2, 'daily', 'r2', 'failed', '2022-07-21', '2022-07-21 01:00+08', '2022-07-21 01:01+08', '2022-07-20 16:00+00',
-                    '{"date": "2022-07-20"}'),
-                (3, 'landing', 'r3', 'success', '2022-07-21', '2022-07-21', '2022-07-21', null, null);
-            insert into task_instance values
-                (1, 'daily', 'r2', 'models.due_run', 'failed', '2022-07-21'), (2, 'daily', 'r2', 'build', 'failed', '2022-07-21')
-            """
-        )
+    with psycopg.connect(warehouse.airflow_uri(home)) as conn:
+        metadata.put_run(
+            conn, "daily", "r1", "success", start_date="2022-07-20", end_date="2022-07-20",
+            data_interval_start="2022-07-18 16:00+00", conf="{}",
+        )  # fmt: skip
+        metadata.put_run(
+            conn, "daily", "r2", "failed", start_date="2022-07-21 01:00+08", end_date="2022-07-21 01:01+08",
+            data_interval_start="2022-07-20 16:00+00", conf='{"date": "2022-07-20"}',
+        )  # fmt: skip
+        metadata.put_run(conn, "landing", "r3", "success", start_date="2022-07-21", end_date="2022-07-21")
+        for task in ("models.due_run", "build"):
+            metadata.put_task(conn, "daily", "r2", task, "failed", start_date="2022-07-21")
     with warehouse.connect(home) as conn:
         conn.execute(
             """
