@@ -30,7 +30,8 @@ model: .venv/ready     ## build one model and run its tests on a small, cached t
 	@$(BIN)/python -m tests.model $(M)
 
 lint: .venv/ready      ## lint Python and SQL, check types
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/sqlfluff lint --processes 2 dbt_project/models
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy & types=$$!; $(BIN)/sqlfluff lint --processes 2 dbt_project/models; models=$$?; wait $$types && exit $$models
 
 sbom: .venv/ready      ## print a CycloneDX SBOM of all runtime packages with their hashes
 	@$(BIN)/uv export --quiet --frozen --no-dev --group celery --group lineage --format cyclonedx1.5

@@ -284,8 +284,9 @@ def test_the_command_line(
 
 @pytest.mark.slow
 def test_a_bulletin_that_a_person_wants_sent_again_goes_with_the_packs(
-    home: Path, mail_server: MailServer, conn: psycopg.Connection
+    home: Path, mail_server: MailServer, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("yingjian.delivery.courier.FIRST_PAUSE_SECONDS", 0)
     answer(conn, asked(conn), "director")
     delivery_tasks.release(context())
     (home / "officials.yml").write_text(

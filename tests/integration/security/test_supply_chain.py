@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +41,14 @@ def database(knows: str | None) -> Iterator[str]:
 
 def audit(url: str) -> subprocess.CompletedProcess[str]:
     command = ["make", "-o", ".venv/ready", "audit", f"AUDIT=--service-url {url}"]
-    return subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command,
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "UV_HTTP_RETRIES": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_a_database_that_knows_nothing_audits_nothing() -> None:
