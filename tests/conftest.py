@@ -33,7 +33,7 @@ pytest_plugins = ["tests.skips"]
 
 WORLD_DAY = date(2022, 7, 20)
 IN_MEMORY, BYTES_IN_MEMORY = Path("/dev/shm"), 8 << 30
-FIRST = ("test_run.py", "test_faults.py", "test_cases.py", "test_against_marts.py", "test_gate.py", "unit")
+FIRST = ("test_run.py", "test_faults.py", "test_cases.py", "unit", "test_against_marts.py", "test_gate.py")
 
 
 # Most of a session's million objects stay until its end. Collecting garbage among them after every 700 allocations took a tenth
@@ -63,7 +63,7 @@ def _room_in_memory() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the slowest files first, so that no worker starts one of them when the others are done.
 
-    Unit tests come next: they need no home, so workers can run them while one worker makes the towns that other tests copy.
+    Unit tests come early: they need no home, so one worker can run them while the other makes the home that all others copy.
     """
 
     def place(item: pytest.Item) -> int:
@@ -110,8 +110,8 @@ def empty_home(once: Once) -> Settings:
 
     def make(folder: Path) -> None:
         settings = support.make_home(folder, durable=False)
-        support.parse_project(settings)
-        support.prepare_airflow(settings)
+        with support.kept_parse(settings):
+            support.prepare_airflow(settings)
 
     return support.home_for_copies(once("empty_home", make))
 

@@ -9,7 +9,8 @@ import os
 import random
 import shutil
 import subprocess
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -60,11 +61,18 @@ def make_home(folder: Path, *, durable: bool = True) -> Settings:
 
 
 def parse_project(settings: Settings) -> None:
-    """Parse the project for a home; dbt parses only what changed since an earlier session."""
+    """Parse the project for a home."""
+    with kept_parse(settings):
+        dbt_project.prepare_manifest(settings)
+
+
+@contextmanager
+def kept_parse(settings: Settings) -> Iterator[None]:
+    """Within the block, dbt parses only what changed since an earlier session."""
     if PARSED.exists():
         settings.dbt_target.mkdir(parents=True, exist_ok=True)
         shutil.copy(PARSED, settings.dbt_target)
-    dbt_project.prepare_manifest(settings)
+    yield
     PARSED.parent.mkdir(exist_ok=True)
     making = PARSED.with_suffix(f".{os.getpid()}")
     shutil.copy(settings.dbt_target / PARSED.name, making)
@@ -72,7 +80,7 @@ def parse_project(settings: Settings) -> None:
 
 
 def prepare_airflow(settings: Settings) -> None:
-    """Create Airflow's home and its tables, as the services do when they start."""
+    """Create Airflow's home and its tables and parse the project, as the services do when they start."""
     environment = airflow_home.airflow_environment(settings, schedule=False, ports={"api": free_port()})
     airflow_home.prepare_home(settings, {**os.environ, **environment})
 
