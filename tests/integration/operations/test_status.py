@@ -6,6 +6,7 @@ import json
 import socket
 from collections import namedtuple
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from yingjian import cli
 from yingjian.database import warehouse
 from yingjian.database.embedded import EmbeddedPostgres
 from yingjian.modelling.dbt_project import prepare_manifest
-from yingjian.operations import service_processes, status, supervisor
+from yingjian.operations import broker, service_processes, status, supervisor
 from yingjian.orchestration import notices
 from yingjian.settings import Settings
 
@@ -178,6 +179,12 @@ def test_a_service_that_starts_later_is_not_down(home: Settings, airflow: dict[s
     record_services(home, service_processes.recorded_port(home) or 0, "triggerer")
     values = status.collect(home)
     assert values["down"] == [] and values["services"]["states"]["triggerer"] == "starts later"
+
+
+def test_no_worker_answers(home: Settings, airflow: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "workers", lambda settings: [])
+    with_broker = replace(home, broker="redis://127.0.0.1:1/0")
+    assert status.collect(with_broker)["down"] == ["no worker answers: see docs/runbooks/services.md"]
 
 
 def test_the_api_server_is_down(home: Settings) -> None:
