@@ -121,7 +121,7 @@ def running_copy(like: Settings, folder: Path) -> Iterator[Settings]:
     """Copy a home, whose server is stopped, and run the copy's server until the block ends; for session fixtures."""
     settings = support.copy_home(like, folder)
     yield settings
-    EmbeddedPostgres(settings).stop()
+    support.discard(settings)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def home_factory(
 ) -> Iterator[HomeFactory]:
     """Make homes with a running server for the module's tests: with empty tables, or as copies of `like`.
 
-    They are stopped at the module's end, and removed unless a test has failed. The server of `like` is stopped, because only
+    They end at the module's end, and are removed unless a test has failed. The server of `like` is stopped, because only
     a stopped server can be copied.
     """
     homes: list[Settings] = []
@@ -143,7 +143,7 @@ def home_factory(
 
     yield make
     for settings in homes:
-        EmbeddedPostgres(settings).stop()
+        support.discard(settings)
         if request.session.testsfailed == failed:
             shutil.rmtree(settings.home, ignore_errors=True)
 
@@ -164,7 +164,7 @@ def fresh_home(home_factory: HomeFactory) -> Iterator[Settings]:
     """The test gets a home of its own."""
     settings = home_factory("home")
     yield settings
-    EmbeddedPostgres(settings).stop()
+    support.discard(settings)
 
 
 @pytest.fixture(scope="session")
