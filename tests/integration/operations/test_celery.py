@@ -111,7 +111,7 @@ def times(home: Settings, task: str) -> int:
 
 
 def services_recorded(home: Settings) -> list[int]:
-    """The sessions of the services."""
+    """These are the sessions of the services."""
     return [pid for pid, _ in json.loads((home.home / "airflow" / "services.json").read_text())["services"]]
 
 
