@@ -282,7 +282,8 @@ def server_options(port: int) -> dict[str, str]:
         # The planner counts on this much memory in the caches of the system and the server.
         "effective_cache_size": f"{memory // 2 // _MEBIBYTE}MB",
         "max_parallel_workers": str(cores),
-        "max_parallel_workers_per_gather": str(min(cores, 4)),
+        # The process that gathers computes too, and two models are built at once.
+        "max_parallel_workers_per_gather": str(min(cores - 1, 4)),
     }
 
 

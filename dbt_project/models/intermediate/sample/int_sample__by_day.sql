@@ -4,7 +4,7 @@
     incremental_strategy='merge',
     unique_key=['person_key', 'sample_date', 'sample_key'],
     indexes=[
-        {'columns': ['person_key', 'sample_date desc', 'sample_key'], 'unique': true},
+        {'columns': ['person_key', 'sample_date desc']},
         {'columns': ['tube_no']},
         {'columns': ['sample_date']},
         {'columns': ['result']},
@@ -30,4 +30,6 @@ select
 from {{ ref('int_sample__valid') }}
 {%- if goes_on() %}
 where file_id = any(array({{ changed_files(changes) }}))
+-- The merge reads and extends the index in its order.
+order by person_key, sample_date desc
 {%- endif %}
