@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from tests.conftest import WORLD_DAY, HomeFactory
 from tests.integration.operations.test_run import mail  # noqa: F401
 from tests.servers import MailServer, RedisServer
 from yingjian.database import warehouse
-from yingjian.operations import services, status, supervisor
+from yingjian.operations import broker, services, status, supervisor
 from yingjian.operations.service_processes import services_to_come
 from yingjian.settings import Settings
 
@@ -53,26 +53,8 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def home(home_factory: HomeFactory, redis: RedisServer, simulated_landing: Path) -> Settings:
-    """This home has a broker."""
-    return replace(home_factory("celery"), broker=redis.url, workers=0, landing=str(simulated_landing))
-
-
-def start(home: Settings, *arguments: str) -> subprocess.Popen[bytes]:
-    """A command that leads a session of its own; what it prints goes to a file of the home that its number names."""
-    environment = {
-        **os.environ, "YINGJIAN_HOME": str(home.home), "YINGJIAN_BROKER": home.broker or "",
-        "YINGJIAN_LANDING": home.landing,
-    }  # fmt: skip
-    with (home.home / "printed").open("wb") as out:
-        process = subprocess.Popen(
-            [*YINGJIAN, *arguments], env=environment, stdout=out, stderr=out, start_new_session=True
-        )
-    (home.home / "printed").rename(home.home / f"printed-{process.pid}")
-    return process
-
-
-def printed(home: Settings, process: subprocess.Popen[bytes]) -> str:
-    return (home.home / f"printed-{process.pid}").read_text()
+    """This home has a broker and two workers."""
+    return replace(home_factory("celery"), broker=redis.url, workers=2, landing=str(simulated_landing))
 
 
 def processes(session: int) -> list[int]:
@@ -89,16 +71,6 @@ def kill_machine(session: int) -> None:
     for pid in processes(session):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-
-
-@contextmanager
-def workers_stopped(home: Settings) -> Iterator[None]:
-    """At the end no process is left of those that `start` began."""
-    try:
-        yield
-    finally:
-        for path in home.home.glob("printed-*"):
-            kill_machine(int(path.name.removeprefix("printed-")))
 
 
 def wait_for(condition: Callable[[], bool], seconds: int = 600) -> None:
@@ -123,12 +95,24 @@ def is_time_to_try_again(home: Settings) -> bool:
 
 
 def answering(home: Settings) -> list[str]:
-    return [name for name in status.collect(home)["services"]["states"] if name.startswith("worker-")]
+    names = [name.partition("@")[0] for name in status.collect(home)["services"]["states"]]
+    return [name for name in names if name.startswith("worker-")]
 
 
-def executed(home: Settings, worker: subprocess.Popen[bytes]) -> list[str]:
-    """The tasks that a worker took, in order."""
-    return re.findall(r"Executing workload in Celery: .* task_id='(\w+)'", printed(home, worker))
+def executed(home: Settings) -> dict[str, list[str]]:
+    """The tasks that each worker took, in order; one that is started again goes on in the same log."""
+    logs = {path.stem: path.read_text() for path in (home.home / "airflow" / "logs").glob("worker-*.log")}
+    return {name: re.findall(r"Executing workload in Celery: .* task_id='(\w+)'", log) for name, log in logs.items()}
+
+
+def times(home: Settings, task: str) -> int:
+    """How many times a worker took this task."""
+    return sum(tasks.count(task) for tasks in executed(home).values())
+
+
+def services_recorded(home: Settings) -> list[int]:
+    """These are the sessions of the services."""
+    return [pid for pid, _ in json.loads((home.home / "airflow" / "services.json").read_text())["services"]]
 
 
 @pytest.fixture(autouse=True)
@@ -149,56 +133,66 @@ def test_a_worker_killed_while_it_builds_and_one_while_it_delivers(
     world: Settings,
     redis: RedisServer,
     mail: MailServer,  # noqa: F811
-    simulated_landing: Path,
 ) -> None:
-    """The day is published once, with the rows of a day without Airflow: the other worker does all that is left.
+    """The day is published once, with the rows of a day without Airflow: another worker does all that is left.
 
-    Nobody gets a mail twice: the other worker sends what had not begun; what may have arrived is on record as uncertain.
+    Nobody gets a mail twice: another worker sends what had not begun; what may have arrived is on record as uncertain. The
+    workers start and stop with the services, and one that dies is started again.
     """
     home.officials.write_text(OFFICIALS, encoding="utf-8")
-    delivering: list[int] = []
+    killed: list[int] = []
+
+    def kill_worker_at(task: str) -> None:
+        killed.append(worker_at(home, task))
+        kill_machine(killed[-1])
 
     def kill_once(_: Envelope) -> None:
-        if not delivering:
-            delivering.append(worker_at(home, "deliver"))
-            kill_machine(delivering[0])
+        if len(killed) == 1:
+            kill_worker_at("deliver")
 
     mail.on_data = kill_once
-    with services.running_services(home) as airflow, workers_stopped(home):
-        assert status.collect(home)["down"] == ["no worker answers: see docs/runbooks/services.md"]
-        workers = {process.pid: process for process in (start(home, "worker"), start(home, "worker"))}
-        wait_for(lambda: len(answering(home)) == 2)
-        run = start(home, "run", "--date", str(WORLD_DAY), "--landing", str(simulated_landing))
+    assert broker.workers(home) == []
+    with services.running_services(home) as airflow:
+        sessions = services_recorded(home)
+        assert len(sessions) + len(services_to_come(home)) == len(supervisor.SERVICES) + 2
+        wait_for(lambda: answering(home) == ["worker-1", "worker-2"])
+        run = subprocess.Popen(
+            [*YINGJIAN, "run", "--date", str(WORLD_DAY), "--landing", home.landing],
+            env={**os.environ, "YINGJIAN_HOME": str(home.home), "YINGJIAN_BROKER": home.broker or ""},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
         a_model = "intermediate.int_sample__counting"
         wait_for(lambda: support.query(home, "select to_regclass(%s) is not null", a_model) == [(True,)])
-        killed = workers.pop(worker_at(home, "build"))
-        [survivor] = workers.values()
-        kill_machine(killed.pid)
-        third = start(home, "worker")
-        assert run.wait(timeout=1200) == 0, printed(home, run)
-        assert f"{WORLD_DAY}: published; report " in printed(home, run)
+        kill_worker_at("build")
+        printed, _ = run.communicate(timeout=1200)
+        assert run.returncode == 0 and f"{WORLD_DAY}: published; report " in printed, printed
+        assert redis.password not in printed
         assert support.marts(home) == support.marts(world)
-        assert executed(home, killed)[-1] == "build" and "land" in executed(home, killed) + executed(home, survivor)
-        assert {"build", "audit", "gate", "publish"} <= {*executed(home, survivor), *executed(home, third)}
+        assert [times(home, task) for task in ("land", "build", "audit", "gate", "publish")] == [1, 2, 1, 1, 1]
 
         wait_for(lambda: len(answering(home)) == 2)
         run_id = airflow.start_dag("delivery", WORLD_DAY, {"publication_id": 1})
         wait_for(lambda: is_time_to_try_again(home))
         assert airflow.wait_for("delivery", run_id).state == "failed", "somebody is to ask whether the mail arrived"
-        assert len(delivering) == 1 and delivering[0] in (survivor.pid, third.pid)
         assert mail.recipients == ["director@example.org", "grid@example.org"]
         [first] = mail.accepted[0].rcpt_tos
         states = support.query(home, "select official || '@example.org', state from delivery.attempt where what = 'pack' and channel = 'mail'")  # fmt: skip
         assert dict(states) == {**dict.fromkeys(mail.recipients, "sent"), first: "uncertain"}
 
         # A day later Redis would deliver again what the dead workers never acknowledged.
-        [last] = [worker for worker in (survivor, third) if worker.pid != delivering[0]]
-        wait_for(lambda: redis.client.hlen("unacked") == 2)
+        wait_for(lambda: redis.client.hlen("unacked") >= 2)
+        before = times(home, "build"), times(home, "deliver")
         redis.client.lpush("default", *(json.dumps(json.loads(text)[0]) for text in redis.client.hvals("unacked")))
-        wait_for(lambda: {*executed(home, last)[-2:]} == {"build", "deliver"} and not redis.client.hlen("unacked"))
+        wait_for(lambda: (times(home, "build"), times(home, "deliver")) == (before[0] + 1, before[1] + 1))
+        wait_for(lambda: not redis.client.hlen("unacked"))
         assert support.query(home, "select count(*) from published.publication") == [(1,)]
         assert metadata(home, "select try_number, state from task_instance where task_id = 'build'") == [(2, "success")]
         assert len(mail.accepted) == 2
+
+        assert answering(home) == ["worker-1", "worker-2"]
+        assert len(killed) == 2 and not {*killed} & {*services_recorded(home)}
+        sessions += services_recorded(home)
+    assert not [pid for session in sessions for pid in processes(session)]
 
 
 def messages(redis: RedisServer) -> list[str]:
@@ -220,24 +214,9 @@ def test_nothing_personal_and_no_password_goes_through(home: Settings, redis: Re
     assert len(marks) > 500
     everything = "\n".join([*redis.passed, *messages(redis), *map(str, results)])
     assert not [mark for mark in marks if mark in everything]
-    logs = [*home.home.glob("printed-*"), *(path for path in (home.home / "airflow").rglob("*") if path.is_file())]
+    logs = [path for path in (home.home / "airflow").rglob("*") if path.is_file()]
     assert len(logs) > 10 and not [path for path in logs if redis.password.encode() in path.read_bytes()]
 
     with Connection(redis.url) as connection:
         connection.SimpleQueue("leak").put([people[0][0]])
     wait_for(lambda: any(people[0][0] in text for text in messages(redis)), seconds=10)
-
-
-def test_up_has_workers_of_its_own(home: Settings, tmp_path: Path) -> None:
-    """They start and stop with the services, and one that dies is started again."""
-    with services.running_services(replace(home, workers=2, landing=str(tmp_path))) as airflow:
-        recorded = home.home / "airflow" / "services.json"
-        sessions = [pid for pid, _ in json.loads(recorded.read_text())["services"]]
-        assert len(sessions) + len(services_to_come(home)) == len(supervisor.SERVICES) + 2
-        wait_for(lambda: [name.partition("@")[0] for name in answering(home)] == ["worker-1", "worker-2"])
-        kill_machine(sessions[-1])
-        wait_for(lambda: sessions[-1] not in {pid for pid, _ in json.loads(recorded.read_text())["services"]})
-        assert airflow.run_dag("landing", WORLD_DAY).state == "success"
-        wait_for(lambda: len(answering(home)) == 2)
-        sessions += [pid for pid, _ in json.loads(recorded.read_text())["services"]]
-    assert not [pid for session in sessions for pid in processes(session)]
