@@ -17,6 +17,7 @@ from tests.conftest import WORLD_DAY
 from yingjian.database import warehouse
 from yingjian.modelling.dbt import invoke, shown
 from yingjian.orchestration import tasks
+from yingjian.processes import leave
 from yingjian.publishing import build as builds
 from yingjian.reports.content import audiences
 from yingjian.settings import Settings
@@ -101,3 +102,4 @@ if __name__ == "__main__":
         # libfaketime also shifts the absolute deadline of time.sleep, to before the machine's boot; select takes a duration.
         time.sleep = lambda seconds: select.select([], [], [], seconds)  # type: ignore[assignment]
     main(*sys.argv[1:])
+    leave(0)

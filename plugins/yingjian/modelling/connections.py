@@ -16,6 +16,8 @@ from dbt.adapters.postgres.connections import PostgresConnectionManager, Postgre
 from dbt.adapters.postgres.impl import PostgresAdapter
 from psycopg2 import DatabaseError, DataError, Error
 
+from yingjian.processes import collect_garbage_rarely, leave
+
 
 class KeptConnections(PostgresConnectionManager):
     """Connection manager that ends a model's transaction instead of closing the connection; dbt closes all at exit."""
@@ -59,7 +61,11 @@ def keep_connections() -> None:
 
 
 if __name__ == "__main__":
+    collect_garbage_rarely()
     from dbt.cli.main import cli
 
     keep_connections()
-    cli()
+    try:
+        cli()
+    except SystemExit as end:
+        leave(end.code)

@@ -118,7 +118,7 @@ def prepare_home(settings: Settings, environment: dict[str, str]) -> None:
     migrating = None
     if not marker.exists() or marker.read_text() != version_and_database:
         migrating = subprocess.Popen(
-            [sys.executable, "-m", "airflow", "db", "migrate"],
+            [sys.executable, "-m", "yingjian.operations.airflow_service", "db", "migrate"],
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
     prepare_manifest(settings)  # The manifest is parsed while the migration runs.

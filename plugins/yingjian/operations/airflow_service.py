@@ -1,4 +1,4 @@
-"""Entry point `python -m yingjian.operations.airflow_service SERVICE` of one Airflow service, or of the portal.
+"""Entry point `python -m yingjian.operations.airflow_service SERVICE` of one Airflow service or command, or of the portal.
 
 The scheduler or a worker forks a process per task, the DAG processor one per file. Each would import the same modules first,
 which takes longer than most tasks, so they are imported here before the first fork. A module that starts a thread or opens a
@@ -8,8 +8,6 @@ allocator, is an exception: jemalloc stops it before a fork and restarts it afte
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import sys
 from contextlib import suppress
@@ -17,7 +15,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from yingjian.operations.service_names import PORTAL
-from yingjian.processes import end_with, no_core_files
+from yingjian.processes import collect_garbage_rarely, end_with, leave, no_core_files
 from yingjian.scratch import own_folder
 from yingjian.settings import TELEMETRY_OFF, Settings
 
@@ -40,10 +38,6 @@ IN_EVERY_CHILD = (
 IN_THE_DAY = ("dbt.adapters.postgres", "dbt.cli.main", "yingjian.quality.expectations", "yingjian.reports.packs")
 RUNNING_TASKS = ("celery", "scheduler")
 FORKING = (*RUNNING_TASKS, "dag-processor")
-# The imports create a million long-lived objects; collecting garbage after every 700 allocations would cost a tenth of the
-# start.
-GARBAGE_AFTER = 10_000
-
 
 # With `--supervised-by PID`, the service exits when that process does.
 SUPERVISED_BY = "--supervised-by"
@@ -51,7 +45,7 @@ SUPERVISED_BY = "--supervised-by"
 
 def main() -> NoReturn:
     no_core_files()
-    gc.set_threshold(GARBAGE_AFTER)
+    collect_garbage_rarely()
     if sys.argv[1] == SUPERVISED_BY:
         end_with(int(sys.argv[2]))
         del sys.argv[1:3]
@@ -61,17 +55,7 @@ def main() -> NoReturn:
             _serve()
         except SystemExit as end:
             status = end.code
-    _exit(status)
-
-
-def _exit(status: object) -> NoReturn:
-    """End the process as `sys.exit` does, but without freeing its million objects one by one, which takes three seconds."""
-    if isinstance(status, str):
-        print(status, file=sys.stderr)
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status if isinstance(status, int) else int(status is not None))
+    leave(status)
 
 
 def _serve() -> None:
