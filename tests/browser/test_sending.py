@@ -18,6 +18,7 @@ from yingjian.portal.access import COOKIE
 from yingjian.settings import Settings
 
 pytestmark = [needs_chromium, pytest.mark.slow]
+SIZES = [pytest.param(PHONE, id="phone"), pytest.param(DESK, id="desk", marks=pytest.mark.beyond)]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def the_clerk_looks(desk: Visit, size: str) -> None:
     assert desk.errors == []
 
 
-@pytest.mark.parametrize("lab", [PHONE, DESK], ids=["phone", "desk"], indirect=True)
+@pytest.mark.parametrize("lab", SIZES, indirect=True)
 def test_a_sender_sends_is_told_and_corrects(lab, visits, service, tmp_path):
     size = "phone" if lab.page.viewport_size == PHONE else "desk"
     (tmp_path / "inbox").mkdir()
@@ -203,7 +204,7 @@ def one_is_returned(second: Visit, clerk: Visit, settings: Settings) -> None:
     expect(page.get_by_role("status")).to_contain_text("请检测机构书面说明")
 
 
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("size", SIZES)
 def test_an_official_corrects_and_a_second_one_confirms_by_keyboard(size, visits, service, tmp_path):
     name = "phone" if size == PHONE else "desk"
     inbox = tmp_path / "inbox"
