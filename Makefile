@@ -19,12 +19,12 @@ check: .venv/ready     ## lint, check types and changed SQL, and run the unit te
 test: .venv/ready      ## run all tests except the slow ones
 	$(PYTEST)
 
+# ALSO adds tests to the same session, as in .ci/run.
 test-slow: .venv/ready ## run the slow tests: they build days of their own, kill processes, or take minutes
-	$(PYTEST) -m "slow and not beyond"
+	$(PYTEST) -m "slow and not beyond $(ALSO)"
 
-# TESTS selects tests: CI runs only those of workers and of a day on Spark (docs/decisions/three-tiers-of-tests.md).
 test-beyond: .venv/ready ## run the tests of workers and Spark (need redis-server and Java 17), and more cases of slow tests
-	$(PYTEST) -m beyond $(TESTS)
+	$(PYTEST) -m beyond
 
 model: .venv/ready     ## build one model and run its tests on a small, cached town: make model M=overdue
 	@$(BIN)/python -m tests.model $(M)

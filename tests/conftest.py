@@ -33,7 +33,10 @@ pytest_plugins = ["tests.skips"]
 
 WORLD_DAY = date(2022, 7, 20)
 IN_MEMORY, BYTES_IN_MEMORY = Path("/dev/shm"), 8 << 30
-FIRST = ("test_run.py", "test_faults.py", "test_cases.py", "unit", "test_against_marts.py", "test_gate.py")
+FIRST = (
+    *("test_spark_pipeline.py", "test_celery.py", "test_run.py", "test_faults.py", "test_cases.py"),
+    *("unit", "test_against_marts.py", "test_gate.py"),
+)
 
 
 # Most of a session's million objects stay until its end. Collecting garbage among them after every 700 allocations took a tenth

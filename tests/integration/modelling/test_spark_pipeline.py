@@ -174,6 +174,7 @@ def tries(town: Town) -> list[int]:
     return [number for (number,) in ask_airflow(town.settings, query)]
 
 
+@pytest.mark.ci
 def test_a_day_by_command_with_an_executor_killed(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YINGJIAN_SPARK_MASTER", "local-cluster[2,1,1024]")
     town.land(FIRST)

@@ -33,6 +33,7 @@ from yingjian.settings import Settings
 
 pytestmark = [
     pytest.mark.beyond,
+    pytest.mark.ci,
     pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed (Debian: redis-server)"),
 ]
 YINGJIAN = [sys.executable, "-m", "yingjian.cli"]
