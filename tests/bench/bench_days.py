@@ -104,12 +104,18 @@ class Town:
             conn.execute("checkpoint")
         os.sync()
         with ProcessPoolExecutor(1, get_context("spawn")) as process:
-            begun = process.submit(os.getpid).result()
+            begun = process.submit(_ready, self.settings).result()
             with _watched(self.settings, begun, memory) if memory else nullcontext():
                 return process.submit(run_day, self.settings, day).result()
 
     def stop(self) -> None:
         EmbeddedPostgres(self.settings).stop()
+
+
+def _ready(settings: Settings) -> int:
+    """Read dbt's project, as Airflow's scheduler does before it forks a task; return the process."""
+    dbt.read_project(settings)
+    return os.getpid()
 
 
 def run_day(settings: Settings, day: date) -> dict[str, float]:

@@ -1,10 +1,10 @@
 -- One row per person and attribute (name or phone) has the latest value in the test results, with its source record; a name may
--- be blank. The model is incremental. Only restricted.person is built from it.
+-- be blank. The model is incremental. Only restricted.person is built from it. It has no index: nobody looks up single persons,
+-- and an index takes two thirds of the time of a merge. A data test finds a person with two values.
 {{ config(
     materialized=kept(),
     incremental_strategy='merge',
     unique_key=['person_key', 'attribute'],
-    indexes=[{'columns': ['person_key', 'attribute'], 'unique': true}],
     post_hook=["{{ forget_untold() }}", "{{ note_increment() }}"],
 ) }}
 
