@@ -180,21 +180,22 @@ def by_history(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def by_size(folder: Path, persons: int, obligations: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Return the seconds of a day by step and the peak memory, and the seconds of a day without files.
+    """Return the seconds of a day by step and the peak memory, the first day's peak, and the seconds of a day without files.
 
     The figures of a full refresh of the town's obligations, and of other engines, are added to `obligations`.
     """
-    memory = Memory()
+    memory, first_memory = Memory(), Memory()
     town = Town(folder, persons, SIZE_HISTORY + DAYS_MEASURED + 1)
     try:
-        # The first day lands all history, so it is not measured.
+        # The first day lands all history, so its time is not that of a day.
         before = town.first + timedelta(days=SIZE_HISTORY - 1)
-        town.run(before)
+        town.run(before, first_memory)
         figures = _typical([town.run(before + timedelta(days=i)) for i in range(1, DAYS_MEASURED + 1)])
         town.run(LAST_DAY, memory)
         obligations[f"{persons:,} people"] = measure_obligations(town.settings, LAST_DAY)
         empty = town.run(LAST_DAY + timedelta(days=1))
         figures["nothing_came"] = round(sum(empty.values()), 1)
+        figures["first_day_mib"] = first_memory.peaks["together"]
         return figures | {f"peak_mib_{name}": size for name, size in memory.peaks.items()}
     finally:
         town.stop()
@@ -302,12 +303,17 @@ def size_ratios(figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
 def show_sizes(figures: Mapping[str, Mapping[str, float]]) -> None:
     """Print the table of `by_size` for each town."""
     columns = (*STEPS, "day", "nothing_came")
-    print(f"{'a day, by size':24}" + "".join(f"{step:>13}" for step in columns) + f"{'ms/person':>11}{'peak MiB':>10}")
+    print(
+        f"{'a day, by size':24}"
+        + "".join(f"{step:>13}" for step in columns)
+        + f"{'ms/person':>11}{'peak MiB':>10}{'first day':>10}"
+    )
     for name, row in figures.items():
         persons = int(name.split()[0].replace(",", ""))
         print(
             f"{name:24}" + "".join(f"{row[step]:>13.1f}" for step in columns)
             + f"{1000 * (row['day'] - _fixed(figures)) / persons:>11.3f}{row['peak_mib_together']:>10,.0f}"
+            + f"{row['first_day_mib']:>10,.0f}"
         )  # fmt: skip
 
 
