@@ -360,6 +360,25 @@ def test_a_key_that_is_a_document_number_is_found_in_every_mart(lean: Settings) 
     assert {failure.suite for failure in result.critical} == KEYED and not result.passed
 
 
+@pytest.mark.parametrize(
+    ("key", "failing"),
+    [
+        ("0123456789abcdef" * 4, 0),
+        ("a" * 63, 1),
+        ("a" * 65, 1),
+        ("A" * 64, 1),
+        ("g" * 64, 1),
+        ("a" * 63 + "\n", 1),
+        ("", 1),
+    ],
+    ids=["64 digits", "63", "65", "upper case", "no digits", "line break", "empty"],
+)
+def test_a_key_has_64_hexadecimal_digits(built: Settings, key: str, failing: int) -> None:
+    assert KEYED_HASH.query is not None
+    query = KEYED_HASH.query.replace("{batch}", "(values (%s)) as keys (person_key)")
+    assert len(support.query(built, query, key)) == failing
+
+
 def test_each_query_finds_its_poison(lean: Settings) -> None:
     """The query of each other check finds nothing in the untouched build, and some rows after its poison."""
     blind = []
